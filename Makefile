@@ -1,0 +1,49 @@
+# The two commands are `make run` and `make test`. Both bring everything they need into .venv first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+export PORT
+
+.PHONY: run test check format lock clean
+.DEFAULT_GOAL := run
+
+run: $(BIN)/.runtime
+	@exec $(BIN)/tessera serve --demo
+
+test: $(BIN)/.development
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(BIN)/.development
+	$(BIN)/ruff format --check src migrations tests benchmarks
+	$(BIN)/ruff check src migrations tests benchmarks
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+format: $(BIN)/.development
+	$(BIN)/ruff format src migrations tests benchmarks
+	$(BIN)/ruff check --fix src migrations tests benchmarks
+
+# Every dependency with its hashes, as of a week ago: a poisoned release is found out by then.
+lock: $(BIN)/uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
+		-o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
+		-c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv || { echo "Tessera needs Python's venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv
+
+$(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(BIN)/.development: requirements-dev.lock $(BIN)/.runtime
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	@touch $@

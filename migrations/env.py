@@ -1,0 +1,14 @@
+"""Run migrations on the connection that `tessera migrate` hands over, which acts as the owner of the tables."""
+
+from alembic import context
+
+from tessera.schema import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transaction_per_migration=True,
+    compare_type=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

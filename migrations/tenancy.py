@@ -1,0 +1,17 @@
+"""The second lock of every tenant table: row-level security, forced."""
+
+from alembic import op
+
+CURRENT_ORGANIZATION = "nullif(current_setting('app.organization_id', true), '')::uuid"
+
+
+def lock(table: str, *, column: str = "organization_id", grants: str = "select, insert, update, delete") -> None:
+    """Let the application see and write the pinned organization's rows alone.
+
+    The owner may read all rows, as its SECURITY DEFINER functions must; being forced, it can do no more.
+    """
+    op.execute(f"alter table {table} enable row level security")
+    op.execute(f"alter table {table} force row level security")
+    op.execute(f"create policy tenant on {table} to tessera_app using ({column} = {CURRENT_ORGANIZATION})")
+    op.execute(f"create policy owner_reads on {table} for select to tessera_owner using (true)")
+    op.execute(f"grant {grants} on {table} to tessera_app")

@@ -1,0 +1,63 @@
+"""The application: routers, dialects and middleware, put together around resources."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+
+import tessera
+from tessera.api import certiverse, docs, health
+from tessera.api.authentication import errors as authentication_errors
+from tessera.api.authentication.router import oauth, pattern_a
+from tessera.api.carevalidate import errors as carevalidate_errors
+from tessera.api.carevalidate.router import router as carevalidate
+from tessera.api.certiverse_promo import errors as promo_errors
+from tessera.api.certiverse_promo.router import router as certiverse_promo
+from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand
+from tessera.api.deps import Resources
+from tessera.api.dialects import Dialects
+from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+DIALECTS = Dialects(
+    {
+        "": certiverse.common,
+        "/authenticate": authentication_errors.render_authenticate,
+        "/api/authenticate": authentication_errors.render_authenticate,
+        "/oauth": authentication_errors.render_token,
+        "/promo-codes": promo_errors.render,
+        "/api/promo-codes": promo_errors.render,
+        "/api/v1": carevalidate_errors.render,
+    }
+)
+
+
+def create_app(
+    resources: Resources, *, trusted_proxies: Sequence[str] = (), lifespan: Lifespan | None = None
+) -> FastAPI:
+    """The whole HTTP application; it does no I/O before the first request, or before its lifespan."""
+    app = FastAPI(
+        title="Tessera",
+        version=tessera.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.resources = resources
+    app.include_router(pattern_a)
+    app.include_router(oauth)
+    app.include_router(certiverse_promo)
+    app.include_router(carevalidate)
+    app.include_router(health.router)
+    # The original serves these two under a base path as well.
+    app.include_router(pattern_a, prefix="/api", include_in_schema=False)
+    app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
+    docs.install(app, request_models=[PromoCodeCreateCommand])
+    DIALECTS.install(app)
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit)
+    app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
+    app.add_middleware(RequestLog, dialects=DIALECTS)
+    return app

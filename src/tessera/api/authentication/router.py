@@ -1,0 +1,80 @@
+"""Exchanging ClientId and secret for a Bearer token."""
+
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import APIRouter, Request
+
+from tessera.api import openapi
+from tessera.api.answers import JsonAnswer
+from tessera.api.authentication import documentation
+from tessera.api.authentication.auth import basic_credentials, issue_token
+from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
+from tessera.api.authentication.schemas import AuthenticateQuery
+from tessera.api.deps import resources_of
+from tessera.api.facts import Malformed, UnsupportedMediaType
+from tessera.api.reading import read_query
+from tessera.kit.errors import Invalid
+
+pattern_a = APIRouter(tags=["Authentication"])
+oauth = APIRouter(tags=["Authentication"])
+
+FORM = "application/x-www-form-urlencoded"
+
+
+@pattern_a.get(
+    "/authenticate",
+    operation_id="authenticate",
+    summary="Exchange ClientId and ClientSecret for a Bearer token",
+    responses=documentation.AUTHENTICATE,
+    openapi_extra={"security": openapi.BASIC, "parameters": openapi.parameters(AuthenticateQuery)},
+)
+async def authenticate(request: Request) -> JsonAnswer:
+    """Pattern A of the Certiverse APIs: the credentials come as `Authorization: Basic base64(ClientId:ClientSecret)`.
+
+    The token is good for one hour unless the installation says otherwise. A header `x-functions-key` is ignored.
+    """
+    token = await issue_token(request, basic_credentials(request))
+    reading = read_query(request, AuthenticateQuery)
+    if reading.refused:
+        raise Invalid(reading.refused)
+    return JsonAnswer({"authToken": token, "code": reading.values.get("code")}, headers={"Cache-Control": "no-store"})
+
+
+@oauth.post(
+    "/oauth/token",
+    operation_id="createAccessToken",
+    summary="Exchange client credentials for an access token (OAuth 2)",
+    responses=documentation.TOKEN,
+    openapi_extra={"security": [*openapi.BASIC, {}], "requestBody": documentation.TOKEN_FORM},
+)
+async def create_access_token(request: Request) -> JsonAnswer:
+    """RFC 6749, section 4.4: `grant_type=client_credentials`, the client by Basic or by form fields.
+
+    It issues the same tokens as `GET /authenticate`, for standard clients and the Authorize button of the docs page.
+    """
+    form = await _form(request)
+    if form.get("grant_type") is None:
+        raise Malformed("The parameter grant_type is required.")
+    if form["grant_type"] != "client_credentials":
+        raise UnsupportedGrantType
+    given = basic_credentials(request)
+    if given is None and "client_id" in form:
+        given = form["client_id"], form.get("client_secret", "")
+    token = await issue_token(request, given)
+    lifetime = int(resources_of(request).token_lifetime.total_seconds())
+    body: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
+    return JsonAnswer(body, headers=NO_STORE)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() != FORM:
+        raise UnsupportedMediaType(FORM)
+    try:
+        items = parse_qsl((await request.body()).decode("ascii"), errors="strict", max_num_fields=50)
+    except ValueError as error:
+        raise Malformed("The form is not valid.") from error
+    form = dict(items)
+    if len(form) < len(items):
+        raise Malformed("A parameter is given more than once.")
+    return form

@@ -1,0 +1,17 @@
+"""Facts in the words of the Certiverse Promo Code API."""
+
+from tessera.api import certiverse
+from tessera.api.answers import JsonAnswer
+from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
+from tessera.kit.errors import Fact, Invalid, TooManyResults
+
+
+def render(fact: Fact) -> JsonAnswer:
+    """The Certiverse dialect; too many results are 400 here."""
+    match fact:
+        case Invalid():
+            return certiverse.invalid(fact, PromoCodeQuery, PromoCodeCreateCommand)
+        case TooManyResults():
+            return certiverse.error(400, "TooManyResults", fact.message)
+        case _:
+            return certiverse.common(fact)

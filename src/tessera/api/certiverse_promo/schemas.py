@@ -1,0 +1,117 @@
+"""What the Certiverse Promo Code API reads and answers, in its document's names and order."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from tessera.api.types import (
+    Boolean,
+    Flag,
+    Instant,
+    PageNumber,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Texts,
+    WholeNumber,
+    choice,
+)
+from tessera.promo_codes.rules import Status
+
+StatusParameter = Annotated[Status, *choice(Status)]
+
+
+class PromoCodeQuery(RequestModel):
+    """Query of GET /promo-codes."""
+
+    email_address: Text | None = Field(
+        None,
+        alias="emailAddress",
+        description="Only codes whose restriction list has this e-mail address. Needs `restrictToEmailAddresses=true`.",
+        examples=["ada@example.com"],
+    )
+    page: PageNumber = Field(1, alias="page", description="Page number, from 1; a page has 100 records.", examples=[1])
+    name: Text | None = Field(
+        None, alias="promoCodeName", description="Exact promo code name, in any case.", examples=["SPRING25"]
+    )
+    restrict_to_email_addresses: Flag | None = Field(
+        None,
+        alias="restrictToEmailAddresses",
+        description="Only codes that are (or are not) restricted to e-mail addresses: `true` or `false`.",
+        examples=["true"],
+    )
+    store_exam_code: Text | None = Field(
+        None, alias="storeExamCode", description="Only codes for this store exam.", examples=["NCA-GENL"]
+    )
+    status: StatusParameter | None = Field(
+        None, alias="status", description="`Active`, `Inactive` or `Archived`, in any case.", examples=["Active"]
+    )
+
+
+class PromoCodeCreateCommand(RequestModel):
+    """Body of POST /promo-codes."""
+
+    store_exam_codes: Texts = Field(
+        alias="storeExamCodes",
+        description="The store exams that the code applies to; at least one.",
+        json_schema_extra={"minItems": 1},
+    )
+    discount_percent: WholeNumber = Field(
+        alias="discountPercent", description="Percent off.", json_schema_extra={"minimum": 1, "maximum": 100}
+    )
+    expires_at: Instant = Field(
+        alias="expirationDateUtc",
+        description="When the code expires, in the future. Without an offset it is UTC: `2026-01-01T00:00:00`.",
+    )
+    max_redemptions: WholeNumber = Field(
+        alias="maxRedemptions",
+        description="How often it can be redeemed in total.",
+        json_schema_extra={"minimum": 1, "maximum": 100_000},
+    )
+    name: Text = Field(
+        alias="promoCodeName",
+        description="Letters and digits alone; unique in the organization, ignoring case, for ever.",
+        json_schema_extra={"minLength": 3, "maxLength": 25, "pattern": "^[A-Za-z0-9]*$"},
+    )
+    email_addresses: Texts = Field(
+        (),
+        alias="emailAddresses",
+        description="Required when `restrictToEmailAddresses` is true; at most 10,000.",
+        json_schema_extra={"maxItems": 10_000, "default": []},
+    )
+    is_active: Boolean = Field(default=False, alias="isActive", description="Whether the code can be used at once.")
+    max_redemptions_per_candidate: WholeNumber | None = Field(
+        None,
+        alias="maxRedemptionsPerCandidate",
+        description="How often one candidate can redeem it; never above `maxRedemptions`.",
+        json_schema_extra={"minimum": 1, "maximum": 100_000},
+    )
+    notes: Text | None = Field(None, alias="notes", description="Internal notes.", json_schema_extra={"maxLength": 256})
+    restrict_to_email_addresses: Boolean = Field(
+        default=False,
+        alias="restrictToEmailAddresses",
+        description="Whether only candidates in `emailAddresses` may redeem.",
+    )
+
+
+class PromoCodeModel(ResponseModel):
+    """A promo code."""
+
+    storeExamCodes: list[str]
+    discountPercent: int
+    emailAddresses: list[str] = Field(description="`[]` if there are none.")
+    expirationDateEndUtc: datetime = Field(description="UTC, without an offset: `2027-01-01T00:00:00`.")
+    maxRedemptions: int
+    maxRedemptionsPerCandidate: int = Field(0, description="Absent if null.")
+    notes: str = Field("", description="Absent if null.")
+    promoCodeName: str
+    redemptionCount: int = Field(description="Times redeemed; cancelled redemptions are not counted.")
+    restrictToEmailAddresses: bool
+
+
+class PromoCodePage(ResponseModel):
+    """A page of promo codes."""
+
+    data: list[PromoCodeModel] = Field(description="Up to 100 promo codes, oldest first.")
+    nextLink: str | None = Field(description="The next page; null on the last one.")

@@ -1,0 +1,71 @@
+"""What every request may use, and the unit of work that its credential opens."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from fastapi import Depends, Request
+
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint, Principal
+from tessera.kit.batching import Batcher
+from tessera.kit.database import Database, UnitOfWork
+from tessera.kit.errors import Fact, NotAuthenticated
+from tessera.kit.tokens import TokenSigner
+from tessera.promo_codes.service import Question, Validation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a composition root puts together for the routers."""
+
+    database: Database
+    signer: TokenSigner
+    clock: Callable[[], datetime]
+    token_lifetime: timedelta
+    validations: Batcher[Question, Validation | Fact]
+    public_url: str | None
+    schema_revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated request: its unit of work, who asks, and when."""
+
+    work: UnitOfWork
+    principal: Principal
+    now: datetime
+
+
+def resources_of(request: Request) -> Resources:
+    """The resources of the application that serves this request."""
+    found: Resources = request.app.state.resources
+    return found
+
+
+def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
+    """A dependency: the caller with a Bearer token and this function point.
+
+    It commits before the answer is sent (`scope="function"`), so that no client reads before its write is visible, and
+    a commit that fails is never a success. Raises NotAuthenticated, LacksFunctionPoint.
+    """
+
+    async def caller(request: Request) -> AsyncIterator[Caller]:
+        resources = resources_of(request)
+        now = resources.clock()
+        subject = identity.parse_subject(resources.signer.read(_bearer_token(request), now=now))
+        async with resources.database.unit_of_work(subject.organization_id) as work:
+            principal = await identity.recognize(work, subject=subject, now=now)
+            request.state.organization_id = str(principal.organization_id)
+            principal.require(function_point)
+            yield Caller(work, principal, now)
+
+    return Depends(caller, scope="function")
+
+
+def _bearer_token(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise NotAuthenticated("A Bearer token is required.")
+    return token.strip()

@@ -1,0 +1,135 @@
+"""The OpenAPI document and the page that ops work from, served without any other host."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import FileResponse, HTMLResponse, Response
+
+from tessera.api.types import RequestModel
+
+DESCRIPTION = """
+Promo codes and vouchers for many organizations on one installation: the reference implementation of the Certiverse
+Promo Code API, the Certiverse Voucher Partner API and the CareValidate promo-code validation.
+
+**To try it here**, press *Authorize* and fill in one of these:
+
+* `clientCredentials`: ClientId and secret of an API client; the page fetches a token by itself;
+* `bearerToken`: a token from `GET /authenticate`, or one that an administrator issued;
+* `apiKey`: the `cv-api-key` of a storefront.
+
+Each operation names what it takes. Every request answers with an `X-Request-ID`, which the server's log has too.
+"""
+
+TAGS = [
+    {"name": "Authentication", "description": "Exchanging a ClientId and its secret for a Bearer token."},
+    {"name": "Certiverse Promo Code API", "description": "Creating and listing your organization's promo codes."},
+    {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
+    {"name": "Health", "description": "For load balancers and monitors."},
+]
+
+SECURITY_SCHEMES: dict[str, Any] = {
+    "clientIdAndSecret": {"type": "http", "scheme": "basic", "description": "ClientId and ClientSecret."},
+    "clientCredentials": {
+        "type": "oauth2",
+        "description": "ClientId and ClientSecret, exchanged at POST /oauth/token.",
+        "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
+    },
+    "bearerToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token from GET /authenticate or POST /oauth/token, or one that an administrator issued.",
+    },
+    "apiKey": {"type": "apiKey", "in": "header", "name": "cv-api-key", "description": "A storefront's secret key."},
+}
+
+PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tessera API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/docs/swagger-ui.css">
+</head>
+<body>
+<div id="page"></div>
+<script src="/docs/swagger-ui-bundle.js"></script>
+<script src="/docs/start.js"></script>
+</body>
+</html>
+"""
+
+START = """SwaggerUIBundle({
+  url: "/openapi.json",
+  dom_id: "#page",
+  deepLinking: true,
+  displayRequestDuration: true,
+  persistAuthorization: false,
+  tryItOutEnabled: true,
+  validatorUrl: null
+});
+"""
+
+# Nothing from anywhere else runs or loads here. The page builds style attributes at run time, hence 'unsafe-inline'
+# for styles; its icons are data: images.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+
+def install(app: FastAPI, *, request_models: Sequence[type[RequestModel]]) -> None:
+    """Serve `/docs` and complete `/openapi.json` with security schemes and the models that requests are read with."""
+    app.openapi = lambda: _document(app, request_models)  # type: ignore[method-assign]
+    assets = _assets()
+
+    @app.get("/docs", include_in_schema=False)
+    async def page() -> Response:
+        return HTMLResponse(PAGE, headers=HEADERS)
+
+    @app.get("/docs/start.js", include_in_schema=False)
+    async def start() -> Response:
+        return Response(START, media_type="text/javascript", headers=HEADERS)
+
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        app.get(f"/docs/{name}", include_in_schema=False)(_file(assets / name))
+
+
+def _file(path: Path) -> Any:  # noqa: ANN401 - an endpoint, as FastAPI takes it
+    async def serve() -> Response:
+        return FileResponse(path, headers=HEADERS | {"Cache-Control": "public, max-age=3600"})
+
+    return serve
+
+
+def _assets() -> Path:
+    # Only the files of this package are of use; importing it would replace FastAPI's own class.
+    found = find_spec("fastapi_offline")
+    assert found is not None, "a dependency of this package"  # noqa: S101 - a broken installation
+    assert found.origin is not None  # noqa: S101
+    return Path(found.origin).parent / "static"
+
+
+def _document(app: FastAPI, request_models: Sequence[type[RequestModel]]) -> dict[str, Any]:
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, tags=TAGS, routes=app.routes)
+    components = document["components"]
+    components["securitySchemes"] = SECURITY_SCHEMES
+    for model in request_models:
+        components["schemas"][model.__name__] = model.model_json_schema(
+            by_alias=True, ref_template="#/components/schemas/{model}"
+        )
+    components["schemas"] = dict(sorted(components["schemas"].items()))
+    app.openapi_schema = document
+    return document

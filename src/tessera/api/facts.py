@@ -1,0 +1,43 @@
+"""What only HTTP can get wrong; the services' own facts are in `tessera.kit.errors`."""
+
+from tessera.kit.errors import Fact
+
+
+class UnknownPath(Fact):
+    """Nothing answers at this path."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this path.")
+
+
+class MethodNotAllowed(Fact):
+    """The path knows other methods; `allowed` names them for the `Allow` header."""
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(f"This path allows {allowed} only.")
+        self.allowed = allowed
+
+
+class RequestTooLarge(Fact):
+    """The body is larger than any request needs."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request body must not be larger than {limit:,} bytes.")
+
+
+class UnsupportedMediaType(Fact):
+    """The body is declared to be something else than what this operation reads."""
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(f"The request body must be {expected}.")
+
+
+class Malformed(Fact):
+    """The request cannot be read at all."""
+
+
+class Unexpected(Fact):
+    """A fault of ours; the log knows more."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal server error.")

@@ -1,0 +1,56 @@
+"""Whether this process lives, and whether it can serve."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from tessera.api.answers import JsonAnswer
+from tessera.api.deps import resources_of
+from tessera.api.openapi import answer
+from tessera.api.types import ResponseModel
+from tessera.kit.errors import DatabaseUnavailable
+
+router = APIRouter(prefix="/health", tags=["Health"])
+
+
+class Health(ResponseModel):
+    """How the process is."""
+
+    status: str
+
+
+class Readiness(ResponseModel):
+    """What serving needs."""
+
+    status: str
+    database: str
+    migrations: str
+
+
+_READY = {"status": "ready", "database": "ok", "migrations": "ok"}
+_AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
+_BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
+_LIVE: dict[int | str, Any] = {200: answer(Health, "The process lives.", {"status": "live"})}
+_READINESS: dict[int | str, Any] = {
+    200: answer(Readiness, "The process can serve.", _READY),
+    503: answer(Readiness, "The database is away, or its migrations are behind this code.", _AWAY, behind=_BEHIND),
+}
+
+
+@router.get("/live", operation_id="checkLiveness", summary="Is the process alive?", responses=_LIVE)
+async def check_liveness() -> JsonAnswer:
+    """Answers as long as the process serves requests at all; asks nothing of the database."""
+    return JsonAnswer({"status": "live"})
+
+
+@router.get("/ready", operation_id="checkReadiness", summary="Can the process serve?", responses=_READINESS)
+async def check_readiness(request: Request) -> JsonAnswer:
+    """Whether the database answers, and whether its migrations are those that this code needs."""
+    resources = resources_of(request)
+    try:
+        revision = await resources.database.schema_revision()
+    except DatabaseUnavailable:
+        return JsonAnswer(_AWAY, 503, headers={"Retry-After": "2"})
+    if revision != resources.schema_revision:
+        return JsonAnswer(_BEHIND, 503, headers={"Retry-After": "2"})
+    return JsonAnswer(_READY)

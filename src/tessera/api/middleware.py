@@ -1,0 +1,139 @@
+"""What wraps every request: its id, its log line, its limits, its proxies, and the last resort for exceptions."""
+
+import ipaddress
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tessera.api.dialects import Dialects, unexpected
+from tessera.api.facts import RequestTooLarge
+from tessera.kit.identifiers import new_id
+
+MAX_BODY_BYTES = 1024 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+
+log = structlog.get_logger("tessera.request")
+
+
+class RequestLog:
+    """Gives each request an id, answers what nobody caught, and logs one line without any secret."""
+
+    def __init__(self, app: ASGIApp, *, dialects: Dialects) -> None:
+        self.app = app
+        self._dialects = dialects
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            with structlog.contextvars.bound_contextvars(request_id=request_id):
+                try:
+                    await self.app(scope, receive, send_with_id)
+                except Exception as error:  # noqa: BLE001 - logged, answered as 500, and never dropped
+                    fact = unexpected(error)
+                    if not status:
+                        await self._dialects.render(scope["path"], fact)(scope, receive, send_with_id)
+        finally:
+            _log_request(scope, status=status, began=began, request_id=request_id)
+
+
+class BodyLimit:
+    """Refuses bodies over 1 MiB, declared or not, when they are read."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > MAX_BODY_BYTES:
+                raise RequestTooLarge(MAX_BODY_BYTES)
+            return message
+
+        await self.app(scope, receive_limited if scope["type"] == "http" else receive, send)
+
+
+class ForwardedHeaders:
+    """Takes scheme, host, prefix and client from `X-Forwarded-*`, from trusted proxies alone."""
+
+    def __init__(self, app: ASGIApp, *, trusted: Sequence[str]) -> None:
+        self.app = app
+        self._trusted = [ipaddress.ip_network(network, strict=False) for network in trusted]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and self._trusts(scope.get("client")):
+            _apply_forwarded(scope, Headers(scope=scope))
+        await self.app(scope, receive, send)
+
+    def _trusts(self, client: Sequence[Any] | None) -> bool:
+        try:
+            address = ipaddress.ip_address(client[0]) if client else None
+        except ValueError:
+            return False
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _apply_forwarded(scope: Scope, headers: Headers) -> None:
+    scheme = _last(headers, "x-forwarded-proto").lower()
+    if scheme in ("http", "https"):
+        scope["scheme"] = scheme
+    host, port = _last(headers, "x-forwarded-host"), _last(headers, "x-forwarded-port")
+    if host:
+        if port.isdecimal() and ":" not in host and port != {"http": "80", "https": "443"}.get(scope["scheme"]):
+            host = f"{host}:{port}"
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["headers"] = [(b"host", host.encode("latin-1")), *others]
+    prefix = _last(headers, "x-forwarded-prefix").rstrip("/")
+    if prefix.startswith("/") and urlsplit(prefix).path == prefix:
+        scope["forwarded_prefix"] = prefix
+    client = _last(headers, "x-forwarded-for")
+    if client:
+        scope["client"] = (client, 0)
+
+
+def _last(headers: Headers, name: str) -> str:
+    # The last entry is the one that our own proxy wrote; those before it are hearsay.
+    return headers.get(name, "").rpartition(",")[2].strip()
+
+
+def _request_id(scope: Scope) -> str:
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else new_id().hex
+
+
+def _log_request(scope: Scope, *, status: int, began: float, request_id: str) -> None:
+    route = scope.get("route")
+    log.info(
+        "request",
+        method=scope["method"],
+        route=getattr(route, "path", None),
+        status=status,
+        ms=round((time.perf_counter() - began) * 1000, 1),
+        organization=scope.get("state", {}).get("organization_id"),
+        request_id=request_id,
+    )

@@ -1,0 +1,86 @@
+"""Reading requests: every violation is collected, field by field, and none stops the others from being found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
+
+from tessera.api.facts import Malformed, UnsupportedMediaType
+from tessera.api.types import RequestModel
+from tessera.kit.errors import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a request holds: the values that could be read, by domain name, and what is wrong with the others."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    refused: list[Violation] = field(default_factory=list)
+
+
+@lru_cache
+def _readers(model: type[RequestModel]) -> dict[str, tuple[str, bool, TypeAdapter[Any]]]:
+    return {
+        name: (info.alias or name, info.is_required(), TypeAdapter(info.rebuild_annotation()))
+        for name, info in model.model_fields.items()
+    }
+
+
+def read_query(request: Request, model: type[RequestModel]) -> Reading:
+    """The query parameters; an empty one counts as absent, unknown ones are ignored. Raises Malformed."""
+    given: dict[str, str] = {}
+    repeated = []
+    for name, value in query_items(request):
+        if name in given:
+            repeated.append(name)
+        given[name] = value
+    reading = _read(model, {name: value for name, value in given.items() if value})
+    for name, (alias, _, _) in _readers(model).items():
+        if alias in repeated:
+            reading.values.pop(name, None)
+            reading.refused.append(Violation("Repeated", name, "must be given once"))
+    return reading
+
+
+async def read_body(request: Request, model: type[RequestModel]) -> Reading:
+    """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
+    # The documents do not ask for the header, so a request without it is taken at its word.
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise UnsupportedMediaType("application/json")
+    try:
+        content = orjson.loads(await request.body())
+    except orjson.JSONDecodeError as error:
+        raise Malformed("The request body is not valid JSON.") from error
+    if not isinstance(content, dict):
+        raise Malformed("The request body must be a JSON object.")
+    return _read(model, {name: value for name, value in content.items() if value is not None})
+
+
+def query_items(request: Request) -> list[tuple[str, str]]:
+    """The query parameters as they come, percent-decoded; raises Malformed."""
+    raw: bytes = request.scope["query_string"]
+    try:
+        items = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+    except ValueError as error:
+        raise Malformed("The query string is not valid UTF-8.") from error
+    return items
+
+
+def _read(model: type[RequestModel], given: Mapping[str, Any]) -> Reading:
+    reading = Reading()
+    for name, (alias, required, adapter) in _readers(model).items():
+        if alias not in given:
+            if required:
+                reading.refused.append(Violation("Required", name, "is required"))
+            continue
+        try:
+            reading.values[name] = adapter.validate_python(given[alias])
+        except ValidationError as error:
+            reading.refused.extend(Violation(each["type"], name, each["msg"]) for each in error.errors()[:1])
+    return reading

@@ -1,0 +1,104 @@
+"""Types of what callers send: each reads one documented form, and says what it wants when it gets another."""
+
+import re
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
+_DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
+
+
+class RequestModel(BaseModel):
+    """What one operation reads: domain names as attributes, wire names as aliases, in the document's order."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ResponseModel(BaseModel):
+    """What one operation answers; used for the OpenAPI document, never to check our own output."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def refuse(code: str, message: str) -> PydanticCustomError:
+    """The error of a field that cannot be read; `message` is a predicate: "must be ..."."""
+    return PydanticCustomError(code, message)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON or a query string holds
+    if not isinstance(value, str):
+        raise refuse("NotText", "must be a string")
+    if "\0" in value:
+        raise refuse("NulCharacter", "must not contain a NUL character")
+    return value
+
+
+def _whole_number(value: Any) -> int:  # noqa: ANN401
+    # bool is an int in Python, and not in JSON.
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise refuse("NotInteger", "must be an integer")
+    return value
+
+
+def _boolean(value: Any) -> bool:  # noqa: ANN401
+    if not isinstance(value, bool):
+        raise refuse("NotBoolean", "must be true or false")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    if not isinstance(value, list):
+        raise refuse("NotList", "must be a list of strings")
+    return tuple(_text(item) for item in value)
+
+
+def _instant(value: Any) -> datetime:  # noqa: ANN401
+    message = "must be an ISO 8601 date and time, such as 2026-01-01T00:00:00"
+    if not isinstance(value, str) or not _DATE_AND_TIME.fullmatch(value):
+        raise refuse("NotDateTime", message)
+    try:
+        read = datetime.fromisoformat(value)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise refuse("NotDateTime", message) from error
+
+
+def _page(value: Any) -> int:  # noqa: ANN401
+    if not re.fullmatch(r"\+?0*[1-9][0-9]*", value, re.ASCII):
+        raise refuse("NotPage", "must be a positive integer")
+    return min(int(value[:4000]), MAX_PAGE)
+
+
+def _flag(value: Any) -> bool:  # noqa: ANN401
+    if value.lower() not in ("true", "false"):
+        raise refuse("NotFlag", "must be true or false")
+    return bool(value.lower() == "true")
+
+
+def choice(options: type[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
+    """What makes an Enum a query parameter with documented values, in any case."""
+    values = {str(option.value).lower(): option for option in options}
+    listed = ", ".join(str(option.value) for option in options)
+
+    def read(value: str) -> Enum:
+        if value.lower() not in values:
+            raise refuse("NotAmongValues", f"must be one of {listed}")
+        return values[value.lower()]
+
+    schema = {"type": "string", "enum": [option.value for option in options]}
+    return BeforeValidator(read), WithJsonSchema(schema)
+
+
+Text = Annotated[str, BeforeValidator(_text)]
+Texts = Annotated[
+    tuple[str, ...], BeforeValidator(_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
+]
+WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
+Boolean = Annotated[bool, BeforeValidator(_boolean)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+PageNumber = Annotated[int, BeforeValidator(_page), WithJsonSchema({"type": "integer", "minimum": 1})]
+Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})]

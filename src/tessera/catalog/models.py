@@ -1,0 +1,67 @@
+"""Tables of what is sold: store exams and the product bundles that hold them."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+
+class StoreExam(Base):
+    """An exam that a candidate can book, named by its code."""
+
+    __tablename__ = "store_exams"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "code_key"),
+        CheckConstraint("price >= 0", name="price"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Text)
+    code_key: Mapped[str] = mapped_column(Text, Computed('lower(code collate "C")', persisted=True))
+    name: Mapped[str] = mapped_column(Text)
+    price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class ProductBundle(Base):
+    """Several store exams sold together."""
+
+    __tablename__ = "product_bundles"
+    __table_args__ = (CheckConstraint("price >= 0", name="price"),)
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class ProductBundleStoreExam(Base):
+    """One store exam in one product bundle."""
+
+    __tablename__ = "product_bundle_store_exams"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]
+        ),
+        ForeignKeyConstraint(["organization_id", "store_exam_id"], ["store_exams.organization_id", "store_exams.id"]),
+        Index(None, "organization_id", "store_exam_id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    product_bundle_id: Mapped[UUID] = mapped_column(primary_key=True)
+    store_exam_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,0 +1,72 @@
+"""Statements on the catalog of one tenant."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import insert, select
+
+from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
+from tessera.kit.database import UnitOfWork
+from tessera.kit.text import key_of
+
+
+@dataclass(frozen=True, slots=True)
+class NewStoreExam:
+    """A store exam to be added."""
+
+    id: UUID
+    code: str
+    name: str
+    price: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class NewProductBundle:
+    """A product bundle to be added, with the exams in it."""
+
+    id: UUID
+    name: str
+    price: Decimal
+    store_exam_ids: tuple[UUID, ...]
+
+
+class CatalogRepository:
+    """What the organization that the unit of work is pinned to sells."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def find_store_exams(self, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
+        """Id and own spelling of the store exams with these codes, by the code's key."""
+        statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
+            StoreExam.organization_id == self._organization_id,
+            StoreExam.code_key.in_([key_of(code) for code in codes]),
+        )
+        rows = await self._connection.execute(statement)
+        return {row.code_key: (row.id, row.code) for row in rows}
+
+    async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
+        """Add store exams; a code that is taken raises the driver's error."""
+        rows = [{"organization_id": self._organization_id, "created_at": now, **asdict(exam)} for exam in exams]
+        await self._connection.execute(insert(StoreExam), rows)
+
+    async def add_product_bundle(self, bundle: NewProductBundle, *, now: datetime) -> None:
+        """Add one product bundle."""
+        await self._connection.execute(
+            insert(ProductBundle).values(
+                organization_id=self._organization_id,
+                id=bundle.id,
+                name=bundle.name,
+                price=bundle.price,
+                created_at=now,
+            )
+        )
+        contained = [
+            {"organization_id": self._organization_id, "product_bundle_id": bundle.id, "store_exam_id": exam_id}
+            for exam_id in bundle.store_exam_ids
+        ]
+        await self._connection.execute(insert(ProductBundleStoreExam), contained)

@@ -1,0 +1,27 @@
+"""What a command cannot do, in one line each."""
+
+from collections.abc import Iterator
+
+from tessera.kit.embedded import EmbeddedPostgresError
+from tessera.kit.errors import Fact, Invalid
+from tessera.schema import CannotMigrate
+from tessera.settings import SettingsInvalid
+
+
+class CannotStart(Exception):
+    """Something outside stands in the way; the message says what to do."""
+
+
+FORESEEN = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, Fact)
+
+
+def lines(error: Exception) -> Iterator[str]:
+    """A line for each thing that is wrong."""
+    match error:
+        case Invalid():
+            for violation in error.violations:
+                yield f"{violation.field} {violation.message}"
+        case CannotMigrate():
+            yield f"the database refuses: {error}"
+        case _:
+            yield from str(error).splitlines()

@@ -1,0 +1,84 @@
+"""Tables of organizations and of everyone who calls."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+
+class Organization(Base):
+    """The tenant: a test sponsor, or the platform itself."""
+
+    __tablename__ = "organizations"
+    __table_args__ = (UniqueConstraint("name_key"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
+    is_active: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class User(Base):
+    """A person who calls with a Bearer token."""
+
+    __tablename__ = "users"
+    __table_args__ = (UniqueConstraint("organization_id", "email_key"),)
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    email_key: Mapped[str] = mapped_column(Text, Computed('lower(email collate "C")', persisted=True))
+    first_name: Mapped[str] = mapped_column(Text)
+    last_name: Mapped[str] = mapped_column(Text)
+    function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    is_active: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class ApiClient(Base):
+    """A machine with a ClientId and a secret."""
+
+    __tablename__ = "api_clients"
+    __table_args__ = (UniqueConstraint("organization_id", "name"),)
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class ApiKey(Base):
+    """A storefront's `cv-api-key`; rotating makes a new row and lets the old one expire."""
+
+    __tablename__ = "api_keys"
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    key_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class IssuedToken(Base):
+    """A long-lived Bearer token of one user: its id, never the token."""
+
+    __tablename__ = "issued_tokens"
+    __table_args__ = (ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),)
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)

@@ -1,0 +1,56 @@
+"""Batching: while one look-up is under way, the next ones gather and go together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Question, Answer]):
+    """Answers questions in batches, with no delay when idle.
+
+    `ask_all` answers a batch in its order, or raises for all of it. At most `lanes` batches of at most `limit`
+    questions are under way; what comes meanwhile is the next batch.
+    """
+
+    def __init__(
+        self, ask_all: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]], *, limit: int = 100, lanes: int = 2
+    ) -> None:
+        self._ask_all = ask_all
+        self._limit = limit
+        self._idle_lanes = lanes
+        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def ask(self, question: Question) -> Answer:
+        """The answer to one question; raises what its batch raised."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((question, future))
+        if self._idle_lanes:
+            self._idle_lanes -= 1
+            task = asyncio.create_task(self._work_off())
+            self._tasks.add(task)  # the loop itself holds tasks only weakly
+            task.add_done_callback(self._tasks.discard)
+        return await future
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+                await self._answer(batch)
+        finally:
+            self._idle_lanes += 1
+
+    async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._ask_all([question for question, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed on to everyone who asked, never dropped
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if not future.done():  # its caller may have gone away
+                future.set_result(answer)

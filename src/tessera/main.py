@@ -1,0 +1,154 @@
+"""The composition root of the HTTP server: settings in, application out."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from tessera import schema, worker
+from tessera.api.application import create_app
+from tessera.api.deps import Resources
+from tessera.kit import logging
+from tessera.kit.batching import Batcher
+from tessera.kit.database import Database
+from tessera.kit.errors import Fact
+from tessera.kit.tokens import TokenSigner
+from tessera.promo_codes import service as promo_codes
+from tessera.promo_codes.service import Question, Validation
+from tessera.settings import Settings, load
+
+Listener = socket.socket
+
+# Proxies are ours to judge (ForwardedHeaders), requests ours to log.
+UVICORN_OPTIONS: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 10,
+    "lifespan": "on",
+}
+
+
+def clock() -> datetime:
+    """The time."""
+    return datetime.now(UTC)
+
+
+def create_resources(
+    settings: Settings, url: str, *, schema_revision: str, clock: Callable[[], datetime] = clock
+) -> Resources:
+    """What the application of these settings needs; nothing connects yet."""
+    database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
+
+    async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
+        async with database.connection() as connection:
+            return await promo_codes.validate_all(connection, questions, now=clock())
+
+    return Resources(
+        database=database,
+        signer=TokenSigner(settings.token_keys),
+        clock=clock,
+        token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
+        validations=Batcher(validate),
+        public_url=settings.public_url,
+        schema_revision=schema_revision,
+    )
+
+
+def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:
+    """The application with its lifespan: the worker runs inside if asked, and all connections close at the end."""
+    resources = create_resources(settings, url, schema_revision=schema_revision)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(resources.database.close)
+            if with_worker:
+                await stack.enter_async_context(worker.running(url, database=resources.database))
+            yield
+
+    return create_app(resources, trusted_proxies=settings.trusted_proxies, lifespan=lifespan)
+
+
+def listen(settings: Settings) -> Listener:
+    """A listening socket at the address of the settings; raises OSError where it is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen(2048)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def serve(app: FastAPI, listener: Listener, *, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests under way."""
+    _Server(uvicorn.Config(app, **UVICORN_OPTIONS), on_ready).run(sockets=[listener])
+
+
+def serve_processes(settings: Settings, url: str, listener: Listener) -> None:
+    """Serve in as many processes as the settings say, until SIGINT or SIGTERM."""
+    if settings.processes == 1:
+        serve(from_settings(settings, url), listener)
+        return
+    os.environ["TESSERA_DATABASE_URL"] = url
+    configuration = uvicorn.Config(
+        "tessera.main:from_environment", factory=True, workers=settings.processes, **UVICORN_OPTIONS
+    )
+    listener.set_inheritable(True)
+    Multiprocess(configuration, sockets=[listener]).run()
+
+
+def from_settings(settings: Settings, url: str) -> FastAPI:
+    """The application alone, for a database that is migrated elsewhere."""
+    return create_server(settings, url, schema_revision=schema.latest_revision())
+
+
+def from_environment() -> FastAPI:
+    """The application of one of several processes, which inherit their settings."""
+    settings = load()
+    logging.configure(level=settings.log_level)
+    return from_settings(settings, settings.database_url or "")
+
+
+async def run_worker(settings: Settings, url: str) -> None:
+    """Run jobs until SIGINT or SIGTERM, then finish those under way."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
+    try:
+        await worker.work(url, database=database, stopping=stopping)
+    finally:
+        await database.close()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it is ready, and returns on a signal instead of dying of it."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn itself raises the signal again after its shutdown, which would leave the embedded database running.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            self._on_ready()

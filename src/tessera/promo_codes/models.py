@@ -1,0 +1,120 @@
+"""Tables of promo codes and of what each is restricted to."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+# The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
+LISTED = "discount_percent is not null and has_store_exams and expires_at is not null and max_redemptions is not null"
+
+
+def _of_promo_code() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["organization_id", "promo_code_id"], ["promo_codes.organization_id", "promo_codes.id"])
+
+
+class PromoCode(Base):
+    """A discount by name: percent or flat amount. A null limit does not limit; a null expiry never comes."""
+
+    __tablename__ = "promo_codes"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name_key"),
+        # One index finds the rows of every filter by status and restriction; ids are sorted afterwards, 10,000 at most.
+        Index(
+            "promo_codes_listed_index",
+            "organization_id",
+            "status",
+            "restrict_to_email_addresses",
+            "id",
+            postgresql_where="is_listed",
+        ),
+        CheckConstraint("(discount_percent is null) <> (flat_discount is null)", name="percent_xor_flat"),
+        CheckConstraint("discount_percent between 1 and 100", name="discount_percent"),
+        CheckConstraint("flat_discount > 0", name="flat_discount"),
+        CheckConstraint("status in ('Inactive', 'Active', 'Archived')", name="status"),
+        CheckConstraint("max_redemptions >= 1", name="max_redemptions"),
+        CheckConstraint(
+            "max_redemptions_per_candidate between 1 and max_redemptions", name="max_redemptions_per_candidate"
+        ),
+        CheckConstraint("redemption_count between 0 and coalesce(max_redemptions, redemption_count)", name="uses"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_key: Mapped[str] = mapped_column(Text, Computed('lower(name collate "C")', persisted=True))
+    status: Mapped[str] = mapped_column(Text)
+    discount_percent: Mapped[int | None]
+    flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    max_redemptions: Mapped[int | None]
+    max_redemptions_per_candidate: Mapped[int | None]
+    redemption_count: Mapped[int]
+    restrict_to_email_addresses: Mapped[bool]
+    has_store_exams: Mapped[bool]
+    has_product_bundles: Mapped[bool]
+    is_listed: Mapped[bool] = mapped_column(Computed(LISTED, persisted=True))
+    notes: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class PromoCodeStoreExam(Base):
+    """One store exam that a promo code names."""
+
+    __tablename__ = "promo_code_store_exams"
+    __table_args__ = (
+        _of_promo_code(),
+        ForeignKeyConstraint(["organization_id", "store_exam_id"], ["store_exams.organization_id", "store_exams.id"]),
+        Index(None, "organization_id", "store_exam_id", "promo_code_id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    promo_code_id: Mapped[UUID] = mapped_column(primary_key=True)
+    store_exam_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class PromoCodeProductBundle(Base):
+    """One product bundle that a promo code names."""
+
+    __tablename__ = "promo_code_product_bundles"
+    __table_args__ = (
+        _of_promo_code(),
+        ForeignKeyConstraint(
+            ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]
+        ),
+        Index(None, "organization_id", "product_bundle_id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    promo_code_id: Mapped[UUID] = mapped_column(primary_key=True)
+    product_bundle_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class PromoCodeEmailAddress(Base):
+    """One e-mail address that a promo code lists; the key is the address in lower case."""
+
+    __tablename__ = "promo_code_email_addresses"
+    __table_args__ = (
+        _of_promo_code(),
+        Index(None, "organization_id", "email_key", "promo_code_id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    promo_code_id: Mapped[UUID] = mapped_column(primary_key=True)
+    email_key: Mapped[str] = mapped_column(Text, primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    position: Mapped[int]

@@ -1,0 +1,263 @@
+"""Statements on the promo codes of one tenant, and the one that answers for many."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Select, Subquery, and_, func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tessera.catalog.models import StoreExam
+from tessera.identity.credentials import ApiKeyText
+from tessera.identity.rules import Standing
+from tessera.kit.database import AnyRow, Connection, UnitOfWork
+from tessera.kit.pagination import Page, fetch_page
+from tessera.kit.text import key_of
+from tessera.promo_codes.models import (
+    PromoCode,
+    PromoCodeEmailAddress,
+    PromoCodeProductBundle,
+    PromoCodeStoreExam,
+)
+from tessera.promo_codes.rules import Discount, Status, Usability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPromoCode:
+    """A promo code to be added."""
+
+    id: UUID
+    name: str
+    status: Status
+    discount_percent: int | None = None
+    flat_discount: Decimal | None = None
+    expires_at: datetime | None = None
+    max_redemptions: int | None = None
+    max_redemptions_per_candidate: int | None = None
+    redemption_count: int = 0
+    restrict_to_email_addresses: bool = False
+    notes: str | None = None
+    store_exam_ids: tuple[UUID, ...] = ()
+    product_bundle_ids: tuple[UUID, ...] = ()
+    email_addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeFilter:
+    """Which of the listed promo codes; None does not filter."""
+
+    name: str | None = None
+    status: Status | None = None
+    store_exam_code: str | None = None
+    restrict_to_email_addresses: bool | None = None
+    email_address: str | None = None
+
+
+class Question(NamedTuple):
+    """Whether the holder of a key can use a code, for a product bundle if one is named."""
+
+    key: ApiKeyText
+    code: str | None
+    product_bundle_id: UUID | None
+
+
+class UsabilityRow(NamedTuple):
+    """What the database knows to a question, for a key with the right digest; `usability` is None for no such code."""
+
+    key_digest: bytes
+    standing: Standing
+    usability: Usability | None
+    discount: Discount
+
+
+class PromoCodeRepository:
+    """The promo codes of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def has_name(self, name: str) -> bool:
+        """Whether a code of this name exists, archived or not."""
+        statement = select(PromoCode.id).where(
+            PromoCode.organization_id == self._organization_id, PromoCode.name_key == key_of(name)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def add(self, code: NewPromoCode, *, now: datetime) -> bool:
+        """Add a promo code; False if its name is taken, also by a racing transaction."""
+        statement = (
+            upsert(PromoCode)
+            .values(self._row(code, now=now))
+            .on_conflict_do_nothing(constraint="promo_codes_organization_id_name_key_key")
+            .returning(PromoCode.id)
+        )
+        if (await self._connection.execute(statement)).first() is None:
+            return False
+        await self._add_restrictions([code])
+        return True
+
+    async def add_all(self, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
+        """Add many promo codes; a taken name raises the driver's error."""
+        await self._connection.execute(insert(PromoCode), [self._row(code, now=now) for code in codes])
+        await self._add_restrictions(codes)
+
+    async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[AnyRow]:
+        """A page of the codes that the documented list can express; raises TooManyResults."""
+        return await fetch_page(self._connection, matching=self._matching(wanted), rows=self._listed, number=number)
+
+    def _row(self, code: NewPromoCode, *, now: datetime) -> dict[str, Any]:
+        row = asdict(code)
+        del row["email_addresses"]
+        return row | {
+            "organization_id": self._organization_id,
+            "has_store_exams": bool(row.pop("store_exam_ids")),
+            "has_product_bundles": bool(row.pop("product_bundle_ids")),
+            "created_at": now,
+        }
+
+    async def _add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
+        tenant = {"organization_id": self._organization_id}
+        exams = [
+            tenant | {"promo_code_id": code.id, "store_exam_id": exam_id, "position": position}
+            for code in codes
+            for position, exam_id in enumerate(code.store_exam_ids)
+        ]
+        bundles = [
+            tenant | {"promo_code_id": code.id, "product_bundle_id": bundle_id}
+            for code in codes
+            for bundle_id in code.product_bundle_ids
+        ]
+        addresses = [
+            tenant | {"promo_code_id": code.id, "email_key": key_of(email), "email": email, "position": position}
+            for code in codes
+            for position, email in enumerate(code.email_addresses)
+        ]
+        for table, rows in (
+            (PromoCodeStoreExam, exams),
+            (PromoCodeProductBundle, bundles),
+            (PromoCodeEmailAddress, addresses),
+        ):
+            if rows:
+                await self._connection.execute(insert(table), rows)
+
+    def _matching(self, wanted: PromoCodeFilter) -> Select[UUID]:
+        statuses = list(Status) if wanted.status is None else [wanted.status]
+        matching = select(PromoCode.id).where(
+            PromoCode.organization_id == self._organization_id,
+            PromoCode.is_listed.is_(True),
+            # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
+            PromoCode.status.in_(statuses),
+        )
+        if wanted.name is not None:
+            matching = matching.where(PromoCode.name_key == key_of(wanted.name))
+        if wanted.restrict_to_email_addresses is not None:
+            matching = matching.where(PromoCode.restrict_to_email_addresses.is_(wanted.restrict_to_email_addresses))
+        if wanted.store_exam_code is not None:
+            matching = matching.where(PromoCode.id.in_(self._ids_by_store_exam(wanted.store_exam_code)))
+        if wanted.email_address is not None:
+            matching = matching.where(PromoCode.id.in_(self._ids_by_email_address(wanted.email_address)))
+        return matching
+
+    def _ids_by_store_exam(self, code: str) -> Select[UUID]:
+        return (
+            select(PromoCodeStoreExam.promo_code_id)
+            .join(
+                StoreExam,
+                and_(
+                    StoreExam.organization_id == PromoCodeStoreExam.organization_id,
+                    StoreExam.id == PromoCodeStoreExam.store_exam_id,
+                ),
+            )
+            .where(PromoCodeStoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
+        )
+
+    def _ids_by_email_address(self, email: str) -> Select[UUID]:
+        return select(PromoCodeEmailAddress.promo_code_id).where(
+            PromoCodeEmailAddress.organization_id == self._organization_id,
+            PromoCodeEmailAddress.email_key == key_of(email),
+        )
+
+    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
+        exams = (
+            select(StoreExam.code)
+            .join(
+                PromoCodeStoreExam,
+                and_(
+                    PromoCodeStoreExam.organization_id == StoreExam.organization_id,
+                    PromoCodeStoreExam.store_exam_id == StoreExam.id,
+                ),
+            )
+            .where(StoreExam.organization_id == self._organization_id, PromoCodeStoreExam.promo_code_id == PromoCode.id)
+            .order_by(PromoCodeStoreExam.position)
+            .correlate(PromoCode)
+        )
+        addresses = (
+            select(PromoCodeEmailAddress.email)
+            .where(
+                PromoCodeEmailAddress.organization_id == self._organization_id,
+                PromoCodeEmailAddress.promo_code_id == PromoCode.id,
+            )
+            .order_by(PromoCodeEmailAddress.position)
+            .correlate(PromoCode)
+        )
+        return (
+            select(
+                PromoCode.name,
+                func.array(exams.scalar_subquery()).label("store_exam_codes"),
+                PromoCode.discount_percent,
+                func.array(addresses.scalar_subquery()).label("email_addresses"),
+                PromoCode.expires_at,
+                PromoCode.max_redemptions,
+                PromoCode.max_redemptions_per_candidate,
+                PromoCode.notes,
+                PromoCode.redemption_count,
+                PromoCode.restrict_to_email_addresses,
+            )
+            .join(page, PromoCode.id == page.c.id)
+            .where(PromoCode.organization_id == self._organization_id)
+        )
+
+
+FIND_USABILITY = """
+select * from find_promo_code_usability(
+    %(organization_ids)s::uuid[], %(key_ids)s::uuid[], %(code_keys)s::text[], %(bundle_ids)s::uuid[],
+    %(digests)s::bytea[]
+)
+"""
+
+
+async def find_usability(connection: Connection, questions: Sequence[Question]) -> dict[int, UsabilityRow]:
+    """Answers to many callers' questions by their position, in one statement; an unknown key has none."""
+    rows = await connection.exec_driver_sql(
+        FIND_USABILITY,
+        {
+            "organization_ids": [question.key.name.organization_id for question in questions],
+            "key_ids": [question.key.name.id for question in questions],
+            "code_keys": [question.code and key_of(question.code) for question in questions],
+            "bundle_ids": [question.product_bundle_id for question in questions],
+            "digests": [question.key.digest for question in questions],
+        },
+    )
+    return {row.asked - 1: _usability_row(row) for row in rows}
+
+
+def _usability_row(row: AnyRow) -> UsabilityRow:
+    usability = None
+    if row.promo_code_id is not None:
+        usability = Usability(
+            status=row.status,
+            expires_at=row.expires_at,
+            max_redemptions=row.max_redemptions,
+            redemption_count=row.redemption_count,
+            covers_product=row.covers_bundle,
+        )
+    return UsabilityRow(
+        key_digest=row.key_digest,
+        standing=Standing(row.key_revoked_at, row.key_expires_at, row.organization_is_active),
+        usability=usability,
+        discount=Discount(row.discount_percent, row.flat_discount),
+    )

@@ -1,0 +1,132 @@
+"""The documented rules of promo codes: what may be created, and what may be used."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from tessera.identity.rules import is_email_address
+from tessera.kit.errors import Violation
+from tessera.kit.text import distinct
+
+NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
+MAX_EMAIL_ADDRESSES = 10_000
+
+
+class Status(StrEnum):
+    """Where a promo code is in its life; `Archived` is final."""
+
+    INACTIVE = "Inactive"
+    ACTIVE = "Active"
+    ARCHIVED = "Archived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeDraft:
+    """A promo code that somebody asks for.
+
+    `refused` is what its reader could not read; such a field is None here, and no rule speaks of it again.
+    """
+
+    name: str | None = None
+    store_exam_codes: tuple[str, ...] | None = None
+    discount_percent: int | None = None
+    expires_at: datetime | None = None
+    max_redemptions: int | None = None
+    max_redemptions_per_candidate: int | None = None
+    email_addresses: tuple[str, ...] | None = ()
+    restrict_to_email_addresses: bool | None = False
+    is_active: bool | None = False
+    notes: str | None = None
+    refused: tuple[Violation, ...] = ()
+
+
+def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
+    """Everything that is wrong with a draft by itself (Certiverse Promo Code API, POST /promo-codes)."""
+    yield from draft.refused
+    yield from _name(draft)
+    yield from _store_exams(draft)
+    yield from _limits(draft)
+    yield from _email_addresses(draft)
+    if draft.expires_at is not None and draft.expires_at <= now:
+        yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
+    if draft.notes is not None and len(draft.notes) > 256:
+        yield Violation("NotesTooLong", "notes", "must have at most 256 characters")
+
+
+def _name(draft: PromoCodeDraft) -> Iterator[Violation]:
+    if draft.name is None:
+        return
+    if not 3 <= len(draft.name) <= 25:
+        yield Violation("NameLength", "name", "must have 3 to 25 characters")
+    if not NAME.fullmatch(draft.name):
+        yield Violation("NameNotAlphanumeric", "name", "must be alphanumeric (A-Z, a-z, 0-9)")
+
+
+def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
+    if draft.store_exam_codes == ():
+        yield Violation("NoStoreExams", "store_exam_codes", "must contain at least one store exam code")
+
+
+def _limits(draft: PromoCodeDraft) -> Iterator[Violation]:
+    total, per_candidate = draft.max_redemptions, draft.max_redemptions_per_candidate
+    if draft.discount_percent is not None and not 1 <= draft.discount_percent <= 100:
+        yield Violation("DiscountPercentRange", "discount_percent", "must be between 1 and 100")
+    for field, limit in (("max_redemptions", total), ("max_redemptions_per_candidate", per_candidate)):
+        if limit is not None and not 1 <= limit <= 100_000:
+            yield Violation("LimitRange", field, "must be between 1 and 100,000")
+    if total is not None and per_candidate is not None and per_candidate > total:
+        yield Violation("LimitAboveTotal", "max_redemptions_per_candidate", "must not exceed the limit in total")
+
+
+def _email_addresses(draft: PromoCodeDraft) -> Iterator[Violation]:
+    if draft.email_addresses is None:
+        return
+    addresses, field = distinct(draft.email_addresses), "email_addresses"
+    if draft.restrict_to_email_addresses and not addresses:
+        yield Violation("EmailAddressesMissing", field, "must not be empty when the code is restricted to them")
+    if len(addresses) > MAX_EMAIL_ADDRESSES:
+        yield Violation("TooManyEmailAddresses", field, f"must have at most {MAX_EMAIL_ADDRESSES:,} addresses")
+        return
+    invalid = [address for address in addresses if not is_email_address(address)]
+    if invalid:
+        yield Violation("InvalidEmailAddress", field, f"must be valid e-mail addresses, not {some_of(invalid)}")
+
+
+def some_of(values: list[str]) -> str:
+    """The values as a message can bear them: the first ten, 60 characters each."""
+    shown = ", ".join(f"'{value[:60]}'" for value in values[:10])
+    return shown if len(values) <= 10 else f"{shown} and {len(values) - 10:,} more"
+
+
+@dataclass(frozen=True, slots=True)
+class Discount:
+    """Percent xor flat amount."""
+
+    percent: int | None
+    flat: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usability:
+    """What decides whether a promo code can be used now."""
+
+    status: str
+    expires_at: datetime | None
+    max_redemptions: int | None
+    redemption_count: int
+    covers_product: bool
+
+
+def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
+    """Every reason why a promo code cannot be used at `now`."""
+    if code.status != Status.ACTIVE:
+        yield Violation(code.status, "code", f"is {code.status.lower()}")
+    if code.expires_at is not None and now >= code.expires_at:
+        yield Violation("Expired", "code", "has expired")
+    if code.max_redemptions is not None and code.redemption_count >= code.max_redemptions:
+        yield Violation("UsedUp", "code", "is used up")
+    if not code.covers_product:
+        yield Violation("NotCovered", "code", "does not apply to this product")

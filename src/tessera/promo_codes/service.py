@@ -1,0 +1,137 @@
+"""Promo codes: creating, listing and validating them."""
+
+import hmac
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tessera.catalog import service as catalog
+from tessera.identity.rules import in_good_standing
+from tessera.kit.database import Connection, UnitOfWork
+from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
+from tessera.kit.identifiers import new_id
+from tessera.kit.pagination import Page
+from tessera.kit.text import distinct, key_of
+from tessera.promo_codes import repository, rules
+from tessera.promo_codes.repository import (
+    NewPromoCode,
+    PromoCodeFilter,
+    PromoCodeRepository,
+    Question,
+    UsabilityRow,
+)
+from tessera.promo_codes.rules import Discount, PromoCodeDraft, Status
+
+__all__ = ["NewPromoCode", "PromoCodeFilter", "Question"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPromoCode:
+    """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
+
+    name: str
+    store_exam_codes: Sequence[str]
+    discount_percent: int
+    email_addresses: Sequence[str]
+    expires_at: datetime
+    max_redemptions: int
+    max_redemptions_per_candidate: int | None
+    notes: str | None
+    redemption_count: int
+    restrict_to_email_addresses: bool
+
+
+class PromoCodeNotFound(NotFound):
+    """No code of this name, neither the organization's nor a global one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Whether a code can be used now: every reason why not, and what it gives."""
+
+    reasons: tuple[Violation, ...]
+    discount: Discount
+
+
+async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ListedPromoCode:
+    """Create a promo code; raises Invalid with every violation, of the draft, of its exams and of its name."""
+    promo_codes = PromoCodeRepository(work)
+    exams = await catalog.find_store_exams(work, draft.store_exam_codes or ())
+    violations = [*rules.violations(draft, now=now), *_unknown_exams(draft, exams)]
+    if draft.name is not None and await promo_codes.has_name(draft.name):
+        violations.append(_name_taken(draft.name))
+    if violations:
+        raise Invalid(violations)
+    named = [exams[key_of(code)] for code in distinct(draft.store_exam_codes or ())]
+    code = _new_promo_code(draft, tuple(exam_id for exam_id, _ in named))
+    if not await promo_codes.add(code, now=now):
+        raise Invalid([_name_taken(code.name)])
+    listed = {field: getattr(code, field) for field in _LISTED_FIELDS if hasattr(code, field)}
+    return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in named])
+
+
+async def list_page(work: UnitOfWork, *, wanted: PromoCodeFilter, number: int) -> Page[ListedPromoCode]:
+    """A page of the organization's listed promo codes; raises TooManyResults."""
+    page = await PromoCodeRepository(work).list_page(wanted, number=number)
+    items = [ListedPromoCode(**{name: getattr(row, name) for name in _LISTED_FIELDS}) for row in page.items]
+    return Page(items, page.number, page.has_next)
+
+
+async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
+    """Add promo codes of every kind, which the caller vouches for."""
+    await PromoCodeRepository(work).add_all(codes, now=now)
+
+
+async def validate_all(
+    connection: Connection, questions: Sequence[Question], *, now: datetime
+) -> list[Validation | Fact]:
+    """The answer to each question, of whatever organization; changes nothing.
+
+    An answer is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
+    """
+    rows = await repository.find_usability(connection, questions)
+    return [_validation(question, rows.get(position), now=now) for position, question in enumerate(questions)]
+
+
+def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) -> Validation | Fact:
+    if (
+        row is None
+        or not hmac.compare_digest(row.key_digest, question.key.digest)
+        or not in_good_standing(row.standing, now=now)
+    ):
+        return NotAuthenticated("The API key is not valid.")
+    if row.usability is None:
+        return PromoCodeNotFound("There is no such promo code.")
+    return Validation(tuple(rules.unusable(row.usability, now=now)), row.discount)
+
+
+_LISTED_FIELDS = tuple(ListedPromoCode.__dataclass_fields__)
+
+
+def _unknown_exams(draft: PromoCodeDraft, known: Container[str]) -> Iterator[Violation]:
+    unknown = [code for code in draft.store_exam_codes or () if key_of(code) not in known]
+    if unknown:
+        yield Violation(
+            "StoreExamNotFound", "store_exam_codes", f"must be known store exams, unlike {rules.some_of(unknown)}"
+        )
+
+
+def _name_taken(name: str) -> Violation:
+    return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
+
+
+def _new_promo_code(draft: PromoCodeDraft, store_exam_ids: tuple[UUID, ...]) -> NewPromoCode:
+    return NewPromoCode(
+        id=new_id(),
+        name=draft.name or "",
+        status=Status.ACTIVE if draft.is_active else Status.INACTIVE,
+        discount_percent=draft.discount_percent,
+        expires_at=draft.expires_at,
+        max_redemptions=draft.max_redemptions,
+        max_redemptions_per_candidate=draft.max_redemptions_per_candidate,
+        restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
+        notes=draft.notes,
+        store_exam_ids=store_exam_ids,
+        email_addresses=distinct(draft.email_addresses or ()),
+    )

@@ -1,0 +1,97 @@
+"""Settings from the environment, read by composition roots alone."""
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tessera.kit.files import write_private
+
+MIN_SECRET_LENGTH = 32
+
+
+class SettingsInvalid(Exception):
+    """The environment does not say what is needed; the message names every setting, a line each."""
+
+
+class Settings(BaseSettings):
+    """Everything that an installation may set; each variable has the prefix `TESSERA_`."""
+
+    model_config = SettingsConfigDict(env_prefix="TESSERA_", env_ignore_empty=True, frozen=True)
+
+    database_url: str | None = Field(None, description="An outside Postgres; without it, one is started here.")
+    owner_database_url: str | None = Field(
+        None, description="The login that migrates, if TESSERA_DATABASE_URL's own must not."
+    )
+    data_dir: Path = Field(Path(".tessera"), description="Where the embedded Postgres and demo.json live.")
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        description="The port to listen on; PORT does as well.",
+        validation_alias=AliasChoices("TESSERA_PORT", "PORT"),
+    )
+    public_url: str | None = Field(None, description="What clients call this server; nextLink starts with it.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks whose X-Forwarded-* headers are believed, separated by commas."
+    )
+    token_keys: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="Signing keys as kid:secret, separated by commas; the first signs, all are accepted.",
+        repr=False,
+    )
+    token_lifetime_seconds: int = Field(3600, ge=1, description="How long a fetched token is good.")
+    pool_size: int = Field(10, ge=1, description="Database connections of one process.")
+    prepare_statements: bool = Field(default=True, description="Off behind a pooler older than 1.21.")
+    processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - the text of the environment, or a default
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("token_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: Any) -> Any:  # noqa: ANN401
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition(":") for part in value.split(",") if part.strip()]
+        return {kid: secret for kid, _, secret in pairs}
+
+    @field_validator("token_keys")
+    @classmethod
+    def _check_keys(cls, keys: dict[str, str]) -> dict[str, str]:
+        if not all(kid and _is_strong(secret) for kid, secret in keys.items()):
+            message = f"must be kid:secret, each secret random and at least {MIN_SECRET_LENGTH} characters"
+            raise ValueError(message)
+        return keys
+
+
+def _is_strong(secret: str) -> bool:
+    # What stands in an example or is typed by hand repeats itself; random text of this length does not.
+    return len(secret) >= MIN_SECRET_LENGTH and len(set(secret)) >= MIN_SECRET_LENGTH // 4
+
+
+def with_demo_key(settings: Settings) -> Settings:
+    """The settings with a signing key of the data directory's own, made up once, where none is set."""
+    if settings.token_keys:
+        return settings
+    path = settings.data_dir / "token.key"
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return settings.model_copy(update={"token_keys": {"demo": path.read_text().strip()}})
+
+
+def load() -> Settings:
+    """The settings of this process; raises SettingsInvalid, never with a secret in its message."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"TESSERA_{str(each['loc'][0]).upper().removeprefix('TESSERA_')}: {each['msg']}" for each in error.errors()
+        ]
+        raise SettingsInvalid("\n".join(lines)) from None

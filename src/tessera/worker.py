@@ -1,0 +1,25 @@
+"""The composition root of the worker: jobs of all slices, one queue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tessera.kit.database import Database
+from tessera.kit.jobs import create_jobs, keep_working
+
+
+async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
+    """Run jobs until `stopping` is set."""
+    await keep_working(create_jobs(url), stopping=stopping, context={"database": database})
+
+
+@asynccontextmanager
+async def running(url: str, *, database: Database) -> AsyncIterator[None]:
+    """A worker in this process, beside whatever else it does."""
+    stopping = asyncio.Event()
+    task = asyncio.create_task(work(url, database=database, stopping=stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await task

@@ -1,0 +1,135 @@
+"""A real Postgres of the tests' own, one database per test process, and the real application on it.
+
+Every test makes its own organizations, so that tests share one database, commit for real, and never meet.
+"""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tessera import main, schema
+from tessera.api.application import create_app
+from tessera.api.deps import Resources
+from tessera.kit import embedded
+from tessera.provision import Addresses
+from tessera.settings import Settings
+from tests import factories
+from tests.factories import Tenant
+
+TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
+NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    """The application's time, which a test may set."""
+
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **units: float) -> None:
+        self.now += timedelta(**units)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a superuser's login: an outside Postgres if one is named, else one that all workers share."""
+    outside = os.environ.get("TESSERA_DATABASE_URL")
+    if outside:
+        yield outside
+        return
+    workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
+    directory = Path(workers_share or tempfile.mkdtemp(prefix="tessera-")) / "postgres-of-tests"
+    # Durability is not what these tests are about; those that kill the server start their own.
+    server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
+    yield server.url(user="postgres", database="postgres")
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def addresses(cluster: str) -> Iterator[Addresses]:
+    """A migrated database of this test process alone."""
+    name = f"tessera_test_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
+    admin_url = make_url(cluster)
+    login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(login, autocommit=True) as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+        owner = admin_url.set(database=name)
+        application = owner if os.environ.get("TESSERA_DATABASE_URL") else owner.set(username="tessera_app")
+        found = Addresses(
+            application=application.render_as_string(hide_password=False),
+            owner=owner.render_as_string(hide_password=False),
+        )
+        schema.migrate(found.owner, found.application)
+        yield found
+        admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return Settings(token_keys=TOKEN_KEYS, pool_size=8)
+
+
+@pytest.fixture(scope="session")
+def shared_clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def clock(shared_clock: Clock) -> Clock:
+    """The application's clock, at the same time at each test's start."""
+    shared_clock.now = NOW
+    return shared_clock
+
+
+@pytest.fixture(scope="session")
+async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
+    found = main.create_resources(
+        settings, addresses.application, schema_revision=schema.latest_revision(), clock=shared_clock
+    )
+    yield found
+    await found.database.close()
+
+
+@pytest.fixture(scope="session")
+def app(resources: Resources) -> FastAPI:
+    return create_app(resources, trusted_proxies=["127.0.0.1"])
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the real application; what it raises fails the test."""
+    transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as found:
+        yield found
+
+
+@pytest.fixture
+async def tenant(resources: Resources, clock: Clock) -> Tenant:
+    """An organization with callers of every kind, three store exams and a bundle of the first two."""
+    return await factories.create_tenant(resources, now=clock.now)
+
+
+@pytest.fixture
+async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
+    """Another organization with the same things under the same names."""
+    return await factories.create_tenant(resources, now=clock.now)
+
+
+@pytest.fixture
+def superuser(addresses: Addresses) -> Iterator[psycopg.Connection]:
+    """A connection that no row-level security binds, to look behind the application."""
+    with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection

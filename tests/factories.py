@@ -1,0 +1,90 @@
+"""Makers of what tests need: a tenant with callers, and promo codes of every kind."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+from tessera.api.deps import Resources
+from tessera.catalog import service as catalog
+from tessera.catalog.service import NewProductBundle, NewStoreExam
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint
+from tessera.identity.service import ShownOnce
+from tessera.kit.identifiers import new_id
+from tessera.promo_codes import service as promo_codes
+from tessera.promo_codes.rules import Status
+from tessera.promo_codes.service import NewPromoCode
+
+EXAM_CODES = ("NCA-GENL", "NCP-ADS", "CLD-100")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One organization of a test, and how to call as its people and machines."""
+
+    id: UUID
+    name: str
+    client: ShownOnce
+    powerless_client: ShownOnce
+    key: ShownOnce
+    token: ShownOnce
+    user_email: str
+    exam_ids: dict[str, UUID]
+    bundle_id: UUID
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """Headers of a user with every function point."""
+        return {"Authorization": f"Bearer {self.token.secret}"}
+
+    @property
+    def api_key(self) -> dict[str, str]:
+        """Headers of a storefront."""
+        return {"cv-api-key": self.key.secret}
+
+
+async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
+    """A new organization with callers, exams and a bundle; the same names in each."""
+    async with resources.database.unit_of_work(new_id()) as work:
+        name = f"Organization {uuid4()}"
+        await identity.create_organization(work, name=name, now=now)
+        everything = list(FunctionPoint)
+        email = "ada@example.com"
+        await identity.create_user(work, email=email, names=("Ada", "Byron"), function_points=everything, now=now)
+        exams = [NewStoreExam(new_id(), code, f"Exam {code}", Decimal("100.00")) for code in EXAM_CODES]
+        await catalog.add_store_exams(work, exams, now=now)
+        bundle = NewProductBundle(new_id(), "Bundle", Decimal("150.00"), (exams[0].id, exams[1].id))
+        await catalog.add_product_bundle(work, bundle, now=now)
+        return Tenant(
+            id=work.organization_id,
+            name=name,
+            client=await identity.create_client(work, name="Client", function_points=everything, now=now),
+            powerless_client=await identity.create_client(work, name="Powerless", function_points=[], now=now),
+            key=await identity.create_key(work, name="Key", function_points=[FunctionPoint.STOREFRONT_REDEEM], now=now),
+            token=await identity.issue_token(
+                work, signer=resources.signer, email=email, lifetime=timedelta(days=365), now=now
+            ),
+            user_email=email,
+            exam_ids={exam.code: exam.id for exam in exams},
+            bundle_id=bundle.id,
+        )
+
+
+async def add_promo_codes(resources: Resources, tenant: Tenant, *codes: NewPromoCode, now: datetime) -> None:
+    """Add promo codes of any kind to a tenant."""
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await promo_codes.add_all(work, codes, now=now)
+
+
+def percent_code(tenant: Tenant, name: str, **changes: Any) -> NewPromoCode:
+    """An active promo code of 10 percent on the first exam, good for 100 uses in the year 2030."""
+    values: dict[str, Any] = {
+        "status": Status.ACTIVE,
+        "discount_percent": 10,
+        "expires_at": datetime.fromisoformat("2030-01-01T00:00:00Z"),
+        "max_redemptions": 100,
+        "store_exam_ids": (tenant.exam_ids["NCA-GENL"],),
+    }
+    return NewPromoCode(id=new_id(), name=name, **values | changes)
