@@ -12,7 +12,7 @@ run: $(BIN)/.runtime
 	@exec $(BIN)/tessera serve --demo
 
 test: $(BIN)/.development
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(BIN)/.development
 	$(BIN)/ruff format --check src migrations tests benchmarks
@@ -24,7 +24,7 @@ format: $(BIN)/.development
 	$(BIN)/ruff format src migrations tests benchmarks
 	$(BIN)/ruff check --fix src migrations tests benchmarks
 
-# Every dependency with its hashes, as of a week ago: a poisoned release is found out by then.
+# Every dependency with its hashes, after a change of pyproject.toml; UPGRADE=--upgrade takes newer ones.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
 		-o requirements.lock pyproject.toml
@@ -42,6 +42,8 @@ $(BIN)/uv:
 $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@# Compiles what every start imports, also where PYTHONDONTWRITEBYTECODE keeps the starts themselves from it.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.app"
 	@touch $@
 
 $(BIN)/.development: requirements-dev.lock $(BIN)/.runtime

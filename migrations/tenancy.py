@@ -15,3 +15,15 @@ def lock(table: str, *, column: str = "organization_id", grants: str = "select, 
     op.execute(f"create policy tenant on {table} to tessera_app using ({column} = {CURRENT_ORGANIZATION})")
     op.execute(f"create policy owner_reads on {table} for select to tessera_owner using (true)")
     op.execute(f"grant {grants} on {table} to tessera_app")
+
+
+# A sub-select, so that it is evaluated once for a statement and not for each row.
+CURRENT_PARTNER = "(select nullif(current_setting('app.partner_id', true), '')::uuid)"
+
+
+def lock_partner(table: str, condition: str) -> None:
+    """Let a voucher partner's user see and write only rows that meet the condition; restrictive: both locks must open."""
+    op.execute(
+        f"create policy partner on {table} as restrictive to tessera_app"
+        f" using ({CURRENT_PARTNER} is null or ({condition}))"
+    )

@@ -1,6 +1,7 @@
 """Organizations, callers, catalog and promo codes."""
 
 from alembic import op
+
 from migrations import tenancy
 
 revision = "0001"

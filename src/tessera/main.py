@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from types import FrameType
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
 from tessera import schema, worker
@@ -51,8 +51,7 @@ def create_resources(
     database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
 
     async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
-        async with database.connection() as connection:
-            return await promo_codes.validate_all(connection, questions, now=clock())
+        return await database.read(lambda connection: promo_codes.validate_all(connection, questions, now=clock()))
 
     return Resources(
         database=database,
@@ -127,8 +126,14 @@ def from_environment() -> FastAPI:
 async def run_worker(settings: Settings, url: str) -> None:
     """Run jobs until SIGINT or SIGTERM, then finish those under way."""
     stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        if not loop.is_closed():  # the handler outlives the loop, so that a second signal does no harm
+            loop.call_soon_threadsafe(stopping.set)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        signal.signal(number, stop)
     database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
     try:
         await worker.work(url, database=database, stopping=stopping)
@@ -143,9 +148,16 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_ready = on_ready
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # uvicorn itself raises the signal again after its shutdown, which would leave the embedded database running.
-        self.force_exit = self.should_exit and sig == signal.SIGINT
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own raises the signal again after its shutdown, which would leave the embedded database running.
+        # Ours is not put back, and a second Ctrl-C changes nothing: neither the worker nor what ends after the server
+        # may be interrupted in the middle. Whoever cannot wait has kill -9, which the next start copes with.
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, self._stop)
+        yield
+
+    def _stop(self, *_: object) -> None:
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

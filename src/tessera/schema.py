@@ -5,14 +5,18 @@ from pathlib import Path
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import tessera.catalog.models
+import tessera.idempotency.models
 import tessera.identity.models
-import tessera.promo_codes.models  # noqa: F401 - imported for the tables that they declare
+import tessera.promo_codes.models
+import tessera.vouchers.models  # noqa: F401 - imported for the tables that they declare
 from tessera.kit.database import APPLICATION_ROLE, OWNER_ROLE, Base, with_driver
 
 metadata = Base.metadata
@@ -29,13 +33,20 @@ _CREATE_ROLE = sql.SQL(
 )
 
 
+_ESCAPES_ROW_SECURITY = "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
+
+
 class CannotMigrate(Exception):
     """The database refuses; the message is one line for ops."""
 
 
+class CannotUse(Exception):
+    """The application must not serve from this database as it is; the message is one line for ops."""
+
+
 def latest_revision() -> str:
     """The revision that this code needs."""
-    head = ScriptDirectory.from_config(Config(CONFIGURATION)).get_current_head()
+    head = _scripts().get_current_head()
     assert head is not None, "migrations/versions has revisions"  # noqa: S101 - a broken installation, not an input
     return head
 
@@ -46,16 +57,67 @@ def migrate(owner_url: str, application_url: str) -> str:
     Several processes may call it at once: they take turns. Raises CannotMigrate.
     """
     try:
-        engine = create_engine(with_driver(owner_url), connect_args={"connect_timeout": 5})
-        with engine.connect() as connection:
+        with _engine(owner_url).connect() as connection:
             connection.execute(text("select pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
             _create_roles(connection, application_url)
             _upgrade(connection)
-        engine.dispose()
     except (OperationalError, psycopg.OperationalError) as error:
-        raise CannotMigrate(str(getattr(error, "orig", error)).strip().splitlines()[0]) from error
+        raise CannotMigrate(_reason(error)) from error
+    except (ProgrammingError, InsufficientPrivilege) as error:
+        if not isinstance(getattr(error, "orig", error), InsufficientPrivilege):
+            raise
+        message = f"this login must not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
+        raise CannotMigrate(message) from error
     return latest_revision()
+
+
+def check(application_url: str) -> None:
+    """Make sure that this database is as this code needs it, and that row-level security binds the application.
+
+    Raises CannotUse.
+    """
+    try:
+        with _engine(application_url).connect() as connection:
+            if make_url(application_url).username != APPLICATION_ROLE:
+                connection.execute(text(f"set role {APPLICATION_ROLE}"))
+            if connection.scalar(text(_ESCAPES_ROW_SECURITY)):
+                raise CannotUse(f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, so no tenant is safe")
+            _check_revision(connection.scalar(text("select version_num from alembic_version")))
+    except (OperationalError, ProgrammingError) as error:
+        reason = _reason(error)
+        # The very first migration makes the role and the table.
+        if f'role "{APPLICATION_ROLE}" does not exist' in reason or isinstance(error.orig, UndefinedTable):
+            raise CannotUse("it was never migrated; run `tessera migrate`") from error
+        raise CannotUse(reason) from error
+
+
+def _check_revision(revision: str | None) -> None:
+    if revision is not None and not _is_known(revision):
+        raise CannotUse(_newer(revision))
+    if revision != latest_revision():
+        raise CannotUse(f"it is at revision {revision}, not {latest_revision()}; run `tessera migrate`")
+
+
+def _is_known(revision: str) -> bool:
+    return any(script.revision == revision for script in _scripts().walk_revisions())
+
+
+def _newer(revision: str) -> str:
+    return f"it is at revision {revision}, which a newer Tessera has made; run that release"
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(Config(CONFIGURATION))
+
+
+def _engine(url: str) -> Engine:
+    # Without a pool the connection ends with its use, and with it the lock, also when a revision fails.
+    return create_engine(with_driver(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).strip().splitlines()[0]
 
 
 def _create_roles(connection: Connection, application_url: str) -> None:
@@ -86,6 +148,9 @@ def _upgrade(connection: Connection) -> None:
     connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text(f"set role {OWNER_ROLE}"))
     connection.commit()
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is not None and not _is_known(revision):
+        raise CannotMigrate(_newer(revision))
     configuration = Config(CONFIGURATION)
     configuration.attributes["connection"] = connection
     command.upgrade(configuration, "head")

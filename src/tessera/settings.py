@@ -1,8 +1,10 @@
 """Settings from the environment, read by composition roots alone."""
 
+import ipaddress
 import secrets
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -10,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from tessera.kit.files import write_private
 
 MIN_SECRET_LENGTH = 32
+KEY_FILE_NAME = "token.key"
 
 
 class SettingsInvalid(Exception):
@@ -47,12 +50,29 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=1, description="Database connections of one process.")
     prepare_statements: bool = Field(default=True, description="Off behind a pooler older than 1.21.")
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("database_url", "owner_database_url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        if value is not None and not _is_postgres_address(value):
+            message = "must be postgresql://user:password@host:port/database"
+            raise ValueError(message)
+        return value
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:  # noqa: ANN401 - the text of the environment, or a default
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network, strict=False)  # its own message says which, and why
+        return networks
 
     @field_validator("token_keys", mode="before")
     @classmethod
@@ -71,19 +91,33 @@ class Settings(BaseSettings):
         return keys
 
 
+def _is_postgres_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme.partition("+")[0] in ("postgres", "postgresql") and parts.port != 0
+    except ValueError:  # such as a port that is no number
+        return False
+
+
 def _is_strong(secret: str) -> bool:
     # What stands in an example or is typed by hand repeats itself; random text of this length does not.
     return len(secret) >= MIN_SECRET_LENGTH and len(set(secret)) >= MIN_SECRET_LENGTH // 4
 
 
-def with_demo_key(settings: Settings) -> Settings:
-    """The settings with a signing key of the data directory's own, made up once, where none is set."""
-    if settings.token_keys:
+def with_kept_key(settings: Settings) -> Settings:
+    """The settings with the signing key that `with_demo_key` has left in the data directory, where none is set."""
+    path = settings.data_dir / KEY_FILE_NAME
+    if settings.token_keys or not path.exists():
         return settings
-    path = settings.data_dir / "token.key"
-    if not path.exists():
-        write_private(path, secrets.token_urlsafe(32))
     return settings.model_copy(update={"token_keys": {"demo": path.read_text().strip()}})
+
+
+def with_demo_key(settings: Settings) -> Settings:
+    """The settings with a signing key of the data directory's own, made up once, where none is set; raises OSError."""
+    path = settings.data_dir / KEY_FILE_NAME
+    if not settings.token_keys and not path.exists():
+        write_private(path, secrets.token_urlsafe(32))
+    return with_kept_key(settings)
 
 
 def load() -> Settings:
@@ -91,7 +125,8 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [
-            f"TESSERA_{str(each['loc'][0]).upper().removeprefix('TESSERA_')}: {each['msg']}" for each in error.errors()
-        ]
+        lines = []
+        for each in error.errors():
+            name = f"TESSERA_{str(each['loc'][0]).upper().removeprefix('TESSERA_')}"
+            lines.append(f"{name}: {each['msg'].removeprefix('Value error, ')}")
         raise SettingsInvalid("\n".join(lines)) from None

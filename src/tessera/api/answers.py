@@ -15,10 +15,10 @@ def _number(value: object) -> float:
 
 
 class JsonAnswer(Response):
-    """A JSON answer made of plain values; a Decimal becomes a number."""
+    """A JSON answer made of plain values; a Decimal becomes a number, a time has whole seconds and `Z` for UTC."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON value
         """The bytes of `content`."""
-        return orjson.dumps(content, default=_number)
+        return orjson.dumps(content, default=_number, option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS)

@@ -9,11 +9,15 @@ import tessera
 from tessera.api import certiverse, docs, health
 from tessera.api.authentication import errors as authentication_errors
 from tessera.api.authentication.router import oauth, pattern_a
+from tessera.api.authentication.schemas import AccessTokenRequest
 from tessera.api.carevalidate import errors as carevalidate_errors
 from tessera.api.carevalidate.router import router as carevalidate
 from tessera.api.certiverse_promo import errors as promo_errors
 from tessera.api.certiverse_promo.router import router as certiverse_promo
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand
+from tessera.api.certiverse_vouchers import errors as voucher_errors
+from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
+from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
 from tessera.api.deps import Resources
 from tessera.api.dialects import Dialects
 from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
@@ -26,6 +30,7 @@ DIALECTS = Dialects(
         "/authenticate": authentication_errors.render_authenticate,
         "/api/authenticate": authentication_errors.render_authenticate,
         "/oauth": authentication_errors.render_token,
+        "/api/vouchers": voucher_errors.render,
         "/promo-codes": promo_errors.render,
         "/api/promo-codes": promo_errors.render,
         "/api/v1": carevalidate_errors.render,
@@ -40,6 +45,7 @@ def create_app(
     app = FastAPI(
         title="Tessera",
         version=tessera.__version__,
+        openapi_url=None,  # docs.py serves it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -49,12 +55,13 @@ def create_app(
     app.include_router(pattern_a)
     app.include_router(oauth)
     app.include_router(certiverse_promo)
+    app.include_router(certiverse_vouchers)
     app.include_router(carevalidate)
     app.include_router(health.router)
     # The original serves these two under a base path as well.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
-    docs.install(app, request_models=[PromoCodeCreateCommand])
+    docs.install(app, request_models=[AccessTokenRequest, PromoCodeCreateCommand, VoucherPurchaseCreateCommand])
     DIALECTS.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from tessera.api.answers import JsonAnswer
 from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.openapi import answer
 from tessera.api.types import RequestModel, ResponseModel
+from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     DatabaseUnavailable,
     Fact,
@@ -22,8 +25,8 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 class ErrorModel(ResponseModel):
     """Every error of the Certiverse APIs."""
 
-    errorCode: str  # noqa: N815 - the wire's own name
-    errorMessages: list[str]  # noqa: N815
+    errorCode: str = Field(description="What went wrong, in a word that does not change.")  # noqa: N815
+    errorMessages: list[str] = Field(description="What to change, a sentence each.")  # noqa: N815
 
 
 def error(status: int, code: str, *messages: str, headers: Mapping[str, str] | None = None) -> JsonAnswer:
@@ -56,6 +59,12 @@ def common(fact: Fact) -> JsonAnswer:
             return error(401, "TokenExpired", fact.message, headers=CHALLENGE)
         case NotAuthenticated():
             return error(401, "NotAuthenticated", fact.message, headers=CHALLENGE)
+        case KeyMalformed():
+            return error(400, "IdempotencyKeyMalformed", fact.message)
+        case KeyInUse():
+            return error(409, "IdempotencyKeyInUse", fact.message, headers={"Retry-After": "1"})
+        case KeyReused():
+            return error(422, "IdempotencyKeyReused", fact.message)
         case UnknownPath():
             return error(404, "NotFound", fact.message)
         case MethodNotAllowed():
@@ -70,37 +79,57 @@ def common(fact: Fact) -> JsonAnswer:
             return error(500, "InternalServerError", "Internal server error.")
 
 
-_DOCUMENTED = {
-    400: ("The request breaks rules; every one is named.", "ValidationFailed", "page must be a positive integer."),
+# Status by status: when it comes, and each `errorCode` that it may have, with its messages.
+_DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
+    400: (
+        "The request breaks rules; every one is named, in the order of the fields.",
+        {"MalformedRequest": ["The query string is not valid UTF-8."]},
+    ),
     401: (
         "No credential, one that is not or no longer good, or one without the function point.",
-        "NotAuthenticated",
-        "A Bearer token is required.",
+        {
+            "NotAuthenticated": ["A Bearer token is required."],
+            "TokenExpired": ["The token has expired."],
+        },
     ),
-    413: (
-        "The body is larger than 1 MiB.",
-        "RequestTooLarge",
-        "The request body must not be larger than 1,048,576 bytes.",
-    ),
-    415: ("The body is not JSON.", "UnsupportedMediaType", "The request body must be application/json."),
-    500: ("A fault of ours.", "InternalServerError", "Internal server error."),
-    503: (
-        "The database is away; `Retry-After` says when to come again.",
-        "ServiceUnavailable",
-        "The database is not available. Try again shortly.",
-    ),
+    413: ("The body is larger than 1 MiB.", {"RequestTooLarge": [RequestTooLarge(1024 * 1024).message]}),
+    415: ("The body is not JSON.", {"UnsupportedMediaType": [UnsupportedMediaType("application/json").message]}),
+    500: ("A fault of ours; the server's log knows more.", {"InternalServerError": ["Internal server error."]}),
+    503: ("The database is away.", {"ServiceUnavailable": [DatabaseUnavailable().message]}),
+}
+_HEADERS = {
+    401: {"WWW-Authenticate": "The scheme that is asked for."},
+    409: {"Retry-After": "When to come again, in seconds."},
+    503: {"Retry-After": "When to come again, in seconds."},
 }
 
 
 def documented(*statuses: int) -> dict[int | str, Any]:
-    """The error statuses of an operation for the OpenAPI document, each with schema and example."""
-    return {status: documented_error(status, *_DOCUMENTED[status]) for status in statuses}
+    """The error statuses of an operation for the OpenAPI document, each with schema and examples."""
+    return {status: documented_error(status) for status in statuses}
 
 
-def documented_error(status: int, description: str, code: str, *messages: str) -> dict[str, Any]:
-    """One error status for the OpenAPI document."""
-    described = answer(ErrorModel, description, {"errorCode": code, "errorMessages": list(messages)})
-    header = {401: "WWW-Authenticate", 503: "Retry-After"}.get(status)
-    if header:
-        described["headers"] = {header: {"schema": {"type": "string"}}}
-    return described
+def documented_error(
+    status: int, description: str = "", code: str | None = None, *messages: str, **codes: list[str]
+) -> dict[str, Any]:
+    """One error status for the OpenAPI document.
+
+    The example of `code` and `messages` comes first, then what every operation may say, then `codes`: messages by
+    `errorCode`.
+    """
+    usual, usual_codes = _DOCUMENTED.get(status, ("", {}))
+    told = {**({code: list(messages)} if code else {}), **usual_codes, **codes}
+    examples = {name: {"errorCode": name, "errorMessages": said} for name, said in told.items()}
+    return answer(ErrorModel, description or usual, headers=_HEADERS.get(status), **examples)
+
+
+def idempotency_documented() -> dict[int | str, Any]:
+    """The statuses that an `Idempotency-Key` may bring about, for the OpenAPI document."""
+    return {
+        409: documented_error(
+            409, "A request with this key is still running.", "IdempotencyKeyInUse", KeyInUse().message
+        ),
+        422: documented_error(
+            422, "The key was used with another request.", "IdempotencyKeyReused", KeyReused().message
+        ),
+    }

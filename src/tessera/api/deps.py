@@ -59,6 +59,8 @@ def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what 
             principal = await identity.recognize(work, subject=subject, now=now)
             request.state.organization_id = str(principal.organization_id)
             principal.require(function_point)
+            if principal.partner_id is not None:
+                work = await work.narrowed_to(principal.partner_id)  # noqa: PLW2901 - the same transaction
             yield Caller(work, principal, now)
 
     return Depends(caller, scope="function")

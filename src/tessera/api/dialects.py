@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from tessera.api.facts import Malformed, MethodNotAllowed, Unexpected, UnknownPath
 from tessera.kit.errors import Fact
@@ -48,9 +48,9 @@ def _covers(prefix: str, path: str) -> bool:
 
 def _allowed_methods(request: Request) -> str:
     # Each method is a route of its own, and the framework names only the first one that it finds.
-    path = {**request.scope, "method": "*"}
-    matching = [route for route in request.app.routes if route.matches(path)[0] is not Match.NONE]
-    return ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
+    routes = iter_route_contexts(request.app.routes)
+    matching = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
 def _fact(request: Request, error: Exception) -> Fact:

@@ -5,13 +5,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse, Response
 
+from tessera.api.answers import JsonAnswer
+from tessera.api.links import base_url
+from tessera.api.openapi import schema_of
 from tessera.api.types import RequestModel
 
-DESCRIPTION = """
+DESCRIPTION = """\
 Promo codes and vouchers for many organizations on one installation: the reference implementation of the Certiverse
 Promo Code API, the Certiverse Voucher Partner API and the CareValidate promo-code validation.
 
@@ -27,6 +30,10 @@ Each operation names what it takes. Every request answers with an `X-Request-ID`
 TAGS = [
     {"name": "Authentication", "description": "Exchanging a ClientId and its secret for a Bearer token."},
     {"name": "Certiverse Promo Code API", "description": "Creating and listing your organization's promo codes."},
+    {
+        "name": "Certiverse Voucher Partner API",
+        "description": "Voucher partners, programs and purchases, and the vouchers themselves.",
+    },
     {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
@@ -47,6 +54,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "cv-api-key", "description": "A storefront's secret key."},
 }
 
+# Every address is relative to /docs, so that the page also works where a proxy serves it under a prefix.
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -54,31 +62,62 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Tessera API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="/docs/swagger-ui.css">
+<link rel="stylesheet" href="docs/swagger-ui.css">
 </head>
 <body>
 <div id="page"></div>
-<script src="/docs/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
 </body>
 </html>
 """
 
-START = """SwaggerUIBundle({
-  url: "/openapi.json",
+# Browsers let the page call the address alone that it was opened under, which need not be the public one. And it would
+# fill in the example of every filter, which together match nothing: those are told in words here.
+START = """const here = new URL(".", window.location.href).href.replace(/[/]$/, "");
+
+function adapt(response) {
+  if (response.url === `${here}/openapi.json`) {
+    const spec = JSON.parse(response.text);
+    spec.servers = [{ url: here }];
+    spec.components.securitySchemes.clientCredentials.flows.clientCredentials.tokenUrl = `${here}/oauth/token`;
+    Object.values(spec.paths).flatMap(Object.values).forEach(tellExamples);
+    response.text = JSON.stringify(spec);
+  }
+  return response;
+}
+
+function sendAsGiven(request) {
+  // The browser would ask for a password of its own when the server refuses the one of the form.
+  request.credentials = "omit";
+  return request;
+}
+
+function tellExamples(operation) {
+  for (const parameter of operation.parameters ?? []) {
+    if (!parameter.required && parameter.example !== undefined) {
+      parameter.description += " Example: `" + parameter.example + "`";
+      delete parameter.example;
+    }
+  }
+}
+
+SwaggerUIBundle({
+  url: `${here}/openapi.json`,
   dom_id: "#page",
   deepLinking: true,
   displayRequestDuration: true,
   persistAuthorization: false,
   tryItOutEnabled: true,
-  validatorUrl: null
+  validatorUrl: null,
+  requestInterceptor: sendAsGiven,
+  responseInterceptor: adapt
 });
 """
 
-# Nothing from anywhere else runs or loads here. The page builds style attributes at run time, hence 'unsafe-inline'
-# for styles; its icons are data: images.
+# Nothing from anywhere else runs or loads here, and nothing inline; the page's icons are data: images.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
@@ -89,9 +128,13 @@ HEADERS = {
 
 
 def install(app: FastAPI, *, request_models: Sequence[type[RequestModel]]) -> None:
-    """Serve `/docs` and complete `/openapi.json` with security schemes and the models that requests are read with."""
+    """Serve `/docs`, and `/openapi.json` with security schemes and the models that requests are read with."""
     app.openapi = lambda: _document(app, request_models)  # type: ignore[method-assign]
     assets = _assets()
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document(request: Request) -> Response:
+        return JsonAnswer(_at(app.openapi(), base_url(request)))
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:
@@ -103,6 +146,14 @@ def install(app: FastAPI, *, request_models: Sequence[type[RequestModel]]) -> No
 
     for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
         app.get(f"/docs/{name}", include_in_schema=False)(_file(assets / name))
+
+
+def _at(document: dict[str, Any], base: str) -> dict[str, Any]:
+    # The description of the server at this address, for clients that take their addresses from the document.
+    flows = {"clientCredentials": {"tokenUrl": f"{base}/oauth/token", "scopes": {}}}
+    schemes = {**SECURITY_SCHEMES, "clientCredentials": {**SECURITY_SCHEMES["clientCredentials"], "flows": flows}}
+    components = {**document["components"], "securitySchemes": schemes}
+    return {**document, "servers": [{"url": base}], "components": components}
 
 
 def _file(path: Path) -> Any:  # noqa: ANN401 - an endpoint, as FastAPI takes it
@@ -123,13 +174,17 @@ def _assets() -> Path:
 def _document(app: FastAPI, request_models: Sequence[type[RequestModel]]) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
-    document = get_openapi(title=app.title, version=app.version, description=DESCRIPTION, tags=TAGS, routes=app.routes)
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=DESCRIPTION,
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        tags=TAGS,
+        routes=app.routes,
+    )
     components = document["components"]
     components["securitySchemes"] = SECURITY_SCHEMES
-    for model in request_models:
-        components["schemas"][model.__name__] = model.model_json_schema(
-            by_alias=True, ref_template="#/components/schemas/{model}"
-        )
+    components["schemas"] |= {model.__name__: schema_of(model) for model in request_models}
     components["schemas"] = dict(sorted(components["schemas"].items()))
     app.openapi_schema = document
     return document

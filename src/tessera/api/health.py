@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, Request
+from pydantic import Field
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.deps import resources_of
@@ -16,24 +17,30 @@ router = APIRouter(prefix="/health", tags=["Health"])
 class Health(ResponseModel):
     """How the process is."""
 
-    status: str
+    status: str = Field(description="`live`.")
 
 
 class Readiness(ResponseModel):
     """What serving needs."""
 
-    status: str
-    database: str
-    migrations: str
+    status: str = Field(description="`ready` or `not ready`.")
+    database: str = Field(description="`ok` or `away`.")
+    migrations: str = Field(description="`ok`, `behind` or `unknown`.")
 
 
 _READY = {"status": "ready", "database": "ok", "migrations": "ok"}
 _AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
 _BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
-_LIVE: dict[int | str, Any] = {200: answer(Health, "The process lives.", {"status": "live"})}
+_LIVE: dict[int | str, Any] = {200: answer(Health, "The process lives.", live={"status": "live"})}
 _READINESS: dict[int | str, Any] = {
-    200: answer(Readiness, "The process can serve.", _READY),
-    503: answer(Readiness, "The database is away, or its migrations are behind this code.", _AWAY, behind=_BEHIND),
+    200: answer(Readiness, "The process can serve.", ready=_READY),
+    503: answer(
+        Readiness,
+        "The database is away, or its migrations are behind this code.",
+        headers={"Retry-After": "When to come again, in seconds."},
+        away=_AWAY,
+        behind=_BEHIND,
+    ),
 }
 
 

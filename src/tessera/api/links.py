@@ -14,7 +14,7 @@ def next_link(request: Request, *, number: int) -> str:
     """The address of page `number + 1` of the list that the request asks for."""
     query = parse_qsl(request.scope["query_string"].decode("ascii"))
     filters = [(name, value) for name, value in query if name != "page"]
-    return f"{_base(request)}{request.scope['path']}?{urlencode([*filters, ('page', str(number + 1))])}"
+    return f"{base_url(request)}{request.scope['path']}?{urlencode([*filters, ('page', str(number + 1))])}"
 
 
 def link_header(target: str) -> dict[str, str]:
@@ -22,7 +22,8 @@ def link_header(target: str) -> dict[str, str]:
     return {"Link": f'<{target}>; rel="next"'}
 
 
-def _base(request: Request) -> str:
+def base_url(request: Request) -> str:
+    """What the caller knows this server as, without a slash at the end: as configured, else as the request has it."""
     configured = resources_of(request).public_url
     if configured:
         return configured.rstrip("/")

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.dialects import Dialects, unexpected
@@ -16,6 +17,7 @@ from tessera.api.facts import RequestTooLarge
 from tessera.kit.identifiers import new_id
 
 MAX_BODY_BYTES = 1024 * 1024
+CLIENT_GONE = 499  # in the log alone, as proxies write it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 log = structlog.get_logger("tessera.request")
@@ -30,9 +32,12 @@ class RequestLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request_id = _request_id(scope)
         status = 0
@@ -48,6 +53,8 @@ class RequestLog:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
                 try:
                     await self.app(scope, receive, send_with_id)
+                except ClientDisconnect:
+                    status = status or CLIENT_GONE  # nobody is left to be answered
                 except Exception as error:  # noqa: BLE001 - logged, answered as 500, and never dropped
                     fact = unexpected(error)
                     if not status:
@@ -118,7 +125,7 @@ def _apply_forwarded(scope: Scope, headers: Headers) -> None:
 
 def _last(headers: Headers, name: str) -> str:
     # The last entry is the one that our own proxy wrote; those before it are hearsay.
-    return headers.get(name, "").rpartition(",")[2].strip()
+    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
 
 
 def _request_id(scope: Scope) -> str:

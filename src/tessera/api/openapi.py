@@ -16,40 +16,65 @@ _SCHEMA_REFERENCE = "#/components/schemas/{model}"
 
 def parameters(model: type[RequestModel]) -> list[dict[str, Any]]:
     """The query parameters that `read_query` reads with this model."""
-    schema = model.model_json_schema(by_alias=True, ref_template=_SCHEMA_REFERENCE)
+    schema = schema_of(model)
     required = schema.get("required", [])
     return [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
 
 
+def schema_of(model: type[RequestModel]) -> dict[str, Any]:
+    """The model's JSON schema, for a place among the document's components."""
+    return model.model_json_schema(by_alias=True, ref_template=_SCHEMA_REFERENCE)
+
+
 def json_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON body that `read_body` reads with this model; `install` in docs.py adds the model itself."""
-    reference = {"$ref": _SCHEMA_REFERENCE.format(model=model.__name__)}
-    return {"required": True, "content": {"application/json": {"schema": reference, "example": example}}}
+    return _body("application/json", model, example)
 
 
-def answer(model: type[ResponseModel], description: str, example: object, **examples: object) -> dict[str, Any]:
-    """One status of an operation: its schema, when it comes, and what it looks like."""
+def form_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
+    """A form with these fields; `install` in docs.py adds the model itself."""
+    return _body("application/x-www-form-urlencoded", model, example)
+
+
+def answer(
+    model: type[ResponseModel],
+    description: str,
+    example: object = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    **examples: object,
+) -> dict[str, Any]:
+    """One status of an operation: its schema, when it comes, which headers it always has, and what it looks like.
+
+    It has either one example, or several under names, which the docs page offers to choose from. FastAPI drops what is
+    null, inside examples too.
+    """
     content: dict[str, Any] = {"example": example}
     if examples:
-        content = {"examples": {name: {"value": value} for name, value in {"first": example, **examples}.items()}}
-    return {"model": model, "description": description, "content": {"application/json": content}}
+        content = {"examples": {name: {"value": value} for name, value in examples.items()}}
+    described: dict[str, Any] = {
+        "model": model,
+        "description": description,
+        "content": {"application/json": content},
+    }
+    if headers:
+        described["headers"] = {name: header(words) | {"required": True} for name, words in headers.items()}
+    return described
+
+
+def header(description: str) -> dict[str, Any]:
+    """One header of an answer."""
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _body(media_type: str, model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
+    reference = {"$ref": _SCHEMA_REFERENCE.format(model=model.__name__)}
+    return {"required": True, "content": {media_type: {"schema": reference, "example": example}}}
 
 
 def _parameter(name: str, field: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    field = _without_null(field)
+    field = dict(field)
     description = field.pop("description", "")
     examples = field.pop("examples", [])
-    field.pop("title", None)
     described = {"name": name, "in": "query", "required": required, "description": description, "schema": field}
     return described | ({"example": examples[0]} if examples else {})
-
-
-def _without_null(field: dict[str, Any]) -> dict[str, Any]:
-    # An absent parameter is None in Python; on the wire there is no null.
-    field = dict(field)
-    for option in field.pop("anyOf", []):
-        if option != {"type": "null"}:
-            field |= option
-    if field.get("default", ...) is None:
-        del field["default"]
-    return field

@@ -36,10 +36,11 @@ def read_query(request: Request, model: type[RequestModel]) -> Reading:
     given: dict[str, str] = {}
     repeated = []
     for name, value in query_items(request):
-        if name in given:
+        if value and name in given:
             repeated.append(name)
-        given[name] = value
-    reading = _read(model, {name: value for name, value in given.items() if value})
+        if value:
+            given[name] = value
+    reading = _read(model, given)
     for name, (alias, _, _) in _readers(model).items():
         if alias in repeated:
             reading.values.pop(name, None)

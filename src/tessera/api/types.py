@@ -8,20 +8,44 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from tessera.identity.rules import is_email_address
+from tessera.kit.text import key_of
+
 MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
+# Not "date-time": that is RFC 3339, which demands an offset, and clients would refuse the documented times.
+_DATE_AND_TIME_SCHEMA = {"type": "string", "pattern": f"^{_DATE_AND_TIME.pattern}$"}
+
+
+def _describe(schema: dict[str, Any]) -> None:
+    # Titles made of names ("Promocodename") would show in place of the names. None stands for absent here: what
+    # clients are told is that they may leave the field out, in the documents' words, and not that it may be null.
+    for name, field in schema.get("properties", {}).items():
+        field.pop("title", None)
+        if name not in schema.get("required", []):
+            _describe_optional(field)
+
+
+def _describe_optional(field: dict[str, Any]) -> None:
+    given = [option for option in field.pop("anyOf", []) if option != {"type": "null"}]
+    if len(given) == 1:
+        field |= given[0]
+    elif given:
+        field["anyOf"] = given
+    if field.get("default", ...) is None:
+        del field["default"]
 
 
 class RequestModel(BaseModel):
     """What one operation reads: domain names as attributes, wire names as aliases, in the document's order."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra=_describe)
 
 
 class ResponseModel(BaseModel):
     """What one operation answers; used for the OpenAPI document, never to check our own output."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_describe)
 
 
 def refuse(code: str, message: str) -> PydanticCustomError:
@@ -70,7 +94,8 @@ def _instant(value: Any) -> datetime:  # noqa: ANN401
 def _page(value: Any) -> int:  # noqa: ANN401
     if not re.fullmatch(r"\+?0*[1-9][0-9]*", value, re.ASCII):
         raise refuse("NotPage", "must be a positive integer")
-    return min(int(value[:4000]), MAX_PAGE)
+    # Python refuses to read numbers of more digits than this.
+    return min(int(value.lstrip("+0")[:4000]), MAX_PAGE)
 
 
 def _flag(value: Any) -> bool:  # noqa: ANN401
@@ -81,13 +106,13 @@ def _flag(value: Any) -> bool:  # noqa: ANN401
 
 def choice(options: type[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
     """What makes an Enum a query parameter with documented values, in any case."""
-    values = {str(option.value).lower(): option for option in options}
+    values = {key_of(str(option.value)): option for option in options}
     listed = ", ".join(str(option.value) for option in options)
 
     def read(value: str) -> Enum:
-        if value.lower() not in values:
+        if key_of(value) not in values:
             raise refuse("NotAmongValues", f"must be one of {listed}")
-        return values[value.lower()]
+        return values[key_of(value)]
 
     schema = {"type": "string", "enum": [option.value for option in options]}
     return BeforeValidator(read), WithJsonSchema(schema)
@@ -99,6 +124,18 @@ Texts = Annotated[
 ]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
-Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DATE_AND_TIME_SCHEMA)]
 PageNumber = Annotated[int, BeforeValidator(_page), WithJsonSchema({"type": "integer", "minimum": 1})]
+LocalDateTime = Annotated[
+    str, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?$"})
+]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string", "enum": ["true", "false"]})]
+
+
+def _email(value: Any) -> str:  # noqa: ANN401
+    if not is_email_address(_text(value)):
+        raise refuse("NotEmail", "must be a valid e-mail address")
+    return str(value)
+
+
+EmailText = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]

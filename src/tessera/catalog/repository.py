@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import Text, any_, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.database import UnitOfWork
@@ -44,7 +45,8 @@ class CatalogRepository:
         """Id and own spelling of the store exams with these codes, by the code's key."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
             StoreExam.organization_id == self._organization_id,
-            StoreExam.code_key.in_([key_of(code) for code in codes]),
+            # One parameter however many codes: a statement cannot have more than 65,535 of them.
+            StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
         )
         rows = await self._connection.execute(statement)
         return {row.code_key: (row.id, row.code) for row in rows}

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from tessera.cli import failures, serving
+from tessera.cli import failures, identity, purchases, serving
 
 app = typer.Typer(
     name="tessera",
@@ -19,13 +19,19 @@ app.command("api")(serving.api)
 app.command("worker")(serving.worker)
 app.command("migrate")(serving.migrate)
 app.add_typer(serving.demo_commands, name="demo", help="The demonstration data.")
+app.add_typer(identity.organizations, name="organization", help="Organizations, each apart from all others.")
+app.add_typer(identity.users, name="user", help="People, who call with tokens that are issued to them.")
+app.add_typer(identity.clients, name="client", help="Machines, which fetch tokens with a ClientId and a secret.")
+app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
+app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
+app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 
 
 def run() -> None:
-    """The entry point: whatever cannot be done ends with one clear line and status 1, never with a traceback."""
+    """Run the command of this process: what cannot be done ends with clear lines and status 1, never a traceback."""
     try:
         app()
     except failures.FORESEEN as error:
         for line in failures.lines(error):
-            print(f"tessera: {line}", file=sys.stderr)  # noqa: T201 - this is the command line
+            typer.echo(f"tessera: {line}", err=True)
         sys.exit(1)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tessera.kit.embedded import EmbeddedPostgresError
 from tessera.kit.errors import Fact, Invalid
-from tessera.schema import CannotMigrate
+from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
 
 
@@ -12,7 +12,7 @@ class CannotStart(Exception):
     """Something outside stands in the way; the message says what to do."""
 
 
-FORESEEN = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, Fact)
+FORESEEN = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, Fact)
 
 
 def lines(error: Exception) -> Iterator[str]:
@@ -21,7 +21,7 @@ def lines(error: Exception) -> Iterator[str]:
         case Invalid():
             for violation in error.violations:
                 yield f"{violation.field} {violation.message}"
-        case CannotMigrate():
-            yield f"the database refuses: {error}"
+        case CannotMigrate() | CannotUse():
+            yield f"cannot use the database: {error}"
         case _:
             yield from str(error).splitlines()

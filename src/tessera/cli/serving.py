@@ -1,19 +1,18 @@
 """Commands that run the server and its parts."""
 
 import asyncio
-import os
-import signal
-import sys
+import socket
 from typing import Annotated
 
+import structlog
 import typer
 
-from tessera import main, provision, schema
+from tessera import provision, schema
 from tessera import settings as configuration
 from tessera.cli import greeting
 from tessera.cli.failures import CannotStart
+from tessera.cli.starting import clock, start
 from tessera.demo import load as demonstration
-from tessera.kit import logging
 from tessera.kit.database import Database
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses
@@ -23,14 +22,23 @@ Demo = Annotated[
     bool, typer.Option("--demo", help="Load the demonstration data; make up a signing key if none is set.")
 ]
 
+log = structlog.get_logger(__name__)
+
 demo_commands = typer.Typer(no_args_is_help=True)
 
 
 def serve(demo: Demo = False) -> None:
-    """Serve the API with a worker inside, on an embedded Postgres unless TESSERA_DATABASE_URL is set."""
-    settings = _start(demo=demo, needs_keys=True)
+    """Serve the API with a worker inside.
+
+    The database is an embedded Postgres in TESSERA_DATA_DIR, unless TESSERA_DATABASE_URL names another one.
+    """
+    # What HTTP needs takes longer to import than all else, and most commands need none of it.
+    from tessera import main  # noqa: PLC0415
+
+    settings = start(needs_keys=True, settings=_with_key(configuration.load()) if demo else None)
     with _listening(settings) as listener, provision.database(settings) as addresses:
         revision = schema.migrate(addresses.owner, addresses.application)
+        schema.check(addresses.application)
         base_url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
         credentials = asyncio.run(_load_demo(settings, addresses, base_url=base_url)) if demo else []
         app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
@@ -38,58 +46,72 @@ def serve(demo: Demo = False) -> None:
 
 
 def api() -> None:
-    """Serve the API alone, in TESSERA_PROCESSES processes; run `tessera migrate` before."""
-    settings = _start(needs_keys=True)
+    """Serve the API alone.
+
+    It takes TESSERA_PROCESSES processes. Run `tessera migrate` before.
+    """
+    from tessera import main  # noqa: PLC0415 - as above
+
+    settings = start(needs_keys=True)
     with _listening(settings) as listener, provision.database(settings) as addresses:
+        schema.check(addresses.application)
+        log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
         main.serve_processes(settings, addresses.application, listener)
 
 
 def worker() -> None:
-    """Run jobs alone, until SIGINT or SIGTERM; run `tessera migrate` before."""
-    settings = _start()
+    """Run jobs alone.
+
+    Jobs under way are finished after SIGINT or SIGTERM. Run `tessera migrate` before.
+    """
+    from tessera import main  # noqa: PLC0415 - as above
+
+    settings = start()
     with provision.database(settings) as addresses:
+        schema.check(addresses.application)
         asyncio.run(main.run_worker(settings, addresses.application))
 
 
 def migrate() -> None:
-    """Create the database roles where they are missing, and apply every pending migration."""
-    settings = _start()
+    """Bring the database up to date.
+
+    Creates the roles where they are missing, and applies every pending migration.
+    """
+    settings = start()
     with provision.database(settings) as addresses:
         typer.echo(f"The database is at revision {schema.migrate(addresses.owner, addresses.application)}.")
 
 
 @demo_commands.command("load")
 def load_demo() -> None:
-    """Load the demonstration organizations once, and write demo.json into TESSERA_DATA_DIR."""
-    settings = _start(demo=True)
+    """Load the demonstration organizations once.
+
+    Their credentials are written to demo.json in TESSERA_DATA_DIR.
+    """
+    settings = start(settings=_with_key(configuration.load()))
     with provision.database(settings) as addresses:
         schema.migrate(addresses.owner, addresses.application)
+        schema.check(addresses.application)
         base_url = settings.public_url or f"http://{settings.host}:{settings.port}"
         asyncio.run(_load_demo(settings, addresses, base_url=base_url))
     typer.echo(f"The credentials are in {settings.data_dir / demonstration.FILE_NAME}.")
 
 
-def _start(*, demo: bool = False, needs_keys: bool = False) -> Settings:
-    settings = configuration.load()
-    if demo:
-        settings = configuration.with_demo_key(settings)
-    if needs_keys and not settings.token_keys:
-        raise CannotStart("TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)")
-    logging.configure(level=settings.log_level)
-    # Leave by the front door on these too: the embedded database stops on the way out.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    return settings
+def _with_key(settings: Settings) -> Settings:
+    try:
+        return configuration.with_demo_key(settings)
+    except OSError as error:
+        raise CannotStart(f"cannot write to TESSERA_DATA_DIR ({settings.data_dir}): {error.strerror}") from error
 
 
-def _listening(settings: Settings) -> main.Listener:
+def _listening(settings: Settings) -> socket.socket:
+    from tessera import main  # noqa: PLC0415 - as above
+
     try:
         return main.listen(settings)
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
-        raise CannotStart(
-            f"cannot listen on {settings.host}:{settings.port}: {reason}. Set PORT to another."
-        ) from error
+        place = f"{settings.host}:{settings.port}"
+        raise CannotStart(f"cannot listen on {place}: {error.strerror}; set PORT to another") from error
 
 
 async def _load_demo(settings: Settings, addresses: Addresses, *, base_url: str) -> list[demonstration.Credentials]:
@@ -100,7 +122,7 @@ async def _load_demo(settings: Settings, addresses: Addresses, *, base_url: str)
             TokenSigner(settings.token_keys),
             directory=settings.data_dir,
             base_url=base_url,
-            now=main.clock(),
+            now=clock(),
         )
     finally:
         await database.close()

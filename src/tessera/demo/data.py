@@ -22,12 +22,13 @@ class DemoOrganization:
     name: str
     promo_codes: int
     welcome_percent: int
+    bulk_purchases: int
 
 
 ORGANIZATIONS = (
     # Pages to walk, and more than 10,000 records: the refusal to see.
-    DemoOrganization("Aurora Certification Board", promo_codes=3_000, welcome_percent=10),
-    DemoOrganization("Borealis Certification Board", promo_codes=12_000, welcome_percent=20),
+    DemoOrganization("Aurora Certification Board", promo_codes=3_000, welcome_percent=10, bulk_purchases=3),
+    DemoOrganization("Borealis Certification Board", promo_codes=12_000, welcome_percent=20, bulk_purchases=12),
 )
 
 EXAMS = (

@@ -8,7 +8,9 @@ from uuid import UUID
 
 from tessera.catalog import service as catalog
 from tessera.demo import data
+from tessera.demo import vouchers as demo_vouchers
 from tessera.demo.data import DemoOrganization
+from tessera.demo.vouchers import PARTNER_NAME
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.database import Database
@@ -16,10 +18,10 @@ from tessera.kit.files import write_private
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
+from tessera.vouchers.partners import service as partners
 
 FILE_NAME = "demo.json"
 TOKEN_LIFETIME = timedelta(days=365)
-PARTNER_NAME = "Acme Corp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ async def _load_organization(database: Database, organization: DemoOrganization,
         await catalog.add_store_exams(work, exams, now=now)
         await catalog.add_product_bundle(work, data.product_bundle(exams), now=now)
         await promo_codes.add_all(work, list(data.promo_codes(organization, exams, now=now)), now=now)
+        await demo_vouchers.load(work, exams, bulk_purchases=organization.bulk_purchases, now=now)
         return work.organization_id
 
 
@@ -95,10 +98,16 @@ async def _issue(
         key = await identity.create_key(
             work, name=f"Demo {marker}", function_points=[FunctionPoint.STOREFRONT_REDEEM], now=now
         )
+        partner = await partners.find_by_name(work, PARTNER_NAME)
         tokens = []
-        for email, names in (("ops", ("Ottilie", "Ops")), ("partner", ("Paula", "Partner"))):
+        for email, names, points, partner_id in (
+            ("ops", ("Ottilie", "Ops"), [codes, vouchers], None),
+            ("partner", ("Paula", "Partner"), [vouchers], partner.id if partner else None),
+        ):
             address = f"{email}.{marker}@example.com"
-            await identity.create_user(work, email=address, names=names, function_points=[codes, vouchers], now=now)
+            await identity.create_user(
+                work, email=address, names=names, function_points=points, partner_id=partner_id, now=now
+            )
             tokens.append(
                 await identity.issue_token(work, signer=signer, email=address, lifetime=TOKEN_LIFETIME, now=now)
             )

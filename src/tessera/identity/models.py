@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -27,7 +27,13 @@ class User(Base):
     """A person who calls with a Bearer token."""
 
     __tablename__ = "users"
-    __table_args__ = (UniqueConstraint("organization_id", "email_key"),)
+    __table_args__ = (
+        UniqueConstraint("organization_id", "email_key"),
+        ForeignKeyConstraint(
+            ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
+        ),
+        Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
+    )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -36,6 +42,7 @@ class User(Base):
     first_name: Mapped[str] = mapped_column(Text)
     last_name: Mapped[str] = mapped_column(Text)
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    partner_id: Mapped[UUID | None]
     is_active: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
 
@@ -74,7 +81,10 @@ class IssuedToken(Base):
     """A long-lived Bearer token of one user: its id, never the token."""
 
     __tablename__ = "issued_tokens"
-    __table_args__ = (ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),)
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
+        Index(None, "organization_id", "user_id"),
+    )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)

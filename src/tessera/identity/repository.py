@@ -24,6 +24,7 @@ class NewUser:
     first_name: str
     last_name: str
     function_points: list[str]
+    partner_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Holder(NamedTuple):
     id: UUID
     function_points: list[str]
     standing: Standing
+    partner_id: UUID | None = None
 
 
 class IdentityRepository:
@@ -171,7 +173,8 @@ class IdentityRepository:
         return (await self._connection.execute(statement)).all()
 
     async def end_key(self, key_id: UUID, *, at: datetime, revoke: bool) -> bool:
-        """Revoke a key, or let it expire; False if there is none that still works."""
+        """Revoke a key, or let it expire, never later than it would have; False if there is none that still works."""
+        end = {ApiKey.revoked_at: at} if revoke else {ApiKey.expires_at: func.least(ApiKey.expires_at, at)}
         statement = (
             update(ApiKey)
             .where(
@@ -179,7 +182,7 @@ class IdentityRepository:
                 ApiKey.id == key_id,
                 ApiKey.revoked_at.is_(None),
             )
-            .values({"revoked_at" if revoke else "expires_at": at})
+            .values(end)
         )
         return (await self._connection.execute(statement)).rowcount > 0
 
@@ -214,6 +217,7 @@ class IdentityRepository:
             select(
                 User.id,
                 User.function_points,
+                User.partner_id,
                 IssuedToken.revoked_at,
                 IssuedToken.expires_at,
                 and_(User.is_active, Organization.is_active).label("is_active"),
@@ -226,4 +230,5 @@ class IdentityRepository:
         row = (await self._connection.execute(statement)).first()
         if row is None:
             return None
-        return Holder(row.id, row.function_points, Standing(row.revoked_at, row.expires_at, row.is_active))
+        standing = Standing(row.revoked_at, row.expires_at, row.is_active)
+        return Holder(row.id, row.function_points, standing, row.partner_id)

@@ -47,7 +47,9 @@ class Subject:
 def parse_subject(claims: dict[str, Any]) -> Subject:
     """The subject of a token's claims; raises NotAuthenticated."""
     try:
-        return Subject(UUID(claims["org"]), str(claims["kind"]), UUID(claims["sub"]))
+        if claims["kind"] not in ("client", "token"):
+            raise ValueError
+        return Subject(UUID(claims["org"]), claims["kind"], UUID(claims["sub"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotAuthenticated("The token is not valid.") from error
 
@@ -82,7 +84,7 @@ def token_of_client(signer: TokenSigner, principal: Principal, *, now: datetime,
 def _principal(work: UnitOfWork, holder: Holder | None, *, now: datetime) -> Principal:
     if holder is None or not rules.in_good_standing(holder.standing, now=now):
         raise NotAuthenticated("The credential is unknown, revoked or expired.")
-    return Principal(work.organization_id, holder.id, frozenset(holder.function_points))
+    return Principal(work.organization_id, holder.id, frozenset(holder.function_points), holder.partner_id)
 
 
 # Giving and taking
@@ -102,14 +104,20 @@ async def list_organizations(work: UnitOfWork) -> Sequence[Any]:
 
 
 async def create_user(
-    work: UnitOfWork, *, email: str, names: tuple[str, str], function_points: Iterable[FunctionPoint], now: datetime
+    work: UnitOfWork,
+    *,
+    email: str,
+    names: tuple[str, str],
+    function_points: Iterable[FunctionPoint],
+    partner_id: UUID | None = None,
+    now: datetime,
 ) -> UUID:
-    """Add a user with first and last name; raises Invalid, NameTaken."""
+    """Add a user with first and last name, a partner's if one is given; raises Invalid, NameTaken."""
     violations = [*rules.name_violations("firstName", names[0]), *rules.name_violations("lastName", names[1])]
     if not rules.is_email_address(email):
         violations.insert(0, Violation("InvalidEmail", "email", f"is not a valid e-mail address: {email}"))
     _raise_if_any(violations)
-    user = NewUser(new_id(), email, *names, sorted(set(function_points)))
+    user = NewUser(new_id(), email, *names, sorted(set(function_points)), partner_id)
     if not await IdentityRepository(work).add_user(user, now=now):
         raise NameTaken("email", email)
     return user.id
@@ -158,7 +166,8 @@ async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now:
     if found is None or not rules.in_good_standing(found[0].standing, now=now):
         raise NotFound("There is no such key, or it has ended.")
     holder, name, _ = found
-    await repository.end_key(key_id, at=now + overlap, revoke=False)
+    if not await repository.end_key(key_id, at=now + overlap, revoke=False):
+        raise NotFound("There is no such key, or it has ended.")
     return await create_key(work, name=name, function_points=map(FunctionPoint, holder.function_points), now=now)
 
 

@@ -46,11 +46,12 @@ class Batcher(Generic[Question, Answer]):
     async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
             answers = await self._ask_all([question for question, _ in batch])
+            answered = list(zip(batch, answers, strict=True))
         except Exception as error:  # noqa: BLE001 - handed on to everyone who asked, never dropped
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future), answer in answered:
             if not future.done():  # its caller may have gone away
                 future.set_result(answer)

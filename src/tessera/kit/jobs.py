@@ -1,19 +1,30 @@
 """Jobs: work that outlives its request, queued in Postgres in the transaction of its cause."""
 
 import asyncio
+import copy
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
 
+import psycopg
 import structlog
-from procrastinate import App, Blueprint, JobContext, PsycopgConnector
+from procrastinate import App, BaseRetryStrategy, Blueprint, JobContext, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
-from sqlalchemy import make_url
+from procrastinate.jobs import Job
+from procrastinate.manager import JobManager
+from psycopg.conninfo import make_conninfo
 
-from tessera.kit.database import APPLICATION_ROLE
+from tessera.kit.database import APPLICATION_ROLE, UnitOfWork, with_driver
+from tessera.kit.errors import NotFound
 
-STALLED_AFTER_SECONDS = 30
+POLL_SECONDS = 1  # new jobs announce themselves, those to be tried again do not
+HEARTBEAT_SECONDS = 5
+STALLED_AFTER_SECONDS = 15  # three heartbeats that did not come
 KEEP_HOURS = 72
+MAX_PAUSE_SECONDS = 3600
+NAMESPACE = "tessera"
 
 log = structlog.get_logger(__name__)
 
@@ -22,22 +33,69 @@ housekeeping = Blueprint()
 
 def create_jobs(url: str, *blueprints: Blueprint) -> App:
     """The job queue in this database; it connects when it is opened."""
-    address = make_url(url)
+    address = with_driver(url)
+    # Not the address itself: SQLAlchemy writes a space as `+`, which libpq takes for a plus.
+    _, parameters = address.get_dialect()().create_connect_args(address)
     arguments = {} if address.username == APPLICATION_ROLE else {"options": f"-c role={APPLICATION_ROLE}"}
-    conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
-    app = App(connector=PsycopgConnector(conninfo=conninfo, kwargs=arguments, min_size=1, max_size=5))
+    connector = PsycopgConnector(conninfo=make_conninfo(**parameters), kwargs=arguments, min_size=1, max_size=5)
+    app = App(connector=connector)
     for blueprint in (housekeeping, *blueprints):
-        app.add_tasks_from(blueprint, namespace="tessera")
+        # A copy, because the names of the blueprint's own tasks are changed here, by every app anew.
+        app.add_tasks_from(copy.deepcopy(blueprint), namespace=NAMESPACE)
     return app
 
 
-@housekeeping.periodic(cron="*/15 * * * * *")
+# Only for putting jobs on a connection that a unit of work has; it never connects by itself.
+_deferring = App(connector=PsycopgConnector())
+
+
+async def defer(work: UnitOfWork, task: str, **arguments: str) -> None:
+    """Queue a job in this transaction: it runs once that is committed, and never if it rolls back."""
+    connection = await work.driver_connection()
+    await _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection).defer_async(**arguments)
+
+
+class GrowingPauses(BaseRetryStrategy):
+    """Tries a job again after 1, 2, 4, ... seconds, at last every hour; gives up what does not exist."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """When the job runs again; logged, so that ops see what keeps failing."""
+        if isinstance(exception, NotFound):
+            return None
+        pause = min(2 ** min(job.attempts, 20), MAX_PAUSE_SECONDS)
+        log.warning(
+            "job will be tried again",
+            task=job.task_name,
+            job=job.id,
+            **job.task_kwargs,
+            tries=job.attempts + 1,
+            pause=pause,
+            error=_reason(exception),
+        )
+        return RetryDecision(retry_in={"seconds": pause})
+
+
+def _reason(error: BaseException) -> str:
+    # Not the whole text of a database error: it quotes rows and parameters, and with them voucher codes.
+    cause = getattr(error, "orig", error)
+    if isinstance(cause, psycopg.Error):
+        return cause.diag.message_primary or type(cause).__name__
+    return f"{type(error).__name__}: {error}"
+
+
+@housekeeping.periodic(cron="* * * * * */10")  # seconds come last
 @housekeeping.task(queueing_lock="retry_stalled_jobs", pass_context=True)
 async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """Give jobs whose worker was killed to another one."""
-    for job in await context.app.job_manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
+    manager = context.app.job_manager
+    for job in await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED_AFTER_SECONDS):
         log.warning("job stalled", task=job.task_name, job=job.id)
-        await context.app.job_manager.retry_job(job)
+        try:
+            await manager.retry_job_by_id_async(cast("int", job.id), retry_at=datetime.now(UTC))
+        except ConnectorException as error:
+            # Its worker was only slow and ends it just now, or its periodic successor waits already. The others among
+            # the stalled ones must not wait for that.
+            log.warning("stalled job not retried", task=job.task_name, job=job.id, error=str(error.__cause__ or error))
 
 
 @housekeeping.periodic(cron="17 * * * *")
@@ -59,22 +117,62 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
         try:
             async with app.open_async():
                 await _work(app, stop, context=context, concurrency=concurrency)
-        except (OSError, ConnectorException) as error:
-            log.warning("worker cannot reach its database", error=str(error))
+        except (OSError, ConnectorException, psycopg.OperationalError) as error:
+            log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
         if not stopping.is_set():
             pause = 0.5 if time.monotonic() - began > 60 else min(pause * 2, 30)  # noqa: PLR2004 - a good minute
             await asyncio.wait({stop}, timeout=pause)
 
 
 async def _work(app: App, stop: asyncio.Task[Any], *, context: Mapping[str, Any], concurrency: int) -> None:
+    outcomes = _Outcomes(app)
     worker = asyncio.create_task(
         app.run_worker_async(
             concurrency=concurrency,
             install_signal_handlers=False,
             shutdown_graceful_timeout=30,
+            fetch_job_polling_interval=POLL_SECONDS,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=STALLED_AFTER_SECONDS,
             additional_context=dict(context),
         )
     )
-    await asyncio.wait({worker, stop}, return_when=asyncio.FIRST_COMPLETED)
+    lost = asyncio.create_task(outcomes.lost.wait())
+    await asyncio.wait({worker, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
+    lost.cancel()
     worker.cancel()  # a request to finish: jobs under way are waited for
-    await asyncio.gather(worker, return_exceptions=True)
+    (ended,) = await asyncio.gather(worker, return_exceptions=True)
+    if isinstance(ended, Exception):
+        log.warning("worker ended, and is started again", error=str(ended.__cause__ or ended))
+
+
+class _Outcomes(JobManager):
+    """The job manager of one worker, which tells when the outcome of a job could not be written.
+
+    Such a job stays `doing` under a worker that lives, where nobody looks for stalled jobs: it would wait for ever. So
+    the worker ends, and its successor finds the job without one.
+    """
+
+    def __init__(self, app: App) -> None:
+        super().__init__(app.connector)
+        app.job_manager = self
+        self.lost = asyncio.Event()
+
+    async def finish_job(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on
+        """End a job."""
+        with self._noticing():
+            await super().finish_job(*arguments, **named)
+
+    async def retry_job(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on
+        """Put a job back."""
+        with self._noticing():
+            await super().retry_job(*arguments, **named)
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            log.warning("outcome of a job not written", error=str(error.__cause__ or error))
+            self.lost.set()
+            raise

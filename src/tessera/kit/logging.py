@@ -15,7 +15,10 @@ def configure(*, level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer()
+    # Not the default, which shows the values of local variables: secrets among them.
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
+        exception_formatter=structlog.dev.plain_traceback
+    )
     if not in_terminal:
         shared.append(structlog.processors.format_exc_info)
         renderer = structlog.processors.JSONRenderer()
@@ -37,5 +40,5 @@ def configure(*, level: str = "INFO") -> None:
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # Each of these says much at INFO that our own lines say better.
-    for name in ("uvicorn.access", "alembic", "procrastinate"):
+    for name in ("uvicorn", "alembic", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)

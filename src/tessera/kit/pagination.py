@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, func, select
+from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.database import AnyRow
@@ -26,6 +26,10 @@ class Page(Generic[T]):
     has_next: bool
 
 
+def _literal(number: int) -> ColumnElement[int]:
+    return literal_column(str(number), Integer)
+
+
 async def fetch_page(
     connection: AsyncConnection,
     *,
@@ -39,11 +43,13 @@ async def fetch_page(
     statement. Since a list over the cap is refused, at most 10,001 ids are ever read and sorted: a filter needs an
     index that finds its rows, and none for their order.
     """
-    matches = matching.limit(MAX_RESULTS + 1).cte("matches").prefix_with("MATERIALIZED")
+    # The limits stand in the statement itself: as parameters they would be unknown to a plan that is made once for
+    # all, which then expects a tenth of the table and reads all of it.
+    matches = matching.limit(_literal(MAX_RESULTS + 1)).cte("matches").prefix_with("MATERIALIZED")
     total = select(func.count()).select_from(matches)
     # Past the cap there is nothing to show, so no page number, however large, reaches the database.
     offset = min((number - 1) * PAGE_SIZE, MAX_RESULTS)
-    page = select(matches.c.id).order_by(matches.c.id).offset(offset).limit(PAGE_SIZE).subquery("page")
+    page = select(matches.c.id).order_by(matches.c.id).offset(offset).limit(_literal(PAGE_SIZE)).subquery("page")
     statement = rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
     found = (await connection.execute(statement)).all()
     count = found[0].total if found else (await connection.execute(total)).scalar_one()

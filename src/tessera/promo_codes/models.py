@@ -78,7 +78,7 @@ class PromoCodeStoreExam(Base):
     __table_args__ = (
         _of_promo_code(),
         ForeignKeyConstraint(["organization_id", "store_exam_id"], ["store_exams.organization_id", "store_exams.id"]),
-        Index(None, "organization_id", "store_exam_id", "promo_code_id"),
+        Index("promo_code_store_exams_by_store_exam_index", "organization_id", "store_exam_id", "promo_code_id"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -96,7 +96,7 @@ class PromoCodeProductBundle(Base):
         ForeignKeyConstraint(
             ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]
         ),
-        Index(None, "organization_id", "product_bundle_id"),
+        Index("promo_code_product_bundles_by_product_bundle_index", "organization_id", "product_bundle_id"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -110,7 +110,7 @@ class PromoCodeEmailAddress(Base):
     __tablename__ = "promo_code_email_addresses"
     __table_args__ = (
         _of_promo_code(),
-        Index(None, "organization_id", "email_key", "promo_code_id"),
+        Index("promo_code_email_addresses_by_email_index", "organization_id", "email_key", "promo_code_id"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)

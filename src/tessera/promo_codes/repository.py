@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Select, Subquery, and_, func, insert, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.models import StoreExam
@@ -148,7 +148,8 @@ class PromoCodeRepository:
         statuses = list(Status) if wanted.status is None else [wanted.status]
         matching = select(PromoCode.id).where(
             PromoCode.organization_id == self._organization_id,
-            PromoCode.is_listed.is_(True),
+            # Bare, because `is_listed is true` does not prove to Postgres that the partial index serves.
+            PromoCode.is_listed,
             # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
             PromoCode.status.in_(statuses),
         )
@@ -156,29 +157,24 @@ class PromoCodeRepository:
             matching = matching.where(PromoCode.name_key == key_of(wanted.name))
         if wanted.restrict_to_email_addresses is not None:
             matching = matching.where(PromoCode.restrict_to_email_addresses.is_(wanted.restrict_to_email_addresses))
+        # Joins, not lists of ids: by them the rows are found from the narrow side. Neither can give a row twice.
         if wanted.store_exam_code is not None:
-            matching = matching.where(PromoCode.id.in_(self._ids_by_store_exam(wanted.store_exam_code)))
+            matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+                PromoCodeStoreExam.organization_id == self._organization_id,
+                PromoCodeStoreExam.store_exam_id == self._store_exam_id(wanted.store_exam_code),
+            )
         if wanted.email_address is not None:
-            matching = matching.where(PromoCode.id.in_(self._ids_by_email_address(wanted.email_address)))
+            matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
+                PromoCodeEmailAddress.organization_id == self._organization_id,
+                PromoCodeEmailAddress.email_key == key_of(wanted.email_address),
+            )
         return matching
 
-    def _ids_by_store_exam(self, code: str) -> Select[UUID]:
+    def _store_exam_id(self, code: str) -> ScalarSelect[UUID]:
         return (
-            select(PromoCodeStoreExam.promo_code_id)
-            .join(
-                StoreExam,
-                and_(
-                    StoreExam.organization_id == PromoCodeStoreExam.organization_id,
-                    StoreExam.id == PromoCodeStoreExam.store_exam_id,
-                ),
-            )
-            .where(PromoCodeStoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
-        )
-
-    def _ids_by_email_address(self, email: str) -> Select[UUID]:
-        return select(PromoCodeEmailAddress.promo_code_id).where(
-            PromoCodeEmailAddress.organization_id == self._organization_id,
-            PromoCodeEmailAddress.email_key == key_of(email),
+            select(StoreExam.id)
+            .where(StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
+            .scalar_subquery()
         )
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
@@ -220,6 +216,10 @@ class PromoCodeRepository:
             .join(page, PromoCode.id == page.c.id)
             .where(PromoCode.organization_id == self._organization_id)
         )
+
+
+def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeEmailAddress]) -> ColumnElement[bool]:
+    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)
 
 
 FIND_USABILITY = """

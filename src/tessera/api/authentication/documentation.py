@@ -3,46 +3,65 @@
 from typing import Any
 
 from tessera.api import certiverse
-from tessera.api.authentication.schemas import AccessTokenModel, AuthTokenModel, OAuthErrorModel
-from tessera.api.openapi import answer
+from tessera.api.authentication.errors import UnsupportedGrantType
+from tessera.api.authentication.schemas import AccessTokenModel, AccessTokenRequest, AuthTokenModel, OAuthErrorModel
+from tessera.api.facts import RequestTooLarge, UnsupportedMediaType
+from tessera.api.openapi import answer, form_body
+from tessera.kit.errors import DatabaseUnavailable
 
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.e30.c2lnbmF0dXJl"  # noqa: S105 - an example
 
 AUTHENTICATE: dict[int | str, Any] = {
     200: answer(AuthTokenModel, "The token.", {"authToken": _TOKEN, "code": "abc"}),
-    **certiverse.documented(400, 401, 413, 500, 503),
+    400: certiverse.documented_error(400, ValidationFailed=["Code must be given once."]),
+    401: answer(
+        certiverse.ErrorModel,
+        "No credentials, malformed ones, or a ClientId or secret that is not or no longer good.",
+        headers={"WWW-Authenticate": "The scheme that is asked for."},
+        NotAuthenticated={
+            "errorCode": "NotAuthenticated",
+            "errorMessages": ["The client or its secret is not valid."],
+        },
+    ),
+    **certiverse.documented(500, 503),
 }
 
 
-def _oauth_error(description: str, error: str, words: str) -> dict[str, Any]:
-    return answer(OAuthErrorModel, description, {"error": error, "error_description": words})
+def _oauth_error(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
+    examples = {error: {"error": error, "error_description": words} for error, words in messages.items()}
+    return answer(OAuthErrorModel, description, headers=headers, **examples)
 
 
 TOKEN: dict[int | str, Any] = {
-    200: answer(AccessTokenModel, "The token.", {"access_token": _TOKEN, "token_type": "Bearer", "expires_in": 3600}),
-    400: _oauth_error("The form is wrong.", "unsupported_grant_type", "The grant type must be client_credentials."),
-    401: _oauth_error("The client or its secret is wrong.", "invalid_client", "The client or its secret is not valid."),
-    413: _oauth_error("The form is too large.", "invalid_request", "The request body must not be larger than ..."),
-    415: _oauth_error("No form.", "invalid_request", "The request body must be application/x-www-form-urlencoded."),
-    500: _oauth_error("A fault of ours.", "server_error", "Internal server error."),
-    503: _oauth_error("Come again.", "temporarily_unavailable", "The database is not available. Try again shortly."),
+    200: answer(
+        AccessTokenModel,
+        "The token.",
+        headers={"Cache-Control": "`no-store`."},
+        token={"access_token": _TOKEN, "token_type": "Bearer", "expires_in": 3600},
+    ),
+    400: _oauth_error(
+        "The form is wrong.",
+        unsupported_grant_type=UnsupportedGrantType().message,
+        invalid_request="The parameter grant_type is required.",
+    ),
+    401: _oauth_error(
+        "No credentials, malformed ones, or a client or secret that is not or no longer good.",
+        headers={"WWW-Authenticate": "The scheme that is asked for."},
+        invalid_client="The client or its secret is not valid.",
+    ),
+    413: _oauth_error("The form is larger than 1 MiB.", invalid_request=RequestTooLarge(1024 * 1024).message),
+    415: _oauth_error(
+        "The body is no form.", invalid_request=UnsupportedMediaType("application/x-www-form-urlencoded").message
+    ),
+    500: _oauth_error("A fault of ours; the server's log knows more.", server_error="Internal server error."),
+    503: _oauth_error(
+        "The database is away.",
+        headers={"Retry-After": "When to come again, in seconds."},
+        temporarily_unavailable=DatabaseUnavailable().message,
+    ),
 }
 
-TOKEN_FORM: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "application/x-www-form-urlencoded": {
-            "schema": {
-                "type": "object",
-                "title": "AccessTokenRequest",
-                "required": ["grant_type"],
-                "properties": {
-                    "grant_type": {"type": "string", "enum": ["client_credentials"]},
-                    "client_id": {"type": "string", "description": "The ClientId, unless Basic carries it."},
-                    "client_secret": {"type": "string", "description": "Its secret, unless Basic carries it."},
-                },
-            },
-            "example": {"grant_type": "client_credentials", "client_id": "tsc_...", "client_secret": "..."},
-        }
-    },
-}
+TOKEN_FORM = form_body(
+    AccessTokenRequest,
+    {"grant_type": "client_credentials", "client_id": "tsc_AZrAR7L...", "client_secret": "Q0mB5hX..."},
+)

@@ -18,16 +18,24 @@ class AuthTokenModel(ResponseModel):
     code: str | None = Field(description="The `Code` of the request, or null.")
 
 
+class AccessTokenRequest(RequestModel):
+    """Form of POST /oauth/token (RFC 6749, section 4.4.2), for the OpenAPI document."""
+
+    grant_type: str = Field(description="`client_credentials`.", json_schema_extra={"enum": ["client_credentials"]})
+    client_id: str | None = Field(None, description="The ClientId, unless Basic carries it.")
+    client_secret: str | None = Field(None, description="Its secret, unless Basic carries it.")
+
+
 class AccessTokenModel(ResponseModel):
     """Answer of POST /oauth/token (RFC 6749, section 5.1)."""
 
-    access_token: str
-    token_type: str
-    expires_in: int = Field(description="Seconds.")
+    access_token: str = Field(description="A Bearer token.")
+    token_type: str = Field(description="`Bearer`.")
+    expires_in: int = Field(description="How long it is good, in seconds.")
 
 
 class OAuthErrorModel(ResponseModel):
     """Error of POST /oauth/token (RFC 6749, section 5.2)."""
 
-    error: str
-    error_description: str
+    error: str = Field(description="One of the codes of RFC 6749, or `server_error`, `temporarily_unavailable`.")
+    error_description: str = Field(description="A sentence for the developer.")

@@ -4,6 +4,7 @@ from typing import Any
 
 from tessera.api.carevalidate.schemas import Failure, InvalidApiKey, ValidationResult
 from tessera.api.openapi import answer
+from tessera.kit.errors import DatabaseUnavailable
 
 PARAMETERS: list[dict[str, Any]] = [
     {
@@ -25,24 +26,31 @@ PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def _failure(description: str, message: str, **others: str) -> dict[str, Any]:
-    examples = {name: {"success": False, "message": words} for name, words in others.items()}
-    return answer(Failure, description, {"success": False, "message": message}, **examples)
+def _failure(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
+    examples = {name: {"success": False, "message": words} for name, words in messages.items()}
+    return answer(Failure, description, headers=headers, **examples)
 
 
 VALIDATE: dict[int | str, Any] = {
     200: answer(
         ValidationResult,
         "The code is known. `data` has one entry if it can be used now, and none if not.",
-        {"success": True, "data": [{"flatDiscount": 10.00}]},
+        flat={"success": True, "data": [{"flatDiscount": 10.00}]},
         percent={"success": True, "data": [{"percentDiscount": 15}]},
         unusable={"success": False, "data": []},
     ),
     400: _failure(
-        "A parameter is missing or malformed.", "Promo code is required", bundle="Invalid product bundle ID format"
+        "A parameter is missing or malformed.",
+        missing="Promo code is required",
+        bundle="Invalid product bundle ID format",
+        malformed="The query string is not valid UTF-8.",
     ),
-    401: answer(InvalidApiKey, "The key is missing or unknown.", {"status": 401, "error": "Invalid API key"}),
-    404: _failure("There is no such code.", "Promo code not found!"),
-    500: _failure("A fault of ours.", "Internal server error"),
-    503: _failure("The database is away; `Retry-After` says when to come again.", "The database is not available."),
+    401: answer(InvalidApiKey, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}),
+    404: _failure("There is no such code.", unknown="Promo code not found!"),
+    500: _failure("A fault of ours; the server's log knows more.", fault="Internal server error"),
+    503: _failure(
+        "The database is away.",
+        headers={"Retry-After": "When to come again, in seconds."},
+        away=DatabaseUnavailable().message,
+    ),
 }

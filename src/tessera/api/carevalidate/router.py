@@ -9,8 +9,9 @@ from tessera.api import openapi
 from tessera.api.carevalidate import documentation
 from tessera.api.carevalidate.errors import BundleIdMalformed, CodeMissing
 from tessera.api.deps import resources_of
+from tessera.api.facts import Malformed
 from tessera.api.reading import query_items
-from tessera.identity.credentials import parse_key
+from tessera.identity.credentials import ApiKeyText, parse_key
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.promo_codes.service import PromoCodeNotFound, Question, Validation
 
@@ -36,26 +37,29 @@ async def validate_promo_code(request: Request) -> Response:
     """
     key = parse_key(request.headers.get("cv-api-key", ""))
     request.state.organization_id = str(key.name.organization_id)
-    given = dict(query_items(request))
-    code, bundle_id = given.get("code", "").strip(), given.get("product_bundle_id", "").strip()
-    wrong = _what_is_wrong(code, bundle_id)
+    asked = _question(request, key)
     # A wrong question is asked all the same, for the key: without a good one, nothing else is told.
-    question = Question(key, None, None) if wrong else Question(key, code, UUID(bundle_id) if bundle_id else None)
+    question = Question(key, None, None) if isinstance(asked, Fact) else asked
     found = await resources_of(request).validations.ask(question)
-    if wrong and not isinstance(found, NotAuthenticated):
-        raise wrong
+    if isinstance(asked, Fact) and not isinstance(found, NotAuthenticated):
+        raise asked
     if isinstance(found, Fact):
         raise found
     return Response(_body(found), media_type="application/json")
 
 
-def _what_is_wrong(code: str, bundle_id: str) -> Fact | None:
+def _question(request: Request, key: ApiKeyText) -> Question | Fact:
+    try:
+        given = dict(query_items(request))
+    except Malformed as fact:
+        return fact
+    code, bundle_id = given.get("code", "").strip(), given.get("product_bundle_id", "").strip()
     if not code:
         return CodeMissing()
     if bundle_id and not _UUID.fullmatch(bundle_id):
         return BundleIdMalformed()
     # Postgres knows no NUL in text, so no code has one.
-    return PromoCodeNotFound() if "\0" in code else None
+    return PromoCodeNotFound() if "\0" in code else Question(key, code, UUID(bundle_id) if bundle_id else None)
 
 
 def _body(validation: Validation) -> bytes:

@@ -8,31 +8,33 @@ from tessera.api.types import ResponseModel
 class FlatDiscount(ResponseModel):
     """A fixed amount off, in dollars."""
 
-    flatDiscount: float
+    flatDiscount: float = Field(description="Fixed discount amount in dollars.", ge=0)
 
 
 class PercentDiscount(ResponseModel):
     """A percentage off."""
 
-    percentDiscount: int = Field(ge=0, le=100)
+    percentDiscount: int = Field(description="Percentage discount.", ge=0, le=100)
 
 
 class ValidationResult(ResponseModel):
     """Whether the code can be used now, and what it gives: exactly one entry, or none."""
 
-    success: bool
-    data: list[FlatDiscount | PercentDiscount]
+    success: bool = Field(description="Whether the promo code is valid.")
+    data: list[FlatDiscount | PercentDiscount] = Field(
+        description="The discount, flat or percent, never both; empty if the code is not valid.", max_length=1
+    )
 
 
 class Failure(ResponseModel):
     """A request that cannot be answered."""
 
-    success: bool
-    message: str
+    success: bool = Field(description="`false`.")
+    message: str = Field(description="What is wrong.")
 
 
 class InvalidApiKey(ResponseModel):
     """A request without a good key."""
 
-    status: int
-    error: str
+    status: int = Field(description="`401`.")
+    error: str = Field(description="What is wrong.")

@@ -4,7 +4,10 @@ from typing import Any
 
 from tessera.api import certiverse
 from tessera.api.certiverse_promo.schemas import PromoCodeModel, PromoCodePage
-from tessera.api.openapi import answer
+from tessera.api.openapi import answer, header
+from tessera.identity.rules import FunctionPoint
+from tessera.kit.errors import LacksFunctionPoint, TooManyResults
+from tessera.kit.pagination import MAX_RESULTS
 
 REQUEST = {
     "storeExamCodes": ["NCA-GENL"],
@@ -31,27 +34,35 @@ PROMO_CODE = {
     "restrictToEmailAddresses": True,
 }
 _NEXT = "https://tessera.example.com/promo-codes?status=Active&page=2"
+_NOT_ALLOWED = certiverse.documented_error(
+    401, FunctionPointMissing=[LacksFunctionPoint(FunctionPoint.PARTNER_MANAGE_PROMO_CODES).message]
+)
 
 LIST: dict[int | str, Any] = {
     200: answer(PromoCodePage, "A page of promo codes.", {"data": [PROMO_CODE], "nextLink": _NEXT})
-    | {"headers": {"Link": {"description": "The same link (RFC 8288).", "schema": {"type": "string"}}}},
+    | {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}},
     400: certiverse.documented_error(
         400,
         "A parameter is wrong, or the query matches more than 10,000 records (`TooManyResults`).",
         "ValidationFailed",
         "emailAddress can only be used with restrictToEmailAddresses=true.",
         "status must be one of Inactive, Active, Archived.",
+        TooManyResults=[TooManyResults(MAX_RESULTS).message],
     ),
-    **certiverse.documented(401, 413, 500, 503),
+    401: _NOT_ALLOWED,
+    **certiverse.documented(500, 503),
 }
 CREATE: dict[int | str, Any] = {
-    201: answer(PromoCodeModel, "The promo code was created.", PROMO_CODE),
+    201: answer(PromoCodeModel, "The promo code was created.", created=PROMO_CODE),
     400: certiverse.documented_error(
         400,
         "The body breaks rules; every one is named, in the order of the fields.",
         "ValidationFailed",
         "storeExamCodes must contain at least one store exam code.",
         "promoCodeName must be unique, and 'SPRING25' is taken.",
+        MalformedRequest=["The request body is not valid JSON."],
     ),
-    **certiverse.documented(401, 413, 415, 500, 503),
+    401: _NOT_ALLOWED,
+    **certiverse.idempotency_documented(),
+    **certiverse.documented(413, 415, 500, 503),
 }

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from tessera.api import openapi
+from tessera.api import idempotency, openapi
 from tessera.api.answers import JsonAnswer
 from tessera.api.certiverse_promo import documentation
 from tessera.api.certiverse_promo.auth import PromoCodeManager
@@ -47,10 +47,11 @@ async def list_promo_codes(request: Request, caller: PromoCodeManager) -> JsonAn
     responses=documentation.CREATE,
     openapi_extra={
         "security": openapi.BEARER,
+        "parameters": [idempotency.PARAMETER],
         "requestBody": openapi.json_body(PromoCodeCreateCommand, documentation.REQUEST),
     },
 )
-async def create_promo_code(request: Request, caller: PromoCodeManager) -> JsonAnswer:
+async def create_promo_code(request: Request, caller: PromoCodeManager) -> Response:
     """Create a promo code that candidates can use from now on, or once it is active.
 
     Names are alphanumeric, 3 to 25 characters, and unique within the organization. At least one store exam code must
@@ -60,8 +61,11 @@ async def create_promo_code(request: Request, caller: PromoCodeManager) -> JsonA
     reading = await read_body(request, PromoCodeCreateCommand)
     unreadable = dict.fromkeys((violation.field for violation in reading.refused), None)
     draft = PromoCodeDraft(**reading.values | unreadable, refused=tuple(reading.refused))
-    code = await service.create(caller.work, draft=draft, now=caller.now)
-    return JsonAnswer(_present(code), 201)
+
+    async def create() -> JsonAnswer:
+        return JsonAnswer(_present(await service.create(caller.work, draft=draft, now=caller.now)), 201)
+
+    return await idempotency.once(request, caller, create)
 
 
 def _wanted(reading: Reading) -> tuple[PromoCodeFilter, int]:

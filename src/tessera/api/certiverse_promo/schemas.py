@@ -1,6 +1,5 @@
 """What the Certiverse Promo Code API reads and answers, in its document's names and order."""
 
-from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from tessera.api.types import (
     Boolean,
     Flag,
     Instant,
+    LocalDateTime,
     PageNumber,
     RequestModel,
     ResponseModel,
@@ -98,16 +98,18 @@ class PromoCodeCreateCommand(RequestModel):
 class PromoCodeModel(ResponseModel):
     """A promo code."""
 
-    storeExamCodes: list[str]
-    discountPercent: int
-    emailAddresses: list[str] = Field(description="`[]` if there are none.")
-    expirationDateEndUtc: datetime = Field(description="UTC, without an offset: `2027-01-01T00:00:00`.")
-    maxRedemptions: int
-    maxRedemptionsPerCandidate: int = Field(0, description="Absent if null.")
-    notes: str = Field("", description="Absent if null.")
-    promoCodeName: str
+    storeExamCodes: list[str] = Field(description="The store exams that the code applies to.")
+    discountPercent: int = Field(description="Percentage discount applied when the promo code is redeemed.")
+    emailAddresses: list[str] = Field(description="Candidates whom the code is restricted to; `[]` if there are none.")
+    expirationDateEndUtc: LocalDateTime = Field(description="UTC, without an offset: `2027-01-01T00:00:00`.")
+    maxRedemptions: int = Field(description="Maximum total number of times the promo code can be redeemed.")
+    maxRedemptionsPerCandidate: int | None = Field(
+        None, description="Max redemptions per individual candidate. Not returned if null."
+    )
+    notes: str | None = Field(None, description="Internal notes. Not returned if null.")
+    promoCodeName: str = Field(description="Unique within the organization.")
     redemptionCount: int = Field(description="Times redeemed; cancelled redemptions are not counted.")
-    restrictToEmailAddresses: bool
+    restrictToEmailAddresses: bool = Field(description="Whether only candidates in `emailAddresses` may redeem.")
 
 
 class PromoCodePage(ResponseModel):

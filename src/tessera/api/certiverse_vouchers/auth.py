@@ -1,0 +1,8 @@
+"""Who may use the Certiverse Voucher Partner API."""
+
+from typing import Annotated
+
+from tessera.api.deps import Caller, bearer_caller
+from tessera.identity.rules import FunctionPoint
+
+VoucherManager = Annotated[Caller, bearer_caller(FunctionPoint.PARTNER_MANAGE_VOUCHERS)]

@@ -1,0 +1,35 @@
+"""Facts in the words of the Certiverse Voucher Partner API."""
+
+from tessera.api import certiverse
+from tessera.api.answers import JsonAnswer
+from tessera.api.certiverse_vouchers.schemas import (
+    PartnerQuery,
+    ProgramQuery,
+    PurchaseQuery,
+    VoucherPurchaseCreateCommand,
+    VoucherQuery,
+)
+from tessera.kit.errors import Fact, Invalid, TooManyResults
+
+# A violation names its field alone, so a field has the same name on the wire and the same place in each of these.
+MODELS = (PartnerQuery, ProgramQuery, VoucherPurchaseCreateCommand, PurchaseQuery, VoucherQuery)
+
+
+class NoFilter(Fact):
+    """A list that needs a filter was asked for without one."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__(f"At least one of {', '.join(names)} is required.")
+
+
+def render(fact: Fact) -> JsonAnswer:
+    """The Certiverse dialect; too many results are 422 here."""
+    match fact:
+        case Invalid():
+            return certiverse.invalid(fact, *MODELS)
+        case NoFilter():
+            return certiverse.error(400, "FilterRequired", fact.message)
+        case TooManyResults():
+            return certiverse.error(422, "TooManyResults", fact.message)
+        case _:
+            return certiverse.common(fact)

@@ -1,0 +1,113 @@
+"""Partners, programs, purchases and vouchers as the document shows them."""
+
+from typing import Any
+
+from fastapi import Request
+
+from tessera.api.answers import JsonAnswer
+from tessera.api.links import link_header, next_link
+from tessera.kit.pagination import Page
+from tessera.vouchers.partners.service import Partner
+from tessera.vouchers.programs.service import Program
+from tessera.vouchers.purchases.service import Purchase
+from tessera.vouchers.rules import Status
+from tessera.vouchers.vouchers.service import Voucher
+
+
+def page_answer(request: Request, page: Page[Any], data: list[dict[str, Any]]) -> JsonAnswer:
+    """A page of a list: `nextLink` is absent on the last one."""
+    if not page.has_next:
+        return JsonAnswer({"data": data})
+    following = next_link(request, number=page.number)
+    return JsonAnswer({"data": data, "nextLink": following}, headers=link_header(following))
+
+
+def partner(item: Partner) -> dict[str, Any]:
+    """A PartnerVoucherPartnerModel."""
+    return {
+        "id": str(item.id),
+        "isActive": item.status is Status.ACTIVE,
+        "isArchived": item.status is Status.ARCHIVED,
+        "name": item.name,
+        "users": [
+            {"email": user.email, "isActive": user.is_active, "status": "Active" if user.is_active else "Inactive"}
+            for user in item.users
+        ],
+    }
+
+
+def program(item: Program) -> dict[str, Any]:
+    """A PartnerVoucherProgramModel."""
+    return {
+        "allowAchPayments": item.allow_ach_payments,
+        "discounts": [{"id": str(d.id), "percent": d.percent, "quantity": d.quantity} for d in item.discounts],
+        "expirationPeriodInDays": item.expiration_period_in_days,
+        "id": str(item.id),
+        "isActive": item.status is Status.ACTIVE,
+        "isArchived": item.status is Status.ARCHIVED,
+        "isInactive": item.status is Status.INACTIVE,
+        "name": item.name,
+        "partners": {
+            "assignedPartners": [{"id": str(p.id), "name": p.name} for p in item.assigned_partners],
+            "canAssignedPartnersPurchaseZeroPrice": item.can_assigned_partners_purchase_zero_price,
+            "isAvailableToAllVoucherPartners": item.is_available_to_all_partners,
+            "partnerCostPerVoucher": item.partner_cost_per_voucher,
+        },
+        "restrictions": {
+            "emailDomainRestrictions": [{"id": str(d.id), "domain": d.domain} for d in item.email_domains],
+            "enforceAssignedEmailToBookExam": item.enforce_assigned_email,
+        },
+        "storeExams": [
+            {"code": exam.code, "id": str(exam.id), "name": exam.name, "price": exam.price} for exam in item.store_exams
+        ],
+        "voucherCodePrefix": item.voucher_code_prefix,
+    }
+
+
+def purchase(item: Purchase) -> dict[str, Any]:
+    """A PartnerVoucherPurchaseModel."""
+    return {
+        "amountPaid": item.amount_paid,
+        "id": str(item.id),
+        "isArchived": item.is_archived,
+        "notes": item.notes,
+        "partnerName": item.partner_name,
+        "programName": item.program_name,
+        "purchaseDateUtc": item.purchased_at,
+        "purchasedByFirstName": item.purchased_by_first_name,
+        "purchasedByLastName": item.purchased_by_last_name,
+        "quantity": item.quantity,
+        "quantityRemaining": item.quantity - item.quantity_used,
+        "quantityUsed": item.quantity_used,
+        "status": item.status,
+        "voucherPurchaseCode": item.code,
+    }
+
+
+def voucher(item: Voucher) -> dict[str, Any]:
+    """A PartnerVoucherModel; what there is none of is absent."""
+    shown = {
+        "assignedDateUtc": item.assigned_at,
+        "expirationDateUtc": item.expires_at,
+        "id": str(item.id),
+        "isActive": item.is_active,
+        "isUsed": item.is_used,
+        "recipientEmail": item.recipient_email,
+        "reservationCode": item.reservation_code,
+        "reservationStatus": item.reservation_status,
+        "storeExamCode": item.store_exam_code,
+        "usedBy": _used_by(item) if item.is_used else None,
+        "voucherCode": item.code,
+        "voucherPurchaseCode": item.purchase_code,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _used_by(item: Voucher) -> dict[str, Any]:
+    return {
+        "clientCandidateId": item.used_by_client_candidate_id,
+        "firstName": item.used_by_first_name,
+        "lastName": item.used_by_last_name,
+        "personId": item.used_by_person_id,
+        "usedDateUtc": item.used_at,
+    }

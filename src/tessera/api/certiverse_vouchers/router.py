@@ -1,0 +1,135 @@
+"""The Certiverse Voucher Partner API: /api/vouchers."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import idempotency, openapi
+from tessera.api.answers import JsonAnswer
+from tessera.api.certiverse_vouchers import documentation, presenting
+from tessera.api.certiverse_vouchers.auth import VoucherManager
+from tessera.api.certiverse_vouchers.errors import NoFilter
+from tessera.api.certiverse_vouchers.schemas import (
+    PartnerQuery,
+    ProgramQuery,
+    PurchaseQuery,
+    VoucherPurchaseCreateCommand,
+    VoucherQuery,
+)
+from tessera.api.reading import read_body, read_query
+from tessera.api.types import RequestModel
+from tessera.kit.errors import Invalid
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.partners.service import PartnerFilter
+from tessera.vouchers.programs import service as programs
+from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.rules import PurchaseDraft
+from tessera.vouchers.purchases.service import PurchaseFilter
+from tessera.vouchers.vouchers import service as vouchers
+from tessera.vouchers.vouchers.service import VoucherFilter
+
+router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API"])
+
+
+@router.get(
+    "/partners",
+    operation_id="listVoucherPartners",
+    summary="List voucher partners",
+    responses=documentation.PARTNERS,
+    openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PartnerQuery)},
+)
+async def list_partners(request: Request, caller: VoucherManager) -> JsonAnswer:
+    """Voucher partners, oldest first, 100 a page; without filters, all that you may see.
+
+    A partner's user sees that partner alone.
+    """
+    filters, number = _read(request, PartnerQuery)
+    page = await partners.list_page(caller.work, wanted=PartnerFilter(**filters), number=number)
+    return presenting.page_answer(request, page, [presenting.partner(item) for item in page.items])
+
+
+@router.get(
+    "/programs",
+    operation_id="listVoucherPrograms",
+    summary="List voucher programs",
+    responses=documentation.PROGRAMS,
+    openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(ProgramQuery)},
+)
+async def list_programs(request: Request, caller: VoucherManager) -> JsonAnswer:
+    """Voucher programs, each with its store exams, partner assignments, discount tiers and restriction settings.
+
+    A partner's user sees the programs that are open to that partner.
+    """
+    filters, number = _read(request, ProgramQuery)
+    page = await programs.list_page(caller.work, name_part=filters.get("program_name_part"), number=number)
+    return presenting.page_answer(request, page, [presenting.program(item) for item in page.items])
+
+
+@router.get(
+    "/purchases",
+    operation_id="listVoucherPurchases",
+    summary="List voucher purchases",
+    responses=documentation.PURCHASES,
+    openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PurchaseQuery)},
+)
+async def list_purchases(request: Request, caller: VoucherManager) -> JsonAnswer:
+    """Voucher purchases with quantity, pricing and status, oldest first, 100 a page.
+
+    At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
+    """
+    filters, number = _read(request, PurchaseQuery, needs_filter=True)
+    page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number)
+    return presenting.page_answer(request, page, [presenting.purchase(item) for item in page.items])
+
+
+@router.post(
+    "/purchases",
+    operation_id="createVoucherPurchase",
+    summary="Purchase vouchers",
+    responses=documentation.CREATE,
+    openapi_extra={
+        "security": openapi.BEARER,
+        "parameters": [idempotency.PARAMETER],
+        "requestBody": openapi.json_body(VoucherPurchaseCreateCommand, documentation.REQUEST),
+    },
+)
+async def create_purchase(request: Request, caller: VoucherManager) -> Response:
+    """Create a voucher purchase of a program priced at $0 and queue the generation of its vouchers.
+
+    The answer has the status `VoucherCreation`; once the vouchers exist it is `Complete`. The purchase is attributed
+    to the system user "Certiverse API".
+    """
+    reading = await read_body(request, VoucherPurchaseCreateCommand)
+    draft = PurchaseDraft(**reading.values, refused=tuple(reading.refused))
+
+    async def create() -> JsonAnswer:
+        return JsonAnswer(presenting.purchase(await purchases.create(caller.work, draft=draft, now=caller.now)))
+
+    return await idempotency.once(request, caller, create)
+
+
+@router.get(
+    "",
+    operation_id="listVouchers",
+    summary="List vouchers",
+    responses=documentation.VOUCHERS,
+    openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(VoucherQuery)},
+)
+async def list_vouchers(request: Request, caller: VoucherManager) -> JsonAnswer:
+    """Vouchers with assignment, usage and reservation details, oldest first, 100 a page.
+
+    At least one filter other than `page` must be given. A partner's user sees that partner's vouchers.
+    """
+    filters, number = _read(request, VoucherQuery, needs_filter=True)
+    page = await vouchers.list_page(caller.work, wanted=VoucherFilter(**filters), number=number)
+    return presenting.page_answer(request, page, [presenting.voucher(item) for item in page.items])
+
+
+def _read(request: Request, model: type[RequestModel], *, needs_filter: bool = False) -> tuple[dict[str, Any], int]:
+    reading = read_query(request, model)
+    if reading.refused:
+        raise Invalid(reading.refused)
+    number = reading.values.pop("page", 1)
+    if needs_filter and not reading.values:
+        raise NoFilter(*(info.alias or name for name, info in model.model_fields.items() if name != "page"))
+    return reading.values, number

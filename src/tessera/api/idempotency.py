@@ -1,0 +1,55 @@
+"""The `Idempotency-Key` header of operations that have an effect."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+
+from tessera.api.answers import JsonAnswer
+from tessera.api.deps import Caller
+from tessera.idempotency import service
+
+HEADER = "Idempotency-Key"
+PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        "Makes the request safe to send again: the same key with the same body has one effect and gets the same answer"
+        " for 24 hours."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
+}
+
+
+async def once(request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonAnswer]]) -> Response:
+    """The answer of `effect`; with an `Idempotency-Key`, of its first run, for the same body at the same path.
+
+    Raises KeyMalformed, KeyReused, KeyInUse.
+    """
+    key = request.headers.get(HEADER)
+    if not key:
+        return await effect()
+
+    async def kept() -> tuple[int, bytes]:
+        answer = await effect()
+        return answer.status_code, bytes(answer.body)
+
+    status, body = await service.once(
+        caller.work,
+        caller_id=caller.principal.id,
+        key=key,
+        request_digest=await _digest(request),
+        now=caller.now,
+        effect=kept,
+    )
+    return Response(body, status, media_type="application/json")
+
+
+async def _digest(request: Request) -> bytes:
+    # White space and the order of properties are not part of what was asked.
+    body = orjson.dumps(orjson.loads(await request.body()), option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(f"{request.method} {request.scope['route'].path}\n".encode() + body).digest()

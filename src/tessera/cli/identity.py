@@ -1,0 +1,210 @@
+"""Commands that give access and take it: organizations, users, clients, keys and tokens."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from tessera import settings as configuration
+from tessera.cli.output import show, show_rows, show_secret
+from tessera.cli.starting import clock, start
+from tessera.cli.units import in_organization, pinned_to
+from tessera.identity import service as identity
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
+from tessera.kit.errors import Invalid, Violation
+from tessera.kit.identifiers import new_id
+from tessera.kit.tokens import TokenSigner
+
+OneOrganization = Annotated[str, typer.Option("--organization", help="Its name, in any case, or its id.")]
+Name = Annotated[str, typer.Option("--name", help="What people call it.")]
+Email = Annotated[str, typer.Option("--email", help="The user's e-mail address.")]
+Id = Annotated[str, typer.Argument(help="The id, a UUID.", metavar="ID")]
+FunctionPoints = Annotated[
+    list[str],
+    typer.Option("--function-point", help=f"A right; may be given again. One of {', '.join(FunctionPoint)}."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
+
+organizations = typer.Typer(no_args_is_help=True)
+users = typer.Typer(no_args_is_help=True)
+clients = typer.Typer(no_args_is_help=True)
+keys = typer.Typer(no_args_is_help=True)
+tokens = typer.Typer(no_args_is_help=True)
+
+
+@organizations.command("create")
+def create_organization(
+    name: Annotated[str, typer.Argument(help="Its name, unique in any case.", metavar="NAME")], as_json: AsJson = False
+) -> None:
+    """Create an organization."""
+    organization_id = pinned_to(
+        start(), new_id(), lambda work: identity.create_organization(work, name=name, now=clock())
+    )
+    show(f"Created the organization {name}.", {"id": organization_id, "name": name}, as_json=as_json)
+
+
+@organizations.command("list")
+def list_organizations(as_json: AsJson = False) -> None:
+    """List all organizations, oldest first."""
+    found = pinned_to(start(), PLATFORM_ID, identity.list_organizations)
+    rows = [{"id": row.id, "name": row.name, "isActive": row.is_active} for row in found]
+    show_rows(rows, as_json=as_json, if_none="There are no organizations yet.")
+
+
+@users.command("create")
+def create_user(
+    organization: OneOrganization,
+    email: Email,
+    first_name: Annotated[str, typer.Option("--first-name")],
+    last_name: Annotated[str, typer.Option("--last-name")],
+    function_point: FunctionPoints,
+    as_json: AsJson = False,
+) -> None:
+    """Create a user, who can call once a token is issued."""
+    rights = _parse_function_points(function_point)
+    names = (first_name, last_name)
+    user_id = in_organization(
+        start(),
+        organization,
+        lambda work: identity.create_user(work, email=email, names=names, function_points=rights, now=clock()),
+    )
+    show(f"Created the user {email}.", {"id": user_id, "email": email}, as_json=as_json)
+
+
+@users.command("deactivate")
+def deactivate_user(organization: OneOrganization, email: Email, as_json: AsJson = False) -> None:
+    """Switch a user off, and with it all its tokens."""
+    in_organization(start(), organization, lambda work: identity.deactivate_user(work, email=email))
+    show(f"Deactivated the user {email}.", {"email": email, "isActive": False}, as_json=as_json)
+
+
+@clients.command("create")
+def create_client(
+    organization: OneOrganization, name: Name, function_point: FunctionPoints, as_json: AsJson = False
+) -> None:
+    """Create an API client, and show its secret once."""
+    rights = _parse_function_points(function_point)
+    client = in_organization(
+        start(),
+        organization,
+        lambda work: identity.create_client(work, name=name, function_points=rights, now=clock()),
+    )
+    fields = {"id": client.id, "name": name, "clientId": client.name, "clientSecret": client.secret}
+    show_secret(f"Created the client {name}.", fields, as_json=as_json)
+
+
+@clients.command("revoke")
+def revoke_client(organization: OneOrganization, client_id: Id, as_json: AsJson = False) -> None:
+    """End a client, and every token that it fetched."""
+    uuid = _parse_id(client_id)
+    now = clock()
+    in_organization(start(), organization, lambda work: identity.revoke_client(work, client_id=uuid, now=now))
+    show("Revoked the client.", {"id": uuid, "revokedAt": now}, as_json=as_json)
+
+
+@keys.command("create")
+def create_key(
+    organization: OneOrganization,
+    name: Name,
+    function_point: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer's way to say it
+    as_json: AsJson = False,
+) -> None:
+    """Create an API key, and show it once."""
+    rights = _parse_function_points(function_point)
+    key = in_organization(
+        start(),
+        organization,
+        lambda work: identity.create_key(work, name=name, function_points=rights, now=clock()),
+    )
+    show_secret(f"Created the key {name}.", {"id": key.id, "name": name, "apiKey": key.secret}, as_json=as_json)
+
+
+@keys.command("rotate")
+def rotate_key(
+    organization: OneOrganization,
+    key_id: Id,
+    overlap_hours: Annotated[int, typer.Option(min=0, max=24 * 366, help="How long the old key works on.")] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Create a key in place of another one, and show it once."""
+    uuid = _parse_id(key_id)
+    overlap = timedelta(hours=overlap_hours)
+    key = in_organization(
+        start(), organization, lambda work: identity.rotate_key(work, key_id=uuid, overlap=overlap, now=clock())
+    )
+    fields = {"id": key.id, "name": key.name, "apiKey": key.secret, "replaces": uuid}
+    show_secret(f"Created a new key {key.name}; the old one ends in {overlap_hours} hours.", fields, as_json=as_json)
+
+
+@keys.command("revoke")
+def revoke_key(organization: OneOrganization, key_id: Id, as_json: AsJson = False) -> None:
+    """End a key at once."""
+    uuid = _parse_id(key_id)
+    now = clock()
+    in_organization(start(), organization, lambda work: identity.revoke_key(work, key_id=uuid, now=now))
+    show("Revoked the key.", {"id": uuid, "revokedAt": now}, as_json=as_json)
+
+
+@keys.command("list")
+def list_keys(organization: OneOrganization, as_json: AsJson = False) -> None:
+    """List the API keys without their secrets."""
+    rows = [
+        {
+            "id": row.id,
+            "name": row.name,
+            "createdAt": row.created_at,
+            "expiresAt": row.expires_at,
+            "revokedAt": row.revoked_at,
+        }
+        for row in in_organization(start(), organization, identity.list_keys)
+    ]
+    show_rows(rows, as_json=as_json, if_none="There are no keys yet.")
+
+
+@tokens.command("issue")
+def issue_token(
+    organization: OneOrganization,
+    email: Email,
+    days: Annotated[int, typer.Option(min=1, max=3660, help="How long the token is good.")] = 365,
+    as_json: AsJson = False,
+) -> None:
+    """Issue a long-lived Bearer token, and show it once.
+
+    It is signed with the first of TESSERA_TOKEN_KEYS, else with the key that `tessera serve --demo` has made.
+    """
+    settings = start(needs_keys=True, settings=configuration.with_kept_key(configuration.load()))
+    signer = TokenSigner(settings.token_keys)
+    now = clock()
+    lifetime = timedelta(days=days)
+    token = in_organization(
+        settings,
+        organization,
+        lambda work: identity.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now),
+    )
+    fields = {"id": token.id, "email": email, "token": token.secret, "expiresAt": now + lifetime}
+    show_secret(f"Issued a token to {email}.", fields, as_json=as_json)
+
+
+@tokens.command("revoke")
+def revoke_token(organization: OneOrganization, token_id: Id, as_json: AsJson = False) -> None:
+    """End a token at once."""
+    uuid = _parse_id(token_id)
+    now = clock()
+    in_organization(start(), organization, lambda work: identity.revoke_token(work, token_id=uuid, now=now))
+    show("Revoked the token.", {"id": uuid, "revokedAt": now}, as_json=as_json)
+
+
+def _parse_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid([Violation("Malformed", "ID", f"must be a UUID: {text}")]) from None
+
+
+def _parse_function_points(names: list[str]) -> list[FunctionPoint]:
+    known = ", ".join(FunctionPoint)
+    unknown = [name for name in names if name not in list(FunctionPoint)]
+    if unknown:
+        raise Invalid([Violation("Unknown", "function-point", f"must be one of {known}: {name}") for name in unknown])
+    return [FunctionPoint(name) for name in names]

@@ -1,0 +1,59 @@
+"""What commands print: text for people, or JSON alone for programs."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+Fields = Mapping[str, Any]
+
+
+def show(sentence: str, fields: Fields, *, as_json: bool) -> None:
+    """What was done, and what came of it."""
+    if as_json:
+        typer.echo(json.dumps(fields, default=_text))
+        return
+    typer.echo(sentence)
+    width = max(len(_words(name)) for name in fields)
+    for name, value in fields.items():
+        typer.echo(f"  {_words(name):{width}}  {_text(value)}")
+
+
+def show_secret(sentence: str, fields: Fields, *, as_json: bool) -> None:
+    """What was made, with the secret that is nowhere else."""
+    show(sentence, fields, as_json=as_json)
+    # Apart from the answer, so that a program reads pure JSON and a person still sees it.
+    typer.echo("Keep the secret now: it will not be shown again.", err=True)
+
+
+def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str) -> None:
+    """Records, one a line."""
+    if as_json:
+        typer.echo(json.dumps(rows, default=_text))
+        return
+    if not rows:
+        typer.echo(if_none)
+        return
+    table = [[_words(name).upper() for name in rows[0]], *([_text(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _words(name: str) -> str:
+    return re.sub("([A-Z])", r" \1", name).lower()
+
+
+def _text(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case _:
+            return str(value)

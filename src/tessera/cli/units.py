@@ -1,0 +1,60 @@
+"""One command, one unit of work: opening the database, and finding the organization that a command names."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+from tessera import provision, schema
+from tessera.identity import service as identity
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.database import Database, UnitOfWork
+from tessera.kit.errors import NotFound
+from tessera.settings import Settings
+
+Result = TypeVar("Result")
+Action = Callable[[UnitOfWork], Awaitable[Result]]
+
+
+def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
+    """Do one thing in the organization with this name (in any case) or id; raises NotFound."""
+
+    async def find_and_act(database: Database) -> Result:
+        return await _act(database, await _find_organization(database, name_or_id), action)
+
+    return _run(settings, find_and_act)
+
+
+def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:
+    """Do one thing in the organization with this id, which need not exist yet."""
+    return _run(settings, lambda database: _act(database, organization_id, action))
+
+
+async def _act(database: Database, organization_id: UUID, action: Action[Result]) -> Result:
+    async with database.unit_of_work(organization_id) as work:
+        return await action(work)
+
+
+async def _find_organization(database: Database, name_or_id: str) -> UUID:
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        known = await identity.list_organizations(work)
+    by_text: dict[str, UUID] = {organization.name.lower(): organization.id for organization in known}
+    by_text |= {str(organization.id): organization.id for organization in known}
+    try:
+        return by_text[name_or_id.lower()]
+    except KeyError:
+        raise NotFound(f"There is no organization {name_or_id}.") from None
+
+
+def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    with provision.database(settings) as addresses:
+        schema.check(addresses.application)
+        return asyncio.run(_with_connections(addresses.application, job))
+
+
+async def _with_connections(url: str, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    database = Database(url, pool_size=1)
+    try:
+        return await job(database)
+    finally:
+        await database.close()

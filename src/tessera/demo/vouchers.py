@@ -1,0 +1,225 @@
+"""The vouchers of a demonstration organization: partners and purchases in every status, vouchers in every state."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from tessera.catalog.service import NewStoreExam
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint
+from tessera.kit.database import UnitOfWork
+from tessera.kit.identifiers import new_id
+from tessera.vouchers import codes
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.partners.service import NewPartner
+from tessera.vouchers.programs import service as programs
+from tessera.vouchers.programs.service import NewProgram
+from tessera.vouchers.purchases import rules as purchase_rules
+from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.service import NewPurchase
+from tessera.vouchers.rules import PurchaseStatus, ReservationStatus, Status
+from tessera.vouchers.vouchers import service as vouchers
+from tessera.vouchers.vouchers.service import NewVoucher
+
+PARTNER_NAME = "Acme Corp"
+PROGRAM_NAME = "Spring Certification Drive"
+TIERS = ((10, Decimal("5")), (50, Decimal("12.5")), (100, Decimal("20")))
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """Who buys what in one demonstration organization."""
+
+    partners: dict[str, UUID]
+    programs: dict[str, NewProgram]
+    exams: Sequence[NewStoreExam]
+
+
+async def load(work: UnitOfWork, exams: Sequence[NewStoreExam], *, bulk_purchases: int, now: datetime) -> None:
+    """Load them into the organization that the unit of work is pinned to; `bulk_purchases` have 1,000 vouchers each."""
+    market = await _load_market(work, exams, now=now)
+    await _load_users(work, market, now=now)
+    orders = [*_orders(market, now=now), *_bulk_orders(market, bulk_purchases, now=now)]
+    made = [order for order in orders if order.status is PurchaseStatus.COMPLETE]
+    await purchases.add_all(work, [replace(order, status=_before_issue(order)) for order in orders])
+    for order in made:
+        await purchases.issue(work, purchase_id=order.id, now=order.purchased_at)
+    showcase = _order(market, PARTNER_NAME, PROGRAM_NAME, quantity=8, quantity_used=2, now=now - timedelta(days=40))
+    await purchases.add_all(work, [showcase])
+    await vouchers.add_all(work, list(_showcase(showcase, market, now=now)))
+
+
+async def _load_market(work: UnitOfWork, exams: Sequence[NewStoreExam], *, now: datetime) -> Market:
+    statuses = {
+        PARTNER_NAME: Status.ACTIVE,
+        "Globex Training": Status.ACTIVE,
+        "Initech Learning": Status.INACTIVE,
+        "Umbrella Academy": Status.ARCHIVED,
+    }
+    new = [NewPartner(new_id(), name, status) for name, status in statuses.items()]
+    await partners.add_all(work, new, now=now)
+    by_name = {partner.name: partner.id for partner in new}
+    market = Market(by_name, {program.name: program for program in _programs(exams, by_name)}, exams)
+    for program in market.programs.values():
+        await programs.add(work, program, now=now)
+    return market
+
+
+def _programs(exams: Sequence[NewStoreExam], partner_ids: dict[str, UUID]) -> Iterator[NewProgram]:
+    everything = tuple(exam.id for exam in exams)
+    free = NewProgram(
+        id=new_id(),
+        name=PROGRAM_NAME,
+        status=Status.ACTIVE,
+        can_assigned_partners_purchase_zero_price=True,
+        voucher_code_prefix="SPRING-",
+        store_exam_ids=everything,
+    )
+    yield free
+    yield replace(
+        free,
+        id=new_id(),
+        name="Acme Employee Program",
+        is_available_to_all_partners=False,
+        partner_ids=(partner_ids[PARTNER_NAME],),
+        enforce_assigned_email=True,
+        email_domains=("acme.example.com", "example.com"),
+        voucher_code_prefix="ACME-",
+        expiration_period_in_days=90,
+        store_exam_ids=everything[:2],
+    )
+    yield replace(
+        free,
+        id=new_id(),
+        name="Globex Employee Program",
+        is_available_to_all_partners=False,
+        partner_ids=(partner_ids["Globex Training"],),
+        voucher_code_prefix="GLX-",
+    )
+    yield replace(
+        free,
+        id=new_id(),
+        name="Professional Program",
+        allow_ach_payments=True,
+        can_assigned_partners_purchase_zero_price=False,
+        partner_cost_per_voucher=Decimal("99.50"),
+        discounts=TIERS,
+        voucher_code_prefix="PRO-",
+    )
+    yield replace(free, id=new_id(), name="Winter Program", status=Status.INACTIVE, voucher_code_prefix="WIN-")
+    yield replace(free, id=new_id(), name="Pilot Program", status=Status.ARCHIVED, voucher_code_prefix="PILOT-")
+
+
+async def _load_users(work: UnitOfWork, market: Market, *, now: datetime) -> None:
+    for address, partner in (
+        ("grace@acme.example.com", PARTNER_NAME),
+        ("linus@acme.example.com", PARTNER_NAME),
+        ("hedy@globex.example.com", "Globex Training"),
+    ):
+        await identity.create_user(
+            work,
+            email=address,
+            names=(address.partition("@")[0].title(), "Partner"),
+            function_points=[FunctionPoint.PARTNER_MANAGE_VOUCHERS],
+            partner_id=market.partners[partner],
+            now=now,
+        )
+    await identity.deactivate_user(work, email="linus@acme.example.com")
+
+
+def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
+    checkout = (status for status in PurchaseStatus if status.value.startswith("Checkout"))
+    for days, status in enumerate(checkout, start=1):
+        order = _order(market, "Globex Training", "Professional Program", quantity=20, now=now - timedelta(days=days))
+        paid = Decimal(0)
+        yield replace(order, status=status, amount_paid=paid, purchased_by_email="hedy@globex.example.com")
+    order = _order(market, PARTNER_NAME, "Professional Program", quantity=60, now=now - timedelta(days=30))
+    price = purchase_rules.amount(Decimal("99.50"), 60, TIERS)
+    yield replace(
+        order,
+        amount_paid=price,
+        purchased_by_first_name="Grace",
+        purchased_by_last_name="Partner",
+        purchased_by_email="grace@acme.example.com",
+    )
+    yield replace(
+        _order(market, "Umbrella Academy", "Pilot Program", quantity=5, now=now - timedelta(days=400)), is_archived=True
+    )
+    # One whose job is lost, for ops to find and to retry: `tessera purchase list --stuck`.
+    waiting = _order(market, "Globex Training", "Globex Employee Program", quantity=10, now=now)
+    yield replace(waiting, status=PurchaseStatus.VOUCHER_CREATION)
+
+
+def _bulk_orders(market: Market, count: int, *, now: datetime) -> Iterator[NewPurchase]:
+    for number in range(count):
+        partner = (PARTNER_NAME, "Globex Training")[number % 2]
+        yield _order(market, partner, PROGRAM_NAME, quantity=1000, now=now - timedelta(days=20 - number % 20))
+
+
+def _order(
+    market: Market, partner: str, program: str, *, quantity: int, quantity_used: int = 0, now: datetime
+) -> NewPurchase:
+    return NewPurchase(
+        id=new_id(),
+        partner_id=market.partners[partner],
+        program_id=market.programs[program].id,
+        code=codes.new_purchase_code(),
+        status=PurchaseStatus.COMPLETE,
+        quantity=quantity,
+        quantity_used=quantity_used,
+        amount_paid=Decimal(0),
+        notes=f"Demonstration purchase of {quantity} vouchers",
+        purchased_by_first_name=purchases.SYSTEM_USER[0],
+        purchased_by_last_name=purchases.SYSTEM_USER[1],
+        purchased_at=now,
+    )
+
+
+def _before_issue(order: NewPurchase) -> PurchaseStatus:
+    return PurchaseStatus.VOUCHER_CREATION if order.status is PurchaseStatus.COMPLETE else order.status
+
+
+def _showcase(order: NewPurchase, market: Market, *, now: datetime) -> Iterator[NewVoucher]:
+    """One voucher in each state that the document shows."""
+    exam = market.exams[0].id
+
+    def voucher(code: str) -> NewVoucher:
+        return NewVoucher(
+            id=new_id(),
+            purchase_id=order.id,
+            partner_id=order.partner_id,
+            code=f"SPRING-{code}",
+            expires_at=order.purchased_at + timedelta(days=365),
+        )
+
+    def assigned(code: str, email: str) -> NewVoucher:
+        return replace(voucher(code), assigned_at=now - timedelta(days=10), recipient_email=email)
+
+    def used(code: str, email: str, status: ReservationStatus) -> NewVoucher:
+        return replace(
+            assigned(code, email),
+            reservation_code=f"RSV-{code}",
+            reservation_status=status,
+            store_exam_id=exam,
+            used_at=now - timedelta(days=5),
+            used_by_person_id="P-4711",
+            used_by_client_candidate_id="C-17",
+            used_by_first_name="Ada",
+            used_by_last_name="Byron",
+        )
+
+    yield voucher("UNUSED")
+    yield assigned("ASSIGNED", "ada@example.com")
+    yield replace(voucher("EXPIRED"), expires_at=now - timedelta(days=1))
+    yield replace(voucher("SWITCHEDOFF"), is_active=False)
+    yield used("RESERVED", "ada@example.com", ReservationStatus.CREATED)
+    yield used("COMPLETED", "grace@acme.example.com", ReservationStatus.COMPLETED)
+    yield replace(
+        assigned("CANCELLED", "ada@example.com"),
+        reservation_code="RSV-CANCELLED",
+        reservation_status=ReservationStatus.CANCELLED,
+        store_exam_id=exam,
+    )
+    yield voucher("SPARE")

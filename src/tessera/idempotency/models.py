@@ -1,0 +1,27 @@
+"""The table of answers that were given to keyed requests."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+
+class IdempotencyKey(Base):
+    """One request that took effect: what it was, and what was answered."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (
+        Index(None, "organization_id", "created_at"),
+        Index("idempotency_keys_created_at_index", "created_at"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    caller_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)

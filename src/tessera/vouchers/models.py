@@ -1,0 +1,264 @@
+"""Tables of voucher partners, programs, purchases and vouchers."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+
+def _refers_to(table: str, column: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["organization_id", column], [f"{table}.organization_id", f"{table}.id"])
+
+
+class VoucherPartner(Base):
+    """A company that buys vouchers."""
+
+    __tablename__ = "voucher_partners"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name_key"),
+        Index(None, "organization_id", "status", "id"),
+        CheckConstraint("status in ('Active', 'Inactive', 'Archived')", name="status"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
+    status: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class VoucherProgram(Base):
+    """What can be bought: the exams that a voucher pays for, its cost, and who may buy and use it."""
+
+    __tablename__ = "voucher_programs"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name_key"),
+        CheckConstraint("status in ('Active', 'Inactive', 'Archived')", name="status"),
+        CheckConstraint("expiration_period_in_days between 1 and 36500", name="expiration_period"),
+        CheckConstraint("partner_cost_per_voucher >= 0", name="partner_cost"),
+        CheckConstraint("voucher_code_prefix ~ '^[A-Z0-9-]{0,20}$'", name="prefix"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
+    status: Mapped[str] = mapped_column(Text)
+    allow_ach_payments: Mapped[bool]
+    expiration_period_in_days: Mapped[int]
+    can_assigned_partners_purchase_zero_price: Mapped[bool]
+    is_available_to_all_partners: Mapped[bool]
+    partner_cost_per_voucher: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    enforce_assigned_email: Mapped[bool]
+    voucher_code_prefix: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class VoucherProgramDiscount(Base):
+    """One bulk tier of a program: the percent from this quantity on."""
+
+    __tablename__ = "voucher_program_discounts"
+    __table_args__ = (
+        _refers_to("voucher_programs", "program_id"),
+        UniqueConstraint("organization_id", "program_id", "quantity", name="voucher_program_discounts_quantity_key"),
+        CheckConstraint("quantity >= 1", name="quantity"),
+        CheckConstraint("percent between 0 and 100", name="percent"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    program_id: Mapped[UUID]
+    quantity: Mapped[int]
+    percent: Mapped[Decimal] = mapped_column(Numeric(5, 2))
+
+
+class VoucherProgramStoreExam(Base):
+    """One store exam that a program's vouchers pay for."""
+
+    __tablename__ = "voucher_program_store_exams"
+    __table_args__ = (
+        _refers_to("voucher_programs", "program_id"),
+        _refers_to("store_exams", "store_exam_id"),
+        Index("voucher_program_store_exams_by_store_exam_index", "organization_id", "store_exam_id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    store_exam_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int]
+
+
+class VoucherProgramPartner(Base):
+    """One partner that is assigned to a program."""
+
+    __tablename__ = "voucher_program_partners"
+    __table_args__ = (
+        _refers_to("voucher_programs", "program_id"),
+        _refers_to("voucher_partners", "partner_id"),
+        Index("voucher_program_partners_by_partner_index", "organization_id", "partner_id", "program_id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    program_id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class VoucherProgramEmailDomain(Base):
+    """One e-mail domain whose candidates may use a program's vouchers."""
+
+    __tablename__ = "voucher_program_email_domains"
+    __table_args__ = (
+        _refers_to("voucher_programs", "program_id"),
+        UniqueConstraint("organization_id", "program_id", "domain", name="voucher_program_email_domains_domain_key"),
+        CheckConstraint("domain = lower(domain)", name="domain"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    program_id: Mapped[UUID]
+    domain: Mapped[str] = mapped_column(Text)
+
+
+class VoucherPurchase(Base):
+    """An order for vouchers of one program by one partner."""
+
+    __tablename__ = "voucher_purchases"
+    __table_args__ = (
+        _refers_to("voucher_partners", "partner_id"),
+        _refers_to("voucher_programs", "program_id"),
+        UniqueConstraint("organization_id", "code"),
+        Index("voucher_purchases_by_status_index", "organization_id", "status", "partner_id", "id"),
+        Index("voucher_purchases_by_partner_index", "organization_id", "partner_id", "status", "id"),
+        Index("voucher_purchases_by_program_index", "organization_id", "program_id", "partner_id", "id"),
+        Index(
+            "voucher_purchases_by_email_index",
+            "organization_id",
+            "purchased_by_email_key",
+            "partner_id",
+            "id",
+            postgresql_where="purchased_by_email_key is not null",
+        ),
+        CheckConstraint(
+            "status in ('CheckoutInProgress', 'CheckoutCancelled', 'CheckoutExpired', 'CheckoutFailed',"
+            " 'VoucherCreation', 'Complete')",
+            name="status",
+        ),
+        CheckConstraint("quantity between 1 and 1000", name="quantity"),
+        CheckConstraint("quantity_used between 0 and quantity", name="quantity_used"),
+        CheckConstraint("amount_paid >= 0", name="amount_paid"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID]
+    program_id: Mapped[UUID]
+    code: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    quantity: Mapped[int]
+    quantity_used: Mapped[int]
+    amount_paid: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    notes: Mapped[str] = mapped_column(Text)
+    is_archived: Mapped[bool]
+    purchased_by_first_name: Mapped[str] = mapped_column(Text)
+    purchased_by_last_name: Mapped[str] = mapped_column(Text)
+    purchased_by_email: Mapped[str | None] = mapped_column(Text)
+    purchased_by_email_key: Mapped[str | None] = mapped_column(
+        Text, Computed('lower(purchased_by_email collate "C")', persisted=True)
+    )
+    purchased_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class VoucherCodeSpace(Base):
+    """How many codes of an organization begin with this prefix; from it follows how long the next ones are."""
+
+    __tablename__ = "voucher_code_spaces"
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    prefix: Mapped[str] = mapped_column(Text, primary_key=True)
+    issued: Mapped[int] = mapped_column(BigInteger)
+
+
+class Voucher(Base):
+    """One single-use code that pays for one exam; its reservation is the latest one."""
+
+    __tablename__ = "vouchers"
+    __table_args__ = (
+        _refers_to("voucher_purchases", "purchase_id"),
+        _refers_to("store_exams", "store_exam_id"),
+        UniqueConstraint("organization_id", "code"),
+        # With the partner, of whom row-level security asks, so that the index alone answers.
+        Index("vouchers_by_state_index", "organization_id", "is_active", "is_used", "partner_id", "id"),
+        Index("vouchers_by_partner_index", "organization_id", "partner_id", "is_active", "is_used", "id"),
+        Index("vouchers_by_purchase_index", "organization_id", "purchase_id", "partner_id", "id"),
+        Index(
+            "vouchers_by_recipient_index",
+            "organization_id",
+            "recipient_email_key",
+            "partner_id",
+            "id",
+            postgresql_where="recipient_email_key is not null",
+        ),
+        Index(
+            "vouchers_by_reservation_index",
+            "organization_id",
+            "reservation_code",
+            "id",
+            postgresql_where="reservation_code is not null",
+        ),
+        Index(
+            "vouchers_by_store_exam_index",
+            "organization_id",
+            "store_exam_id",
+            "partner_id",
+            "id",
+            postgresql_where="store_exam_id is not null",
+        ),
+        CheckConstraint(
+            "reservation_status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')",
+            name="reservation_status",
+        ),
+        CheckConstraint("(assigned_at is null) = (recipient_email is null)", name="assigned"),
+        CheckConstraint("(reservation_code is null) = (reservation_status is null)", name="reservation"),
+        CheckConstraint(
+            "used_at is null or num_nulls(used_by_person_id, used_by_client_candidate_id, used_by_first_name,"
+            " used_by_last_name, reservation_code, store_exam_id) = 0",
+            name="used",
+        ),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    purchase_id: Mapped[UUID]
+    partner_id: Mapped[UUID]
+    code: Mapped[str] = mapped_column(Text)
+    is_active: Mapped[bool]
+    is_used: Mapped[bool] = mapped_column(Computed("used_at is not null", persisted=True))
+    expires_at: Mapped[datetime] = mapped_column(Timestamp)
+    assigned_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    recipient_email: Mapped[str | None] = mapped_column(Text)
+    recipient_email_key: Mapped[str | None] = mapped_column(
+        Text, Computed('lower(recipient_email collate "C")', persisted=True)
+    )
+    reservation_code: Mapped[str | None] = mapped_column(Text)
+    reservation_status: Mapped[str | None] = mapped_column(Text)
+    store_exam_id: Mapped[UUID | None]
+    used_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    used_by_person_id: Mapped[str | None] = mapped_column(Text)
+    used_by_client_candidate_id: Mapped[str | None] = mapped_column(Text)
+    used_by_first_name: Mapped[str | None] = mapped_column(Text)
+    used_by_last_name: Mapped[str | None] = mapped_column(Text)

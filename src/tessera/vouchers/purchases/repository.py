@@ -1,0 +1,168 @@
+"""Statements on voucher purchases of one tenant."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, func, insert, select, true, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import InstrumentedAttribute
+
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Page, fetch_page
+from tessera.kit.text import key_of
+from tessera.vouchers import codes
+from tessera.vouchers.models import VoucherPartner, VoucherProgram, VoucherPurchase
+from tessera.vouchers.rules import PurchaseStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPurchase:
+    """A purchase to be added."""
+
+    id: UUID
+    partner_id: UUID
+    program_id: UUID
+    code: str
+    status: PurchaseStatus
+    quantity: int
+    amount_paid: Decimal
+    notes: str
+    purchased_by_first_name: str
+    purchased_by_last_name: str
+    purchased_by_email: str | None = None
+    purchased_at: datetime
+    quantity_used: int = 0
+    is_archived: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseFilter:
+    """Which purchases; None does not filter. Names match whole, ignoring case."""
+
+    partner_name: str | None = None
+    program_name: str | None = None
+    purchase_code: str | None = None
+    purchased_by_email: str | None = None
+    status: PurchaseStatus | None = None
+
+
+class PurchaseRepository:
+    """The voucher purchases that the unit of work may see."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+        self._partner_id = work.partner_id
+
+    async def add(self, purchase: NewPurchase) -> bool:
+        """Add a purchase; False if its code is taken."""
+        statement = (
+            upsert(VoucherPurchase)
+            .values(organization_id=self._organization_id, **asdict(purchase))
+            .on_conflict_do_nothing(constraint="voucher_purchases_organization_id_code_key")
+            .returning(VoucherPurchase.id)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
+        """Add purchases in any status; a taken code raises the driver's error."""
+        rows = [{"organization_id": self._organization_id, **asdict(purchase)} for purchase in purchases]
+        await self._connection.execute(insert(VoucherPurchase), rows)
+
+    async def find_id(self, code: str) -> UUID | None:
+        """The id of the purchase with this code, in any case."""
+        statement = select(VoucherPurchase.id).where(
+            VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.code == code.upper()
+        )
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def lock(self, purchase_id: UUID) -> AnyRow | None:
+        """A purchase with what its vouchers need to know of its program; it is the transaction's alone from now on."""
+        statement = (
+            select(
+                VoucherPurchase.id,
+                VoucherPurchase.partner_id,
+                VoucherPurchase.status,
+                VoucherPurchase.quantity,
+                VoucherProgram.voucher_code_prefix,
+                VoucherProgram.expiration_period_in_days,
+            )
+            .join(
+                VoucherProgram,
+                and_(
+                    VoucherProgram.organization_id == VoucherPurchase.organization_id,
+                    VoucherProgram.id == VoucherPurchase.program_id,
+                ),
+            )
+            .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == purchase_id)
+            .with_for_update(of=VoucherPurchase)
+        )
+        return (await self._connection.execute(statement)).first()
+
+    async def set_status(self, purchase_id: UUID, status: PurchaseStatus) -> None:
+        """Move a purchase, which the caller has locked, to another status."""
+        await self._connection.execute(
+            update(VoucherPurchase)
+            .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == purchase_id)
+            .values(status=status)
+        )
+
+    async def list_page(self, wanted: PurchaseFilter, *, number: int) -> Page[AnyRow]:
+        """A page of purchases with the names of partner and program; raises TooManyResults."""
+        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(wanted))
+        return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
+
+    async def list_unfinished(self, *, purchased_before: datetime) -> Sequence[AnyRow]:
+        """Purchases of every organization whose vouchers are overdue; none unless the platform itself is pinned."""
+        columns = ("organization_id", "organization_name", "id", "code", "quantity", "purchased_at")
+        listed = func.list_unfinished_purchases(purchased_before).table_valued(*columns)
+        return (await self._connection.execute(select(listed))).all()
+
+    def _visible(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
+        return VoucherPurchase.organization_id == self._organization_id, own
+
+    def _conditions(self, wanted: PurchaseFilter) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = []
+        if wanted.partner_name is not None:
+            partner = self._id_by_name(VoucherPartner, wanted.partner_name)
+            conditions.append(VoucherPurchase.partner_id == partner.scalar_subquery())
+        if wanted.program_name is not None:
+            program = self._id_by_name(VoucherProgram, wanted.program_name)
+            conditions.append(VoucherPurchase.program_id == program.scalar_subquery())
+        if wanted.purchase_code is not None:
+            conditions.append(VoucherPurchase.code == codes.spelled(wanted.purchase_code))
+        if wanted.purchased_by_email is not None:
+            conditions.append(VoucherPurchase.purchased_by_email_key == key_of(wanted.purchased_by_email))
+        if wanted.status is not None:
+            conditions.append(VoucherPurchase.status == wanted.status)
+        return conditions
+
+    def _id_by_name(self, table: type[VoucherPartner] | type[VoucherProgram], name: str) -> Select[UUID]:
+        return select(table.id).where(
+            table.organization_id == self._organization_id, table.name_key == func.lower(name)
+        )
+
+    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
+        own = [column for column in VoucherPurchase.__table__.columns if column.key != "organization_id"]
+        return (
+            select(
+                *own,
+                self._name_of(VoucherPartner, VoucherPurchase.partner_id).label("partner_name"),
+                self._name_of(VoucherProgram, VoucherPurchase.program_id).label("program_name"),
+            )
+            .join(page, VoucherPurchase.id == page.c.id)
+            .where(VoucherPurchase.organization_id == self._organization_id)
+        )
+
+    def _name_of(
+        self, table: type[VoucherPartner] | type[VoucherProgram], id_: InstrumentedAttribute[UUID]
+    ) -> ScalarSelect[str]:
+        # No join: the planner may begin with the partner then, and read all its purchases for each row of the page.
+        return (
+            select(table.name).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
+        )

@@ -1,0 +1,86 @@
+"""Vouchers: single-use codes, each of which pays for one exam."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tessera.kit.database import UnitOfWork
+from tessera.kit.pagination import Page
+from tessera.vouchers import codes
+from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
+
+__all__ = ["NewVoucher", "VoucherFilter"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The vouchers of one purchase, still to be made."""
+
+    purchase_id: UUID
+    partner_id: UUID
+    prefix: str
+    quantity: int
+    valid_days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voucher:
+    """A voucher with its assignment, its latest reservation and its use."""
+
+    id: UUID
+    code: str
+    purchase_code: str
+    is_active: bool
+    is_used: bool
+    expires_at: datetime
+    assigned_at: datetime | None
+    recipient_email: str | None
+    reservation_code: str | None
+    reservation_status: ReservationStatus | None
+    store_exam_code: str | None
+    used_at: datetime | None
+    used_by_person_id: str | None
+    used_by_client_candidate_id: str | None
+    used_by_first_name: str | None
+    used_by_last_name: str | None
+
+
+_VOUCHER_FIELDS = tuple(Voucher.__dataclass_fields__)
+
+
+async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
+    """Make exactly the vouchers of the batch, each with a code of its own, all valid for the same days from `now`."""
+    vouchers = VoucherRepository(work)
+    length = codes.random_length(await vouchers.count_code_space(batch.prefix) + batch.quantity)
+    await _add(vouchers, batch, length=length, now=now)
+    # The claim makes others of the same prefix wait until the end of the transaction, so it comes after the long part.
+    # Those that came first meanwhile may have made the space too crowded for codes of this length.
+    needed = codes.random_length(await vouchers.claim_code_space(batch.prefix, batch.quantity))
+    if needed > length:
+        await vouchers.remove_batch(batch.purchase_id)
+        await _add(vouchers, batch, length=needed, now=now)
+
+
+async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
+    missing = batch.quantity
+    while missing:
+        missing -= await vouchers.add_batch(
+            [batch.prefix + text for text in codes.random_texts(missing, length=length)],
+            purchase_id=batch.purchase_id,
+            partner_id=batch.partner_id,
+            expires_at=now + timedelta(days=batch.valid_days),
+        )
+
+
+async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> Page[Voucher]:
+    """A page of the vouchers that the caller may see; raises TooManyResults."""
+    page = await VoucherRepository(work).list_page(wanted, number=number)
+    items = [Voucher(**{field: getattr(row, field) for field in _VOUCHER_FIELDS}) for row in page.items]
+    return Page(items, page.number, page.has_next)
+
+
+async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
+    """Add vouchers in any state, which the caller vouches for."""
+    await VoucherRepository(work).add_all(vouchers)
