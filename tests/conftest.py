@@ -6,6 +6,7 @@ Every test makes its own organizations, so that tests share one database, commit
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from tessera.provision import Addresses
 from tessera.settings import Settings
 from tests import factories
 from tests.factories import Tenant
+from tests.live import serving
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
@@ -106,6 +108,21 @@ async def resources(settings: Settings, addresses: Addresses, shared_clock: Cloc
 @pytest.fixture(scope="session")
 def app(resources: Resources) -> FastAPI:
     return create_app(resources, trusted_proxies=["127.0.0.1"])
+
+
+@pytest.fixture(scope="session")
+def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
+    """The real application behind a real socket, with an event loop and connections of its own, always at NOW."""
+    revision = schema.latest_revision()
+    found = main.create_resources(settings, addresses.application, schema_revision=revision, clock=lambda: NOW)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await found.database.close()
+
+    with serving(create_app(found, lifespan=lifespan)) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,0 +1,152 @@
+"""The OpenAPI document as a product: complete, consistent with itself, and true of what the server answers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+
+from tessera.api.application import create_app
+from tessera.api.deps import Resources
+
+Operation = dict[str, Any]
+
+# The statuses that the documents and the contract know, and none besides.
+DOCUMENTED = {
+    "authenticate": ["200", "400", "401", "500", "503"],
+    "createAccessToken": ["200", "400", "401", "413", "415", "500", "503"],
+    "listPromoCodes": ["200", "400", "401", "500", "503"],
+    "createPromoCode": ["201", "400", "401", "409", "413", "415", "422", "500", "503"],
+    "listVoucherPartners": ["200", "400", "401", "422", "500", "503"],
+    "listVoucherPrograms": ["200", "400", "401", "422", "500", "503"],
+    "listVoucherPurchases": ["200", "400", "401", "422", "500", "503"],
+    "createVoucherPurchase": ["200", "400", "401", "409", "413", "415", "422", "500", "503"],
+    "listVouchers": ["200", "400", "401", "422", "500", "503"],
+    "validatePromoCode": ["200", "400", "401", "404", "500", "503"],
+    "checkLiveness": ["200"],
+    "checkReadiness": ["200", "503"],
+}
+
+
+@pytest.fixture
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    for path in document["paths"].values():
+        yield from path.values()
+
+
+def contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Everything that has a schema and examples: parameters, bodies and answers, each with words that name it."""
+    for operation in operations(document):
+        name = operation["operationId"]
+        for parameter in operation.get("parameters", []):
+            yield f"{name} {parameter['name']}", parameter
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            yield f"{name} {media_type}", content
+        for status, answer in operation["responses"].items():
+            for media_type, content in answer["content"].items():
+                yield f"{name} {status} {media_type}", content
+
+
+def examples(content: dict[str, Any]) -> list[Any]:
+    named = [example["value"] for example in content.get("examples", {}).values()]
+    return [*named, *([content["example"]] if "example" in content else [])]
+
+
+def references(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from ([value["$ref"]] if "$ref" in value else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_every_operation_says_what_it_is_and_does(document: dict[str, Any]) -> None:
+    tags = {tag["name"] for tag in document["tags"]}
+    for operation in operations(document):
+        assert operation["summary"]
+        assert operation["description"]
+        assert set(operation["tags"]) <= tags
+
+
+def test_operations_and_their_statuses_are_those_of_the_documents(document: dict[str, Any]) -> None:
+    found = [(operation["operationId"], sorted(operation["responses"])) for operation in operations(document)]
+    assert len(found) == len(dict(found))  # client generators name a function after each id
+    assert dict(found) == DOCUMENTED
+
+
+def test_every_parameter_body_and_answer_has_an_example_that_its_schema_accepts(document: dict[str, Any]) -> None:
+    components = {"components": document["components"]}
+    for name, content in contents(document):
+        validator = jsonschema_rs.Draft202012Validator({**content["schema"], **components}, validate_formats=True)
+        assert examples(content), name
+        for example in examples(content):
+            assert [error.message for error in validator.iter_errors(example)] == [], name
+
+
+def test_every_parameter_answer_and_header_is_described(document: dict[str, Any]) -> None:
+    for operation in operations(document):
+        answers = operation["responses"].values()
+        headers = [header for answer in answers for header in answer.get("headers", {}).values()]
+        for described in (*operation.get("parameters", []), *answers, *headers):
+            assert described["description"], operation["operationId"]
+
+
+def test_every_field_is_described_under_its_own_name(document: dict[str, Any]) -> None:
+    for name, model in document["components"]["schemas"].items():
+        for field, schema in model.get("properties", {}).items():
+            assert schema.get("description"), f"{name}.{field}"
+            # A title would stand in place of the name, on the docs page and in generated clients.
+            assert "title" not in schema, f"{name}.{field}"
+
+
+def test_every_reference_leads_to_a_schema_and_every_schema_is_used(document: dict[str, Any]) -> None:
+    schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) == schemas
+
+
+def test_every_credential_is_a_security_scheme(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    used = {name for operation in operations(document) for one in operation.get("security", []) for name in one}
+    assert used == set(schemes)
+    assert {name: (scheme["type"], scheme.get("scheme") or scheme.get("name")) for name, scheme in schemes.items()} == {
+        "clientIdAndSecret": ("http", "basic"),
+        "clientCredentials": ("oauth2", None),
+        "bearerToken": ("http", "bearer"),
+        "apiKey": ("apiKey", "cv-api-key"),
+    }
+
+
+def test_the_frameworks_own_validation_error_is_not_there(document: dict[str, Any]) -> None:
+    assert not {"HTTPValidationError", "ValidationError"} & set(document["components"]["schemas"])
+
+
+async def test_the_document_names_the_address_it_was_asked_at(client: httpx.AsyncClient) -> None:
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "promo.example.com", "X-Forwarded-Prefix": "/tessera"}
+    found = (await client.get("/openapi.json", headers=headers)).json()
+    assert addresses_in(found) == (
+        [{"url": "https://promo.example.com/tessera"}],
+        "https://promo.example.com/tessera/oauth/token",
+    )
+
+
+async def test_the_document_names_the_public_address_where_one_is_configured(resources: Resources) -> None:
+    public = create_app(replace(resources, public_url="https://tessera.example.com/"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(public), base_url="http://10.0.0.1:8000") as client:
+        found = (await client.get("/openapi.json")).json()
+    assert addresses_in(found) == (
+        [{"url": "https://tessera.example.com"}],
+        "https://tessera.example.com/oauth/token",
+    )
+
+
+def addresses_in(document: dict[str, Any]) -> tuple[list[dict[str, str]], str]:
+    flows = document["components"]["securitySchemes"]["clientCredentials"]["flows"]
+    return document["servers"], flows["clientCredentials"]["tokenUrl"]

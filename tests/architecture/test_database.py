@@ -1,0 +1,208 @@
+"""Rules that hold for every table, asked of the catalog, so that a new table cannot forget one."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from psycopg import errors, sql
+from sqlalchemy import Constraint, Index, NullPool, create_engine
+
+from tessera import schema
+from tessera.kit.database import Base
+from tessera.provision import Addresses
+
+# Of every table with the column organization_id, which is what makes it a tenant's.
+TENANT_TABLES = """
+    select c.oid, c.relname, c.relrowsecurity, c.relforcerowsecurity, a.attnum
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organization_id'
+    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+"""
+
+
+@pytest.fixture
+def catalog(superuser: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
+    """The database's own knowledge of its tables."""
+    superuser.execute(f"create temp view tenant_tables as {TENANT_TABLES}")
+    yield superuser
+    superuser.execute("drop view tenant_tables")
+
+
+def names(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    return [" ".join(map(str, row)) for row in rows]
+
+
+def test_there_are_tenant_tables(catalog: psycopg.Connection[Any]) -> None:
+    found = {row[0] for row in catalog.execute("select relname from tenant_tables")}
+    assert {"users", "api_keys", "promo_codes", "promo_code_email_addresses"} <= found
+
+
+def test_row_level_security_is_on_and_forced(catalog: psycopg.Connection[Any]) -> None:
+    open_tables = catalog.execute(
+        "select relname from tenant_tables where not (relrowsecurity and relforcerowsecurity)"
+        " union all select 'organizations' from pg_class where oid = 'organizations'::regclass"
+        " and not (relrowsecurity and relforcerowsecurity)"
+    )
+    assert names(open_tables) == []
+
+
+def test_the_application_has_one_permissive_policy_on_each_table_for_every_command(
+    catalog: psycopg.Connection[Any],
+) -> None:
+    # Permissive policies are joined by OR: a second one would open what the first one closes.
+    others = catalog.execute(
+        "select t.relname, count(p.oid) from tenant_tables t left join pg_policy p on p.polrelid = t.oid"
+        " and p.polpermissive and p.polroles && array[0::oid, 'tessera_app'::regrole::oid]"
+        " group by t.relname"
+        " having count(p.oid) <> 1 or not bool_and(p.polcmd = '*' and p.polname = 'tenant'"
+        " and pg_get_expr(p.polqual, p.polrelid) like '(organization_id = %app.organization_id%'"
+        " and (p.polwithcheck is null or p.polwithcheck = p.polqual))"
+    )
+    assert names(others) == []
+
+
+def test_the_primary_key_starts_with_the_organization(catalog: psycopg.Connection[Any]) -> None:
+    others = catalog.execute(
+        "select relname from tenant_tables t where not exists (select from pg_index i where i.indrelid = t.oid"
+        " and i.indisprimary and i.indkey[0] = t.attnum)"
+    )
+    assert names(others) == []
+
+
+def test_every_unique_index_contains_the_organization(catalog: psycopg.Connection[Any]) -> None:
+    others = catalog.execute(
+        "select i.indexrelid::regclass from tenant_tables t join pg_index i on i.indrelid = t.oid"
+        " where i.indisunique and not t.attnum = any (i.indkey::int2[])"
+    )
+    assert names(others) == []
+
+
+def test_foreign_keys_between_tenants_tables_contain_the_organization_on_both_sides(
+    catalog: psycopg.Connection[Any],
+) -> None:
+    others = catalog.execute(
+        "select k.conname from pg_constraint k join tenant_tables t on t.oid = k.conrelid"
+        " join tenant_tables r on r.oid = k.confrelid where k.contype = 'f'"
+        " and coalesce(array_position(k.conkey, t.attnum), 0) is distinct from array_position(k.confkey, r.attnum)"
+    )
+    assert names(others) == []
+
+
+def test_no_foreign_key_sets_null_or_deletes_along(catalog: psycopg.Connection[Any]) -> None:
+    # SET NULL would try to empty organization_id too, and Citus refuses it.
+    others = catalog.execute(
+        "select k.conname from pg_constraint k join tenant_tables t on t.oid = k.conrelid"
+        " where k.contype = 'f' and (k.confdeltype in ('n', 'd') or k.confupdtype in ('n', 'd'))"
+    )
+    assert names(others) == []
+
+
+def test_every_foreign_key_has_an_index_that_serves_it(catalog: psycopg.Connection[Any]) -> None:
+    others = catalog.execute(
+        "select k.conname from pg_constraint k join tenant_tables t on t.oid = k.conrelid where k.contype = 'f'"
+        " and not exists (select from pg_index i where i.indrelid = k.conrelid and"
+        " (i.indkey::int2[])[0 : cardinality(k.conkey) - 1] @> k.conkey)"
+    )
+    assert names(others) == []
+
+
+def test_tenants_tables_have_no_triggers(catalog: psycopg.Connection[Any]) -> None:
+    found = catalog.execute(
+        "select g.tgname from pg_trigger g join tenant_tables t on t.oid = g.tgrelid where not g.tgisinternal"
+    )
+    assert names(found) == []
+
+
+def test_tenants_tables_have_no_sequences_and_no_volatile_defaults(catalog: psycopg.Connection[Any]) -> None:
+    found = catalog.execute(
+        "select t.relname, a.attname from tenant_tables t join pg_attribute a on a.attrelid = t.oid"
+        " where a.attnum > 0 and not a.attisdropped and (a.attidentity <> '' or (a.atthasdef and a.attgenerated = ''))"
+    )
+    assert names(found) == []
+
+
+def test_every_table_belongs_to_the_owner(catalog: psycopg.Connection[Any]) -> None:
+    found = catalog.execute(
+        "select relname, relowner::regrole from pg_class where relnamespace = 'public'::regnamespace"
+        " and relowner <> 'tessera_owner'::regrole"
+    )
+    assert names(found) == []
+
+
+def test_a_row_of_another_tenant_is_refused_by_every_table(
+    catalog: psycopg.Connection[Any], addresses: Addresses
+) -> None:
+    url = addresses.application.replace("+psycopg", "")
+    accepted = []
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as application:
+        for (table,) in catalog.execute("select relname from tenant_tables").fetchall():
+            writable = "has_table_privilege('tessera_app', %s, 'insert')"
+            if catalog.execute(f"select {writable}", [table]).fetchone() == (True,):
+                accepted += [] if is_refused(application, catalog, table) else [table]
+    assert accepted == []
+
+
+def is_refused(application: psycopg.Connection[Any], catalog: psycopg.Connection[Any], table: str) -> bool:
+    """Whether a row of another tenant meets the policy, which is asked before any constraint but NOT NULL."""
+    columns = catalog.execute(
+        "select attname, format_type(atttypid, null) from pg_attribute"
+        " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''",
+        [table],
+    ).fetchall()
+    examples = {"uuid": str(uuid4()), "text[]": "{}", "boolean": "true", "timestamp with time zone": "2026-01-01"}
+    values = [examples.get(kind, "1") for _, kind in columns]
+    statement = sql.SQL("insert into {} ({}) values ({})").format(
+        sql.Identifier(table),
+        sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns),
+        sql.SQL(", ").join(sql.Placeholder() * len(columns)),
+    )
+    try:
+        with application.transaction():
+            application.execute(f"set local app.organization_id = '{uuid4()}'")
+            application.execute(statement, values)
+    except errors.InsufficientPrivilege as error:
+        return "row-level security" in str(error)
+    return False
+
+
+def test_the_models_are_what_the_migrations_make(addresses: Addresses) -> None:
+    def is_ours(_: object, name: str | None, kind: str, *__: object) -> bool:
+        # The job queue's tables are made by its own SQL.
+        return kind != "table" or not str(name).startswith(("procrastinate_", "alembic_"))
+
+    engine = create_engine(addresses.owner, poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={"compare_type": True, "compare_server_default": True, "include_object": is_ours},
+        )
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_constraints_and_indexes_have_the_names_that_the_models_say(catalog: psycopg.Connection[Any]) -> None:
+    # Errors are mapped by these names, and the comparison above looks at no check and at no name of a key.
+    tables = list(Base.metadata.tables)
+    made = catalog.execute(
+        "select conrelid::regclass::text, conname from pg_constraint"
+        " where contype <> 'n' and conrelid::regclass::text = any (%s)"
+        " union select indrelid::regclass::text, indexrelid::regclass::text from pg_index"
+        " where indrelid::regclass::text = any (%s)",
+        [tables, tables],
+    ).fetchall()
+    assert set(made) == set(declared())
+
+
+def declared() -> Iterator[tuple[str, str]]:
+    dialect = create_engine("postgresql+psycopg://").dialect
+    for table in Base.metadata.sorted_tables:
+        for named in (*table.constraints, *table.indexes):
+            yield table.name, formatted(dialect, named)
+
+
+def formatted(dialect: Any, named: Constraint | Index) -> str:
+    preparer = dialect.identifier_preparer
+    found = preparer.format_index(named) if isinstance(named, Index) else preparer.format_constraint(named)
+    return str(found)

@@ -1,0 +1,133 @@
+"""Every route has an access rule: what is not named public here asks for a credential, in all methods and forms."""
+
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from tests.factories import Tenant
+
+# What anybody may read: how the process is, and what the API looks like.
+PUBLIC = ("/health/live", "/health/ready", "/docs", "/openapi.json")
+AUTHENTICATION = {
+    "/authenticate": "Basic",
+    "/api/authenticate": "Basic",
+    "/oauth/token": "Basic",
+}
+BODIES: dict[str, dict[str, Any]] = {"/oauth/token": {"data": {"grant_type": "client_credentials"}}}
+
+
+def guarded(app: FastAPI) -> list[tuple[str, str]]:
+    """Method and path, with its parameters filled in, of every route that is not public."""
+    return [
+        (method, route.path.replace("{", "").replace("}", ""))
+        for route in iter_route_contexts(app.routes)
+        for method in sorted(route.methods or ())
+        if not is_public(route.path)
+    ]
+
+
+def is_public(path: str) -> bool:
+    return path in PUBLIC or path.startswith("/docs/")
+
+
+def test_every_route_has_methods_that_can_be_tried(app: FastAPI) -> None:
+    # A mounted application or a web socket would slip through the tests below.
+    assert [route for route in iter_route_contexts(app.routes) if not route.methods] == []
+
+
+def test_there_are_guarded_routes(app: FastAPI) -> None:
+    assert {
+        ("GET", "/promo-codes"),
+        ("POST", "/promo-codes"),
+        ("GET", "/api/v1/promo-codes"),
+        ("GET", "/authenticate"),
+        ("POST", "/oauth/token"),
+    } <= set(guarded(app))
+
+
+async def test_without_a_credential_every_route_is_401(app: FastAPI, client: httpx.AsyncClient) -> None:
+    answers = {}
+    for method, path in guarded(app):
+        answer = await client.request(method, path, **BODIES.get(path, {}))
+        answers[method, path] = answer.status_code
+    assert answers == dict.fromkeys(answers, 401)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": ""},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer x"},
+        {"Authorization": "Bearer a.b.c"},
+        {"Authorization": "Basic Og=="},
+        {"Authorization": "Basic !"},
+        {"cv-api-key": ""},
+        {"cv-api-key": "tsk_" + "A" * 43 + "_x"},
+    ],
+)
+async def test_with_a_bad_credential_every_route_is_401(
+    app: FastAPI, client: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    answers = {}
+    for method, path in guarded(app):
+        answer = await client.request(method, path, headers=headers, **BODIES.get(path, {}))
+        answers[method, path] = answer.status_code
+    assert answers == dict.fromkeys(answers, 401)
+
+
+async def test_a_client_without_function_points_gets_401_wherever_a_bearer_token_is_taken(
+    app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    credentials = (tenant.powerless_client.name, tenant.powerless_client.secret)
+    token = (await client.get("/authenticate", auth=credentials)).json()["authToken"]
+    answers = {}
+    for method, path in guarded(app):
+        if path not in AUTHENTICATION and path != "/api/v1/promo-codes":
+            answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"})
+            answers[method, path] = (answer.status_code, answer.json()["errorCode"])
+    assert answers == dict.fromkeys(answers, (401, "FunctionPointMissing"))
+    assert ("GET", "/promo-codes") in answers
+
+
+async def test_a_wrong_method_is_told_which_are_right(app: FastAPI, client: httpx.AsyncClient) -> None:
+    methods: dict[str, set[str]] = {}
+    for method, path in guarded(app):
+        methods.setdefault(path, set()).add(method)
+    answers = {path: await client.delete(path) for path in methods}
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(methods, 405)
+    assert {path: answer.headers["Allow"] for path, answer in answers.items()} == {
+        path: ", ".join(sorted(allowed)) for path, allowed in methods.items()
+    }
+
+
+async def test_one_kind_of_credential_is_not_taken_for_another(
+    app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    key, token = tenant.key.secret, tenant.token.secret
+    wrong = {
+        "/promo-codes": [{"cv-api-key": key}, {"Authorization": f"Bearer {key}"}],
+        "/api/v1/promo-codes?code=x": [tenant.bearer, {"cv-api-key": token}, {"Authorization": f"Bearer {key}"}],
+        "/authenticate": [tenant.bearer, tenant.api_key],
+    }
+    statuses = [
+        (await client.get(path, headers=headers)).status_code for path, each in wrong.items() for headers in each
+    ]
+    assert statuses == [401] * 7
+
+
+async def test_every_documented_operation_says_what_credential_it_takes(
+    app: FastAPI, client: httpx.AsyncClient
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    documented = {route.path for route in iter_route_contexts(app.routes) if route.include_in_schema}
+    unsaid = [
+        (method, path)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if not is_public(path) and not operation.get("security")
+    ]
+    assert set(document["paths"]) == documented
+    assert unsaid == []

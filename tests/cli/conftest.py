@@ -1,0 +1,33 @@
+"""Directories for servers, and a database for commands that need none of their own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from tests.commands import tessera
+
+from tessera.provision import Addresses
+
+Run = Callable[..., "CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A directory that every user can enter, which tmp_path is not."""
+    memory = Path("/dev/shm")
+    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def run(addresses: Addresses, tmp_path: Path) -> Run:
+    """A command on the tests' own database."""
+    return partial(tessera, TESSERA_DATABASE_URL=addresses.application, TESSERA_DATA_DIR=str(tmp_path))

@@ -1,0 +1,118 @@
+"""What stands in the way of a start is told in one line, with status 1."""
+
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+from tests.commands import free_port, tessera
+
+from tessera import schema
+from tessera.provision import Addresses
+
+pytestmark = pytest.mark.xdist_group("cli-failures")
+
+
+def failure(*arguments: str, **settings: str) -> str:
+    """The line of a command that cannot start."""
+    done = tessera(*arguments, **settings)
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def empty(addresses: Addresses, superuser: psycopg.Connection) -> Iterator[Addresses]:
+    """A database that was never migrated."""
+    name = f"tessera_empty_{uuid.uuid4().hex}"
+    superuser.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    urls = (make_url(url).set(database=name) for url in (addresses.application, addresses.owner))
+    yield Addresses(*(url.render_as_string(hide_password=False) for url in urls))
+    superuser.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def test_a_busy_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = failure("serve", "--demo", PORT=str(port), TESSERA_DATA_DIR=str(tmp_path))
+    assert line == f"tessera: cannot listen on 127.0.0.1:{port}: Address already in use; set PORT to another\n"
+
+
+def test_settings_that_say_nothing_useful_are_all_named() -> None:
+    line = failure(
+        "migrate",
+        PORT="http",
+        TESSERA_DATABASE_URL="mysql://root:secret-password@db/x",
+        TESSERA_LOG_LEVEL="loud",
+        TESSERA_TRUSTED_PROXIES="10.0.0.0/8, proxy",
+    )
+    assert line.splitlines() == [
+        "tessera: TESSERA_DATABASE_URL: must be postgresql://user:password@host:port/database",
+        "tessera: TESSERA_PORT: Input should be a valid integer, unable to parse string as an integer",
+        "tessera: TESSERA_TRUSTED_PROXIES: 'proxy' does not appear to be an IPv4 or IPv6 network",
+        "tessera: TESSERA_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
+    ]
+
+
+def test_no_signing_key() -> None:
+    assert failure("serve") == (
+        "tessera: TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)\n"
+    )
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["worker"], ["organization", "list"]])
+def test_a_database_that_cannot_be_reached(command: list[str]) -> None:
+    line = failure(*command, TESSERA_DATABASE_URL=f"postgresql://ada:secret-password@127.0.0.1:{free_port()}/x")
+    assert line.startswith("tessera: cannot use the database: ")
+    assert line.endswith("Connection refused\n")
+    assert "secret-password" not in line
+
+
+def test_a_login_that_does_not_exist(empty: Addresses) -> None:
+    url = make_url(empty.owner).set(username="mallory").render_as_string(hide_password=False)
+    assert failure("migrate", TESSERA_DATABASE_URL=url).endswith('role "mallory" does not exist\n')
+
+
+def test_a_database_that_was_never_migrated(empty: Addresses) -> None:
+    line = failure("organization", "list", TESSERA_DATABASE_URL=empty.application)
+    assert line == "tessera: cannot use the database: it was never migrated; run `tessera migrate`\n"
+
+
+def test_a_login_that_must_not_migrate(empty: Addresses) -> None:
+    line = failure("migrate", TESSERA_DATABASE_URL=empty.application)
+    assert line.startswith("tessera: cannot use the database: this login must not migrate (permission denied")
+    assert line.endswith("; set TESSERA_OWNER_DATABASE_URL to one that may\n")
+
+
+def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> None:
+    schema.migrate(empty.owner, empty.application)
+    with psycopg.connect(empty.owner.replace("+psycopg", ""), autocommit=True) as owner:
+        owner.execute("update alembic_version set version_num = '9999'")
+        newer = "it is at revision 9999, which a newer Tessera has made; run that release"
+        settings = {"TESSERA_DATABASE_URL": empty.application, "TESSERA_OWNER_DATABASE_URL": empty.owner}
+        assert failure("migrate", **settings) == f"tessera: cannot use the database: {newer}\n"
+        assert failure("worker", **settings) == f"tessera: cannot use the database: {newer}\n"
+        owner.execute("update alembic_version set version_num = '0001'")
+    older = f"it is at revision 0001, not {schema.latest_revision()}; run `tessera migrate`"
+    assert failure("worker", **settings) == f"tessera: cannot use the database: {older}\n"
+
+
+def test_data_of_another_version_of_postgres(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "PG_VERSION").write_text("9.6\n")
+    line = failure("migrate", TESSERA_DATA_DIR=str(tmp_path))
+    assert line.startswith(f"tessera: data directory {tmp_path}/postgres belongs to Postgres 9.6, but only ")
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["serve", "--demo"], ["migrate"]])
+def test_a_data_directory_that_is_a_file_or_cannot_be_made(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "file").touch()
+    for directory in (tmp_path / "file", Path("/proc/tessera")):
+        line = failure(*command, PORT=str(free_port()), TESSERA_DATA_DIR=str(directory))
+        assert line.startswith("tessera: cannot ")
+        assert str(directory) in line
+        assert line.count("\n") == 1

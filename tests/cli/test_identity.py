@@ -1,0 +1,141 @@
+"""Giving access and taking it by command, seen through the HTTP API."""
+
+import json
+import re
+import uuid
+
+import httpx
+import pytest
+from tests.cli.conftest import Run
+from tests.conftest import TOKEN_KEYS
+from tests.factories import Tenant
+
+pytestmark = pytest.mark.xdist_group("cli-identity")
+
+SHOWN_ONCE = "Keep the secret now: it will not be shown again.\n"
+POINTS = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem, ManageOrganization"
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
+NOBODY = str(uuid.UUID(int=1))
+
+
+def read(run: Run, *arguments: str, **settings: str) -> dict[str, str]:
+    """What a command says with --json, which must be all that it prints."""
+    done = run(*arguments, "--json", **settings)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
+
+
+def failure(run: Run, *arguments: str) -> str:
+    """What a command that cannot do it says."""
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    return done.stderr
+
+
+def test_an_organization_is_created_once_and_listed(run: Run) -> None:
+    name = f"Exams {uuid.uuid4().hex}"
+    created = run("organization", "create", name)
+    assert created.returncode == 0
+    assert re.fullmatch(rf"Created the organization {name}\.\n  id    {UUID.pattern}\n  name  {name}\n", created.stdout)
+    assert failure(run, "organization", "create", name.upper()) == f"tessera: name is taken: {name.upper()}\n"
+    listed = [each for each in read(run, "organization", "list") if each["name"] == name]  # type: ignore[index]
+    assert listed == [{"id": UUID.search(created.stdout)[0], "name": name, "isActive": True}]  # type: ignore[index]
+
+
+async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
+    run: Run, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    organization = ("--organization", tenant.name.upper())
+    address = ("--email", "grace@example.com")
+    names = ("--first-name", "Grace", "--last-name", "Hopper", "--function-point", "PartnerManagePromoCodes")
+    user = read(run, "user", "create", *organization, *address, *names)
+    assert user == {"id": user["id"], "email": "grace@example.com"}
+
+    issued = run("token", "issue", *organization, *address, "--json", TESSERA_TOKEN_KEYS=KEYS)
+    token = json.loads(issued.stdout)
+    assert (issued.stderr, sorted(token)) == (SHOWN_ONCE, ["email", "expiresAt", "id", "token"])
+    headers = {"Authorization": f"Bearer {token['token']}"}
+    assert (await client.get("/promo-codes", headers=headers)).status_code == 200
+
+    read(run, "token", "revoke", *organization, token["id"])
+    assert (await client.get("/promo-codes", headers=headers)).status_code == 401
+    again = failure(run, "token", "revoke", *organization, token["id"])
+    assert again == "tessera: There is no such token, or it has ended.\n"
+
+
+async def test_deactivating_a_user_ends_its_tokens(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:
+    assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
+    done = run("user", "deactivate", "--organization", str(tenant.id), "--email", tenant.user_email.upper())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
+
+
+async def test_a_client_authenticates_until_it_is_revoked(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:
+    organization = ("--organization", tenant.name)
+    made = read(run, "client", "create", *organization, "--name", "Shop", "--function-point", "StorefrontRedeem")
+    assert sorted(made) == ["clientId", "clientSecret", "id", "name"]
+    basic = httpx.BasicAuth(made["clientId"], made["clientSecret"])
+    assert (await client.get("/authenticate", auth=basic)).status_code == 200
+    assert read(run, "client", "revoke", *organization, made["id"])["id"] == made["id"]
+    assert (await client.get("/authenticate", auth=basic)).status_code == 401
+
+
+async def test_a_key_is_shown_once_rotated_with_an_overlap_and_revoked(
+    run: Run, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    organization = ("--organization", tenant.name)
+
+    async def status(key: str) -> int:
+        return (await client.get("/api/v1/promo-codes?code=X", headers={"cv-api-key": key})).status_code
+
+    created = run("key", "create", *organization, "--name", "Till")
+    assert created.stderr == SHOWN_ONCE
+    old_id = UUID.search(created.stdout)[0]  # type: ignore[index]
+    old = created.stdout.split()[-1]
+    new = read(run, "key", "rotate", *organization, old_id)
+    assert new == {"id": new["id"], "name": "Till", "apiKey": new["apiKey"], "replaces": old_id}
+    assert [await status(old), await status(new["apiKey"])] == [404, 404]
+
+    assert read(run, "key", "revoke", *organization, old_id)["id"] == old_id
+    assert [await status(old), await status(new["apiKey"])] == [401, 404]
+    listed = run("key", "list", *organization)
+    assert old not in listed.stdout
+    assert [line.split()[1] for line in listed.stdout.splitlines()] == ["NAME", "Key", "Till", "Till"]
+
+
+def test_every_violation_is_a_line_of_its_own(run: Run, tenant: Tenant) -> None:
+    user = ("user", "create", "--organization", tenant.name, "--email", "nobody", "--first-name", " ")
+    assert failure(run, *user, "--last-name", "B", "--function-point", "StorefrontRedeem") == (
+        "tessera: email is not a valid e-mail address: nobody\ntessera: firstName must not be blank\n"
+    )
+    assert failure(run, *user, "--last-name", "B", "--function-point", "Fly", "--function-point", "Swim") == (
+        f"tessera: function-point must be one of {POINTS}: Fly\ntessera: function-point must be one of {POINTS}: Swim\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["key", "list", "--organization", "No such"], "There is no organization No such."),
+        (["key", "revoke", "--organization", "{tenant}", "x"], "ID must be a UUID: x"),
+        (["client", "revoke", "--organization", "{tenant}", NOBODY], "There is no such client."),
+        (
+            ["user", "deactivate", "--organization", "{tenant}", "--email", "a@b.example"],
+            "There is no user a@b.example.",
+        ),
+        (
+            ["token", "issue", "--organization", "{tenant}", "--email", "ada@example.com"],
+            "TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(run: Run, tenant: Tenant, arguments: list[str], line: str) -> None:
+    assert failure(run, *(each.format(tenant=tenant.name) for each in arguments)) == f"tessera: {line}\n"
+
+
+def test_a_command_that_lacks_something_shows_its_usage(run: Run) -> None:
+    done = run("client", "create", "--name", "Shop")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Missing option '--organization'" in done.stderr

@@ -1,0 +1,198 @@
+"""`tessera serve --demo` from its start to its end, by signals and by kills."""
+
+import json
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+from tests.commands import (
+    Server,
+    answers,
+    launched,
+    postgres_runs,
+    postmaster_of,
+    serving,
+    tessera,
+    wait_until,
+)
+
+pytestmark = pytest.mark.xdist_group("cli-serving")
+
+ORGANIZATION = [
+    "name",
+    "clientId",
+    "clientSecret",
+    "voucherToken",
+    "partnerToken",
+    "partnerName",
+    "apiKey",
+    "storeExamCodes",
+    "productBundleId",
+]
+
+
+@pytest.fixture(scope="module")
+def server(place: Path) -> Iterator[Server]:
+    """A server with demonstration data."""
+    with serving("serve", "--demo", data=place / "data") as found:
+        yield found
+
+
+@pytest.fixture
+def ended(server: Server) -> Server:
+    """The server after its end, so that its directory is free for others; for the last tests of this module."""
+    if server.process.poll() is None:
+        server.stop()
+    return server
+
+
+def read_credentials(server: Server) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads((server.data / "demo.json").read_text())["organizations"]
+    return found
+
+
+def read_greeting(server: Server) -> list[str]:
+    assert server.process.stdout is not None
+    lines = []
+    while "Bearer" not in (lines or [""])[-1]:
+        lines.append(server.process.stdout.readline().strip())
+    return lines
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def validate(server: Server) -> httpx.Response:
+    key = read_credentials(server)[0]["apiKey"]
+    return httpx.get(f"{server.url}/api/v1/promo-codes?code=PER10", headers={"cv-api-key": key}, timeout=30)
+
+
+def test_the_printed_requests_work_as_printed(server: Server) -> None:
+    greeting = read_greeting(server)
+    assert f"Tessera serves on {server.url}" in greeting
+    assert f"docs page  {server.url}/docs" in greeting
+    answered = []
+    for line in greeting:
+        if line.startswith("curl "):
+            done = subprocess.run(["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False)
+            if done.returncode == 127:
+                pytest.skip("there is no curl")
+            answered.append(json.loads(done.stdout))
+    assert answered[0] == {"success": True, "data": [{"flatDiscount": 10.0}]}
+    assert sorted(answered[1]) == ["authToken", "code"]
+    assert sorted(answered[2]) == ["data", "nextLink"]
+    assert answered[2]["data"]
+
+
+def test_demo_json_has_every_credential_for_its_owner_alone(server: Server) -> None:
+    path = server.data / "demo.json"
+    content = json.loads(path.read_text())
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert (sorted(content), content["baseUrl"]) == (["baseUrl", "organizations"], server.url)
+    assert [list(each) for each in content["organizations"]] == [ORGANIZATION] * len(content["organizations"])
+    assert len({each["name"] for each in content["organizations"]}) > 1
+
+
+def test_commands_join_the_running_server_and_sign_with_its_key(server: Server) -> None:
+    settings = {"TESSERA_DATA_DIR": str(server.data)}
+    name = read_credentials(server)[0]["name"]
+    user = ("--organization", name, "--email", "grace@example.com")
+    rights = ("--first-name", "Grace", "--last-name", "Hopper", "--function-point", "PartnerManagePromoCodes")
+    assert tessera("user", "create", *user, *rights, **settings).returncode == 0
+    token = json.loads(tessera("token", "issue", *user, "--json", **settings).stdout)["token"]
+    answer = httpx.get(f"{server.url}/promo-codes", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert answers(f"{server.url}/health/ready")
+
+
+def test_a_role_that_row_level_security_does_not_bind_is_refused(server: Server) -> None:
+    socket_directory = (server.data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+    with psycopg.connect(host=socket_directory, port=5432, user="postgres", autocommit=True) as admin:
+        for power in ("superuser", "bypassrls"):
+            admin.execute(f"alter role tessera_app {power}")
+            done = tessera("worker", TESSERA_DATA_DIR=str(server.data))
+            admin.execute(f"alter role tessera_app no{power}")
+            assert (done.returncode, done.stdout) == (1, "")
+            assert done.stderr == (
+                "tessera: cannot use the database: the role tessera_app is a superuser or has BYPASSRLS,"
+                " so no tenant is safe\n"
+            )
+
+
+def test_after_a_kill_of_postgres_requests_get_503_until_it_is_back(server: Server) -> None:
+    assert validate(server).status_code == 200
+    killed = postmaster_of(server.data)
+    assert subprocess.run(["kill", "-9", str(killed)], check=False).returncode == 0
+    statuses = set()
+
+    def is_back() -> bool:
+        answer = validate(server)
+        statuses.add(answer.status_code)
+        if answer.status_code == 503:
+            assert answer.headers["Retry-After"]
+            assert answer.json() == {"success": False, "message": "The database is not available. Try again shortly."}
+        return answer.status_code == 200 and postmaster_of(server.data) != killed
+
+    wait_until(is_back)
+    assert statuses == {200, 503}
+    assert answers(f"{server.url}/health/ready")
+
+
+def test_a_killed_server_starts_again_with_the_same_credentials_and_ends_cleanly(server: Server) -> None:
+    before = read_credentials(server)
+    server.process.kill()
+    server.process.wait()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with serving("serve", "--demo", data=server.data) as again:
+            assert read_credentials(again) == before
+            assert validate(again).status_code == 200
+            status, _ = again.stop(number)
+            assert status == 0
+        assert not postgres_runs(server.data)
+
+
+def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) -> None:
+    for delay, number in ((0.3, signal.SIGINT), (0.8, signal.SIGTERM), (1.1, signal.SIGINT)):
+        with launched("serve", "--demo", TESSERA_DATA_DIR=str(ended.data), PORT="0") as process:
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(delay)
+            process.send_signal(number)
+            time.sleep(0.02)
+            process.send_signal(number)  # which does no harm, also where the first one is still being followed
+            _, errors = process.communicate(timeout=30)
+        assert process.returncode in (0, -number, 128 + number)
+        assert "Traceback" not in errors
+        wait_until(lambda: not postgres_runs(ended.data), 5)
+
+
+def test_several_processes_serve_and_end_together(ended: Server) -> None:
+    keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended.data / 'token.key').read_text()}"}
+    with serving("api", data=ended.data, TESSERA_PROCESSES="2", **keys) as several:
+        assert validate(several).status_code == 200
+        children = Path(f"/proc/{several.process.pid}/task/{several.process.pid}/children").read_text().split()
+        assert len(children) >= 2
+        status, printed = several.stop(signal.SIGTERM)
+        assert (status, printed) == (0, "")
+    assert not postgres_runs(ended.data)
+    wait_until(lambda: not any(is_alive(child) for child in children), 5)
+
+
+def test_an_idle_worker_ends_at_once(ended: Server) -> None:
+    with launched("worker", TESSERA_DATA_DIR=str(ended.data)) as worker:
+        wait_until(lambda: postgres_runs(ended.data))
+        with pytest.raises(subprocess.TimeoutExpired):
+            worker.wait(2)
+        worker.send_signal(signal.SIGTERM)
+        _, errors = worker.communicate(timeout=3)
+    assert (worker.returncode, re.findall("Traceback|error", errors)) == (0, [])
+    assert not postgres_runs(ended.data)

@@ -1,0 +1,106 @@
+"""The real command line in processes of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+TESSERA = Path(sys.executable).with_name("tessera")
+NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers, or did when it was started."""
+
+    process: subprocess.Popen[str]
+    url: str
+    data: Path
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Its exit status and everything that it printed, after this signal."""
+        self.process.send_signal(number)
+        printed, _ = self.process.communicate(timeout=30)
+        return self.process.returncode, printed
+
+
+def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command that is run to its end."""
+    return subprocess.run(
+        [TESSERA, *arguments], env=environment(settings), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@contextmanager
+def launched(*arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A command while it runs; it is killed at the end if it has not ended."""
+    process = subprocess.Popen(
+        [TESSERA, *arguments], env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@contextmanager
+def serving(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
+    """A server on a free port, once it answers."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with launched(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health/live"))
+        assert process.poll() is None, process.communicate()
+        yield Server(process, url, data)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without settings of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+    return {**inherited, **settings}
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether there is a 200 here."""
+    try:
+        return httpx.get(url, timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(condition, seconds: float = 30) -> None:  # type: ignore[no-untyped-def]
+    """Wait for it to hold; fails if it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def postmaster_of(data: Path) -> int:
+    """The pid of the embedded Postgres."""
+    return int((data / "postgres" / "postmaster.pid").read_text().split()[0])
+
+
+def postgres_runs(data: Path) -> bool:
+    """Whether any process works in this database's directory."""
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if entry.resolve() == (data / "postgres").resolve() and "(deleted)" not in str(entry.readlink()):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,126 @@
+"""`Idempotency-Key` when requests arrive at once, and when the process dies between the effect and the answer."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import httpx
+import psycopg
+import pytest
+from tests import dying, factories
+from tests.commands import answers, free_port
+from tests.concurrency.test_racing_names import until_someone_waits
+from tests.conftest import TOKEN_KEYS
+from tests.factories import Tenant
+from tests.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, PURCHASES, Operation, effects, post
+from tests.purchasing import open_market, until
+from tests.recording import recorded
+
+from tessera.api.deps import Resources
+from tessera.provision import Addresses
+
+RACERS = 32
+NEVER = 10**9
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.table)
+
+
+@pytest.fixture
+async def buyer(resources: Resources) -> Tenant:
+    """An organization that can buy vouchers, with a token that is good on a real clock as well."""
+    tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
+    await open_market(resources, tenant)
+    return tenant
+
+
+@each_operation
+async def test_of_many_equal_requests_at_once_one_takes_effect_and_each_hears_of_it_or_is_told_to_wait(
+    client: httpx.AsyncClient, buyer: Tenant, superuser: psycopg.Connection, operation: Operation
+) -> None:
+    answered = await asyncio.gather(*(post(client, buyer, operation, "key") for _ in range(RACERS)))
+    final = await post(client, buyer, operation, "key")
+    assert final.status_code == operation.status
+    told = Counter((answer.status_code, answer.content) for answer in answered)
+    done = told.pop((operation.status, final.content))
+    waiting = [answer for answer in answered if answer.status_code == 409]
+    assert (done + len(waiting), [answer.json() for answer in waiting]) == (RACERS, [IN_USE] * len(waiting))
+    assert effects(superuser, buyer, operation) == 1
+
+
+async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_is_done(
+    client: httpx.AsyncClient, buyer: Tenant, superuser: psycopg.Connection, addresses: Addresses
+) -> None:
+    with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+        rival.execute(
+            "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
+            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
+            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, false, false, false, now())",
+            [buyer.id],
+        )
+        running = asyncio.create_task(post(client, buyer, PROMO_CODES, "key"))
+        await until_someone_waits(superuser)
+        twin = await post(client, buyer, PROMO_CODES, "key")
+        other_body = await post(client, buyer, PROMO_CODES, "key", notes="Something else")
+        rival.rollback()
+    first = await running
+    again = await post(client, buyer, PROMO_CODES, "key")
+    for refused in (twin, other_body):
+        assert (refused.status_code, refused.json(), refused.headers["Retry-After"]) == (409, IN_USE, "1")
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert effects(superuser, buyer, PROMO_CODES) == 1
+
+
+@asynccontextmanager
+async def dying_api(
+    addresses: Addresses, tenant: Tenant, *, at: int
+) -> AsyncIterator[tuple[httpx.AsyncClient, dying.ForkServerProcess]]:
+    """A client of a server that dies at that moment of its first request for the organization."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    arguments = (dying.api, addresses.application, port, TOKEN_KEYS)
+    with dying.dying(*arguments, organization=tenant.id, at=at) as process:
+        await until(lambda: answers(f"{url}/health/live"))
+        async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+            yield client, process
+
+
+@each_operation
+@pytest.mark.parametrize(
+    ("from_end", "left"),
+    [(1, 1), (2, 0), (3, 0), (4, 0)],
+    ids=["after COMMIT", "before COMMIT", "after the answer is kept", "before the answer is kept"],
+)
+async def test_a_process_that_dies_between_effect_and_answer_leaves_both_or_neither(
+    *,
+    client: httpx.AsyncClient,
+    resources: Resources,
+    buyer: Tenant,
+    addresses: Addresses,
+    superuser: psycopg.Connection,
+    operation: Operation,
+    from_end: int,
+    left: int,
+) -> None:
+    rehearsing = await factories.create_tenant(resources, now=datetime.now(UTC))
+    await open_market(resources, rehearsing)
+    with recorded(resources.database) as statements:
+        assert (await post(client, rehearsing, operation, "key")).status_code == operation.status
+    moments = 2 * len(statements) + 2  # before and after each statement, and COMMIT
+
+    async with dying_api(addresses, buyer, at=moments - from_end) as (doomed, process):
+        with pytest.raises(httpx.RemoteProtocolError):
+            await post(doomed, buyer, operation, "key")
+        await until(lambda: process.exitcode == -signal.SIGKILL)
+    assert effects(superuser, buyer, operation) == left
+
+    async with dying_api(addresses, buyer, at=NEVER) as (healthy, _):
+        second = await post(healthy, buyer, operation, "key")
+        third = await post(healthy, buyer, operation, "key")
+    assert second.status_code == operation.status
+    assert (third.status_code, third.content) == (second.status_code, second.content)
+    assert effects(superuser, buyer, operation) == 1
+    if operation is PURCHASES:
+        jobs = "select args->>'purchase_id' from procrastinate_jobs where args->>'organization_id' = %s"
+        assert superuser.execute(jobs, [str(buyer.id)]).fetchall() == [(second.json()["id"],)]

@@ -1,0 +1,126 @@
+"""Many requests that want one name: one gets it."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import TOKEN_KEYS
+from tests.contract.promo_code_requests import PROMO_CODE, create, refused, request, told
+from tests.factories import Tenant
+
+from tessera.provision import Addresses
+from tessera.settings import Settings
+
+RACERS = 32
+
+
+def count_of(superuser: psycopg.Connection, tenant: Tenant) -> int:
+    """How many promo codes the organization has."""
+    row = superuser.execute("select count(*) from promo_codes where organization_id = %s", [tenant.id]).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def test_of_many_racing_creations_of_one_name_exactly_one_succeeds(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    answers = await asyncio.gather(*(create(client, tenant) for _ in range(RACERS)))
+    told_all = [told(answer) for answer in answers]
+    lost = refused("promoCodeName must be unique, and 'SPRING25' is taken.")
+    assert (told_all.count((201, PROMO_CODE)), told_all.count(lost)) == (1, RACERS - 1)
+    assert count_of(superuser, tenant) == 1
+
+
+async def test_names_that_differ_in_case_alone_race_as_one(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    spellings = ["SPRING25", "spring25", "Spring25", "sPRING25"] * (RACERS // 4)
+    answers = await asyncio.gather(*(create(client, tenant, promoCodeName=name) for name in spellings))
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 400: RACERS - 1}
+    assert count_of(superuser, tenant) == 1
+
+
+async def test_a_creation_waits_for_the_one_before_and_gets_the_name_when_that_is_rolled_back(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, addresses: Addresses
+) -> None:
+    with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+        rival.execute(
+            "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
+            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
+            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, false, false, false, now())",
+            [tenant.id],
+        )
+        waiting = asyncio.create_task(create(client, tenant))
+        await until_someone_waits(superuser)
+        assert not waiting.done()
+        rival.rollback()
+    assert told(await waiting) == (201, PROMO_CODE)
+
+
+async def until_someone_waits(superuser: psycopg.Connection) -> None:
+    """Return once a statement on this database waits for another transaction."""
+    query = (
+        "select from pg_locks join pg_stat_activity using (pid)"
+        " where not granted and locktype = 'transactionid' and datname = current_database()"
+    )
+    async with asyncio.timeout(10):
+        while superuser.execute(query).fetchone() is None:  # noqa: ASYNC110 - the database has no event for it
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def processes(addresses: Addresses, settings: Settings) -> Iterator[list[str]]:
+    """Two server processes on the database of the tests, by their addresses."""
+    environment = os.environ | {
+        "TESSERA_DATABASE_URL": addresses.application,
+        "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items()),
+        "TESSERA_POOL_SIZE": str(settings.pool_size),
+        "TESSERA_PROCESSES": "1",
+    }
+    running, bases = [], []
+    for _ in range(2):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-c", "from tessera.cli import run; run()", "api"]
+        running.append(
+            subprocess.Popen(command, env=environment | {"TESSERA_PORT": str(port)}, stderr=subprocess.DEVNULL)
+        )
+        bases.append(f"http://127.0.0.1:{port}")
+    yield bases
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(timeout=20)
+
+
+async def until_served(client: httpx.AsyncClient, base: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                if (await client.get(f"{base}/health/live")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+
+
+async def test_several_processes_race_for_a_name_as_one(
+    processes: list[str], tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        for base in processes:
+            await until_served(client, base)
+        sent = [
+            client.post(f"{processes[number % 2]}/promo-codes", headers=tenant.bearer, json=request())
+            for number in range(RACERS)
+        ]
+        answers = await asyncio.gather(*sent)
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 400: RACERS - 1}
+    assert count_of(superuser, tenant) == 1

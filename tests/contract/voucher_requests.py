@@ -1,0 +1,68 @@
+"""Requests of the Voucher Partner API, and how its answers are told."""
+
+from typing import Any
+
+import httpx
+
+# Word for word the document's example.
+REQUEST_TEXT = (
+    '{   "notes": "Q2 employee certification batch",   "partnerName": "Acme Corp",'
+    '   "programName": "Spring Certification Drive",   "quantity": 50 }'
+)
+REQUEST: dict[str, Any] = {
+    "notes": "Q2 employee certification batch",
+    "partnerName": "Acme Corp",
+    "programName": "Spring Certification Drive",
+    "quantity": 50,
+}
+LISTS = ("/api/vouchers/partners", "/api/vouchers/programs", "/api/vouchers/purchases", "/api/vouchers")
+NO_TOKEN = (401, {"errorCode": "NotAuthenticated", "errorMessages": ["A Bearer token is required."]})
+NO_FUNCTION_POINT = (
+    401,
+    {
+        "errorCode": "FunctionPointMissing",
+        "errorMessages": ["The function point PartnerManageVouchers is required."],
+    },
+)
+TOO_MANY = (
+    422,
+    {
+        "errorCode": "TooManyResults",
+        "errorMessages": ["The query matches more than 10,000 records. Refine it using filters."],
+    },
+)
+EMPTY: tuple[int, dict[str, Any]] = (200, {"data": []})
+
+
+def told(answer: httpx.Response) -> tuple[int, Any]:
+    """Status and body."""
+    return answer.status_code, answer.json()
+
+
+def refused(*messages: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of a request that breaks these rules."""
+    return 400, {"errorCode": "ValidationFailed", "errorMessages": list(messages)}
+
+
+def needs_one_of(*names: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of a list that is asked for without a filter."""
+    message = f"At least one of {', '.join(names)} is required."
+    return 400, {"errorCode": "FilterRequired", "errorMessages": [message]}
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """The document's request with changes; `...` leaves a property out."""
+    return {name: value for name, value in (REQUEST | changes).items() if value is not ...}
+
+
+async def page(
+    client: httpx.AsyncClient, headers: dict[str, str], path: str, shown: str
+) -> tuple[list[Any], str | None]:
+    """One property of each record of a page, and the next link, which is absent or repeated by the Link header."""
+    answer = await client.get(path, headers=headers)
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    following = body.get("nextLink")
+    assert set(body) == {"data"} | ({"nextLink"} if following else set())
+    assert answer.headers.get("Link") == (f'<{following}>; rel="next"' if following else None)
+    return [item[shown] for item in body["data"]], following

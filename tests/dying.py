@@ -1,0 +1,75 @@
+"""Real processes of ours that kill themselves (SIGKILL) at an exact moment of their work for one organization."""
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
+
+from tessera import main, schema
+from tessera.settings import Settings
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__])
+
+
+@contextmanager
+def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int) -> Iterator[ForkServerProcess]:
+    """A process that does `run`, one of those below, until that moment of its transactions for the organization.
+
+    The moments, from 0: before and after each statement, then before and after COMMIT.
+    """
+    process = _processes.Process(target=run, args=(*arguments, str(organization), at))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def worker(url: str, organization: str, at: int) -> None:
+    """The worker of `tessera worker`."""
+    _kill_this_process(organization, at)
+    asyncio.run(main.run_worker(Settings(), url))
+
+
+def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:
+    """The server of `tessera api`, on a port."""
+    _kill_this_process(organization, at)
+    settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
+    app = main.create_server(settings, url, schema_revision=schema.latest_revision())
+    main.serve(app, main.listen(settings))
+
+
+def _kill_this_process(organization: str, at: int) -> None:
+    moments = itertools.count()
+
+    def pass_one(information: dict[str, Any]) -> None:
+        if "counted" in information and next(moments) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before(connection: Any, _: Any, text: str, *__: Any) -> None:
+        if organization in text:  # BEGIN names it
+            connection.info["counted"] = True
+        pass_one(connection.info)
+
+    def after(connection: Any, *_: Any) -> None:
+        pass_one(connection.info)
+
+    def ended(_: Any, record: Any, __: Any) -> None:
+        pass_one(record.info)
+        record.info.pop("counted", None)
+
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", after)
+    event.listen(Engine, "commit", after)
+    event.listen(Pool, "reset", ended)

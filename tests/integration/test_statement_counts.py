@@ -1,0 +1,105 @@
+"""How often a request goes to the database, which decides its speed more than anything else."""
+
+import asyncio
+
+import httpx
+import pytest
+from tests.factories import Tenant, add_promo_codes, percent_code
+from tests.recording import Statement, recorded
+
+from tessera.api.deps import Resources
+
+
+def kinds(sent: list[Statement]) -> list[str]:
+    """The first word of each statement, and of an INSERT its table; COMMIT is the driver's own and not among them."""
+    return [" ".join(each.text.split()[: 3 if each.text.startswith("INSERT") else 1]) for each in sent]
+
+
+@pytest.mark.parametrize("count", [1, 10, 100, 250])
+async def test_a_page_takes_three_statements_whatever_its_size(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, count: int
+) -> None:
+    codes = [percent_code(tenant, f"CODE{number}", email_addresses=("a@example.com",)) for number in range(count)]
+    await add_promo_codes(resources, tenant, *codes, now=resources.clock())
+    with recorded(resources.database) as sent:
+        answer = await client.get("/promo-codes", headers=tenant.bearer)
+    assert len(answer.json()["data"]) == min(count, 100)
+    assert kinds(sent) == ["BEGIN;", "SELECT", "WITH"]
+
+
+@pytest.mark.parametrize("query", ["page=4", "page=1000000000", "promoCodeName=NONE"])
+async def test_an_empty_page_takes_one_statement_more_to_tell_how_many_there_are(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, query: str
+) -> None:
+    with recorded(resources.database) as sent:
+        answer = await client.get(f"/promo-codes?{query}", headers=tenant.bearer)
+    assert answer.json() == {"data": [], "nextLink": None}
+    assert kinds(sent) == ["BEGIN;", "SELECT", "WITH", "WITH"]
+
+
+@pytest.mark.parametrize("emails", [1, 100, 10_000])
+async def test_creating_takes_the_same_statements_for_one_address_and_for_thousands(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, emails: int
+) -> None:
+    body = {
+        "promoCodeName": "SUMMER",
+        "storeExamCodes": ["NCA-GENL", "NCP-ADS", "CLD-100"],
+        "discountPercent": 10,
+        "maxRedemptions": 10,
+        "expirationDateUtc": "2030-01-01T00:00:00",
+        "emailAddresses": [f"a{number}@example.com" for number in range(emails)],
+    }
+    with recorded(resources.database) as sent:
+        answer = await client.post("/promo-codes", headers=tenant.bearer, json=body)
+    assert answer.status_code == 201
+    assert kinds(sent) == [
+        "BEGIN;",
+        "SELECT",  # who asks
+        "SELECT",  # the exams
+        "SELECT",  # whether the name is free, to say so beside everything else
+        "INSERT INTO promo_codes",
+        "INSERT INTO promo_code_store_exams",
+        "INSERT INTO promo_code_email_addresses",
+    ]
+
+
+async def test_a_refused_credential_takes_two_statements(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    with recorded(resources.database) as sent:
+        answer = await client.get("/authenticate", auth=(tenant.client.name, "wrong"))
+    assert answer.status_code == 401
+    assert kinds(sent) == ["BEGIN;", "SELECT"]
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c"])
+async def test_a_token_that_we_did_not_sign_costs_no_statement(
+    client: httpx.AsyncClient, resources: Resources, token: str
+) -> None:
+    with recorded(resources.database) as sent:
+        answer = await client.get("/promo-codes", headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, sent) == (401, [])
+
+
+async def test_one_validation_takes_one_statement(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=resources.clock())
+    with recorded(resources.database) as sent:
+        answer = await client.get("/api/v1/promo-codes?code=summer", headers=tenant.api_key)
+    assert answer.json() == {"success": True, "data": [{"percentDiscount": 10}]}
+    assert kinds(sent) == ["select"]
+
+
+async def test_validations_at_the_same_time_share_statements(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=resources.clock())
+    headers = [tenant.api_key, other_tenant.api_key] * 50
+    with recorded(resources.database) as sent:
+        answers = await asyncio.gather(
+            *(client.get("/api/v1/promo-codes?code=summer", headers=each) for each in headers)
+        )
+    assert [answer.status_code for answer in answers] == [200, 404] * 50
+    assert kinds(sent) == ["select"] * len(sent)
+    assert len(sent) <= 10

@@ -1,0 +1,74 @@
+"""An outside Postgres that asks for passwords: one login to migrate, another one for the application."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from tessera import schema
+from tessera.kit import embedded
+from tessera.kit.database import Database
+from tessera.kit.errors import DatabaseUnavailable
+from tessera.kit.identifiers import new_id
+from tessera.kit.jobs import create_jobs
+
+pytestmark = pytest.mark.xdist_group("logins")  # for one server
+
+PASSWORD = "a password: with 'quotes', @ and /"
+
+
+@pytest.fixture(scope="module")
+def strict() -> Iterator[str]:
+    """The address of a managed login on a server of its own, where everyone needs a password and no role exists yet."""
+    directory = Path(tempfile.mkdtemp())
+    directory.chmod(0o755)
+    server = embedded.start(directory / "a place with spaces", settings={"fsync": "off"})
+    try:
+        url = server.url(user="postgres", database="postgres")
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as admin:
+            admin.execute(sql.SQL("create role managed login createrole createdb password {}").format(PASSWORD))
+            admin.execute("create database shop owner managed")
+            (path,) = admin.execute("show hba_file").fetchone() or ("",)
+            Path(path).write_text("local all postgres trust\nlocal all all scram-sha-256\n")
+            admin.execute("select pg_reload_conf()")
+        yield as_login(url, "managed", PASSWORD)
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+
+
+def as_login(url: str, user: str, password: str) -> str:
+    address = make_url(url).set(username=user, password=password, database="shop")
+    return address.render_as_string(hide_password=False)
+
+
+async def test_the_application_gets_a_login_with_the_password_of_its_address(strict: str) -> None:
+    application = as_login(strict, "tessera_app", f"{PASSWORD} too")
+    assert schema.migrate(strict, application) == schema.latest_revision()
+    database = Database(application)
+    try:
+        async with database.unit_of_work(new_id()) as work:
+            found = await work.connection.exec_driver_sql("select current_user, session_user")
+            assert found.one() == ("tessera_app", "tessera_app")
+    finally:
+        await database.close()
+    async with create_jobs(application).open_async() as jobs:
+        assert await jobs.connector.execute_query_one_async("select session_user as who") == {"who": "tessera_app"}
+
+
+async def test_a_wrong_password_is_a_database_that_is_away(strict: str) -> None:
+    schema.migrate(strict, as_login(strict, "tessera_app", f"{PASSWORD} too"))
+    wrong = as_login(strict, "tessera_app", "wrong")
+    database = Database(wrong)
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            await database.schema_revision()
+    finally:
+        await database.close()
+    with pytest.raises(schema.CannotMigrate, match="password authentication failed"):
+        schema.migrate(wrong, wrong)

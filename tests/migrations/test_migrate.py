@@ -1,0 +1,223 @@
+"""Bringing a database up to date: from nothing, back, at once, behind a lock, and without a superuser."""
+
+import asyncio
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import errors, sql
+from sqlalchemy import NullPool, create_engine, make_url
+
+from tessera import schema
+from tessera.kit.database import Database
+from tessera.kit.identifiers import new_id
+from tessera.kit.jobs import create_jobs
+from tessera.provision import Addresses
+
+SNAPSHOT = {
+    "columns": """
+        select c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity,
+               pg_get_expr(d.adbin, d.adrelid)
+        from pg_attribute a join pg_class c on c.oid = a.attrelid
+        left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+        where c.relnamespace = 'public'::regnamespace and a.attnum > 0 and not a.attisdropped""",
+    "relations": """
+        select relname, relkind, relowner::regrole::text, relrowsecurity, relforcerowsecurity,
+               array(select unnest(relacl)::text order by 1)
+        from pg_class where relnamespace = 'public'::regnamespace""",
+    "constraints": """
+        select conrelid::regclass::text, conname, pg_get_constraintdef(oid) from pg_constraint
+        where connamespace = 'public'::regnamespace""",
+    "indexes": "select indexname, indexdef from pg_indexes where schemaname = 'public'",
+    "policies": """
+        select tablename, policyname, permissive, roles::text, cmd, qual, with_check from pg_policies""",
+    "functions": """
+        select oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text,
+               array(select unnest(proacl)::text order by 1)
+        from pg_proc where pronamespace = 'public'::regnamespace""",
+    "types": """
+        select typname, typtype, array(select enumlabel from pg_enum where enumtypid = t.oid order by enumsortorder)
+        from pg_type t where typnamespace = 'public'::regnamespace""",
+    "triggers": "select tgname, tgrelid::regclass::text from pg_trigger where not tgisinternal",
+}
+
+
+def plain(url: str) -> str:
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def snapshot(url: str) -> dict[str, list[str]]:
+    with psycopg.connect(plain(url)) as connection:
+        return {
+            kind: sorted(repr(row) for row in connection.execute(query).fetchall()) for kind, query in SNAPSHOT.items()
+        }
+
+
+def login(url: str, user: str, password: str | None = None) -> str:
+    return make_url(url).set(username=user, password=password).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def admin(cluster: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(plain(cluster), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def empty(admin: psycopg.Connection[Any], cluster: str) -> Iterator[str]:
+    """The superuser's address of a database that is yet to be migrated."""
+    name = f"tessera_empty_{uuid4().hex}"
+    admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    yield make_url(cluster).set(database=name).render_as_string(hide_password=False)
+    admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+def go_to(url: str, revision: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("set role tessera_owner")
+        connection.commit()
+        configuration = Config(schema.CONFIGURATION)
+        configuration.attributes["connection"] = connection
+        command.downgrade(configuration, revision)
+        connection.commit()
+
+
+def test_there_is_one_line_of_revisions() -> None:
+    scripts = ScriptDirectory.from_config(Config(schema.CONFIGURATION))
+    revisions = list(scripts.walk_revisions())
+    assert scripts.get_heads() == [schema.latest_revision()]
+    assert scripts.get_bases() == ["0001"]
+    assert [revision for revision in revisions if revision.is_merge_point or revision.is_branch_point] == []
+    assert len(revisions) == len(list(Path(scripts.versions).glob("*.py")))
+
+
+def test_an_empty_database_gets_the_latest_revision_and_a_second_time_changes_nothing(empty: str) -> None:
+    assert schema.migrate(empty, login(empty, "tessera_app")) == schema.latest_revision()
+    before = snapshot(empty)
+    assert schema.migrate(empty, login(empty, "tessera_app")) == schema.latest_revision()
+    assert snapshot(empty) == before
+    assert len(before["columns"]) > 100
+
+
+def test_down_to_nothing_and_up_again_is_the_same(empty: str) -> None:
+    untouched = snapshot(empty)
+    schema.migrate(empty, login(empty, "tessera_app"))
+    migrated = snapshot(empty)
+    go_to(empty, "base")
+    remaining = snapshot(empty)
+    # Alembic's own table stays, and is empty.
+    ours = {kind: [row for row in rows if "alembic_version" not in row] for kind, rows in remaining.items()}
+    assert ours == untouched
+    schema.migrate(empty, login(empty, "tessera_app"))
+    assert snapshot(empty) == migrated
+
+
+def test_every_step_down_and_up_again_is_the_same(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    migrated = snapshot(empty)
+    scripts = ScriptDirectory.from_config(Config(schema.CONFIGURATION))
+    for revision in scripts.walk_revisions():
+        go_to(empty, str(revision.down_revision or "base"))
+        schema.migrate(empty, login(empty, "tessera_app"))
+        assert snapshot(empty) == migrated
+
+
+def _migrate(url: str) -> str:
+    return schema.migrate(url, login(url, "tessera_app"))
+
+
+def test_several_processes_migrate_at_once(empty: str) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        assert pool.map(_migrate, [empty] * 3, chunksize=1) == [schema.latest_revision()] * 3
+
+
+def test_a_migration_that_cannot_get_a_lock_gives_up_and_can_be_tried_again(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0002")
+    with psycopg.connect(plain(empty)) as other:
+        other.execute("lock table users in access exclusive mode")
+        with pytest.raises(schema.CannotMigrate, match="lock timeout"):
+            schema.migrate(empty, login(empty, "tessera_app"))
+    # Nothing is held by the one that failed.
+    assert schema.migrate(empty, login(empty, "tessera_app")) == schema.latest_revision()
+
+
+def test_a_database_that_is_away_is_said_in_one_line(empty: str) -> None:
+    nowhere = make_url(empty).set(database="no_such_database").render_as_string(hide_password=False)
+    with pytest.raises(schema.CannotMigrate) as caught:
+        schema.migrate(nowhere, nowhere)
+    assert "no_such_database" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def managed(admin: psycopg.Connection[Any], cluster: str, addresses: Addresses) -> Iterator[str]:
+    """The address of a login without a superuser's rights in a database of its own, as managed Postgres gives it.
+
+    On this server others have made the two roles, as `addresses` does, so they are granted. A server where this login
+    makes them itself is among the tests of logins.
+    """
+    name = f"managed_{uuid4().hex}"
+    role = sql.Identifier(name)
+    admin.execute(sql.SQL("create role {} login createrole createdb password 'managed-password'").format(role))
+    admin.execute(sql.SQL("grant tessera_owner, tessera_app to {} with admin option").format(role))
+    admin.execute(sql.SQL("create database {} owner {}").format(role, role))
+    address = make_url(login(cluster, name, "managed-password")).set(database=name)
+    yield address.render_as_string(hide_password=False)
+    admin.execute(sql.SQL("drop database {} with (force)").format(role))
+    admin.execute(sql.SQL("revoke tessera_owner, tessera_app from {} cascade").format(role))
+    admin.execute(sql.SQL("drop role {}").format(role))
+
+
+def test_a_login_that_is_no_superuser_migrates(managed: str, empty: str) -> None:
+    schema.migrate(managed, managed)
+    schema.migrate(empty, login(empty, "tessera_app"))
+    expected = snapshot(empty)
+    assert {kind: rows for kind, rows in snapshot(managed).items() if kind != "relations"} == {
+        kind: rows for kind, rows in expected.items() if kind != "relations"
+    }
+
+
+async def test_one_login_serves_for_both_and_acts_as_the_application(managed: str) -> None:
+    await asyncio.to_thread(schema.migrate, managed, managed)
+    database = Database(managed)
+    try:
+        async with database.unit_of_work(new_id()) as work:
+            found = await work.connection.exec_driver_sql("select current_user, session_user")
+            assert found.one() == ("tessera_app", make_url(managed).username)
+    finally:
+        await database.close()
+
+
+async def test_jobs_act_as_the_application_too(managed: str) -> None:
+    await asyncio.to_thread(schema.migrate, managed, managed)
+    async with create_jobs(managed).open_async() as jobs:
+        found = await jobs.connector.execute_query_one_async("select current_user as who")
+        assert found == {"who": "tessera_app"}
+        assert await jobs.check_connection_async()
+
+
+def test_a_login_that_may_not_act_as_the_owner_is_said_in_one_line(
+    admin: psycopg.Connection[Any], managed: str
+) -> None:
+    name = sql.Identifier(str(make_url(managed).username))
+    admin.execute(sql.SQL("revoke tessera_owner from {} cascade").format(name))
+    with pytest.raises(schema.CannotMigrate) as caught:
+        schema.migrate(managed, managed)
+    assert "tessera_owner" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_application_itself_cannot_migrate(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    mine = psycopg.connect(plain(empty), options="-c role=tessera_app")
+    with mine as connection, pytest.raises(errors.InsufficientPrivilege):
+        connection.execute("delete from alembic_version")

@@ -1,0 +1,47 @@
+"""What an engine really sends: a record of its statements, and a way to change them on their way."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from sqlalchemy import event
+
+from tessera.kit.database import Database
+
+
+class Statement(NamedTuple):
+    """One statement as the driver got it."""
+
+    text: str
+    parameters: Any
+
+
+@contextmanager
+def recorded(database: Database) -> Iterator[list[Statement]]:
+    """Every statement that goes to the database meanwhile, in its order."""
+    found: list[Statement] = []
+
+    def note(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> None:
+        found.append(Statement(text, parameters))
+
+    engine = database._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def rewritten(database: Database, rewrite: Callable[[str], str]) -> Iterator[None]:
+    """Every statement goes through `rewrite` first."""
+
+    def change(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> tuple[str, Any]:
+        return rewrite(text), parameters
+
+    engine = database._engine.sync_engine
+    event.listen(engine, "before_cursor_execute", change, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", change)

@@ -1,0 +1,126 @@
+"""Questions that go together."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from tessera.kit.batching import Batcher
+
+
+class Oracle:
+    """Answers when it is told to, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+
+    async def __call__(self, questions: Sequence[int]) -> list[str]:
+        self.batches.append(list(questions))
+        await self.gate.wait()
+        if 13 in questions:
+            raise LookupError("13")
+        return [f"answer {question}" for question in questions]
+
+
+async def asked(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
+    """Tasks that ask, each of which has begun."""
+    tasks = [asyncio.create_task(batcher.ask(question)) for question in questions]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
+    (task,) = await asked(batcher, 1)
+    assert oracle.batches == [[1]]
+    oracle.gate.set()
+    assert await task == "answer 1"
+
+
+async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_answer() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
+    tasks = [*await asked(batcher, 1), *await asked(batcher, 2, 3, 4)]
+    assert oracle.batches == [[1]]
+    oracle.gate.set()
+    assert await asyncio.gather(*tasks) == ["answer 1", "answer 2", "answer 3", "answer 4"]
+    assert oracle.batches == [[1], [2, 3, 4]]
+
+
+async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1, limit=2)
+    tasks = [*await asked(batcher, 0), *await asked(batcher, 1, 2, 3, 4, 5)]
+    oracle.gate.set()
+    assert await asyncio.gather(*tasks) == [f"answer {number}" for number in range(6)]
+    assert oracle.batches == [[0], [1, 2], [3, 4], [5]]
+
+
+async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=2)
+    tasks = [task for number in range(4) for task in await asked(batcher, number)]
+    assert oracle.batches == [[0], [1]]
+    oracle.gate.set()
+    assert await asyncio.gather(*tasks) == [f"answer {number}" for number in range(4)]
+    assert oracle.batches == [[0], [1], [2, 3]]
+
+
+async def test_an_exception_reaches_everyone_in_its_batch_and_nobody_else() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
+    tasks = [*await asked(batcher, 1), *await asked(batcher, 13, 14)]
+    oracle.gate.set()
+    first, *others = await asyncio.gather(*tasks, return_exceptions=True)
+    assert first == "answer 1"
+    assert [repr(other) for other in others] == ["LookupError('13')"] * 2
+    assert await batcher.ask(15) == "answer 15"
+
+
+async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
+    async def forgetful(questions: Sequence[int]) -> list[str]:
+        return ["answer"] * (len(questions) - 1)
+
+    batcher = Batcher(forgetful, lanes=1)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="shorter"):
+            await asyncio.wait_for(batcher.ask(1), timeout=1)
+
+
+@pytest.mark.parametrize("cancelled", [0, 1, 2])
+async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
+    tasks = [*await asked(batcher, 0), *await asked(batcher, 1, 2)]
+    tasks.pop(cancelled).cancel()
+    oracle.gate.set()
+    staying = [number for number in range(3) if number != cancelled]
+    assert await asyncio.wait_for(asyncio.gather(*tasks), timeout=1) == [f"answer {number}" for number in staying]
+
+
+async def test_a_caller_who_goes_away_from_a_failing_batch_harms_nobody() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
+    leaving, staying = await asked(batcher, 13, 13)
+    leaving.cancel()
+    oracle.gate.set()
+    with pytest.raises(LookupError):
+        await asyncio.wait_for(staying, timeout=1)
+    assert await asyncio.wait_for(batcher.ask(1), timeout=1) == "answer 1"
+
+
+async def test_no_question_is_forgotten() -> None:
+    async def echo(questions: Sequence[int]) -> list[int]:
+        await asyncio.sleep(0)
+        return list(questions)
+
+    batcher = Batcher(echo, lanes=2, limit=7)
+
+    async def ask_often(start: int) -> list[int]:
+        return [await batcher.ask(start + number) for number in range(50)]
+
+    found = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=10)
+    assert found == [[1000 * caller + number for number in range(50)] for caller in range(40)]

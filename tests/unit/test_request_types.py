@@ -1,0 +1,118 @@
+"""The readers of what callers send: each takes one documented form and refuses all others."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from tessera.api import types
+from tessera.api.types import MAX_PAGE
+from tessera.promo_codes.rules import Status
+
+STATUS = types.Annotated[Status, *types.choice(Status)]
+ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
+
+
+def read(wanted: Any, value: object) -> Any:
+    """The value as read, or the code of its refusal."""
+    try:
+        return TypeAdapter(wanted).validate_python(value)
+    except ValidationError as error:
+        return error.errors()[0]["type"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "expected"),
+    [
+        (types.Text, "", ""),
+        (types.Text, " é ", " é "),
+        (types.Text, "\0", "NulCharacter"),
+        (types.Text, 1, "NotText"),
+        (types.Text, None, "NotText"),
+        (types.Texts, [], ()),
+        (types.Texts, ["a", "a"], ("a", "a")),
+        (types.Texts, ["a", 1], "NotText"),
+        (types.Texts, ["\0"], "NulCharacter"),
+        (types.Texts, "a", "NotList"),
+        (types.Texts, ("a",), "NotList"),
+        (types.WholeNumber, -(10**30), -(10**30)),
+        (types.WholeNumber, 10.0, "NotInteger"),
+        (types.WholeNumber, True, "NotInteger"),
+        (types.WholeNumber, "10", "NotInteger"),
+        (types.Boolean, False, False),
+        (types.Boolean, 0, "NotBoolean"),
+        (types.Boolean, "false", "NotBoolean"),
+        (types.Flag, "true", True),
+        (types.Flag, "FALSE", False),
+        (types.Flag, "1", "NotFlag"),
+        (types.Flag, "true ", "NotFlag"),
+        (STATUS, "aRCHIVED", Status.ARCHIVED),
+        (STATUS, "Archive", "NotAmongValues"),
+        (types.PageNumber, "1", 1),
+        (types.PageNumber, "+7", 7),
+        (types.PageNumber, "007", 7),
+        (types.PageNumber, "0" * 5_000 + "7", 7),
+        (types.PageNumber, "+" + "0" * 5_000 + "7", 7),
+        (types.PageNumber, str(MAX_PAGE + 1), MAX_PAGE),
+        (types.PageNumber, "9" * 100_000, MAX_PAGE),
+        (types.PageNumber, "0", "NotPage"),
+        (types.PageNumber, "0" * 5_000, "NotPage"),
+        (types.PageNumber, "-1", "NotPage"),
+        (types.PageNumber, "\uff11", "NotPage"),
+        (types.PageNumber, "1\n", "NotPage"),
+    ],
+    ids=lambda value: repr(value)[:40],
+)
+def test_each_form(wanted: Any, value: object, expected: object) -> None:
+    found = read(wanted, value)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2030-01-01T00:00:00", datetime(2030, 1, 1, tzinfo=UTC)),
+        ("2030-01-01T00:00:00.5", datetime(2030, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
+        ("2030-01-01T00:00:00,5", datetime(2030, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
+        ("2030-01-01T00:00:00.123456789", datetime(2030, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC)),
+        ("2030-01-01T00:00:00+05:30", datetime(2029, 12, 31, 18, 30, tzinfo=UTC)),
+        ("2030-01-01T00:00:00-05", datetime(2030, 1, 1, 5, tzinfo=UTC)),
+        ("2028-02-29T00:00Z", datetime(2028, 2, 29, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00+00:01", "NotDateTime"),
+        ("9999-12-31T23:59:59-00:01", "NotDateTime"),
+        ("2029-02-29T00:00:00Z", "NotDateTime"),
+    ],
+)
+def test_an_instant_is_aware_and_in_utc(value: str, expected: object) -> None:
+    found = read(types.Instant, value)
+    assert found == expected
+    assert isinstance(found, str) or found.tzinfo is UTC
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_an_instant_of_any_time_zone_is_read_as_the_same_moment(moment: datetime) -> None:
+    text = moment.isoformat()
+    if not re.search(r"[+-]\d\d:\d\d$", text):
+        return  # offsets of the time before zones have seconds, which ISO 8601 has not
+    if moment.year in (1, 9999):
+        return  # in UTC it may be in no year that there is
+    assert read(types.Instant, text) == moment.astimezone(UTC)
+
+
+@given(ANYTHING)
+def test_no_value_of_json_makes_a_reader_fail(value: object) -> None:
+    for wanted in (types.Text, types.Texts, types.WholeNumber, types.Boolean, types.Instant):
+        read(wanted, value)
+
+
+@given(st.text())
+def test_no_text_of_a_query_makes_a_reader_fail(value: str) -> None:
+    number = read(types.PageNumber, value)
+    assert number == "NotPage" or number >= 1
+    for wanted in (types.Text, types.Flag, STATUS):
+        read(wanted, value)
