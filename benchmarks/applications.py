@@ -18,7 +18,7 @@ BARE_LOOKUP = """
 select p.status, p.expires_at > now(), p.redemption_count < p.max_redemptions, p.discount_percent, p.flat_discount
 from api_keys k
 join organizations o on o.id = k.organization_id and o.is_active
-left join promo_codes p on p.organization_id = k.organization_id and p.name_key = lower(%s collate "C")
+left join promo_codes p on p.organization_id = k.organization_id and p.name_key = %s
 where k.organization_id = %s and k.id = %s and k.key_digest = %s and k.revoked_at is null
 """
 
@@ -53,7 +53,7 @@ def bare() -> ASGIApp:
         code = parse_qs(scope["query_string"].decode())["code"][0]
         async with pool.connection() as connection:
             cursor = await connection.execute(
-                BARE_LOOKUP, [code, key.name.organization_id, key.name.id, key.digest], binary=True
+                BARE_LOOKUP, [code.lower(), key.name.organization_id, key.name.id, key.digest], binary=True
             )
             row = await cursor.fetchone()
         usable = row is not None and row[0] == "Active" and row[1] and row[2]

@@ -28,14 +28,14 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Its exit status and everything that it printed, after this signal."""
         self.process.send_signal(number)
-        printed, _ = self.process.communicate(timeout=30)
+        printed, _ = self.process.communicate(timeout=120)
         return self.process.returncode, printed
 
 
 def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """A command that is run to its end."""
     return subprocess.run(
-        [TESSERA, *arguments], env=environment(settings), capture_output=True, text=True, timeout=60, check=False
+        [TESSERA, *arguments], env=environment(settings), capture_output=True, text=True, timeout=180, check=False
     )
 
 
@@ -82,7 +82,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(condition, seconds: float = 30) -> None:  # type: ignore[no-untyped-def]
+def wait_until(condition, seconds: float = 120) -> None:  # type: ignore[no-untyped-def]
     """Wait for it to hold; fails if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -52,8 +52,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if outside:
         yield outside
         return
+    named = os.environ.get("TESSERA_DATA_DIR")
     workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
-    directory = Path(workers_share or tempfile.mkdtemp(prefix="tessera-")) / "postgres-of-tests"
+    directory = Path(named or workers_share or tempfile.mkdtemp(prefix="tessera-")) / "postgres-of-tests"
     # Durability is not what these tests are about; those that kill the server start their own.
     server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
     yield server.url(user="postgres", database="postgres")

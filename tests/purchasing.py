@@ -86,7 +86,7 @@ def age_heartbeats(superuser: psycopg.Connection) -> None:
     superuser.execute("update procrastinate_workers set last_heartbeat = last_heartbeat - interval '1 hour'")
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 40) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
     """Wait for it to hold, while this event loop goes on; fails if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():

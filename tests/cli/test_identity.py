@@ -7,8 +7,14 @@ import uuid
 import httpx
 import pytest
 from tests.cli.conftest import Run
-from tests.conftest import TOKEN_KEYS
+from tests.conftest import NOW, TOKEN_KEYS
 from tests.factories import Tenant
+
+from tessera.api.deps import Resources
+from tessera.kit.identifiers import new_id
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.partners.service import NewPartner
+from tessera.vouchers.rules import Status
 
 pytestmark = pytest.mark.xdist_group("cli-identity")
 
@@ -63,6 +69,25 @@ async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
     assert (await client.get("/promo-codes", headers=headers)).status_code == 401
     again = failure(run, "token", "revoke", *organization, token["id"])
     assert again == "tessera: There is no such token, or it has ended.\n"
+
+
+async def test_a_partners_user_sees_that_partner_alone(
+    run: Run, client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        both = [NewPartner(new_id(), name, Status.ACTIVE) for name in ("Acme Corp", "Globex Training")]
+        await partners.add_all(work, both, now=NOW)
+    organization = ("--organization", tenant.name)
+    address = ("--email", "buyer@example.com")
+    names = ("--first-name", "Bea", "--last-name", "Buyer", "--function-point", "PartnerManageVouchers")
+    unknown = failure(run, "user", "create", *organization, *address, *names, "--partner", "Nobody")
+    assert unknown == "tessera: There is no voucher partner Nobody.\n"
+
+    read(run, "user", "create", *organization, *address, *names, "--partner", "acme corp")
+    issued = run("token", "issue", *organization, *address, "--json", TESSERA_TOKEN_KEYS=KEYS)
+    headers = {"Authorization": f"Bearer {json.loads(issued.stdout)['token']}"}
+    seen = (await client.get("/api/vouchers/partners", headers=headers)).json()["data"]
+    assert [partner["name"] for partner in seen] == ["Acme Corp"]
 
 
 async def test_deactivating_a_user_ends_its_tokens(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -74,7 +74,7 @@ def is_alive(pid: str) -> bool:
 
 def validate(server: Server) -> httpx.Response:
     key = read_credentials(server)[0]["apiKey"]
-    return httpx.get(f"{server.url}/api/v1/promo-codes?code=PER10", headers={"cv-api-key": key}, timeout=30)
+    return httpx.get(f"{server.url}/api/v1/promo-codes?code=PER10", headers={"cv-api-key": key}, timeout=90)
 
 
 def test_the_printed_requests_work_as_printed(server: Server) -> None:
@@ -169,10 +169,10 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) 
             process.send_signal(number)
             time.sleep(0.02)
             process.send_signal(number)  # which does no harm, also where the first one is still being followed
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=120)
         assert process.returncode in (0, -number, 128 + number)
         assert "Traceback" not in errors
-        wait_until(lambda: not postgres_runs(ended.data), 5)
+        wait_until(lambda: not postgres_runs(ended.data))
 
 
 def test_several_processes_serve_and_end_together(ended: Server) -> None:
@@ -184,7 +184,7 @@ def test_several_processes_serve_and_end_together(ended: Server) -> None:
         status, printed = several.stop(signal.SIGTERM)
         assert (status, printed) == (0, "")
     assert not postgres_runs(ended.data)
-    wait_until(lambda: not any(is_alive(child) for child in children), 5)
+    wait_until(lambda: not any(is_alive(child) for child in children))
 
 
 def test_an_idle_worker_ends_at_once(ended: Server) -> None:
@@ -193,6 +193,6 @@ def test_an_idle_worker_ends_at_once(ended: Server) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)
-        _, errors = worker.communicate(timeout=3)
+        _, errors = worker.communicate(timeout=60)
     assert (worker.returncode, re.findall("Traceback|error", errors)) == (0, [])
     assert not postgres_runs(ended.data)

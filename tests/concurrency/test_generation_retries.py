@@ -55,11 +55,12 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
         async with worker.running(addresses.application, database=resources.database):
             for tries in range(1, 6):
                 await until(lambda tries=tries: jobs_of(superuser, bought)[0][:2] == ("todo", tries))  # type: ignore[misc]
-                pauses.append(round(call_again(superuser, bought)))
+                pauses.append(call_again(superuser, bought))
             await until(lambda: jobs_of(superuser, bought)[0][:2] == ("todo", 6))
         assert state_of(superuser, bought) == NOTHING_YET
     warnings = [(log["log_level"], log["tries"], log["pause"]) for log in logs if "tries" in log]
-    assert pauses == [1, 2, 4, 8, 16]
+    # The pause is counted from a moment before the database notes it, by as much as the machine is busy.
+    assert all(wanted - 0.95 < pause <= wanted for pause, wanted in zip(pauses, (1, 2, 4, 8, 16), strict=True))
     told = next(log for log in logs if "tries" in log)
     assert (told["purchase_id"], told["organization_id"]) == (str(bought), str(tenant.id))
     assert re.fullmatch(r'new row for relation "vouchers" violates check constraint "broken_\w+"', told["error"])
@@ -97,7 +98,7 @@ async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job
         retry = ("purchase", "retry", "--organization", tenant.name, str(code).lower())
         done = tessera(*retry, "--json", **settings)
         assert (json.loads(done.stdout), done.stderr) == ({"id": str(bought)}, "")
-        await until(lambda: state_of(superuser, bought) == complete(20), seconds=5)
+        await until(lambda: state_of(superuser, bought) == complete(20))
         call_again_at_once = "update procrastinate_jobs set scheduled_at = now() where args->>'purchase_id' = %s"
         superuser.execute(call_again_at_once, [str(bought)])
         await until(lambda: [job[:2] for job in jobs_of(superuser, bought)] == [("succeeded", 1)] * 2)

@@ -80,7 +80,7 @@ async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
     tenant = await buyer(resources)
     settings = {"TESSERA_DATABASE_URL": addresses.application, "TESSERA_TOKEN_KEYS": KEYS}
     with serving("api", data=tmp_path, **settings) as server:
-        async with httpx.AsyncClient(base_url=server.url, headers=tenant.bearer, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=server.url, headers=tenant.bearer, timeout=90) as client:
             answer = await client.post("/api/vouchers/purchases", json=REQUEST)
         server.process.kill()
         server.process.wait()

@@ -70,7 +70,7 @@ async def until_someone_waits(superuser: psycopg.Connection) -> None:
         "select from pg_locks join pg_stat_activity using (pid)"
         " where not granted and locktype = 'transactionid' and datname = current_database()"
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while superuser.execute(query).fetchone() is None:  # noqa: ASYNC110 - the database has no event for it
             await asyncio.sleep(0.01)
 
@@ -98,11 +98,11 @@ def processes(addresses: Addresses, settings: Settings) -> Iterator[list[str]]:
     for process in running:
         process.terminate()
     for process in running:
-        process.wait(timeout=20)
+        process.wait(timeout=90)
 
 
 async def until_served(client: httpx.AsyncClient, base: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         while True:
             try:
                 if (await client.get(f"{base}/health/live")).status_code == 200:
@@ -114,7 +114,7 @@ async def until_served(client: httpx.AsyncClient, base: str) -> None:
 async def test_several_processes_race_for_a_name_as_one(
     processes: list[str], tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=90) as client:
         for base in processes:
             await until_served(client, base)
         sent = [

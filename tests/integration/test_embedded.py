@@ -79,7 +79,7 @@ def launch(data: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> int:
-    process.communicate(timeout=20)
+    process.communicate(timeout=90)
     return process.returncode
 
 

@@ -12,9 +12,11 @@ from tessera.cli.starting import clock, start
 from tessera.cli.units import in_organization, pinned_to
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
-from tessera.kit.errors import Invalid, Violation
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
+from tessera.vouchers.partners import service as partners
 
 OneOrganization = Annotated[str, typer.Option("--organization", help="Its name, in any case, or its id.")]
 Name = Annotated[str, typer.Option("--name", help="What people call it.")]
@@ -59,16 +61,20 @@ def create_user(
     first_name: Annotated[str, typer.Option("--first-name")],
     last_name: Annotated[str, typer.Option("--last-name")],
     function_point: FunctionPoints,
+    partner: Annotated[str | None, typer.Option(help="The voucher partner that the user belongs to, by name.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a user, who can call once a token is issued."""
+    """Create a user, who can call once a token is issued; a partner's user sees that partner's vouchers alone."""
     rights = _parse_function_points(function_point)
     names = (first_name, last_name)
-    user_id = in_organization(
-        start(),
-        organization,
-        lambda work: identity.create_user(work, email=email, names=names, function_points=rights, now=clock()),
-    )
+
+    async def create(work: UnitOfWork) -> UUID:
+        partner_id = await _partner_id(work, partner) if partner is not None else None
+        return await identity.create_user(
+            work, email=email, names=names, function_points=rights, partner_id=partner_id, now=clock()
+        )
+
+    user_id = in_organization(start(), organization, create)
     show(f"Created the user {email}.", {"id": user_id, "email": email}, as_json=as_json)
 
 
@@ -208,3 +214,10 @@ def _parse_function_points(names: list[str]) -> list[FunctionPoint]:
     if unknown:
         raise Invalid([Violation("Unknown", "function-point", f"must be one of {known}: {name}") for name in unknown])
     return [FunctionPoint(name) for name in names]
+
+
+async def _partner_id(work: UnitOfWork, name: str) -> UUID:
+    partner = await partners.find_by_name(work, name)
+    if partner is None:
+        raise NotFound(f"There is no voucher partner {name}.")
+    return UUID(str(partner.id))
