@@ -91,10 +91,10 @@ def shared_clock() -> Clock:
 
 
 @pytest.fixture
-def clock(shared_clock: Clock) -> Clock:
-    """The application's clock, at the same time at each test's start."""
+def clock(shared_clock: Clock) -> Iterator[Clock]:
+    """The application's clock, which is put back for the tests that do not ask for it."""
+    yield shared_clock
     shared_clock.now = NOW
-    return shared_clock
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege, UndefinedTable
+from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedTable
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 import tessera.catalog.models
 import tessera.idempotency.models
@@ -62,13 +62,16 @@ def migrate(owner_url: str, application_url: str) -> str:
             connection.commit()
             _create_roles(connection, application_url)
             _upgrade(connection)
-    except (OperationalError, psycopg.OperationalError) as error:
-        raise CannotMigrate(_reason(error)) from error
-    except (ProgrammingError, InsufficientPrivilege) as error:
-        if not isinstance(getattr(error, "orig", error), InsufficientPrivilege):
+    except (DBAPIError, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, InsufficientPrivilege):
+            message = f"this login must not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
+            raise CannotMigrate(message) from error
+        # What has no state never came to a server: the address names an option that there is not.
+        stateless = isinstance(cause, psycopg.Error) and cause.sqlstate is None
+        if not stateless and not isinstance(cause, psycopg.OperationalError | ReadOnlySqlTransaction):
             raise
-        message = f"this login must not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
-        raise CannotMigrate(message) from error
+        raise CannotMigrate(_reason(error)) from error
     return latest_revision()
 
 

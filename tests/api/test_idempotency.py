@@ -56,6 +56,20 @@ async def test_white_space_and_the_order_of_properties_do_not_make_another_body(
     assert effects(superuser, tenant, operation) == 1
 
 
+async def test_a_body_nested_deeper_than_can_be_written_counts_as_it_came(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, operation: Operation
+) -> None:
+    headers = {**tenant.bearer, "Idempotency-Key": "key"}
+    plain = json.dumps(operation.request)
+    deep = f'{plain[:-1]}, "unknown": {"[" * 500}{"]" * 500}}}'
+    first, second = [await client.post(operation.path, headers=headers, content=deep) for _ in range(2)]
+    assert first.status_code == operation.status
+    assert (second.status_code, second.content) == (first.status_code, first.content)
+    other = await client.post(operation.path, headers=headers, content=plain)
+    assert (other.status_code, other.json()) == (422, REUSED)
+    assert effects(superuser, tenant, operation) == 1
+
+
 async def test_another_body_under_the_same_key_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, operation: Operation
 ) -> None:

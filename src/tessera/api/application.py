@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from fastapi import FastAPI
 
 import tessera
-from tessera.api import certiverse, docs, health
+from tessera.api import certiverse, docs, health, problems
 from tessera.api.authentication import errors as authentication_errors
 from tessera.api.authentication.router import oauth, pattern_a
 from tessera.api.authentication.schemas import AccessTokenRequest
@@ -21,6 +21,9 @@ from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
 from tessera.api.deps import Resources
 from tessera.api.dialects import Dialects
 from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
+from tessera.api.storefront import errors as storefront_errors
+from tessera.api.storefront.router import router as storefront
+from tessera.api.storefront.schemas import ValidationRequest
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -33,8 +36,19 @@ DIALECTS = Dialects(
         "/api/vouchers": voucher_errors.render,
         "/promo-codes": promo_errors.render,
         "/api/promo-codes": promo_errors.render,
+        "/storefront": storefront_errors.render,
         "/api/v1": carevalidate_errors.render,
     }
+)
+
+
+# The models that the document refers to and the framework does not know of: what requests are read with, and problems.
+MODELS = (
+    AccessTokenRequest,
+    PromoCodeCreateCommand,
+    VoucherPurchaseCreateCommand,
+    ValidationRequest,
+    problems.ProblemModel,
 )
 
 
@@ -57,11 +71,12 @@ def create_app(
     app.include_router(certiverse_promo)
     app.include_router(certiverse_vouchers)
     app.include_router(carevalidate)
+    app.include_router(storefront)
     app.include_router(health.router)
     # The original serves these two under a base path as well.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
-    docs.install(app, request_models=[AccessTokenRequest, PromoCodeCreateCommand, VoucherPurchaseCreateCommand])
+    docs.install(app, models=MODELS)
     DIALECTS.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)

@@ -1,6 +1,7 @@
 """What every request may use, and the unit of work that its credential opens."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from fastapi import Depends, Request
 
 from tessera.identity import service as identity
+from tessera.identity.credentials import parse_key
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.kit.batching import Batcher
 from tessera.kit.database import Database, UnitOfWork
@@ -52,18 +54,50 @@ def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what 
     """
 
     async def caller(request: Request) -> AsyncIterator[Caller]:
-        resources = resources_of(request)
-        now = resources.clock()
-        subject = identity.parse_subject(resources.signer.read(_bearer_token(request), now=now))
-        async with resources.database.unit_of_work(subject.organization_id) as work:
-            principal = await identity.recognize(work, subject=subject, now=now)
-            request.state.organization_id = str(principal.organization_id)
-            principal.require(function_point)
-            if principal.partner_id is not None:
-                work = await work.narrowed_to(principal.partner_id)  # noqa: PLW2901 - the same transaction
-            yield Caller(work, principal, now)
+        async with _bearer(request, function_point) as found:
+            yield found
 
     return Depends(caller, scope="function")
+
+
+def key_or_bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
+    """A dependency like `bearer_caller` that takes a `cv-api-key` as well, which counts where both are sent."""
+
+    async def caller(request: Request) -> AsyncIterator[Caller]:
+        text = request.headers.get("cv-api-key")
+        async with _bearer(request, function_point) if text is None else _key(request, text, function_point) as found:
+            yield found
+
+    return Depends(caller, scope="function")
+
+
+@asynccontextmanager
+async def _bearer(request: Request, function_point: FunctionPoint) -> AsyncIterator[Caller]:
+    resources = resources_of(request)
+    now = resources.clock()
+    subject = identity.parse_subject(resources.signer.read(_bearer_token(request), now=now))
+    async with resources.database.unit_of_work(subject.organization_id) as work:
+        principal = await identity.recognize(work, subject=subject, now=now)
+        yield await _admitted(request, work, principal, function_point, now=now)
+
+
+@asynccontextmanager
+async def _key(request: Request, text: str, function_point: FunctionPoint) -> AsyncIterator[Caller]:
+    resources = resources_of(request)
+    key, now = parse_key(text), resources.clock()
+    async with resources.database.unit_of_work(key.name.organization_id) as work:
+        principal = await identity.authenticate_key(work, key=key, now=now)
+        yield await _admitted(request, work, principal, function_point, now=now)
+
+
+async def _admitted(
+    request: Request, work: UnitOfWork, principal: Principal, function_point: FunctionPoint, *, now: datetime
+) -> Caller:
+    request.state.organization_id = str(principal.organization_id)
+    principal.require(function_point)
+    if principal.partner_id is not None:
+        work = await work.narrowed_to(principal.partner_id)
+    return Caller(work, principal, now)
 
 
 def _bearer_token(request: Request) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse, Response
+from pydantic import BaseModel
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.links import base_url
-from tessera.api.openapi import schema_of
-from tessera.api.types import RequestModel
+from tessera.api.openapi import components_of
 
 DESCRIPTION = """\
 Promo codes and vouchers for many organizations on one installation: the reference implementation of the Certiverse
@@ -35,6 +35,7 @@ TAGS = [
         "description": "Voucher partners, programs and purchases, and the vouchers themselves.",
     },
     {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
+    {"name": "Storefront", "description": "Codes at the moment of sale: what they give, and every reason why not."},
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
 
@@ -127,9 +128,9 @@ HEADERS = {
 }
 
 
-def install(app: FastAPI, *, request_models: Sequence[type[RequestModel]]) -> None:
-    """Serve `/docs`, and `/openapi.json` with security schemes and the models that requests are read with."""
-    app.openapi = lambda: _document(app, request_models)  # type: ignore[method-assign]
+def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
+    """Serve `/docs`, and `/openapi.json` with security schemes and the models that the framework cannot find."""
+    app.openapi = lambda: _document(app, models)  # type: ignore[method-assign]
     assets = _assets()
 
     @app.get("/openapi.json", include_in_schema=False)
@@ -171,7 +172,7 @@ def _assets() -> Path:
     return Path(found.origin).parent / "static"
 
 
-def _document(app: FastAPI, request_models: Sequence[type[RequestModel]]) -> dict[str, Any]:
+def _document(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(
@@ -184,7 +185,8 @@ def _document(app: FastAPI, request_models: Sequence[type[RequestModel]]) -> dic
     )
     components = document["components"]
     components["securitySchemes"] = SECURITY_SCHEMES
-    components["schemas"] |= {model.__name__: schema_of(model) for model in request_models}
+    for model in models:
+        components["schemas"] |= components_of(model)
     components["schemas"] = dict(sorted(components["schemas"].items()))
     app.openapi_schema = document
     return document

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from tessera.api.types import RequestModel, ResponseModel
 
 Security = list[dict[str, list[str]]]
 
 BEARER: Security = [{"bearerToken": []}, {"clientCredentials": []}]
 BASIC: Security = [{"clientIdAndSecret": []}]
+KEY_OR_BEARER: Security = [{"apiKey": []}, *BEARER]
 API_KEY: Security = [{"apiKey": []}]
 
 _SCHEMA_REFERENCE = "#/components/schemas/{model}"
@@ -21,9 +24,15 @@ def parameters(model: type[RequestModel]) -> list[dict[str, Any]]:
     return [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
 
 
-def schema_of(model: type[RequestModel]) -> dict[str, Any]:
-    """The model's JSON schema, for a place among the document's components."""
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The model's JSON schema; the schemas of the models inside it are under `$defs`."""
     return model.model_json_schema(by_alias=True, ref_template=_SCHEMA_REFERENCE)
+
+
+def components_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON schemas of the model and of those inside it by name, as the document's components have them."""
+    schema = schema_of(model)
+    return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
 def json_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:

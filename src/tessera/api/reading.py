@@ -83,5 +83,11 @@ def _read(model: type[RequestModel], given: Mapping[str, Any]) -> Reading:
         try:
             reading.values[name] = adapter.validate_python(given[alias])
         except ValidationError as error:
-            reading.refused.extend(Violation(each["type"], name, each["msg"]) for each in error.errors()[:1])
+            reading.refused.extend(_violations(name, error))
     return reading
+
+
+def _violations(name: str, error: ValidationError) -> list[Violation]:
+    # The path into a nested value is told in wire names: "candidate/email", "codes/3".
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return [Violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in errors]

@@ -34,6 +34,15 @@ class NewProductBundle:
     store_exam_ids: tuple[UUID, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What is sold: a store exam or a product bundle, and its list price."""
+
+    store_exam_id: UUID | None
+    product_bundle_id: UUID | None
+    price: Decimal
+
+
 class CatalogRepository:
     """What the organization that the unit of work is pinned to sells."""
 
@@ -50,6 +59,22 @@ class CatalogRepository:
         )
         rows = await self._connection.execute(statement)
         return {row.code_key: (row.id, row.code) for row in rows}
+
+    async def find_store_exam(self, code: str) -> Product | None:
+        """The store exam with this code, in any case."""
+        statement = select(StoreExam.id, StoreExam.price).where(
+            StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code)
+        )
+        row = (await self._connection.execute(statement)).first()
+        return Product(row.id, None, row.price) if row else None
+
+    async def find_product_bundle(self, bundle_id: UUID) -> Product | None:
+        """The product bundle with this id."""
+        statement = select(ProductBundle.price).where(
+            ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle_id
+        )
+        price = (await self._connection.execute(statement)).scalar_one_or_none()
+        return None if price is None else Product(None, bundle_id, price)
 
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
         """Add store exams; a code that is taken raises the driver's error."""

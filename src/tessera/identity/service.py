@@ -1,5 +1,6 @@
 """Who calls: recognizing callers, and giving and taking their credentials."""
 
+import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera.identity import credentials, rules
-from tessera.identity.credentials import CLIENT_PREFIX, CredentialName
+from tessera.identity.credentials import CLIENT_PREFIX, ApiKeyText, CredentialName
 from tessera.identity.repository import Holder, IdentityRepository, NewCredential, NewUser
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.kit.database import UnitOfWork
@@ -73,6 +74,14 @@ async def authenticate_client(work: UnitOfWork, *, name: CredentialName, secret:
     if not credentials.matches(secret, digest):
         raise NotAuthenticated("The client or its secret is not valid.")
     return _principal(work, holder, now=now)
+
+
+async def authenticate_key(work: UnitOfWork, *, key: ApiKeyText, now: datetime) -> Principal:
+    """The storefront with this API key; raises NotAuthenticated."""
+    found = await IdentityRepository(work).find_key(key.name.id)
+    if found is None or not hmac.compare_digest(found[2], key.digest):
+        raise NotAuthenticated("The API key is not valid.")
+    return _principal(work, found[0], now=now)
 
 
 def token_of_client(signer: TokenSigner, principal: Principal, *, now: datetime, lifetime: timedelta) -> str:

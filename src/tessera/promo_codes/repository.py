@@ -4,16 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.models import StoreExam
-from tessera.identity.credentials import ApiKeyText
-from tessera.identity.rules import Standing
-from tessera.kit.database import AnyRow, Connection, UnitOfWork
+from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Page, fetch_page
 from tessera.kit.text import key_of
 from tessera.promo_codes.models import (
@@ -22,7 +20,7 @@ from tessera.promo_codes.models import (
     PromoCodeProductBundle,
     PromoCodeStoreExam,
 )
-from tessera.promo_codes.rules import Discount, Status, Usability
+from tessera.promo_codes.rules import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,23 +52,6 @@ class PromoCodeFilter:
     store_exam_code: str | None = None
     restrict_to_email_addresses: bool | None = None
     email_address: str | None = None
-
-
-class Question(NamedTuple):
-    """Whether the holder of a key can use a code, for a product bundle if one is named."""
-
-    key: ApiKeyText
-    code: str | None
-    product_bundle_id: UUID | None
-
-
-class UsabilityRow(NamedTuple):
-    """What the database knows to a question, for a key with the right digest; `usability` is None for no such code."""
-
-    key_digest: bytes
-    standing: Standing
-    usability: Usability | None
-    discount: Discount
 
 
 class PromoCodeRepository:
@@ -220,44 +201,3 @@ class PromoCodeRepository:
 
 def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeEmailAddress]) -> ColumnElement[bool]:
     return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)
-
-
-FIND_USABILITY = """
-select * from find_promo_code_usability(
-    %(organization_ids)s::uuid[], %(key_ids)s::uuid[], %(code_keys)s::text[], %(bundle_ids)s::uuid[],
-    %(digests)s::bytea[]
-)
-"""
-
-
-async def find_usability(connection: Connection, questions: Sequence[Question]) -> dict[int, UsabilityRow]:
-    """Answers to many callers' questions by their position, in one statement; an unknown key has none."""
-    rows = await connection.exec_driver_sql(
-        FIND_USABILITY,
-        {
-            "organization_ids": [question.key.name.organization_id for question in questions],
-            "key_ids": [question.key.name.id for question in questions],
-            "code_keys": [question.code and key_of(question.code) for question in questions],
-            "bundle_ids": [question.product_bundle_id for question in questions],
-            "digests": [question.key.digest for question in questions],
-        },
-    )
-    return {row.asked - 1: _usability_row(row) for row in rows}
-
-
-def _usability_row(row: AnyRow) -> UsabilityRow:
-    usability = None
-    if row.promo_code_id is not None:
-        usability = Usability(
-            status=row.status,
-            expires_at=row.expires_at,
-            max_redemptions=row.max_redemptions,
-            redemption_count=row.redemption_count,
-            covers_product=row.covers_bundle,
-        )
-    return UsabilityRow(
-        key_digest=row.key_digest,
-        standing=Standing(row.key_revoked_at, row.key_expires_at, row.organization_is_active),
-        usability=usability,
-        discount=Discount(row.discount_percent, row.flat_discount),
-    )

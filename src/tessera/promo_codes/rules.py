@@ -118,6 +118,10 @@ class Usability:
     max_redemptions: int | None
     redemption_count: int
     covers_product: bool
+    restrict_to_email_addresses: bool = False
+    # Whether the restriction lists the candidate's address; None where no candidate is asked about.
+    lists_candidate: bool | None = None
+    candidate_has_email: bool = True
 
 
 def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
@@ -130,3 +134,8 @@ def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
         yield Violation("UsedUp", "code", "is used up")
     if not code.covers_product:
         yield Violation("NotCovered", "code", "does not apply to this product")
+    if code.restrict_to_email_addresses and code.lists_candidate is False:
+        if code.candidate_has_email:
+            yield Violation("EmailNotListed", "code", "is restricted to other e-mail addresses")
+        else:
+            yield Violation("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")

@@ -8,23 +8,23 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog import service as catalog
+from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.database import Connection, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Page
 from tessera.kit.text import distinct, key_of
-from tessera.promo_codes import repository, rules
+from tessera.promo_codes import rules, usability
 from tessera.promo_codes.repository import (
     NewPromoCode,
     PromoCodeFilter,
     PromoCodeRepository,
-    Question,
-    UsabilityRow,
 )
 from tessera.promo_codes.rules import Discount, PromoCodeDraft, Status
+from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow
 
-__all__ = ["NewPromoCode", "PromoCodeFilter", "Question"]
+__all__ = ["FoundPromoCode", "NewPromoCode", "PromoCodeFilter", "Question"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,11 @@ async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datet
     await PromoCodeRepository(work).add_all(codes, now=now)
 
 
+async def find_for_storefront(work: UnitOfWork, codes: Sequence[str], use: Use) -> dict[str, FoundPromoCode]:
+    """The promo codes of these names, own ones before global ones, by the name's key; changes nothing."""
+    return await usability.find_for_storefront(work, codes, use)
+
+
 async def validate_all(
     connection: Connection, questions: Sequence[Question], *, now: datetime
 ) -> list[Validation | Fact]:
@@ -93,7 +98,7 @@ async def validate_all(
 
     An answer is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
     """
-    rows = await repository.find_usability(connection, questions)
+    rows = await usability.find_usability(connection, questions)
     return [_validation(question, rows.get(position), now=now) for position, question in enumerate(questions)]
 
 

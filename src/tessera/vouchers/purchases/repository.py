@@ -76,7 +76,7 @@ class PurchaseRepository:
     async def find_id(self, code: str) -> UUID | None:
         """The id of the purchase with this code, in any case."""
         statement = select(VoucherPurchase.id).where(
-            VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.code == code.upper()
+            VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.code == codes.spelled(code)
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 

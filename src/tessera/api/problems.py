@@ -1,0 +1,141 @@
+"""Problem details (RFC 9457), the dialect of what is ours and in no source document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from tessera.api.answers import JsonAnswer
+from tessera.api.certiverse import wire_names
+from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.openapi import answer
+from tessera.api.types import RequestModel, ResponseModel
+from tessera.kit.errors import (
+    DatabaseUnavailable,
+    Fact,
+    Invalid,
+    LacksFunctionPoint,
+    NotAuthenticated,
+    NotFound,
+    Violation,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemErrorModel(ResponseModel):
+    """One thing that is wrong with a request."""
+
+    pointer: str = Field(description="JSON Pointer (RFC 6901) to what is wrong in the body.")
+    code: str = Field(description="Stable, in PascalCase.")
+    detail: str = Field(description="A sentence.")
+
+
+class ProblemModel(ResponseModel):
+    """A problem (RFC 9457)."""
+
+    type: str = Field(description="Stable; names the kind of problem.")
+    title: str = Field(description="The kind of problem in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened this time.")
+    errors: list[ProblemErrorModel] | None = Field(None, description="Everything that is wrong with the request.")
+
+
+class ProblemAnswer(JsonAnswer):
+    """A problem."""
+
+    media_type = MEDIA_TYPE
+
+
+def problem(
+    status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+) -> ProblemAnswer:
+    """One problem as an answer; `kind` is the last part of its type."""
+    body = {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
+    return ProblemAnswer(body, status, headers=headers)
+
+
+def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
+    """The problem for a fact; `models` are those that requests here are read with."""
+    match fact:
+        case Invalid():
+            return _invalid(fact, models)
+        case Malformed():
+            return problem(400, "malformed-request", "The request cannot be read", fact.message)
+        case LacksFunctionPoint():
+            return problem(403, "function-point-missing", "The right is missing", fact.message)
+        case NotAuthenticated():
+            challenge = {"WWW-Authenticate": "Bearer"}
+            return problem(401, "not-authenticated", "A credential is needed", fact.message, headers=challenge)
+        case NotFound() | UnknownPath():
+            return problem(404, "not-found", "Not found", fact.message)
+        case MethodNotAllowed():
+            allow = {"Allow": fact.allowed}
+            return problem(405, "method-not-allowed", "Method not allowed", fact.message, headers=allow)
+        case RequestTooLarge():
+            return problem(413, "request-too-large", "The request is too large", fact.message)
+        case UnsupportedMediaType():
+            return problem(415, "unsupported-media-type", "Unsupported media type", fact.message)
+        case DatabaseUnavailable():
+            again = {"Retry-After": "2"}
+            return problem(503, "service-unavailable", "Try again shortly", fact.message, headers=again)
+        case _:
+            return problem(500, "internal-server-error", "A fault of ours", "Internal server error.")
+
+
+def _invalid(fact: Invalid, models: tuple[type[RequestModel], ...]) -> ProblemAnswer:
+    fields = {violation.field.partition("/")[0] for violation in fact.violations}
+    names = next(wire for wire in map(wire_names, models) if fields <= wire.keys())
+    order = list(names)
+    found = sorted(fact.violations, key=lambda violation: order.index(violation.field.partition("/")[0]))
+    errors = [_error(violation, names) for violation in found]
+    return problem(400, "validation-failed", "The request breaks rules", f"{len(errors)} in all.", errors=errors)
+
+
+def _error(violation: Violation, names: Mapping[str, str]) -> dict[str, str]:
+    name, _, rest = violation.field.partition("/")
+    path = f"{names[name]}/{rest}" if rest else names[name]
+    return {"pointer": f"/{path}", "code": violation.code, "detail": f"{path} {violation.message}."}
+
+
+_DOCUMENTED = {
+    401: ("No credential, or one that is not or no longer good.", "not-authenticated", "A credential is needed"),
+    403: ("The credential lacks the function point.", "function-point-missing", "The right is missing"),
+    413: ("The body is larger than 1 MiB.", "request-too-large", "The request is too large"),
+    415: ("The body is not JSON.", "unsupported-media-type", "Unsupported media type"),
+    500: ("A fault of ours; the server's log knows more.", "internal-server-error", "A fault of ours"),
+    503: ("The database is away.", "service-unavailable", "Try again shortly"),
+}
+_HEADERS = {
+    401: {"WWW-Authenticate": "The scheme that is asked for."},
+    503: {"Retry-After": "When to come again, in seconds."},
+}
+
+
+def documented(*statuses: int) -> dict[int | str, Any]:
+    """The problems of an operation for the OpenAPI document, each with schema and example."""
+    return {status: _documented(status, *_DOCUMENTED[status]) for status in statuses}
+
+
+def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
+    """The 400 of an operation for the OpenAPI document, with one broken rule as its example."""
+    errors = [{"pointer": pointer, "code": code, "detail": detail}]
+    example = _example(400, "validation-failed", "The request breaks rules") | {"errors": errors}
+    return _as_problem(answer(ProblemModel, "The request cannot be read, or breaks rules; each is named.", example))
+
+
+def _documented(status: int, description: str, kind: str, title: str) -> dict[str, Any]:
+    example = _example(status, kind, title)
+    return _as_problem(answer(ProblemModel, description, example, headers=_HEADERS.get(status)))
+
+
+def _example(status: int, kind: str, title: str) -> dict[str, Any]:
+    return {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": f"{title}."}
+
+
+def _as_problem(described: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI documents a model as application/json; a reference by hand says what is really sent.
+    content = described.pop("content")["application/json"]
+    del described["model"]
+    schema = {"$ref": f"#/components/schemas/{ProblemModel.__name__}"}
+    return described | {"content": {MEDIA_TYPE: {"schema": schema, **content}}}

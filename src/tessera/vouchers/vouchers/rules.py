@@ -1,0 +1,51 @@
+"""The rules of using a voucher."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from tessera.kit.errors import Violation
+from tessera.kit.text import key_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherUsability:
+    """What decides whether a voucher can be used now; `candidate_email` counts only where `has_candidate`."""
+
+    is_active: bool
+    is_used: bool
+    expires_at: datetime
+    covers_product: bool
+    enforce_assigned_email: bool
+    recipient_email: str | None
+    email_domains: tuple[str, ...]
+    has_candidate: bool
+    candidate_email: str | None
+
+
+def unusable(voucher: VoucherUsability, *, now: datetime) -> Iterator[Violation]:
+    """Every reason why a voucher cannot be used at `now`."""
+    if not voucher.is_active:
+        yield Violation("SwitchedOff", "code", "is switched off")
+    if voucher.is_used:
+        yield Violation("Used", "code", "has been used")
+    if now >= voucher.expires_at:
+        yield Violation("Expired", "code", "has expired")
+    if not voucher.covers_product:
+        yield Violation("NotCovered", "code", "does not apply to this product")
+    if voucher.has_candidate:
+        yield from _email(voucher)
+
+
+def _email(voucher: VoucherUsability) -> Iterator[Violation]:
+    if not (voucher.enforce_assigned_email or voucher.email_domains):
+        return
+    if voucher.candidate_email is None:
+        yield Violation("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")
+        return
+    email = key_of(voucher.candidate_email)
+    if voucher.enforce_assigned_email and email != key_of(voucher.recipient_email or ""):
+        yield Violation("EmailNotRecipient", "code", "is assigned to another e-mail address, or to none")
+    # A rule means the domain itself, not its subdomains.
+    if voucher.email_domains and email.rpartition("@")[2] not in voucher.email_domains:
+        yield Violation("EmailDomainNotAllowed", "code", "is restricted to other e-mail domains")

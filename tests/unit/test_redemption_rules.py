@@ -1,0 +1,41 @@
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tessera.promo_codes.rules import Discount
+from tessera.redemptions.rules import price
+
+cents = st.decimals(min_value=0, max_value=10**8, places=2)
+
+
+@pytest.mark.parametrize(
+    ("listed", "discount", "off", "final"),
+    [
+        pytest.param("100.00", Discount(15, None), "15.00", "85.00", id="percent"),
+        pytest.param("0.10", Discount(25, None), "0.03", "0.07", id="half a cent is rounded up"),
+        pytest.param("99.99", Discount(100, None), "99.99", "0.00", id="all of it"),
+        pytest.param("100.00", Discount(None, Decimal("10.00")), "10.00", "90.00", id="flat"),
+        pytest.param("9.99", Discount(None, Decimal("10.00")), "9.99", "0.00", id="flat above the price"),
+        pytest.param("0.00", Discount(50, None), "0.00", "0.00", id="free already"),
+    ],
+)
+def test_prices(listed: str, discount: Discount, off: str, final: str) -> None:
+    found = price(Decimal(listed), discount)
+    assert (str(found.discount), str(found.final)) == (off, final)
+
+
+@given(listed=cents, percent=st.integers(1, 100))
+def test_a_percentage_never_takes_more_than_there_is_and_misses_by_half_a_cent_at_most(
+    listed: Decimal, percent: int
+) -> None:
+    found = price(listed, Discount(percent, None))
+    assert 0 <= found.final <= listed
+    assert abs(found.discount - listed * percent / 100) <= Decimal("0.005")
+
+
+@given(listed=cents, flat=st.decimals(min_value="0.01", max_value=10**8, places=2))
+def test_a_flat_amount_never_takes_more_than_there_is(listed: Decimal, flat: Decimal) -> None:
+    found = price(listed, Discount(None, flat))
+    assert found.final == max(listed - flat, Decimal(0))
