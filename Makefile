@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8000
 export PORT
 
-.PHONY: run test check format lock clean
+.PHONY: run test bench check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime
@@ -13,6 +13,12 @@ run: $(BIN)/.runtime
 
 test: $(BIN)/.development
 	@$(BIN)/pytest -n 2 --dist loadfile
+
+# Each starts a Postgres and servers of its own; QUICK=1 for a short run with less data.
+bench: $(BIN)/.development
+	@$(BIN)/python -m benchmarks.validate_promo_code
+	@$(BIN)/python -m benchmarks.issue_vouchers
+	@$(BIN)/python -m benchmarks.list_vouchers
 
 check: $(BIN)/.development
 	$(BIN)/ruff format --check src migrations tests benchmarks

@@ -27,3 +27,17 @@ def lock_partner(table: str, condition: str) -> None:
         f"create policy partner on {table} as restrictive to tessera_app"
         f" using ({CURRENT_PARTNER} is null or ({condition}))"
     )
+
+
+def close_to_partners(table: str) -> None:
+    """Keep a table from voucher partners' users altogether."""
+    lock_partner(table, "false")
+
+
+def close_writes_to_partners(table: str) -> None:
+    """Let voucher partners' users read a table, as far as other policies do, and never write it."""
+    for action, clause in (("insert", "with check"), ("update", "using"), ("delete", "using")):
+        op.execute(
+            f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"
+            f" {clause} ({CURRENT_PARTNER} is null)"
+        )

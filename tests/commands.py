@@ -1,19 +1,25 @@
 """The real command line in processes of its own."""
 
+import multiprocessing
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from tessera import cli
+
 TESSERA = Path(sys.executable).with_name("tessera")
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.dying", __name__])
 NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 
 
@@ -33,10 +39,23 @@ class Server:
 
 
 def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A command that is run to its end."""
-    return subprocess.run(
-        [TESSERA, *arguments], env=environment(settings), capture_output=True, text=True, timeout=180, check=False
-    )
+    """A command that is run to its end, in a process of its own: forked from one that has imported everything."""
+    with tempfile.TemporaryDirectory() as directory:
+        outputs = (Path(directory) / "stdout", Path(directory) / "stderr")
+        process = _processes.Process(target=_be_tessera, args=(arguments, environment(settings), *outputs))
+        process.start()
+        process.join(180)
+        assert process.exitcode is not None, "it did not end in time"
+        return subprocess.CompletedProcess(arguments, process.exitcode, *(output.read_text() for output in outputs))
+
+
+def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+    for output, number in ((stdout, 1), (stderr, 2)):
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT, 0o600), number)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = ["tessera", *arguments]
+    cli.run()
 
 
 @contextmanager

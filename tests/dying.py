@@ -18,7 +18,7 @@ from tessera import main, schema
 from tessera.settings import Settings
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+_processes.set_forkserver_preload([__name__, "tests.commands"])
 
 
 @contextmanager

@@ -226,6 +226,22 @@ PARTNER_CONDITIONS = {
     for table in ("voucher_program_discounts", "voucher_program_store_exams", "voucher_program_email_domains")
 }
 
+# Others' credentials are none of a partner's business, and what partners share is the organization's to change.
+CLOSED_TO_PARTNERS = ("api_clients", "api_keys", "issued_tokens", "voucher_code_spaces")
+READ_BY_PARTNERS = (
+    "organizations",
+    "users",
+    "store_exams",
+    "product_bundles",
+    "product_bundle_store_exams",
+    "voucher_partners",
+    "voucher_programs",
+    "voucher_program_discounts",
+    "voucher_program_store_exams",
+    "voucher_program_partners",
+    "voucher_program_email_domains",
+)
+
 DELETE_OLD_KEYS = """
 create function delete_idempotency_keys(created_before timestamptz) returns bigint
 language sql volatile security definer set search_path = pg_catalog, public, pg_temp
@@ -291,8 +307,7 @@ def upgrade() -> None:
     for table, columns in UNCOUNTED.items():
         for column in columns:
             op.execute(f"alter table {table} alter column {column} set statistics 0")
-    for table, condition in PARTNER_CONDITIONS.items():
-        tenancy.lock_partner(table, condition)
+    _lock_partners()
     op.execute("create policy owner_deletes on idempotency_keys for delete to tessera_owner using (true)")
     for function, signature in FUNCTIONS:
         op.execute(function)
@@ -300,9 +315,23 @@ def upgrade() -> None:
         op.execute(f"grant execute on function {signature} to tessera_app")
 
 
+def _lock_partners() -> None:
+    for table, condition in PARTNER_CONDITIONS.items():
+        tenancy.lock_partner(table, condition)
+    for table in CLOSED_TO_PARTNERS:
+        tenancy.close_to_partners(table)
+    for table in READ_BY_PARTNERS:
+        tenancy.close_writes_to_partners(table)
+
+
 def downgrade() -> None:
     for _, signature in FUNCTIONS:
         op.execute(f"drop function {signature}")
+    for table in CLOSED_TO_PARTNERS[:3]:
+        op.execute(f"drop policy partner on {table}")
+    for table in READ_BY_PARTNERS[:5]:
+        for action in ("insert", "update", "delete"):
+            op.execute(f"drop policy partner_{action} on {table}")
     op.execute("drop policy partner on users")
     op.execute("alter table users drop column partner_id")
     op.execute(f"drop table {', '.join(NEW_TABLES)}")

@@ -1,6 +1,7 @@
 """Settings from the environment, read by composition roots alone."""
 
 import ipaddress
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -59,6 +60,14 @@ class Settings(BaseSettings):
     def _check_url(cls, value: str | None) -> str | None:
         if value is not None and not _is_postgres_address(value):
             message = "must be postgresql://user:password@host:port/database"
+            raise ValueError(message)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value):
+            message = "must be http://... or https://..., without a query"
             raise ValueError(message)
         return value
 
@@ -127,6 +136,7 @@ def load() -> Settings:
     except ValidationError as error:
         lines = []
         for each in error.errors():
-            name = f"TESSERA_{str(each['loc'][0]).upper().removeprefix('TESSERA_')}"
-            lines.append(f"{name}: {each['msg'].removeprefix('Value error, ')}")
+            name = str(each["loc"][0]).upper().removeprefix("TESSERA_")
+            variable = name if name == "PORT" else f"TESSERA_{name}"
+            lines.append(f"{variable}: {each['msg'].removeprefix('Value error, ')}")
         raise SettingsInvalid("\n".join(lines)) from None

@@ -51,7 +51,7 @@ def test_settings_that_say_nothing_useful_are_all_named() -> None:
     )
     assert line.splitlines() == [
         "tessera: TESSERA_DATABASE_URL: must be postgresql://user:password@host:port/database",
-        "tessera: TESSERA_PORT: Input should be a valid integer, unable to parse string as an integer",
+        "tessera: PORT: Input should be a valid integer, unable to parse string as an integer",
         "tessera: TESSERA_TRUSTED_PROXIES: 'proxy' does not appear to be an IPv4 or IPv6 network",
         "tessera: TESSERA_LOG_LEVEL: Input should be 'DEBUG', 'INFO', 'WARNING' or 'ERROR'",
     ]
@@ -74,6 +74,19 @@ def test_a_database_that_cannot_be_reached(command: list[str]) -> None:
 def test_a_login_that_does_not_exist(empty: Addresses) -> None:
     url = make_url(empty.owner).set(username="mallory").render_as_string(hide_password=False)
     assert failure("migrate", TESSERA_DATABASE_URL=url).endswith('role "mallory" does not exist\n')
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["organization", "list"]])
+def test_an_address_with_an_option_that_there_is_not(command: list[str]) -> None:
+    line = failure(*command, TESSERA_DATABASE_URL="postgresql://ada:secret-password@127.0.0.1/x?colour=blue")
+    assert line == 'tessera: cannot use the database: invalid connection option "colour"\n'
+
+
+def test_a_database_that_takes_no_writes(empty: Addresses) -> None:
+    url = f"{empty.owner}{'&' if '?' in empty.owner else '?'}options=-c%20default_transaction_read_only%3Don"
+    line = failure("migrate", TESSERA_DATABASE_URL=url)
+    assert line.startswith("tessera: cannot use the database: cannot execute ")
+    assert line.endswith(" in a read-only transaction\n")
 
 
 def test_a_database_that_was_never_migrated(empty: Addresses) -> None:

@@ -203,6 +203,20 @@ def test_organizations_are_listed_for_the_platform_alone(application: psycopg.Co
             assert application.execute(listing, [tenant.id]).fetchone() == (found,)
 
 
+def test_idempotency_keys_are_deleted_for_the_platform_alone(
+    application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], tenant: Tenant
+) -> None:
+    superuser.execute(
+        "insert into idempotency_keys values (%s, %s, 'key', '', 200, '', '1970-01-01')", [tenant.id, uuid4()]
+    )
+    deleting = "select delete_idempotency_keys('1970-01-02')"
+    assert application.execute(deleting).fetchone() == (0,)
+    for organization_id, deleted in ((tenant.id, 0), (uuid4(), 0), (PLATFORM_ID, 1)):
+        with application.transaction():
+            pin(application, organization_id)
+            assert application.execute(deleting).fetchone() == (deleted,)
+
+
 async def test_usability_is_told_for_the_right_digest_alone(
     application: psycopg.Connection[Any], resources: Resources, tenant: Tenant, other_tenant: Tenant
 ) -> None:

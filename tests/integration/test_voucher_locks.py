@@ -130,3 +130,34 @@ async def test_a_partners_user_cannot_write_for_another(resources: Resources, sh
 
     with pytest.raises(DBAPIError, match="row-level security"):
         await write()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update voucher_programs set name = name || '!'",
+        "delete from voucher_program_discounts",
+        "update store_exams set price = 0",
+        "update users set is_active = false",
+        "update voucher_partners set status = 'Active'",
+        "update organizations set name = 'Mine'",
+        "update api_clients set revoked_at = null",
+        "update api_keys set revoked_at = null",
+        "update issued_tokens set revoked_at = null",
+    ],
+)
+async def test_a_partners_user_changes_nothing_that_is_the_organizations(
+    resources: Resources, shop: Shop, statement: str
+) -> None:
+    async with resources.database.unit_of_work(shop.tenant.id) as work:
+        partner = await work.narrowed_to(shop.partners["Acme"])
+        assert (await partner.connection.exec_driver_sql(statement)).rowcount == 0
+
+
+@pytest.mark.parametrize("table", ["api_clients", "api_keys", "issued_tokens"])
+async def test_a_partners_user_sees_nobodys_credentials(resources: Resources, shop: Shop, table: str) -> None:
+    async with resources.database.unit_of_work(shop.tenant.id) as work:
+        count = f"select count(*) from {table}"
+        assert (await work.connection.exec_driver_sql(count)).scalar_one() > 0
+        partner = await work.narrowed_to(shop.partners["Acme"])
+        assert (await partner.connection.exec_driver_sql(count)).scalar_one() == 0

@@ -66,11 +66,12 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.resources = resources
+    # Routes are tried in their order, so the one that is asked most comes first.
+    app.include_router(carevalidate)
     app.include_router(pattern_a)
     app.include_router(oauth)
     app.include_router(certiverse_promo)
     app.include_router(certiverse_vouchers)
-    app.include_router(carevalidate)
     app.include_router(storefront)
     app.include_router(health.router)
     # The original serves these two under a base path as well.
@@ -80,6 +81,7 @@ def create_app(
     DIALECTS.install(app)
     # The last one added is the outermost.
     app.add_middleware(BodyLimit)
-    app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
+    if trusted_proxies:
+        app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
     app.add_middleware(RequestLog, dialects=DIALECTS)
     return app

@@ -10,7 +10,7 @@ import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
-from tessera.api.facts import Malformed, UnsupportedMediaType
+from tessera.api.facts import Malformed, RequestTooLarge, UnsupportedMediaType
 from tessera.api.types import RequestModel
 from tessera.kit.errors import Violation
 
@@ -48,12 +48,25 @@ def read_query(request: Request, model: type[RequestModel]) -> Reading:
     return reading
 
 
+async def receive_body(request: Request) -> None:
+    """Have the whole body here before a connection to the database is taken: slow uploads must not use up the pool.
+
+    What is wrong with it is told by `read_body`, after the credential has been looked at.
+    """
+    try:
+        await request.body()
+    except RequestTooLarge as fact:
+        request.state.refused_body = fact
+
+
 async def read_body(request: Request, model: type[RequestModel]) -> Reading:
     """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
     # The documents do not ask for the header, so a request without it is taken at its word.
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("application/json")
+    if isinstance(refused := getattr(request.state, "refused_body", None), RequestTooLarge):
+        raise refused
     try:
         content = orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:

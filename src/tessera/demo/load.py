@@ -14,6 +14,7 @@ from tessera.demo.vouchers import PARTNER_NAME
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.database import Database
+from tessera.kit.errors import Fact
 from tessera.kit.files import write_private
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
@@ -37,6 +38,13 @@ class Credentials:
     apiKey: str  # noqa: N815
     storeExamCodes: list[str]  # noqa: N815
     productBundleId: str  # noqa: N815
+
+
+class CredentialsDamaged(Fact):
+    """The file of the demonstration credentials was changed by somebody; its secrets are nowhere else."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path} is damaged; delete it, and new credentials are made.")
 
 
 async def load(
@@ -127,7 +135,10 @@ async def _issue(
 def _read(path: Path) -> dict[str, Credentials]:
     if not path.exists():
         return {}
-    return {each["name"]: Credentials(**each) for each in json.loads(path.read_text())["organizations"]}
+    try:
+        return {each["name"]: Credentials(**each) for each in json.loads(path.read_text())["organizations"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CredentialsDamaged(path) from error
 
 
 def _write(path: Path, credentials: list[Credentials], *, base_url: str) -> None:

@@ -8,7 +8,6 @@ from tessera.kit.errors import Violation
 from tessera.vouchers.rules import Status
 
 MAX_QUANTITY = 1000
-MAX_NOTES_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +38,6 @@ def violations(draft: PurchaseDraft) -> Iterator[Violation]:
         text: str | None = getattr(draft, field)
         if text is not None and not text.strip():
             yield Violation("Blank", field, "must not be blank")
-    if draft.notes is not None and len(draft.notes) > MAX_NOTES_LENGTH:
-        yield Violation("NotesTooLong", "notes", f"must have at most {MAX_NOTES_LENGTH:,} characters")
     if draft.quantity is not None and not 1 <= draft.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
 
