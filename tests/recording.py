@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import psycopg
 from sqlalchemy import event
 
 from tessera.kit.database import Database
@@ -24,11 +25,18 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
     def note(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> None:
         found.append(Statement(text, parameters))
 
+    async def execute(reader: Any, text: str, parameters: Any = None, **options: Any) -> Any:
+        found.append(Statement(text, parameters))
+        return await read(reader, text, parameters, **options)
+
     engine = database._engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
+    # What goes to the driver without SQLAlchemy, as look-ups outside a transaction do.
+    read, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
     try:
         yield found
     finally:
+        psycopg.AsyncConnection.execute = read  # type: ignore[method-assign]
         event.remove(engine, "before_cursor_execute", note)
 
 

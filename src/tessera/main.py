@@ -51,7 +51,7 @@ def create_resources(
     database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
 
     async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
-        return await database.read(lambda connection: promo_codes.validate_all(connection, questions, now=clock()))
+        return await database.read(lambda reader: promo_codes.validate_all(reader, questions, now=clock()))
 
     return Resources(
         database=database,

@@ -18,6 +18,7 @@ from tessera.kit.errors import DatabaseUnavailable
 
 APPLICATION_ROLE = "tessera_app"
 OWNER_ROLE = "tessera_owner"
+MAX_READERS = 4
 
 
 class Base(DeclarativeBase):
@@ -39,6 +40,7 @@ T = TypeVar("T")
 
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
+Reader = psycopg.AsyncConnection[Any]
 
 
 # What every connection is told once. Statements, not startup options, because poolers refuse those.
@@ -68,9 +70,7 @@ class UnitOfWork:
 
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection under this unit of work, for what must join its transaction."""
-        raw = await self.connection.get_raw_connection()
-        connection: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
-        return connection
+        return await _driver_of(self.connection)
 
 
 class Database:
@@ -80,6 +80,12 @@ class Database:
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )
+        # A few connections of their own, kept at hand: taking one from the pool and giving it back costs more than the
+        # one statement that is sent over it.
+        self._readers = create_engine(
+            url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
+        )
+        self._idle_readers: list[AsyncConnection] = []
 
     @asynccontextmanager
     async def unit_of_work(self, organization_id: UUID) -> AsyncIterator[UnitOfWork]:
@@ -96,30 +102,48 @@ class Database:
             finally:
                 await connection.close()
 
-    async def read(self, ask: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def read(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
         """What `ask` reads outside any transaction and any tenant, from functions that guard themselves.
 
-        It may be asked twice, so it must change nothing. Raises DatabaseUnavailable when the database is away.
+        It is given the driver's own connection, and may be asked twice, so it must change nothing. Raises
+        DatabaseUnavailable when the database is away.
         """
-
-        async def attempt() -> T:
-            async with self._engine.connect() as connection:
-                return await ask(connection)
-
         async with _availability():
-            return await _again_if_stale(attempt)
+            try:
+                return await self._ask(ask)
+            except psycopg.OperationalError:
+                # As after a restart of the database: whatever lay idle is as dead as the one that failed.
+                idle, self._idle_readers = self._idle_readers, []
+                for connection in idle:
+                    await connection.close()
+                await self._readers.dispose()
+                return await self._ask(ask)
+
+    async def _ask(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
+        connection = self._idle_readers.pop() if self._idle_readers else await self._readers.connect()
+        try:
+            answer = await ask(await _driver_of(connection))
+        except BaseException:
+            await connection.invalidate()
+            await connection.close()
+            raise
+        self._idle_readers.append(connection)
+        return answer
 
     async def schema_revision(self) -> str | None:
         """The last migration that the database has seen; raises DatabaseUnavailable."""
 
-        async def ask(connection: AsyncConnection) -> str | None:
-            found = await connection.exec_driver_sql("select version_num from alembic_version")
-            return found.scalar_one_or_none()
+        async def ask(reader: Reader) -> str | None:
+            row = await (await reader.execute("select version_num from alembic_version")).fetchone()
+            return row[0] if row else None
 
         return await self.read(ask)
 
     async def close(self) -> None:
         """Close all connections."""
+        for connection in self._idle_readers:
+            await connection.close()
+        await self._readers.dispose()
         await self._engine.dispose()
 
     async def _begin(self, statement: str) -> AsyncConnection:
@@ -130,6 +154,12 @@ class Database:
             await connection.close()
             raise
         return connection
+
+
+async def _driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    raw = await connection.get_raw_connection()
+    driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
+    return driver
 
 
 async def _again_if_stale(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -10,7 +10,7 @@ from uuid import UUID
 from tessera.catalog import service as catalog
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
-from tessera.kit.database import Connection, UnitOfWork
+from tessera.kit.database import Reader, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Page
@@ -91,14 +91,12 @@ async def find_for_storefront(work: UnitOfWork, codes: Sequence[str], use: Use) 
     return await usability.find_for_storefront(work, codes, use)
 
 
-async def validate_all(
-    connection: Connection, questions: Sequence[Question], *, now: datetime
-) -> list[Validation | Fact]:
+async def validate_all(reader: Reader, questions: Sequence[Question], *, now: datetime) -> list[Validation | Fact]:
     """The answer to each question, of whatever organization; changes nothing.
 
     An answer is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
     """
-    rows = await usability.find_usability(connection, questions)
+    rows = await usability.find_usability(reader, questions)
     return [_validation(question, rows.get(position), now=now) for position, question in enumerate(questions)]
 
 

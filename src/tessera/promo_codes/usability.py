@@ -4,13 +4,13 @@ Each calls a function of the database that guards itself, because global codes a
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.catalog.rules import Use
 from tessera.identity.credentials import ApiKeyText
 from tessera.identity.rules import Standing
-from tessera.kit.database import AnyRow, Connection, UnitOfWork
+from tessera.kit.database import AnyRow, Reader, UnitOfWork
 from tessera.kit.text import key_of
 from tessera.promo_codes.rules import Discount, Usability
 
@@ -84,9 +84,9 @@ select * from find_promo_code_usability(
 """
 
 
-async def find_usability(connection: Connection, questions: Sequence[Question]) -> dict[int, UsabilityRow]:
+async def find_usability(reader: Reader, questions: Sequence[Question]) -> dict[int, UsabilityRow]:
     """Answers to many callers' questions by their position, in one statement; an unknown key has none."""
-    rows = await connection.exec_driver_sql(
+    found = await reader.execute(
         FIND_USABILITY,
         {
             "organization_ids": [question.key.name.organization_id for question in questions],
@@ -95,23 +95,17 @@ async def find_usability(connection: Connection, questions: Sequence[Question]) 
             "bundle_ids": [question.product_bundle_id for question in questions],
             "digests": [question.key.digest for question in questions],
         },
+        binary=True,
     )
-    return {row.asked - 1: _usability_row(row) for row in rows}
+    return {row[0] - 1: _usability_row(row) for row in await found.fetchall()}
 
 
-def _usability_row(row: AnyRow) -> UsabilityRow:
+def _usability_row(row: tuple[Any, ...]) -> UsabilityRow:
+    _, digest, key_expires_at, revoked_at, is_active, promo_code_id, *promo_code = row
+    status, expires_at, limit, count, percent, flat, covers = promo_code
     usability = None
-    if row.promo_code_id is not None:
+    if promo_code_id is not None:
         usability = Usability(
-            status=row.status,
-            expires_at=row.expires_at,
-            max_redemptions=row.max_redemptions,
-            redemption_count=row.redemption_count,
-            covers_product=row.covers_bundle,
+            status=status, expires_at=expires_at, max_redemptions=limit, redemption_count=count, covers_product=covers
         )
-    return UsabilityRow(
-        key_digest=row.key_digest,
-        standing=Standing(row.key_revoked_at, row.key_expires_at, row.organization_is_active),
-        usability=usability,
-        discount=Discount(row.discount_percent, row.flat_discount),
-    )
+    return UsabilityRow(digest, Standing(revoked_at, key_expires_at, is_active), usability, Discount(percent, flat))
