@@ -95,6 +95,8 @@ def test_a_database_that_was_never_migrated(empty: Addresses) -> None:
 
 
 def test_a_login_that_must_not_migrate(empty: Addresses) -> None:
+    if empty.application == empty.owner:
+        pytest.skip("an outside Postgres was named by a login that may migrate")
     line = failure("migrate", TESSERA_DATABASE_URL=empty.application)
     assert line.startswith("tessera: cannot use the database: this login must not migrate (permission denied")
     assert line.endswith("; set TESSERA_OWNER_DATABASE_URL to one that may\n")
