@@ -12,6 +12,7 @@ run: $(BIN)/.runtime
 	@exec $(BIN)/tessera serve --demo
 
 test: $(BIN)/.development
+	@# File by file, so that what a file sets up once is set up once.
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 # Each starts a Postgres and servers of its own; QUICK=1 for a short run with less data.

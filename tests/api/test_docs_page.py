@@ -29,7 +29,6 @@ ARGUMENTS = [
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed, in which the docs page is tried out"),
-    pytest.mark.xdist_group("browser"),  # one browser at a time
 ]
 
 

@@ -14,8 +14,6 @@ from tests.commands import free_port, tessera
 from tessera import schema
 from tessera.provision import Addresses
 
-pytestmark = pytest.mark.xdist_group("cli-failures")
-
 
 def failure(*arguments: str, **settings: str) -> str:
     """The line of a command that cannot start."""

@@ -16,8 +16,6 @@ from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner
 from tessera.vouchers.rules import Status
 
-pytestmark = pytest.mark.xdist_group("cli-identity")
-
 SHOWN_ONCE = "Keep the secret now: it will not be shown again.\n"
 POINTS = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem, ManageOrganization"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -22,8 +22,6 @@ from tests.commands import (
     wait_until,
 )
 
-pytestmark = pytest.mark.xdist_group("cli-serving")
-
 ORGANIZATION = [
     "name",
     "clientId",

@@ -15,8 +15,6 @@ from tessera.api.deps import Resources
 from tessera.kit.database import SESSION
 from tessera.provision import Addresses
 
-pytestmark = pytest.mark.xdist_group("plans")  # to fill the tables once
-
 BIG = 200_000
 BESIDE = 20_000
 CAP = 10_001

@@ -17,8 +17,6 @@ from tessera.kit.errors import DatabaseUnavailable
 from tessera.kit.identifiers import new_id
 from tessera.kit.jobs import create_jobs
 
-pytestmark = pytest.mark.xdist_group("logins")  # for one server
-
 PASSWORD = "a password: with 'quotes', @ and /"
 
 
