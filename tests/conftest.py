@@ -4,6 +4,7 @@ Every test makes its own organizations, so that tests share one database, commit
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -54,11 +55,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     named = os.environ.get("TESSERA_DATA_DIR")
     workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
-    directory = Path(named or workers_share or tempfile.mkdtemp(prefix="tessera-")) / "postgres-of-tests"
+    made = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
+    directory = Path(named or workers_share or str(made)) / "postgres-of-tests"
     # Durability is not what these tests are about; those that kill the server start their own.
     server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
     yield server.url(user="postgres", database="postgres")
     server.stop()
+    if made:
+        shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session")

@@ -156,6 +156,7 @@ class Postgres:
     def kill(self) -> None:
         """Kill all of it at once, as a power cut does."""
         os.kill(postmaster_of(self._directory), signal.SIGKILL)
+        self._running.stop()  # or this use of the directory would keep the next server running at the end
 
     def addresses(self) -> Addresses:
         users = {"application": "tessera_app", "owner": "postgres"}
