@@ -1,5 +1,6 @@
 """The database: tables' base, connections, and units of work pinned to one tenant."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -86,6 +87,8 @@ class Database:
             url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
         )
         self._idle_readers: list[AsyncConnection] = []
+        # They never go back to their pool, so nobody may wait there for one.
+        self._reader_turns = asyncio.Semaphore(MAX_READERS)
 
     @asynccontextmanager
     async def unit_of_work(self, organization_id: UUID) -> AsyncIterator[UnitOfWork]:
@@ -108,7 +111,7 @@ class Database:
         It is given the driver's own connection, and may be asked twice, so it must change nothing. Raises
         DatabaseUnavailable when the database is away.
         """
-        async with _availability():
+        async with _availability(), self._reader_turns:
             try:
                 return await self._ask(ask)
             except psycopg.OperationalError:
