@@ -8,7 +8,7 @@ from pydantic import Field
 from tessera.api.answers import JsonAnswer
 from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.openapi import answer
-from tessera.api.types import RequestModel, ResponseModel
+from tessera.api.types import RequestModel, ResponseModel, wire_names
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     DatabaseUnavailable,
@@ -41,11 +41,6 @@ def invalid(fact: Invalid, *models: type[RequestModel]) -> JsonAnswer:
     order = list(names)
     found = sorted(fact.violations, key=lambda violation: order.index(violation.field))
     return error(400, "ValidationFailed", *(f"{names[violation.field]} {violation.message}." for violation in found))
-
-
-def wire_names(model: type[RequestModel]) -> dict[str, str]:
-    """Wire name by domain name, in the document's order."""
-    return {name: info.alias or name for name, info in model.model_fields.items()}
 
 
 def common(fact: Fact) -> JsonAnswer:

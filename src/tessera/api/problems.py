@@ -6,10 +6,9 @@ from typing import Any
 from pydantic import Field
 
 from tessera.api.answers import JsonAnswer
-from tessera.api.certiverse import wire_names
 from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.openapi import answer
-from tessera.api.types import RequestModel, ResponseModel
+from tessera.api.types import RequestModel, ResponseModel, wire_names
 from tessera.kit.errors import (
     DatabaseUnavailable,
     Fact,

@@ -48,6 +48,11 @@ class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_describe)
 
 
+def wire_names(model: type[RequestModel]) -> dict[str, str]:
+    """Wire name by domain name, in the document's order."""
+    return {name: info.alias or name for name, info in model.model_fields.items()}
+
+
 def refuse(code: str, message: str) -> PydanticCustomError:
     """The error of a field that cannot be read; `message` is a predicate: "must be ..."."""
     return PydanticCustomError(code, message)
