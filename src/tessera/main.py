@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import uvicorn
@@ -19,6 +19,7 @@ from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.kit import logging
 from tessera.kit.batching import Batcher
+from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.errors import Fact
 from tessera.kit.tokens import TokenSigner
@@ -37,11 +38,6 @@ UVICORN_OPTIONS: dict[str, Any] = {
     "timeout_graceful_shutdown": 10,
     "lifespan": "on",
 }
-
-
-def clock() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 def create_resources(

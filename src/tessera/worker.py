@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 from tessera.idempotency import jobs as idempotency
+from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.jobs import create_jobs, keep_working
 from tessera.vouchers import jobs as vouchers
@@ -14,7 +14,7 @@ from tessera.vouchers import jobs as vouchers
 async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
     """Run jobs until `stopping` is set."""
     jobs = create_jobs(url, vouchers.blueprint, idempotency.blueprint)
-    await keep_working(jobs, stopping=stopping, context={"database": database, "clock": lambda: datetime.now(UTC)})
+    await keep_working(jobs, stopping=stopping, context={"database": database, "clock": clock})
 
 
 @asynccontextmanager

@@ -8,10 +8,11 @@ import typer
 
 from tessera import settings as configuration
 from tessera.cli.output import show, show_rows, show_secret
-from tessera.cli.starting import clock, start
+from tessera.cli.starting import start
 from tessera.cli.units import in_organization, pinned_to
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
+from tessera.kit.clock import clock
 from tessera.kit.database import UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id

@@ -7,9 +7,10 @@ import typer
 
 from tessera.cli.identity import AsJson, OneOrganization
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import clock, start
+from tessera.cli.starting import start
 from tessera.cli.units import in_organization, pinned_to
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.clock import clock
 from tessera.vouchers.purchases import service as purchases
 
 Stuck = Annotated[bool, typer.Option("--stuck", help="Those that wait for their vouchers; no others are listed yet.")]

@@ -11,8 +11,9 @@ from tessera import provision, schema
 from tessera import settings as configuration
 from tessera.cli import greeting
 from tessera.cli.failures import CannotStart
-from tessera.cli.starting import clock, start
+from tessera.cli.starting import start
 from tessera.demo import load as demonstration
+from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses

@@ -2,18 +2,12 @@
 
 import signal
 import sys
-from datetime import UTC, datetime
 from types import FrameType
 
 from tessera import settings as configuration
 from tessera.cli.failures import CannotStart
 from tessera.kit import logging
 from tessera.settings import Settings
-
-
-def clock() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 def start(*, needs_keys: bool = False, settings: Settings | None = None) -> Settings:
