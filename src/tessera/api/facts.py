@@ -36,6 +36,13 @@ class Malformed(Fact):
     """The request cannot be read at all."""
 
 
+class VersionMissing(Fact):
+    """An update does not say which version it is of."""
+
+    def __init__(self) -> None:
+        super().__init__("The header If-Match is required, with the ETag of what was read.")
+
+
 class Unexpected(Fact):
     """A fault of ours; the log knows more."""
 

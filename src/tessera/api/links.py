@@ -1,4 +1,4 @@
-"""Links to the next page: absolute, with the same filters."""
+"""Links to the next part of a list: absolute, with the same filters."""
 
 import re
 from urllib.parse import parse_qsl, urlencode
@@ -12,9 +12,14 @@ _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?",
 
 def next_link(request: Request, *, number: int) -> str:
     """The address of page `number + 1` of the list that the request asks for."""
+    return link_to_part(request, page=str(number + 1))
+
+
+def link_to_part(request: Request, **place: str) -> str:
+    """The address of another part of the list that the request asks for, with the same filters."""
     query = parse_qsl(request.scope["query_string"].decode("ascii"))
-    filters = [(name, value) for name, value in query if name != "page"]
-    return f"{base_url(request)}{request.scope['path']}?{urlencode([*filters, ('page', str(number + 1))])}"
+    filters = [(name, value) for name, value in query if name not in place]
+    return f"{base_url(request)}{request.scope['path']}?{urlencode([*filters, *place.items()])}"
 
 
 def link_header(target: str) -> dict[str, str]:

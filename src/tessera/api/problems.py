@@ -6,17 +6,28 @@ from typing import Any
 from pydantic import Field
 
 from tessera.api.answers import JsonAnswer
-from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.facts import (
+    Malformed,
+    MethodNotAllowed,
+    RequestTooLarge,
+    UnknownPath,
+    UnsupportedMediaType,
+    VersionMissing,
+)
 from tessera.api.openapi import answer
 from tessera.api.types import RequestModel, ResponseModel, wire_names
+from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
+    Conflict,
     DatabaseUnavailable,
     Fact,
     Invalid,
     LacksFunctionPoint,
     NotAuthenticated,
     NotFound,
+    VersionStale,
     Violation,
+    WrongState,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -38,6 +49,7 @@ class ProblemModel(ResponseModel):
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What happened this time.")
     errors: list[ProblemErrorModel] | None = Field(None, description="Everything that is wrong with the request.")
+    state: str | None = Field(None, description="The state that stands in the way.")
 
 
 class ProblemAnswer(JsonAnswer):
@@ -59,7 +71,7 @@ def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
     match fact:
         case Invalid():
             return _invalid(fact, models)
-        case Malformed():
+        case Malformed() | KeyMalformed():
             return problem(400, "malformed-request", "The request cannot be read", fact.message)
         case LacksFunctionPoint():
             return problem(403, "function-point-missing", "The right is missing", fact.message)
@@ -71,10 +83,20 @@ def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
         case MethodNotAllowed():
             allow = {"Allow": fact.allowed}
             return problem(405, "method-not-allowed", "Method not allowed", fact.message, headers=allow)
+        case WrongState():
+            return problem(409, "wrong-state", "Not in this state", fact.message, state=fact.state)
+        case Conflict() | KeyInUse():
+            return problem(409, "conflict", "In conflict with what is there", fact.message)
+        case VersionStale():
+            return problem(412, "version-stale", "Changed meanwhile", fact.message)
         case RequestTooLarge():
             return problem(413, "request-too-large", "The request is too large", fact.message)
         case UnsupportedMediaType():
             return problem(415, "unsupported-media-type", "Unsupported media type", fact.message)
+        case KeyReused():
+            return problem(422, "idempotency-key-reused", "The Idempotency-Key is taken", fact.message)
+        case VersionMissing():
+            return problem(428, "version-missing", "If-Match is required", fact.message)
         case DatabaseUnavailable():
             again = {"Retry-After": "2"}
             return problem(503, "service-unavailable", "Try again shortly", fact.message, headers=again)
@@ -100,8 +122,13 @@ def _error(violation: Violation, names: Mapping[str, str]) -> dict[str, str]:
 _DOCUMENTED = {
     401: ("No credential, or one that is not or no longer good.", "not-authenticated", "A credential is needed"),
     403: ("The credential lacks the function point.", "function-point-missing", "The right is missing"),
+    404: ("There is no such thing here.", "not-found", "Not found"),
+    409: ("It contradicts what is there.", "conflict", "In conflict with what is there"),
+    412: ("It was changed since it was read.", "version-stale", "Changed meanwhile"),
     413: ("The body is larger than 1 MiB.", "request-too-large", "The request is too large"),
     415: ("The body is not JSON.", "unsupported-media-type", "Unsupported media type"),
+    422: ("The Idempotency-Key was used with another body.", "idempotency-key-reused", "The Idempotency-Key is taken"),
+    428: ("The header If-Match is missing.", "version-missing", "If-Match is required"),
     500: ("A fault of ours; the server's log knows more.", "internal-server-error", "A fault of ours"),
     503: ("The database is away.", "service-unavailable", "Try again shortly"),
 }

@@ -34,6 +34,25 @@ class NotFound(Fact):
     """What was asked for does not exist for this caller."""
 
 
+class Conflict(Fact):
+    """What is asked for contradicts what is there; the message says how."""
+
+
+class WrongState(Conflict):
+    """It is in a state in which this cannot be done; `state` names it."""
+
+    def __init__(self, what: str, state: str) -> None:
+        super().__init__(f"The {what} is {state}.")
+        self.state = state
+
+
+class VersionStale(Fact):
+    """It was changed since the caller has read it."""
+
+    def __init__(self) -> None:
+        super().__init__("It was changed meanwhile. Read it again.")
+
+
 class TooManyResults(Fact):
     """A query matches more records than may be listed."""
 

@@ -1,13 +1,14 @@
-"""Pages of 100, counted only as far as the cap: the one helper behind every documented list."""
+"""Lists, part by part: the documented ones by page number, with a cap; our own by cursor, of any length."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select
+from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tessera.kit import cursors
 from tessera.kit.database import AnyRow
 from tessera.kit.errors import TooManyResults
 
@@ -56,3 +57,35 @@ async def fetch_page(
     if count > MAX_RESULTS:
         raise TooManyResults(MAX_RESULTS)
     return Page(items=found, number=number, has_next=count > offset + PAGE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[T]):
+    """A part of a list without a cap; `cursor` leads to the next part, and is None at the end."""
+
+    items: Sequence[T]
+    cursor: str | None
+
+
+async def fetch_slice(
+    connection: AsyncConnection,
+    statement: Select[*tuple[Any, ...]],
+    *,
+    order: Sequence[ColumnElement[Any]],
+    after: str | None,
+    size: int,
+) -> Slice[AnyRow]:
+    """The first `size` rows of `statement` behind the cursor `after`, in an order that ends with something unique.
+
+    A row is found by where it stands, not by a count, so any depth costs the same and what is added meanwhile moves
+    nothing. Needs an index that has the order behind the filter. Raises Invalid for a cursor of another list.
+    """
+    keys = [column.label(f"cursor_{number}") for number, column in enumerate(order)]
+    if after is not None:
+        place = cursors.decode(after, [column.type.python_type for column in order])
+        statement = statement.where(tuple_(*order) > tuple_(*place))
+    # One row more tells whether there is a next part.
+    found = (await connection.execute(statement.add_columns(*keys).order_by(*order).limit(_literal(size + 1)))).all()
+    rows = found[:size]
+    cursor = cursors.encode([getattr(rows[-1], key.name) for key in keys]) if len(found) > size else None
+    return Slice(rows, cursor)

@@ -1,0 +1,52 @@
+"""Cursors: where in a list a caller stands, as text that only this server needs to understand."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from tessera.kit.errors import Invalid, Violation
+
+_READERS: dict[type[Any], Callable[[str], Any]] = {
+    UUID: UUID,
+    datetime: datetime.fromisoformat,
+    str: str,
+    int: int,
+}
+
+
+def encode(place: Sequence[object]) -> str:
+    """The cursor of a row by the values that it is ordered by: ids, times, texts and whole numbers."""
+    return urlsafe_b64encode(orjson.dumps([_text(value) for value in place])).decode().rstrip("=")
+
+
+def decode(cursor: str, kinds: Sequence[type[Any]]) -> list[Any]:
+    """The values of a cursor, one of each kind; raises Invalid for anything else."""
+    try:
+        texts = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values = [_READERS[kind](text) for kind, text in zip(kinds, texts, strict=True)]
+        if any(_is_unusable(value) for value in values):
+            raise ValueError
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Invalid([Violation("NotCursor", "cursor", "must be one that this list has given")]) from error
+    return values
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _is_unusable(value: object) -> bool:
+    # What the database would refuse with an error of its own.
+    match value:
+        case datetime():
+            return value.tzinfo is None
+        case str():
+            return "\0" in value
+        case int():
+            return abs(value) >= 2**63
+        case _:
+            return False
