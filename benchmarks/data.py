@@ -21,10 +21,10 @@ DATABASE = "benchmark"
 
 PROMO_CODES = """
 insert into promo_codes (
-    organization_id, id, name, status, discount_percent, expires_at, max_redemptions, redemption_count,
+    organization_id, id, name, status, discount_percent, expires_at, max_redemptions, redemption_count, held_count,
     restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at
 )
-select %(organization)s, gen_random_uuid(), 'CODE' || n, 'Active', n %% 100 + 1, now() + interval '1 year', 1000, 0,
+select %(organization)s, gen_random_uuid(), 'CODE' || n, 'Active', n %% 100 + 1, now() + interval '1 year', 1000, 0, 0,
        false, false, false, now()
 from generate_series(1, %(codes)s) n
 """

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,14 +18,17 @@ from uvicorn.supervisors import Multiprocess
 from tessera import schema, worker
 from tessera.api.application import create_app
 from tessera.api.deps import Resources
+from tessera.api.storefront.presenting import redemption_answer
 from tessera.kit import logging
-from tessera.kit.batching import Batcher
+from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.errors import Fact
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import Question, Validation
+from tessera.redemptions import serving as redemptions
+from tessera.redemptions.serving import Answer, RedemptionRequest
 from tessera.settings import Settings, load
 
 Listener = socket.socket
@@ -49,12 +53,17 @@ def create_resources(
     async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
         return await database.read(lambda reader: promo_codes.validate_all(reader, questions, now=clock()))
 
+    async def redeem(organization_id: UUID, requests: Sequence[RedemptionRequest]) -> Sequence[Answer]:
+        async with database.unit_of_work(organization_id) as work:
+            return await redemptions.serve_all(work, requests, now=clock(), present=redemption_answer)
+
     return Resources(
         database=database,
         signer=TokenSigner(settings.token_keys),
         clock=clock,
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
         validations=Batcher(validate),
+        redemptions=Batchers(redeem),
         public_url=settings.public_url,
         schema_revision=schema_revision,
     )

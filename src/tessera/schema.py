@@ -16,6 +16,7 @@ import tessera.catalog.models
 import tessera.idempotency.models
 import tessera.identity.models
 import tessera.promo_codes.models
+import tessera.redemptions.models
 import tessera.vouchers.models  # noqa: F401 - imported for the tables that they declare
 from tessera.kit.database import APPLICATION_ROLE, OWNER_ROLE, Base, with_driver
 

@@ -33,9 +33,10 @@ def add_global(superuser: psycopg.Connection) -> Iterator[Callable[..., None]]:
     def add(name: str, *, store_exam: str | None = None, status: str = "Active") -> None:
         added.append(new_id())
         superuser.execute(
-            "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
-            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-            " values (%s, %s, %s, %s, 15, 0, false, %s, false, now())",
+            "insert into promo_codes (organization_id, id, name, status, discount_percent,"
+            " redemption_count, held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles,"
+            " created_at)"
+            " values (%s, %s, %s, %s, 15, 0, 0, false, %s, false, now())",
             [PLATFORM_ID, added[-1], name, status, store_exam is not None],
         )
         if store_exam:

@@ -130,8 +130,8 @@ async def test_global_codes_are_not_listed(
     )
     superuser.execute(
         "insert into promo_codes (organization_id, id, name, status, discount_percent, expires_at, max_redemptions,"
-        " redemption_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-        " values (%s, %s, %s, 'Active', 10, '2030-01-01', 100, 0, false, true, false, now())",
+        " redemption_count, held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
+        " values (%s, %s, %s, 'Active', 10, '2030-01-01', 100, 0, 0, false, true, false, now())",
         [platform, new_id(), f"G{new_id().hex[-12:]}"],
     )
     assert told(await client.get("/promo-codes", headers=tenant.bearer)) == EMPTY

@@ -112,7 +112,9 @@ async def test_an_unknown_code_is_a_result_like_the_others_in_the_order_of_the_r
         "code": "Nothing",
         "kind": None,
         "isValid": False,
-        "reasons": [{"code": "NotFound", "message": "The code does not exist."}],
+        "reasons": [
+            {"code": "NotFound", "message": "The code does not exist.", "remainingUses": None, "validFrom": None}
+        ],
         "remainingUses": None,
         "validUntil": None,
         "listPrice": 100.0,

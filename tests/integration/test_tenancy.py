@@ -19,7 +19,7 @@ from tessera.kit.database import Database
 from tessera.kit.errors import NotFound
 from tessera.provision import Addresses
 
-FIND = "select * from find_promo_code_usability(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::bytea[])"
+FIND = "select * from find_promo_code_usability(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::bytea[], now())"
 
 
 @pytest.fixture

@@ -119,6 +119,7 @@ def reasons(**changes: Any) -> list[str]:
         "expires_at": NOW + MOMENT,
         "max_redemptions": 5,
         "redemption_count": 4,
+        "held_count": 0,
         "covers_product": True,
     }
     return [violation.code for violation in rules.unusable(Usability(**values | changes), now=NOW)]
@@ -134,6 +135,10 @@ def reasons(**changes: Any) -> list[str]:
         ({"expires_at": None}, []),
         ({"redemption_count": 5}, ["UsedUp"]),
         ({"redemption_count": 6}, ["UsedUp"]),
+        ({"redemption_count": 3, "held_count": 2}, ["UsedUp"]),
+        ({"max_redemptions_per_candidate": 2, "candidate_uses": 2}, ["UsedUpForCandidate"]),
+        ({"max_redemptions_per_candidate": 2, "candidate_uses": 1}, []),
+        ({"max_redemptions_per_candidate": 2}, []),
         ({"max_redemptions": None, "redemption_count": 10**9}, []),
         ({"covers_product": False}, ["NotCovered"]),
         (

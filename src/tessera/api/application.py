@@ -22,8 +22,9 @@ from tessera.api.deps import Resources
 from tessera.api.dialects import Dialects
 from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
 from tessera.api.storefront import errors as storefront_errors
+from tessera.api.storefront.redemptions import router as redemptions
 from tessera.api.storefront.router import router as storefront
-from tessera.api.storefront.schemas import ValidationRequest
+from tessera.api.storefront.schemas import RedemptionCreateRequest, ReservationUpdateRequest, ValidationRequest
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -48,6 +49,8 @@ MODELS = (
     PromoCodeCreateCommand,
     VoucherPurchaseCreateCommand,
     ValidationRequest,
+    RedemptionCreateRequest,
+    ReservationUpdateRequest,
     problems.ProblemModel,
 )
 
@@ -73,6 +76,7 @@ def create_app(
     app.include_router(certiverse_promo)
     app.include_router(certiverse_vouchers)
     app.include_router(storefront)
+    app.include_router(redemptions)
     app.include_router(health.router)
     # The original serves these two under a base path as well.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -12,11 +13,13 @@ from tessera.api.reading import receive_body
 from tessera.identity import service as identity
 from tessera.identity.credentials import parse_key
 from tessera.identity.rules import FunctionPoint, Principal
-from tessera.kit.batching import Batcher
+from tessera.identity.service import Credential, Subject
+from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.service import Question, Validation
+from tessera.redemptions.serving import Answer, RedemptionRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,7 @@ class Resources:
     clock: Callable[[], datetime]
     token_lifetime: timedelta
     validations: Batcher[Question, Validation | Fact]
+    redemptions: Batchers[UUID, RedemptionRequest, Answer]
     public_url: str | None
     schema_revision: str
 
@@ -55,7 +59,7 @@ def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what 
     """
 
     async def caller(request: Request) -> AsyncIterator[Caller]:
-        async with _bearer(request, function_point) as found:
+        async with _calling(request, _subject(request), function_point) as found:
             yield found
 
     return Depends(caller, scope="function")
@@ -65,31 +69,30 @@ def key_or_bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 
     """A dependency like `bearer_caller` that takes a `cv-api-key` as well, which counts where both are sent."""
 
     async def caller(request: Request) -> AsyncIterator[Caller]:
-        text = request.headers.get("cv-api-key")
-        async with _bearer(request, function_point) if text is None else _key(request, text, function_point) as found:
+        async with _calling(request, key_or_token(request), function_point) as found:
             yield found
 
     return Depends(caller, scope="function")
 
 
+def key_or_token(request: Request) -> Credential:
+    """The credential of a request, read and not yet recognized; raises NotAuthenticated."""
+    text = request.headers.get("cv-api-key")
+    return _subject(request) if text is None else parse_key(text)
+
+
+def _subject(request: Request) -> Subject:
+    resources = resources_of(request)
+    return identity.parse_subject(resources.signer.read(_bearer_token(request), now=resources.clock()))
+
+
 @asynccontextmanager
-async def _bearer(request: Request, function_point: FunctionPoint) -> AsyncIterator[Caller]:
+async def _calling(request: Request, credential: Credential, function_point: FunctionPoint) -> AsyncIterator[Caller]:
     resources = resources_of(request)
     now = resources.clock()
-    subject = identity.parse_subject(resources.signer.read(_bearer_token(request), now=now))
     await receive_body(request)
-    async with resources.database.unit_of_work(subject.organization_id) as work:
-        principal = await identity.recognize(work, subject=subject, now=now)
-        yield await _admitted(request, work, principal, function_point, now=now)
-
-
-@asynccontextmanager
-async def _key(request: Request, text: str, function_point: FunctionPoint) -> AsyncIterator[Caller]:
-    resources = resources_of(request)
-    key, now = parse_key(text), resources.clock()
-    await receive_body(request)
-    async with resources.database.unit_of_work(key.name.organization_id) as work:
-        principal = await identity.authenticate_key(work, key=key, now=now)
+    async with resources.database.unit_of_work(credential.organization_id) as work:
+        principal = await identity.identify(work, credential=credential, now=now)
         yield await _admitted(request, work, principal, function_point, now=now)
 
 

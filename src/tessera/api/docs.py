@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.links import base_url
-from tessera.api.openapi import components_of
+from tessera.api.openapi import components_of, unmark_nulls
 
 DESCRIPTION = """\
 Promo codes and vouchers for many organizations on one installation: the reference implementation of the Certiverse
@@ -175,7 +175,7 @@ def _assets() -> Path:
 def _document(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
-    document = get_openapi(
+    described = get_openapi(
         title=app.title,
         version=app.version,
         description=DESCRIPTION,
@@ -183,6 +183,7 @@ def _document(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]
         tags=TAGS,
         routes=app.routes,
     )
+    document: dict[str, Any] = unmark_nulls(described)
     components = document["components"]
     components["securitySchemes"] = SECURITY_SCHEMES
     for model in models:

@@ -10,6 +10,7 @@ from fastapi import Request, Response
 from tessera.api.answers import JsonAnswer
 from tessera.api.deps import Caller
 from tessera.idempotency import service
+from tessera.idempotency.service import KeyedRequest
 
 HEADER = "Idempotency-Key"
 PARAMETER: dict[str, Any] = {
@@ -38,22 +39,18 @@ async def once(request: Request, caller: Caller, effect: Callable[[], Awaitable[
         answer = await effect()
         return answer.status_code, bytes(answer.body)
 
-    status, body = await service.once(
-        caller.work,
-        caller_id=caller.principal.id,
-        key=key,
-        request_digest=await _digest(request),
-        now=caller.now,
-        effect=kept,
-    )
+    keyed = KeyedRequest(caller.principal.id, key, await digest_of(request))
+    status, body = await service.once(caller.work, keyed, now=caller.now, effect=kept)
     return Response(body, status, media_type="application/json")
 
 
-async def _digest(request: Request) -> bytes:
+async def digest_of(request: Request) -> bytes:
+    """What tells a request from others: method, path and body."""
     # White space and the order of properties are not part of what was asked.
     body = await request.body()
     try:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # what is nested deeper than may be written is still read: it counts as it came
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
+        # No body at all, or one that is nested deeper than may be written: it counts as it came.
         body = b"\n" + body
-    return hashlib.sha256(f"{request.method} {request.scope['route'].path}\n".encode() + body).digest()
+    return hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest()

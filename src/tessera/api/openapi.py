@@ -14,6 +14,7 @@ BASIC: Security = [{"clientIdAndSecret": []}]
 KEY_OR_BEARER: Security = [{"apiKey": []}, *BEARER]
 API_KEY: Security = [{"apiKey": []}]
 
+_NULL = "\0null"
 _SCHEMA_REFERENCE = "#/components/schemas/{model}"
 
 
@@ -55,12 +56,11 @@ def answer(
 ) -> dict[str, Any]:
     """One status of an operation: its schema, when it comes, which headers it always has, and what it looks like.
 
-    It has either one example, or several under names, which the docs page offers to choose from. FastAPI drops what is
-    null, inside examples too.
+    It has either one example, or several under names, which the docs page offers to choose from.
     """
-    content: dict[str, Any] = {"example": example}
+    content: dict[str, Any] = {"example": mark_nulls(example)}
     if examples:
-        content = {"examples": {name: {"value": value} for name, value in examples.items()}}
+        content = {"examples": {name: {"value": mark_nulls(value)} for name, value in examples.items()}}
     described: dict[str, Any] = {
         "model": model,
         "description": description,
@@ -69,6 +69,26 @@ def answer(
     if headers:
         described["headers"] = {name: header(words) | {"required": True} for name, words in headers.items()}
     return described
+
+
+def mark_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value with a mark for each null, since FastAPI drops what is null, inside examples too."""
+    return _replaced(value, None, _NULL)
+
+
+def unmark_nulls(value: Any) -> Any:  # noqa: ANN401
+    """The value with its nulls again."""
+    return _replaced(value, _NULL, None)
+
+
+def _replaced(value: Any, old: object, new: object) -> Any:  # noqa: ANN401
+    match value:
+        case dict():
+            return {name: _replaced(each, old, new) for name, each in value.items()}
+        case list():
+            return [_replaced(each, old, new) for each in value]
+        case _:
+            return new if value == old else value
 
 
 def header(description: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Problem details (RFC 9457), the dialect of what is ours and in no source document."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import Field
@@ -39,6 +40,8 @@ class ProblemErrorModel(ResponseModel):
     pointer: str = Field(description="JSON Pointer (RFC 6901) to what is wrong in the body.")
     code: str = Field(description="Stable, in PascalCase.")
     detail: str = Field(description="A sentence.")
+    remainingUses: int | None = Field(None, description="What a limit that is reached leaves; null for other rules.")
+    validFrom: datetime | None = Field(None, description="When the rule may be met by itself, UTC; null if never.")
 
 
 class ProblemModel(ResponseModel):
@@ -120,6 +123,7 @@ def _error(violation: Violation, names: Mapping[str, str]) -> dict[str, str]:
 
 
 _DOCUMENTED = {
+    400: ("The request cannot be read.", "malformed-request", "The request cannot be read"),
     401: ("No credential, or one that is not or no longer good.", "not-authenticated", "A credential is needed"),
     403: ("The credential lacks the function point.", "function-point-missing", "The right is missing"),
     404: ("There is no such thing here.", "not-found", "Not found"),
@@ -148,6 +152,11 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
     errors = [{"pointer": pointer, "code": code, "detail": detail}]
     example = _example(400, "validation-failed", "The request breaks rules") | {"errors": errors}
     return _as_problem(answer(ProblemModel, "The request cannot be read, or breaks rules; each is named.", example))
+
+
+def documented_conflict(kind: str, title: str, description: str, **more: object) -> dict[str, Any]:
+    """The 409 of an operation for the OpenAPI document, with what the problem tells beyond its kind."""
+    return _as_problem(answer(ProblemModel, description, _example(409, kind, title) | more))
 
 
 def _documented(status: int, description: str, kind: str, title: str) -> dict[str, Any]:

@@ -103,4 +103,8 @@ def _read(model: type[RequestModel], given: Mapping[str, Any]) -> Reading:
 def _violations(name: str, error: ValidationError) -> list[Violation]:
     # The path into a nested value is told in wire names: "candidate/email", "codes/3".
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return [Violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in errors]
+    return [_violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in errors]
+
+
+def _violation(code: str, field: str, message: str) -> Violation:
+    return Violation("Required", field, "is required") if code == "missing" else Violation(code, field, message)

@@ -1,6 +1,7 @@
 """Types of what callers send: each reads one documented form, and says what it wants when it gets another."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -109,13 +110,13 @@ def _flag(value: Any) -> bool:  # noqa: ANN401
     return bool(value.lower() == "true")
 
 
-def choice(options: type[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
-    """What makes an Enum a query parameter with documented values, in any case."""
+def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
+    """What makes these options of an Enum the documented values of a field, in any case."""
     values = {key_of(str(option.value)): option for option in options}
     listed = ", ".join(str(option.value) for option in options)
 
-    def read(value: str) -> Enum:
-        if key_of(value) not in values:
+    def read(value: Any) -> Enum:  # noqa: ANN401 - whatever JSON holds
+        if not isinstance(value, str) or key_of(value) not in values:
             raise refuse("NotAmongValues", f"must be one of {listed}")
         return values[key_of(value)]
 

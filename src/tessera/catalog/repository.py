@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Text, any_, insert, literal, select
+from sqlalchemy import Text, Uuid, any_, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
@@ -39,6 +39,7 @@ class Product:
     """What is sold: a store exam or a product bundle, and its list price."""
 
     store_exam_id: UUID | None
+    store_exam_code: str | None
     product_bundle_id: UUID | None
     price: Decimal
 
@@ -60,21 +61,23 @@ class CatalogRepository:
         rows = await self._connection.execute(statement)
         return {row.code_key: (row.id, row.code) for row in rows}
 
-    async def find_store_exam(self, code: str) -> Product | None:
-        """The store exam with this code, in any case."""
-        statement = select(StoreExam.id, StoreExam.price).where(
-            StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code)
+    async def find_store_exam_products(self, codes: Collection[str]) -> dict[str, Product]:
+        """The store exams with these codes, by the code's key."""
+        statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code, StoreExam.price).where(
+            StoreExam.organization_id == self._organization_id,
+            StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
         )
-        row = (await self._connection.execute(statement)).first()
-        return Product(row.id, None, row.price) if row else None
+        rows = await self._connection.execute(statement)
+        return {row.code_key: Product(row.id, row.code, None, row.price) for row in rows}
 
-    async def find_product_bundle(self, bundle_id: UUID) -> Product | None:
-        """The product bundle with this id."""
-        statement = select(ProductBundle.price).where(
-            ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle_id
+    async def find_bundle_products(self, bundle_ids: Collection[UUID]) -> dict[UUID, Product]:
+        """The product bundles with these ids."""
+        statement = select(ProductBundle.id, ProductBundle.price).where(
+            ProductBundle.organization_id == self._organization_id,
+            ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
         )
-        price = (await self._connection.execute(statement)).scalar_one_or_none()
-        return None if price is None else Product(None, bundle_id, price)
+        rows = await self._connection.execute(statement)
+        return {row.id: Product(None, None, row.id, row.price) for row in rows}
 
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
         """Add store exams; a code that is taken raises the driver's error."""

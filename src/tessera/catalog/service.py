@@ -5,7 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
+from tessera.catalog.rules import ProductChoice
 from tessera.kit.database import UnitOfWork
+from tessera.kit.text import key_of
 
 __all__ = ["NewProductBundle", "NewStoreExam", "Product", "add_product_bundle", "add_store_exams", "find_store_exams"]
 
@@ -15,14 +17,20 @@ async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str
     return await CatalogRepository(work).find_store_exams(codes)
 
 
-async def find_product(
-    work: UnitOfWork, *, store_exam_code: str | None, product_bundle_id: UUID | None
-) -> Product | None:
-    """The product that is named, by the code of an exam or else by the id of a bundle, if it is on sale."""
-    repository = CatalogRepository(work)
-    if store_exam_code is not None:
-        return await repository.find_store_exam(store_exam_code)
-    return None if product_bundle_id is None else await repository.find_product_bundle(product_bundle_id)
+async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) -> dict[ProductChoice, Product]:
+    """The products that are named and on sale; others are absent."""
+    catalog = CatalogRepository(work)
+    codes = {choice.store_exam_code for choice in choices if choice.store_exam_code is not None}
+    ids = {choice.product_bundle_id for choice in choices if choice.product_bundle_id is not None}
+    exams = await catalog.find_store_exam_products(codes) if codes else {}
+    bundles = await catalog.find_bundle_products(ids) if ids else {}
+    found = {
+        choice: exams.get(key_of(choice.store_exam_code))
+        if choice.store_exam_code is not None
+        else bundles.get(choice.product_bundle_id or UUID(int=0))
+        for choice in choices
+    }
+    return {choice: product for choice, product in found.items() if product is not None}
 
 
 async def add_store_exams(work: UnitOfWork, exams: Sequence[NewStoreExam], *, now: datetime) -> None:

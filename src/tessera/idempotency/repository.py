@@ -1,6 +1,7 @@
 """Statements on idempotency keys."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -20,38 +21,60 @@ class Given(NamedTuple):
     body: bytes
 
 
-class IdempotencyRepository:
-    """One caller's keys, in the organization that the unit of work is pinned to."""
+class CallersKey(NamedTuple):
+    """A key as one caller uses it."""
 
-    def __init__(self, work: UnitOfWork, caller_id: UUID) -> None:
+    caller_id: UUID
+    key: str
+
+
+class IdempotencyRepository:
+    """Keys of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
-        self._caller_id = caller_id
 
-    async def try_lock(self, key: str) -> bool:
-        """Take the key until the end of the transaction; False while another request has it."""
-        name = f"{self._organization_id}/{self._caller_id}/{key}".encode()
-        number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
-        return bool((await self._connection.execute(select(func.pg_try_advisory_xact_lock(number)))).scalar_one())
-
-    async def find(self, key: str, *, since: datetime) -> Given | None:
-        """The answer that was given under this key since then."""
-        statement = select(IdempotencyKey.request_digest, IdempotencyKey.status, IdempotencyKey.body).where(
-            IdempotencyKey.organization_id == self._organization_id,
-            IdempotencyKey.caller_id == self._caller_id,
-            IdempotencyKey.key == key,
-            IdempotencyKey.created_at > since,
+    async def try_lock(self, keys: Sequence[CallersKey]) -> list[bool]:
+        """Take the keys until the end of the transaction; False for each that another request has."""
+        taken = await self._connection.exec_driver_sql(
+            "select pg_try_advisory_xact_lock(n) from unnest(%s::bigint[]) with ordinality as asked (n, place)"
+            " order by place",
+            ([self._lock_number(key) for key in keys],),
         )
-        row = (await self._connection.execute(statement)).first()
-        return Given(*row) if row else None
+        return list(taken.scalars())
 
-    async def put(self, key: str, given: Given, *, now: datetime) -> None:
-        """Keep an answer, in place of one whose time is over."""
-        values = {**given._asdict(), "created_at": now}
-        statement = upsert(IdempotencyKey).values(
-            organization_id=self._organization_id, caller_id=self._caller_id, key=key, **values
+    def _lock_number(self, key: CallersKey) -> int:
+        name = f"{self._organization_id}/{key.caller_id}/{key.key}".encode()
+        return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+
+    async def find(self, keys: Sequence[CallersKey], *, since: datetime) -> dict[CallersKey, Given]:
+        """The answers that were given under these keys since then."""
+        rows = await self._connection.exec_driver_sql(
+            "select k.caller_id, k.key, k.request_digest, k.status, k.body"
+            " from unnest(%(callers)s::uuid[], %(keys)s::text[]) as asked (caller_id, key)"
+            " join idempotency_keys k on k.organization_id = %(organization_id)s and k.caller_id = asked.caller_id"
+            " and k.key = asked.key where k.created_at > %(since)s",
+            {
+                "organization_id": self._organization_id,
+                "callers": [key.caller_id for key in keys],
+                "keys": [key.key for key in keys],
+                "since": since,
+            },
         )
-        await self._connection.execute(statement.on_conflict_do_update(constraint="idempotency_keys_pk", set_=values))
+        return {CallersKey(row.caller_id, row.key): Given(row.request_digest, row.status, row.body) for row in rows}
+
+    async def put(self, answers: Mapping[CallersKey, Given], *, now: datetime) -> None:
+        """Keep answers, in place of those whose time is over."""
+        rows = [
+            {"organization_id": self._organization_id, **key._asdict(), **given._asdict(), "created_at": now}
+            for key, given in answers.items()
+        ]
+        statement = upsert(IdempotencyKey)
+        replaced = {name: statement.excluded[name] for name in (*Given._fields, "created_at")}
+        await self._connection.execute(
+            statement.on_conflict_do_update(constraint="idempotency_keys_pk", set_=replaced), rows
+        )
 
 
 async def delete_before(connection: Connection, moment: datetime) -> int:

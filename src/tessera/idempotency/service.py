@@ -1,12 +1,13 @@
 """Idempotency: a request that comes again under its key gets the first one's answer, and has no second effect."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from tessera.idempotency import repository
-from tessera.idempotency.repository import Given, IdempotencyRepository
+from tessera.idempotency.repository import CallersKey, Given, IdempotencyRepository
 from tessera.kit.database import Connection, UnitOfWork
 from tessera.kit.errors import Fact
 
@@ -35,33 +36,70 @@ class KeyInUse(Fact):
         super().__init__("A request with this Idempotency-Key is still running.")
 
 
+class KeyedRequest(NamedTuple):
+    """A request under a key: who sends it, and what tells it from others."""
+
+    caller_id: UUID
+    key: str
+    digest: bytes
+
+    @property
+    def name(self) -> CallersKey:
+        """The key as this caller uses it."""
+        return CallersKey(self.caller_id, self.key)
+
+
 async def once(
-    work: UnitOfWork,
-    *,
-    caller_id: UUID,
-    key: str,
-    request_digest: bytes,
-    now: datetime,
-    effect: Callable[[], Awaitable[tuple[int, bytes]]],
+    work: UnitOfWork, request: KeyedRequest, *, now: datetime, effect: Callable[[], Awaitable[tuple[int, bytes]]]
 ) -> tuple[int, bytes]:
     """Status and body of `effect`, which runs once for this key within 24 hours.
 
     The answer is kept in the transaction of the effect: both are there, or neither. What `effect` raises is not kept.
     Raises KeyMalformed, KeyReused, KeyInUse.
     """
-    if not _KEY.fullmatch(key):
-        raise KeyMalformed
-    keys = IdempotencyRepository(work, caller_id)
-    if not await keys.try_lock(key):
-        raise KeyInUse
-    given = await keys.find(key, since=now - LIFETIME)
+    given = (await begin_all(work, {0: request}, now=now)).get(0)
+    if isinstance(given, Fact):
+        raise given
     if given is None:
-        status, body = await effect()
-        await keys.put(key, Given(request_digest, status, body), now=now)
-        return status, body
-    if given.request_digest != request_digest:
-        raise KeyReused
-    return given.status, given.body
+        given = await effect()
+        await keep_all(work, {request: given}, now=now)
+    return given
+
+
+async def begin_all(
+    work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime
+) -> dict[int, tuple[int, bytes] | Fact]:
+    """What is told to requests, by position, in place of an effect: the answer that was given before, or a fact.
+
+    Those that are absent are the first under their keys, which are theirs until the end of the transaction.
+    Facts are KeyMalformed, KeyReused, KeyInUse.
+    """
+    told: dict[int, tuple[int, bytes] | Fact] = {}
+    firsts: dict[CallersKey, int] = {}
+    for position, request in requests.items():
+        if not _KEY.fullmatch(request.key):
+            told[position] = KeyMalformed()
+        elif request.name in firsts:
+            told[position] = KeyInUse()
+        else:
+            firsts[request.name] = position
+    keys = IdempotencyRepository(work)
+    names = list(firsts)
+    locked = await keys.try_lock(names)
+    given = await keys.find(names, since=now - LIFETIME)
+    for name, is_locked in zip(names, locked, strict=True):
+        if not is_locked:
+            told[firsts[name]] = KeyInUse()
+        elif name in given:
+            is_same = given[name].request_digest == requests[firsts[name]].digest
+            told[firsts[name]] = (given[name].status, given[name].body) if is_same else KeyReused()
+    return told
+
+
+async def keep_all(work: UnitOfWork, answers: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
+    """Keep the answers to requests whose keys were taken in this transaction."""
+    given = {request.name: Given(request.digest, *answer) for request, answer in answers.items()}
+    await IdempotencyRepository(work).put(given, now=now)
 
 
 async def forget_old(connection: Connection, *, now: datetime) -> int:

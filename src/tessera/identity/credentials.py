@@ -34,6 +34,11 @@ class ApiKeyText:
     name: CredentialName
     digest: bytes
 
+    @property
+    def organization_id(self) -> UUID:
+        """The organization that the key names."""
+        return self.name.organization_id
+
 
 def new_secret() -> str:
     """256 random bits as text, to be shown once."""

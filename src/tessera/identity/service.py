@@ -42,6 +42,8 @@ class Subject:
     id: UUID
 
 
+Credential = ApiKeyText | Subject
+
 # Recognizing
 
 
@@ -82,6 +84,13 @@ async def authenticate_key(work: UnitOfWork, *, key: ApiKeyText, now: datetime) 
     if found is None or not hmac.compare_digest(found[2], key.digest):
         raise NotAuthenticated("The API key is not valid.")
     return _principal(work, found[0], now=now)
+
+
+async def identify(work: UnitOfWork, *, credential: Credential, now: datetime) -> Principal:
+    """The caller with this credential, a key or a verified token's subject; raises NotAuthenticated."""
+    if isinstance(credential, ApiKeyText):
+        return await authenticate_key(work, key=credential, now=now)
+    return await recognize(work, subject=credential, now=now)
 
 
 def token_of_client(signer: TokenSigner, principal: Principal, *, now: datetime, lifetime: timedelta) -> str:

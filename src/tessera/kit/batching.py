@@ -1,11 +1,13 @@
 """Batching: while one look-up is under way, the next ones gather and go together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
+Topic = TypeVar("Topic", bound=Hashable)
 
 
 class Batcher(Generic[Question, Answer]):
@@ -20,7 +22,7 @@ class Batcher(Generic[Question, Answer]):
     ) -> None:
         self._ask_all = ask_all
         self._limit = limit
-        self._idle_lanes = lanes
+        self._lanes = self._idle_lanes = lanes
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -34,6 +36,11 @@ class Batcher(Generic[Question, Answer]):
             self._tasks.add(task)  # the loop itself holds tasks only weakly
             task.add_done_callback(self._tasks.discard)
         return await future
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is under way."""
+        return not self._waiting and self._idle_lanes == self._lanes
 
     async def _work_off(self) -> None:
         try:
@@ -55,3 +62,32 @@ class Batcher(Generic[Question, Answer]):
         for (_, future), answer in answered:
             if not future.done():  # its caller may have gone away
                 future.set_result(answer)
+
+
+class Batchers(Generic[Topic, Question, Answer]):
+    """A batcher for each topic, for as long as it is asked something: only questions of one topic go together."""
+
+    def __init__(
+        self,
+        ask_all: Callable[[Topic, Sequence[Question]], Awaitable[Sequence[Answer]]],
+        *,
+        limit: int = 100,
+        lanes: int = 2,
+    ) -> None:
+        self._ask_all = ask_all
+        self._limit = limit
+        self._lanes = lanes
+        self._by_topic: dict[Topic, Batcher[Question, Answer]] = {}
+
+    async def ask(self, topic: Topic, question: Question) -> Answer:
+        """The answer to one question; raises what its batch raised."""
+        batcher = self._by_topic.get(topic)
+        if batcher is None:
+            batcher = Batcher(partial(self._ask_all, topic), limit=self._limit, lanes=self._lanes)
+            self._by_topic[topic] = batcher
+        try:
+            return await batcher.ask(question)
+        finally:
+            # The last one to leave takes it away, so that only busy topics take memory.
+            if batcher.is_idle and self._by_topic.get(topic) is batcher:
+                del self._by_topic[topic]

@@ -49,7 +49,12 @@ class PromoCode(Base):
         CheckConstraint(
             "max_redemptions_per_candidate between 1 and max_redemptions", name="max_redemptions_per_candidate"
         ),
-        CheckConstraint("redemption_count between 0 and coalesce(max_redemptions, redemption_count)", name="uses"),
+        # Both counts are kept for codes with a limit in total alone.
+        CheckConstraint(
+            "redemption_count >= 0 and held_count >= 0"
+            " and redemption_count + held_count <= coalesce(max_redemptions, redemption_count + held_count)",
+            name="uses",
+        ),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
@@ -63,6 +68,7 @@ class PromoCode(Base):
     max_redemptions: Mapped[int | None]
     max_redemptions_per_candidate: Mapped[int | None]
     redemption_count: Mapped[int]
+    held_count: Mapped[int]
     restrict_to_email_addresses: Mapped[bool]
     has_store_exams: Mapped[bool]
     has_product_bundles: Mapped[bool]

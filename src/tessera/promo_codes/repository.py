@@ -97,6 +97,7 @@ class PromoCodeRepository:
             "organization_id": self._organization_id,
             "has_store_exams": bool(row.pop("store_exam_ids")),
             "has_product_bundles": bool(row.pop("product_bundle_ids")),
+            "held_count": 0,
             "created_at": now,
         }
 

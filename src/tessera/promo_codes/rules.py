@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from tessera.catalog.rules import Reason
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 from tessera.kit.text import distinct
@@ -111,31 +112,61 @@ class Discount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usability:
-    """What decides whether a promo code can be used now."""
+    """What decides whether a promo code can be used now.
+
+    Holds count as uses. `next_hold_ends_at` is when the first one of a code that is used up ends; for one candidate,
+    `candidate_uses` and `candidate_hold_ends_at` say the same, and are None where none is asked about.
+    """
 
     status: str
     expires_at: datetime | None
     max_redemptions: int | None
     redemption_count: int
+    held_count: int
     covers_product: bool
+    max_redemptions_per_candidate: int | None = None
+    next_hold_ends_at: datetime | None = None
+    candidate_uses: int | None = None
+    candidate_hold_ends_at: datetime | None = None
     restrict_to_email_addresses: bool = False
     # Whether the restriction lists the candidate's address; None where no candidate is asked about.
     lists_candidate: bool | None = None
     candidate_has_email: bool = True
 
 
+def remaining(code: Usability) -> int | None:
+    """How many uses are left, for the candidate if one is asked about; None if nothing limits them."""
+    left = [
+        limit - used
+        for limit, used in (
+            (code.max_redemptions, code.redemption_count + code.held_count),
+            (code.max_redemptions_per_candidate, code.candidate_uses),
+        )
+        if limit is not None and used is not None
+    ]
+    return max(min(left), 0) if left else None
+
+
 def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
     """Every reason why a promo code cannot be used at `now`."""
     if code.status != Status.ACTIVE:
-        yield Violation(code.status, "code", f"is {code.status.lower()}")
+        yield Reason(code.status, "code", f"is {code.status.lower()}")
     if code.expires_at is not None and now >= code.expires_at:
-        yield Violation("Expired", "code", "has expired")
-    if code.max_redemptions is not None and code.redemption_count >= code.max_redemptions:
-        yield Violation("UsedUp", "code", "is used up")
+        yield Reason("Expired", "code", "has expired")
+    if code.max_redemptions is not None and code.redemption_count + code.held_count >= code.max_redemptions:
+        yield Reason("UsedUp", "code", "is used up", remaining=0, valid_from=code.next_hold_ends_at)
     if not code.covers_product:
-        yield Violation("NotCovered", "code", "does not apply to this product")
+        yield Reason("NotCovered", "code", "does not apply to this product")
+    yield from _unusable_for_candidate(code)
+
+
+def _unusable_for_candidate(code: Usability) -> Iterator[Violation]:
+    limit = code.max_redemptions_per_candidate
+    if limit is not None and code.candidate_uses is not None and code.candidate_uses >= limit:
+        message = "is used up for this candidate"
+        yield Reason("UsedUpForCandidate", "code", message, remaining=0, valid_from=code.candidate_hold_ends_at)
     if code.restrict_to_email_addresses and code.lists_candidate is False:
         if code.candidate_has_email:
-            yield Violation("EmailNotListed", "code", "is restricted to other e-mail addresses")
+            yield Reason("EmailNotListed", "code", "is restricted to other e-mail addresses")
         else:
-            yield Violation("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")
+            yield Reason("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")

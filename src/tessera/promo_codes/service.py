@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -22,9 +22,9 @@ from tessera.promo_codes.repository import (
     PromoCodeRepository,
 )
 from tessera.promo_codes.rules import Discount, PromoCodeDraft, Status
-from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow
+from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow, UseChange
 
-__all__ = ["FoundPromoCode", "NewPromoCode", "PromoCodeFilter", "Question"]
+__all__ = ["FoundPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +86,24 @@ async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datet
     await PromoCodeRepository(work).add_all(codes, now=now)
 
 
-async def find_for_storefront(work: UnitOfWork, codes: Sequence[str], use: Use) -> dict[str, FoundPromoCode]:
-    """The promo codes of these names, own ones before global ones, by the name's key; changes nothing."""
-    return await usability.find_for_storefront(work, codes, use)
+async def find_for_storefront(
+    work: UnitOfWork, wanted: Sequence[tuple[str, Use]], *, as_of: datetime
+) -> dict[int, FoundPromoCode]:
+    """The promo codes of these names for these uses, own ones before global ones, by position; changes nothing."""
+    return await usability.find_for_storefront(work, wanted, as_of=as_of)
+
+
+async def lock(work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime) -> None:
+    """Until the end of the transaction nobody else changes the uses of the limited ones among these codes.
+
+    Their holds that have run out by `as_of` are ended.
+    """
+    await usability.lock(work, names=names, ids=ids, as_of=as_of)
+
+
+async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:
+    """Change the counts of promo codes, which the caller has locked; those without a limit in total keep none."""
+    await usability.count_uses(work, changes)
 
 
 async def validate_all(reader: Reader, questions: Sequence[Question], *, now: datetime) -> list[Validation | Fact]:
@@ -96,7 +111,7 @@ async def validate_all(reader: Reader, questions: Sequence[Question], *, now: da
 
     An answer is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
     """
-    rows = await usability.find_usability(reader, questions)
+    rows = await usability.find_usability(reader, questions, as_of=now)
     return [_validation(question, rows.get(position), now=now) for position, question in enumerate(questions)]
 
 

@@ -194,7 +194,7 @@ class VoucherCodeSpace(Base):
 
 
 class Voucher(Base):
-    """One single-use code that pays for one exam; its reservation is the latest one."""
+    """One single-use code that pays for one exam; its reservation is the latest one, `held_by` a redemption."""
 
     __tablename__ = "vouchers"
     __table_args__ = (
@@ -239,6 +239,9 @@ class Voucher(Base):
             " used_by_last_name, reservation_code, store_exam_id) = 0",
             name="used",
         ),
+        CheckConstraint(
+            "(held_by is null) = (held_until is null) and (held_by is null or used_at is null)", name="held"
+        ),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -262,3 +265,5 @@ class Voucher(Base):
     used_by_client_candidate_id: Mapped[str | None] = mapped_column(Text)
     used_by_first_name: Mapped[str | None] = mapped_column(Text)
     used_by_last_name: Mapped[str | None] = mapped_column(Text)
+    held_by: Mapped[UUID | None]
+    held_until: Mapped[datetime | None] = mapped_column(Timestamp)

@@ -4,12 +4,17 @@ from typing import Any
 
 from tessera.api import problems
 from tessera.api.openapi import answer
-from tessera.api.storefront.schemas import ValidationsModel
+from tessera.api.storefront.schemas import (
+    RedemptionModel,
+    RedemptionsModel,
+    ReservationModel,
+    ValidationsModel,
+)
 
-REQUEST = {
+VALIDATION = {
     "codes": ["WELCOME", "SPRING-4H7KQ2M", "BYGONE"],
     "storeExamCode": "NCA-GENL",
-    "candidate": {"email": "ada@example.com"},
+    "candidate": {"personId": "P-4711", "email": "ada@example.com"},
 }
 _RESULTS = [
     {
@@ -27,7 +32,7 @@ _RESULTS = [
         "code": "BYGONE",
         "kind": "PromoCode",
         "isValid": False,
-        "reasons": [{"code": "Expired", "message": "The code has expired."}],
+        "reasons": [{"code": "Expired", "message": "The code has expired.", "remainingUses": None, "validFrom": None}],
         "remainingUses": 500,
         "validUntil": "2026-01-01T00:00:00Z",
         "listPrice": 135.0,
@@ -40,4 +45,109 @@ VALIDATE: dict[int | str, Any] = {
     200: answer(ValidationsModel, "What each code is worth.", {"results": _RESULTS}),
     400: problems.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
     **problems.documented(401, 403, 413, 415, 500, 503),
+}
+
+ID: dict[str, Any] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "The redemption's id.",
+    "schema": {"type": "string", "format": "uuid"},
+    "example": "019ab0c4-7b7e-7c3a-9d0e-2f6f3a1b5c7d",
+}
+CODE: dict[str, Any] = {
+    "name": "code",
+    "in": "path",
+    "required": True,
+    "description": "The reservation's code.",
+    "schema": {"type": "string", "minLength": 1},
+    "example": "RSV-1001",
+}
+_CANDIDATE = {
+    "personId": "P-4711",
+    "clientCandidateId": "C-17",
+    "firstName": "Ada",
+    "lastName": "Byron",
+    "email": "ada@example.com",
+}
+REDEMPTION = {
+    "code": "WELCOME",
+    "reservationCode": "RSV-1001",
+    "storeExamCode": "NCA-GENL",
+    "candidate": _CANDIDATE,
+    "holdSeconds": 900,
+}
+RESERVATION = {"status": "Rescheduled", "reservationCode": "RSV-1002"}
+_HELD = {
+    "id": "019ab0c4-7b7e-7c3a-9d0e-2f6f3a1b5c7d",
+    "status": "Held",
+    "code": "WELCOME",
+    "kind": "PromoCode",
+    "reservationCode": "RSV-1001",
+    "reservationStatus": "Created",
+    "storeExamCode": "NCA-GENL",
+    "productBundleId": None,
+    "candidate": _CANDIDATE,
+    "listPrice": 135.0,
+    "discount": 13.5,
+    "finalPrice": 121.5,
+    "heldUntil": "2026-11-25T12:15:00Z",
+    "createdAt": "2026-11-25T12:00:00Z",
+    "updatedAt": "2026-11-25T12:00:00Z",
+}
+_BOOKING = {"reservationCode": "RSV-1002", "status": "Rescheduled", "redemptions": [_HELD]}
+_COMMON = problems.documented(401, 403, 500, 503)
+_WRITES = problems.documented(413, 422)
+_USED_UP = {
+    "pointer": "/code",
+    "code": "UsedUp",
+    "detail": "The code is used up.",
+    "remainingUses": 0,
+    "validFrom": "2026-11-25T12:15:00Z",
+}
+
+REDEEM: dict[int | str, Any] = {
+    201: answer(RedemptionModel, "The redemption, new or as it was made before.", _HELD),
+    400: problems.documented_invalid("/holdSeconds", "HoldRange", "holdSeconds must be an integer from 1 to 604,800."),
+    409: problems.documented_conflict(
+        "not-redeemable", "The code cannot be redeemed", "Every reason why the code cannot be used.", errors=[_USED_UP]
+    ),
+    **_COMMON,
+    **_WRITES,
+    **problems.documented(415),
+}
+LIST: dict[int | str, Any] = {
+    200: answer(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}),
+    400: problems.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
+    **_COMMON,
+}
+GET: dict[int | str, Any] = {
+    200: answer(RedemptionModel, "The redemption.", _HELD),
+    **_COMMON,
+    **problems.documented(404),
+}
+_WRONG_STATE = problems.documented_conflict(
+    "wrong-state", "Not in this state", "Its state does not allow this; the problem names the state.", state="Cancelled"
+)
+CHANGE: dict[int | str, Any] = {
+    200: answer(RedemptionModel, "The redemption as it is now.", _HELD | {"status": "Redeemed"}),
+    **_COMMON,
+    **_WRITES,
+    **problems.documented(400, 404),
+    409: _WRONG_STATE,
+}
+GET_RESERVATION: dict[int | str, Any] = {
+    200: answer(ReservationModel, "The reservation.", _BOOKING),
+    **_COMMON,
+    **problems.documented(404),
+}
+UPDATE_RESERVATION: dict[int | str, Any] = {
+    200: answer(ReservationModel, "The reservation as it is now.", _BOOKING),
+    400: problems.documented_invalid(
+        "/status", "NotAmongValues", "status must be one of Rescheduled, Completed, NoShow, Cancelled."
+    ),
+    **_COMMON,
+    **_WRITES,
+    **problems.documented(404, 415),
+    409: _WRONG_STATE,
 }

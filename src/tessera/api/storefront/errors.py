@@ -2,10 +2,28 @@
 
 from tessera.api import problems
 from tessera.api.problems import ProblemAnswer
-from tessera.api.storefront.schemas import ValidationRequest
-from tessera.kit.errors import Fact
+from tessera.api.storefront import presenting
+from tessera.api.storefront.schemas import (
+    RedemptionCreateRequest,
+    RedemptionQuery,
+    ReservationUpdateRequest,
+    ValidationRequest,
+)
+from tessera.api.types import wire_names
+from tessera.kit.errors import Fact, Violation
+from tessera.redemptions.redeeming import NotRedeemable
 
 
 def render(fact: Fact) -> ProblemAnswer:
     """Problem details (RFC 9457)."""
-    return problems.render(fact, ValidationRequest)
+    if isinstance(fact, NotRedeemable):
+        errors = [_error(violation) for violation in fact.violations]
+        return problems.problem(409, "not-redeemable", "The code cannot be redeemed", fact.message, errors=errors)
+    return problems.render(fact, ValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery)
+
+
+def _error(violation: Violation) -> dict[str, object]:
+    name, _, rest = violation.field.partition("/")
+    reason = presenting.reason(violation)
+    reason["detail"] = reason.pop("message")
+    return {"pointer": "/".join(["", wire_names(RedemptionCreateRequest)[name], *filter(None, [rest])]), **reason}

@@ -1,13 +1,25 @@
 """Statements on voucher purchases of one tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Subquery,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -110,6 +122,16 @@ class PurchaseRepository:
             .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == purchase_id)
             .values(status=status)
         )
+
+    async def count_uses(self, changes: Mapping[UUID, int]) -> None:
+        """Add to how many vouchers of each purchase are used; all who do so take their locks in one order."""
+        statement = (
+            update(VoucherPurchase)
+            .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == bindparam("changed"))
+            .values(quantity_used=VoucherPurchase.quantity_used + bindparam("by"))
+        )
+        rows = [{"changed": purchase_id, "by": change} for purchase_id, change in sorted(changes.items())]
+        await self._connection.execute(statement, rows)
 
     async def list_page(self, wanted: PurchaseFilter, *, number: int) -> Page[AnyRow]:
         """A page of purchases with the names of partner and program; raises TooManyResults."""

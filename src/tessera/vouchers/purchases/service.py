@@ -1,6 +1,6 @@
 """Voucher purchases: ordering vouchers, and having them made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -123,6 +123,11 @@ async def list_unfinished(work: UnitOfWork, *, purchased_before: datetime) -> Se
     Their columns: `organization_id`, `organization_name`, `id`, `code`, `quantity` and `purchased_at`.
     """
     return await PurchaseRepository(work).list_unfinished(purchased_before=purchased_before)
+
+
+async def count_uses(work: UnitOfWork, changes: Mapping[UUID, int]) -> None:
+    """Add to how many vouchers of each purchase are used, last of all that a transaction locks."""
+    await PurchaseRepository(work).count_uses(changes)
 
 
 async def add_all(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> None:

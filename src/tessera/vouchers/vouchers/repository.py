@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, delete, insert, select, true
@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.models import StoreExam
-from tessera.catalog.rules import Use
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Page, fetch_page
@@ -19,7 +18,6 @@ from tessera.kit.text import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.models import Voucher, VoucherCodeSpace, VoucherPurchase
 from tessera.vouchers.rules import ReservationStatus
-from tessera.vouchers.vouchers.rules import VoucherUsability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,32 +62,6 @@ insert into vouchers (organization_id, purchase_id, partner_id, is_active, expir
 select %(organization_id)s, %(purchase_id)s, %(partner_id)s, true, %(expires_at)s, batch.id, batch.code
 from unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(codes)s, ',')) as batch (id, code)
 on conflict (organization_id, code) do nothing
-"""
-
-
-class FoundVoucher(NamedTuple):
-    """A voucher as a storefront finds it."""
-
-    id: UUID
-    code: str
-    usability: VoucherUsability
-
-
-FIND_FOR_STOREFRONT = """
-select v.id, v.code, v.is_active, v.is_used, v.expires_at, v.recipient_email, g.enforce_assigned_email,
-       array(
-           select d.domain from voucher_program_email_domains d
-           where d.organization_id = %(organization_id)s and d.program_id = g.id
-       ) as email_domains,
-       exists (
-           select from voucher_program_store_exams e
-           where e.organization_id = %(organization_id)s and e.program_id = g.id
-             and e.store_exam_id = %(store_exam_id)s::uuid
-       ) as covers_product
-from vouchers v
-join voucher_purchases p on p.organization_id = %(organization_id)s and p.id = v.purchase_id
-join voucher_programs g on g.organization_id = %(organization_id)s and g.id = p.program_id
-where v.organization_id = %(organization_id)s and v.code = any(%(codes)s::text[])
 """
 
 
@@ -145,18 +117,6 @@ class VoucherRepository:
         """Add vouchers in any state; a taken code raises the driver's error."""
         rows = [{"organization_id": self._organization_id, **asdict(voucher)} for voucher in vouchers]
         await self._connection.execute(insert(Voucher), rows)
-
-    async def find_for_storefront(self, wanted: Sequence[str], use: Use) -> dict[str, FoundVoucher]:
-        """The vouchers with these codes, by the code's key; a voucher pays for an exam, never for a bundle."""
-        rows = await self._connection.exec_driver_sql(
-            FIND_FOR_STOREFRONT,
-            {
-                "organization_id": self._organization_id,
-                "codes": [codes.spelled(code) for code in wanted],
-                "store_exam_id": use.store_exam_id,
-            },
-        )
-        return {key_of(row.code): FoundVoucher(row.id, row.code, _usability(row, use)) for row in rows}
 
     async def list_page(self, wanted: VoucherFilter, *, number: int) -> Page[AnyRow]:
         """A page of vouchers with the codes of purchase and exam; raises TooManyResults."""
@@ -214,17 +174,3 @@ class VoucherRepository:
         return (
             select(table.code).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
         )
-
-
-def _usability(row: AnyRow, use: Use) -> VoucherUsability:
-    return VoucherUsability(
-        is_active=row.is_active,
-        is_used=row.is_used,
-        expires_at=row.expires_at,
-        covers_product=row.covers_product,
-        enforce_assigned_email=row.enforce_assigned_email,
-        recipient_email=row.recipient_email,
-        email_domains=tuple(row.email_domains),
-        has_candidate=use.has_candidate,
-        candidate_email=use.candidate_email,
-    )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from tessera.catalog.rules import Reason
 from tessera.kit.errors import Violation
 from tessera.kit.text import key_of
 
@@ -14,6 +15,8 @@ class VoucherUsability:
 
     is_active: bool
     is_used: bool
+    is_purchase_complete: bool
+    held_until: datetime | None
     expires_at: datetime
     covers_product: bool
     enforce_assigned_email: bool
@@ -25,27 +28,36 @@ class VoucherUsability:
 
 def unusable(voucher: VoucherUsability, *, now: datetime) -> Iterator[Violation]:
     """Every reason why a voucher cannot be used at `now`."""
+    if not voucher.is_purchase_complete:
+        yield Reason("PurchaseIncomplete", "code", "belongs to a purchase that is not complete")
     if not voucher.is_active:
-        yield Violation("SwitchedOff", "code", "is switched off")
+        yield Reason("SwitchedOff", "code", "is switched off")
     if voucher.is_used:
-        yield Violation("Used", "code", "has been used")
+        yield Reason("Used", "code", "has been used", remaining=0)
+    if is_held(voucher, now=now):
+        yield Reason("Held", "code", "is held for another reservation", remaining=0, valid_from=voucher.held_until)
     if now >= voucher.expires_at:
-        yield Violation("Expired", "code", "has expired")
+        yield Reason("Expired", "code", "has expired")
     if not voucher.covers_product:
-        yield Violation("NotCovered", "code", "does not apply to this product")
+        yield Reason("NotCovered", "code", "does not apply to this product")
     if voucher.has_candidate:
         yield from _email(voucher)
+
+
+def is_held(voucher: VoucherUsability, *, now: datetime) -> bool:
+    """Whether a reservation holds the voucher at `now`."""
+    return voucher.held_until is not None and now < voucher.held_until
 
 
 def _email(voucher: VoucherUsability) -> Iterator[Violation]:
     if not (voucher.enforce_assigned_email or voucher.email_domains):
         return
     if voucher.candidate_email is None:
-        yield Violation("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")
+        yield Reason("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")
         return
     email = key_of(voucher.candidate_email)
     if voucher.enforce_assigned_email and email != key_of(voucher.recipient_email or ""):
-        yield Violation("EmailNotRecipient", "code", "is assigned to another e-mail address, or to none")
+        yield Reason("EmailNotRecipient", "code", "is assigned to another e-mail address, or to none")
     # A rule means the domain itself, not its subdomains.
     if voucher.email_domains and email.rpartition("@")[2] not in voucher.email_domains:
-        yield Violation("EmailDomainNotAllowed", "code", "is restricted to other e-mail domains")
+        yield Reason("EmailDomainNotAllowed", "code", "is restricted to other e-mail domains")

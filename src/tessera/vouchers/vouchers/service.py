@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.catalog.rules import Use
 from tessera.kit.database import UnitOfWork
 from tessera.kit.pagination import Page
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
-from tessera.vouchers.vouchers.repository import FoundVoucher, NewVoucher, VoucherFilter, VoucherRepository
+from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
 
-__all__ = ["FoundVoucher", "NewVoucher", "VoucherFilter"]
+__all__ = ["NewVoucher", "VoucherFilter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +72,6 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
             partner_id=batch.partner_id,
             expires_at=now + timedelta(days=batch.valid_days),
         )
-
-
-async def find_for_storefront(work: UnitOfWork, codes: Sequence[str], use: Use) -> dict[str, FoundVoucher]:
-    """The vouchers with these codes, by the code's key; changes nothing."""
-    return await VoucherRepository(work).find_for_storefront(codes, use)
 
 
 async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> Page[Voucher]:

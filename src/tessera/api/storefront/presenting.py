@@ -1,0 +1,78 @@
+"""Facts of redemptions in the names of the storefront API."""
+
+from typing import Any
+
+from tessera.api.answers import JsonAnswer
+from tessera.catalog.rules import Reason
+from tessera.kit.errors import Violation
+from tessera.redemptions.lifecycle import Redemption
+from tessera.redemptions.reservations import Booking
+from tessera.redemptions.validation import Assessment, CodeKind
+
+
+def assessment(found: Assessment) -> dict[str, Any]:
+    """What one code is worth."""
+    return {
+        "code": found.code,
+        "kind": found.kind,
+        "isValid": not found.reasons,
+        "reasons": [reason(each) for each in found.reasons],
+        "remainingUses": found.remaining,
+        "validUntil": found.expires_at,
+        "listPrice": found.price.listed,
+        "discount": found.price.discount,
+        "finalPrice": found.price.final,
+    }
+
+
+def reason(broken: Violation) -> dict[str, Any]:
+    """A rule that a code breaks."""
+    waits = broken if isinstance(broken, Reason) else None
+    return {
+        "code": broken.code,
+        "message": f"The {'reservation' if broken.field == 'reservation_code' else 'code'} {broken.message}.",
+        "remainingUses": waits and waits.remaining,
+        "validFrom": waits and waits.valid_from,
+    }
+
+
+def redemption(found: Redemption) -> dict[str, Any]:
+    """A redemption."""
+    return {
+        "id": found.id,
+        "status": found.status,
+        "code": found.code,
+        "kind": CodeKind.VOUCHER if found.voucher_id else CodeKind.PROMO_CODE,
+        "reservationCode": found.reservation_code,
+        "reservationStatus": found.reservation_status,
+        "storeExamCode": found.store_exam_code,
+        "productBundleId": found.product_bundle_id,
+        "candidate": {
+            "personId": found.person_id,
+            "clientCandidateId": found.client_candidate_id,
+            "firstName": found.first_name,
+            "lastName": found.last_name,
+            "email": found.email,
+        },
+        "listPrice": found.list_price,
+        "discount": found.discount,
+        "finalPrice": found.list_price - found.discount,
+        "heldUntil": found.held_until,
+        "createdAt": found.created_at,
+        "updatedAt": found.updated_at,
+    }
+
+
+def redemption_answer(made: Redemption) -> tuple[int, bytes]:
+    """Status and body for a redemption that was asked for, also when it was there already."""
+    answer = JsonAnswer(redemption(made), 201)
+    return answer.status_code, bytes(answer.body)
+
+
+def reservation(found: Booking) -> dict[str, Any]:
+    """A reservation with its redemptions."""
+    return {
+        "reservationCode": found.reservation.code,
+        "status": found.reservation.status,
+        "redemptions": [redemption(each) for each in found.redemptions],
+    }

@@ -1,0 +1,136 @@
+"""Writing changes of redemptions: rows, ledger, and the counts of their codes, all in one transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from tessera.kit.database import UnitOfWork
+from tessera.promo_codes import service as promo_codes
+from tessera.promo_codes.service import UseChange
+from tessera.redemptions import rules
+from tessera.redemptions.repository import NewLedgerEntry, Redemption, RedemptionRepository
+from tessera.redemptions.rules import RedemptionStatus
+from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.uses import service as vouchers
+from tessera.vouchers.uses.service import VoucherUse
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A redemption as it becomes, and the status that it had; None for a new one. `caller_id` is who caused it."""
+
+    redemption: Redemption
+    before: RedemptionStatus | None
+    caller_id: UUID | None
+
+    @property
+    def uses(self) -> tuple[int, int]:
+        """What it adds to the redeemed and the held uses of its code."""
+        after, before = rules.uses(self.redemption.status), rules.uses(self.before)
+        return after[0] - before[0], after[1] - before[1]
+
+
+def becoming(redemption: Redemption, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime) -> Change:
+    """The change of a redemption to another status."""
+    changed = replace(redemption, status=status, changes=redemption.changes + 1, updated_at=now)
+    return Change(changed, redemption.status, caller_id)
+
+
+async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now: datetime) -> None:
+    """Make others wait who change uses of the codes of these redemptions.
+
+    The caller has locked their reservations before, never after: that is the order of all.
+    """
+    promo_code_ids = [each.promo_code_id for each in redemptions if each.promo_code_id is not None]
+    voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
+    if promo_code_ids:
+        await promo_codes.lock(work, ids=promo_code_ids, as_of=now)
+    if voucher_ids:
+        await vouchers.lock(work, ids=voucher_ids)
+
+
+async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
+    """Write changes of redemptions whose reservations and codes the caller has locked."""
+    repository = RedemptionRepository(work)
+    # Before new ones, which may take the place of what has lapsed.
+    if changed := [change.redemption for change in changes if change.before is not None]:
+        await repository.change(changed)
+    if new := [change.redemption for change in changes if change.before is None]:
+        await repository.add(new)
+    if changes:
+        await repository.append([_entry(change, now=now) for change in changes])
+    await _write_vouchers(work, [change for change in changes if change.redemption.voucher_id is not None], now=now)
+    await _count(work, changes)
+
+
+def _entry(change: Change, *, now: datetime) -> NewLedgerEntry:
+    redemption, (redeemed, held) = change.redemption, change.uses
+    return NewLedgerEntry(
+        redemption_id=redemption.id,
+        number=redemption.changes,
+        status=redemption.status,
+        redeemed_change=redeemed,
+        held_change=held,
+        promo_code_owner_id=redemption.promo_code_owner_id,
+        promo_code_id=redemption.promo_code_id,
+        voucher_id=redemption.voucher_id,
+        purchase_id=redemption.purchase_id,
+        caller_id=change.caller_id,
+        at=now,
+    )
+
+
+async def _write_vouchers(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
+    freed, holds, uses = [], [], []
+    for redemption in (change.redemption for change in changes):
+        assert redemption.voucher_id is not None  # noqa: S101 - for the type checker
+        match redemption.status:
+            case RedemptionStatus.HELD:
+                assert redemption.held_until is not None  # noqa: S101 - likewise
+                holds.append((redemption.voucher_id, redemption.id, redemption.held_until))
+            case RedemptionStatus.REDEEMED:
+                uses.append(_use(redemption, now=now))
+            case _:
+                freed.append(redemption.voucher_id)
+    # Freed ones first: a lapsed hold may make way for a new one in the same transaction.
+    if freed:
+        await vouchers.free(work, freed)
+    if holds:
+        await vouchers.hold(work, holds)
+    if uses:
+        await vouchers.use(work, uses)
+
+
+def _use(redemption: Redemption, *, now: datetime) -> VoucherUse:
+    assert redemption.voucher_id is not None  # noqa: S101 - for the type checker
+    assert redemption.store_exam_id is not None, "a voucher pays for an exam"  # noqa: S101
+    return VoucherUse(
+        id=redemption.voucher_id,
+        used_at=now,
+        used_by_person_id=redemption.person_id,
+        used_by_client_candidate_id=redemption.client_candidate_id,
+        used_by_first_name=redemption.first_name,
+        used_by_last_name=redemption.last_name,
+        reservation_code=redemption.reservation_code,
+        reservation_status=redemption.reservation_status,
+        store_exam_id=redemption.store_exam_id,
+    )
+
+
+async def _count(work: UnitOfWork, changes: Sequence[Change]) -> None:
+    # Purchases come after vouchers in the order of locks, and promo codes are locked by now.
+    of_purchases: Counter[UUID] = Counter()
+    redeemed: Counter[UUID] = Counter()
+    held: Counter[UUID] = Counter()
+    for change in changes:
+        if change.redemption.purchase_id is not None:
+            of_purchases[change.redemption.purchase_id] += change.uses[0]
+        if change.redemption.promo_code_id is not None:
+            redeemed[change.redemption.promo_code_id] += change.uses[0]
+            held[change.redemption.promo_code_id] += change.uses[1]
+    if counted := {id_: by for id_, by in of_purchases.items() if by}:
+        await purchases.count_uses(work, counted)
+    if used := {id_: UseChange(redeemed[id_], held[id_]) for id_ in redeemed if redeemed[id_] or held[id_]}:
+        await promo_codes.count_uses(work, used)

@@ -1,0 +1,34 @@
+"""Housekeeping of holds."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from procrastinate import Blueprint, JobContext
+
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.database import Database
+from tessera.redemptions import lifecycle
+
+log = structlog.get_logger(__name__)
+
+blueprint = Blueprint()
+
+
+@blueprint.periodic(cron="* * * * * */30")  # seconds come last
+@blueprint.task(name="expire_holds", queueing_lock="expire_holds", pass_context=True)
+async def expire_holds(context: JobContext, timestamp: int) -> None:
+    """Write down which holds have run out; a second run of it changes nothing."""
+    database: Database = context.additional_context["database"]
+    clock: Callable[[], datetime] = context.additional_context["clock"]
+    expired, more = 0, True
+    while more:
+        now, before = clock(), expired
+        async with database.unit_of_work(PLATFORM_ID) as work:
+            lapsed = await lifecycle.list_lapsed(work, now=now)
+        for organization_id, ids in lapsed.items():
+            async with database.unit_of_work(organization_id) as work:
+                expired += await lifecycle.expire(work, ids, now=now)
+        more = expired > before
+    if expired:
+        log.info("holds expired", redemptions=expired)

@@ -1,0 +1,105 @@
+"""Redemptions after they are made: looking them up, confirming a hold, and giving uses back."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import NotFound, WrongState
+from tessera.kit.pagination import Slice
+from tessera.redemptions import changes, rules
+from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
+from tessera.redemptions.rules import RedemptionStatus
+
+__all__ = ["Redemption", "RedemptionFilter"]
+
+
+class RedemptionNotFound(NotFound):
+    """The organization has no redemption of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such redemption.")
+
+
+async def get(work: UnitOfWork, redemption_id: UUID, *, now: datetime) -> Redemption:
+    """The redemption as it is at `now`; raises RedemptionNotFound."""
+    return at(await _get(RedemptionRepository(work), redemption_id), now=now)
+
+
+async def list_slice(
+    work: UnitOfWork, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
+) -> Slice[Redemption]:
+    """A part of the redemptions in order of creation, as they are at `now`; raises Invalid for a strange cursor."""
+    part = await RedemptionRepository(work).list_slice(wanted, now=now, after=after, size=size)
+    return Slice([at(each, now=now) for each in part.items], part.cursor)
+
+
+def at(redemption: Redemption, *, now: datetime) -> Redemption:
+    """The redemption with the status that it has at `now`."""
+    return replace(redemption, status=rules.status_at(redemption.status, redemption.held_until, now=now))
+
+
+async def change(
+    work: UnitOfWork, redemption_id: UUID, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime
+) -> Redemption:
+    """Confirm (Redeemed), release or cancel a redemption; one that is there already stays as it is.
+
+    Raises RedemptionNotFound, and WrongState where its status cannot become this one.
+    """
+    repository = RedemptionRepository(work)
+    found = await _locked(work, repository, redemption_id, now=now)
+    current = rules.status_at(found.status, found.held_until, now=now)
+    if current is status:
+        return found
+    if current is not rules.BEFORE[status]:
+        raise WrongState("redemption", current)
+    changed = changes.becoming(found, status, caller_id=caller_id, now=now)
+    await changes.write(work, [changed], now=now)
+    return changed.redemption
+
+
+async def _locked(
+    work: UnitOfWork, repository: RedemptionRepository, redemption_id: UUID, *, now: datetime
+) -> Redemption:
+    found, reservation_code = await _get(repository, redemption_id), None
+    # It may be rescheduled to another code before the lock of its reservation is there.
+    while found.reservation_code != reservation_code:
+        reservation_code = found.reservation_code
+        await repository.lock_reservations([reservation_code])
+        found = await _get(repository, redemption_id)
+    await changes.lock_codes(work, [found], now=now)
+    return await _get(repository, redemption_id)
+
+
+async def _get(repository: RedemptionRepository, redemption_id: UUID) -> Redemption:
+    found = await repository.find_all([redemption_id])
+    if not found:
+        raise RedemptionNotFound
+    return found[0]
+
+
+async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int:
+    """Write down that these holds have run out, where they have; says how many.
+
+    Nothing depends on it: a hold counts no more from its deadline on. It keeps the lists of what is held short.
+    """
+    repository = RedemptionRepository(work)
+    found = await repository.find_all(ids)
+    await repository.lock_reservations({each.reservation_code for each in found})
+    await changes.lock_codes(work, found, now=now)
+    lapsed = [
+        changes.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
+        for each in await repository.find_all(ids)
+        if at(each, now=now).status is not each.status
+    ]
+    await changes.write(work, lapsed, now=now)
+    return len(lapsed)
+
+
+async def list_lapsed(work: UnitOfWork, *, now: datetime) -> dict[UUID, list[UUID]]:
+    """Some holds that have run out, by organization, for a unit of work pinned to the platform."""
+    by_organization: dict[UUID, list[UUID]] = {}
+    for organization_id, redemption_id in await RedemptionRepository(work).list_lapsed(now=now):
+        by_organization.setdefault(organization_id, []).append(redemption_id)
+    return by_organization

@@ -1,0 +1,138 @@
+"""Tables of reservations, of the redemptions made for them, and of every change of those."""
+
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+# No foreign key leads from here to an organization, an exam or a promo code: each new row would lock the one that all
+# others of its kind refer to. Those are never deleted.
+
+
+class Reservation(Base):
+    """A booking of an exam, named by its code."""
+
+    __tablename__ = "reservations"
+    __table_args__ = (
+        UniqueConstraint("organization_id", "code"),
+        CheckConstraint("status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')", name="status"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text)
+    rescheduled_from: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    updated_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class Redemption(Base):
+    """A promo code or a voucher used for a reservation; the owner of a promo code is the platform for a global one."""
+
+    __tablename__ = "redemptions"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organization_id", "reservation_id"], ["reservations.organization_id", "reservations.id"]
+        ),
+        ForeignKeyConstraint(["organization_id", "voucher_id"], ["vouchers.organization_id", "vouchers.id"]),
+        Index(
+            "redemptions_live_index",
+            "organization_id",
+            "reservation_id",
+            "code_key",
+            unique=True,
+            postgresql_where="status in ('Held', 'Redeemed')",
+        ),
+        Index("redemptions_by_reservation_index", "organization_id", "reservation_id", "created_at", "id"),
+        Index("redemptions_by_time_index", "organization_id", "created_at", "id"),
+        Index("redemptions_by_code_index", "organization_id", "code_key", "created_at", "id"),
+        Index("redemptions_by_person_index", "organization_id", "person_id", "created_at", "id"),
+        Index("redemptions_by_status_index", "organization_id", "status", "created_at", "id"),
+        Index(
+            "redemptions_by_voucher_index",
+            "organization_id",
+            "voucher_id",
+            postgresql_where="voucher_id is not null",
+        ),
+        Index(
+            "redemptions_of_candidates_index",
+            "organization_id",
+            "promo_code_id",
+            "person_id",
+            postgresql_where="promo_code_id is not null and status in ('Held', 'Redeemed')",
+        ),
+        Index(
+            "redemptions_held_index",
+            "promo_code_id",
+            "held_until",
+            postgresql_where="promo_code_id is not null and status = 'Held'",
+        ),
+        Index("redemptions_lapsing_index", "held_until", postgresql_where="status = 'Held'"),
+        CheckConstraint("status in ('Held', 'Redeemed', 'Released', 'Expired', 'Cancelled')", name="status"),
+        CheckConstraint(
+            "num_nonnulls(promo_code_id, voucher_id) = 1 and (promo_code_id is null) = (promo_code_owner_id is null)"
+            " and num_nonnulls(voucher_id, purchase_id, partner_id) in (0, 3)",
+            name="code",
+        ),
+        CheckConstraint("num_nonnulls(store_exam_id, product_bundle_id) = 1", name="product"),
+        CheckConstraint("list_price >= discount and discount >= 0", name="price"),
+        CheckConstraint("status <> 'Held' or held_until is not null", name="held"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    reservation_id: Mapped[UUID]
+    code: Mapped[str] = mapped_column(Text)
+    code_key: Mapped[str] = mapped_column(Text, Computed('lower(code collate "C")', persisted=True))
+    promo_code_owner_id: Mapped[UUID | None]
+    promo_code_id: Mapped[UUID | None]
+    voucher_id: Mapped[UUID | None]
+    purchase_id: Mapped[UUID | None]
+    partner_id: Mapped[UUID | None]
+    store_exam_id: Mapped[UUID | None]
+    product_bundle_id: Mapped[UUID | None]
+    person_id: Mapped[str] = mapped_column(Text)
+    client_candidate_id: Mapped[str] = mapped_column(Text)
+    first_name: Mapped[str] = mapped_column(Text)
+    last_name: Mapped[str] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    list_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    discount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    status: Mapped[str] = mapped_column(Text)
+    held_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    changes: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    updated_at: Mapped[datetime] = mapped_column(Timestamp)
+
+
+class LedgerEntry(Base):
+    """One change of a redemption, the `number`-th one: what it gives to the counts of its code. Only ever appended."""
+
+    __tablename__ = "redemption_ledger"
+    __table_args__ = (
+        ForeignKeyConstraint(["organization_id", "redemption_id"], ["redemptions.organization_id", "redemptions.id"]),
+        Index(
+            "redemption_ledger_of_global_codes_index",
+            "promo_code_id",
+            postgresql_where="promo_code_owner_id = '00000000-0000-0000-0000-000000000000'",
+        ),
+        CheckConstraint("redeemed_change between -1 and 1 and held_change between -1 and 1", name="changes"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    redemption_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str] = mapped_column(Text)
+    redeemed_change: Mapped[int]
+    held_change: Mapped[int]
+    promo_code_owner_id: Mapped[UUID | None]
+    promo_code_id: Mapped[UUID | None]
+    voucher_id: Mapped[UUID | None]
+    purchase_id: Mapped[UUID | None]
+    caller_id: Mapped[UUID | None]
+    at: Mapped[datetime] = mapped_column(Timestamp)

@@ -1,0 +1,275 @@
+"""Redeeming and holding codes, many at once: all that were asked for together are decided in one transaction."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tessera.catalog import service as catalog
+from tessera.catalog.rules import ProductChoice, Reason, Use
+from tessera.catalog.service import Product
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Conflict, Fact, Violation
+from tessera.kit.identifiers import new_id
+from tessera.kit.text import key_of
+from tessera.promo_codes import service as promo_codes
+from tessera.promo_codes.service import FoundPromoCode
+from tessera.redemptions import changes, rules, validation
+from tessera.redemptions.changes import Change
+from tessera.redemptions.repository import FoundReservation, Redemption, RedemptionRepository
+from tessera.redemptions.rules import RedemptionStatus
+from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.uses import service as vouchers
+from tessera.vouchers.uses.service import FoundVoucher
+
+Found = FoundPromoCode | FoundVoucher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """Who sits the exam."""
+
+    person_id: str
+    client_candidate_id: str
+    first_name: str
+    last_name: str
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedemptionDraft:
+    """A use of a code that somebody asks for: at once, or held for a time."""
+
+    code: str
+    reservation_code: str
+    product: ProductChoice
+    candidate: Candidate
+    hold: timedelta | None
+    caller_id: UUID | None = None
+
+
+class NotRedeemable(Fact):
+    """The code cannot be used; `violations` names every reason."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        super().__init__("The code cannot be redeemed.")
+        self.violations = tuple(violations)
+
+
+async def redeem_all(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> list[Redemption | Fact]:
+    """Redeem or hold codes, each as if it came alone and in this order; an answer is a fact where it cannot be done.
+
+    A reservation that has the code already gets the same redemption. Facts are NotRedeemable, Invalid for an unknown
+    product, and Conflict where the reservation has the code for somebody or something else.
+    """
+    desk = await _Desk.open(work, drafts, now=now)
+    await desk.find_codes()
+    answers = [desk.decide(position, draft) for position, draft in enumerate(drafts)]
+    await desk.write()
+    return answers
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What is known while the redemptions of one transaction are decided, one after the other.
+
+    Locks are taken in the order of all: reservations, promo codes, vouchers, purchases. What is read after a lock is
+    read by a statement of its own, which sees what others have committed before.
+    """
+
+    work: UnitOfWork
+    drafts: Sequence[RedemptionDraft]
+    now: datetime
+    products: dict[ProductChoice, Product]
+    reservations: dict[str, FoundReservation]
+    live: dict[tuple[str, str], Redemption]
+    lapsed_ids: set[UUID]
+    found: dict[int, Found] = field(default_factory=dict)
+    new_reservations: list[FoundReservation] = field(default_factory=list)
+    new: list[Change] = field(default_factory=list)
+    taken: Counter[UUID] = field(default_factory=Counter)
+    taken_by: Counter[tuple[UUID, str]] = field(default_factory=Counter)
+    taken_vouchers: dict[UUID, Redemption] = field(default_factory=dict)
+
+    @classmethod
+    async def open(cls, work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> "_Desk":
+        """With the reservations locked, and what they have already."""
+        repository = RedemptionRepository(work)
+        codes = {draft.reservation_code for draft in drafts}
+        await repository.lock_reservations(codes)
+        reservations = await repository.find_reservations(codes)
+        known = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
+        lapsed = {each.id for each in known if rules.status_at(each.status, each.held_until, now=now) not in rules.LIVE}
+        return cls(
+            work=work,
+            drafts=drafts,
+            now=now,
+            products=await catalog.find_products(work, {draft.product for draft in drafts}),
+            reservations=reservations,
+            live={(each.reservation_code, key_of(each.code)): each for each in known if each.id not in lapsed},
+            lapsed_ids=lapsed,
+        )
+
+    async def find_codes(self) -> None:
+        """Lock and find the codes of those drafts that are new."""
+        open_ = [
+            position
+            for position, draft in enumerate(self.drafts)
+            if draft.product in self.products and _place(draft) not in self.live
+        ]
+        if not open_:
+            return
+        wanted = [(self.drafts[position].code, self._use(self.drafts[position])) for position in open_]
+        await promo_codes.lock(self.work, names=sorted({code for code, _ in wanted}), as_of=self.now)
+        found: dict[int, Found] = {}
+        found |= await promo_codes.find_for_storefront(self.work, wanted, as_of=self.now)
+        others = [number for number in range(len(wanted)) if number not in found]
+        if others:
+            await vouchers.lock(self.work, codes=sorted({wanted[number][0] for number in others}))
+            paid = await vouchers.find_for_storefront(self.work, [wanted[number] for number in others])
+            found |= {others[number]: voucher for number, voucher in paid.items()}
+        self.found = {open_[number]: each for number, each in found.items()}
+
+    def _use(self, draft: RedemptionDraft) -> Use:
+        product, candidate = self.products[draft.product], draft.candidate
+        return Use(product.store_exam_id, product.product_bundle_id, True, candidate.email, candidate.person_id)  # noqa: FBT003
+
+    def decide(self, position: int, draft: RedemptionDraft) -> Redemption | Fact:
+        """The redemption that a draft gets, or why it gets none."""
+        product = self.products.get(draft.product)
+        if product is None:
+            return validation.product_not_found(draft.product)
+        if existing := self.live.get(_place(draft)):
+            return existing if _is_same(existing, draft, product) else _taken(draft)
+        found = self._with_taken(self.found.get(position), draft)
+        assessment = validation.assess(draft.code, found, listed=product.price, now=self.now)
+        reasons = [*self._reservation_reasons(draft), *map(_pointed, assessment.reasons)]
+        if reasons or found is None:
+            return NotRedeemable(reasons)
+        redemption = self._redemption(draft, product, found, assessment)
+        self._take(redemption, draft)
+        return redemption
+
+    def _reservation_reasons(self, draft: RedemptionDraft) -> list[Violation]:
+        reservation = self.reservations.get(draft.reservation_code)
+        if reservation is None or reservation.status not in rules.ENDED_RESERVATIONS:
+            return []
+        return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
+
+    def _with_taken(self, found: Found | None, draft: RedemptionDraft) -> Found | None:
+        # What the drafts before this one have taken is not in the database yet.
+        match found:
+            case FoundPromoCode():
+                usability, person = found.usability, (found.id, draft.candidate.person_id)
+                uses = usability.candidate_uses
+                usability = replace(
+                    usability,
+                    held_count=usability.held_count + self.taken[found.id],
+                    candidate_uses=None if uses is None else uses + self.taken_by[person],
+                )
+                return found._replace(usability=usability)
+            case FoundVoucher(usability=paid) if taker := self.taken_vouchers.get(found.id):
+                is_used = taker.status is RedemptionStatus.REDEEMED
+                return found._replace(usability=replace(paid, is_used=is_used, held_until=taker.held_until))
+            case _:
+                return found
+
+    def _redemption(
+        self, draft: RedemptionDraft, product: Product, found: Found, assessment: validation.Assessment
+    ) -> Redemption:
+        reservation = self._reservation(draft.reservation_code)
+        promo_code = found if isinstance(found, FoundPromoCode) else None
+        voucher = found if isinstance(found, FoundVoucher) else None
+        return Redemption(
+            id=new_id(),
+            reservation_id=reservation.id,
+            reservation_code=reservation.code,
+            reservation_status=reservation.status,
+            code=assessment.code,
+            promo_code_owner_id=promo_code and promo_code.owner_id,
+            promo_code_id=promo_code and promo_code.id,
+            voucher_id=voucher and voucher.id,
+            purchase_id=voucher and voucher.purchase_id,
+            partner_id=voucher and voucher.partner_id,
+            store_exam_id=product.store_exam_id,
+            store_exam_code=product.store_exam_code,
+            product_bundle_id=product.product_bundle_id,
+            person_id=draft.candidate.person_id,
+            client_candidate_id=draft.candidate.client_candidate_id,
+            first_name=draft.candidate.first_name,
+            last_name=draft.candidate.last_name,
+            email=draft.candidate.email,
+            list_price=assessment.price.listed,
+            discount=assessment.price.discount,
+            status=RedemptionStatus.HELD if draft.hold else RedemptionStatus.REDEEMED,
+            held_until=self.now + draft.hold if draft.hold else None,
+            changes=1,
+            created_at=self.now,
+            updated_at=self.now,
+        )
+
+    def _reservation(self, code: str) -> FoundReservation:
+        if code not in self.reservations:
+            self.reservations[code] = FoundReservation(
+                id=new_id(),
+                code=code,
+                status=ReservationStatus.CREATED,
+                rescheduled_from=None,
+                created_at=self.now,
+                updated_at=self.now,
+            )
+            self.new_reservations.append(self.reservations[code])
+        return self.reservations[code]
+
+    def _take(self, redemption: Redemption, draft: RedemptionDraft) -> None:
+        self.new.append(Change(redemption, None, draft.caller_id))
+        self.live[_place(draft)] = redemption
+        if redemption.promo_code_id is not None:
+            self.taken[redemption.promo_code_id] += 1
+            self.taken_by[redemption.promo_code_id, redemption.person_id] += 1
+        if redemption.voucher_id is not None:
+            self.taken_vouchers[redemption.voucher_id] = redemption
+
+    async def write(self) -> None:
+        """Write all that was decided."""
+        if not self.new:
+            return
+        repository = RedemptionRepository(self.work)
+        if self.new_reservations:
+            await repository.add_reservations(self.new_reservations)
+        await changes.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
+
+    async def _expired(self, repository: RedemptionRepository) -> list[Change]:
+        """The holds that have run out on what is taken now; those of promo codes with a limit have ended already."""
+        ids = self.lapsed_ids | {
+            found.held_by
+            for found in self.found.values()
+            if isinstance(found, FoundVoucher) and found.held_by and found.id in self.taken_vouchers
+        }
+        return [
+            changes.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
+            for each in (await repository.find_all(ids) if ids else [])
+            if each.status is RedemptionStatus.HELD
+        ]
+
+
+def _place(draft: RedemptionDraft) -> tuple[str, str]:
+    return draft.reservation_code, key_of(draft.code)
+
+
+def _is_same(existing: Redemption, draft: RedemptionDraft, product: Product) -> bool:
+    return (existing.person_id, existing.store_exam_id, existing.product_bundle_id) == (
+        draft.candidate.person_id,
+        product.store_exam_id,
+        product.product_bundle_id,
+    )
+
+
+def _taken(draft: RedemptionDraft) -> Conflict:
+    return Conflict(f"The reservation {draft.reservation_code} uses this code for another candidate or product.")
+
+
+def _pointed(reason: Violation) -> Violation:
+    # What the candidate lacks is wrong there, and not with the code.
+    return replace(reason, field="candidate/email") if reason.code == "EmailRequired" else reason

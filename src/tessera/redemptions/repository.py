@@ -1,0 +1,277 @@
+"""Statements on reservations and redemptions of one tenant."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, any_, bindparam, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from tessera.catalog.models import StoreExam
+from tessera.kit import cursors
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.text import key_of
+from tessera.redemptions.models import LedgerEntry, Reservation
+from tessera.redemptions.models import Redemption as RedemptionTable
+from tessera.redemptions.rules import LIVE, RedemptionStatus
+from tessera.vouchers.rules import ReservationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundReservation:
+    """A reservation; `rescheduled_from` is the code that it had before, if any."""
+
+    id: UUID
+    code: str
+    status: ReservationStatus
+    rescheduled_from: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redemption:
+    """A promo code or a voucher used for a reservation; `changes` counts its entries in the ledger."""
+
+    id: UUID
+    reservation_id: UUID
+    reservation_code: str
+    reservation_status: ReservationStatus
+    code: str
+    promo_code_owner_id: UUID | None = None
+    promo_code_id: UUID | None = None
+    voucher_id: UUID | None = None
+    purchase_id: UUID | None = None
+    partner_id: UUID | None = None
+    store_exam_id: UUID | None
+    store_exam_code: str | None
+    product_bundle_id: UUID | None
+    person_id: str
+    client_candidate_id: str
+    first_name: str
+    last_name: str
+    email: str | None
+    list_price: Decimal
+    discount: Decimal
+    status: RedemptionStatus
+    held_until: datetime | None
+    changes: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLedgerEntry:
+    """One change of a redemption, the `number`-th one, to be appended."""
+
+    redemption_id: UUID
+    number: int
+    status: RedemptionStatus
+    redeemed_change: int
+    held_change: int
+    promo_code_owner_id: UUID | None
+    promo_code_id: UUID | None
+    voucher_id: UUID | None
+    purchase_id: UUID | None
+    caller_id: UUID | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedemptionFilter:
+    """Which redemptions; None does not filter. Times are of creation, half open."""
+
+    code: str | None = None
+    reservation_code: str | None = None
+    person_id: str | None = None
+    status: RedemptionStatus | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+_OF_OTHERS = ("reservation_code", "reservation_status", "store_exam_code")
+_OWN_COLUMNS = [getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _OF_OTHERS]
+_ORDER: Sequence[ColumnElement[Any]] = (RedemptionTable.created_at, RedemptionTable.id)  # type: ignore[assignment]
+
+
+class RedemptionRepository:
+    """The reservations and redemptions of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def lock_reservations(self, codes: Iterable[str]) -> None:
+        """Make others wait who change anything of the reservations of these codes, also of those yet to be made.
+
+        All take their locks in one order. It is no lock of a row, so what comes to nothing leaves nothing behind.
+        """
+        numbers = sorted({self._lock_number(code) for code in codes})
+        await self._connection.exec_driver_sql(
+            "select pg_advisory_xact_lock(n) from unnest(%s::bigint[]) as n", (numbers,)
+        )
+
+    def _lock_number(self, code: str) -> int:
+        name = f"reservation/{self._organization_id}/{code}".encode()
+        return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+
+    async def find_reservations(self, codes: Collection[str]) -> dict[str, FoundReservation]:
+        """The reservations with these codes."""
+        columns = [getattr(Reservation, field.name) for field in fields(FoundReservation)]
+        statement = select(*columns).where(
+            Reservation.organization_id == self._organization_id,
+            Reservation.code == any_(literal(list(codes), ARRAY(Text))),
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return {row["code"]: FoundReservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
+
+    async def add_reservations(self, reservations: Sequence[FoundReservation]) -> None:
+        """Add reservations whose codes the caller has locked."""
+        rows = [{"organization_id": self._organization_id, **asdict(each)} for each in reservations]
+        await self._connection.execute(insert(Reservation), rows)
+
+    async def change_reservation(self, changed: FoundReservation) -> None:
+        """Write a reservation, which the caller has locked, as it is now."""
+        values = asdict(changed)
+        await self._connection.execute(
+            update(Reservation)
+            .where(Reservation.organization_id == self._organization_id, Reservation.id == values.pop("id"))
+            .values(values)
+        )
+
+    async def find_live(self, reservation_ids: Collection[UUID]) -> list[Redemption]:
+        """The redemptions of these reservations that are held or redeemed."""
+        condition = RedemptionTable.reservation_id == any_(literal(list(reservation_ids), ARRAY(Uuid)))
+        return await self._find(condition, RedemptionTable.status.in_(LIVE))
+
+    async def find_of_reservation(self, reservation_id: UUID) -> list[Redemption]:
+        """All redemptions of a reservation, oldest first."""
+        return await self._find(RedemptionTable.reservation_id == reservation_id)
+
+    async def find_all(self, ids: Collection[UUID]) -> list[Redemption]:
+        """The redemptions with these ids."""
+        return await self._find(RedemptionTable.id == any_(literal(list(ids), ARRAY(Uuid))))
+
+    async def _find(self, *conditions: ColumnElement[bool]) -> list[Redemption]:
+        statement = self._shown().where(*conditions).order_by(*_ORDER)
+        return [_redemption(row) for row in await self._connection.execute(statement)]
+
+    async def list_slice(
+        self, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
+    ) -> Slice[Redemption]:
+        """A part of the redemptions in order of creation; raises Invalid for a strange cursor."""
+        conditions = self._conditions(wanted)
+        held = and_(RedemptionTable.status == RedemptionStatus.HELD, RedemptionTable.held_until > now)
+        lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, RedemptionTable.held_until <= now)
+        match wanted.status:
+            case None:
+                states: list[ColumnElement[bool] | None] = [None]
+            case RedemptionStatus.HELD:
+                states = [held]
+            case RedemptionStatus.EXPIRED:
+                # Two lists that become one, because an index has the order of a single status only.
+                states = [RedemptionTable.status == RedemptionStatus.EXPIRED, lapsed]
+            case status:
+                states = [RedemptionTable.status == status]
+        parts = []
+        for state in states:
+            statement = self._shown().where(*conditions, *([] if state is None else [state]))
+            parts.append(await fetch_slice(self._connection, statement, order=_ORDER, after=after, size=size))
+        return _merged(parts, size=size)
+
+    def _conditions(self, wanted: RedemptionFilter) -> list[ColumnElement[bool]]:
+        conditions: list[ColumnElement[bool]] = []
+        if wanted.code is not None:
+            conditions.append(RedemptionTable.code_key == key_of(wanted.code))
+        if wanted.reservation_code is not None:
+            reservation = select(Reservation.id).where(
+                Reservation.organization_id == self._organization_id, Reservation.code == wanted.reservation_code
+            )
+            conditions.append(RedemptionTable.reservation_id == reservation.scalar_subquery())
+        if wanted.person_id is not None:
+            conditions.append(RedemptionTable.person_id == wanted.person_id)
+        if wanted.created_from is not None:
+            conditions.append(RedemptionTable.created_at >= wanted.created_from)
+        if wanted.created_before is not None:
+            conditions.append(RedemptionTable.created_at < wanted.created_before)
+        return conditions
+
+    def _shown(self) -> Select[*tuple[Any, ...]]:
+        exam = (
+            select(StoreExam.code)
+            .where(StoreExam.organization_id == self._organization_id, StoreExam.id == RedemptionTable.store_exam_id)
+            .scalar_subquery()
+        )
+        return (
+            select(
+                *_OWN_COLUMNS,
+                Reservation.code.label("reservation_code"),
+                Reservation.status.label("reservation_status"),
+                exam.label("store_exam_code"),
+            )
+            .join(
+                Reservation,
+                and_(
+                    Reservation.organization_id == self._organization_id,
+                    Reservation.id == RedemptionTable.reservation_id,
+                ),
+            )
+            .where(RedemptionTable.organization_id == self._organization_id)
+        )
+
+    async def add(self, redemptions: Sequence[Redemption]) -> None:
+        """Add redemptions, whose reservations and codes the caller has locked."""
+        rows = [{"organization_id": self._organization_id, **asdict(each)} for each in redemptions]
+        for row in rows:
+            for column in _OF_OTHERS:
+                del row[column]
+        await self._connection.execute(insert(RedemptionTable), rows)
+
+    async def change(self, redemptions: Sequence[Redemption]) -> None:
+        """Write the status of redemptions, which the caller has locked, as it is now."""
+        statement = (
+            update(RedemptionTable)
+            .where(
+                RedemptionTable.organization_id == self._organization_id, RedemptionTable.id == bindparam("changed_id")
+            )
+            .values({name: bindparam(f"new_{name}") for name in ("status", "changes", "updated_at")})
+        )
+        rows = [
+            {
+                "changed_id": each.id,
+                "new_status": each.status,
+                "new_changes": each.changes,
+                "new_updated_at": each.updated_at,
+            }
+            for each in redemptions
+        ]
+        await self._connection.execute(statement, rows)
+
+    async def append(self, entries: Sequence[NewLedgerEntry]) -> None:
+        """Append to the ledger."""
+        rows = [{"organization_id": self._organization_id, **asdict(entry)} for entry in entries]
+        await self._connection.execute(insert(LedgerEntry), rows)
+
+    async def list_lapsed(self, *, now: datetime) -> list[tuple[UUID, UUID]]:
+        """Up to 200 holds of every organization that have run out; none unless the platform itself is pinned."""
+        rows = await self._connection.exec_driver_sql("select * from list_lapsed_holds(%s::timestamptz)", (now,))
+        return [(row.organization_id, row.redemption_id) for row in rows]
+
+
+def _redemption(row: AnyRow) -> Redemption:
+    values = {field.name: getattr(row, field.name) for field in fields(Redemption)}
+    values["status"] = RedemptionStatus(row.status)
+    values["reservation_status"] = ReservationStatus(row.reservation_status)
+    return Redemption(**values)
+
+
+def _merged(parts: Sequence[Slice[AnyRow]], *, size: int) -> Slice[Redemption]:
+    found = sorted((_redemption(row) for part in parts for row in part.items), key=lambda r: (r.created_at, r.id))
+    shown = found[:size]
+    has_more = len(found) > size or any(part.cursor is not None for part in parts)
+    return Slice(shown, cursors.encode([shown[-1].created_at, shown[-1].id]) if has_more else None)

@@ -1,0 +1,90 @@
+"""Requests to redeem that came at the same time from one organization, served together in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from tessera.idempotency import service as idempotency
+from tessera.idempotency.service import KeyedRequest
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint, Principal
+from tessera.identity.service import Credential
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Fact, LacksFunctionPoint
+from tessera.redemptions import redeeming
+from tessera.redemptions.redeeming import RedemptionDraft
+from tessera.redemptions.repository import Redemption
+
+Answer = tuple[int, bytes] | Fact
+
+
+@dataclass(frozen=True, slots=True)
+class RedemptionRequest:
+    """One request: the credential, what is asked or what is wrong with it, and its idempotency key if it has one."""
+
+    credential: Credential
+    asked: RedemptionDraft | Fact
+    key: str | None
+    digest: bytes
+
+
+async def serve_all(
+    work: UnitOfWork,
+    requests: Sequence[RedemptionRequest],
+    *,
+    now: datetime,
+    present: Callable[[Redemption], tuple[int, bytes]],
+) -> list[Answer]:
+    """The answer to each request, as `present` puts it, or the fact to be told.
+
+    A credential is looked at before anything else is told, and an idempotency key before anything is done.
+    """
+    answers: dict[int, Answer] = {}
+    drafts: dict[int, RedemptionDraft] = {}
+    callers = await _callers(work, requests, now=now)
+    for position, request in enumerate(requests):
+        caller = callers[request.credential]
+        if isinstance(caller, Fact) or isinstance(request.asked, Fact):
+            answers[position] = caller if isinstance(caller, Fact) else request.asked  # type: ignore[assignment]
+        else:
+            drafts[position] = replace(request.asked, caller_id=caller.id)
+    keyed = {
+        position: KeyedRequest(draft.caller_id, key, requests[position].digest)  # type: ignore[arg-type]
+        for position, draft in drafts.items()
+        if (key := requests[position].key)
+    }
+    given = await idempotency.begin_all(work, keyed, now=now) if keyed else {}
+    answers |= given
+    open_ = [position for position in drafts if position not in given]
+    redeemed = await redeeming.redeem_all(work, [drafts[position] for position in open_], now=now) if open_ else []
+    for position, result in zip(open_, redeemed, strict=True):
+        answers[position] = result if isinstance(result, Fact) else present(result)
+    kept = {
+        keyed[position]: done
+        for position in open_
+        if position in keyed and isinstance(done := answers[position], tuple)
+    }
+    if kept:
+        await idempotency.keep_all(work, kept, now=now)
+    return [answers[position] for position in range(len(requests))]
+
+
+async def _callers(
+    work: UnitOfWork, requests: Sequence[RedemptionRequest], *, now: datetime
+) -> dict[Credential, Principal | Fact]:
+    callers: dict[Credential, Principal | Fact] = {}
+    for credential in {request.credential: None for request in requests}:
+        try:
+            callers[credential] = await identity.identify(work, credential=credential, now=now)
+        except Fact as fact:
+            callers[credential] = fact
+    return {credential: _admitted(caller) for credential, caller in callers.items()}
+
+
+def _admitted(caller: Principal | Fact) -> Principal | Fact:
+    """A storefront; a voucher partner's user has none."""
+    if isinstance(caller, Principal) and (
+        caller.partner_id is not None or FunctionPoint.STOREFRONT_REDEEM not in caller.function_points
+    ):
+        return LacksFunctionPoint(FunctionPoint.STOREFRONT_REDEEM)
+    return caller

@@ -1,0 +1,148 @@
+"""Statements on vouchers at the moment of sale: finding, holding, using and giving them back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, Update, Uuid, any_, bindparam, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from tessera.catalog.rules import Use
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.vouchers import codes
+from tessera.vouchers.models import Voucher
+from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.vouchers.rules import VoucherUsability
+
+
+class FoundVoucher(NamedTuple):
+    """A voucher as a storefront finds it; `held_by` is the redemption that holds it or, if that has lapsed, did."""
+
+    id: UUID
+    code: str
+    purchase_id: UUID
+    partner_id: UUID
+    held_by: UUID | None
+    usability: VoucherUsability
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherUse:
+    """Who uses a voucher, for what."""
+
+    id: UUID
+    used_at: datetime
+    used_by_person_id: str
+    used_by_client_candidate_id: str
+    used_by_first_name: str
+    used_by_last_name: str
+    reservation_code: str
+    reservation_status: ReservationStatus
+    store_exam_id: UUID
+
+
+FIND_FOR_STOREFRONT = """
+select asked.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_used, v.expires_at, v.held_by,
+       v.held_until, v.recipient_email, g.enforce_assigned_email, p.status = 'Complete' as is_purchase_complete,
+       array(
+           select d.domain from voucher_program_email_domains d
+           where d.organization_id = %(organization_id)s and d.program_id = g.id
+       ) as email_domains,
+       exists (
+           select from voucher_program_store_exams e
+           where e.organization_id = %(organization_id)s and e.program_id = g.id
+             and e.store_exam_id = asked.store_exam_id
+       ) as covers_product
+from unnest(%(codes)s::text[], %(store_exam_ids)s::uuid[]) with ordinality as asked (code, store_exam_id, n)
+join vouchers v on v.organization_id = %(organization_id)s and v.code = asked.code
+join voucher_purchases p on p.organization_id = %(organization_id)s and p.id = v.purchase_id
+join voucher_programs g on g.organization_id = %(organization_id)s and g.id = p.program_id
+"""
+
+
+class VoucherUseRepository:
+    """The vouchers of the organization that the unit of work is pinned to, as storefronts use them."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def find_for_storefront(self, wanted: Sequence[tuple[str, Use]]) -> dict[int, FoundVoucher]:
+        """The vouchers with these codes for these uses, by position; one pays for an exam, never for a bundle."""
+        rows = await self._connection.exec_driver_sql(
+            FIND_FOR_STOREFRONT,
+            {
+                "organization_id": self._organization_id,
+                "codes": [codes.spelled(code) for code, _ in wanted],
+                "store_exam_ids": [use.store_exam_id for _, use in wanted],
+            },
+        )
+        return {row.n - 1: _found(row, wanted[row.n - 1][1]) for row in rows}
+
+    async def lock_by_code(self, wanted: Sequence[str]) -> None:
+        """Make others wait who use one of the vouchers with these codes; all take their locks in one order."""
+        await self._lock(Voucher.code == any_(literal([codes.spelled(code) for code in wanted], ARRAY(Text))))
+
+    async def lock_by_id(self, ids: Sequence[UUID]) -> None:
+        """Make others wait who use one of these vouchers."""
+        await self._lock(Voucher.id == any_(literal(list(ids), ARRAY(Uuid))))
+
+    async def _lock(self, condition: ColumnElement[bool]) -> None:
+        statement = select(Voucher.id).where(Voucher.organization_id == self._organization_id, condition)
+        await self._connection.execute(statement.order_by(Voucher.id).with_for_update(key_share=True))
+
+    async def hold(self, holds: Sequence[tuple[UUID, UUID, datetime]]) -> None:
+        """Hold vouchers, which the caller has locked: each by its id, for a redemption, until a time."""
+        rows = [{"voucher_id": id_, "by": by, "until": until} for id_, by, until in holds]
+        change = update(Voucher).values(held_by=bindparam("by"), held_until=bindparam("until"))
+        await self._change(change, rows)
+
+    async def use(self, uses: Sequence[VoucherUse]) -> None:
+        """Mark vouchers, which the caller has locked, as used; none is held any longer."""
+        rows = [{f"new_{field}": value for field, value in asdict(use).items()} for use in uses]
+        values: dict[str, Any] = {
+            field: bindparam(f"new_{field}") for field in VoucherUse.__dataclass_fields__ if field != "id"
+        }
+        change = update(Voucher).values(held_by=None, held_until=None, **values)
+        await self._change(change, [{"voucher_id": row.pop("new_id"), **row} for row in rows])
+
+    async def free(self, ids: Sequence[UUID]) -> None:
+        """Neither held nor used any longer; the latest reservation goes on being shown."""
+        fields = ("used_at", "used_by_person_id", "used_by_client_candidate_id", "used_by_first_name")
+        empty = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))
+        await self._change(update(Voucher).values(**empty), [{"voucher_id": id_} for id_ in ids])
+
+    async def show_reservation(self, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
+        """Show a reservation's status and code with those of its vouchers that have no later reservation."""
+        await self._connection.execute(
+            update(Voucher)
+            .where(
+                Voucher.organization_id == self._organization_id,
+                Voucher.id == any_(literal(list(ids), ARRAY(Uuid))),
+                Voucher.reservation_code == code,
+            )
+            .values(reservation_code=new_code, reservation_status=status)
+        )
+
+    async def _change(self, change: Update, rows: Sequence[dict[str, Any]]) -> None:
+        own = change.where(Voucher.organization_id == self._organization_id, Voucher.id == bindparam("voucher_id"))
+        await self._connection.execute(own, list(rows))
+
+
+def _found(row: AnyRow, use: Use) -> FoundVoucher:
+    usability = VoucherUsability(
+        is_active=row.is_active,
+        is_used=row.is_used,
+        is_purchase_complete=row.is_purchase_complete,
+        held_until=row.held_until,
+        expires_at=row.expires_at,
+        covers_product=row.covers_product,
+        enforce_assigned_email=row.enforce_assigned_email,
+        recipient_email=row.recipient_email,
+        email_domains=tuple(row.email_domains),
+        has_candidate=use.has_candidate,
+        candidate_email=use.candidate_email,
+    )
+    return FoundVoucher(row.id, row.code, row.purchase_id, row.partner_id, row.held_by, usability)
