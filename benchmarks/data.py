@@ -35,6 +35,7 @@ class Storefront:
     """One organization of the benchmark with its key."""
 
     organization_id: UUID
+    key_id: UUID
     api_key: str
 
 
@@ -84,4 +85,4 @@ def _load_storefront(connection: psycopg.Connection, number: int) -> Storefront:
         " values (%s, %s, 'Benchmark', %s, '{StorefrontRedeem}', %s)",
         [organization_id, key_id, credentials.digest_of(key), now],
     )
-    return Storefront(organization_id, key)
+    return Storefront(organization_id, key_id, key)
