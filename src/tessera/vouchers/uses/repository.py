@@ -128,6 +128,8 @@ class VoucherUseRepository:
         )
 
     async def _change(self, change: Update, rows: Sequence[dict[str, Any]]) -> None:
+        # Whoever manages the voucher meanwhile has read what is no longer so.
+        change = change.values(version=Voucher.version + 1)
         own = change.where(Voucher.organization_id == self._organization_id, Voucher.id == bindparam("voucher_id"))
         await self._connection.execute(own, list(rows))
 
