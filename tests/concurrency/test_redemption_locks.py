@@ -1,0 +1,100 @@
+"""What a redemption waits for, and what it never waits for."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import pytest
+from tests.concurrency.waiting import until_someone_waits
+from tests.conftest import NOW, Clock
+from tests.contract.redemption_requests import URL, made, redeem
+from tests.factories import Tenant, add_promo_codes, percent_code
+from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera.api.deps import Resources
+from tessera.kit.identifiers import new_id
+from tessera.promo_codes.rules import Status
+from tessera.promo_codes.service import NewPromoCode
+from tessera.provision import Addresses
+from tessera.redemptions import ledger
+
+
+@pytest.fixture
+async def shop(resources: Resources, tenant: Tenant) -> Tenant:
+    """A tenant with limited codes, one for everybody and as often as anybody likes, and two vouchers."""
+    await add_promo_codes(
+        resources,
+        tenant,
+        percent_code(tenant, "FIRST", max_redemptions=2),
+        percent_code(tenant, "SECOND", max_redemptions=2),
+        percent_code(tenant, "EACH", max_redemptions=None, max_redemptions_per_candidate=1),
+        NewPromoCode(id=new_id(), name="FREE", status=Status.ACTIVE, discount_percent=10),
+        now=NOW,
+    )
+    partner = await add_partner(resources, tenant, "Acme Corp")
+    purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
+    await add_vouchers(resources, tenant, voucher(purchase, partner, "V1"), voucher(purchase, partner, "V2"))
+    return tenant
+
+
+@contextmanager
+def rivalling(addresses: Addresses) -> Iterator[psycopg.Connection]:
+    """Another one's transaction, which is rolled back."""
+    with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+        yield rival
+        rival.rollback()
+
+
+def lock(rival: psycopg.Connection, tenant: Tenant, code: str) -> None:
+    """Take the row of a promo code or of a voucher."""
+    for table, column in (("promo_codes", "name"), ("vouchers", "code")):
+        rival.execute(
+            f"select from {table} where organization_id = %s and {column} = %s for no key update", [tenant.id, code]
+        )
+
+
+async def status_of(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, str]) -> str:
+    found: str = (await client.get(f"{URL}/{redemption['id']}", headers=tenant.api_key)).json()["status"]
+    return found
+
+
+async def assert_recounted(resources: Resources, tenant: Tenant) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert (await ledger.verify(work)).discrepancies == []
+
+
+@pytest.mark.parametrize(("lapsed", "other"), [("FIRST", "SECOND"), ("V1", "V2"), ("FIRST", "V1"), ("V1", "FREE")])
+async def test_what_has_lapsed_on_another_code_of_the_reservation_is_left_alone(
+    client: httpx.AsyncClient, shop: Tenant, clock: Clock, addresses: Addresses, lapsed: str, other: str
+) -> None:
+    held = await made(client, shop, lapsed, holdSeconds=10)
+    clock.advance(seconds=10)
+    with rivalling(addresses) as rival:
+        # Who has this lock may end the hold as well; its uses are nobody else's to change.
+        lock(rival, shop, lapsed)
+        async with asyncio.timeout(10):
+            await made(client, shop, other)
+    assert await status_of(client, shop, held) == "Expired"
+
+
+async def test_what_has_lapsed_on_another_code_of_the_same_text_waits_for_both(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    shop: Tenant,
+    clock: Clock,
+    addresses: Addresses,
+    superuser: psycopg.Connection,
+) -> None:
+    held = await made(client, shop, "V1", holdSeconds=10)
+    clock.advance(seconds=10)
+    await add_promo_codes(resources, shop, percent_code(shop, "V1"), now=NOW)
+    with rivalling(addresses) as rival:
+        lock(rival, shop, "V1")
+        waiting = asyncio.create_task(redeem(client, shop, "V1"))
+        await until_someone_waits(superuser)
+    answer = await waiting
+    assert (answer.status_code, answer.json()["kind"]) == (201, "PromoCode")
+    assert await status_of(client, shop, held) == "Expired"
+    await assert_recounted(resources, shop)
