@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.concurrency.waiting import until_someone_waits
 from tests.conftest import NOW, Clock
-from tests.contract.redemption_requests import URL, made, redeem
+from tests.contract.redemption_requests import URL, act, made, redeem
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
@@ -19,6 +19,7 @@ from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
 from tessera.redemptions import ledger
+from tessera.redemptions.repository import RedemptionRepository
 
 
 @pytest.fixture
@@ -97,4 +98,21 @@ async def test_what_has_lapsed_on_another_code_of_the_same_text_waits_for_both(
     answer = await waiting
     assert (answer.status_code, answer.json()["kind"]) == (201, "PromoCode")
     assert await status_of(client, shop, held) == "Expired"
+    await assert_recounted(resources, shop)
+
+
+async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use_that_another_one_has_got(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    for code in ("EACH", "V1"):
+        held = await made(client, shop, code, holdSeconds=10)
+        clock.advance(seconds=9)
+        async with resources.database.unit_of_work(shop.id) as work:
+            await RedemptionRepository(work).lock_reservations(["RSV-1"])
+            waiting = asyncio.create_task(act(client, shop, held, "confirm"))
+            await until_someone_waits(superuser)
+            clock.advance(seconds=2)
+            await made(client, shop, code, "RSV-2")
+        confirmed = await waiting
+        assert (confirmed.status_code, confirmed.json()["state"]) == (409, "Expired")
     await assert_recounted(resources, shop)
