@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -18,8 +19,9 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger
+from tessera.redemptions import ledger, lifecycle, reservations
 from tessera.redemptions.repository import RedemptionRepository
+from tessera.vouchers.rules import ReservationStatus
 
 
 @pytest.fixture
@@ -116,3 +118,24 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
         confirmed = await waiting
         assert (confirmed.status_code, confirmed.json()["state"]) == (409, "Expired")
     await assert_recounted(resources, shop)
+
+
+async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_for_the_next_time(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    held = await made(client, shop, "FREE", holdSeconds=10)
+    clock.advance(seconds=10)
+
+    async def expire() -> int:
+        async with resources.database.unit_of_work(shop.id) as work:
+            return await lifecycle.expire(work, [UUID(held["id"])], now=clock.now)
+
+    async with resources.database.unit_of_work(shop.id) as work:
+        await RedemptionRepository(work).lock_reservations(["RSV-1"])
+        waiting = asyncio.create_task(expire())
+        await until_someone_waits(superuser)
+        moved = {"new_code": "RSV-2", "caller_id": None, "now": clock.now}
+        await reservations.change(work, "RSV-1", ReservationStatus.RESCHEDULED, **moved)
+    # Whoever changes the hold now has locked RSV-2.
+    assert await waiting == 0
+    assert await expire() == 1
