@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.concurrency.waiting import until_someone_waits
 from tests.conftest import NOW, Clock
-from tests.contract.redemption_requests import URL, act, made, redeem
+from tests.contract.redemption_requests import URL, act, made, reasons, redeem
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
@@ -139,3 +139,33 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
     # Whoever changes the hold now has locked RSV-2.
     assert await waiting == 0
     assert await expire() == 1
+
+
+async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    await made(client, shop, "FIRST", "RSV-0")
+    with rivalling(addresses) as rival:
+        lock(rival, shop, "FIRST")
+        # It takes the last use, and gives it back by its rollback.
+        rival.execute(
+            "update promo_codes set redemption_count = max_redemptions where organization_id = %s and name = 'FIRST'",
+            [shop.id],
+        )
+        waiting = asyncio.create_task(redeem(client, shop, "FIRST", "RSV-1"))
+        await until_someone_waits(superuser)
+        assert not waiting.done()
+    assert (await waiting).status_code == 201
+    assert reasons(await redeem(client, shop, "FIRST", "RSV-2")) == [("/code", "UsedUp")]
+
+
+async def test_a_redemption_of_a_voucher_waits_for_the_lock_of_another_one(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    with rivalling(addresses) as rival:
+        lock(rival, shop, "V1")
+        waiting = asyncio.create_task(redeem(client, shop, "V1"))
+        await until_someone_waits(superuser)
+        await made(client, shop, "V2", "RSV-2")
+        assert not waiting.done()
+    assert (await waiting).status_code == 201
