@@ -273,7 +273,8 @@ $$
 """
 
 # Locks the limited ones among these codes until the end of the transaction, always in the same order, and gives back
-# the uses of their holds that have run out, also those of other organizations on a global code.
+# the uses of their holds that have run out, also those of other organizations on a global code. That is written down,
+# because a use that is taken in their place must not be theirs any more for a confirmation that has waited meanwhile.
 LOCK_PROMO_CODES = f"""
 create function lock_promo_codes(code_keys text[], code_ids uuid[], as_of timestamptz) returns void
 language plpgsql volatile {DEFINER}
@@ -293,7 +294,7 @@ begin
     for code in
         select p.organization_id, p.id from promo_codes p
         where p.organization_id in (own, platform) and p.id = any (wanted)
-          and p.max_redemptions is not null and p.held_count > 0
+          and (p.held_count > 0 or p.max_redemptions is null and p.max_redemptions_per_candidate is not null)
     loop
         with lapsed as (
             update redemptions r set status = 'Expired', changes = r.changes + 1, updated_at = as_of
@@ -310,7 +311,8 @@ begin
         )
         update promo_codes p set held_count = p.held_count - given.back
         from (select count(*)::integer as back from lapsed) given
-        where p.organization_id = code.organization_id and p.id = code.id and given.back > 0;
+        where p.organization_id = code.organization_id and p.id = code.id and given.back > 0
+          and p.max_redemptions is not null;
     end loop;
 end
 $$

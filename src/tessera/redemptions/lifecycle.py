@@ -86,12 +86,14 @@ async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int
     """
     repository = RedemptionRepository(work)
     found = await repository.find_all(ids)
-    await repository.lock_reservations({each.reservation_code for each in found})
+    locked = {each.reservation_code for each in found}
+    await repository.lock_reservations(locked)
     await changes.lock_codes(work, found, now=now)
     lapsed = [
         changes.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
         for each in await repository.find_all(ids)
-        if at(each, now=now).status is not each.status
+        # What was rescheduled to another code meanwhile is not locked under that one.
+        if each.reservation_code in locked and at(each, now=now).status is not each.status
     ]
     await changes.write(work, lapsed, now=now)
     return len(lapsed)

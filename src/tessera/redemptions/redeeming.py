@@ -15,7 +15,7 @@ from tessera.kit.identifiers import new_id
 from tessera.kit.text import key_of
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import FoundPromoCode
-from tessera.redemptions import changes, rules, validation
+from tessera.redemptions import changes, lifecycle, rules, validation
 from tessera.redemptions.changes import Change
 from tessera.redemptions.repository import FoundReservation, Redemption, RedemptionRepository
 from tessera.redemptions.rules import RedemptionStatus
@@ -84,7 +84,7 @@ class _Desk:
     products: dict[ProductChoice, Product]
     reservations: dict[str, FoundReservation]
     live: dict[tuple[str, str], Redemption]
-    lapsed_ids: set[UUID]
+    lapsed: dict[tuple[str, str], Redemption]
     found: dict[int, Found] = field(default_factory=dict)
     new_reservations: list[FoundReservation] = field(default_factory=list)
     new: list[Change] = field(default_factory=list)
@@ -100,15 +100,16 @@ class _Desk:
         await repository.lock_reservations(codes)
         reservations = await repository.find_reservations(codes)
         known = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
-        lapsed = {each.id for each in known if rules.status_at(each.status, each.held_until, now=now) not in rules.LIVE}
+        places = {(each.reservation_code, key_of(each.code)): each for each in known}
+        lapsed = {place: each for place, each in places.items() if lifecycle.at(each, now=now).status not in rules.LIVE}
         return cls(
             work=work,
             drafts=drafts,
             now=now,
             products=await catalog.find_products(work, {draft.product for draft in drafts}),
             reservations=reservations,
-            live={(each.reservation_code, key_of(each.code)): each for each in known if each.id not in lapsed},
-            lapsed_ids=lapsed,
+            live={place: each for place, each in places.items() if place not in lapsed},
+            lapsed=lapsed,
         )
 
     async def find_codes(self) -> None:
@@ -121,12 +122,22 @@ class _Desk:
         if not open_:
             return
         wanted = [(self.drafts[position].code, self._use(self.drafts[position])) for position in open_]
-        await promo_codes.lock(self.work, names=sorted({code for code, _ in wanted}), as_of=self.now)
+        # What has lapsed in the place of a draft may be of another code with the same text, which is locked as well.
+        places = {_place(self.drafts[position]) for position in open_}
+        ended = [each for place, each in self.lapsed.items() if place in places]
+        await promo_codes.lock(
+            self.work,
+            names=sorted({code for code, _ in wanted}),
+            ids=[each.promo_code_id for each in ended if each.promo_code_id is not None],
+            as_of=self.now,
+        )
         found: dict[int, Found] = {}
         found |= await promo_codes.find_for_storefront(self.work, wanted, as_of=self.now)
         others = [number for number in range(len(wanted)) if number not in found]
+        codes = {wanted[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
+        if codes:
+            await vouchers.lock(self.work, codes=sorted(codes))
         if others:
-            await vouchers.lock(self.work, codes=sorted({wanted[number][0] for number in others}))
             paid = await vouchers.find_for_storefront(self.work, [wanted[number] for number in others])
             found |= {others[number]: voucher for number, voucher in paid.items()}
         self.found = {open_[number]: each for number, each in found.items()}
@@ -241,8 +252,12 @@ class _Desk:
         await changes.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
 
     async def _expired(self, repository: RedemptionRepository) -> list[Change]:
-        """The holds that have run out on what is taken now; those of promo codes with a limit have ended already."""
-        ids = self.lapsed_ids | {
+        """The holds that have run out on what is taken now; those of promo codes with a limit have ended already.
+
+        What the reservation held of other codes is left alone: those are not locked.
+        """
+        taken = {(change.redemption.reservation_code, key_of(change.redemption.code)) for change in self.new}
+        ids = {each.id for place, each in self.lapsed.items() if place in taken} | {
             found.held_by
             for found in self.found.values()
             if isinstance(found, FoundVoucher) and found.held_by and found.id in self.taken_vouchers

@@ -1,0 +1,171 @@
+"""What a redemption waits for, and what it never waits for."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from tests.concurrency.waiting import until_someone_waits
+from tests.conftest import NOW, Clock
+from tests.contract.redemption_requests import URL, act, made, reasons, redeem
+from tests.factories import Tenant, add_promo_codes, percent_code
+from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera.api.deps import Resources
+from tessera.kit.identifiers import new_id
+from tessera.promo_codes.rules import Status
+from tessera.promo_codes.service import NewPromoCode
+from tessera.provision import Addresses
+from tessera.redemptions import ledger, lifecycle, reservations
+from tessera.redemptions.repository import RedemptionRepository
+from tessera.vouchers.rules import ReservationStatus
+
+
+@pytest.fixture
+async def shop(resources: Resources, tenant: Tenant) -> Tenant:
+    """A tenant with limited codes, one for everybody and as often as anybody likes, and two vouchers."""
+    await add_promo_codes(
+        resources,
+        tenant,
+        percent_code(tenant, "FIRST", max_redemptions=2),
+        percent_code(tenant, "SECOND", max_redemptions=2),
+        percent_code(tenant, "EACH", max_redemptions=None, max_redemptions_per_candidate=1),
+        NewPromoCode(id=new_id(), name="FREE", status=Status.ACTIVE, discount_percent=10),
+        now=NOW,
+    )
+    partner = await add_partner(resources, tenant, "Acme Corp")
+    purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
+    await add_vouchers(resources, tenant, voucher(purchase, partner, "V1"), voucher(purchase, partner, "V2"))
+    return tenant
+
+
+@contextmanager
+def rivalling(addresses: Addresses) -> Iterator[psycopg.Connection]:
+    """Another one's transaction, which is rolled back."""
+    with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+        yield rival
+        rival.rollback()
+
+
+def lock(rival: psycopg.Connection, tenant: Tenant, code: str) -> None:
+    """Take the row of a promo code or of a voucher."""
+    for table, column in (("promo_codes", "name"), ("vouchers", "code")):
+        rival.execute(
+            f"select from {table} where organization_id = %s and {column} = %s for no key update", [tenant.id, code]
+        )
+
+
+async def status_of(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, str]) -> str:
+    found: str = (await client.get(f"{URL}/{redemption['id']}", headers=tenant.api_key)).json()["status"]
+    return found
+
+
+async def assert_recounted(resources: Resources, tenant: Tenant) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert (await ledger.verify(work)).discrepancies == []
+
+
+@pytest.mark.parametrize(("lapsed", "other"), [("FIRST", "SECOND"), ("V1", "V2"), ("FIRST", "V1"), ("V1", "FREE")])
+async def test_what_has_lapsed_on_another_code_of_the_reservation_is_left_alone(
+    client: httpx.AsyncClient, shop: Tenant, clock: Clock, addresses: Addresses, lapsed: str, other: str
+) -> None:
+    held = await made(client, shop, lapsed, holdSeconds=10)
+    clock.advance(seconds=10)
+    with rivalling(addresses) as rival:
+        # Who has this lock may end the hold as well; its uses are nobody else's to change.
+        lock(rival, shop, lapsed)
+        async with asyncio.timeout(10):
+            await made(client, shop, other)
+    assert await status_of(client, shop, held) == "Expired"
+
+
+async def test_what_has_lapsed_on_another_code_of_the_same_text_waits_for_both(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    shop: Tenant,
+    clock: Clock,
+    addresses: Addresses,
+    superuser: psycopg.Connection,
+) -> None:
+    held = await made(client, shop, "V1", holdSeconds=10)
+    clock.advance(seconds=10)
+    await add_promo_codes(resources, shop, percent_code(shop, "V1"), now=NOW)
+    with rivalling(addresses) as rival:
+        lock(rival, shop, "V1")
+        waiting = asyncio.create_task(redeem(client, shop, "V1"))
+        await until_someone_waits(superuser)
+    answer = await waiting
+    assert (answer.status_code, answer.json()["kind"]) == (201, "PromoCode")
+    assert await status_of(client, shop, held) == "Expired"
+    await assert_recounted(resources, shop)
+
+
+async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use_that_another_one_has_got(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    for code in ("EACH", "V1"):
+        held = await made(client, shop, code, holdSeconds=10)
+        clock.advance(seconds=9)
+        async with resources.database.unit_of_work(shop.id) as work:
+            await RedemptionRepository(work).lock_reservations(["RSV-1"])
+            waiting = asyncio.create_task(act(client, shop, held, "confirm"))
+            await until_someone_waits(superuser)
+            clock.advance(seconds=2)
+            await made(client, shop, code, "RSV-2")
+        confirmed = await waiting
+        assert (confirmed.status_code, confirmed.json()["state"]) == (409, "Expired")
+    await assert_recounted(resources, shop)
+
+
+async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_for_the_next_time(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    held = await made(client, shop, "FREE", holdSeconds=10)
+    clock.advance(seconds=10)
+
+    async def expire() -> int:
+        async with resources.database.unit_of_work(shop.id) as work:
+            return await lifecycle.expire(work, [UUID(held["id"])], now=clock.now)
+
+    async with resources.database.unit_of_work(shop.id) as work:
+        await RedemptionRepository(work).lock_reservations(["RSV-1"])
+        waiting = asyncio.create_task(expire())
+        await until_someone_waits(superuser)
+        moved = {"new_code": "RSV-2", "caller_id": None, "now": clock.now}
+        await reservations.change(work, "RSV-1", ReservationStatus.RESCHEDULED, **moved)
+    # Whoever changes the hold now has locked RSV-2.
+    assert await waiting == 0
+    assert await expire() == 1
+
+
+async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    await made(client, shop, "FIRST", "RSV-0")
+    with rivalling(addresses) as rival:
+        lock(rival, shop, "FIRST")
+        # It takes the last use, and gives it back by its rollback.
+        rival.execute(
+            "update promo_codes set redemption_count = max_redemptions where organization_id = %s and name = 'FIRST'",
+            [shop.id],
+        )
+        waiting = asyncio.create_task(redeem(client, shop, "FIRST", "RSV-1"))
+        await until_someone_waits(superuser)
+        assert not waiting.done()
+    assert (await waiting).status_code == 201
+    assert reasons(await redeem(client, shop, "FIRST", "RSV-2")) == [("/code", "UsedUp")]
+
+
+async def test_a_redemption_of_a_voucher_waits_for_the_lock_of_another_one(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    with rivalling(addresses) as rival:
+        lock(rival, shop, "V1")
+        waiting = asyncio.create_task(redeem(client, shop, "V1"))
+        await until_someone_waits(superuser)
+        await made(client, shop, "V2", "RSV-2")
+        assert not waiting.done()
+    assert (await waiting).status_code == 201
