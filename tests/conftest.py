@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,7 +68,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def addresses(cluster: str) -> Iterator[Addresses]:
     """A migrated database of this test process alone."""
-    name = f"tessera_test_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
+    with migrated(cluster, "test") as found:
+        yield found
+
+
+@contextmanager
+def migrated(cluster: str, purpose: str) -> Iterator[Addresses]:
+    """A migrated database for one purpose of this test process, dropped at the end."""
+    name = f"tessera_{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
     admin_url = make_url(cluster)
     login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(login, autocommit=True) as admin:

@@ -1,7 +1,7 @@
 """What the demonstration organizations hold: every example of the source documents, and one code for each answer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -110,6 +110,13 @@ def _examples(organization: DemoOrganization, exams: list[NewStoreExam], *, now:
         flat_discount=Decimal("49.50"),
         product_bundle_ids=(PRODUCT_BUNDLE_ID,),
     )
+    # For the storefront: a code whose only use is redeemed, one whose only use is held, and limits for each candidate.
+    yield replace(percent("LASTONE", 40), max_redemptions=1)
+    yield replace(percent("ONHOLD", 40), max_redemptions=1)
+    yield replace(percent("ONEEACH", 25), max_redemptions_per_candidate=1)
+    members = ("ada@example.com", "grace@example.com")
+    yield replace(percent("MEMBERS", 50), restrict_to_email_addresses=True, email_addresses=members)
+    yield replace(percent("NEVERMORE", 30, status=Status.INACTIVE, ends=yesterday), store_exam_ids=everything[-1:])
 
 
 def _limited(name: str, value: int, *, ends: datetime, exams: tuple[UUID, ...]) -> NewPromoCode:
