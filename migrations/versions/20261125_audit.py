@@ -94,6 +94,8 @@ def upgrade() -> None:
         op.execute(f"alter table {table} alter column status drop default")
         op.execute(f"alter table {table} add constraint {table}_status_check check (status in ('Active', 'Archived'))")
         op.execute(f"create index {table}_organization_id_status_id_index on {table} (organization_id, status, id)")
+    op.execute("alter table api_keys add column last_used_at timestamptz")
+    op.execute("create index users_organization_id_is_active_id_index on users (organization_id, is_active, id)")
     for statement in TABLES.split(";\n"):
         if statement.strip():
             op.execute(statement)
@@ -108,6 +110,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("drop function list_unsealed_organizations()")
     op.execute("drop table audit_seals, audit_unsealed, audit_entries")
+    op.execute("drop index users_organization_id_is_active_id_index")
+    op.execute("alter table api_keys drop column last_used_at")
     for table in SOLD:
         op.execute(f"alter table {table} drop column status")
     for table in MANAGED:
