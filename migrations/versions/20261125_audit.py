@@ -77,10 +77,9 @@ LIST_UNSEALED = """
 create function list_unsealed_organizations() returns setof uuid
 language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
-    select o.id from organizations o
+    select distinct organization_id from audit_unsealed
     where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and exists (select from audit_unsealed u where u.organization_id = o.id)
-    order by o.id
+    order by organization_id
 $$
 """
 

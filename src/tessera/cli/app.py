@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from tessera.cli import access, failures, identity, purchases, serving
+from tessera.cli import access, audit, failures, identity, purchases, serving
 
 app = typer.Typer(
     name="tessera",
@@ -24,6 +24,7 @@ app.add_typer(identity.organizations, name="organization", help="Organizations, 
 app.add_typer(identity.users, name="user", help="People, who call with tokens that are issued to them.")
 app.add_typer(identity.clients, name="client", help="Machines, which fetch tokens with a ClientId and a secret.")
 app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
+app.add_typer(audit.commands, name="audit", help="Every change: who, when, before and after.")
 app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 
