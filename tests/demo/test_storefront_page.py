@@ -393,3 +393,9 @@ async def test_only_the_files_of_the_page_itself_may_run_in_it(storefront_url: s
         "application/json",
     ]
     assert not {"style=", "<style", "onclick"} & {*answers[0].text.split()}
+
+
+async def test_a_page_that_took_this_address_by_another_name_reads_no_key(storefront_url: str) -> None:
+    async with httpx.AsyncClient(base_url=storefront_url) as client:
+        answer = await client.get("/demo/storefront/settings.json", headers={"Host": "shop.example.com"})
+    assert (answer.status_code, "apiKey" in answer.text) == (404, False)

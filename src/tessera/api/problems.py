@@ -91,7 +91,10 @@ def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
             return problem(405, "method-not-allowed", "Method not allowed", fact.message, headers=allow)
         case WrongState():
             return problem(409, "wrong-state", "Not in this state", fact.message, state=fact.state)
-        case Conflict() | KeyInUse():
+        case KeyInUse():
+            again, title = {"Retry-After": "1"}, "A request with this key is running"
+            return problem(409, "idempotency-key-in-use", title, fact.message, headers=again)
+        case Conflict():
             return problem(409, "conflict", "In conflict with what is there", fact.message)
         case VersionStale():
             return problem(412, "version-stale", "Changed meanwhile", fact.message)

@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.docs import HEADERS
+from tessera.api.facts import UnknownPath
 from tessera.demo import data
 from tessera.demo.load import Credentials
 
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 PATH = "/demo/storefront"
 FILES = Path(__file__).parent / "static"
 
@@ -25,7 +27,10 @@ def install(app: FastAPI, organization: Credentials) -> None:
     settings = _settings(organization)
 
     @app.get(f"{PATH}/settings.json", include_in_schema=False)
-    async def tell() -> Response:
+    async def tell(request: Request) -> Response:
+        # A page of somebody else's that was made to have this address, by its own name, must not read the key.
+        if request.url.hostname not in LOOPBACK_NAMES:
+            raise UnknownPath
         return JsonAnswer(settings, headers=HEADERS | {"Cache-Control": "no-store"})
 
     # Addresses in the page are relative to its own, so that it also works where a proxy serves it under a prefix.
