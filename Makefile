@@ -18,6 +18,7 @@ test: $(BIN)/.development
 # Each starts a Postgres and servers of its own; QUICK=1 for a short run with less data.
 bench: $(BIN)/.development
 	@$(BIN)/python -m benchmarks.validate_promo_code
+	@$(BIN)/python -m benchmarks.redeem
 	@$(BIN)/python -m benchmarks.issue_vouchers
 	@$(BIN)/python -m benchmarks.list_vouchers
 

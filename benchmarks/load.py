@@ -1,4 +1,4 @@
-"""The load generator: keep-alive connections that send one ready-made request after the other.
+"""The load generator: keep-alive connections that send ready-made requests, in their order, one after the other.
 
 Run as `python -m benchmarks.load PORT CONNECTIONS SECONDS < requests`, with one request a line (base64); prints JSON.
 It is a process of its own, so that its work is not the server's.
@@ -6,10 +6,11 @@ It is a process of its own, so that its work is not the server's.
 
 import asyncio
 import base64
+import itertools
 import json
-import random
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import uvloop
@@ -23,13 +24,12 @@ class Tally:
     statuses: dict[int, int] = field(default_factory=dict)
 
 
-async def send_until(deadline: float, port: int, requests: list[bytes], tally: Tally) -> None:
-    """Send requests drawn at random over one connection, each after the answer to the one before."""
+async def send_until(deadline: float, port: int, requests: Iterator[bytes], tally: Tally) -> None:
+    """Send the next requests over one connection, each after the answer to the one before."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    draw = random.Random(id(writer)).choice
     while time.perf_counter() < deadline:
         began = time.perf_counter()
-        writer.write(draw(requests))
+        writer.write(next(requests))
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
@@ -41,9 +41,11 @@ async def send_until(deadline: float, port: int, requests: list[bytes], tally: T
 
 async def run(port: int, connections: int, seconds: float, requests: list[bytes]) -> dict[str, object]:
     """One measurement after a short warm-up."""
-    await asyncio.gather(*(send_until(time.perf_counter() + 0.5, port, requests, Tally()) for _ in range(connections)))
+    ordered_requests = itertools.cycle(requests)
+    warm = time.perf_counter() + 0.5
+    await asyncio.gather(*(send_until(warm, port, ordered_requests, Tally()) for _ in range(connections)))
     tally, began = Tally(), time.perf_counter()
-    await asyncio.gather(*(send_until(began + seconds, port, requests, tally) for _ in range(connections)))
+    await asyncio.gather(*(send_until(began + seconds, port, ordered_requests, tally) for _ in range(connections)))
     elapsed = time.perf_counter() - began
     ordered = sorted(tally.latencies)
     quantiles = {f"p{q}": round(ordered[len(ordered) * q // 100] * 1000, 3) for q in (50, 95, 99)}

@@ -82,6 +82,14 @@ def wait_until_ready(port: int) -> None:
             return
 
 
+def post(path: str, headers: dict[str, str], body: object) -> bytes:
+    """A POST request with a JSON body as it goes over the wire."""
+    content = json.dumps(body).encode()
+    more = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(content))}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in (more | headers).items())]
+    return "\r\n".join([*lines, "", ""]).encode() + content
+
+
 def get(path: str, headers: dict[str, str]) -> bytes:
     """A GET request as it goes over the wire."""
     lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from playwright.async_api import Browser, async_playwright
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -26,6 +27,7 @@ from tessera.kit import embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
 from tests import factories
+from tests.browsing import ARGUMENTS, CHROMIUM
 from tests.factories import Tenant
 from tests.live import serving
 
@@ -68,7 +70,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def addresses(cluster: str) -> Iterator[Addresses]:
     """A migrated database of this test process alone."""
-    name = f"tessera_test_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
+    with migrated(cluster, "test") as found:
+        yield found
+
+
+@contextmanager
+def migrated(cluster: str, purpose: str) -> Iterator[Addresses]:
+    """A migrated database for one purpose of this test process, dropped at the end."""
+    name = f"tessera_{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
     admin_url = make_url(cluster)
     login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(login, autocommit=True) as admin:
@@ -148,6 +157,13 @@ async def tenant(resources: Resources, clock: Clock) -> Tenant:
 async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
     """Another organization with the same things under the same names."""
     return await factories.create_tenant(resources, now=clock.now)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A browser for tests that need Chromium; the others skip themselves."""
+    async with async_playwright() as playwright:
+        yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture

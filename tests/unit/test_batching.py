@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from tessera.kit.batching import Batcher
+from tessera.kit.batching import Batcher, Batchers
+from tessera.kit.errors import NotFound
 
 
 class Oracle:
@@ -20,6 +21,8 @@ class Oracle:
         await self.gate.wait()
         if 13 in questions:
             raise LookupError("13")
+        if 404 in questions:
+            raise NotFound("404")
         return [f"answer {question}" for question in questions]
 
 
@@ -69,15 +72,42 @@ async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
     assert oracle.batches == [[0], [1], [2, 3]]
 
 
-async def test_an_exception_reaches_everyone_in_its_batch_and_nobody_else() -> None:
+async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, lanes=1)
-    tasks = [*await asked(batcher, 1), *await asked(batcher, 13, 14)]
+    tasks = [*await asked(batcher, 1), *await asked(batcher, 404, 14)]
     oracle.gate.set()
     first, *others = await asyncio.gather(*tasks, return_exceptions=True)
     assert first == "answer 1"
-    assert [repr(other) for other in others] == ["LookupError('13')"] * 2
-    assert await batcher.ask(15) == "answer 15"
+    assert [repr(other) for other in others] == ["NotFound('404')"] * 2
+    assert oracle.batches == [[1], [404, 14]]
+
+
+async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
+    tasks = [*await asked(batcher, 1), *await asked(batcher, 12, 13, 14)]
+    oracle.gate.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [str(answer) for answer in answers] == ["answer 1", "answer 12", "13", "answer 14"]
+    assert oracle.batches == [[1], [12, 13, 14], [12], [13], [14]]
+
+
+async def test_topics_are_answered_apart_and_forgotten_when_they_are_idle() -> None:
+    oracles: dict[str, Oracle] = {"a": Oracle(), "b": Oracle()}
+
+    async def ask_all(topic: str, questions: Sequence[int]) -> list[str]:
+        return [f"{topic}: {answer}" for answer in await oracles[topic](questions)]
+
+    batchers = Batchers(ask_all, lanes=1)
+    tasks = [asyncio.create_task(batchers.ask(topic, number)) for number in range(3) for topic in "ab"]
+    await asyncio.sleep(0.01)
+    assert len(batchers._by_topic) == 2
+    for oracle in oracles.values():
+        oracle.gate.set()
+    assert await asyncio.gather(*tasks) == [f"{topic}: answer {number}" for number in range(3) for topic in "ab"]
+    assert [oracle.batches for oracle in oracles.values()] == [[[0, 1, 2]]] * 2
+    assert batchers._by_topic == {}
 
 
 async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:

@@ -26,22 +26,31 @@ PARAMETER: dict[str, Any] = {
 }
 
 
-async def once(request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonAnswer]]) -> Response:
+async def once(
+    request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonAnswer]], *, secret: str | None = None
+) -> Response:
     """The answer of `effect`; with an `Idempotency-Key`, of its first run, for the same body at the same path.
 
-    Raises KeyMalformed, KeyReused, KeyInUse.
+    The field named `secret` is in the first answer alone: what is kept for the others has null there. Raises
+    KeyMalformed, KeyReused, KeyInUse.
     """
     key = request.headers.get(HEADER)
     if not key:
         return await effect()
+    given: list[JsonAnswer] = []
 
     async def kept() -> tuple[int, bytes]:
-        answer = await effect()
-        return answer.status_code, bytes(answer.body)
+        given.append(await effect())
+        body = bytes(given[0].body)
+        return given[0].status_code, _without(secret, body) if secret else body
 
     keyed = KeyedRequest(caller.principal.id, key, await digest_of(request))
     status, body = await service.once(caller.work, keyed, now=caller.now, effect=kept)
-    return Response(body, status, media_type="application/json")
+    return given[0] if given else Response(body, status, media_type="application/json")
+
+
+def _without(secret: str, body: bytes) -> bytes:
+    return orjson.dumps(orjson.loads(body) | {secret: None})
 
 
 async def digest_of(request: Request) -> bytes:

@@ -24,6 +24,7 @@ from tessera.kit.errors import (
     Fact,
     Invalid,
     LacksFunctionPoint,
+    NotAllowed,
     NotAuthenticated,
     NotFound,
     VersionStale,
@@ -78,6 +79,8 @@ def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
             return problem(400, "malformed-request", "The request cannot be read", fact.message)
         case LacksFunctionPoint():
             return problem(403, "function-point-missing", "The right is missing", fact.message)
+        case NotAllowed():
+            return problem(403, "not-allowed", "Not allowed", fact.message)
         case NotAuthenticated():
             challenge = {"WWW-Authenticate": "Bearer"}
             return problem(401, "not-authenticated", "A credential is needed", fact.message, headers=challenge)
@@ -157,6 +160,11 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
 def documented_conflict(kind: str, title: str, description: str, **more: object) -> dict[str, Any]:
     """The 409 of an operation for the OpenAPI document, with what the problem tells beyond its kind."""
     return _as_problem(answer(ProblemModel, description, _example(409, kind, title) | more))
+
+
+def documented_malformed() -> dict[str, Any]:
+    """The 400 of an operation that reads no body, for the OpenAPI document: of its `Idempotency-Key` alone."""
+    return _documented(400, "The header cannot be read.", "malformed-request", "The request cannot be read")
 
 
 def _documented(status: int, description: str, kind: str, title: str) -> dict[str, Any]:

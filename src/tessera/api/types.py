@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -80,7 +82,8 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401
     return value
 
 
-def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+def read_texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """The texts of a JSON list."""
     if not isinstance(value, list):
         raise refuse("NotList", "must be a list of strings")
     return tuple(_text(item) for item in value)
@@ -126,7 +129,7 @@ def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[
-    tuple[str, ...], BeforeValidator(_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
+    tuple[str, ...], BeforeValidator(read_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
 ]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
@@ -145,3 +148,21 @@ def _email(value: Any) -> str:  # noqa: ANN401
 
 
 EmailText = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
+
+
+def _money(value: Any) -> Decimal:  # noqa: ANN401
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise refuse("NotNumber", "must be a number")
+    # By way of its text, as the caller wrote it: the float itself is not quite the decimal.
+    return Decimal(str(value))
+
+
+def _uuid(value: Any) -> UUID:  # noqa: ANN401
+    try:
+        return UUID(value)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise refuse("NotUuid", "must be a UUID") from error
+
+
+Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "minimum": 0})]
+Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]

@@ -10,6 +10,7 @@ from sqlalchemy import Text, Uuid, any_, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
+from tessera.catalog.rules import Status
 from tessera.kit.database import UnitOfWork
 from tessera.kit.text import key_of
 
@@ -52,36 +53,40 @@ class CatalogRepository:
         self._organization_id = work.organization_id
 
     async def find_store_exams(self, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
-        """Id and own spelling of the store exams with these codes, by the code's key."""
+        """Id and own spelling of the store exams on sale with these codes, by the code's key."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
             StoreExam.organization_id == self._organization_id,
             # One parameter however many codes: a statement cannot have more than 65,535 of them.
             StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
+            StoreExam.status == Status.ACTIVE,
         )
         rows = await self._connection.execute(statement)
         return {row.code_key: (row.id, row.code) for row in rows}
 
     async def find_store_exam_products(self, codes: Collection[str]) -> dict[str, Product]:
-        """The store exams with these codes, by the code's key."""
+        """The store exams on sale with these codes, by the code's key."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code, StoreExam.price).where(
             StoreExam.organization_id == self._organization_id,
             StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
+            StoreExam.status == Status.ACTIVE,
         )
         rows = await self._connection.execute(statement)
         return {row.code_key: Product(row.id, row.code, None, row.price) for row in rows}
 
     async def find_bundle_products(self, bundle_ids: Collection[UUID]) -> dict[UUID, Product]:
-        """The product bundles with these ids."""
+        """The product bundles on sale with these ids."""
         statement = select(ProductBundle.id, ProductBundle.price).where(
             ProductBundle.organization_id == self._organization_id,
             ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
+            ProductBundle.status == Status.ACTIVE,
         )
         rows = await self._connection.execute(statement)
         return {row.id: Product(None, None, row.id, row.price) for row in rows}
 
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
         """Add store exams; a code that is taken raises the driver's error."""
-        rows = [{"organization_id": self._organization_id, "created_at": now, **asdict(exam)} for exam in exams]
+        common = {"organization_id": self._organization_id, "status": Status.ACTIVE, "created_at": now}
+        rows = [common | asdict(exam) for exam in exams]
         await self._connection.execute(insert(StoreExam), rows)
 
     async def add_product_bundle(self, bundle: NewProductBundle, *, now: datetime) -> None:
@@ -92,6 +97,7 @@ class CatalogRepository:
                 id=bundle.id,
                 name=bundle.name,
                 price=bundle.price,
+                status=Status.ACTIVE,
                 created_at=now,
             )
         )

@@ -1,7 +1,7 @@
 """What the demonstration organizations hold: every example of the source documents, and one code for each answer."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -37,6 +37,20 @@ EXAMS = (
     ("NCP-AII", "AI Infrastructure", "250.00"),
     ("CLD-100", "Cloud Essentials", "99.50"),
     ("SEC-200", "Security Practice", "320.00"),
+)
+
+# Codes that show a storefront what there is to see.
+SAMPLES = (
+    ("WELCOME", "takes a percentage off"),
+    ("PER10", "takes $10 off"),
+    ("GLOBAL5", "is good everywhere"),
+    ("SPRING-UNUSED", "is a voucher: it pays for all"),
+    ("MEMBERS", "is for ada@example.com"),
+    ("ONEEACH", "works once for each candidate"),
+    ("LASTONE", "is used up"),
+    ("ONHOLD", "is held by somebody"),
+    ("SPRING-RESERVED", "is a voucher that has been used"),
+    ("NEVERMORE", "breaks several rules"),
 )
 
 
@@ -110,6 +124,13 @@ def _examples(organization: DemoOrganization, exams: list[NewStoreExam], *, now:
         flat_discount=Decimal("49.50"),
         product_bundle_ids=(PRODUCT_BUNDLE_ID,),
     )
+    # For the storefront: a code whose only use is redeemed, one whose only use is held, and limits for each candidate.
+    yield replace(percent("LASTONE", 40), max_redemptions=1)
+    yield replace(percent("ONHOLD", 40), max_redemptions=1)
+    yield replace(percent("ONEEACH", 25), max_redemptions_per_candidate=1)
+    members = ("ada@example.com", "grace@example.com")
+    yield replace(percent("MEMBERS", 50), restrict_to_email_addresses=True, email_addresses=members)
+    yield replace(percent("NEVERMORE", 30, status=Status.INACTIVE, ends=yesterday), store_exam_ids=everything[-1:])
 
 
 def _limited(name: str, value: int, *, ends: datetime, exams: tuple[UUID, ...]) -> NewPromoCode:

@@ -7,7 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from tessera.catalog import service as catalog
-from tessera.demo import data
+from tessera.demo import data, redemptions
 from tessera.demo import vouchers as demo_vouchers
 from tessera.demo.data import DemoOrganization
 from tessera.demo.vouchers import PARTNER_NAME
@@ -93,6 +93,7 @@ async def _load_organization(database: Database, organization: DemoOrganization,
         await catalog.add_product_bundle(work, data.product_bundle(exams), now=now)
         await promo_codes.add_all(work, list(data.promo_codes(organization, exams, now=now)), now=now)
         await demo_vouchers.load(work, exams, bulk_purchases=organization.bulk_purchases, now=now)
+        await redemptions.load(work, now=now)
         return work.organization_id
 
 

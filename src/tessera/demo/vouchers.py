@@ -19,7 +19,7 @@ from tessera.vouchers.programs.service import NewProgram
 from tessera.vouchers.purchases import rules as purchase_rules
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.service import NewPurchase
-from tessera.vouchers.rules import PurchaseStatus, ReservationStatus, Status
+from tessera.vouchers.rules import PurchaseStatus, Status
 from tessera.vouchers.vouchers import service as vouchers
 from tessera.vouchers.vouchers.service import NewVoucher
 
@@ -46,9 +46,9 @@ async def load(work: UnitOfWork, exams: Sequence[NewStoreExam], *, bulk_purchase
     await purchases.add_all(work, [replace(order, status=_before_issue(order)) for order in orders])
     for order in made:
         await purchases.issue(work, purchase_id=order.id, now=order.purchased_at)
-    showcase = _order(market, PARTNER_NAME, PROGRAM_NAME, quantity=8, quantity_used=2, now=now - timedelta(days=40))
+    showcase = _order(market, PARTNER_NAME, PROGRAM_NAME, quantity=8, now=now - timedelta(days=40))
     await purchases.add_all(work, [showcase])
-    await vouchers.add_all(work, list(_showcase(showcase, market, now=now)))
+    await vouchers.add_all(work, list(_showcase(showcase, now=now)))
 
 
 async def _load_market(work: UnitOfWork, exams: Sequence[NewStoreExam], *, now: datetime) -> Market:
@@ -126,7 +126,7 @@ async def _load_users(work: UnitOfWork, market: Market, *, now: datetime) -> Non
             partner_id=market.partners[partner],
             now=now,
         )
-    await identity.deactivate_user(work, email="linus@acme.example.com")
+    await identity.deactivate_user(work, now=now, email="linus@acme.example.com")
 
 
 def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
@@ -158,9 +158,7 @@ def _bulk_orders(market: Market, count: int, *, now: datetime) -> Iterator[NewPu
         yield _order(market, partner, PROGRAM_NAME, quantity=1000, now=now - timedelta(days=20 - number % 20))
 
 
-def _order(
-    market: Market, partner: str, program: str, *, quantity: int, quantity_used: int = 0, now: datetime
-) -> NewPurchase:
+def _order(market: Market, partner: str, program: str, *, quantity: int, now: datetime) -> NewPurchase:
     return NewPurchase(
         id=new_id(),
         partner_id=market.partners[partner],
@@ -168,7 +166,6 @@ def _order(
         code=codes.new_purchase_code(),
         status=PurchaseStatus.COMPLETE,
         quantity=quantity,
-        quantity_used=quantity_used,
         amount_paid=Decimal(0),
         notes=f"Demonstration purchase of {quantity} vouchers",
         purchased_by_first_name=purchases.SYSTEM_USER[0],
@@ -181,9 +178,8 @@ def _before_issue(order: NewPurchase) -> PurchaseStatus:
     return PurchaseStatus.VOUCHER_CREATION if order.status is PurchaseStatus.COMPLETE else order.status
 
 
-def _showcase(order: NewPurchase, market: Market, *, now: datetime) -> Iterator[NewVoucher]:
-    """One voucher in each state that the document shows."""
-    exam = market.exams[0].id
+def _showcase(order: NewPurchase, *, now: datetime) -> Iterator[NewVoucher]:
+    """One voucher in each state that the document shows, those of which redemptions make more included."""
 
     def voucher(code: str) -> NewVoucher:
         return NewVoucher(
@@ -197,29 +193,11 @@ def _showcase(order: NewPurchase, market: Market, *, now: datetime) -> Iterator[
     def assigned(code: str, email: str) -> NewVoucher:
         return replace(voucher(code), assigned_at=now - timedelta(days=10), recipient_email=email)
 
-    def used(code: str, email: str, status: ReservationStatus) -> NewVoucher:
-        return replace(
-            assigned(code, email),
-            reservation_code=f"RSV-{code}",
-            reservation_status=status,
-            store_exam_id=exam,
-            used_at=now - timedelta(days=5),
-            used_by_person_id="P-4711",
-            used_by_client_candidate_id="C-17",
-            used_by_first_name="Ada",
-            used_by_last_name="Byron",
-        )
-
     yield voucher("UNUSED")
     yield assigned("ASSIGNED", "ada@example.com")
     yield replace(voucher("EXPIRED"), expires_at=now - timedelta(days=1))
     yield replace(voucher("SWITCHEDOFF"), is_active=False)
-    yield used("RESERVED", "ada@example.com", ReservationStatus.CREATED)
-    yield used("COMPLETED", "grace@acme.example.com", ReservationStatus.COMPLETED)
-    yield replace(
-        assigned("CANCELLED", "ada@example.com"),
-        reservation_code="RSV-CANCELLED",
-        reservation_status=ReservationStatus.CANCELLED,
-        store_exam_id=exam,
-    )
+    yield assigned("RESERVED", "ada@example.com")
+    yield assigned("COMPLETED", "grace@acme.example.com")
+    yield assigned("CANCELLED", "ada@example.com")
     yield voucher("SPARE")

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
+from tessera.kit.errors import Fact
+
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 Topic = TypeVar("Topic", bound=Hashable)
@@ -13,7 +15,8 @@ Topic = TypeVar("Topic", bound=Hashable)
 class Batcher(Generic[Question, Answer]):
     """Answers questions in batches, with no delay when idle.
 
-    `ask_all` answers a batch in its order, or raises for all of it. At most `lanes` batches of at most `limit`
+    `ask_all` answers a batch in its order, or raises a fact for all of it; after anything else that it raises, each
+    question is asked alone, so it must have changed nothing. At most `lanes` batches of at most `limit`
     questions are under way; what comes meanwhile is the next batch.
     """
 
@@ -54,14 +57,22 @@ class Batcher(Generic[Question, Answer]):
         try:
             answers = await self._ask_all([question for question, _ in batch])
             answered = list(zip(batch, answers, strict=True))
-        except Exception as error:  # noqa: BLE001 - handed on to everyone who asked, never dropped
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - handed on to those who asked, never dropped
+            await self._refuse(batch, error)
             return
         for (_, future), answer in answered:
             if not future.done():  # its caller may have gone away
                 future.set_result(answer)
+
+    async def _refuse(self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
+        if not isinstance(error, Fact) and len(batch) > 1:
+            # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other.
+            for one in batch:
+                await self._answer([one])
+            return
+        for _, future in batch:
+            if not future.done():
+                future.set_exception(error)
 
 
 class Batchers(Generic[Topic, Question, Answer]):

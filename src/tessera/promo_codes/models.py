@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit import versions
 from tessera.kit.database import Base, Timestamp
 
 # The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
@@ -75,6 +76,7 @@ class PromoCode(Base):
     is_listed: Mapped[bool] = mapped_column(Computed(LISTED, persisted=True))
     notes: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class PromoCodeStoreExam(Base):

@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, any_, bindparam, insert, literal, select, update
+from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, any_, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import StoreExam
 from tessera.kit import cursors
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.rows import insert_rows, row_of
 from tessera.kit.text import key_of
 from tessera.redemptions.models import LedgerEntry, Reservation
 from tessera.redemptions.models import Redemption as RedemptionTable
@@ -132,12 +133,12 @@ class RedemptionRepository:
 
     async def add_reservations(self, reservations: Sequence[FoundReservation]) -> None:
         """Add reservations whose codes the caller has locked."""
-        rows = [{"organization_id": self._organization_id, **asdict(each)} for each in reservations]
-        await self._connection.execute(insert(Reservation), rows)
+        rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
+        await insert_rows(self._connection, Reservation, rows)
 
     async def change_reservation(self, changed: FoundReservation) -> None:
         """Write a reservation, which the caller has locked, as it is now."""
-        values = asdict(changed)
+        values = row_of(changed)
         await self._connection.execute(
             update(Reservation)
             .where(Reservation.organization_id == self._organization_id, Reservation.id == values.pop("id"))
@@ -226,11 +227,11 @@ class RedemptionRepository:
 
     async def add(self, redemptions: Sequence[Redemption]) -> None:
         """Add redemptions, whose reservations and codes the caller has locked."""
-        rows = [{"organization_id": self._organization_id, **asdict(each)} for each in redemptions]
+        rows = [{"organization_id": self._organization_id, **row_of(each)} for each in redemptions]
         for row in rows:
             for column in _OF_OTHERS:
                 del row[column]
-        await self._connection.execute(insert(RedemptionTable), rows)
+        await insert_rows(self._connection, RedemptionTable, rows)
 
     async def change(self, redemptions: Sequence[Redemption]) -> None:
         """Write the status of redemptions, which the caller has locked, as it is now."""
@@ -254,8 +255,8 @@ class RedemptionRepository:
 
     async def append(self, entries: Sequence[NewLedgerEntry]) -> None:
         """Append to the ledger."""
-        rows = [{"organization_id": self._organization_id, **asdict(entry)} for entry in entries]
-        await self._connection.execute(insert(LedgerEntry), rows)
+        rows = [{"organization_id": self._organization_id, **row_of(entry)} for entry in entries]
+        await insert_rows(self._connection, LedgerEntry, rows)
 
     async def list_lapsed(self, *, now: datetime) -> list[tuple[UUID, UUID]]:
         """Up to 200 holds of every organization that have run out; none unless the platform itself is pinned."""

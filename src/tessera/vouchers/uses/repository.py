@@ -1,7 +1,7 @@
 """Statements on vouchers at the moment of sale: finding, holding, using and giving them back."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import Use
 from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.rows import row_of
 from tessera.vouchers import codes
 from tessera.vouchers.models import Voucher
 from tessera.vouchers.rules import ReservationStatus
@@ -101,7 +102,7 @@ class VoucherUseRepository:
 
     async def use(self, uses: Sequence[VoucherUse]) -> None:
         """Mark vouchers, which the caller has locked, as used; none is held any longer."""
-        rows = [{f"new_{field}": value for field, value in asdict(use).items()} for use in uses]
+        rows = [{f"new_{field}": value for field, value in row_of(use).items()} for use in uses]
         values: dict[str, Any] = {
             field: bindparam(f"new_{field}") for field in VoucherUse.__dataclass_fields__ if field != "id"
         }
@@ -127,6 +128,8 @@ class VoucherUseRepository:
         )
 
     async def _change(self, change: Update, rows: Sequence[dict[str, Any]]) -> None:
+        # Whoever manages the voucher meanwhile has read what is no longer so.
+        change = change.values(version=Voucher.version + 1)
         own = change.where(Voucher.organization_id == self._organization_id, Voucher.id == bindparam("voucher_id"))
         await self._connection.execute(own, list(rows))
 

@@ -1,0 +1,59 @@
+"""What candidates of a demonstration organization have booked, made as a storefront makes it."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from tessera.catalog.rules import ProductChoice
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Fact
+from tessera.redemptions import redeeming, reservations
+from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions.rules import MAX_HOLD_SECONDS
+from tessera.vouchers.rules import ReservationStatus
+
+ADA = Candidate(
+    person_id="P-4711", client_candidate_id="C-17", first_name="Ada", last_name="Byron", email="ada@example.com"
+)
+GRACE = Candidate(
+    person_id="P-4712", client_candidate_id="C-18", first_name="Grace", last_name="Hopper", email="grace@example.com"
+)
+EXAM = ProductChoice(store_exam_code="NCA-GENL")
+
+# What became of the bookings; the others are still to come.
+ENDINGS = {
+    "RSV-COMPLETED": ReservationStatus.COMPLETED,
+    "RSV-CANCELLED": ReservationStatus.CANCELLED,
+    "RSV-1003": ReservationStatus.NO_SHOW,
+    "RSV-1004": ReservationStatus.CANCELLED,
+}
+
+
+async def load(work: UnitOfWork, *, now: datetime) -> None:
+    """Book with vouchers and promo codes five days ago, tell what became of it, and begin one long hold."""
+    await _redeem(work, list(_bookings()), now=now - timedelta(days=5))
+    for code, status in ENDINGS.items():
+        await reservations.change(work, code, status, new_code=None, caller_id=None, now=now - timedelta(days=1))
+    hold = replace(_booking("ONHOLD", "RSV-1007", GRACE), hold=timedelta(seconds=MAX_HOLD_SECONDS))
+    await _redeem(work, [hold], now=now)
+
+
+async def _redeem(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> None:
+    for answer in await redeeming.redeem_all(work, drafts, now=now):
+        if isinstance(answer, Fact):
+            raise answer
+
+
+def _bookings() -> Iterator[RedemptionDraft]:
+    for state in ("RESERVED", "COMPLETED", "CANCELLED"):
+        yield _booking(f"SPRING-{state}", f"RSV-{state}", ADA)
+    yield _booking("WELCOME", "RSV-1001", ADA)
+    yield _booking("WELCOME", "RSV-1002", GRACE)
+    yield _booking("PER10", "RSV-1003", GRACE)
+    yield _booking("WELCOME", "RSV-1004", GRACE)
+    yield _booking("LASTONE", "RSV-1005", ADA)
+    yield _booking("GLOBAL5", "RSV-1006", ADA)
+
+
+def _booking(code: str, reservation_code: str, candidate: Candidate) -> RedemptionDraft:
+    return RedemptionDraft(code=code, reservation_code=reservation_code, product=EXAM, candidate=candidate, hold=None)

@@ -1,0 +1,81 @@
+"""`tessera ledger verify`: everything that is counted is recounted, and what was tampered with is named."""
+
+import json
+
+import httpx
+import psycopg
+import pytest
+from tests.cli.conftest import Run
+from tests.conftest import NOW
+from tests.contract.redemption_requests import act, made
+from tests.factories import Tenant, add_promo_codes, percent_code
+from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera.api.deps import Resources
+
+
+@pytest.fixture
+async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> Tenant:
+    """A tenant with a redeemed, a held and a cancelled use of a promo code, and a used voucher."""
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
+    partner = await add_partner(resources, tenant, "Acme Corp")
+    purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
+    await add_vouchers(resources, tenant, voucher(purchase, partner, "PAID"), voucher(purchase, partner, "SPARE"))
+    await made(client, tenant, "SPRING", "RSV-1")
+    await made(client, tenant, "SPRING", "RSV-2", holdSeconds=60)
+    await act(client, tenant, await made(client, tenant, "SPRING", "RSV-3"), "cancel")
+    await made(client, tenant, "PAID", "RSV-1")
+    return tenant
+
+
+def test_all_is_well(run: Run, shop: Tenant) -> None:
+    done = run("ledger", "verify", "--organization", shop.name, "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"redemptions": 4, "entries": 5, "discrepancies": 0})
+
+
+@pytest.mark.parametrize(
+    ("tampering", "found"),
+    [
+        (
+            "update promo_codes set redemption_count = 2",
+            ("promo code", "SPRING", "2 redeemed, 1 held", "1 redeemed, 1 held"),
+        ),
+        ("update promo_codes set held_count = 0", ("promo code", "SPRING", "1 redeemed, 0 held", "1 redeemed, 1 held")),
+        ("update voucher_purchases set quantity_used = 0", ("purchase", "VP-1", "0 used", "1 used")),
+        ("update vouchers set used_at = null", ("voucher", "PAID", "0 used, 0 held", "1 used, 0 held")),
+        (
+            "update vouchers set used_at = now(), used_by_person_id = 'P', used_by_client_candidate_id = 'C',"
+            " used_by_first_name = 'A', used_by_last_name = 'B', reservation_code = 'R',"
+            " reservation_status = 'Created', store_exam_id = (select store_exam_id from redemptions limit 1)",
+            ("voucher", "SPARE", "1 used, 0 held", "0 used, 0 held"),
+        ),
+        (
+            "update redemptions set status = 'Released' where status = 'Held' and",
+            ("redemption", None, "Released after 1", "Held after 1"),
+        ),
+        (
+            "delete from redemption_ledger where number = 2 and",
+            ("redemption", None, "Cancelled after 2", "Redeemed after 1"),
+        ),
+    ],
+)
+def test_what_was_tampered_with_is_named(
+    run: Run,
+    shop: Tenant,
+    superuser: psycopg.Connection,
+    tampering: str,
+    found: tuple[str, str | None, str, str],
+) -> None:
+    kind, name, shown, counted = found
+    only = f" code = '{name}' and" if kind == "voucher" else ""
+    clause = tampering if tampering.endswith(" and") else f"{tampering} where{only}"
+    superuser.execute(
+        f"{clause} organization_id = '{shop.id}'".replace(  # type: ignore[arg-type]
+            "from redemptions limit", f"from redemptions where organization_id = '{shop.id}' limit"
+        )
+    )
+    done = run("ledger", "verify", "--organization", shop.name, "--json")
+    assert done.returncode == 1
+    told = [row for row in json.loads(done.stdout) if row["kind"] == kind]
+    assert [(row["shown"], row["ledger"]) for row in told] == [(shown, counted)]
+    assert name is None or told[0]["name"] == name

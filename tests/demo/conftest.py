@@ -1,0 +1,45 @@
+"""A database that holds the demonstration data, and nothing else."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from tests.conftest import TOKEN_KEYS, migrated
+
+from tessera.demo import load
+from tessera.demo.load import Credentials
+from tessera.kit.clock import clock
+from tessera.kit.database import Database
+from tessera.kit.tokens import TokenSigner
+from tessera.provision import Addresses
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """The demonstration data, and when it was loaded."""
+
+    addresses: Addresses
+    directory: Path
+    credentials: list[Credentials]
+    loaded_at: datetime
+
+
+@pytest.fixture(scope="module")
+def demonstration(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    """As it is loaded; what the tests of a module do with it is seen by them alone."""
+    directory = tmp_path_factory.mktemp("demo")
+    with migrated(cluster, "demo") as addresses:
+        now = clock()
+        yield Demonstration(addresses, directory, asyncio.run(load_into(addresses, directory, now=now)), now)
+
+
+async def load_into(addresses: Addresses, directory: Path, *, now: datetime) -> list[Credentials]:
+    database = Database(addresses.application)
+    try:
+        signer = TokenSigner(TOKEN_KEYS)
+        return await load.load(database, signer, directory=directory, base_url="http://testserver", now=now)
+    finally:
+        await database.close()
