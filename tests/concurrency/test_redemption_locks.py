@@ -15,12 +15,14 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.deps import Resources
+from tessera.catalog.rules import ProductChoice
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, reservations
-from tessera.redemptions.repository import RedemptionRepository
+from tessera.redemptions import ledger, lifecycle, redeeming, reservations
+from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions.repository import Redemption, RedemptionRepository
 from tessera.vouchers.rules import ReservationStatus
 
 
@@ -169,3 +171,56 @@ async def test_a_redemption_of_a_voucher_waits_for_the_lock_of_another_one(
         await made(client, shop, "V2", "RSV-2")
         assert not waiting.done()
     assert (await waiting).status_code == 201
+
+
+def draft(reservation: str) -> RedemptionDraft:
+    return RedemptionDraft(
+        code="FREE",
+        reservation_code=reservation,
+        product=ProductChoice(store_exam_code="NCA-GENL"),
+        candidate=Candidate(
+            person_id="P-1", client_candidate_id="C-1", first_name="Ada", last_name="Byron", email="ada@example.com"
+        ),
+        hold=None,
+    )
+
+
+SHARED = ("promo_codes", "promo_code_store_exams", "store_exams", "product_bundles", "api_keys")
+
+
+def locked_rows(superuser: psycopg.Connection, tenant: Tenant) -> dict[str, list[tuple[str]]]:
+    """Who has locked or changed each of the tenant's rows that redemptions share; 0 for nobody."""
+    columns = dict.fromkeys(SHARED, "organization_id") | {"organizations": "id"}
+    return {
+        table: superuser.execute(f"select distinct xmax::text from {table} where {column} = %s", [tenant.id]).fetchall()
+        for table, column in columns.items()
+    }
+
+
+async def test_redemptions_of_an_unlimited_code_share_no_lock(
+    resources: Resources, shop: Tenant, superuser: psycopg.Connection
+) -> None:
+    open_ = "select count(*) from pg_locks join pg_stat_activity using (pid) where datname = current_database()"
+    async with (
+        asyncio.timeout(30),
+        resources.database.unit_of_work(shop.id) as first,
+        resources.database.unit_of_work(shop.id) as second,
+    ):
+        for work, reservation in ((first, "RSV-1"), (second, "RSV-2")):
+            (made_,) = await redeeming.redeem_all(work, [draft(reservation)], now=NOW)
+            assert isinstance(made_, Redemption)
+        # Both are open: neither waits, and nobody would wait for either.
+        assert superuser.execute(f"{open_} and (not granted or locktype = 'tuple')").fetchone() == (0,)
+        for table in SHARED:
+            superuser.execute(f"select from {table} where organization_id = %s for update nowait", [shop.id])
+        superuser.execute("select from organizations where id = %s for update nowait", [shop.id])
+
+
+async def test_redemptions_of_an_unlimited_code_write_nothing_to_a_shared_row(
+    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection
+) -> None:
+    before = locked_rows(superuser, shop)
+    held = await made(client, shop, "FREE", "RSV-1", holdSeconds=60)
+    for each, action in ((held, "confirm"), (held, "cancel")):
+        assert (await act(client, shop, each, action)).status_code == 200
+    assert locked_rows(superuser, shop) == before

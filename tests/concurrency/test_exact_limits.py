@@ -1,0 +1,263 @@
+"""Limits are exact: ten thousand racing redemptions through three servers, one of which is killed on the way."""
+
+import asyncio
+import math
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from tests.commands import Server, serving
+from tests.concurrency.racing import PERSONS, Code, Races, most
+from tests.conftest import TOKEN_KEYS
+from tests.contract.redemption_requests import URL, body, candidate
+from tests.factories import Tenant, add_promo_codes, create_tenant, percent_code
+from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera.api.deps import Resources
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.clock import clock
+from tessera.provision import Addresses
+from tessera.redemptions import jobs, ledger
+
+WANTED = 10_000
+CALLERS = 400
+GOOD_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
+OWN = [
+    Code("HOT", 5),
+    Code("HOT", 5),
+    Code("HOT", 5),
+    Code("WARM", 40),
+    Code("EACH", None, per_candidate=2),
+    Code("BOTH", 50, per_candidate=3),
+]
+VOUCHERS = [Code(f"V{number}", 1) for number in range(4)]
+
+
+@pytest.fixture
+def servers(addresses: Addresses, tmp_path: Path) -> Iterator[list[Server]]:
+    settings = {
+        "TESSERA_DATABASE_URL": addresses.application,
+        "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items()),
+        "TESSERA_LOG_LEVEL": "ERROR",
+        "TESSERA_POOL_SIZE": "25",
+    }
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving("api", data=tmp_path, **settings)) for _ in range(3)]
+
+
+async def furnish(resources: Resources, tenant: Tenant) -> None:
+    codes = [
+        percent_code(
+            tenant,
+            code.name,
+            max_redemptions=code.total,
+            max_redemptions_per_candidate=code.per_candidate,
+            expires_at=GOOD_UNTIL,
+        )
+        for code in set(OWN)
+    ]
+    await add_promo_codes(resources, tenant, *codes, now=clock())
+    partner = await add_partner(resources, tenant, "Acme Corp")
+    program = await add_program(resources, tenant, "Open")
+    purchase = await add_purchase(resources, tenant, partner, program, "VP-1", quantity=len(VOUCHERS))
+    made = [voucher(purchase, partner, code.name, expires_at=GOOD_UNTIL) for code in VOUCHERS]
+    await add_vouchers(resources, tenant, *made)
+
+
+async def add_global_codes(resources: Resources, superuser: psycopg.Connection, tenant: Tenant) -> list[Code]:
+    """Two codes of the platform, which other tests know nothing of."""
+    superuser.execute(
+        "insert into organizations (id, name, is_active, created_at) values (%s, 'Platform', true, now())"
+        " on conflict do nothing",
+        [PLATFORM_ID],
+    )
+    name = uuid4().hex[:12]
+    codes = [Code(f"GH{name}", 7, is_global=True), Code(f"GW{name}", 60, per_candidate=3, is_global=True)]
+    platform = replace(tenant, id=PLATFORM_ID)
+    for code in codes:
+        limits = {"max_redemptions": code.total, "max_redemptions_per_candidate": code.per_candidate}
+        new = percent_code(platform, code.name, store_exam_ids=(), expires_at=GOOD_UNTIL, **limits)
+        await add_promo_codes(resources, platform, new, now=clock())
+    return codes
+
+
+async def expire_holds(resources: Resources) -> None:
+    context = SimpleNamespace(additional_context={"database": resources.database, "clock": clock})
+    await jobs.expire_holds(context, 0)
+
+
+async def housekeep(resources: Resources) -> None:
+    """Write down now and then which holds have run out, as a worker does."""
+    while True:
+        await expire_holds(resources)
+        await asyncio.sleep(0.5)
+
+
+def intervals(superuser: psycopg.Connection, races: Races) -> dict[tuple[str, ...], list[tuple[float, float, bool]]]:
+    """Of all that counts against a limit: from when to when each use may have been there, and whether it was a hold.
+
+    It cannot have been there before the time that it was made at, nor after the answer that it was given back.
+    """
+    by_name = {(str(tenant.id), code.name): code for tenant in races.tenants for code in races.codes[str(tenant.id)]}
+    tenants = {str(tenant.id): tenant for tenant in races.tenants}
+    rows = superuser.execute(
+        "select id::text, organization_id::text, code, person_id, status, extract(epoch from created_at)::float,"
+        " extract(epoch from held_until)::float from redemptions where organization_id::text = any (%s)",
+        [list(tenants)],
+    )
+    found = defaultdict(list)
+    for id_, organization_id, code, person, status, since, held_until in rows:
+        lapsed = status in ("Expired", "Held")
+        until = races.gone.get(id_, held_until if lapsed else math.inf)
+        for counted in by_name[organization_id, code].counts(tenants[organization_id], person):
+            found[counted].append((since, until, lapsed))
+    return found
+
+
+def wrong_refusals(superuser: psycopg.Connection, races: Races) -> list[str]:
+    """Refusals that were wrong whatever happened when: at no time in between can all uses have been taken."""
+    possible, wrong = intervals(superuser, races), []
+    for counted, limit, sent, answered in races.refusals:
+        # A hold that ended while the request waited for its turn may still have counted: it asked before.
+        waited = answered - sent
+        uses = ((since, until + waited * lapsed) for since, until, lapsed in possible[counted])
+        if most(uses, since=sent, until=answered) < limit:
+            wrong.append(f"{counted} refused from {sent} to {answered}")
+    return wrong
+
+
+def exceeded(races: Races) -> list[str]:
+    """Limits that were exceeded at some time: by uses that were surely there at once."""
+    sure, limits = defaultdict(list), {}
+    for use in races.uses.values():
+        for counted, limit in use.counts.items():
+            limits[counted] = limit
+            if use.since < use.until:
+                sure[counted].append((use.since, use.until))
+    most_ = {counted: most(uses, since=0, until=math.inf) for counted, uses in sure.items()}
+    return [f"{counted}: {number}" for counted, number in most_.items() if number > limits[counted]]
+
+
+def taken(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
+    """How many uses the ledger counts against a limit."""
+    organization_id, code, *person = counted
+    row = superuser.execute(
+        "select coalesce(sum(l.redeemed_change + l.held_change), 0)::integer from redemption_ledger l"
+        " join redemptions r on r.organization_id = l.organization_id and r.id = l.redemption_id"
+        " where r.code = %(code)s and %(organization)s in ('', r.organization_id::text)"
+        " and coalesce(%(person)s, r.person_id) = r.person_id",
+        {"code": code, "organization": organization_id, "person": person[0] if person else None},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def granted(client: httpx.AsyncClient, tenants: list[Tenant], code: Code, persons: list[str]) -> int:
+    """How many of these candidates, who ask all at once, get it; the others are refused."""
+    answers = await asyncio.gather(
+        *(
+            client.post(
+                URL,
+                json=body(code.name, f"LAST-{uuid4()}", candidate=candidate(person)),
+                headers=tenants[number % len(tenants)].api_key,
+            )
+            for number, person in enumerate(persons)
+        )
+    )
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    return sum(answer.status_code == 201 for answer in answers)
+
+
+async def assert_the_rest_is_granted(
+    client: httpx.AsyncClient, superuser: psycopg.Connection, tenants: list[Tenant], code: Code
+) -> None:
+    """What is left of a code is given to whoever asks, and no more."""
+    if code.per_candidate and not code.total:
+        for person in (f"P-{number}" for number in range(0, PERSONS, 4)):
+            free = code.per_candidate - taken(superuser, (str(tenants[0].id), code.name, person))
+            assert (code, person, await granted(client, tenants, code, [person] * 4)) == (code, person, free)
+    if code.total:
+        free = code.total - taken(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
+        persons = [f"LAST-{number}" for number in range(free + 3)]
+        assert (code, await granted(client, tenants, code, persons)) == (code, free)
+
+
+async def assert_shown(client: httpx.AsyncClient, superuser: psycopg.Connection, tenant: Tenant) -> None:
+    """Lists show what the ledger has of redeemed uses, all of which are used up."""
+    shown = (await client.get("/promo-codes", headers=tenant.bearer)).json()["data"]
+    rows = superuser.execute(
+        "select r.code, sum(l.redeemed_change)::integer from redemption_ledger l"
+        " join redemptions r on r.organization_id = l.organization_id and r.id = l.redemption_id"
+        " where r.organization_id = %s and r.promo_code_owner_id = %s group by r.code",
+        [tenant.id, tenant.id],
+    )
+    counted = dict(rows.fetchall())
+    listed = {each["promoCodeName"]: each["redemptionCount"] for each in shown}
+    assert listed == {name: counted[name] for name in listed}
+    (purchase,) = (await client.get("/api/vouchers/purchases?purchaseCode=VP-1", headers=tenant.bearer)).json()["data"]
+    used = (await client.get("/api/vouchers?isUsed=true", headers=tenant.bearer)).json()["data"]
+    held = superuser.execute(
+        "select count(*) from vouchers where organization_id = %s and held_by is not null", [tenant.id]
+    ).fetchone()
+    assert held is not None
+    assert (len(used), purchase["quantityUsed"]) == (purchase["quantityUsed"], len(VOUCHERS) - held[0])
+
+
+async def assert_recounted(resources: Resources, races: Races) -> None:
+    """Whatever is counted agrees with the ledger, in the organizations and for the platform's codes."""
+    names = {code.name for codes in races.codes.values() for code in codes}
+    for organization_id in (PLATFORM_ID, *(tenant.id for tenant in races.tenants)):
+        async with resources.database.unit_of_work(organization_id) as work:
+            found = (await ledger.verify(work)).discrepancies
+        # Codes of the platform that other tests have left behind are not what is looked at.
+        assert [each for each in found if organization_id != PLATFORM_ID or each.name in names] == []
+
+
+async def run(resources: Resources, races: Races, victim: Server) -> None:
+    """Let all race, holds run out and be written down meanwhile, and one server be killed in the middle."""
+
+    async def kill() -> None:
+        await races.is_halfway.wait()
+        victim.process.kill()
+
+    housekeeping = asyncio.create_task(housekeep(resources))
+    await asyncio.gather(races.race(CALLERS), kill())
+    housekeeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await housekeeping
+    await asyncio.sleep(1.1)  # until the last short hold has run out
+    await expire_holds(resources)
+
+
+async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_refused_that_was_left(
+    resources: Resources, servers: list[Server], superuser: psycopg.Connection
+) -> None:
+    tenants = [await create_tenant(resources, now=clock()) for _ in range(2)]
+    global_codes = await add_global_codes(resources, superuser, tenants[0])
+    for tenant in tenants:
+        await furnish(resources, tenant)
+    ports = [httpx.URL(server.url).port or 0 for server in servers]
+    codes = {str(tenant.id): OWN + VOUCHERS + global_codes for tenant in tenants}
+    races = Races(codes=codes, tenants=tenants, ports=ports, random=Random(1), wanted=WANTED)
+    await run(resources, races, servers[1])
+    assert races.strange == []
+    assert exceeded(races) == []
+    assert wrong_refusals(superuser, races) == []
+    await assert_recounted(resources, races)
+    async with httpx.AsyncClient(base_url=servers[0].url, timeout=60) as client:
+        for code in global_codes:
+            await assert_the_rest_is_granted(client, superuser, tenants, code)
+        for tenant in tenants:
+            for code in (*set(OWN), *VOUCHERS):
+                await assert_the_rest_is_granted(client, superuser, [tenant], code)
+            await assert_shown(client, superuser, tenant)
+    await assert_recounted(resources, races)
