@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Text, any_, insert, literal, select
+from sqlalchemy import Text, Uuid, any_, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
@@ -75,6 +75,14 @@ class CatalogRepository:
         )
         price = (await self._connection.execute(statement)).scalar_one_or_none()
         return None if price is None else Product(None, bundle_id, price)
+
+    async def find_product_bundle_ids(self, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these bundles that there are."""
+        statement = select(ProductBundle.id).where(
+            ProductBundle.organization_id == self._organization_id,
+            ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
+        )
+        return frozenset((await self._connection.execute(statement)).scalars())
 
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
         """Add store exams; a code that is taken raises the driver's error."""

@@ -15,6 +15,11 @@ async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str
     return await CatalogRepository(work).find_store_exams(codes)
 
 
+async def find_product_bundle_ids(work: UnitOfWork, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these bundles that there are."""
+    return await CatalogRepository(work).find_product_bundle_ids(bundle_ids)
+
+
 async def find_product(
     work: UnitOfWork, *, store_exam_code: str | None, product_bundle_id: UUID | None
 ) -> Product | None:
