@@ -20,6 +20,13 @@ MAX_LIMIT = 1_000_000_000
 MAX_FLAT_DISCOUNT = Decimal("9999999999.99")
 
 
+class Kind(StrEnum):
+    """What a promo code takes off a price."""
+
+    PERCENT = "Percent"
+    FLAT = "Flat"
+
+
 class Status(StrEnum):
     """Where a promo code is in its life; `Archived` is final."""
 
