@@ -22,10 +22,10 @@ DATABASE = "benchmark"
 PROMO_CODES = """
 insert into promo_codes (
     organization_id, id, name, status, discount_percent, expires_at, max_redemptions, redemption_count,
-    restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at
+    restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version
 )
 select %(organization)s, gen_random_uuid(), 'CODE' || n, 'Active', n %% 100 + 1, now() + interval '1 year', 1000, 0,
-       false, false, false, now()
+       false, false, false, now(), 1
 from generate_series(1, %(codes)s) n
 """
 
@@ -76,12 +76,12 @@ def _load_storefront(connection: psycopg.Connection, number: int) -> Storefront:
     organization_id, key_id, now = new_id(), new_id(), datetime.now(UTC)
     key = credentials.new_key_text(CredentialName(organization_id, key_id))
     connection.execute(
-        "insert into organizations (id, name, is_active, created_at) values (%s, %s, true, %s)",
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, %s, true, %s, 1)",
         [organization_id, f"Organization {number}", now],
     )
     connection.execute(
-        "insert into api_keys (organization_id, id, name, key_digest, function_points, created_at)"
-        " values (%s, %s, 'Benchmark', %s, '{StorefrontRedeem}', %s)",
+        "insert into api_keys (organization_id, id, name, key_digest, function_points, created_at, version)"
+        " values (%s, %s, 'Benchmark', %s, '{StorefrontRedeem}', %s, 1)",
         [organization_id, key_id, credentials.digest_of(key), now],
     )
     return Storefront(organization_id, key)

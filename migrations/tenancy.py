@@ -41,3 +41,12 @@ def close_writes_to_partners(table: str) -> None:
             f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"
             f" {clause} ({CURRENT_PARTNER} is null)"
         )
+
+
+def close_reading_to_partners(table: str) -> None:
+    """Let voucher partners' users add to a table, as what they do is recorded, and never read, change or take from it."""
+    for action in ("select", "update", "delete"):
+        op.execute(
+            f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"
+            f" using ({CURRENT_PARTNER} is null)"
+        )

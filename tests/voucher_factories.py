@@ -131,8 +131,8 @@ def fill(connection: psycopg.Connection[Any], table: str, count: int, **columns:
     names = ", ".join(columns)
     values = ", ".join(_numbered(value) for value in columns.values())
     connection.execute(
-        f"insert into {table} (id, {names})"
-        f" select ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, {values}"
+        f"insert into {table} (version, id, {names})"
+        f" select 1, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, {values}"
         # Written backwards, so that the order of the rows on disk is not the one that is wanted.
         f" from generate_series({count}, 1, -1) n"
     )

@@ -12,6 +12,7 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, Undefi
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
+import tessera.audit.models
 import tessera.catalog.models
 import tessera.idempotency.models
 import tessera.identity.models

@@ -30,6 +30,14 @@ DOCUMENTED = {
     "checkLiveness": ["200"],
     "checkReadiness": ["200", "503"],
 }
+# What an operation of the management API is: it lists, shows, makes, or changes, by a body or without one.
+MANAGEMENT = (
+    ["200", "400", "401", "403", "500", "503"],
+    ["200", "401", "403", "404", "500", "503"],
+    ["201", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
+    ["200", "400", "401", "403", "404", "409", "412", "413", "415", "422", "428", "500", "503"],
+    ["200", "400", "401", "403", "404", "409", "412", "413", "422", "428", "500", "503"],
+)
 
 
 @pytest.fixture
@@ -80,7 +88,13 @@ def test_every_operation_says_what_it_is_and_does(document: dict[str, Any]) -> N
 def test_operations_and_their_statuses_are_those_of_the_documents(document: dict[str, Any]) -> None:
     found = [(operation["operationId"], sorted(operation["responses"])) for operation in operations(document)]
     assert len(found) == len(dict(found))  # client generators name a function after each id
-    assert dict(found) == DOCUMENTED
+    managed = {operation["operationId"] for operation in operations(document) if is_management(operation)}
+    assert {name: statuses for name, statuses in found if name not in managed} == DOCUMENTED
+    assert [(name, statuses) for name, statuses in found if name in managed and statuses not in MANAGEMENT] == []
+
+
+def is_management(operation: Operation) -> bool:
+    return bool(operation["tags"][0].startswith("Management"))
 
 
 def test_every_parameter_body_and_answer_has_an_example_that_its_schema_accepts(document: dict[str, Any]) -> None:

@@ -56,8 +56,8 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
         rival.execute(
             "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
-            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, false, false, false, now())",
+            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, false, false, false, now(), 1)",
             [buyer.id],
         )
         running = asyncio.create_task(post(client, buyer, PROMO_CODES, "key"))

@@ -53,8 +53,8 @@ async def test_a_creation_waits_for_the_one_before_and_gets_the_name_when_that_i
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
         rival.execute(
             "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
-            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, false, false, false, now())",
+            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, false, false, false, now(), 1)",
             [tenant.id],
         )
         waiting = asyncio.create_task(create(client, tenant))

@@ -24,7 +24,7 @@ from tessera.promo_codes.rules import Status
 def add_global(superuser: psycopg.Connection) -> Iterator[Callable[..., None]]:
     """Adds a global promo code of 15 percent without exams or bundles; all are gone after the test."""
     superuser.execute(
-        "insert into organizations (id, name, is_active, created_at) values (%s, 'Platform', true, now())"
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
         " on conflict do nothing",
         [PLATFORM_ID],
     )
@@ -34,15 +34,15 @@ def add_global(superuser: psycopg.Connection) -> Iterator[Callable[..., None]]:
         added.append(new_id())
         superuser.execute(
             "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
-            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-            " values (%s, %s, %s, %s, 15, 0, false, %s, false, now())",
+            " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+            " values (%s, %s, %s, %s, 15, 0, false, %s, false, now(), 1)",
             [PLATFORM_ID, added[-1], name, status, store_exam is not None],
         )
         if store_exam:
             exam_id = new_id()
             superuser.execute(
-                "insert into store_exams (organization_id, id, code, name, price, created_at)"
-                " values (%s, %s, %s, 'Exam', 0, now())",
+                "insert into store_exams (organization_id, id, code, name, price, status, created_at, version)"
+                " values (%s, %s, %s, 'Exam', 0, 'Active', now(), 1)",
                 [PLATFORM_ID, exam_id, store_exam],
             )
             superuser.execute(

@@ -124,14 +124,14 @@ async def test_global_codes_are_not_listed(
 ) -> None:
     platform = "00000000-0000-0000-0000-000000000000"
     superuser.execute(
-        "insert into organizations (id, name, is_active, created_at) values (%s, 'Platform', true, now())"
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
         " on conflict do nothing",
         [platform],
     )
     superuser.execute(
         "insert into promo_codes (organization_id, id, name, status, discount_percent, expires_at, max_redemptions,"
-        " redemption_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-        " values (%s, %s, %s, 'Active', 10, '2030-01-01', 100, 0, false, true, false, now())",
+        " redemption_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+        " values (%s, %s, %s, 'Active', 10, '2030-01-01', 100, 0, false, true, false, now(), 1)",
         [platform, new_id(), f"G{new_id().hex[-12:]}"],
     )
     assert told(await client.get("/promo-codes", headers=tenant.bearer)) == EMPTY

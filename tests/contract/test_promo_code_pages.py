@@ -27,9 +27,9 @@ def fill(superuser: psycopg.Connection, tenant: Tenant, count: int, *, status: s
     """Add codes CODE1, CODE2 and so on, whose ids rise in this order."""
     superuser.execute(
         "insert into promo_codes (organization_id, id, name, status, discount_percent, expires_at, max_redemptions,"
-        " redemption_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
+        " redemption_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
         " select %(tenant)s, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'CODE' || n, %(status)s,"
-        " 10, '2030-01-01', 100, 0, false, true, false, now()"
+        " 10, '2030-01-01', 100, 0, false, true, false, now(), 1"
         # Written backwards, so that the order of the rows on disk is not the one that is wanted.
         " from generate_series(%(count)s::int, 1, -1) n",
         {"tenant": tenant.id, "status": status, "count": count},

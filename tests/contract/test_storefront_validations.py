@@ -60,7 +60,7 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
 def platform(superuser: psycopg.Connection, tenant: Tenant) -> Tenant:
     """The platform, which owns the global codes."""
     superuser.execute(
-        "insert into organizations (id, name, is_active, created_at) values (%s, 'Platform', true, now())"
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
         " on conflict do nothing",
         [PLATFORM_ID],
     )

@@ -109,8 +109,8 @@ def execute_as(
 def test_a_row_of_another_tenant_cannot_be_written(
     application: psycopg.Connection[Any], tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    values = "values (%s, %s, 'X', 'x', 1, now())"
-    insert = f"insert into store_exams (organization_id, id, code, name, price, created_at) {values}"
+    values = "values (%s, %s, 'X', 'x', 1, 'Active', now(), 1)"
+    insert = f"insert into store_exams (organization_id, id, code, name, price, status, created_at, version) {values}"
     with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):
         execute_as(application, tenant.id, insert, [other_tenant.id, uuid4()])
     with pytest.raises(errors.InsufficientPrivilege, match="row-level security"):

@@ -39,8 +39,8 @@ NESTED = (
     "insert into voucher_program_partners (organization_id, program_id, partner_id)"
     " select p.organization_id, p.id, v.id from voucher_programs p join voucher_partners v using (organization_id)",
     "insert into users (organization_id, id, email, first_name, last_name, function_points, is_active, created_at,"
-    " partner_id) select organization_id, gen_random_uuid(), id || '.' || n || '@example.com', 'A', 'B', '{}', true,"
-    " now(), id from voucher_partners, generate_series(1, 2) n",
+    " partner_id, version) select organization_id, gen_random_uuid(), id || '.' || n || '@example.com', 'A', 'B',"
+    " '{}', true, now(), id, 1 from voucher_partners, generate_series(1, 2) n",
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
+from pydantic import BaseModel
 
 import tessera
 from tessera.api import certiverse, docs, health, problems
@@ -20,6 +21,8 @@ from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
 from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
 from tessera.api.deps import Resources
 from tessera.api.dialects import Dialects
+from tessera.api.management import errors as management_errors
+from tessera.api.management.router import router as management
 from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront.router import router as storefront
@@ -37,17 +40,19 @@ DIALECTS = Dialects(
         "/promo-codes": promo_errors.render,
         "/api/promo-codes": promo_errors.render,
         "/storefront": storefront_errors.render,
+        "/management": management_errors.render,
         "/api/v1": carevalidate_errors.render,
     }
 )
 
 
 # The models that the document refers to and the framework does not know of: what requests are read with, and problems.
-MODELS = (
+MODELS: tuple[type[BaseModel], ...] = (
     AccessTokenRequest,
     PromoCodeCreateCommand,
     VoucherPurchaseCreateCommand,
     ValidationRequest,
+    *management_errors.BODIES,
     problems.ProblemModel,
 )
 
@@ -73,6 +78,7 @@ def create_app(
     app.include_router(certiverse_promo)
     app.include_router(certiverse_vouchers)
     app.include_router(storefront)
+    app.include_router(management)
     app.include_router(health.router)
     # The original serves these two under a base path as well.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)

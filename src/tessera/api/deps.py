@@ -98,6 +98,7 @@ async def _admitted(
 ) -> Caller:
     request.state.organization_id = str(principal.organization_id)
     principal.require(function_point)
+    work = work.acting_as(principal.actor)
     if principal.partner_id is not None:
         work = await work.narrowed_to(principal.partner_id)
     return Caller(work, principal, now)

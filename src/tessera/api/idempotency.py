@@ -25,18 +25,23 @@ PARAMETER: dict[str, Any] = {
 }
 
 
-async def once(request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonAnswer]]) -> Response:
+async def once(
+    request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonAnswer]], *, secret: str | None = None
+) -> Response:
     """The answer of `effect`; with an `Idempotency-Key`, of its first run, for the same body at the same path.
 
-    Raises KeyMalformed, KeyReused, KeyInUse.
+    The field named `secret` is in the first answer alone: what is kept for the others has null there. Raises
+    KeyMalformed, KeyReused, KeyInUse.
     """
     key = request.headers.get(HEADER)
     if not key:
         return await effect()
+    given: list[JsonAnswer] = []
 
     async def kept() -> tuple[int, bytes]:
-        answer = await effect()
-        return answer.status_code, bytes(answer.body)
+        given.append(await effect())
+        body = bytes(given[0].body)
+        return given[0].status_code, _without(secret, body) if secret else body
 
     status, body = await service.once(
         caller.work,
@@ -46,14 +51,21 @@ async def once(request: Request, caller: Caller, effect: Callable[[], Awaitable[
         now=caller.now,
         effect=kept,
     )
-    return Response(body, status, media_type="application/json")
+    return given[0] if given else Response(body, status, media_type="application/json")
+
+
+def _without(secret: str, body: bytes) -> bytes:
+    return orjson.dumps(orjson.loads(body) | {secret: None})
 
 
 async def _digest(request: Request) -> bytes:
     # White space and the order of properties are not part of what was asked.
     body = await request.body()
     try:
-        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # what is nested deeper than may be written is still read: it counts as it came
+        body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else body
+    # What is nested deeper than may be written is still read, and where no body is asked for it may be anything.
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
         body = b"\n" + body
-    return hashlib.sha256(f"{request.method} {request.scope['route'].path}\n".encode() + body).digest()
+    place = f"{request.method} {request.scope['route'].path}\n"
+    place += "".join(f"{name}={value}\n" for name, value in sorted(request.path_params.items()))
+    return hashlib.sha256(place.encode() + body).digest()

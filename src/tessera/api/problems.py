@@ -23,6 +23,7 @@ from tessera.kit.errors import (
     Fact,
     Invalid,
     LacksFunctionPoint,
+    NotAllowed,
     NotAuthenticated,
     NotFound,
     VersionStale,
@@ -75,6 +76,8 @@ def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
             return problem(400, "malformed-request", "The request cannot be read", fact.message)
         case LacksFunctionPoint():
             return problem(403, "function-point-missing", "The right is missing", fact.message)
+        case NotAllowed():
+            return problem(403, "not-allowed", "Not allowed", fact.message)
         case NotAuthenticated():
             challenge = {"WWW-Authenticate": "Bearer"}
             return problem(401, "not-authenticated", "A credential is needed", fact.message, headers=challenge)
@@ -148,6 +151,11 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
     errors = [{"pointer": pointer, "code": code, "detail": detail}]
     example = _example(400, "validation-failed", "The request breaks rules") | {"errors": errors}
     return _as_problem(answer(ProblemModel, "The request cannot be read, or breaks rules; each is named.", example))
+
+
+def documented_malformed() -> dict[str, Any]:
+    """The 400 of an operation that reads no body, for the OpenAPI document: of its `Idempotency-Key` alone."""
+    return _documented(400, "The header cannot be read.", "malformed-request", "The request cannot be read")
 
 
 def _documented(status: int, description: str, kind: str, title: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import orjson
 from fastapi import Request
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tessera.api.facts import Malformed, RequestTooLarge, UnsupportedMediaType
 from tessera.api.types import RequestModel
-from tessera.kit.errors import Violation
+from tessera.kit.errors import NotFound, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,11 @@ class Reading:
 
     values: dict[str, Any] = field(default_factory=dict)
     refused: list[Violation] = field(default_factory=list)
+
+    def draft(self) -> dict[str, Any]:
+        """The arguments of a draft: what could not be read is None there, and among the `refused`."""
+        unreadable = dict.fromkeys((violation.field.partition("/")[0] for violation in self.refused), None)
+        return {**self.values, **unreadable, "refused": tuple(self.refused)}
 
 
 @lru_cache
@@ -84,6 +90,14 @@ def query_items(request: Request) -> list[tuple[str, str]]:
     except ValueError as error:
         raise Malformed("The query string is not valid UTF-8.") from error
     return items
+
+
+def path_id(request: Request, name: str) -> UUID:
+    """The id in the path; raises NotFound for anything else, since nothing has such an id."""
+    try:
+        return UUID(request.path_params[name])
+    except ValueError as error:
+        raise NotFound("There is nothing of this id.") from error
 
 
 def _read(model: type[RequestModel], given: Mapping[str, Any]) -> Reading:

@@ -32,8 +32,15 @@ Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "integer",
 class SliceQuery(RequestModel):
     """Which part of a list; the filters of a list are fields of its own model, derived from this one."""
 
-    cursor: Text | None = Field(None, alias="cursor", description="Where to go on, from the link of the part before.")
-    limit: Size | None = Field(None, alias="limit", description=f"How many at most; {DEFAULT_SIZE} unless given.")
+    cursor: Text | None = Field(
+        None,
+        alias="cursor",
+        description="Where to go on, from the link of the part before.",
+        examples=["WyIwMTkwNmE2ZS0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDEiXQ"],
+    )
+    limit: Size | None = Field(
+        None, alias="limit", description=f"How many at most; {DEFAULT_SIZE} unless given.", examples=[50]
+    )
 
 
 def read_slice(request: Request, model: type[SliceQuery]) -> tuple[dict[str, Any], dict[str, Any]]:

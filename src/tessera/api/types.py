@@ -2,8 +2,10 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -144,3 +146,21 @@ def _email(value: Any) -> str:  # noqa: ANN401
 
 
 EmailText = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
+
+
+def _money(value: Any) -> Decimal:  # noqa: ANN401
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise refuse("NotNumber", "must be a number")
+    # By way of its text, as the caller wrote it: the float itself is not quite the decimal.
+    return Decimal(str(value))
+
+
+def _uuid(value: Any) -> UUID:  # noqa: ANN401
+    try:
+        return UUID(value)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise refuse("NotUuid", "must be a UUID") from error
+
+
+Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "minimum": 0})]
+Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]

@@ -16,7 +16,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit import versions
 from tessera.kit.database import Base, Timestamp
+
+STATUS = "status in ('Active', 'Archived')"
 
 
 class StoreExam(Base):
@@ -25,7 +28,9 @@ class StoreExam(Base):
     __tablename__ = "store_exams"
     __table_args__ = (
         UniqueConstraint("organization_id", "code_key"),
+        Index(None, "organization_id", "status", "id"),
         CheckConstraint("price >= 0", name="price"),
+        CheckConstraint(STATUS, name="status"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
@@ -34,20 +39,28 @@ class StoreExam(Base):
     code_key: Mapped[str] = mapped_column(Text, Computed('lower(code collate "C")', persisted=True))
     name: Mapped[str] = mapped_column(Text)
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    status: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class ProductBundle(Base):
     """Several store exams sold together."""
 
     __tablename__ = "product_bundles"
-    __table_args__ = (CheckConstraint("price >= 0", name="price"),)
+    __table_args__ = (
+        CheckConstraint("price >= 0", name="price"),
+        CheckConstraint(STATUS, name="status"),
+        Index(None, "organization_id", "status", "id"),
+    )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    status: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class ProductBundleStoreExam(Base):

@@ -10,6 +10,7 @@ from sqlalchemy import Text, Uuid, any_, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
+from tessera.catalog.rules import Status
 from tessera.kit.database import UnitOfWork
 from tessera.kit.text import key_of
 
@@ -51,27 +52,32 @@ class CatalogRepository:
         self._organization_id = work.organization_id
 
     async def find_store_exams(self, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
-        """Id and own spelling of the store exams with these codes, by the code's key."""
+        """Id and own spelling of the store exams on sale with these codes, by the code's key."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
             StoreExam.organization_id == self._organization_id,
             # One parameter however many codes: a statement cannot have more than 65,535 of them.
             StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
+            StoreExam.status == Status.ACTIVE,
         )
         rows = await self._connection.execute(statement)
         return {row.code_key: (row.id, row.code) for row in rows}
 
     async def find_store_exam(self, code: str) -> Product | None:
-        """The store exam with this code, in any case."""
+        """The store exam on sale with this code, in any case."""
         statement = select(StoreExam.id, StoreExam.price).where(
-            StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code)
+            StoreExam.organization_id == self._organization_id,
+            StoreExam.code_key == key_of(code),
+            StoreExam.status == Status.ACTIVE,
         )
         row = (await self._connection.execute(statement)).first()
         return Product(row.id, None, row.price) if row else None
 
     async def find_product_bundle(self, bundle_id: UUID) -> Product | None:
-        """The product bundle with this id."""
+        """The product bundle on sale with this id."""
         statement = select(ProductBundle.price).where(
-            ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle_id
+            ProductBundle.organization_id == self._organization_id,
+            ProductBundle.id == bundle_id,
+            ProductBundle.status == Status.ACTIVE,
         )
         price = (await self._connection.execute(statement)).scalar_one_or_none()
         return None if price is None else Product(None, bundle_id, price)
@@ -86,7 +92,8 @@ class CatalogRepository:
 
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
         """Add store exams; a code that is taken raises the driver's error."""
-        rows = [{"organization_id": self._organization_id, "created_at": now, **asdict(exam)} for exam in exams]
+        common = {"organization_id": self._organization_id, "status": Status.ACTIVE, "created_at": now}
+        rows = [common | asdict(exam) for exam in exams]
         await self._connection.execute(insert(StoreExam), rows)
 
     async def add_product_bundle(self, bundle: NewProductBundle, *, now: datetime) -> None:
@@ -97,6 +104,7 @@ class CatalogRepository:
                 id=bundle.id,
                 name=bundle.name,
                 price=bundle.price,
+                status=Status.ACTIVE,
                 created_at=now,
             )
         )

@@ -1,6 +1,8 @@
 """One command, one unit of work: opening the database, and finding the organization that a command names."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 from tessera import provision, schema
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.settings import Settings
@@ -31,8 +34,16 @@ def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result])
 
 
 async def _act(database: Database, organization_id: UUID, action: Action[Result]) -> Result:
-    async with database.unit_of_work(organization_id) as work:
+    async with database.unit_of_work(organization_id, actor=_whoever_types()) as work:
         return await action(work)
+
+
+def _whoever_types() -> Actor:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        name = str(os.getuid())
+    return Actor(ActorKind.COMMAND_LINE, None, name)
 
 
 async def _find_organization(database: Database, name_or_id: str) -> UUID:

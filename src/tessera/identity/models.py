@@ -7,6 +7,7 @@ from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint, Index, LargeB
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit import versions
 from tessera.kit.database import Base, Timestamp
 
 
@@ -21,6 +22,7 @@ class Organization(Base):
     name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
     is_active: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class User(Base):
@@ -45,6 +47,7 @@ class User(Base):
     partner_id: Mapped[UUID | None]
     is_active: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class ApiClient(Base):
@@ -60,6 +63,7 @@ class ApiClient(Base):
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class ApiKey(Base):
@@ -75,6 +79,7 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class IssuedToken(Base):
@@ -92,3 +97,4 @@ class IssuedToken(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.models import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.identity.rules import Standing
+from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.text import key_of
 
@@ -40,7 +41,7 @@ class NewCredential:
 class Holder(NamedTuple):
     """Whom a credential belongs to, its rights, and how it stands."""
 
-    id: UUID
+    actor: Actor
     function_points: list[str]
     standing: Standing
     partner_id: UUID | None = None
@@ -135,7 +136,7 @@ class IdentityRepository:
         if row is None:
             return None
         standing = Standing(row.revoked_at, None, row.is_active)
-        return Holder(row.id, row.function_points, standing), row.secret_digest
+        return Holder(Actor(ActorKind.API_CLIENT, row.id, row.name), row.function_points, standing), row.secret_digest
 
     async def add_key(self, key: NewCredential, *, now: datetime) -> None:
         """Add an API key."""
@@ -161,7 +162,11 @@ class IdentityRepository:
         if row is None:
             return None
         standing = Standing(row.revoked_at, row.expires_at, row.is_active)
-        return Holder(row.id, row.function_points, standing), row.name, row.key_digest
+        return (
+            Holder(Actor(ActorKind.API_KEY, row.id, row.name), row.function_points, standing),
+            row.name,
+            row.key_digest,
+        )
 
     async def list_keys(self) -> Sequence[AnyRow]:
         """The API keys, oldest first, without their digests."""
@@ -216,6 +221,7 @@ class IdentityRepository:
         statement = (
             select(
                 User.id,
+                User.email,
                 User.function_points,
                 User.partner_id,
                 IssuedToken.revoked_at,
@@ -231,4 +237,4 @@ class IdentityRepository:
         if row is None:
             return None
         standing = Standing(row.revoked_at, row.expires_at, row.is_active)
-        return Holder(row.id, row.function_points, standing, row.partner_id)
+        return Holder(Actor(ActorKind.USER, row.id, row.email), row.function_points, standing, row.partner_id)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
+from tessera.kit.actors import Actor
 from tessera.kit.errors import LacksFunctionPoint, Violation
 
 PLATFORM_ID = UUID(int=0)
@@ -27,9 +28,15 @@ class Principal:
     """The authenticated caller."""
 
     organization_id: UUID
-    id: UUID
+    actor: Actor
     function_points: frozenset[str]
     partner_id: UUID | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The caller's own id."""
+        assert self.actor.id is not None, "who shows a credential has an id"  # noqa: S101
+        return self.actor.id
 
     def require(self, function_point: FunctionPoint) -> None:
         """Raise LacksFunctionPoint unless the caller has the right."""

@@ -93,7 +93,7 @@ def token_of_client(signer: TokenSigner, principal: Principal, *, now: datetime,
 def _principal(work: UnitOfWork, holder: Holder | None, *, now: datetime) -> Principal:
     if holder is None or not rules.in_good_standing(holder.standing, now=now):
         raise NotAuthenticated("The credential is unknown, revoked or expired.")
-    return Principal(work.organization_id, holder.id, frozenset(holder.function_points), holder.partner_id)
+    return Principal(work.organization_id, holder.actor, frozenset(holder.function_points), holder.partner_id)
 
 
 # Giving and taking

@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
+from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.errors import DatabaseUnavailable
 
 APPLICATION_ROLE = "tessera_app"
@@ -63,6 +64,11 @@ class UnitOfWork:
     connection: AsyncConnection
     organization_id: UUID
     partner_id: UUID | None = None
+    actor: Actor = INSTALLATION
+
+    def acting_as(self, actor: Actor) -> "UnitOfWork":
+        """The rest of this transaction, attributed to this actor."""
+        return replace(self, actor=actor)
 
     async def narrowed_to(self, partner_id: UUID) -> "UnitOfWork":
         """The rest of this transaction, pinned to one voucher partner as well."""
@@ -91,16 +97,16 @@ class Database:
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
 
     @asynccontextmanager
-    async def unit_of_work(self, organization_id: UUID) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(self, organization_id: UUID, *, actor: Actor = INSTALLATION) -> AsyncIterator[UnitOfWork]:
         """A transaction that sees one organization alone; commits at the end, rolls back on any exception.
 
-        Raises DatabaseUnavailable when the database is away.
+        Its changes are attributed to `actor`. Raises DatabaseUnavailable when the database is away.
         """
         async with _availability():
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
             connection = await _again_if_stale(lambda: self._begin(statement))
             try:
-                yield UnitOfWork(connection, organization_id)
+                yield UnitOfWork(connection, organization_id, actor=actor)
                 await connection.commit()
             finally:
                 await connection.close()

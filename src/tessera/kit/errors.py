@@ -76,3 +76,7 @@ class DatabaseUnavailable(Fact):
 
     def __init__(self) -> None:
         super().__init__("The database is not available. Try again shortly.")
+
+
+class NotAllowed(Fact):
+    """The caller has the right by name, and still may not do this; the message says why."""

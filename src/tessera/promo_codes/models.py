@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit import versions
 from tessera.kit.database import Base, Timestamp
 
 # The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
@@ -85,6 +86,7 @@ class PromoCode(Base):
     notes: Mapped[str | None] = mapped_column(Text)
     batch_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class PromoCodeBatch(Base):

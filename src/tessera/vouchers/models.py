@@ -17,6 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit import versions
 from tessera.kit.database import Base, Timestamp
 
 
@@ -40,6 +41,7 @@ class VoucherPartner(Base):
     name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
     status: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class VoucherProgram(Base):
@@ -67,6 +69,7 @@ class VoucherProgram(Base):
     enforce_assigned_email: Mapped[bool]
     voucher_code_prefix: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class VoucherProgramDiscount(Base):
@@ -181,6 +184,7 @@ class VoucherPurchase(Base):
         Text, Computed('lower(purchased_by_email collate "C")', persisted=True)
     )
     purchased_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class VoucherCodeSpace(Base):
@@ -262,3 +266,4 @@ class Voucher(Base):
     used_by_client_candidate_id: Mapped[str | None] = mapped_column(Text)
     used_by_first_name: Mapped[str | None] = mapped_column(Text)
     used_by_last_name: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)

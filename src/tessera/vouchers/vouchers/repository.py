@@ -60,8 +60,8 @@ class VoucherFilter:
 # Whole batches in one statement, the fastest way in that row-level security allows: it refuses COPY. As texts of two
 # parameters, because the driver takes several times as long over arrays.
 ADD_BATCH = """
-insert into vouchers (organization_id, purchase_id, partner_id, is_active, expires_at, id, code)
-select %(organization_id)s, %(purchase_id)s, %(partner_id)s, true, %(expires_at)s, batch.id, batch.code
+insert into vouchers (organization_id, purchase_id, partner_id, is_active, version, expires_at, id, code)
+select %(organization_id)s, %(purchase_id)s, %(partner_id)s, true, 1, %(expires_at)s, batch.id, batch.code
 from unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(codes)s, ',')) as batch (id, code)
 on conflict (organization_id, code) do nothing
 """

@@ -1,0 +1,114 @@
+"""The audit log with its chain of seals, and the versions of everything that is managed."""
+
+from alembic import op
+
+from migrations import tenancy
+
+revision = "0010"
+down_revision = "0005"
+
+MANAGED = (
+    "organizations",
+    "users",
+    "api_clients",
+    "api_keys",
+    "issued_tokens",
+    "store_exams",
+    "product_bundles",
+    "promo_codes",
+    "voucher_partners",
+    "voucher_programs",
+    "voucher_purchases",
+    "vouchers",
+)
+SOLD = ("store_exams", "product_bundles")
+
+TABLES = """
+create table audit_entries (
+    organization_id uuid not null constraint audit_entries_organization_id_fk references organizations (id),
+    id uuid not null,
+    at timestamptz not null,
+    actor_kind text not null,
+    actor_id uuid,
+    actor_name text not null,
+    action text not null,
+    entity_kind text not null,
+    entity_id uuid not null,
+    before jsonb,
+    after jsonb,
+    constraint audit_entries_pk primary key (organization_id, id)
+);
+create index audit_entries_by_time_index on audit_entries (organization_id, at, id);
+create index audit_entries_by_actor_index on audit_entries (organization_id, actor_name, at, id);
+create index audit_entries_by_action_index on audit_entries (organization_id, action, at, id);
+create index audit_entries_by_kind_index on audit_entries (organization_id, entity_kind, at, id);
+create index audit_entries_by_entity_index on audit_entries (organization_id, entity_id, at, id);
+
+create table audit_unsealed (
+    organization_id uuid not null,
+    entry_id uuid not null,
+    constraint audit_unsealed_pk primary key (organization_id, entry_id),
+    constraint audit_unsealed_organization_id_entry_id_fk
+        foreign key (organization_id, entry_id) references audit_entries (organization_id, id)
+);
+
+create table audit_seals (
+    organization_id uuid not null,
+    position bigint not null constraint audit_seals_position_check check (position >= 1),
+    entry_id uuid not null,
+    digest bytea not null,
+    sealed_at timestamptz not null,
+    constraint audit_seals_pk primary key (organization_id, position),
+    constraint audit_seals_organization_id_entry_id_key unique (organization_id, entry_id),
+    constraint audit_seals_organization_id_entry_id_fk
+        foreign key (organization_id, entry_id) references audit_entries (organization_id, id)
+);
+"""
+
+# A partner's user is recorded too, and reads nothing of it.
+NEW_TABLES = {
+    "audit_entries": "select, insert",
+    "audit_unsealed": "select, insert, delete",
+    "audit_seals": "select, insert",
+}
+
+# Which organizations have something to seal; for the platform's own jobs.
+LIST_UNSEALED = """
+create function list_unsealed_organizations() returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+    select o.id from organizations o
+    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
+      and exists (select from audit_unsealed u where u.organization_id = o.id)
+    order by o.id
+$$
+"""
+
+
+def upgrade() -> None:
+    for table in MANAGED:
+        op.execute(f"alter table {table} add column version integer not null default 1")
+        op.execute(f"alter table {table} alter column version drop default")
+    for table in SOLD:
+        op.execute(f"alter table {table} add column status text not null default 'Active'")
+        op.execute(f"alter table {table} alter column status drop default")
+        op.execute(f"alter table {table} add constraint {table}_status_check check (status in ('Active', 'Archived'))")
+        op.execute(f"create index {table}_organization_id_status_id_index on {table} (organization_id, status, id)")
+    for statement in TABLES.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
+    for table, grants in NEW_TABLES.items():
+        tenancy.lock(table, grants=grants)
+        tenancy.close_reading_to_partners(table)
+    op.execute(LIST_UNSEALED)
+    op.execute("revoke all on function list_unsealed_organizations() from public")
+    op.execute("grant execute on function list_unsealed_organizations() to tessera_app")
+
+
+def downgrade() -> None:
+    op.execute("drop function list_unsealed_organizations()")
+    op.execute("drop table audit_seals, audit_unsealed, audit_entries")
+    for table in SOLD:
+        op.execute(f"alter table {table} drop column status")
+    for table in MANAGED:
+        op.execute(f"alter table {table} drop column version")

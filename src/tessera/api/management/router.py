@@ -1,0 +1,28 @@
+"""The management API: /management/v1."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from tessera.api.management import store_exams
+from tessera.api.types import RequestModel
+
+
+class Resource(Protocol):
+    """The module of one kind of thing: its routes, and the models that its bodies and queries are read with."""
+
+    @property
+    def router(self) -> APIRouter: ...  # noqa: D102
+    @property
+    def BODIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
+    @property
+    def QUERIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
+
+
+RESOURCES: tuple[Resource, ...] = (store_exams,)
+
+# Each resource says its whole path, which the log and the Idempotency-Key take from the route.
+router = APIRouter()
+for resource in RESOURCES:
+    router.include_router(resource.router)

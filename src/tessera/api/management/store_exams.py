@@ -1,0 +1,141 @@
+"""Managing store exams: /management/v1/store-exams."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.store_exams import (
+    CREATE,
+    STORE_EXAM,
+    UPDATE,
+    StoreExamCreateRequest,
+    StoreExamModel,
+    StoreExamQuery,
+    StoreExamSlice,
+    StoreExamUpdateRequest,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.catalog.rules import StoreExamDraft
+from tessera.catalog.store_exams import service
+from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
+
+router = APIRouter(prefix="/management/v1/store-exams", tags=["Management: catalog"])
+
+# What its bodies and its queries are read with.
+BODIES = (StoreExamCreateRequest, StoreExamUpdateRequest)
+QUERIES = (StoreExamQuery,)
+ID = "storeExamId"
+BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.99.")
+
+
+@router.get(
+    "",
+    operation_id="listStoreExams",
+    summary="List store exams",
+    responses=documentation.listed(StoreExamSlice, STORE_EXAM),
+    openapi_extra=documentation.listing(StoreExamQuery),
+)
+async def list_store_exams(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's store exams, oldest first, archived ones included."""
+    wanted, place = read_slice(request, StoreExamQuery)
+    part = await service.list_slice(caller.work, wanted=StoreExamFilter(**wanted), **place)
+    return slice_answer(request, part, [_present(exam) for exam in part.items])
+
+
+@router.post(
+    "",
+    operation_id="createStoreExam",
+    summary="Put a store exam on sale",
+    status_code=201,
+    responses=documentation.created(StoreExamModel, STORE_EXAM, broken=BAD_PRICE),
+    openapi_extra=documentation.making(StoreExamCreateRequest, CREATE),
+)
+async def create_store_exam(request: Request, caller: Manager) -> Response:
+    """Put an exam on sale under a code, which is its own from then on."""
+    draft = StoreExamDraft(**(await read_body(request, StoreExamCreateRequest)).draft())
+
+    async def create() -> dict[str, Any]:
+        return _present(await service.create(caller.work, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, create, status=201)
+
+
+@router.get(
+    "/{storeExamId}",
+    operation_id="getStoreExam",
+    summary="Show a store exam",
+    responses=documentation.shown(StoreExamModel, STORE_EXAM),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_store_exam(request: Request, caller: Manager) -> JsonAnswer:
+    """One store exam, with the `ETag` that a change of it needs."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.put(
+    "/{storeExamId}",
+    operation_id="updateStoreExam",
+    summary="Change a store exam",
+    responses=documentation.changed(StoreExamModel, STORE_EXAM, broken=BAD_PRICE),
+    openapi_extra=documentation.changing(ID, model=StoreExamUpdateRequest, example=UPDATE),
+)
+async def update_store_exam(request: Request, caller: Manager) -> Response:
+    """Give an exam another name and price. Its code stays."""
+    target = versions.target(request, ID)
+    draft = StoreExamDraft(**(await read_body(request, StoreExamUpdateRequest)).draft())
+
+    async def update() -> dict[str, Any]:
+        return _present(await service.update(caller.work, target, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, update)
+
+
+@router.post(
+    "/{storeExamId}/archive",
+    operation_id="archiveStoreExam",
+    summary="Sell a store exam no longer",
+    responses=documentation.changed(StoreExamModel, STORE_EXAM | {"status": "Archived", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def archive_store_exam(request: Request, caller: Manager) -> Response:
+    """Take an exam off sale: no new code, bundle or program can name it, and nobody can book it."""
+    return await _move(request, caller, service.archive)
+
+
+@router.post(
+    "/{storeExamId}/activate",
+    operation_id="activateStoreExam",
+    summary="Sell an archived store exam again",
+    responses=documentation.changed(StoreExamModel, STORE_EXAM | {"version": 3}),
+    openapi_extra=documentation.changing(ID),
+)
+async def activate_store_exam(request: Request, caller: Manager) -> Response:
+    """Put an archived exam on sale again."""
+    return await _move(request, caller, service.activate)
+
+
+async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedStoreExam]]) -> Response:
+    target = versions.target(request, ID)
+
+    async def moved() -> dict[str, Any]:
+        return _present(await move(caller.work, target, now=caller.now))
+
+    return await writing.once(request, caller, moved)
+
+
+def _present(exam: ManagedStoreExam) -> dict[str, Any]:
+    return {
+        "id": exam.id,
+        "code": exam.code,
+        "name": exam.name,
+        "price": exam.price,
+        "status": exam.status,
+        "createdAt": exam.created_at,
+        "version": exam.version,
+    }

@@ -1,0 +1,76 @@
+"""Tables of the audit log: what was done, what of it waits for its seal, and the chain of seals."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base, Timestamp
+
+
+def _of_entry() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["organization_id", "entry_id"], ["audit_entries.organization_id", "audit_entries.id"])
+
+
+class AuditEntry(Base):
+    """One change: who did what to which thing, and how it was before and after. It is never changed itself."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("audit_entries_by_time_index", "organization_id", "at", "id"),
+        Index("audit_entries_by_actor_index", "organization_id", "actor_name", "at", "id"),
+        Index("audit_entries_by_action_index", "organization_id", "action", "at", "id"),
+        Index("audit_entries_by_kind_index", "organization_id", "entity_kind", "at", "id"),
+        Index("audit_entries_by_entity_index", "organization_id", "entity_id", "at", "id"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(Timestamp)
+    actor_kind: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    entity_kind: Mapped[str] = mapped_column(Text)
+    entity_id: Mapped[UUID]
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class AuditUnsealed(Base):
+    """An entry that waits for its seal: written with it, taken away with the seal's own transaction."""
+
+    __tablename__ = "audit_unsealed"
+    __table_args__ = (_of_entry(),)
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class AuditSeal(Base):
+    """One link of an organization's chain: its digest covers an entry and the digest of the link before."""
+
+    __tablename__ = "audit_seals"
+    __table_args__ = (
+        _of_entry(),
+        UniqueConstraint("organization_id", "entry_id"),
+        CheckConstraint("position >= 1", name="position"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    entry_id: Mapped[UUID]
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_at: Mapped[datetime] = mapped_column(Timestamp)

@@ -1,0 +1,58 @@
+"""What an entry of the audit log may hold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+# Whatever a caller hands over by mistake: these never reach the log.
+SECRETS = frozenset(
+    {"secret", "client_secret", "secret_digest", "key_digest", "digest", "token", "api_key", "password"}
+)
+
+
+class Action(StrEnum):
+    """What was done to a thing."""
+
+    CREATED = "Created"
+    UPDATED = "Updated"
+    ACTIVATED = "Activated"
+    DEACTIVATED = "Deactivated"
+    ARCHIVED = "Archived"
+    ROTATED = "Rotated"
+    REVOKED = "Revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One change of one thing; `before` is None for a new one, `kind` is its domain word (`StoreExam`)."""
+
+    action: str
+    kind: str
+    id: UUID
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+def recorded(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The values as the log keeps them: JSON alone, money as text, times in UTC, and no secrets."""
+    return None if values is None else {name: _plain(value) for name, value in values.items() if name not in SECRETS}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a domain value holds
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+        case Mapping():
+            return recorded(value)
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case str() | UUID() | Decimal():
+            return str(value)
+        case _:
+            raise TypeError(f"cannot be recorded: {type(value).__name__}")

@@ -1,0 +1,96 @@
+"""Statements on the store exams of one tenant, as those who manage them see them."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tessera.catalog.models import StoreExam
+from tessera.catalog.rules import Status
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.text import key_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedStoreExam:
+    """A store exam with its standing and its version."""
+
+    id: UUID
+    code: str
+    name: str
+    price: Decimal
+    status: Status
+    created_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreExamFilter:
+    """Which store exams; None does not filter."""
+
+    code: str | None = None
+    status: Status | None = None
+
+
+_COLUMNS = [getattr(StoreExam, name) for name in ManagedStoreExam.__dataclass_fields__]
+
+
+class StoreExamRepository:
+    """The store exams of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def add(self, exam: ManagedStoreExam) -> bool:
+        """Add a store exam; False if its code is taken."""
+        statement = (
+            upsert(StoreExam)
+            .values(organization_id=self._organization_id, **asdict(exam))
+            .on_conflict_do_nothing(constraint="store_exams_organization_id_code_key_key")
+            .returning(StoreExam.id)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def find(self, exam_id: UUID) -> ManagedStoreExam | None:
+        """The store exam with this id."""
+        return await self._first(self._select().where(StoreExam.id == exam_id))
+
+    async def lock(self, exam_id: UUID) -> ManagedStoreExam | None:
+        """The store exam with this id, which nobody else changes until the end of the transaction."""
+        return await self._first(self._select().where(StoreExam.id == exam_id).with_for_update())
+
+    async def list_slice(self, wanted: StoreExamFilter, *, after: str | None, size: int) -> Slice[ManagedStoreExam]:
+        """A part of the store exams, oldest first."""
+        statement = self._select()
+        if wanted.code is not None:
+            statement = statement.where(StoreExam.code_key == key_of(wanted.code))
+        if wanted.status is not None:
+            statement = statement.where(StoreExam.status == wanted.status)
+        part = await fetch_slice(self._connection, statement, order=[StoreExam.__table__.c.id], after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+    async def change(self, exam: ManagedStoreExam) -> None:
+        """Write what has changed of a locked store exam."""
+        await self._connection.execute(
+            update(StoreExam)
+            .where(StoreExam.organization_id == self._organization_id, StoreExam.id == exam.id)
+            .values(name=exam.name, price=exam.price, status=exam.status, version=exam.version)
+        )
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        return select(*_COLUMNS).where(StoreExam.organization_id == self._organization_id)
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedStoreExam | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+
+def _managed(row: AnyRow) -> ManagedStoreExam:
+    values = {name: getattr(row, name) for name in ManagedStoreExam.__dataclass_fields__}
+    return ManagedStoreExam(**values | {"status": Status(row.status)})
