@@ -5,7 +5,7 @@ from alembic import op
 from migrations import tenancy
 
 revision = "0020"
-down_revision = "0005"
+down_revision = "0010"
 
 BATCHES = """
 create table promo_code_batches (

@@ -8,12 +8,13 @@ from tessera.idempotency import jobs as idempotency
 from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.jobs import create_jobs, keep_working
+from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.vouchers import jobs as vouchers
 
 
 async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
     """Run jobs until `stopping` is set."""
-    jobs = create_jobs(url, vouchers.blueprint, idempotency.blueprint)
+    jobs = create_jobs(url, vouchers.blueprint, promo_code_batches.blueprint, idempotency.blueprint)
     await keep_working(jobs, stopping=stopping, context={"database": database, "clock": clock})
 
 

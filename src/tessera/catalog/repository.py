@@ -83,10 +83,11 @@ class CatalogRepository:
         return None if price is None else Product(None, bundle_id, price)
 
     async def find_product_bundle_ids(self, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Those of these bundles that there are."""
+        """Those of these bundles that are on sale."""
         statement = select(ProductBundle.id).where(
             ProductBundle.organization_id == self._organization_id,
             ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
+            ProductBundle.status == Status.ACTIVE,
         )
         return frozenset((await self._connection.execute(statement)).scalars())
 

@@ -16,7 +16,7 @@ async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str
 
 
 async def find_product_bundle_ids(work: UnitOfWork, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
-    """Those of these bundles that there are."""
+    """Those of these bundles that are on sale."""
     return await CatalogRepository(work).find_product_bundle_ids(bundle_ids)
 
 

@@ -121,7 +121,7 @@ class PromoCodeBatch(Base):
     store_exam_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     product_bundle_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int]
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
 class PromoCodeStoreExam(Base):

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, update
-from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
@@ -56,6 +55,19 @@ class ManagedPromoCodeRepository:
         )
         return (await self._connection.execute(statement)).first()
 
+    async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
+        """Id and own spelling of the exams that the promo code names, on sale or not, by the code's key."""
+        statement = (
+            select(StoreExam.code_key, StoreExam.id, StoreExam.code)
+            .join(PromoCodeStoreExam, PromoCodeStoreExam.store_exam_id == StoreExam.id)
+            .where(
+                StoreExam.organization_id == self._organization_id,
+                PromoCodeStoreExam.organization_id == self._organization_id,
+                PromoCodeStoreExam.promo_code_id == promo_code_id,
+            )
+        )
+        return {row.code_key: (row.id, row.code) for row in await self._connection.execute(statement)}
+
     async def change(self, promo_code_id: UUID, values: dict[str, Any]) -> None:
         """Give a locked promo code these values, and its next version."""
         await self._connection.execute(
@@ -89,7 +101,7 @@ class ManagedPromoCodeRepository:
     async def count(self, wanted: ManagedFilter) -> int:
         """How many promo codes."""
         statement, _ = self._matching(select(func.count()).select_from(PromoCode), wanted)
-        return (await self._connection.execute(statement)).scalar_one()
+        return int((await self._connection.execute(statement)).scalar_one())
 
     def _codes(self) -> Select[*tuple[Any, ...]]:
         own = [column for column in PromoCode.__table__.columns if column.key != "organization_id"]
@@ -101,15 +113,15 @@ class ManagedPromoCodeRepository:
 
     def _matching(
         self, statement: Select[*tuple[Any, ...]], wanted: ManagedFilter
-    ) -> tuple[Select[*tuple[Any, ...]], InstrumentedAttribute[UUID]]:
+    ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
         """The statement with this filter, and the column by which an index gives what matches in order."""
-        place = PromoCode.id
+        place: ColumnElement[UUID] = PromoCode.__table__.c.id
         if wanted.product_bundle_id is not None:
             statement = statement.join(PromoCodeProductBundle, _is_of_promo_code(PromoCodeProductBundle)).where(
                 PromoCodeProductBundle.organization_id == self._organization_id,
                 PromoCodeProductBundle.product_bundle_id == wanted.product_bundle_id,
             )
-            place = PromoCodeProductBundle.promo_code_id
+            place = PromoCodeProductBundle.__table__.c.promo_code_id
         if wanted.store_exam_code is not None:
             exam = select(StoreExam.id).where(
                 StoreExam.organization_id == self._organization_id,
@@ -119,7 +131,7 @@ class ManagedPromoCodeRepository:
                 PromoCodeStoreExam.organization_id == self._organization_id,
                 PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
             )
-            place = PromoCodeStoreExam.promo_code_id
+            place = PromoCodeStoreExam.__table__.c.promo_code_id
         return statement.where(*self._conditions(wanted)), place
 
     def _conditions(self, wanted: ManagedFilter) -> list[ColumnElement[bool]]:

@@ -1,20 +1,20 @@
 """Promo codes of every kind for those who run an organization: their whole life, from creation to the archive."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit import versions
 from tessera.kit.database import AnyRow, Database, UnitOfWork
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.kit.pagination import Slice
+from tessera.kit.versions import Target
 from tessera.promo_codes import drafts, rules
+from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.managed.repository import ManagedFilter, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import NewPromoCode, PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, Uses
@@ -47,14 +47,6 @@ class ManagedPromoCode:
     batch_id: UUID | None
     created_at: datetime
     version: int
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What is to change: new values by field, None for what a code shall no longer have; `refused` as in a draft."""
-
-    values: Mapping[str, Any]
-    refused: tuple[Violation, ...] = field(default=())
 
 
 async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
@@ -115,44 +107,42 @@ async def export(
         after = rows[-1].id
 
 
-async def edit(
-    work: UnitOfWork, promo_code_id: UUID, *, changes: Edit, version: int | None, now: datetime
-) -> ManagedPromoCode:
-    """Change a promo code of this version, or of whichever it has; never its name, nor whether it has a limit in total.
+async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
+    """Give a promo code everything of the draft but its name and status.
 
     Raises PromoCodeNotFound, VersionStale, WrongState for an archived one, and Invalid with every violation.
     """
-    before = await get(work, promo_code_id)
-    versions.ensure(version, found=before.version)
-    draft = replace(_draft_of(before), **changes.values, refused=changes.refused)
-    named = await drafts.find_named_by(work, draft)
+    before = await get(work, target.id)
+    target.ensure(before.version)
+    named = await _find_named(work, draft, before)
     # An expiry that stays may have passed.
     asked = replace(draft, expires_at=None) if draft.expires_at == before.expires_at else draft
-    violations = await _violations(asked, now=now)
-    locked = await _lock(work, promo_code_id, version=before.version)
+    violations = [*await _violations(asked, now=now), *drafts.unknown(draft, named)]
+    # What takes time is done: the row is locked now, and is still what was read.
+    locked = await _lock(work, Target(target.id, before.version))
     if locked.status == Status.ARCHIVED:
         raise WrongState("promo code", locked.status)
     uses = Uses(limit=locked.max_redemptions, taken=locked.redemption_count)
-    violations += [*drafts.unknown(draft, named), *rules.edit_violations(draft, uses=uses)]
+    violations += rules.edit_violations(draft, uses=uses)
     if violations:
         raise Invalid(violations)
-    await _change(work, promo_code_id, replace(drafts.new_promo_code(draft, named), id=promo_code_id))
+    await _change(work, replace(drafts.new_promo_code(draft, named), id=target.id))
     return await _recorded(work, Action.UPDATED, before, now=now)
 
 
-async def activate(work: UnitOfWork, promo_code_id: UUID, *, version: int | None, now: datetime) -> ManagedPromoCode:
+async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedPromoCode:
     """Make an inactive code usable; raises PromoCodeNotFound, VersionStale, WrongState."""
-    return await _move(work, promo_code_id, Status.ACTIVE, version=version, now=now)
+    return await _move(work, target, Status.ACTIVE, now=now)
 
 
-async def deactivate(work: UnitOfWork, promo_code_id: UUID, *, version: int | None, now: datetime) -> ManagedPromoCode:
+async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedPromoCode:
     """Make an active code unusable, until it is activated again; raises as `activate` does."""
-    return await _move(work, promo_code_id, Status.INACTIVE, version=version, now=now)
+    return await _move(work, target, Status.INACTIVE, now=now)
 
 
-async def archive(work: UnitOfWork, promo_code_id: UUID, *, version: int | None, now: datetime) -> ManagedPromoCode:
+async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedPromoCode:
     """Put a code away for ever; its name stays taken. Raises as `activate` does."""
-    return await _move(work, promo_code_id, Status.ARCHIVED, version=version, now=now)
+    return await _move(work, target, Status.ARCHIVED, now=now)
 
 
 _MOVES = {
@@ -162,36 +152,40 @@ _MOVES = {
 }
 
 
-async def _move(
-    work: UnitOfWork, promo_code_id: UUID, status: Status, *, version: int | None, now: datetime
-) -> ManagedPromoCode:
+async def _move(work: UnitOfWork, target: Target, status: Status, *, now: datetime) -> ManagedPromoCode:
     action, origins = _MOVES[status]
-    locked = await _lock(work, promo_code_id, version=version)
+    locked = await _lock(work, target)
     if locked.status not in origins:
         raise WrongState("promo code", locked.status)
-    before = await get(work, promo_code_id)
-    await ManagedPromoCodeRepository(work).change(promo_code_id, {"status": status})
+    before = await get(work, target.id)
+    await ManagedPromoCodeRepository(work).change(target.id, {"status": status})
     return await _recorded(work, action, before, now=now)
 
 
-async def _lock(work: UnitOfWork, promo_code_id: UUID, *, version: int | None) -> AnyRow:
-    locked = await ManagedPromoCodeRepository(work).lock(promo_code_id)
+async def _lock(work: UnitOfWork, target: Target) -> AnyRow:
+    locked = await ManagedPromoCodeRepository(work).lock(target.id)
     if locked is None:
         raise _not_found()
-    versions.ensure(version, found=locked.version)
+    target.ensure(locked.version)
     return locked
 
 
-async def _change(work: UnitOfWork, promo_code_id: UUID, code: NewPromoCode) -> None:
+async def _find_named(work: UnitOfWork, draft: PromoCodeDraft, before: ManagedPromoCode) -> Named:
+    # What a code names already it may go on naming, sold or not.
+    kept = await ManagedPromoCodeRepository(work).list_exams(before.id)
+    found = await drafts.find_named_by(work, draft)
+    return Named({**kept, **found.exams}, {*before.product_bundle_ids, *found.bundle_ids})
+
+
+async def _change(work: UnitOfWork, code: NewPromoCode) -> None:
     managed = ManagedPromoCodeRepository(work)
-    kept = {"id", "name", "status", "redemption_count", "store_exam_ids", "product_bundle_ids", "email_addresses"}
-    values = {name: value for name, value in asdict(code).items() if name not in kept}
+    values = {name: value for name, value in asdict(code).items() if name in _CHANGED}
     values |= {
         "has_store_exams": bool(code.store_exam_ids),
         "has_product_bundles": bool(code.product_bundle_ids),
     }
-    await managed.change(promo_code_id, values)
-    await managed.remove_restrictions(promo_code_id)
+    await managed.change(code.id, values)
+    await managed.remove_restrictions(code.id)
     await PromoCodeRepository(work).add_restrictions([code])
 
 
@@ -207,22 +201,15 @@ async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation
     return await asyncio.to_thread(lambda: list(rules.managed_violations(draft, now=now)))
 
 
-def _draft_of(code: ManagedPromoCode) -> PromoCodeDraft:
-    return PromoCodeDraft(
-        name=code.name,
-        store_exam_codes=tuple(code.store_exam_codes),
-        product_bundle_ids=tuple(code.product_bundle_ids),
-        discount_percent=code.discount_percent,
-        flat_discount=code.flat_discount,
-        expires_at=code.expires_at,
-        max_redemptions=code.max_redemptions,
-        max_redemptions_per_candidate=code.max_redemptions_per_candidate,
-        email_addresses=tuple(code.email_addresses or ()),
-        restrict_to_email_addresses=code.restrict_to_email_addresses,
-        notes=code.notes,
-    )
-
-
+_CHANGED = {
+    "discount_percent",
+    "flat_discount",
+    "expires_at",
+    "max_redemptions",
+    "max_redemptions_per_candidate",
+    "restrict_to_email_addresses",
+    "notes",
+}
 _FIELDS = tuple(ManagedPromoCode.__dataclass_fields__)
 
 
