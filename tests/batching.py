@@ -30,7 +30,9 @@ class Made(NamedTuple):
     exams: int
 
 
-async def order(resources: Resources, tenant: Tenant, quantity: int = 20, *, now: datetime = NOW, **changes: Any) -> UUID:
+async def order(
+    resources: Resources, tenant: Tenant, quantity: int = 20, *, now: datetime = NOW, **changes: Any
+) -> UUID:
     """A batch whose codes are queued."""
     async with resources.database.unit_of_work(tenant.id) as work:
         return (await batches.create(work, draft=replace(DRAFT, quantity=quantity, **changes), now=now)).id

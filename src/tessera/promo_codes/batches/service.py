@@ -13,6 +13,7 @@ from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Slice
+from tessera.kit.versions import Target
 from tessera.promo_codes import drafts
 from tessera.promo_codes import rules as promo_codes
 from tessera.promo_codes.batches import rules
@@ -92,17 +93,17 @@ async def list_slice(work: UnitOfWork, *, after: str | None, size: int) -> Slice
     return Slice([_batch(row) for row in part.items], part.cursor)
 
 
-async def cancel(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:
-    """Make no more codes of a batch; those that are there stay. Raises BatchNotFound, WrongState."""
-    batch = _batch(await BatchRepository(work).lock(batch_id))
+async def cancel(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
+    """Make no more codes of a batch; those that are there stay. Raises BatchNotFound, VersionStale, WrongState."""
+    batch = await _lock(work, target)
     if batch.status != BatchStatus.IN_PROGRESS:
         raise WrongState("batch", batch.status)
     return await _move(work, batch, BatchStatus.CANCELLED, "Cancelled", now=now)
 
 
-async def resume(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:
-    """Go on with a batch that was cancelled or exhausted; raises BatchNotFound, WrongState."""
-    batch = _batch(await BatchRepository(work).lock(batch_id))
+async def resume(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
+    """Go on with a batch that was cancelled or exhausted; raises BatchNotFound, VersionStale, WrongState."""
+    batch = await _lock(work, target)
     if batch.status not in (BatchStatus.CANCELLED, BatchStatus.EXHAUSTED):
         raise WrongState("batch", batch.status)
     await queue(work, batch.id)
@@ -133,6 +134,12 @@ async def make_some(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch
         return await _move(work, after, BatchStatus.EXHAUSTED, "Exhausted", now=now)
     await batches.move(batch.id, status=batch.status, made=after.made)
     return replace(after, version=batch.version + 1)
+
+
+async def _lock(work: UnitOfWork, target: Target) -> Batch:
+    batch = _batch(await BatchRepository(work).lock(target.id))
+    target.ensure(batch.version)
+    return batch
 
 
 async def _make(batches: BatchRepository, batch: Batch, count: int, *, now: datetime) -> int:
