@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import Depends, Request
 
-from tessera.api.reading import receive_body
+from tessera.api.uploads import received
 from tessera.identity import service as identity
 from tessera.identity.credentials import parse_key
 from tessera.identity.rules import FunctionPoint, Principal
@@ -77,8 +77,7 @@ async def _bearer(request: Request, function_point: FunctionPoint) -> AsyncItera
     resources = resources_of(request)
     now = resources.clock()
     subject = identity.parse_subject(resources.signer.read(_bearer_token(request), now=now))
-    await receive_body(request)
-    async with resources.database.unit_of_work(subject.organization_id) as work:
+    async with received(request), resources.database.unit_of_work(subject.organization_id) as work:
         principal = await identity.recognize(work, subject=subject, now=now)
         yield await _admitted(request, work, principal, function_point, now=now)
 
@@ -87,8 +86,7 @@ async def _bearer(request: Request, function_point: FunctionPoint) -> AsyncItera
 async def _key(request: Request, text: str, function_point: FunctionPoint) -> AsyncIterator[Caller]:
     resources = resources_of(request)
     key, now = parse_key(text), resources.clock()
-    await receive_body(request)
-    async with resources.database.unit_of_work(key.name.organization_id) as work:
+    async with received(request), resources.database.unit_of_work(key.name.organization_id) as work:
         principal = await identity.authenticate_key(work, key=key, now=now)
         yield await _admitted(request, work, principal, function_point, now=now)
 

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.deps import Caller
+from tessera.api.uploads import Upload
 from tessera.idempotency import service
 
 HEADER = "Idempotency-Key"
@@ -60,7 +61,8 @@ def _without(secret: str, body: bytes) -> bytes:
 
 async def _digest(request: Request) -> bytes:
     # White space and the order of properties are not part of what was asked.
-    body = await request.body()
+    upload = getattr(request.state, "upload", None)
+    body = upload.digest.encode() if isinstance(upload, Upload) else await request.body()
     try:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS) if body else body
     # What is nested deeper than may be written is still read, and where no body is asked for it may be anything.

@@ -5,7 +5,14 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from tessera.api.management import exports, product_bundles, promo_code_batches, promo_codes, store_exams
+from tessera.api.management import (
+    exports,
+    product_bundles,
+    promo_code_batches,
+    promo_code_imports,
+    promo_codes,
+    store_exams,
+)
 from tessera.api.types import RequestModel
 
 
@@ -20,7 +27,14 @@ class Resource(Protocol):
     def QUERIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
 
 
-RESOURCES: tuple[Resource, ...] = (store_exams, product_bundles, promo_codes, promo_code_batches, exports)
+RESOURCES: tuple[Resource, ...] = (
+    store_exams,
+    product_bundles,
+    promo_codes,
+    promo_code_batches,
+    promo_code_imports,
+    exports,
+)
 
 # Each resource says its whole path, which the log and the Idempotency-Key take from the route.
 router = APIRouter()
