@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from tessera.cli import failures, identity, purchases, serving
+from tessera.cli import failures, identity, promo_codes, purchases, serving
 
 app = typer.Typer(
     name="tessera",
@@ -23,6 +23,7 @@ app.add_typer(identity.organizations, name="organization", help="Organizations, 
 app.add_typer(identity.users, name="user", help="People, who call with tokens that are issued to them.")
 app.add_typer(identity.clients, name="client", help="Machines, which fetch tokens with a ClientId and a secret.")
 app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
+app.add_typer(promo_codes.commands, name="promo-code", help="Promo codes, one by one, in batches and as CSV files.")
 app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 

@@ -75,6 +75,35 @@ async def get(work: UnitOfWork, promo_code_id: UUID) -> ManagedPromoCode:
     return _managed(row)
 
 
+async def get_by_name(work: UnitOfWork, name_or_id: str) -> ManagedPromoCode:
+    """The promo code with this name, in any case, or this id; raises PromoCodeNotFound."""
+    try:
+        promo_code_id = UUID(name_or_id)
+    except ValueError:
+        rows = await ManagedPromoCodeRepository(work).list_after(ManagedFilter(name=name_or_id), after=None, size=1)
+        if not rows:
+            raise _not_found() from None
+        return _managed(rows[0])
+    return await get(work, promo_code_id)
+
+
+def as_draft(code: ManagedPromoCode) -> PromoCodeDraft:
+    """The draft that would change nothing."""
+    return PromoCodeDraft(
+        name=code.name,
+        store_exam_codes=tuple(code.store_exam_codes),
+        product_bundle_ids=tuple(code.product_bundle_ids),
+        discount_percent=code.discount_percent,
+        flat_discount=code.flat_discount,
+        expires_at=code.expires_at,
+        max_redemptions=code.max_redemptions,
+        max_redemptions_per_candidate=code.max_redemptions_per_candidate,
+        email_addresses=tuple(code.email_addresses or ()),
+        restrict_to_email_addresses=code.restrict_to_email_addresses,
+        notes=code.notes,
+    )
+
+
 async def list_slice(
     work: UnitOfWork, *, wanted: ManagedFilter, after: str | None, size: int
 ) -> Slice[ManagedPromoCode]:
