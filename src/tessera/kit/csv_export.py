@@ -22,6 +22,8 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 def cell(value: object) -> str:
     """A value as its cell has it; a text that would be a formula gets an apostrophe before it."""
     match value:
+        case str():
+            return neutral(value)
         case None:
             return ""
         case bool():

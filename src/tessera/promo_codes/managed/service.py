@@ -23,7 +23,7 @@ from tessera.promo_codes.service import PromoCodeNotFound
 __all__ = ["ManagedFilter"]
 
 KIND = "PromoCode"
-EXPORTED_AT_ONCE = 2000
+EXPORTED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +243,7 @@ _FIELDS = tuple(ManagedPromoCode.__dataclass_fields__)
 
 
 def _managed(row: AnyRow) -> ManagedPromoCode:
-    return ManagedPromoCode(**{name: getattr(row, name) for name in _FIELDS if name in row._fields})
+    return ManagedPromoCode(**{name: getattr(row, name, None) for name in _FIELDS})
 
 
 def _not_found() -> PromoCodeNotFound:
