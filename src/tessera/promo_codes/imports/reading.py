@@ -116,9 +116,10 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
     if unusable:
         message = "must be text in UTF-8, without NUL characters"
         return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, message) for column in unusable))
-    draft = PromoCodeDraft(**cells.read(given))
-    missing = () if "name" in given else (Violation("Required", "name", "is required"),)
-    return Line(number, draft, missing)
+    fields = cells.read(given)
+    if "name" not in given:
+        fields["refused"] = (Violation("Required", "name", "is required"), *fields["refused"])
+    return Line(number, PromoCodeDraft(**fields))
 
 
 def _is_text(text: str) -> bool:
