@@ -1,10 +1,12 @@
 """What promo codes give, as options of commands, and how they are shown."""
 
+from collections.abc import Container, Iterable
 from typing import Annotated, Any
 
 import typer
 
 from tessera.kit.csv_export import SEPARATOR
+from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes.imports import cells
 from tessera.promo_codes.managed.service import ManagedPromoCode
 
@@ -27,6 +29,31 @@ def read(**options: str | list[str] | None) -> dict[str, Any]:
     return cells.read(texts)
 
 
+_EMPTY: dict[str, Any] = {
+    "store_exam_codes": (),
+    "product_bundle_ids": (),
+    "email_addresses": (),
+    "discount_percent": None,
+    "flat_discount": None,
+    "expires_at": None,
+    "max_redemptions": None,
+    "max_redemptions_per_candidate": None,
+    "notes": None,
+}
+
+
+def emptied(names: Iterable[str], given: Container[str]) -> dict[str, Any]:
+    """What a code shall no longer have: what is named, and the one kind of discount where the other is given.
+
+    Raises Invalid.
+    """
+    unknown = [name for name in names if name not in _EMPTY]
+    if unknown:
+        raise Invalid([Violation("Unknown", "clear", f"must be one of {', '.join(_EMPTY)}: {unknown[0]}")])
+    replaced = {"discount_percent": "flat_discount", "flat_discount": "discount_percent"}
+    return {name: _EMPTY[name] for name in (*names, *(one for one, other in replaced.items() if other in given))}
+
+
 def fields(code: ManagedPromoCode) -> dict[str, Any]:
     """A promo code as commands show it."""
     return {
@@ -35,7 +62,7 @@ def fields(code: ManagedPromoCode) -> dict[str, Any]:
         "status": code.status,
         "discountPercent": code.discount_percent,
         "flatDiscount": code.flat_discount,
-        "storeExamCodes": ", ".join(code.store_exam_codes),
+        "storeExamCodes": list(code.store_exam_codes),
         "expiresAt": code.expires_at,
         "maxRedemptions": code.max_redemptions,
         "redemptionCount": code.redemption_count,
@@ -46,9 +73,9 @@ def all_fields(code: ManagedPromoCode) -> dict[str, Any]:
     """Everything of one promo code."""
     return fields(code) | {
         "maxRedemptionsPerCandidate": code.max_redemptions_per_candidate,
-        "productBundleIds": ", ".join(map(str, code.product_bundle_ids)),
+        "productBundleIds": [str(bundle_id) for bundle_id in code.product_bundle_ids],
         "restrictToEmailAddresses": code.restrict_to_email_addresses,
-        "emailAddresses": ", ".join(code.email_addresses or ()),
+        "emailAddresses": list(code.email_addresses or ()),
         "notes": code.notes,
         "batchId": code.batch_id,
         "createdAt": code.created_at,

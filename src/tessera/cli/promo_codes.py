@@ -21,6 +21,7 @@ from tessera.cli.promo_code_terms import (
     Notes,
     Percent,
     all_fields,
+    emptied,
     fields,
     read,
 )
@@ -45,7 +46,6 @@ Clear = Annotated[
         "--clear", help="What it shall no longer have, as in the CSV file: notes, expires_at ...; repeatable."
     ),
 ]
-NOTHING = {"store_exam_codes": (), "product_bundle_ids": (), "email_addresses": ()}
 
 commands = typer.Typer(no_args_is_help=True)
 commands.add_typer(promo_code_batches.commands, name="batch", help="Many promo codes by one pattern.")
@@ -145,12 +145,12 @@ def edit_promo_code(
         max_redemptions_per_candidate=max_redemptions_per_candidate,
         notes=notes,
     )
-    emptied = {name: NOTHING.get(name) for name in clear or ()}
+    gone = emptied(clear or (), given)
     switched = {} if restrict is None else {"restrict_to_email_addresses": restrict}
 
     async def edit(work: UnitOfWork) -> ManagedPromoCode:
         found = await service.get_by_name(work, code)
-        draft = replace(service.as_draft(found), **(emptied | switched | given))
+        draft = replace(service.as_draft(found), **(gone | switched | given))
         return await service.update(work, Target(found.id, found.version), draft=draft, now=clock())
 
     edited = in_organization(start(), organization, edit)

@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 
 # What spreadsheets take for the beginning of a formula (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -21,21 +20,21 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 def cell(value: object) -> str:
     """A value as its cell has it; a text that would be a formula gets an apostrophe before it."""
+    return neutral(value) if isinstance(value, str) else _other(value)
+
+
+def _other(value: object) -> str:
     match value:
-        case str():
-            return neutral(value)
         case None:
             return ""
         case bool():
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case int() | Decimal():
-            return str(value)
         case list() | tuple():
             return neutral(SEPARATOR.join(map(str, value)))
-        case _:
-            return neutral(str(value))
+        case _:  # numbers and ids, which are no formulas
+            return str(value)
 
 
 def neutral(text: str) -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from tessera.audit import service as audit
@@ -243,7 +244,8 @@ _FIELDS = tuple(ManagedPromoCode.__dataclass_fields__)
 
 
 def _managed(row: AnyRow) -> ManagedPromoCode:
-    return ManagedPromoCode(**{name: getattr(row, name, None) for name in _FIELDS})
+    values: dict[str, Any] = {name: getattr(row, name, None) for name in _FIELDS}
+    return ManagedPromoCode(**values)
 
 
 def _not_found() -> PromoCodeNotFound:
