@@ -34,7 +34,7 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
         ["NCA-GENL", "CLD-100"],
         "2030-01-01T00:00:00Z",
     )
-    edited = done("edit", "spring10", "--notes", "For spring", "--clear", "store_exam_codes", "--clear", "expires_at")
+    edited = done("edit", "spring10", "--notes", "For spring", "--clear", "store-exam-codes", "--clear", "expires-at")
     assert (edited["notes"], edited["storeExamCodes"], edited["expiresAt"]) == ("For spring", [], None)
     assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)
     flat = done("edit", "spring10", "--flat", "12.50")
@@ -58,13 +58,13 @@ async def test_everything_that_is_wrong_is_one_line_each(run: Run, shop: Tenant)
     assert (ended.returncode, ended.stderr.splitlines()) == (
         1,
         [
-            "tessera: discount_percent must be a whole number",
+            "tessera: discount-percent must be a whole number",
             "tessera: name must be alphanumeric (A-Z, a-z, 0-9)",
-            "tessera: max_redemptions must be between 1 and 1,000,000,000",
+            "tessera: max-redemptions must be between 1 and 1,000,000,000",
         ],
     )
     ended = run("promo-code", "edit", "none", "--clear", "name", *here)
-    assert ended.stderr.startswith("tessera: clear must be one of store_exam_codes, ")
+    assert ended.stderr.startswith("tessera: clear must be one of store-exam-codes, ")
     ended = run("promo-code", "show", "none", *here)
     assert (ended.returncode, ended.stderr) == (1, "tessera: There is no such promo code.\n")
 

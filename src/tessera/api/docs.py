@@ -42,6 +42,9 @@ TAGS = [
         "description": "Promo codes of every kind, one by one, in batches by a pattern, and as CSV files.",
     },
     {"name": "Management: exports", "description": "Everything as CSV files, of any length."},
+    {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
+    {"name": "Management: audit", "description": "Every change: who, when, before and after."},
+    {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
 

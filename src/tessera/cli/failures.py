@@ -21,7 +21,7 @@ def lines(error: Exception) -> Iterator[str]:
     match error:
         case Invalid():
             for violation in error.violations:
-                yield f"{violation.field} {violation.message}"
+                yield f"{violation.field.replace('_', '-')} {violation.message}"
         case ImportRefused():
             for line in error.lines:
                 for violation in line.violations:

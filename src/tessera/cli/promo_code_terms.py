@@ -47,11 +47,13 @@ def emptied(names: Iterable[str], given: Container[str]) -> dict[str, Any]:
 
     Raises Invalid.
     """
-    unknown = [name for name in names if name not in _EMPTY]
+    named = [name.replace("-", "_") for name in names]
+    unknown = [name for name in named if name not in _EMPTY]
     if unknown:
-        raise Invalid([Violation("Unknown", "clear", f"must be one of {', '.join(_EMPTY)}: {unknown[0]}")])
+        known = ", ".join(_EMPTY).replace("_", "-")
+        raise Invalid([Violation("Unknown", "clear", f"must be one of {known}: {unknown[0]}")])
     replaced = {"discount_percent": "flat_discount", "flat_discount": "discount_percent"}
-    return {name: _EMPTY[name] for name in (*names, *(one for one, other in replaced.items() if other in given))}
+    return {name: _EMPTY[name] for name in (*named, *(one for one, other in replaced.items() if other in given))}
 
 
 def fields(code: ManagedPromoCode) -> dict[str, Any]:

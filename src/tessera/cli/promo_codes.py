@@ -42,9 +42,7 @@ Restrict = Annotated[
 ]
 Clear = Annotated[
     list[str] | None,
-    typer.Option(
-        "--clear", help="What it shall no longer have, as in the CSV file: notes, expires_at ...; repeatable."
-    ),
+    typer.Option("--clear", help="What it shall no longer have: notes, expires-at ...; may be given again."),
 ]
 
 commands = typer.Typer(no_args_is_help=True)

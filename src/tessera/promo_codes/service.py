@@ -3,9 +3,11 @@
 import asyncio
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from tessera.audit import service as audit
+from tessera.audit.service import Action, Change
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.database import Reader, UnitOfWork
@@ -65,6 +67,7 @@ async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> L
     code = drafts.new_promo_code(draft, named)
     if not await promo_codes.add(code, now=now):
         raise Invalid([drafts.name_taken(code.name)])
+    await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=asdict(code)), now=now)
     listed = {field: getattr(code, field) for field in _LISTED_FIELDS if hasattr(code, field)}
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 

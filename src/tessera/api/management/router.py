@@ -6,12 +6,18 @@ from typing import Protocol
 from fastapi import APIRouter
 
 from tessera.api.management import (
+    audit_entries,
+    clients,
     exports,
+    keys,
+    organizations,
     product_bundles,
     promo_code_batches,
     promo_code_imports,
     promo_codes,
     store_exams,
+    tokens,
+    users,
 )
 from tessera.api.types import RequestModel
 
@@ -34,6 +40,12 @@ RESOURCES: tuple[Resource, ...] = (
     promo_code_batches,
     promo_code_imports,
     exports,
+    users,
+    clients,
+    keys,
+    tokens,
+    organizations,
+    audit_entries,
 )
 
 # Each resource says its whole path, which the log and the Idempotency-Key take from the route.
