@@ -5,6 +5,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
@@ -14,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
-from tessera import main, schema
+from tessera import cli, main, schema
 from tessera.settings import Settings
 
 _processes = multiprocessing.get_context("forkserver")
@@ -48,6 +49,14 @@ def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: 
     settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
     app = main.create_server(settings, url, schema_revision=schema.latest_revision())
     main.serve(app, main.listen(settings))
+
+
+def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:
+    """A command of `tessera`; it ends with status 0 if it lives."""
+    _kill_this_process(organization, at)
+    os.environ["TESSERA_DATABASE_URL"] = url
+    sys.argv = ["tessera", *arguments]
+    cli.run()
 
 
 def _kill_this_process(organization: str, at: int) -> None:

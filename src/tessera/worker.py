@@ -9,13 +9,21 @@ from tessera.idempotency import jobs as idempotency
 from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.jobs import create_jobs, keep_working
+from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.redemptions import jobs as redemptions
 from tessera.vouchers import jobs as vouchers
 
 
 async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
     """Run jobs until `stopping` is set."""
-    jobs = create_jobs(url, vouchers.blueprint, redemptions.blueprint, idempotency.blueprint, audit.blueprint)
+    blueprints = (
+        vouchers.blueprint,
+        promo_code_batches.blueprint,
+        redemptions.blueprint,
+        idempotency.blueprint,
+        audit.blueprint,
+    )
+    jobs = create_jobs(url, *blueprints)
     await keep_working(jobs, stopping=stopping, context={"database": database, "clock": clock})
 
 

@@ -1,10 +1,16 @@
 """Requests to the management API, and what is told about them."""
 
+from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
 from tests.factories import Tenant
+
+from tessera.api.deps import Resources
+from tessera.identity import service as identity
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 
 ROOT = "/management/v1"
 LACKING = "The function point ManageOrganization is required."
@@ -39,6 +45,23 @@ async def powerless(client: httpx.AsyncClient, tenant: Tenant) -> dict[str, str]
     credentials = (tenant.powerless_client.name, str(tenant.powerless_client.secret))
     token = (await client.get("/authenticate", auth=credentials)).json()["authToken"]
     return {"Authorization": f"Bearer {token}"}
+
+
+async def platform_administrator(resources: Resources, superuser: psycopg.Connection) -> dict[str, str]:
+    """Headers of a user of the platform's own organization."""
+    superuser.execute(
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
+        " on conflict do nothing",
+        [PLATFORM_ID],
+    )
+    email, now = f"{uuid4()}@example.com", resources.clock()
+    async with resources.database.unit_of_work(PLATFORM_ID) as work:
+        rights = list(FunctionPoint)
+        await identity.create_user(work, email=email, names=("Root", "Admin"), function_points=rights, now=now)
+        token = await identity.issue_token(
+            work, signer=resources.signer, email=email, lifetime=timedelta(days=1), now=now
+        )
+    return {"Authorization": f"Bearer {token.secret}"}
 
 
 def recorded(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from tessera.api.reading import receive_body
+from tessera.api.uploads import received
 from tessera.identity import service as identity
 from tessera.identity.credentials import ApiKeyText, parse_key
 from tessera.identity.key_uses import KeyUses
@@ -92,8 +92,7 @@ def _subject(request: Request) -> Subject:
 async def _calling(request: Request, credential: Credential, function_point: FunctionPoint) -> AsyncIterator[Caller]:
     resources = resources_of(request)
     now = resources.clock()
-    await receive_body(request)
-    async with resources.database.unit_of_work(credential.organization_id) as work:
+    async with received(request), resources.database.unit_of_work(credential.organization_id) as work:
         principal = await identity.identify(work, credential=credential, now=now)
         if isinstance(credential, ApiKeyText):
             resources.key_uses.note(credential.name, now=now)

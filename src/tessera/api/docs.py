@@ -37,6 +37,11 @@ TAGS = [
     {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
     {"name": "Storefront", "description": "Codes at the moment of sale: what they give, and every reason why not."},
     {"name": "Management: catalog", "description": "What your organization sells: store exams and product bundles."},
+    {
+        "name": "Management: promo codes",
+        "description": "Promo codes of every kind, one by one, in batches by a pattern, and as CSV files.",
+    },
+    {"name": "Management: exports", "description": "Everything as CSV files, of any length."},
     {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
     {"name": "Management: audit", "description": "Every change: who, when, before and after."},
     {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.deps import Caller
+from tessera.api.uploads import Upload
 from tessera.idempotency import service
 from tessera.idempotency.service import KeyedRequest
 
@@ -56,7 +57,8 @@ def _without(secret: str, body: bytes) -> bytes:
 async def digest_of(request: Request) -> bytes:
     """What tells a request from others: method, path and body."""
     # White space and the order of properties are not part of what was asked.
-    body = await request.body()
+    upload = getattr(request.state, "upload", None)
+    body = upload.digest.encode() if isinstance(upload, Upload) else await request.body()
     try:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, orjson.JSONDecodeError):

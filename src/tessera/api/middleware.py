@@ -14,9 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.dialects import Dialects, unexpected
 from tessera.api.facts import RequestTooLarge
+from tessera.api.uploads import limit_of
 from tessera.kit.identifiers import new_id
 
-MAX_BODY_BYTES = 1024 * 1024
 CLIENT_GONE = 499  # in the log alone, as proxies write it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
@@ -64,7 +64,7 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses bodies over 1 MiB, declared or not, when they are read."""
+    """Refuses bodies over 1 MiB, or over what their path takes, declared or not, when they are read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -72,13 +72,14 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         received = 0
+        limit = limit_of(scope["path"]) if scope["type"] == "http" else 0
 
         async def receive_limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise RequestTooLarge(MAX_BODY_BYTES)
+            if received > limit:
+                raise RequestTooLarge(limit)
             return message
 
         await self.app(scope, receive_limited if scope["type"] == "http" else receive, send)

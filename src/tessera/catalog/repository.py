@@ -83,6 +83,15 @@ class CatalogRepository:
         rows = await self._connection.execute(statement)
         return {row.id: Product(None, None, row.id, row.price) for row in rows}
 
+    async def find_product_bundle_ids(self, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these bundles that are on sale."""
+        statement = select(ProductBundle.id).where(
+            ProductBundle.organization_id == self._organization_id,
+            ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
+            ProductBundle.status == Status.ACTIVE,
+        )
+        return frozenset((await self._connection.execute(statement)).scalars())
+
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
         """Add store exams; a code that is taken raises the driver's error."""
         common = {"organization_id": self._organization_id, "status": Status.ACTIVE, "created_at": now}

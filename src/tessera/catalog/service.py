@@ -33,6 +33,11 @@ async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) ->
     return {choice: product for choice, product in found.items() if product is not None}
 
 
+async def find_product_bundle_ids(work: UnitOfWork, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these bundles that are on sale."""
+    return await CatalogRepository(work).find_product_bundle_ids(bundle_ids)
+
+
 async def add_store_exams(work: UnitOfWork, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
     """Put exams on sale."""
     await CatalogRepository(work).add_store_exams(exams, now=now)

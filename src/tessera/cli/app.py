@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from tessera.cli import access, audit, catalog, failures, identity, ledger, purchases, serving
+from tessera.cli import access, audit, catalog, failures, identity, ledger, promo_codes, purchases, serving
 
 app = typer.Typer(
     name="tessera",
@@ -27,6 +27,7 @@ app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
 app.add_typer(audit.commands, name="audit", help="Every change: who, when, before and after.")
 app.add_typer(catalog.exam_commands, name="exam", help="Store exams, which are sold.")
 app.add_typer(catalog.bundle_commands, name="bundle", help="Product bundles, several exams sold as one.")
+app.add_typer(promo_codes.commands, name="promo-code", help="Promo codes, one by one, in batches and as CSV files.")
 app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
 app.add_typer(ledger.commands, name="ledger", help="The ledger of redemptions.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")

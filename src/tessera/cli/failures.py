@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from tessera.kit.embedded import EmbeddedPostgresError
 from tessera.kit.errors import Fact, Invalid
+from tessera.promo_codes.imports.service import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
 
@@ -21,6 +22,11 @@ def lines(error: Exception) -> Iterator[str]:
         case Invalid():
             for violation in error.violations:
                 yield f"{violation.field.replace('_', '-')} {violation.message}"
+        case ImportRefused():
+            for line in error.lines:
+                for violation in line.violations:
+                    yield f"line {line.number}: {violation.field} {violation.message}"
+            yield str(error)
         case CannotMigrate() | CannotUse():
             yield f"cannot use the database: {error}"
         case _:

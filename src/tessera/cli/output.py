@@ -51,6 +51,8 @@ def _text(value: object) -> str:
     match value:
         case None:
             return "-"
+        case list() | tuple():
+            return ", ".join(map(_text, value))
         case bool():
             return "yes" if value else "no"
         case datetime():

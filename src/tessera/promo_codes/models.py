@@ -13,7 +13,9 @@ from sqlalchemy import (
     Numeric,
     Text,
     UniqueConstraint,
+    Uuid,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import versions
@@ -21,6 +23,8 @@ from tessera.kit.database import Base, Timestamp
 
 # The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
 LISTED = "discount_percent is not null and has_store_exams and expires_at is not null and max_redemptions is not null"
+
+KIND = "case when discount_percent is null then 'Flat' else 'Percent' end"
 
 
 def _of_promo_code() -> ForeignKeyConstraint:
@@ -41,6 +45,16 @@ class PromoCode(Base):
             "restrict_to_email_addresses",
             "id",
             postgresql_where="is_listed",
+        ),
+        # Lists without a cap go in the order of ids, each filter by status and kind behind an index of its own.
+        Index("promo_codes_by_status_index", "organization_id", "status", "id"),
+        Index("promo_codes_by_kind_index", "organization_id", "kind", "id"),
+        Index("promo_codes_by_status_and_kind_index", "organization_id", "status", "kind", "id"),
+        ForeignKeyConstraint(
+            ["organization_id", "batch_id"], ["promo_code_batches.organization_id", "promo_code_batches.id"]
+        ),
+        Index(
+            "promo_codes_by_batch_index", "organization_id", "batch_id", "id", postgresql_where="batch_id is not null"
         ),
         CheckConstraint("(discount_percent is null) <> (flat_discount is null)", name="percent_xor_flat"),
         CheckConstraint("discount_percent between 1 and 100", name="discount_percent"),
@@ -63,6 +77,7 @@ class PromoCode(Base):
     name: Mapped[str] = mapped_column(Text)
     name_key: Mapped[str] = mapped_column(Text, Computed('lower(name collate "C")', persisted=True))
     status: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text, Computed(KIND, persisted=True))
     discount_percent: Mapped[int | None]
     flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -75,6 +90,42 @@ class PromoCode(Base):
     has_product_bundles: Mapped[bool]
     is_listed: Mapped[bool] = mapped_column(Computed(LISTED, persisted=True))
     notes: Mapped[str | None] = mapped_column(Text)
+    batch_id: Mapped[UUID | None]
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
+    version: Mapped[int] = mapped_column(default=versions.FIRST)
+
+
+class PromoCodeBatch(Base):
+    """Many promo codes by one pattern, and what they all give; `made` of them are there already."""
+
+    __tablename__ = "promo_code_batches"
+    __table_args__ = (
+        # What of a pattern's space is taken already is asked of the batches before.
+        Index("promo_code_batches_by_pattern_index", "organization_id", "prefix_key", "length"),
+        CheckConstraint("status in ('InProgress', 'Cancelled', 'Exhausted', 'Complete')", name="status"),
+        CheckConstraint("quantity between 1 and 1000000", name="quantity"),
+        CheckConstraint("made between 0 and quantity and (status = 'Complete') = (made = quantity)", name="made"),
+        CheckConstraint("length >= 1 and length + char_length(prefix) between 3 and 25", name="length"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    prefix: Mapped[str] = mapped_column(Text)
+    prefix_key: Mapped[str] = mapped_column(Text, Computed('lower(prefix collate "C")', persisted=True))
+    length: Mapped[int]
+    alphabet: Mapped[str] = mapped_column(Text)
+    quantity: Mapped[int]
+    made: Mapped[int]
+    status: Mapped[str] = mapped_column(Text)
+    code_status: Mapped[str] = mapped_column(Text)
+    discount_percent: Mapped[int | None]
+    flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    max_redemptions: Mapped[int | None]
+    max_redemptions_per_candidate: Mapped[int | None]
+    notes: Mapped[str | None] = mapped_column(Text)
+    store_exam_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    product_bundle_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=versions.FIRST)
 
@@ -104,7 +155,12 @@ class PromoCodeProductBundle(Base):
         ForeignKeyConstraint(
             ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]
         ),
-        Index("promo_code_product_bundles_by_product_bundle_index", "organization_id", "product_bundle_id"),
+        Index(
+            "promo_code_product_bundles_by_product_bundle_index",
+            "organization_id",
+            "product_bundle_id",
+            "promo_code_id",
+        ),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)

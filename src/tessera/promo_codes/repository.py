@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, func, insert, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Page, fetch_page
 from tessera.kit.text import key_of
+from tessera.promo_codes import restrictions
 from tessera.promo_codes.models import (
     PromoCode,
     PromoCodeEmailAddress,
@@ -78,13 +79,13 @@ class PromoCodeRepository:
         )
         if (await self._connection.execute(statement)).first() is None:
             return False
-        await self._add_restrictions([code])
+        await self.add_restrictions([code])
         return True
 
     async def add_all(self, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
         """Add many promo codes; a taken name raises the driver's error."""
         await self._connection.execute(insert(PromoCode), [self._row(code, now=now) for code in codes])
-        await self._add_restrictions(codes)
+        await self.add_restrictions(codes)
 
     async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[AnyRow]:
         """A page of the codes that the documented list can express; raises TooManyResults."""
@@ -101,7 +102,8 @@ class PromoCodeRepository:
             "created_at": now,
         }
 
-    async def _add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
+    async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
+        """Add the exams, bundles and addresses of promo codes that have none yet."""
         tenant = {"organization_id": self._organization_id}
         exams = [
             tenant | {"promo_code_id": code.id, "store_exam_id": exam_id, "position": position}
@@ -160,34 +162,12 @@ class PromoCodeRepository:
         )
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        exams = (
-            select(StoreExam.code)
-            .join(
-                PromoCodeStoreExam,
-                and_(
-                    PromoCodeStoreExam.organization_id == StoreExam.organization_id,
-                    PromoCodeStoreExam.store_exam_id == StoreExam.id,
-                ),
-            )
-            .where(StoreExam.organization_id == self._organization_id, PromoCodeStoreExam.promo_code_id == PromoCode.id)
-            .order_by(PromoCodeStoreExam.position)
-            .correlate(PromoCode)
-        )
-        addresses = (
-            select(PromoCodeEmailAddress.email)
-            .where(
-                PromoCodeEmailAddress.organization_id == self._organization_id,
-                PromoCodeEmailAddress.promo_code_id == PromoCode.id,
-            )
-            .order_by(PromoCodeEmailAddress.position)
-            .correlate(PromoCode)
-        )
         return (
             select(
                 PromoCode.name,
-                func.array(exams.scalar_subquery()).label("store_exam_codes"),
+                restrictions.store_exam_codes(self._organization_id).label("store_exam_codes"),
                 PromoCode.discount_percent,
-                func.array(addresses.scalar_subquery()).label("email_addresses"),
+                restrictions.email_addresses(self._organization_id).label("email_addresses"),
                 PromoCode.expires_at,
                 PromoCode.max_redemptions,
                 PromoCode.max_redemptions_per_candidate,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from tessera.catalog.rules import Reason
 from tessera.identity.rules import is_email_address
@@ -14,6 +15,17 @@ from tessera.kit.text import distinct
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000
+# The document's own limit of uses, and the one of those who run the installation.
+DOCUMENTED_LIMIT = 100_000
+MAX_LIMIT = 1_000_000_000
+MAX_FLAT_DISCOUNT = Decimal("9999999999.99")
+
+
+class Kind(StrEnum):
+    """What a promo code takes off a price."""
+
+    PERCENT = "Percent"
+    FLAT = "Flat"
 
 
 class Status(StrEnum):
@@ -33,7 +45,9 @@ class PromoCodeDraft:
 
     name: str | None = None
     store_exam_codes: tuple[str, ...] | None = None
+    product_bundle_ids: tuple[UUID, ...] | None = ()
     discount_percent: int | None = None
+    flat_discount: Decimal | None = None
     expires_at: datetime | None = None
     max_redemptions: int | None = None
     max_redemptions_per_candidate: int | None = None
@@ -49,8 +63,46 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     yield from draft.refused
     yield from _name(draft)
     yield from _store_exams(draft)
-    yield from _limits(draft)
+    yield from _limits(draft, highest=DOCUMENTED_LIMIT)
     yield from _email_addresses(draft)
+    yield from _expiry_and_notes(draft, now=now)
+
+
+def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
+    """Everything that is wrong by itself with a promo code of any kind, as those who run the installation make it."""
+    yield from draft.refused
+    yield from _name(draft)
+    yield from _discount(draft)
+    yield from _limits(draft, highest=MAX_LIMIT)
+    yield from _email_addresses(draft)
+    yield from _expiry_and_notes(draft, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uses:
+    """The limit in total that a promo code has, and how many of those uses are taken or held."""
+
+    limit: int | None
+    taken: int
+
+
+def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]:
+    """What is wrong with a promo code only because of what it was before.
+
+    Uses are counted for codes with a limit in total alone, so a code cannot get its first limit later.
+    """
+    field = "max_redemptions"
+    if any(violation.field == field for violation in draft.refused):
+        return
+    if draft.max_redemptions is None or uses.limit is None:
+        if draft.max_redemptions != uses.limit:
+            stays = "must stay absent" if uses.limit is None else "must not be taken away"
+            yield Violation("LimitFixed", field, f"{stays}: whether a code has a limit in total is fixed")
+    elif draft.max_redemptions < uses.taken:
+        yield Violation("LimitBelowUses", field, f"must be at least {uses.taken:,}, the uses that are taken or held")
+
+
+def _expiry_and_notes(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     if draft.expires_at is not None and draft.expires_at <= now:
         yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
     if draft.notes is not None and len(draft.notes) > 256:
@@ -71,13 +123,24 @@ def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
         yield Violation("NoStoreExams", "store_exam_codes", "must contain at least one store exam code")
 
 
-def _limits(draft: PromoCodeDraft) -> Iterator[Violation]:
+def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
+    both = {"discount_percent", "flat_discount"}
+    given = {field for field in both if getattr(draft, field) is not None}
+    given |= both & {violation.field for violation in draft.refused}
+    if len(given) != 1:
+        yield Violation("OneDiscount", "discount_percent", "or a flat discount must be given, and not both of them")
+    flat = draft.flat_discount
+    if flat is not None and not (0 < flat <= MAX_FLAT_DISCOUNT and flat == round(flat, 2)):
+        yield Violation("FlatDiscountRange", "flat_discount", "must be above 0, below 10 billion, and in whole cents")
+
+
+def _limits(draft: PromoCodeDraft, *, highest: int) -> Iterator[Violation]:
     total, per_candidate = draft.max_redemptions, draft.max_redemptions_per_candidate
     if draft.discount_percent is not None and not 1 <= draft.discount_percent <= 100:
         yield Violation("DiscountPercentRange", "discount_percent", "must be between 1 and 100")
     for field, limit in (("max_redemptions", total), ("max_redemptions_per_candidate", per_candidate)):
-        if limit is not None and not 1 <= limit <= 100_000:
-            yield Violation("LimitRange", field, "must be between 1 and 100,000")
+        if limit is not None and not 1 <= limit <= highest:
+            yield Violation("LimitRange", field, f"must be between 1 and {highest:,}")
     if total is not None and per_candidate is not None and per_candidate > total:
         yield Violation("LimitAboveTotal", "max_redemptions_per_candidate", "must not exceed the limit in total")
 

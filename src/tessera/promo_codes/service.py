@@ -2,28 +2,25 @@
 
 import asyncio
 import hmac
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.catalog import service as catalog
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.database import Reader, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
-from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Page
-from tessera.kit.text import distinct, key_of
-from tessera.promo_codes import rules, usability
+from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.repository import (
     NewPromoCode,
     PromoCodeFilter,
     PromoCodeRepository,
 )
-from tessera.promo_codes.rules import Discount, PromoCodeDraft, Status
+from tessera.promo_codes.rules import Discount, PromoCodeDraft
 from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow, UseChange
 
 __all__ = ["FoundPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
@@ -60,21 +57,20 @@ class Validation:
 async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ListedPromoCode:
     """Create a promo code; raises Invalid with every violation, of the draft, of its exams and of its name."""
     promo_codes = PromoCodeRepository(work)
-    exams = await catalog.find_store_exams(work, draft.store_exam_codes or ())
+    named = await drafts.find_named_by(work, draft)
     # Thousands of addresses take seconds to check, which other requests must not wait for.
     violations = await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))
-    violations += _unknown_exams(draft, exams)
+    violations += drafts.unknown(draft, named)
     if draft.name is not None and await promo_codes.has_name(draft.name):
-        violations.append(_name_taken(draft.name))
+        violations.append(drafts.name_taken(draft.name))
     if violations:
         raise Invalid(violations)
-    named = [exams[key_of(code)] for code in distinct(draft.store_exam_codes or ())]
-    code = _new_promo_code(draft, tuple(exam_id for exam_id, _ in named))
+    code = drafts.new_promo_code(draft, named)
     if not await promo_codes.add(code, now=now):
-        raise Invalid([_name_taken(code.name)])
+        raise Invalid([drafts.name_taken(code.name)])
     await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=asdict(code)), now=now)
     listed = {field: getattr(code, field) for field in _LISTED_FIELDS if hasattr(code, field)}
-    return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in named])
+    return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 
 
 async def list_page(work: UnitOfWork, *, wanted: PromoCodeFilter, number: int) -> Page[ListedPromoCode]:
@@ -131,31 +127,3 @@ def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) 
 
 
 _LISTED_FIELDS = tuple(ListedPromoCode.__dataclass_fields__)
-
-
-def _unknown_exams(draft: PromoCodeDraft, known: Container[str]) -> Iterator[Violation]:
-    unknown = [code for code in draft.store_exam_codes or () if key_of(code) not in known]
-    if unknown:
-        yield Violation(
-            "StoreExamNotFound", "store_exam_codes", f"must be known store exams, unlike {rules.some_of(unknown)}"
-        )
-
-
-def _name_taken(name: str) -> Violation:
-    return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
-
-
-def _new_promo_code(draft: PromoCodeDraft, store_exam_ids: tuple[UUID, ...]) -> NewPromoCode:
-    return NewPromoCode(
-        id=new_id(),
-        name=draft.name or "",
-        status=Status.ACTIVE if draft.is_active else Status.INACTIVE,
-        discount_percent=draft.discount_percent,
-        expires_at=draft.expires_at,
-        max_redemptions=draft.max_redemptions,
-        max_redemptions_per_candidate=draft.max_redemptions_per_candidate,
-        restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
-        notes=draft.notes,
-        store_exam_ids=store_exam_ids,
-        email_addresses=distinct(draft.email_addresses or ()),
-    )

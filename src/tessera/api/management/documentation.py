@@ -5,7 +5,6 @@ from typing import Any
 
 from tessera.api import idempotency, openapi, problems, versions
 from tessera.api.openapi import answer, header
-from tessera.api.slices import SliceQuery
 from tessera.api.types import RequestModel, ResponseModel
 
 Example = Mapping[str, Any]
@@ -14,6 +13,9 @@ Responses = dict[int | str, Any]
 _LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
 _NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNmE2ZSJd"  # FastAPI drops what is null
 _BAD_LIMIT = problems.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
+_BAD_FILTER = problems.documented_invalid(
+    "/status", "NotAmongValues", "status must be one of Inactive, Active, Archived."
+)
 
 
 def listed(model: type[ResponseModel], example: Example) -> Responses:
@@ -48,7 +50,14 @@ def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, 
     return {200: done, 400: bad, **problems.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503)}
 
 
-def listing(query: type[SliceQuery], *path: str) -> dict[str, Any]:
+def exported(example: str) -> Responses:
+    """The answers of an export as CSV; a list by cursor has the same others."""
+    content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
+    whole = {"description": "The file.", "content": content}
+    return {200: whole, 400: _BAD_FILTER, **problems.documented(401, 403, 500, 503)}
+
+
+def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:
     """What a list reads: its filters, and ids in its path."""
     return {"security": openapi.BEARER, "parameters": [*map(_id, path), *openapi.parameters(query)]}
 

@@ -3,7 +3,8 @@
 from tessera.api import problems
 from tessera.api.management.router import RESOURCES
 from tessera.api.problems import ProblemAnswer
-from tessera.kit.errors import Fact
+from tessera.kit.errors import Fact, Violation
+from tessera.promo_codes.imports.service import ImportRefused
 
 BODIES = tuple(model for resource in RESOURCES for model in resource.BODIES)
 QUERIES = tuple(model for resource in RESOURCES for model in resource.QUERIES)
@@ -13,5 +14,14 @@ def render(fact: Fact) -> ProblemAnswer:
     """Problem details (RFC 9457).
 
     A violation is told under the names of the first model that has all its fields, so a name is told alike everywhere.
+    What is wrong with a CSV file points to its line and the name of its column.
     """
+    if isinstance(fact, ImportRefused):
+        errors = [_told(line.number, violation) for line in fact.lines for violation in line.violations]
+        return problems.problem(400, "validation-failed", "The file has bad lines", fact.message, errors=errors)
     return problems.render(fact, *BODIES, *QUERIES)
+
+
+def _told(number: int, violation: Violation) -> dict[str, str]:
+    detail = f"Line {number}: {violation.field} {violation.message}."
+    return {"pointer": f"/{number}/{violation.field}", "code": violation.code, "detail": detail}

@@ -1,0 +1,54 @@
+"""Exports as CSV: /management/v1/exports."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
+
+from tessera.api.deps import resources_of
+from tessera.api.management import documentation
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
+from tessera.api.reading import read_query
+from tessera.api.types import RequestModel
+from tessera.kit.errors import Invalid
+from tessera.promo_codes.managed import export as promo_codes
+from tessera.promo_codes.managed.service import ManagedFilter
+
+router = APIRouter(prefix="/management/v1/exports", tags=["Management: exports"])
+
+BODIES: tuple[type[RequestModel], ...] = ()
+QUERIES = (PromoCodeExportQuery,)
+MEDIA_TYPE = "text/csv; charset=utf-8"
+
+
+@router.get(
+    "/promo-codes",
+    operation_id="exportPromoCodes",
+    summary="Export promo codes",
+    response_class=StreamingResponse,
+    responses=documentation.exported("name,status,discountPercent\r\nSPRING10,Active,10\r\n"),
+    openapi_extra=documentation.listing(PromoCodeExportQuery),
+)
+async def export_promo_codes(request: Request, caller: Manager) -> StreamingResponse:
+    """The promo codes that match, oldest first, in a file that `POST /management/v1/promo-code-imports` reads as well.
+
+    It comes row by row, of any length; what changes meanwhile is told as it is when its turn comes. A text that a
+    spreadsheet would take for a formula is preceded by an apostrophe.
+    """
+    wanted = ManagedFilter(**_filters(request, PromoCodeExportQuery))
+    database = resources_of(request).database
+    return _file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
+
+
+def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
+    reading = read_query(request, model)
+    if reading.refused:
+        raise Invalid(reading.refused)
+    return reading.values
+
+
+def _file(content: AsyncIterator[bytes], name: str) -> StreamingResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(content, media_type=MEDIA_TYPE, headers=headers)

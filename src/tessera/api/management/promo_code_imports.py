@@ -1,0 +1,70 @@
+"""Importing promo codes from a CSV file: /management/v1/promo-code-imports."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import idempotency, openapi, problems, uploads
+from tessera.api.answers import JsonAnswer
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
+from tessera.api.openapi import answer
+from tessera.api.reading import read_query
+from tessera.api.types import RequestModel
+from tessera.kit.errors import Invalid
+from tessera.promo_codes.imports import service
+from tessera.promo_codes.imports.service import Source
+
+router = APIRouter(tags=["Management: promo codes"])
+
+BODIES: tuple[type[RequestModel], ...] = ()
+QUERIES = (ImportQuery,)
+MEDIA_TYPE = "text/csv"
+_BAD_LINE = ("/3/discountPercent", "DiscountPercentRange", "Line 3: discountPercent must be between 1 and 100.")
+
+RESPONSES: dict[int | str, Any] = {
+    200: answer(ImportModel, "The dry run found no bad line.", {"promoCodes": 2, "isDryRun": True}),
+    201: answer(ImportModel, "All were imported.", {"promoCodes": 2, "isDryRun": False}),
+    400: problems.documented_invalid(*_BAD_LINE),
+    **problems.documented(401, 403, 409, 413, 415, 422, 500, 503),
+}
+READS = {
+    "security": openapi.BEARER,
+    "parameters": [*openapi.parameters(ImportQuery), idempotency.PARAMETER],
+    "requestBody": {
+        "required": True,
+        "description": "Up to 100 MiB and 1,000,000 promo codes.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": FILE}},
+    },
+}
+
+
+@router.post(
+    uploads.IMPORTS,
+    operation_id="importPromoCodes",
+    summary="Import promo codes from a CSV file",
+    status_code=201,
+    responses=RESPONSES,
+    openapi_extra=READS,
+)
+async def import_promo_codes(request: Request, caller: Manager) -> Response:
+    """Import all promo codes of a file, or none: every bad line is named with its number and its reasons.
+
+    The first line names the columns: `name`, and any of `status` (Active or Inactive), `discountPercent`,
+    `flatDiscount`, `storeExamCodes`, `productBundleIds`, `restrictToEmailAddresses`, `emailAddresses`, `expiresAt`,
+    `maxRedemptions`, `maxRedemptionsPerCandidate` and `notes`; those that only an export has are left alone. Several
+    values in a cell have `|` between them. UTF-8, or UTF-16 with a byte-order mark; comma, semicolon or tab.
+    """
+    reading = read_query(request, ImportQuery)
+    if reading.refused:
+        raise Invalid(reading.refused)
+    upload = uploads.read_upload(request, MEDIA_TYPE)
+    dry_run = bool(reading.values.get("dry_run"))
+
+    async def effect() -> JsonAnswer:
+        source = Source(upload.file, upload.digest)
+        count = await service.import_file(caller.work, source, dry_run=dry_run, now=caller.now)
+        return JsonAnswer({"promoCodes": count, "isDryRun": dry_run}, 200 if dry_run else 201)
+
+    # A dry run has no effect that a key could guard.
+    return await effect() if dry_run else await idempotency.once(request, caller, effect)

@@ -1,0 +1,178 @@
+"""Managing promo codes of every kind: /management/v1/promo-codes."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.promo_codes import (
+    CREATE,
+    LISTED_PROMO_CODE,
+    PROMO_CODE,
+    UPDATE,
+    PromoCodeCreateRequest,
+    PromoCodeModel,
+    PromoCodeQuery,
+    PromoCodeSlice,
+    PromoCodeUpdateRequest,
+)
+from tessera.api.reading import Reading, path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.promo_codes.managed import service
+from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
+from tessera.promo_codes.rules import PromoCodeDraft
+
+router = APIRouter(prefix="/management/v1/promo-codes", tags=["Management: promo codes"])
+
+# What its bodies and its queries are read with.
+BODIES = (PromoCodeCreateRequest, PromoCodeUpdateRequest)
+QUERIES = (PromoCodeQuery,)
+ID = "promoCodeId"
+ONE_DISCOUNT = (
+    "/discountPercent",
+    "OneDiscount",
+    "discountPercent or a flat discount must be given, and not both of them.",
+)
+
+
+@router.get(
+    "",
+    operation_id="listManagedPromoCodes",
+    summary="List promo codes of every kind",
+    responses=documentation.listed(PromoCodeSlice, LISTED_PROMO_CODE),
+    openapi_extra=documentation.listing(PromoCodeQuery),
+)
+async def list_promo_codes(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's promo codes, oldest first, archived ones included. The platform's are the global ones."""
+    wanted, place = read_slice(request, PromoCodeQuery)
+    part = await service.list_slice(caller.work, wanted=ManagedFilter(**wanted), **place)
+    return slice_answer(request, part, [present(code) for code in part.items])
+
+
+@router.post(
+    "",
+    operation_id="createManagedPromoCode",
+    summary="Create a promo code of any kind",
+    status_code=201,
+    responses=documentation.created(PromoCodeModel, PROMO_CODE, broken=ONE_DISCOUNT),
+    openapi_extra=documentation.making(PromoCodeCreateRequest, CREATE),
+)
+async def create_promo_code(request: Request, caller: Manager) -> Response:
+    """Create a promo code: a percentage or a flat amount, for some exams and bundles or for all."""
+    draft = as_draft(await read_body(request, PromoCodeCreateRequest))
+
+    async def create() -> dict[str, Any]:
+        return present(await service.create(caller.work, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, create, status=201)
+
+
+@router.get(
+    "/{promoCodeId}",
+    operation_id="getManagedPromoCode",
+    summary="Show a promo code",
+    responses=documentation.shown(PromoCodeModel, PROMO_CODE),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_promo_code(request: Request, caller: Manager) -> JsonAnswer:
+    """One promo code with all its addresses, and the `ETag` that a change of it needs."""
+    return writing.one(present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.put(
+    "/{promoCodeId}",
+    operation_id="updateManagedPromoCode",
+    summary="Change a promo code",
+    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"version": 2}, broken=ONE_DISCOUNT),
+    openapi_extra=documentation.changing(ID, model=PromoCodeUpdateRequest, example=UPDATE),
+)
+async def update_promo_code(request: Request, caller: Manager) -> Response:
+    """Give a promo code everything of the body; what is absent there, it has no longer. Its name stays.
+
+    Whether it has a limit in total stays too, and a limit never falls below the uses that are taken or held.
+    """
+    target = versions.target(request, ID)
+    draft = as_draft(await read_body(request, PromoCodeUpdateRequest))
+
+    async def update() -> dict[str, Any]:
+        return present(await service.update(caller.work, target, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, update)
+
+
+@router.post(
+    "/{promoCodeId}/activate",
+    operation_id="activatePromoCode",
+    summary="Make a promo code usable",
+    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"version": 3}),
+    openapi_extra=documentation.changing(ID),
+)
+async def activate_promo_code(request: Request, caller: Manager) -> Response:
+    """Make an inactive promo code usable."""
+    return await _move(request, caller, service.activate)
+
+
+@router.post(
+    "/{promoCodeId}/deactivate",
+    operation_id="deactivatePromoCode",
+    summary="Make a promo code unusable for now",
+    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"status": "Inactive", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def deactivate_promo_code(request: Request, caller: Manager) -> Response:
+    """Make an active promo code unusable, until it is activated again."""
+    return await _move(request, caller, service.deactivate)
+
+
+@router.post(
+    "/{promoCodeId}/archive",
+    operation_id="archivePromoCode",
+    summary="Put a promo code away for ever",
+    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"status": "Archived", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def archive_promo_code(request: Request, caller: Manager) -> Response:
+    """Put a promo code away for ever. Its name stays taken."""
+    return await _move(request, caller, service.archive)
+
+
+async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedPromoCode]]) -> Response:
+    target = versions.target(request, ID)
+
+    async def moved() -> dict[str, Any]:
+        return present(await move(caller.work, target, now=caller.now))
+
+    return await writing.once(request, caller, moved)
+
+
+def as_draft(reading: Reading) -> PromoCodeDraft:
+    """The promo code that a body asks for."""
+    return PromoCodeDraft(**reading.draft())
+
+
+def present(code: ManagedPromoCode) -> dict[str, Any]:
+    """A promo code as it is told; what it does not have is absent."""
+    body = {
+        "id": code.id,
+        "name": code.name,
+        "status": code.status,
+        "discountPercent": code.discount_percent,
+        "flatDiscount": code.flat_discount,
+        "storeExamCodes": code.store_exam_codes,
+        "productBundleIds": code.product_bundle_ids,
+        "restrictToEmailAddresses": code.restrict_to_email_addresses,
+        "emailAddresses": code.email_addresses,
+        "expiresAt": code.expires_at,
+        "maxRedemptions": code.max_redemptions,
+        "maxRedemptionsPerCandidate": code.max_redemptions_per_candidate,
+        "redemptionCount": code.redemption_count,
+        "notes": code.notes,
+        "batchId": code.batch_id,
+        "createdAt": code.created_at,
+        "version": code.version,
+    }
+    return {name: value for name, value in body.items() if value is not None}

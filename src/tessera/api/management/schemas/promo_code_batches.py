@@ -1,0 +1,102 @@
+"""What the management of batches of promo codes reads and answers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from tessera.api.management.schemas.promo_codes import PromoCodeTermsRequest
+from tessera.api.slices import SliceQuery
+from tessera.api.types import Boolean, ResponseModel, Text, WholeNumber
+from tessera.promo_codes.batches.rules import ALPHABET, MAX_QUANTITY
+
+
+class BatchQuery(SliceQuery):
+    """Query of GET /management/v1/promo-code-batches."""
+
+
+class BatchCreateRequest(PromoCodeTermsRequest):
+    """Body of POST /management/v1/promo-code-batches."""
+
+    quantity: WholeNumber = Field(
+        alias="quantity",
+        description=f"How many codes, up to {MAX_QUANTITY:,}.",
+        json_schema_extra={"minimum": 1, "maximum": MAX_QUANTITY},
+    )
+    length: WholeNumber = Field(
+        alias="length",
+        description="How many random characters follow the prefix; together 3 to 25.",
+        json_schema_extra={"minimum": 1, "maximum": 25},
+    )
+    prefix: Text | None = Field(None, alias="prefix", description="What each code begins with; nothing unless given.")
+    alphabet: Text | None = Field(
+        None,
+        alias="alphabet",
+        description=f"The random characters, each once in either case; `{ALPHABET}` unless given.",
+    )
+    is_active: Boolean | None = Field(
+        None, alias="isActive", description="Whether the codes can be used at once; false unless given."
+    )
+
+
+class BatchModel(ResponseModel):
+    """A batch of promo codes; what its codes do not have is absent."""
+
+    id: UUID = Field(description="Its id.")
+    status: str = Field(
+        description="`InProgress`, `Cancelled`, `Complete`, or `Exhausted`: no free code was found any more."
+    )
+    quantity: int = Field(description="How many codes there will be.")
+    made: int = Field(description="How many there are.")
+    percent: int = Field(description="How much of it is done, 0 to 100.")
+    prefix: str = Field(description="What each code begins with.")
+    length: int = Field(description="How many random characters follow.")
+    alphabet: str = Field(description="The random characters.")
+    isActive: bool = Field(description="Whether the codes can be used at once.")
+    discountPercent: int | None = Field(None, description="1 to 100.")
+    flatDiscount: float | None = Field(None, description="In dollars.")
+    storeExamCodes: list[str] = Field(description="The exams that the codes are for.")
+    productBundleIds: list[UUID] = Field(description="The bundles that the codes are for.")
+    expiresAt: datetime | None = Field(None, description="The first moment at which they are good no more, UTC.")
+    maxRedemptions: int | None = Field(None, description="Uses of each code in total.")
+    maxRedemptionsPerCandidate: int | None = Field(None, description="Uses of each code by each candidate.")
+    notes: str | None = Field(None, description="For your own people.")
+    createdAt: datetime = Field(description="When it was ordered, UTC.")
+    version: int = Field(description="Raised by each change, also of how far it is; the `ETag` too.")
+
+
+class BatchSlice(ResponseModel):
+    """A part of the batches."""
+
+    data: list[BatchModel] = Field(description="Batches, oldest first.")
+    nextLink: str | None = Field(description="The next part; null at the end.")
+
+
+CREATE = {
+    "quantity": 10000,
+    "prefix": "SPRING",
+    "length": 8,
+    "discountPercent": 10,
+    "storeExamCodes": ["NCA-GENL"],
+    "expiresAt": "2030-01-01T00:00:00Z",
+    "maxRedemptions": 1,
+    "isActive": True,
+}
+BATCH = {
+    "id": "01906a6e-0000-7000-8000-000000000003",
+    "status": "InProgress",
+    "quantity": 10000,
+    "made": 0,
+    "percent": 0,
+    "prefix": "SPRING",
+    "length": 8,
+    "alphabet": ALPHABET,
+    "isActive": True,
+    "discountPercent": 10,
+    "storeExamCodes": ["NCA-GENL"],
+    "productBundleIds": [],
+    "expiresAt": "2030-01-01T00:00:00Z",
+    "maxRedemptions": 1,
+    "createdAt": "2026-01-01T00:00:00Z",
+    "version": 1,
+}

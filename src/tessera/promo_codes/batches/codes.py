@@ -1,0 +1,23 @@
+"""Random names by a pattern, from the system's cryptographic source."""
+
+import secrets
+
+
+def random_names(count: int, *, prefix: str, length: int, alphabet: str) -> list[str]:
+    """That many different names: the prefix, and so many letters of the alphabet, each equally likely."""
+    names: set[str] = set()
+    while len(names) < count:
+        letters = _random_letters((count - len(names)) * length, alphabet)
+        names.update(prefix + letters[start : start + length] for start in range(0, len(letters), length))
+    return list(names)
+
+
+def _random_letters(count: int, alphabet: str) -> str:
+    # Bytes beyond the largest multiple of the alphabet's size would favour its first letters: they are thrown away.
+    usable = 256 - 256 % len(alphabet)
+    table = bytes(ord(alphabet[byte % len(alphabet)]) for byte in range(256))
+    letters = b""
+    while len(letters) < count:
+        missing = count - len(letters)
+        letters += secrets.token_bytes(missing * 256 // usable + 1).translate(table, bytes(range(usable, 256)))
+    return letters[:count].decode()

@@ -1,0 +1,36 @@
+"""Jobs of batches of promo codes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from procrastinate import Blueprint, JobContext
+
+from tessera.kit.actors import Actor, ActorKind
+from tessera.kit.database import Database
+from tessera.kit.jobs import GrowingPauses
+from tessera.promo_codes.batches import service as batches
+from tessera.promo_codes.batches.rules import BatchStatus
+
+log = structlog.get_logger(__name__)
+
+blueprint = Blueprint()
+
+ACTOR = Actor(ActorKind.JOB, None, batches.MAKE_PROMO_CODES)
+
+
+@blueprint.task(name=batches.MAKE_PROMO_CODES, retry=GrowingPauses(), pass_context=True)
+async def make_promo_codes(context: JobContext, *, organization_id: str, batch_id: str) -> None:
+    """Make the next codes of a batch, and queue the rest.
+
+    Each part is a job of its own, so that a worker that is to stop has never long to wait, and other jobs get their
+    turn. A second run of one makes the next codes, or none.
+    """
+    database: Database = context.additional_context["database"]
+    clock: Callable[[], datetime] = context.additional_context["clock"]
+    async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
+        batch = await batches.make_some(work, UUID(batch_id), now=clock())
+        if batch.status == BatchStatus.IN_PROGRESS:
+            await batches.queue(work, batch.id)
+    log.info("promo codes made", organization=organization_id, batch=batch_id, made=batch.made, status=batch.status)

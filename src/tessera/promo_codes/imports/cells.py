@@ -1,0 +1,107 @@
+"""Cells of a CSV file: each reads one form, and says what it wants when it gets another."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from tessera.kit.csv_export import SEPARATOR
+from tessera.kit.errors import Violation
+from tessera.kit.text import key_of
+
+_WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
+_MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,10})?", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
+_FLAGS = {"true": True, "yes": True, "false": False, "no": False}
+_STATUSES = {"active": True, "inactive": False}
+
+
+class _Refused(Exception):
+    """The cell cannot be read."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _whole_number(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise _Refused("NotInteger", "must be a whole number")
+    return int(text)
+
+
+def _money(text: str) -> Decimal:
+    if not _MONEY.fullmatch(text):
+        raise _Refused("NotNumber", "must be a number such as 12.50")
+    return Decimal(text)
+
+
+def _instant(text: str) -> datetime:
+    message = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
+    if not _TIME.fullmatch(text):
+        raise _Refused("NotDateTime", message)
+    try:
+        read = datetime.fromisoformat(text)
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise _Refused("NotDateTime", message) from error
+
+
+def _flag(text: str) -> bool:
+    if key_of(text) not in _FLAGS:
+        raise _Refused("NotBoolean", "must be true or false")
+    return _FLAGS[key_of(text)]
+
+
+def _is_active(text: str) -> bool:
+    if key_of(text) not in _STATUSES:
+        raise _Refused("NotAmongValues", "must be Active or Inactive")
+    return _STATUSES[key_of(text)]
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(SEPARATOR) if part.strip())
+
+
+def _uuids(text: str) -> tuple[UUID, ...]:
+    try:
+        return tuple(UUID(part) for part in _texts(text))
+    except ValueError as error:
+        raise _Refused("NotUuid", f"must be UUIDs, with {SEPARATOR} between them") from error
+
+
+# By the column: the field of a draft, and how it is read.
+_READERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "name": ("name", str),
+    "status": ("is_active", _is_active),
+    "discount_percent": ("discount_percent", _whole_number),
+    "flat_discount": ("flat_discount", _money),
+    "store_exam_codes": ("store_exam_codes", _texts),
+    "product_bundle_ids": ("product_bundle_ids", _uuids),
+    "restrict_to_email_addresses": ("restrict_to_email_addresses", _flag),
+    "email_addresses": ("email_addresses", _texts),
+    "expires_at": ("expires_at", _instant),
+    "max_redemptions": ("max_redemptions", _whole_number),
+    "max_redemptions_per_candidate": ("max_redemptions_per_candidate", _whole_number),
+    "notes": ("notes", str),
+}
+READ = frozenset(_READERS)
+
+
+def read(cells: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a draft that cells by their column say; an empty cell says nothing.
+
+    What could not be read is None, and among the `refused`.
+    """
+    fields: dict[str, Any] = {}
+    refused = []
+    for column, text in cells.items():
+        field, reader = _READERS[column]
+        try:
+            fields[field] = reader(text)
+        except _Refused as error:
+            fields[field] = None
+            refused.append(Violation(error.code, column, str(error)))
+    return {**fields, "refused": tuple(refused)}

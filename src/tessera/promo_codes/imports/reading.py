@@ -1,0 +1,130 @@
+"""Reading promo codes from a CSV file, line by line, whatever program wrote it."""
+
+import csv
+import io
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from tessera.kit.csv_export import plain
+from tessera.kit.errors import Violation
+from tessera.kit.text import key_of
+from tessera.promo_codes.imports import cells
+from tessera.promo_codes.managed.export import COLUMNS
+from tessera.promo_codes.rules import PromoCodeDraft
+
+SEPARATORS = ",;\t"
+MAX_LINES = 1_000_000
+# Ten thousand addresses fit; a quotation mark that nobody closed swallows no more than this.
+MAX_CELL = 2**20
+HEADER = "header"
+# The columns of an export that an import leaves alone.
+_BY_TITLE = {key_of(title): column for column, title in COLUMNS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A promo code that stands in the file, from this line on; `refused` is what is wrong with the line as such."""
+
+    number: int
+    draft: PromoCodeDraft
+    refused: tuple[Violation, ...] = ()
+
+
+class Unreadable(Exception):
+    """From this line on nothing can be read."""
+
+    def __init__(self, number: int, violation: Violation) -> None:
+        super().__init__(violation.message)
+        self.number = number
+        self.violation = violation
+
+
+def read_lines(file: BinaryIO) -> Generator[Line, None, None]:
+    """The promo codes of the file, in its order; raises Unreadable.
+
+    UTF-8, or UTF-16 with a byte-order mark. The separator is the one of `,` `;` and tab that the first line has most
+    of. It must be exhausted or closed before the file is.
+    """
+    text = io.TextIOWrapper(file, _encoding(file), errors="surrogateescape", newline="")
+    try:
+        yield from _lines(text)
+    finally:
+        text.detach()  # or closing it would close the file of our caller
+
+
+def _encoding(file: BinaryIO) -> str:
+    start = file.read(2)
+    file.seek(0)
+    return "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
+    first = text.readline(MAX_CELL)
+    columns = _columns(first)
+    csv.field_size_limit(MAX_CELL)
+    rows = csv.reader(text, delimiter=_separator(first), strict=True)
+    began = 2
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise Unreadable(began, Violation("NotCsv", HEADER, f"cannot be read as CSV: {error}")) from error
+        except UnicodeError as error:
+            raise Unreadable(began, Violation("NotText", HEADER, "is not UTF-16 text")) from error
+        if any(row):
+            yield _line(began, columns, row)
+        began = rows.line_num + 2
+
+
+def _separator(line: str) -> str:
+    return max(SEPARATORS, key=line.count)
+
+
+def _columns(line: str) -> list[str]:
+    titles = next(csv.reader([line], delimiter=_separator(line)), [])
+    found = [_BY_TITLE.get(_key(title), "") for title in titles]
+    unknown = [title for title, column in zip(titles, found, strict=True) if not column]
+    if unknown:
+        known = ", ".join(title for column, title in COLUMNS.items() if column in cells.READ)
+        message = f"must name columns among {known}, unlike '{unknown[0][:60]}'"
+        raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
+    if len(set(found)) < len(found):
+        raise Unreadable(1, Violation("Repeated", HEADER, "must name each column once"))
+    if "name" not in found:
+        raise Unreadable(1, Violation("Required", HEADER, "must name the column name"))
+    return found
+
+
+def _key(title: str) -> str:
+    # As people write them: `Discount percent`, `discount_percent`.
+    return key_of(title.strip().replace(" ", "").replace("_", ""))
+
+
+def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
+    if len(row) != len(columns):
+        message = f"must have as many cells as the first line, {len(columns)}, and has {len(row)}"
+        return Line(number, PromoCodeDraft(), (Violation("NumberOfCells", "name", message),))
+    given = {
+        column: plain(text.strip())
+        for column, text in zip(columns, row, strict=True)
+        if column in cells.READ and text.strip()
+    }
+    unusable = [column for column, text in given.items() if not _is_text(text)]
+    if unusable:
+        message = "must be text in UTF-8, without NUL characters"
+        return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, message) for column in unusable))
+    fields = cells.read(given)
+    if "name" not in given:
+        fields["refused"] = (Violation("Required", "name", "is required"), *fields["refused"])
+    return Line(number, PromoCodeDraft(**fields))
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

@@ -1,0 +1,36 @@
+"""Promo codes as a CSV file, which an import reads as well."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from tessera.kit import csv_export
+from tessera.kit.database import Database
+from tessera.promo_codes.managed import service
+from tessera.promo_codes.managed.service import ManagedFilter
+
+# Each field of a promo code under the name of its column; the first eleven are what an import reads.
+COLUMNS = {
+    "name": "name",
+    "status": "status",
+    "discount_percent": "discountPercent",
+    "flat_discount": "flatDiscount",
+    "store_exam_codes": "storeExamCodes",
+    "product_bundle_ids": "productBundleIds",
+    "restrict_to_email_addresses": "restrictToEmailAddresses",
+    "email_addresses": "emailAddresses",
+    "expires_at": "expiresAt",
+    "max_redemptions": "maxRedemptions",
+    "max_redemptions_per_candidate": "maxRedemptionsPerCandidate",
+    "notes": "notes",
+    "redemption_count": "redemptionCount",
+    "batch_id": "batchId",
+    "created_at": "createdAt",
+    "id": "id",
+}
+
+
+async def csv(database: Database, organization_id: UUID, *, wanted: ManagedFilter) -> AsyncIterator[bytes]:
+    """The file part by part, of any length; its first line names the columns."""
+    yield csv_export.lines([list(COLUMNS.values())])
+    async for part in service.export(database, organization_id, wanted=wanted):
+        yield csv_export.lines([[getattr(code, field) for field in COLUMNS] for code in part])

@@ -1,0 +1,150 @@
+"""Statements of managing promo codes of every kind: lists of any length, one code, and its changes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, update
+
+from tessera.catalog.models import StoreExam
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.text import key_of
+from tessera.promo_codes import restrictions
+from tessera.promo_codes.models import (
+    PromoCode,
+    PromoCodeEmailAddress,
+    PromoCodeProductBundle,
+    PromoCodeStoreExam,
+)
+from tessera.promo_codes.rules import Kind, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedFilter:
+    """Which promo codes; None does not filter."""
+
+    name: str | None = None
+    status: Status | None = None
+    kind: Kind | None = None
+    store_exam_code: str | None = None
+    product_bundle_id: UUID | None = None
+    batch_id: UUID | None = None
+
+
+class ManagedPromoCodeRepository:
+    """The promo codes of the organization that the unit of work is pinned to, of every kind."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def find(self, promo_code_id: UUID) -> AnyRow | None:
+        """The promo code with everything that it is restricted to."""
+        addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
+        statement = self._codes().add_columns(addresses).where(PromoCode.id == promo_code_id)
+        return (await self._connection.execute(statement)).first()
+
+    async def lock(self, promo_code_id: UUID) -> AnyRow | None:
+        """Version, status and uses of the promo code, whose row others wait for until this transaction ends."""
+        statement = (
+            select(PromoCode.version, PromoCode.status, PromoCode.max_redemptions, PromoCode.redemption_count)
+            .where(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
+            .with_for_update()
+        )
+        return (await self._connection.execute(statement)).first()
+
+    async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
+        """Id and own spelling of the exams that the promo code names, on sale or not, by the code's key."""
+        statement = (
+            select(StoreExam.code_key, StoreExam.id, StoreExam.code)
+            .join(PromoCodeStoreExam, PromoCodeStoreExam.store_exam_id == StoreExam.id)
+            .where(
+                StoreExam.organization_id == self._organization_id,
+                PromoCodeStoreExam.organization_id == self._organization_id,
+                PromoCodeStoreExam.promo_code_id == promo_code_id,
+            )
+        )
+        return {row.code_key: (row.id, row.code) for row in await self._connection.execute(statement)}
+
+    async def change(self, promo_code_id: UUID, values: dict[str, Any]) -> None:
+        """Give a locked promo code these values, and its next version."""
+        await self._connection.execute(
+            update(PromoCode)
+            .where(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
+            .values(**values, version=PromoCode.version + 1)
+        )
+
+    async def remove_restrictions(self, promo_code_id: UUID) -> None:
+        """Take from a locked promo code all exams, bundles and addresses, so that others can be added."""
+        for table in (PromoCodeStoreExam, PromoCodeProductBundle, PromoCodeEmailAddress):
+            await self._connection.execute(
+                delete(table).where(
+                    table.organization_id == self._organization_id, table.promo_code_id == promo_code_id
+                )
+            )
+
+    async def list_slice(self, wanted: ManagedFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+        """A part of the promo codes, oldest first, without their addresses."""
+        statement, place = self._matching(self._codes(), wanted)
+        return await fetch_slice(self._connection, statement, order=[place], after=after, size=size)
+
+    async def list_after(self, wanted: ManagedFilter, *, after: UUID | None, size: int) -> Sequence[AnyRow]:
+        """The next promo codes behind this id, oldest first, with everything that they are restricted to."""
+        addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
+        statement, place = self._matching(self._codes().add_columns(addresses), wanted)
+        if after is not None:
+            statement = statement.where(place > after)
+        return (await self._connection.execute(statement.order_by(place).limit(size))).all()
+
+    async def count(self, wanted: ManagedFilter) -> int:
+        """How many promo codes."""
+        statement, _ = self._matching(select(func.count()).select_from(PromoCode), wanted)
+        return int((await self._connection.execute(statement)).scalar_one())
+
+    def _codes(self) -> Select[*tuple[Any, ...]]:
+        own = [column for column in PromoCode.__table__.columns if column.key != "organization_id"]
+        return select(
+            *own,
+            restrictions.store_exam_codes(self._organization_id).label("store_exam_codes"),
+            restrictions.product_bundle_ids(self._organization_id).label("product_bundle_ids"),
+        )
+
+    def _matching(
+        self, statement: Select[*tuple[Any, ...]], wanted: ManagedFilter
+    ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
+        """The statement with this filter, and the column by which an index gives what matches in order."""
+        place: ColumnElement[UUID] = PromoCode.__table__.c.id
+        if wanted.product_bundle_id is not None:
+            statement = statement.join(PromoCodeProductBundle, _is_of_promo_code(PromoCodeProductBundle)).where(
+                PromoCodeProductBundle.organization_id == self._organization_id,
+                PromoCodeProductBundle.product_bundle_id == wanted.product_bundle_id,
+            )
+            place = PromoCodeProductBundle.__table__.c.promo_code_id
+        if wanted.store_exam_code is not None:
+            exam = select(StoreExam.id).where(
+                StoreExam.organization_id == self._organization_id,
+                StoreExam.code_key == key_of(wanted.store_exam_code),
+            )
+            statement = statement.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+                PromoCodeStoreExam.organization_id == self._organization_id,
+                PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
+            )
+            place = PromoCodeStoreExam.__table__.c.promo_code_id
+        return statement.where(*self._conditions(wanted)), place
+
+    def _conditions(self, wanted: ManagedFilter) -> list[ColumnElement[bool]]:
+        name = None if wanted.name is None else key_of(wanted.name)
+        given = (
+            (PromoCode.name_key, name),
+            (PromoCode.status, wanted.status),
+            (PromoCode.kind, wanted.kind),
+            (PromoCode.batch_id, wanted.batch_id),
+        )
+        conditions = [PromoCode.organization_id == self._organization_id]
+        return conditions + [column == literal(value) for column, value in given if value is not None]
+
+
+def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeProductBundle]) -> ColumnElement[bool]:
+    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)

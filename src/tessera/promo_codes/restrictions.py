@@ -1,0 +1,60 @@
+"""What a promo code is restricted to, as columns of a statement on promo codes of one tenant."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Function, and_, func, select
+
+from tessera.catalog.models import StoreExam
+from tessera.promo_codes.models import (
+    PromoCode,
+    PromoCodeEmailAddress,
+    PromoCodeProductBundle,
+    PromoCodeStoreExam,
+)
+
+
+def store_exam_codes(organization_id: UUID) -> Function[Any]:
+    """The codes of the named exams, in their order."""
+    exams = (
+        select(StoreExam.code)
+        .join(
+            PromoCodeStoreExam,
+            and_(
+                PromoCodeStoreExam.organization_id == StoreExam.organization_id,
+                PromoCodeStoreExam.store_exam_id == StoreExam.id,
+            ),
+        )
+        .where(StoreExam.organization_id == organization_id, PromoCodeStoreExam.promo_code_id == PromoCode.id)
+        .order_by(PromoCodeStoreExam.position)
+        .correlate(PromoCode)
+    )
+    return func.array(exams.scalar_subquery())
+
+
+def product_bundle_ids(organization_id: UUID) -> Function[Any]:
+    """The named bundles, in the order of their ids."""
+    bundles = (
+        select(PromoCodeProductBundle.product_bundle_id)
+        .where(
+            PromoCodeProductBundle.organization_id == organization_id,
+            PromoCodeProductBundle.promo_code_id == PromoCode.id,
+        )
+        .order_by(PromoCodeProductBundle.product_bundle_id)
+        .correlate(PromoCode)
+    )
+    return func.array(bundles.scalar_subquery())
+
+
+def email_addresses(organization_id: UUID) -> Function[Any]:
+    """The listed addresses, in their order."""
+    addresses = (
+        select(PromoCodeEmailAddress.email)
+        .where(
+            PromoCodeEmailAddress.organization_id == organization_id,
+            PromoCodeEmailAddress.promo_code_id == PromoCode.id,
+        )
+        .order_by(PromoCodeEmailAddress.position)
+        .correlate(PromoCode)
+    )
+    return func.array(addresses.scalar_subquery())

@@ -1,0 +1,101 @@
+"""Promo codes from the command line: the same services, by another door."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests import factories
+from tests.cli.conftest import Run
+from tests.contract.management_requests import recorded
+from tests.factories import Tenant
+
+from tessera.api.deps import Resources
+
+
+@pytest.fixture
+async def shop(resources: Resources) -> Tenant:
+    return await factories.create_tenant(resources, now=datetime.now(UTC))
+
+
+async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: psycopg.Connection) -> None:
+    here = ("--organization", shop.name, "--json")
+
+    def done(*arguments: str) -> dict[str, object]:
+        ended = run("promo-code", *arguments, *here)
+        assert ended.returncode == 0, ended.stderr
+        return dict(json.loads(ended.stdout))
+
+    exams = ("--exam", "NCA-GENL", "--exam", "CLD-100")
+    made = done("create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", "--expires", "2030-01-01")
+    assert (made["status"], made["storeExamCodes"], made["expiresAt"]) == (
+        "Inactive",
+        ["NCA-GENL", "CLD-100"],
+        "2030-01-01T00:00:00Z",
+    )
+    edited = done("edit", "spring10", "--notes", "For spring", "--clear", "store-exam-codes", "--clear", "expires-at")
+    assert (edited["notes"], edited["storeExamCodes"], edited["expiresAt"]) == ("For spring", [], None)
+    assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)
+    flat = done("edit", "spring10", "--flat", "12.50")
+    assert (flat["discountPercent"], flat["flatDiscount"], flat["notes"]) == (None, "12.50", "For spring")
+    assert [done(move, "SPRING10")["status"] for move in ("activate", "deactivate", "archive")] == [
+        "Active",
+        "Inactive",
+        "Archived",
+    ]
+    assert done("show", str(made["id"]))["version"] == 6
+    listed = json.loads(run("promo-code", "list", *here, "--status", "Archived").stdout)
+    assert [code["name"] for code in listed] == ["SPRING10"]
+    entries = recorded(superuser, shop, "PromoCode")
+    assert [entry[2] for entry in entries] == ["Created", "Updated", "Updated", "Activated", "Deactivated", "Archived"]
+    assert {entry[0] for entry in entries} == {"CommandLine"}
+
+
+async def test_everything_that_is_wrong_is_one_line_each(run: Run, shop: Tenant) -> None:
+    here = ("--organization", shop.name)
+    ended = run("promo-code", "create", "no!", "--percent", "ten", "--max-redemptions", "0", *here)
+    assert (ended.returncode, ended.stderr.splitlines()) == (
+        1,
+        [
+            "tessera: discount-percent must be a whole number",
+            "tessera: name must be alphanumeric (A-Z, a-z, 0-9)",
+            "tessera: max-redemptions must be between 1 and 1,000,000,000",
+        ],
+    )
+    ended = run("promo-code", "edit", "none", "--clear", "name", *here)
+    assert ended.stderr.startswith("tessera: clear must be one of store-exam-codes, ")
+    ended = run("promo-code", "show", "none", *here)
+    assert (ended.returncode, ended.stderr) == (1, "tessera: There is no such promo code.\n")
+
+
+async def test_a_batch_is_made_and_exported_and_imported_again(
+    run: Run, shop: Tenant, other_tenant: Tenant, tmp_path: Path
+) -> None:
+    here = ("--organization", shop.name)
+    pattern = ("--quantity", "25", "--length", "8", "--flat", "2.50")
+    made = json.loads(run("promo-code", "batch", "create", *pattern, *here, "--json").stdout)
+    assert (made["status"], made["made"], made["percent"]) == ("Complete", 25, 100)
+    waiting = json.loads(run("promo-code", "batch", "create", *pattern, "--background", *here, "--json").stdout)
+    assert waiting["made"] == 0
+    cancelled = run("promo-code", "batch", "cancel", waiting["id"], *here, "--json")
+    assert json.loads(cancelled.stdout)["status"] == "Cancelled"
+    resumed = run("promo-code", "batch", "resume", waiting["id"], *here, "--json")
+    assert json.loads(resumed.stdout)["status"] == "Complete"
+    listed = json.loads(run("promo-code", "batch", "list", *here, "--json").stdout)
+    assert [(batch["id"], batch["made"]) for batch in listed] == [(made["id"], 25), (waiting["id"], 25)]
+
+    file = tmp_path / "codes.csv"
+    assert run("promo-code", "export", str(file), "--batch", made["id"], *here).returncode == 0
+    assert run("promo-code", "export", "--batch", made["id"], *here).stdout.encode() == file.read_bytes().replace(
+        b"\r\n", b"\n"
+    )
+    there = ("--organization", other_tenant.name)
+    looked = run("promo-code", "import", str(file), "--dry-run", *there, "--json")
+    assert json.loads(looked.stdout) == {"promoCodes": 25, "isDryRun": True}
+    brought = run("promo-code", "import", str(file), *there, "--json")
+    assert json.loads(brought.stdout) == {"promoCodes": 25, "isDryRun": False}
+    again = run("promo-code", "import", str(file), *there)
+    lines = again.stderr.splitlines()
+    assert (again.returncode, lines[-1]) == (1, "tessera: 25 bad lines in all. Nothing was imported.")
+    assert lines[-26].startswith("tessera: line 2: name must be unique, and '")

@@ -1,0 +1,111 @@
+"""A batch ends with exactly as many codes as were ordered, whatever is killed and whenever."""
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from uuid import UUID
+
+import psycopg
+from tests import dying, factories
+from tests.batching import Made, jobs_of, made_of, order
+from tests.commands import launched
+from tests.factories import Tenant
+from tests.purchasing import age_heartbeats, until
+
+from tessera import worker
+from tessera.api.deps import Resources
+from tessera.kit.versions import Target
+from tessera.promo_codes.batches import service as batches
+from tessera.provision import Addresses
+
+QUANTITY = 5
+NOTHING_YET = Made("InProgress", 0, 0, 0)
+COMPLETE = Made("Complete", QUANTITY, QUANTITY, QUANTITY)
+# BEGIN, the batch's lock, the codes, how far it is, the entry of the audit log: before and after each of them, and of
+# COMMIT. What comes after the last moment is the queue's own note that the job is done.
+LAST_MOMENT = 11
+
+
+async def seller(resources: Resources) -> Tenant:
+    """An organization on a real clock."""
+    return await factories.create_tenant(resources, now=datetime.now(UTC))
+
+
+async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothing_and_another_one_finishes(
+    resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    ordered: dict[int, UUID] = {}
+    for moment in range(LAST_MOMENT + 1):
+        tenant = await seller(resources)
+        ordered[moment] = await order(resources, tenant, QUANTITY, now=datetime.now(UTC))
+        with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
+            await until(lambda: process.exitcode is not None)
+            assert process.exitcode == -signal.SIGKILL
+        left = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
+        assert (moment, made_of(superuser, ordered[moment])) == (moment, left)
+        assert jobs_of(superuser, ordered[moment]) == ["doing"]
+
+    age_heartbeats(superuser)
+    tenant = await seller(resources)
+    last = await order(resources, tenant, QUANTITY, now=datetime.now(UTC))
+    # It would die after the last moment: that it lives proves that there are no other moments to die at.
+    with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1) as process:
+        await until(
+            lambda: (
+                {status for each in (*ordered.values(), last) for status in jobs_of(superuser, each)} == {"succeeded"}
+            )
+        )
+        assert process.exitcode is None
+    assert {made_of(superuser, each) for each in (*ordered.values(), last)} == {COMPLETE}
+
+
+async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_and_doubles_nothing(
+    resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    tenant = await seller(resources)
+    ordered = await order(resources, tenant, 45_000, now=datetime.now(UTC))
+    seen = 0
+    while seen < 30_000:
+        with launched("worker", TESSERA_DATABASE_URL=addresses.application) as process:
+            await until(lambda before=seen: made_of(superuser, ordered).made > before)
+            process.kill()
+            process.wait()
+        seen = made_of(superuser, ordered).made
+        age_heartbeats(superuser)
+    async with worker.running(addresses.application, database=resources.database):
+        await until(lambda: made_of(superuser, ordered).status == "Complete")
+    assert made_of(superuser, ordered) == Made("Complete", 45_000, 45_000, 45_000)
+
+
+async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
+    resources: Resources, superuser: psycopg.Connection
+) -> None:
+    tenant = await seller(resources)
+    ordered = await order(resources, tenant, 25_000, now=datetime.now(UTC))
+
+    async def make() -> None:
+        for _ in range(3):
+            async with resources.database.unit_of_work(tenant.id) as work:
+                await batches.make_some(work, ordered, now=datetime.now(UTC))
+
+    await asyncio.gather(*(make() for _ in range(4)))
+    assert made_of(superuser, ordered) == Made("Complete", 25_000, 25_000, 25_000)
+
+
+async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was(
+    resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    tenant = await seller(resources)
+    ordered = await order(resources, tenant, 40_000, now=datetime.now(UTC))
+    async with worker.running(addresses.application, database=resources.database):
+        await until(lambda: made_of(superuser, ordered).made > 0)
+        async with resources.database.unit_of_work(tenant.id) as work:
+            cancelled = await batches.cancel(work, Target(ordered), now=datetime.now(UTC))
+        await until(lambda: set(jobs_of(superuser, ordered)) == {"succeeded"})
+        made = made_of(superuser, ordered)
+        assert (made.status, made.made, made.codes) == ("Cancelled", cancelled.made, cancelled.made)
+        assert 0 < made.made < 40_000
+        async with resources.database.unit_of_work(tenant.id) as work:
+            await batches.resume(work, Target(ordered), now=datetime.now(UTC))
+        await until(lambda: made_of(superuser, ordered).status == "Complete")
+    assert made_of(superuser, ordered) == Made("Complete", 40_000, 40_000, 40_000)

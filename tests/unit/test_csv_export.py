@@ -1,0 +1,31 @@
+"""Cells of CSV files: what they say, and that none is a formula."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from tessera.kit import csv_export
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+def test_a_text_that_would_be_a_formula_gets_an_apostrophe_and_loses_it_again(text: str) -> None:
+    assert csv_export.cell(text) == f"'{text}"
+    assert csv_export.plain(csv_export.cell(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "'quoted'", "'", "''=1"])
+def test_another_text_stays_as_it_is(text: str) -> None:
+    assert csv_export.cell(text) == text
+    assert csv_export.plain(text) == text
+
+
+def test_every_kind_of_value_has_its_form() -> None:
+    values = [None, True, False, 7, Decimal("12.50"), datetime(2026, 1, 1, tzinfo=UTC), UUID(int=0), ["-a", "b"], ()]
+    cells = ["", "true", "false", "7", "12.50", "2026-01-01T00:00:00Z", str(UUID(int=0)), "'-a|b", ""]
+    assert [csv_export.cell(value) for value in values] == cells
+
+
+def test_lines_are_those_of_the_standard() -> None:
+    assert csv_export.lines([["a", 'b,"c"'], ["d\ne", None]]) == b'a,"b,""c"""\r\n"d\ne",\r\n'
