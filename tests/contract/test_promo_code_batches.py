@@ -169,9 +169,9 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
     assert made_of(superuser, batch["id"]) == ("Complete", 20, 20, 40)
     full = await order(client, tenant, prefix="X", length=2, alphabet="KLMNOPQRSTUVWXYZ0123456789", quantity=47)
     superuser.execute(
-        "insert into promo_codes (organization_id, id, name, status, flat_discount, redemption_count, version,"
-        " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
-        " select %s, gen_random_uuid(), 'X' || a || b, 'Active', 1, 0, 1, false, false, false, now()"
+        "insert into promo_codes (organization_id, id, name, status, flat_discount, redemption_count, held_count,"
+        " version, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
+        " select %s, gen_random_uuid(), 'X' || a || b, 'Active', 1, 0, 0, 1, false, false, false, now()"
         " from string_to_table('KLMNOPQRSTUVWXYZ0123456789', null) a,"
         " string_to_table('KLMNOPQRSTUVWXYZ0123456789', null) b on conflict do nothing",
         [tenant.id],

@@ -47,11 +47,11 @@ with batch as (
 ), added as (
     insert into promo_codes (
         organization_id, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
-        max_redemptions_per_candidate, redemption_count, restrict_to_email_addresses, has_store_exams,
-        has_product_bundles, notes, batch_id, created_at, version
+        max_redemptions_per_candidate, redemption_count, held_count, restrict_to_email_addresses,
+        has_store_exams, has_product_bundles, notes, batch_id, created_at, version
     )
     select batch.organization_id, code.id, code.name, batch.code_status, batch.discount_percent, batch.flat_discount,
-           batch.expires_at, batch.max_redemptions, batch.max_redemptions_per_candidate, 0, false,
+           batch.expires_at, batch.max_redemptions, batch.max_redemptions_per_candidate, 0, 0, false,
            cardinality(batch.store_exam_ids) > 0, cardinality(batch.product_bundle_ids) > 0, batch.notes, batch.id,
            %(now)s, 1
     from batch

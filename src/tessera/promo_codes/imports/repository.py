@@ -25,11 +25,11 @@ json_to_recordset(%(codes)s::json) as code (
 ADD_CODES = f"""
 insert into promo_codes (
     organization_id, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
-    max_redemptions_per_candidate, redemption_count, restrict_to_email_addresses, has_store_exams, has_product_bundles,
-    notes, created_at, version
+    max_redemptions_per_candidate, redemption_count, held_count, restrict_to_email_addresses, has_store_exams,
+    has_product_bundles, notes, created_at, version
 )
 select %(organization_id)s, code.id, code.name, code.status, code.discount_percent, code.flat_discount, code.expires_at,
-       code.max_redemptions, code.max_redemptions_per_candidate, 0, code.restrict_to_email_addresses,
+       code.max_redemptions, code.max_redemptions_per_candidate, 0, 0, code.restrict_to_email_addresses,
        cardinality(code.store_exam_ids) > 0, cardinality(code.product_bundle_ids) > 0, code.notes, %(now)s, 1
 from {GIVEN}
 on conflict (organization_id, name_key) do nothing

@@ -48,8 +48,9 @@ class ManagedPromoCodeRepository:
 
     async def lock(self, promo_code_id: UUID) -> AnyRow | None:
         """Version, status and uses of the promo code, whose row others wait for until this transaction ends."""
+        counts = (PromoCode.max_redemptions, PromoCode.redemption_count, PromoCode.held_count)
         statement = (
-            select(PromoCode.version, PromoCode.status, PromoCode.max_redemptions, PromoCode.redemption_count)
+            select(PromoCode.version, PromoCode.status, *counts)
             .where(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
             .with_for_update()
         )

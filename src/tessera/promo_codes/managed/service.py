@@ -14,7 +14,7 @@ from tessera.kit.database import AnyRow, Database, UnitOfWork
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.kit.pagination import Slice
 from tessera.kit.versions import Target
-from tessera.promo_codes import drafts, rules
+from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.managed.repository import ManagedFilter, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import NewPromoCode, PromoCodeRepository
@@ -148,11 +148,12 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     # An expiry that stays may have passed.
     asked = replace(draft, expires_at=None) if draft.expires_at == before.expires_at else draft
     violations = [*await _violations(asked, now=now), *drafts.unknown(draft, named)]
-    # What takes time is done: the row is locked now, and is still what was read.
+    # What takes time is done: the row is locked now, and is still what was read. Holds that have run out take no use.
+    await usability.lock(work, ids=[target.id], as_of=now)
     locked = await _lock(work, Target(target.id, before.version))
     if locked.status == Status.ARCHIVED:
         raise WrongState("promo code", locked.status)
-    uses = Uses(limit=locked.max_redemptions, taken=locked.redemption_count)
+    uses = Uses(limit=locked.max_redemptions, taken=locked.redemption_count + locked.held_count)
     violations += rules.edit_violations(draft, uses=uses)
     if violations:
         raise Invalid(violations)
