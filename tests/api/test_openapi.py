@@ -38,7 +38,8 @@ DOCUMENTED = {
     "checkLiveness": ["200"],
     "checkReadiness": ["200", "503"],
 }
-# What an operation of the management API is: it lists, shows, makes, or changes, by a body or without one, or imports.
+# What an operation of the management API is: it lists, shows, makes, or changes, by a body or without one, exports
+# or imports.
 MANAGEMENT = (
     ["200", "400", "401", "403", "500", "503"],
     ["200", "401", "403", "404", "500", "503"],
@@ -46,6 +47,7 @@ MANAGEMENT = (
     ["201", "400", "401", "403", "404", "409", "413", "415", "422", "500", "503"],  # of something that must be there
     ["200", "400", "401", "403", "404", "409", "412", "413", "415", "422", "428", "500", "503"],
     ["200", "400", "401", "403", "404", "409", "412", "413", "422", "428", "500", "503"],
+    ["200", "401", "403", "500", "503"],
     ["200", "201", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
 )
 

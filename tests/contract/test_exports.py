@@ -5,7 +5,7 @@ import io
 
 import httpx
 import pytest
-from tests import factories
+from tests import factories, voucher_factories
 from tests.conftest import NOW
 from tests.contract.management_requests import LACKING, ROOT, invalid, powerless, problem, told
 from tests.factories import Tenant, percent_code
@@ -85,3 +85,27 @@ async def test_a_row_has_everything_and_no_formula(
 async def test_a_filter_that_cannot_be_read_is_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await client.get(f"{URL}?status=Gone", headers=tenant.bearer)
     assert told(answer) == invalid(("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived."))
+
+
+async def test_vouchers_are_exported_with_what_they_belong_to(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, resources: Resources
+) -> None:
+    for organization, code in ((other_tenant, "THEIRS"), (tenant, "-OURS")):
+        partner_id = await voucher_factories.add_partner(resources, organization, "=Acme")
+        program_id = await voucher_factories.add_program(resources, organization, "Program")
+        purchase_id = await voucher_factories.add_purchase(resources, organization, partner_id, program_id, code="VP-1")
+        use = voucher_factories.used(organization.exam_ids["CLD-100"], "R-1")
+        voucher = voucher_factories.voucher(purchase_id, partner_id, code, **use)
+        await voucher_factories.add_vouchers(resources, organization, voucher)
+    (row,) = rows(await client.get(f"{ROOT}/exports/vouchers", headers=tenant.bearer))
+    found = {name: row[name] for name in ("code", "isUsed", "purchaseCode", "partnerName", "storeExamCode", "usedAt")}
+    assert found == {
+        "code": "'-OURS",
+        "isUsed": "true",
+        "purchaseCode": "VP-1",
+        "partnerName": "'=Acme",
+        "storeExamCode": "CLD-100",
+        "usedAt": "2026-06-15T12:00:00Z",
+    }
+    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    assert told(await client.get(f"{ROOT}/exports/vouchers", headers=await powerless(client, tenant))) == expected

@@ -2,13 +2,39 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
 
 # What spreadsheets take for the beginning of a formula (OWASP, CSV injection).
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 # What stands between the values of one cell.
 SEPARATOR = "|"
+
+
+class Record(Protocol):
+    """What has an id, by whose order it is exported."""
+
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+
+
+async def file(
+    columns: Mapping[str, str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
+) -> AsyncIterator[bytes]:
+    """A file part by part: each field of the records under the name of its column.
+
+    `list_after` gives the next records behind an id, and none at the end. It opens a unit of work of its own each time:
+    a slow reader holds neither a connection nor old versions of rows, and what changes meanwhile is told as it is when
+    its turn comes.
+    """
+    yield lines([list(columns.values())])
+    after: UUID | None = None
+    while records := await list_after(after):
+        yield lines([[getattr(record, field) for field in columns] for record in records])
+        after = records[-1].id
 
 
 def lines(rows: Sequence[Sequence[object]]) -> bytes:

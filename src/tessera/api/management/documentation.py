@@ -13,9 +13,6 @@ Responses = dict[int | str, Any]
 _LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
 _NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNmE2ZSJd"  # FastAPI drops what is null
 _BAD_LIMIT = problems.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
-_BAD_FILTER = problems.documented_invalid(
-    "/status", "NotAmongValues", "status must be one of Inactive, Active, Archived."
-)
 
 
 def listed(model: type[ResponseModel], example: Example) -> Responses:
@@ -50,11 +47,11 @@ def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, 
     return {200: done, 400: bad, **problems.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503)}
 
 
-def exported(example: str) -> Responses:
-    """The answers of an export as CSV; a list by cursor has the same others."""
+def exported(example: str, *, broken: tuple[str, str, str] | None = None) -> Responses:
+    """The answers of an export as CSV; `broken` is a filter that cannot be read, where there are filters."""
     content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
-    whole = {"description": "The file.", "content": content}
-    return {200: whole, 400: _BAD_FILTER, **problems.documented(401, 403, 500, 503)}
+    bad: Responses = {400: problems.documented_invalid(*broken)} if broken else {}
+    return {200: {"description": "The file.", "content": content}, **bad, **problems.documented(401, 403, 500, 503)}
 
 
 def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from tessera.api.types import RequestModel
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.managed import export as promo_codes
 from tessera.promo_codes.managed.service import ManagedFilter
+from tessera.vouchers.exports import service as vouchers
 
 router = APIRouter(prefix="/management/v1/exports", tags=["Management: exports"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (PromoCodeExportQuery,)
+BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived.")
 MEDIA_TYPE = "text/csv; charset=utf-8"
 
 
@@ -28,7 +30,7 @@ MEDIA_TYPE = "text/csv; charset=utf-8"
     operation_id="exportPromoCodes",
     summary="Export promo codes",
     response_class=StreamingResponse,
-    responses=documentation.exported("name,status,discountPercent\r\nSPRING10,Active,10\r\n"),
+    responses=documentation.exported("name,status,discountPercent\r\nSPRING10,Active,10\r\n", broken=BAD_STATUS),
     openapi_extra=documentation.listing(PromoCodeExportQuery),
 )
 async def export_promo_codes(request: Request, caller: Manager) -> StreamingResponse:
@@ -40,6 +42,19 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     wanted = ManagedFilter(**_filters(request, PromoCodeExportQuery))
     database = resources_of(request).database
     return _file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
+
+
+@router.get(
+    "/vouchers",
+    operation_id="exportVouchers",
+    summary="Export vouchers",
+    response_class=StreamingResponse,
+    responses=documentation.exported("code,isActive,isUsed\r\nACME-0123456789,true,false\r\n"),
+    openapi_extra=documentation.reading(),
+)
+async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
+    """All vouchers of your organization, oldest first, row by row; formulas are preceded by an apostrophe as above."""
+    return _file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
 
 
 def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:

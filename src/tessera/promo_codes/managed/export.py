@@ -6,7 +6,7 @@ from uuid import UUID
 from tessera.kit import csv_export
 from tessera.kit.database import Database
 from tessera.promo_codes.managed import service
-from tessera.promo_codes.managed.service import ManagedFilter
+from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
 
 # Each field of a promo code under the name of its column; the first eleven are what an import reads.
 COLUMNS = {
@@ -29,8 +29,11 @@ COLUMNS = {
 }
 
 
-async def csv(database: Database, organization_id: UUID, *, wanted: ManagedFilter) -> AsyncIterator[bytes]:
-    """The file part by part, of any length; its first line names the columns."""
-    yield csv_export.lines([list(COLUMNS.values())])
-    async for part in service.export(database, organization_id, wanted=wanted):
-        yield csv_export.lines([[getattr(code, field) for field in COLUMNS] for code in part])
+def csv(database: Database, organization_id: UUID, *, wanted: ManagedFilter) -> AsyncIterator[bytes]:
+    """The file part by part, of any length: its first line names the columns, the others are oldest first."""
+
+    async def list_after(after: UUID | None) -> list[ManagedPromoCode]:
+        async with database.unit_of_work(organization_id) as work:
+            return await service.list_after(work, wanted=wanted, after=after)
+
+    return csv_export.file(COLUMNS, list_after)

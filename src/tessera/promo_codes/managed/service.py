@@ -1,7 +1,7 @@
 """Promo codes of every kind for those who run an organization: their whole life, from creation to the archive."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit.database import AnyRow, Database, UnitOfWork
+from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.kit.pagination import Slice
 from tessera.kit.versions import Target
@@ -118,23 +118,10 @@ async def count(work: UnitOfWork, *, wanted: ManagedFilter) -> int:
     return await ManagedPromoCodeRepository(work).count(wanted)
 
 
-async def export(
-    database: Database, organization_id: UUID, *, wanted: ManagedFilter
-) -> AsyncIterator[list[ManagedPromoCode]]:
-    """All promo codes, oldest first, part by part.
-
-    Each part is a unit of work of its own: a slow reader holds neither a connection nor old versions of rows, and what
-    changes meanwhile is told as it is when its turn comes.
-    """
-    after: UUID | None = None
-    while True:
-        async with database.unit_of_work(organization_id) as work:
-            rows = await ManagedPromoCodeRepository(work).list_after(wanted, after=after, size=EXPORTED_AT_ONCE)
-        if rows:
-            yield [_managed(row) for row in rows]
-        if len(rows) < EXPORTED_AT_ONCE:
-            return
-        after = rows[-1].id
+async def list_after(work: UnitOfWork, *, wanted: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
+    """The next 1,000 promo codes behind this id with all their addresses, oldest first."""
+    rows = await ManagedPromoCodeRepository(work).list_after(wanted, after=after, size=EXPORTED_AT_ONCE)
+    return [_managed(row) for row in rows]
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:

@@ -1,0 +1,39 @@
+"""The statement that exports vouchers of one tenant."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ScalarSelect, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from tessera.catalog.models import StoreExam
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.vouchers.models import Voucher, VoucherPartner, VoucherPurchase
+
+
+class VoucherExportRepository:
+    """All vouchers of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def list_after(self, after: UUID | None, *, size: int) -> Sequence[AnyRow]:
+        """The next vouchers behind this id, oldest first, with what their purchase, partner and exam are called."""
+        own = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
+        statement = select(
+            *own,
+            self._named(VoucherPurchase.code, VoucherPurchase.id, Voucher.purchase_id).label("purchase_code"),
+            self._named(VoucherPartner.name, VoucherPartner.id, Voucher.partner_id).label("partner_name"),
+            self._named(StoreExam.code, StoreExam.id, Voucher.store_exam_id).label("store_exam_code"),
+        ).where(Voucher.organization_id == self._organization_id)
+        if after is not None:
+            statement = statement.where(Voucher.id > after)
+        return (await self._connection.execute(statement.order_by(Voucher.id).limit(size))).all()
+
+    def _named(
+        self, name: InstrumentedAttribute[str], key: InstrumentedAttribute[UUID], id_: InstrumentedAttribute[Any]
+    ) -> ScalarSelect[str]:
+        owner = name.class_.organization_id
+        return select(name).where(owner == self._organization_id, key == id_).scalar_subquery()
