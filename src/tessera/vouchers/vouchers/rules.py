@@ -13,6 +13,7 @@ class VoucherUsability:
     """What decides whether a voucher can be used now; `candidate_email` counts only where `has_candidate`."""
 
     is_active: bool
+    is_archived: bool
     is_used: bool
     expires_at: datetime
     covers_product: bool
@@ -27,6 +28,8 @@ def unusable(voucher: VoucherUsability, *, now: datetime) -> Iterator[Violation]
     """Every reason why a voucher cannot be used at `now`."""
     if not voucher.is_active:
         yield Violation("SwitchedOff", "code", "is switched off")
+    if voucher.is_archived:
+        yield Violation("Archived", "code", "is archived")
     if voucher.is_used:
         yield Violation("Used", "code", "has been used")
     if now >= voucher.expires_at:
