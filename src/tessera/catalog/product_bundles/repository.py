@@ -1,0 +1,174 @@
+"""Statements on the product bundles of one tenant, as those who manage them see them."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, Text, and_, any_, delete, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
+from tessera.catalog.rules import ContainedExam, Status
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.text import key_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedProductBundle:
+    """A product bundle with the exams in it, its standing and its version."""
+
+    id: UUID
+    name: str
+    price: Decimal
+    store_exam_codes: tuple[str, ...]
+    status: Status
+    created_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductBundleFilter:
+    """Which product bundles; None does not filter."""
+
+    store_exam_code: str | None = None
+    status: Status | None = None
+
+
+class ProductBundleRepository:
+    """The product bundles of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def find_exams(self, codes: Collection[str]) -> dict[str, ContainedExam]:
+        """The store exams with these codes, archived ones too, by the code's key."""
+        statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code, StoreExam.status).where(
+            StoreExam.organization_id == self._organization_id,
+            StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
+        )
+        rows = await self._connection.execute(statement)
+        return {row.code_key: ContainedExam(row.id, row.code, Status(row.status)) for row in rows}
+
+    async def add(self, bundle: ManagedProductBundle, *, exam_ids: Collection[UUID]) -> None:
+        """Add a product bundle with the exams in it."""
+        await self._connection.execute(
+            insert(ProductBundle).values(
+                organization_id=self._organization_id, id=bundle.id, created_at=bundle.created_at, **_columns(bundle)
+            )
+        )
+        await self._contain(bundle.id, exam_ids)
+
+    async def find(self, bundle_id: UUID) -> ManagedProductBundle | None:
+        """The product bundle with this id."""
+        return await self._first(self._select().where(ProductBundle.id == bundle_id))
+
+    async def lock(self, bundle_id: UUID) -> ManagedProductBundle | None:
+        """The product bundle with this id, which nobody else changes until the end of the transaction."""
+        locking = select(ProductBundle.id).where(
+            ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle_id
+        )
+        await self._connection.execute(locking.with_for_update())
+        # Read after the lock is there: the exams in it are rows of their own, which the waiting has not read again.
+        return await self.find(bundle_id)
+
+    async def list_slice(
+        self, wanted: ProductBundleFilter, *, after: str | None, size: int
+    ) -> Slice[ManagedProductBundle]:
+        """A part of the product bundles, oldest first."""
+        statement = self._select()
+        if wanted.status is not None:
+            statement = statement.where(ProductBundle.status == wanted.status)
+        if wanted.store_exam_code is not None:
+            exam = select(StoreExam.id).where(
+                StoreExam.organization_id == self._organization_id,
+                StoreExam.code_key == key_of(wanted.store_exam_code),
+            )
+            statement = statement.join(ProductBundleStoreExam, _contains).where(
+                ProductBundleStoreExam.organization_id == self._organization_id,
+                ProductBundleStoreExam.store_exam_id == exam.scalar_subquery(),
+            )
+        order = [ProductBundle.__table__.c.id]
+        part = await fetch_slice(self._connection, statement, order=order, after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+    async def change(self, bundle: ManagedProductBundle) -> None:
+        """Write what has changed of a locked product bundle itself."""
+        await self._connection.execute(
+            update(ProductBundle)
+            .where(ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle.id)
+            .values(_columns(bundle))
+        )
+
+    async def contain(self, bundle_id: UUID, exam_ids: Collection[UUID]) -> None:
+        """Let a locked product bundle contain these exams, and no others."""
+        await self._connection.execute(
+            delete(ProductBundleStoreExam).where(
+                ProductBundleStoreExam.organization_id == self._organization_id,
+                ProductBundleStoreExam.product_bundle_id == bundle_id,
+            )
+        )
+        await self._contain(bundle_id, exam_ids)
+
+    async def _contain(self, bundle_id: UUID, exam_ids: Collection[UUID]) -> None:
+        common = {"organization_id": self._organization_id, "product_bundle_id": bundle_id}
+        await self._connection.execute(
+            insert(ProductBundleStoreExam), [common | {"store_exam_id": exam_id} for exam_id in exam_ids]
+        )
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        inside = (
+            select(StoreExam.code)
+            .join(
+                ProductBundleStoreExam,
+                and_(
+                    ProductBundleStoreExam.organization_id == StoreExam.organization_id,
+                    ProductBundleStoreExam.store_exam_id == StoreExam.id,
+                ),
+            )
+            .where(
+                StoreExam.organization_id == self._organization_id,
+                ProductBundleStoreExam.product_bundle_id == ProductBundle.id,
+            )
+            .order_by(StoreExam.code_key)
+            .correlate(ProductBundle)
+        )
+        return select(
+            ProductBundle.id,
+            ProductBundle.name,
+            ProductBundle.price,
+            func.array(inside.scalar_subquery()).label("store_exam_codes"),
+            ProductBundle.status,
+            ProductBundle.created_at,
+            ProductBundle.version,
+        ).where(ProductBundle.organization_id == self._organization_id)
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedProductBundle | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+
+_contains = and_(
+    ProductBundleStoreExam.organization_id == ProductBundle.organization_id,
+    ProductBundleStoreExam.product_bundle_id == ProductBundle.id,
+)
+
+
+def _columns(bundle: ManagedProductBundle) -> dict[str, Any]:
+    return {"name": bundle.name, "price": bundle.price, "status": bundle.status, "version": bundle.version}
+
+
+def _managed(row: AnyRow) -> ManagedProductBundle:
+    return ManagedProductBundle(
+        id=row.id,
+        name=row.name,
+        price=row.price,
+        store_exam_codes=tuple(row.store_exam_codes),
+        status=Status(row.status),
+        created_at=row.created_at,
+        version=row.version,
+    )
