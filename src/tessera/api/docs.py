@@ -37,6 +37,10 @@ TAGS = [
     {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
     {"name": "Storefront", "description": "Codes at the moment of sale: what they give, and every reason why not."},
     {"name": "Management: catalog", "description": "What your organization sells: store exams and product bundles."},
+    {
+        "name": "Management: vouchers",
+        "description": "Partners with their users, programs, purchases, and vouchers one by one or in bulk.",
+    },
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
 

@@ -117,4 +117,8 @@ def _read(model: type[RequestModel], given: Mapping[str, Any]) -> Reading:
 def _violations(name: str, error: ValidationError) -> list[Violation]:
     # The path into a nested value is told in wire names: "candidate/email", "codes/3".
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return [Violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in errors]
+    found = []
+    for each in errors:
+        code, message = ("Required", "is required") if each["type"] == "missing" else (each["type"], each["msg"])
+        found.append(Violation(code, "/".join([name, *map(str, each["loc"])]), message))
+    return found

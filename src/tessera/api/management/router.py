@@ -5,7 +5,15 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from tessera.api.management import product_bundles, store_exams
+from tessera.api.management import (
+    product_bundles,
+    store_exams,
+    voucher_partner_users,
+    voucher_partners,
+    voucher_programs,
+    voucher_purchases,
+    vouchers,
+)
 from tessera.api.types import RequestModel
 
 
@@ -20,7 +28,15 @@ class Resource(Protocol):
     def QUERIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
 
 
-RESOURCES: tuple[Resource, ...] = (store_exams, product_bundles)
+RESOURCES: tuple[Resource, ...] = (
+    store_exams,
+    product_bundles,
+    voucher_partners,
+    voucher_partner_users,
+    voucher_programs,
+    voucher_purchases,
+    vouchers,
+)
 
 # Each resource says its whole path, which the log and the Idempotency-Key take from the route.
 router = APIRouter()

@@ -1,5 +1,6 @@
 """The rules of changing a voucher: what may be done to it, and what it becomes."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +32,26 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of many vouchers, by its id or its code, and whom it is for if that is asked."""
+
+    id: UUID | None = None
+    code: str | None = None
+    recipient_email: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkDraft:
+    """One deed for many vouchers; `refused` is what its reader could not read, which is None here."""
+
+    deed: Deed | None = None
+    recipient_email: str | None = None
+    expires_at: datetime | None = None
+    vouchers: Sequence[Choice] | None = None
+    refused: tuple[Violation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherState:
     """All of a voucher that can be changed, and what decides whether it may be."""
 
@@ -43,6 +64,35 @@ class VoucherState:
     assigned_at: datetime | None
     recipient_email: str | None
     version: int
+
+
+def wish_violations(wish: Wish, *, now: datetime) -> Iterator[Violation]:
+    """Everything that is wrong with a wish by itself."""
+    if wish.deed is Deed.CHANGE_EXPIRY and wish.expires_at is not None and wish.expires_at <= now:
+        yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
+
+
+def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
+    """Everything that is wrong with a deed for many vouchers by itself."""
+    yield from draft.refused
+    unreadable = {violation.field.partition("/")[0] for violation in draft.refused}
+    if draft.deed is Deed.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
+        yield Violation("Required", "expires_at", "is required to change the expiry")
+    if draft.deed is not None:
+        yield from wish_violations(Wish(deed=draft.deed, expires_at=draft.expires_at), now=now)
+    if draft.vouchers is None:
+        return
+    if not 1 <= len(draft.vouchers) <= MAX_VOUCHERS:
+        yield Violation("NumberOfVouchers", "vouchers", f"must be a list of 1 to {MAX_VOUCHERS:,} vouchers")
+        return
+    needs_recipient = (
+        draft.deed is Deed.ASSIGN and draft.recipient_email is None and "recipient_email" not in unreadable
+    )
+    for number, choice in enumerate(draft.vouchers):
+        if (choice.id is None) == (choice.code is None):
+            yield Violation("OneName", f"vouchers/{number}", "must have either an id or a code")
+        if needs_recipient and choice.recipient_email is None:
+            yield Violation("Required", f"vouchers/{number}/recipientEmail", "is required to assign it")
 
 
 def refusal(voucher: VoucherState, wish: Wish, *, now: datetime) -> Violation | None:

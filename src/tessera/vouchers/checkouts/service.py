@@ -28,7 +28,7 @@ _ACTIONS = {
 }
 
 
-async def begin(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
+async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
     """Order vouchers at their price, to be paid within a deadline; what costs nothing is made at once.
 
     Raises Invalid with every violation, of the order and of what it names.

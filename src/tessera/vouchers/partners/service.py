@@ -7,7 +7,6 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.identity import rules as identity
 from tessera.kit import versions
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid, NotFound
@@ -17,10 +16,12 @@ from tessera.kit.versions import Target
 from tessera.vouchers import rules
 from tessera.vouchers.grouping import group
 from tessera.vouchers.naming import name_taken
+from tessera.vouchers.partners import rules as partner_rules
 from tessera.vouchers.partners.repository import NewPartner, PartnerFilter, PartnerRepository
+from tessera.vouchers.partners.rules import PartnerDraft
 from tessera.vouchers.rules import Status, UserStatus
 
-__all__ = ["NewPartner", "PartnerFilter"]
+__all__ = ["NewPartner", "PartnerDraft", "PartnerFilter"]
 
 KIND = "VoucherPartner"
 
@@ -117,10 +118,10 @@ async def find_known(work: UnitOfWork, partner_ids: Collection[UUID]) -> frozens
     return await PartnerRepository(work).find_known(partner_ids)
 
 
-async def create(work: UnitOfWork, *, name: str, is_active: bool, now: datetime) -> ManagedPartner:
+async def create(work: UnitOfWork, *, draft: PartnerDraft, now: datetime) -> ManagedPartner:
     """Add a partner; raises Invalid."""
-    _check_name(name)
-    status = Status.ACTIVE if is_active else Status.INACTIVE
+    name = _checked_name(draft)
+    status = Status.ACTIVE if draft.is_active else Status.INACTIVE
     new = NewPartner(new_id(), name, status)
     if not await PartnerRepository(work).add(new, now=now):
         raise Invalid([name_taken(name)])
@@ -129,10 +130,10 @@ async def create(work: UnitOfWork, *, name: str, is_active: bool, now: datetime)
     return partner
 
 
-async def rename(work: UnitOfWork, target: Target, *, name: str, now: datetime) -> ManagedPartner:
+async def rename(work: UnitOfWork, target: Target, *, draft: PartnerDraft, now: datetime) -> ManagedPartner:
     """Give a partner another name; raises PartnerNotFound, Invalid, WrongState, VersionStale."""
     before = await _lock(work, target.id)
-    _check_name(name)
+    name = _checked_name(draft)
     rules.check_standing("voucher partner", before.status)
     target.ensure(before.version)
     return await _change(work, Action.UPDATED, before, replace(before, name=name), now=now)
@@ -172,10 +173,11 @@ async def _record(
     await audit.record(work, Change(action=action, kind=KIND, id=after.id, before=values, after=asdict(after)), now=now)
 
 
-def _check_name(name: str) -> None:
-    violations = list(identity.name_violations("name", name))
-    if violations:
+def _checked_name(draft: PartnerDraft) -> str:
+    violations = list(partner_rules.violations(draft))
+    if violations or draft.name is None:
         raise Invalid(violations)
+    return draft.name
 
 
 def _managed(row: AnyRow) -> ManagedPartner:

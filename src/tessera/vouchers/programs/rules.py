@@ -48,6 +48,7 @@ class ProgramDraft:
     voucher_code_prefix: str | None = None
     expiration_period_in_days: int | None = None
     allow_ach_payments: bool | None = None
+    is_active: bool | None = None
     refused: tuple[Violation, ...] = ()
 
 
@@ -60,6 +61,8 @@ def violations(draft: ProgramDraft) -> Iterator[Violation]:
         yield Violation("NoStoreExams", "store_exam_codes", "must contain at least one store exam code")
     if draft.cost_per_voucher is not None and not 0 <= draft.cost_per_voucher <= MAX_COST:
         yield Violation("CostRange", "cost_per_voucher", f"must be between 0 and {MAX_COST:,}")
+    elif draft.cost_per_voucher is not None and draft.cost_per_voucher != round(draft.cost_per_voucher, 2):
+        yield Violation("CostPrecision", "cost_per_voucher", "must have at most two decimals")
     yield from _tiers(draft.tiers or ())
     yield from _email_domains(draft.email_domains or ())
     if draft.voucher_code_prefix is not None and not _PREFIX.fullmatch(draft.voucher_code_prefix):
@@ -78,6 +81,8 @@ def _tiers(tiers: Sequence[Tier]) -> Iterator[Violation]:
             yield Violation("QuantityRange", f"tiers/{number}/quantity", f"must be between 1 and {MAX_TIER_QUANTITY:,}")
         if not 0 < tier.percent <= 100:
             yield Violation("PercentRange", f"tiers/{number}/percent", "must be above 0 and at most 100")
+        elif tier.percent != round(tier.percent, 2):
+            yield Violation("PercentPrecision", f"tiers/{number}/percent", "must have at most two decimals")
     yield from _rising(tiers)
 
 

@@ -123,12 +123,12 @@ async def add(work: UnitOfWork, program: NewProgram, *, now: datetime) -> None:
         raise Invalid([name_taken(program.name)])
 
 
-async def create(work: UnitOfWork, *, draft: ProgramDraft, is_active: bool, now: datetime) -> Program:
+async def create(work: UnitOfWork, *, draft: ProgramDraft, now: datetime) -> Program:
     """Add a program; raises Invalid with every violation, of the draft and of what it names."""
     belongings = await _checked(work, draft)
     given = {name: value for name, value in _drafted(draft).items() if value is not None}
     lists: dict[str, Any] = {name: tuple(value or ()) for name, value in asdict(belongings).items()}
-    status = Status.ACTIVE if is_active else Status.INACTIVE
+    status = Status.ACTIVE if draft.is_active else Status.INACTIVE
     program = NewProgram(id=new_id(), status=status, **given, **lists)
     await add(work, program, now=now)
     created = await get(work, program.id)
