@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api import idempotency, versions
 from tessera.api.answers import JsonAnswer
+from tessera.api.facts import MethodNotAllowed
 from tessera.api.management import documentation, writing
 from tessera.api.management.auth import Manager
 from tessera.api.management.schemas.vouchers import (
@@ -36,6 +37,7 @@ router = APIRouter(prefix="/management/v1/vouchers", tags=["Management: vouchers
 BODIES = (VoucherAssignRequest, VoucherExpiryRequest, VoucherBulkRequest)
 QUERIES = (ManagedVoucherQuery,)
 ID = "voucherId"
+BULK_PATH = "/bulk"
 NOT_EMAIL = ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address.")
 IN_PAST = ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past.")
 ONE_NAME = ("/vouchers/0", "OneName", "vouchers/0 must have either an id or a code.")
@@ -59,7 +61,7 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonAnswer:
 
 
 @router.post(
-    "/bulk",
+    BULK_PATH,
     operation_id="changeVouchers",
     summary="Change up to 1,000 vouchers",
     responses=documentation.done(VoucherResultsModel, RESULTS, broken=ONE_NAME),
@@ -87,6 +89,8 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
 )
 async def get_voucher(request: Request, caller: Manager) -> JsonAnswer:
     """One voucher, with the `ETag` that a change of it needs."""
+    if request.scope["path"] == router.prefix + BULK_PATH:  # which is not the id of a voucher, and only posted to
+        raise MethodNotAllowed("POST")
     return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 

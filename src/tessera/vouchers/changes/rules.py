@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 
 MAX_VOUCHERS = 1000
@@ -68,6 +69,8 @@ class VoucherState:
 
 def wish_violations(wish: Wish, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with a wish by itself."""
+    if wish.recipient_email is not None and not is_email_address(wish.recipient_email):
+        yield Violation("NotEmail", "recipient_email", "must be a valid e-mail address")
     if wish.deed is Deed.CHANGE_EXPIRY and wish.expires_at is not None and wish.expires_at <= now:
         yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
 
@@ -79,7 +82,8 @@ def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
     if draft.deed is Deed.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
         yield Violation("Required", "expires_at", "is required to change the expiry")
     if draft.deed is not None:
-        yield from wish_violations(Wish(deed=draft.deed, expires_at=draft.expires_at), now=now)
+        for_all = Wish(deed=draft.deed, recipient_email=draft.recipient_email, expires_at=draft.expires_at)
+        yield from wish_violations(for_all, now=now)
     if draft.vouchers is None:
         return
     if not 1 <= len(draft.vouchers) <= MAX_VOUCHERS:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tessera.identity.models import User
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.text import key_of
 from tessera.vouchers.rules import UserStatus
 
 
@@ -58,6 +59,10 @@ class PartnerUserRepository:
     async def lock(self, user_id: UUID) -> AnyRow | None:
         """The user with this id, the transaction's alone from now on."""
         return (await self._connection.execute(self._whole().where(User.id == user_id).with_for_update())).first()
+
+    async def find_id(self, email: str) -> UUID | None:
+        """The id of the user with this address."""
+        return (await self._connection.execute(self._whole().where(User.email_key == key_of(email)))).scalar()
 
     async def list_slice(self, *, after: str | None, size: int) -> Slice[AnyRow]:
         """A part of the users, oldest first."""

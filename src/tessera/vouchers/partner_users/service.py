@@ -62,6 +62,11 @@ async def get(work: UnitOfWork, partner_id: UUID, user_id: UUID) -> PartnerUser:
     return _found(await PartnerUserRepository(work, partner_id).find(user_id))
 
 
+async def find_id(work: UnitOfWork, partner_id: UUID, email: str) -> UUID | None:
+    """The id of the partner's user with this address."""
+    return await PartnerUserRepository(work, partner_id).find_id(email)
+
+
 async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, now: datetime) -> PartnerUser:
     """Add a user to a partner, who cannot call before they have accepted and are active.
 
