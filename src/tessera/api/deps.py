@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from tessera.api.reading import receive_body
 from tessera.identity import service as identity
 from tessera.identity.credentials import parse_key
+from tessera.identity.key_uses import KeyUses
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.kit.batching import Batcher
 from tessera.kit.database import Database, UnitOfWork
@@ -30,6 +31,7 @@ class Resources:
     validations: Batcher[Question, Validation | Fact]
     public_url: str | None
     schema_revision: str
+    key_uses: KeyUses
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ async def _key(request: Request, text: str, function_point: FunctionPoint) -> As
     await receive_body(request)
     async with resources.database.unit_of_work(key.name.organization_id) as work:
         principal = await identity.authenticate_key(work, key=key, now=now)
+        resources.key_uses.note(key.name, now=now)
         yield await _admitted(request, work, principal, function_point, now=now)
 
 

@@ -41,6 +41,9 @@ TAGS = [
         "name": "Management: vouchers",
         "description": "Partners with their users, programs, purchases, and vouchers one by one or in bulk.",
     },
+    {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
+    {"name": "Management: audit", "description": "Every change: who, when, before and after."},
+    {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
 

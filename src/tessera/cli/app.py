@@ -4,7 +4,17 @@ import sys
 
 import typer
 
-from tessera.cli import failures, identity, purchases, serving
+from tessera.cli import (
+    access,
+    audit,
+    failures,
+    identity,
+    purchases,
+    serving,
+    voucher_partners,
+    voucher_programs,
+    vouchers,
+)
 
 app = typer.Typer(
     name="tessera",
@@ -19,11 +29,16 @@ app.command("api")(serving.api)
 app.command("worker")(serving.worker)
 app.command("migrate")(serving.migrate)
 app.add_typer(serving.demo_commands, name="demo", help="The demonstration data.")
+app.add_typer(access.platform, name="platform", help="The platform, whose administrators manage all organizations.")
 app.add_typer(identity.organizations, name="organization", help="Organizations, each apart from all others.")
 app.add_typer(identity.users, name="user", help="People, who call with tokens that are issued to them.")
 app.add_typer(identity.clients, name="client", help="Machines, which fetch tokens with a ClientId and a secret.")
 app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
-app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
+app.add_typer(audit.commands, name="audit", help="Every change: who, when, before and after.")
+app.add_typer(voucher_partners.commands, name="partner", help="Companies that buy vouchers, and their users.")
+app.add_typer(voucher_programs.commands, name="program", help="What can be bought: exams, prices, and for whom.")
+app.add_typer(purchases.commands, name="purchase", help="Voucher purchases, from their checkout to their vouchers.")
+app.add_typer(vouchers.commands, name="voucher", help="Vouchers, one or a thousand at a time.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 
 

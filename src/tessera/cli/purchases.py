@@ -67,7 +67,9 @@ def order_vouchers(
 
 @commands.command("list")
 def list_purchases(
-    organization: Annotated[str | None, typer.Option("--organization", help="Its name, in any case, or its id.")] = None,
+    organization: Annotated[
+        str | None, typer.Option("--organization", help="Its name, in any case, or its id.")
+    ] = None,
     stuck: Stuck = False,
     older_than_minutes: Annotated[
         int, typer.Option(min=0, max=525_600, help="With --stuck: those bought before that.")

@@ -45,6 +45,7 @@ class User(Base):
         ),
         Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
         CheckConstraint("invitation in ('Invited', 'Accepted')", name="invitation"),
+        Index(None, "organization_id", "is_active", "id"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
@@ -91,6 +92,7 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    last_used_at: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 

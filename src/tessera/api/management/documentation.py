@@ -29,6 +29,11 @@ def shown(model: type[ResponseModel], example: Example) -> Responses:
     return {200: found, **problems.documented(401, 403, 404, 500, 503)}
 
 
+def unversioned(model: type[ResponseModel], example: Example) -> Responses:
+    """The answers of reading one thing that never changes."""
+    return {200: answer(model, "It.", example), **problems.documented(401, 403, 404, 500, 503)}
+
+
 def created(
     model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str], within: bool = False
 ) -> Responses:

@@ -6,8 +6,14 @@ from typing import Protocol
 from fastapi import APIRouter
 
 from tessera.api.management import (
+    audit_entries,
+    clients,
+    keys,
+    organizations,
     product_bundles,
     store_exams,
+    tokens,
+    users,
     voucher_partner_users,
     voucher_partners,
     voucher_programs,
@@ -36,6 +42,12 @@ RESOURCES: tuple[Resource, ...] = (
     voucher_programs,
     voucher_purchases,
     vouchers,
+    users,
+    clients,
+    keys,
+    tokens,
+    organizations,
+    audit_entries,
 )
 
 # Each resource says its whole path, which the log and the Idempotency-Key take from the route.
