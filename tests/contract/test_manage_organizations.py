@@ -99,3 +99,25 @@ async def test_what_cannot_be_is_told(
         assert (await client.request(method, url, headers=stale, json={"name": "N"})).status_code == 412
     own = await client.post(f"{URL}/{PLATFORM_ID}/deactivate", headers=headers)
     assert told(own) == problem(403, "not-allowed", "Not allowed", "The platform itself stays active.")
+
+
+async def test_the_first_people_of_an_organization_come_from_the_platform(
+    client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant
+) -> None:
+    url = f"{URL}/{tenant.id}/administrators"
+    body = {"email": "first@example.com", "firstName": "F", "lastName": "P"}
+    assert (await client.post(url, json=body, headers=tenant.bearer)).status_code == 403
+    keyed = administrator | {"Idempotency-Key": str(uuid4())}
+    made, again = [await client.post(url, json=body, headers=keyed) for _ in range(2)]
+    assert told(again) == (201, made.json() | {"token": None})
+    own = {"Authorization": f"Bearer {made.json()['token']}"}
+    found = (await client.get(f"{ROOT}/users?email=first@example.com", headers=own)).json()["data"]
+    # No right that the administrator of the platform lacks.
+    assert [user["functionPoints"] for user in found] == [["ManageOrganization"]]
+    log = (await client.get(f"{ROOT}/audit-entries?kind=Token", headers=own)).json()["data"]
+    assert log[0]["actor"]["kind"] == "User"
+    taken = invalid(("/email", "NameTaken", "email is taken: first@example.com."))
+    assert told(await client.post(url, json=body, headers=administrator)) == taken
+    nowhere = await client.post(f"{URL}/{UUID(int=7)}/administrators", json=body, headers=administrator)
+    assert told(nowhere) == not_found("There is no such organization.")
+    assert (await client.post(url, json={}, headers=administrator)).json()["detail"] == "3 in all."

@@ -1,8 +1,7 @@
 """More commands on access: listing, changing and ending what `identity` gives, and setting the platform up."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -23,7 +22,7 @@ from tessera.cli.identity import (
 )
 from tessera.cli.output import show, show_rows, show_secret
 from tessera.cli.starting import start
-from tessera.cli.units import in_organization, pinned_to
+from tessera.cli.units import everything, in_organization, pinned_to
 from tessera.identity import service as identity
 from tessera.identity.clients import service as client_service
 from tessera.identity.keys import service as key_service
@@ -34,25 +33,13 @@ from tessera.identity.users import service as user_service
 from tessera.identity.users.service import UserFilter
 from tessera.kit.clock import clock
 from tessera.kit.database import UnitOfWork
-from tessera.kit.pagination import Slice
 from tessera.kit.tokens import TokenSigner
 from tessera.kit.versions import Target
 
 platform = typer.Typer(no_args_is_help=True)
 
-T = TypeVar("T")
 PART = 1000
 NewName = Annotated[str, typer.Argument(help="Its new name, unique in any case.", metavar="NAME")]
-
-
-async def everything(part_after: Callable[[str | None], Awaitable[Slice[T]]]) -> list[T]:
-    """All of a list by cursor."""
-    part = await part_after(None)
-    found = [*part.items]
-    while part.cursor is not None:
-        part = await part_after(part.cursor)
-        found += part.items
-    return found
 
 
 @platform.command("create")

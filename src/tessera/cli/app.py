@@ -7,6 +7,7 @@ import typer
 from tessera.cli import (
     access,
     audit,
+    catalog,
     failures,
     identity,
     purchases,

@@ -13,9 +13,11 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import NotFound
+from tessera.kit.pagination import Slice
 from tessera.settings import Settings
 
 Result = TypeVar("Result")
+T = TypeVar("T")
 Action = Callable[[UnitOfWork], Awaitable[Result]]
 
 
@@ -31,6 +33,16 @@ def in_organization(settings: Settings, name_or_id: str, action: Action[Result])
 def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:
     """Do one thing in the organization with this id, which need not exist yet."""
     return _run(settings, lambda database: _act(database, organization_id, action))
+
+
+async def everything(part_after: Callable[[str | None], Awaitable[Slice[T]]]) -> list[T]:
+    """All of a list by cursor."""
+    part = await part_after(None)
+    found = [*part.items]
+    while part.cursor is not None:
+        part = await part_after(part.cursor)
+        found += part.items
+    return found
 
 
 async def _act(database: Database, organization_id: UUID, action: Action[Result]) -> Result:

@@ -5,31 +5,38 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
+from tessera.api import problems, versions
 from tessera.api.answers import JsonAnswer
-from tessera.api.deps import Caller
+from tessera.api.deps import Caller, resources_of
 from tessera.api.management import documentation, writing
 from tessera.api.management.auth import PlatformAdministrator
 from tessera.api.management.schemas.organizations import (
+    ADMINISTRATOR,
     ORGANIZATION,
     REQUEST,
+    AdministratorRequest,
     OrganizationModel,
     OrganizationQuery,
     OrganizationRequest,
     OrganizationSlice,
 )
+from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
+from tessera.api.management.tokens import present as present_token
 from tessera.api.reading import path_id, read_body
 from tessera.api.slices import read_slice, slice_answer
+from tessera.identity import administrators
 from tessera.identity.organizations import service
 from tessera.identity.organizations.service import ManagedOrganization
+from tessera.identity.rules import UserDraft
 from tessera.kit.errors import Invalid
 
 router = APIRouter(prefix="/management/v1/organizations", tags=["Management: organizations"])
 
 # What its bodies and its queries are read with.
-BODIES = (OrganizationRequest,)
+BODIES = (OrganizationRequest, AdministratorRequest)
 QUERIES = (OrganizationQuery,)
 ID = "organizationId"
+BAD_EMAIL = ("/email", "NameTaken", "email is taken: ada@example.com.")
 BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
 
 
@@ -117,6 +124,32 @@ async def deactivate_organization(request: Request, caller: PlatformAdministrato
 async def activate_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Switch an organization on again; for administrators of the platform."""
     return await _move(request, caller, service.activate)
+
+
+@router.post(
+    "/{organizationId}/administrators",
+    operation_id="addAdministrator",
+    summary="Add the first people of an organization",
+    status_code=201,
+    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_EMAIL) | problems.documented(404),
+    openapi_extra=documentation.making(AdministratorRequest, ADMINISTRATOR, ID),
+)
+async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
+    """Add a user who has all your rights in that organization, and show a token of a year this once.
+
+    For administrators of the platform. From then on the organization manages itself.
+    """
+    organization_id = path_id(request, ID)
+    draft = UserDraft(**(await read_body(request, AdministratorRequest)).draft())
+
+    async def add() -> dict[str, Any]:
+        signer, rights = resources_of(request).signer, caller.principal.function_points
+        token, text = await administrators.add(
+            caller.work, organization_id, draft=draft, rights=rights, signer=signer, now=caller.now
+        )
+        return present_token(token) | {"token": text}
+
+    return await writing.once(request, caller, add, status=201, secret="token")  # noqa: S106 - a field's name
 
 
 async def _move(request: Request, caller: Caller, move: Callable[..., Awaitable[ManagedOrganization]]) -> Response:

@@ -47,7 +47,7 @@ async def list_tokens(request: Request, caller: Manager) -> JsonAnswer:
     """The long-lived tokens of your organization's users, oldest first, those that have ended included."""
     wanted, place = read_slice(request, TokenQuery)
     part = await service.list_slice(caller.work, user_id=wanted.get("user_id"), **place)
-    return slice_answer(request, part, [_present(token) for token in part.items])
+    return slice_answer(request, part, [present(token) for token in part.items])
 
 
 @router.post(
@@ -73,7 +73,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
         token, text = await service.issue(
             caller.work, signer=signer, email=email, lifetime=lifetime, rights=rights, now=caller.now
         )
-        return _present(token) | {SHOWN_ONCE: text}
+        return present(token) | {SHOWN_ONCE: text}
 
     return await writing.once(request, caller, issue, status=201, secret=SHOWN_ONCE)
 
@@ -87,7 +87,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
 )
 async def get_token(request: Request, caller: Manager) -> JsonAnswer:
     """One token, without its text, with the `ETag` that a change needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return writing.one(present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -102,12 +102,13 @@ async def revoke_token(request: Request, caller: Manager) -> Response:
     target = versions.target(request, ID)
 
     async def revoke() -> dict[str, Any]:
-        return _present(await service.revoke(caller.work, target, now=caller.now))
+        return present(await service.revoke(caller.work, target, now=caller.now))
 
     return await writing.once(request, caller, revoke)
 
 
-def _present(token: ManagedToken) -> dict[str, Any]:
+def present(token: ManagedToken) -> dict[str, Any]:
+    """A token as it is shown, without its text."""
     return {
         "id": token.id,
         "userId": token.user_id,

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.slices import SliceQuery
-from tessera.api.types import RequestModel, ResponseModel, Text
+from tessera.api.types import EmailText, RequestModel, ResponseModel, Text
 
 
 class OrganizationQuery(SliceQuery):
@@ -17,6 +17,14 @@ class OrganizationRequest(RequestModel):
     """Body of POST /management/v1/organizations, and of PUT to one of them."""
 
     name: Text = Field(alias="name", description="What people call it, 1 to 200 characters, unique in any case.")
+
+
+class AdministratorRequest(RequestModel):
+    """Body of POST /management/v1/organizations/{organizationId}/administrators."""
+
+    email: EmailText = Field(alias="email", description="The address, the user's own for ever.")
+    first_name: Text = Field(alias="firstName", description="1 to 200 characters.")
+    last_name: Text = Field(alias="lastName", description="1 to 200 characters.")
 
 
 class OrganizationModel(ResponseModel):
@@ -37,6 +45,7 @@ class OrganizationSlice(ResponseModel):
 
 
 REQUEST = {"name": "Aurora Certification Board"}
+ADMINISTRATOR = {"email": "ada@example.com", "firstName": "Ada", "lastName": "Byron"}
 ORGANIZATION = {
     "id": "01906a6e-0000-7000-8000-000000000001",
     **REQUEST,
