@@ -7,7 +7,6 @@ import typer
 from tessera.cli import (
     access,
     audit,
-    catalog,
     failures,
     identity,
     purchases,
