@@ -33,7 +33,7 @@ PURCHASES = 100
 QUANTITY = 1000
 ROWS = PURCHASES * QUANTITY
 DRAFT = PurchaseDraft(notes="Benchmark", partner_name="Partner", program_name="Program", quantity=QUANTITY)
-COLUMNS = "organization_id, purchase_id, partner_id, is_active, version, expires_at, id, code"
+COLUMNS = "organization_id, purchase_id, partner_id, is_active, is_archived, version, expires_at, id, code"
 
 
 async def open_market(database: Database, name: str) -> UUID:
@@ -83,16 +83,16 @@ def copy(superuser: psycopg.Connection, source: UUID, target: UUID) -> float:
     superuser.execute(
         "insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity,"
         " quantity_used, amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name,"
-        " purchased_at, version)"
+        " purchased_at, amount, version)"
         " select %(target)s, p.id, (select id from voucher_partners where organization_id = %(target)s),"
         " (select id from voucher_programs where organization_id = %(target)s), p.code, p.status, p.quantity,"
-        " 0, 0, p.notes, false, p.purchased_by_first_name, p.purchased_by_last_name, p.purchased_at, 1"
+        " 0, 0, p.notes, false, p.purchased_by_first_name, p.purchased_by_last_name, p.purchased_at, 0, 1"
         " from voucher_purchases p where organization_id = %(source)s",
         {"source": source, "target": target},
     )
     select = (
         f"select '{target}', purchase_id, (select id from voucher_partners where organization_id = '{target}'),"
-        f" is_active, version, expires_at, id, code from vouchers"
+        f" is_active, is_archived, version, expires_at, id, code from vouchers"
         f" where organization_id = '{source}' order by vouchers.id"
     )
     with superuser.cursor() as cursor, cursor.copy(f"copy ({select}) to stdout") as rows:

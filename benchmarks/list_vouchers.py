@@ -57,27 +57,26 @@ values (%(organization)s, %(exam)s, 'NOTABLE', 'Notable', 1, 'Active', now(), 1)
 """
 PURCHASES = """
 insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity, quantity_used,
-    amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name, purchased_at, version)
+    amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name, purchased_at, amount, version)
 select %(organization)s, md5(%(organization)s::text || 'purchase' || n)::uuid, %(partner)s, %(program)s, 'VP-' || n,
-       'Complete', 1000, 0, 0, 'Benchmark', false, 'Certiverse', 'API', now(), 1
+       'Complete', 1000, 0, 0, 'Benchmark', false, 'Certiverse', 'API', now(), 0, 1
 from generate_series(%(first)s / 1000 + 1, %(last)s / 1000) n
 """
 # Ids rise as creation does; md5 gives the rest.
 VOUCHERS = """
 insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, expires_at, assigned_at,
-    version, recipient_email, reservation_code, reservation_status, store_exam_id, used_at, used_by_person_id,
-    used_by_client_candidate_id, used_by_first_name, used_by_last_name)
+    recipient_email, reservation_code, reservation_status, store_exam_id, used_at, used_by_person_id,
+    used_by_client_candidate_id, used_by_first_name, used_by_last_name, is_archived, version)
 select %(organization)s, (lpad(to_hex(n), 12, '0') || substr(md5(%(organization)s::text || n), 13))::uuid,
        md5(%(organization)s::text || 'purchase' || (n / 1000 + 1))::uuid, %(partner)s, 'CODE-' || n,
        n >= %(notable)s, now() + interval '1 year',
        case when n < %(notable)s or n %% 3 = 0 then now() end,
-       1,
        case when n < %(notable)s then 'team@example.com' when n %% 3 = 0 then 'someone' || n || '@example.com' end,
        case when n < %(notable)s then 'RSV-1' end, case when n < %(notable)s then 'Created' end,
        case when n < %(notable)s then %(exam)s::uuid when n %% 3 = 0 then %(other_exam)s::uuid end,
        case when n < %(notable)s then now() end, case when n < %(notable)s then 'P-' || n end,
        case when n < %(notable)s then 'C-' || n end, case when n < %(notable)s then 'Ada' end,
-       case when n < %(notable)s then 'Byron' end
+       case when n < %(notable)s then 'Byron' end, false, 1
 from generate_series(%(first)s, %(last)s - 1) n
 """
 

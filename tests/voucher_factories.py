@@ -193,6 +193,7 @@ def fill_purchases(
         "purchased_by_first_name": "Grace",
         "purchased_by_last_name": "Hopper",
         "purchased_at": NOW,
+        "amount": 0,
     }
     fill(connection, "voucher_purchases", count, **columns | changes)
 
@@ -214,5 +215,6 @@ def fill_vouchers(
         "code": "V{n}",
         "is_active": True,
         "expires_at": NOW + timedelta(days=365),
+        "is_archived": False,
     }
     fill(connection, "vouchers", count, **columns | changes)

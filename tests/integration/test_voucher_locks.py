@@ -112,8 +112,8 @@ async def test_a_program_that_was_closed_since_is_neither_listed_nor_sold(
     [
         "insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity,"
         " quantity_used, amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name,"
-        " purchased_at, version) select organization_id, gen_random_uuid(), %(other)s, program_id, 'X', status,"
-        " quantity, 0, 0, notes, false, 'A', 'B', purchased_at, 1 from voucher_purchases",
+        " purchased_at, amount, version) select organization_id, gen_random_uuid(), %(other)s, program_id, 'X', status,"
+        " quantity, 0, 0, notes, false, 'A', 'B', purchased_at, 0, 1 from voucher_purchases",
         "update voucher_purchases set partner_id = %(other)s",
         "update vouchers set partner_id = %(other)s",
         "insert into voucher_program_partners select organization_id, id, %(other)s from voucher_programs",

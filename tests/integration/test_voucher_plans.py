@@ -46,18 +46,18 @@ BUYER = "case n % 2 when 0 then 'a@example.com' else 'b@example.com' end"
 PURCHASES = f"""
 insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity, quantity_used,
     amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name, purchased_by_email, purchased_at,
-    version)
+    amount, version)
 select %(tenant)s, {ID.format("n")}, {PARTNER}, %(program)s, 'VP-' || n,
     case n % 1000 when 0 then 'VoucherCreation' else 'Complete' end, 1000, 0, 0, '', false, '', '', {BUYER}, %(now)s,
-    1
+    0, 1
 from generate_series(1, %(count)s) n
 """
 VOUCHERS = f"""
 insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, expires_at, assigned_at,
     recipient_email, reservation_code, reservation_status, store_exam_id, used_at, used_by_person_id,
-    used_by_client_candidate_id, used_by_first_name, used_by_last_name, version)
+    used_by_client_candidate_id, used_by_first_name, used_by_last_name, is_archived, version)
 select %(tenant)s, {ID.format("n")}, {ID.format("n / 1000 + 1")}, {PARTNER}, 'V' || n, n % 4 <> 0, %(now)s, %(now)s,
-    {BUYER}, 'R' || n, 'Created', %(exam)s, case n % 3 when 0 then null else %(now)s end, '', '', '', '', 1
+    {BUYER}, 'R' || n, 'Created', %(exam)s, case n % 3 when 0 then null else %(now)s end, '', '', '', '', false, 1
 from generate_series(1, %(count)s) n
 """
 

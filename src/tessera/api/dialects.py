@@ -50,6 +50,8 @@ def _allowed_methods(request: Request) -> str:
     # Each method is a route of its own, and the framework names only the first one that it finds.
     routes = iter_route_contexts(request.app.routes)
     matching = [route for route in routes if route.path_regex.match(request.scope["path"])]
+    # A path that is somebody's in full letters is not also an id's.
+    matching = [route for route in matching if route.path == request.scope["path"]] or matching
     return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 

@@ -42,6 +42,10 @@ TAGS = [
         "description": "Promo codes of every kind, one by one, in batches by a pattern, and as CSV files.",
     },
     {"name": "Management: exports", "description": "Everything as CSV files, of any length."},
+    {
+        "name": "Management: vouchers",
+        "description": "Partners with their users, programs, purchases, and vouchers one by one or in bulk.",
+    },
     {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
     {"name": "Management: audit", "description": "Every change: who, when, before and after."},
     {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},

@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from tessera.cli import access, audit, catalog, failures, identity, ledger, promo_codes, purchases, serving
+from tessera.cli import (
+    access,
+    audit,
+    catalog,
+    failures,
+    identity,
+    ledger,
+    promo_codes,
+    purchases,
+    serving,
+    voucher_partners,
+    voucher_programs,
+    vouchers,
+)
 
 app = typer.Typer(
     name="tessera",
@@ -28,7 +41,10 @@ app.add_typer(audit.commands, name="audit", help="Every change: who, when, befor
 app.add_typer(catalog.exam_commands, name="exam", help="Store exams, which are sold.")
 app.add_typer(catalog.bundle_commands, name="bundle", help="Product bundles, several exams sold as one.")
 app.add_typer(promo_codes.commands, name="promo-code", help="Promo codes, one by one, in batches and as CSV files.")
-app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
+app.add_typer(voucher_partners.commands, name="partner", help="Companies that buy vouchers, and their users.")
+app.add_typer(voucher_programs.commands, name="program", help="What can be bought: exams, prices, and for whom.")
+app.add_typer(purchases.commands, name="purchase", help="Voucher purchases, from their checkout to their vouchers.")
+app.add_typer(vouchers.commands, name="voucher", help="Vouchers, one or a thousand at a time.")
 app.add_typer(ledger.commands, name="ledger", help="The ledger of redemptions.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 

@@ -29,8 +29,10 @@ def show_secret(sentence: str, fields: Fields, *, as_json: bool) -> None:
     typer.echo("Keep the secret now: it will not be shown again.", err=True)
 
 
-def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str) -> None:
-    """Records, one a line."""
+def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str, cursor: str | None = None) -> None:
+    """Records, one a line; a `cursor` that leads to more is told apart from them."""
+    if cursor is not None:
+        typer.echo(f"There are more: add --cursor {cursor}", err=True)
     if as_json:
         typer.echo(json.dumps(rows, default=_text))
         return

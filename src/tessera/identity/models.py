@@ -3,7 +3,16 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Computed, ForeignKey, ForeignKeyConstraint, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -35,6 +44,7 @@ class User(Base):
             ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
         ),
         Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
+        CheckConstraint("invitation in ('Invited', 'Accepted')", name="invitation"),
         Index(None, "organization_id", "is_active", "id"),
     )
 
@@ -47,6 +57,8 @@ class User(Base):
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
     partner_id: Mapped[UUID | None]
     is_active: Mapped[bool]
+    # How far one stands who was invited and is not active yet; None for everyone else.
+    invitation: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=versions.FIRST)
 

@@ -10,16 +10,24 @@ import orjson
 
 from tessera.kit.errors import Invalid, Violation
 
+
+def _switch(text: str) -> bool:
+    if text not in ("True", "False"):
+        raise ValueError(text)
+    return text == "True"
+
+
 _READERS: dict[type[Any], Callable[[str], Any]] = {
     UUID: UUID,
     datetime: datetime.fromisoformat,
     str: str,
     int: int,
+    bool: _switch,
 }
 
 
 def encode(place: Sequence[object]) -> str:
-    """The cursor of a row by the values that it is ordered by: ids, times, texts and whole numbers."""
+    """The cursor of a row by the values that it is ordered by: ids, times, texts, whole numbers and switches."""
     return urlsafe_b64encode(orjson.dumps([_text(value) for value in place])).decode().rstrip("=")
 
 

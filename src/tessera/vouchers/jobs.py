@@ -7,9 +7,11 @@ from uuid import UUID
 import structlog
 from procrastinate import Blueprint, JobContext
 
+from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.database import Database
 from tessera.kit.jobs import GrowingPauses
+from tessera.vouchers.checkouts import service as checkouts
 from tessera.vouchers.purchases import service as purchases
 
 log = structlog.get_logger(__name__)
@@ -17,6 +19,9 @@ log = structlog.get_logger(__name__)
 blueprint = Blueprint()
 
 ACTOR = Actor(ActorKind.JOB, None, purchases.ISSUE_VOUCHERS)
+EXPIRE_CHECKOUTS = "expire_checkouts"
+# So few that nobody waits long for a purchase that is being written down.
+AT_ONCE = 200
 
 
 @blueprint.task(name=purchases.ISSUE_VOUCHERS, retry=GrowingPauses(), pass_context=True)
@@ -27,3 +32,21 @@ async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_
     async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
         made = await purchases.issue(work, purchase_id=UUID(purchase_id), now=clock())
     log.info("vouchers issued", organization=organization_id, purchase=purchase_id, vouchers=made)
+
+
+@blueprint.periodic(cron="*/5 * * * *")
+@blueprint.task(name=EXPIRE_CHECKOUTS, queueing_lock=EXPIRE_CHECKOUTS, pass_context=True)
+async def expire_checkouts(context: JobContext, timestamp: int) -> None:
+    """Write down which checkouts are past their deadline; they have counted as expired since then."""
+    database: Database = context.additional_context["database"]
+    now = context.additional_context["clock"]()
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        organizations = await checkouts.list_overdue_organizations(work, now=now)
+    for organization_id in organizations:
+        expired = AT_ONCE
+        while expired == AT_ONCE:
+            async with database.unit_of_work(
+                organization_id, actor=Actor(ActorKind.JOB, None, EXPIRE_CHECKOUTS)
+            ) as work:
+                expired = await checkouts.expire(work, limit=AT_ONCE, now=now)
+            log.info("checkouts expired", organization=str(organization_id), purchases=expired)

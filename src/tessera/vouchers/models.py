@@ -50,6 +50,7 @@ class VoucherProgram(Base):
     __tablename__ = "voucher_programs"
     __table_args__ = (
         UniqueConstraint("organization_id", "name_key"),
+        Index(None, "organization_id", "status", "id"),
         CheckConstraint("status in ('Active', 'Inactive', 'Archived')", name="status"),
         CheckConstraint("expiration_period_in_days between 1 and 36500", name="expiration_period"),
         CheckConstraint("partner_cost_per_voucher >= 0", name="partner_cost"),
@@ -156,6 +157,13 @@ class VoucherPurchase(Base):
             "id",
             postgresql_where="purchased_by_email_key is not null",
         ),
+        Index(
+            "voucher_purchases_by_deadline_index",
+            "organization_id",
+            "checkout_expires_at",
+            "id",
+            postgresql_where="status = 'CheckoutInProgress'",
+        ),
         CheckConstraint(
             "status in ('CheckoutInProgress', 'CheckoutCancelled', 'CheckoutExpired', 'CheckoutFailed',"
             " 'VoucherCreation', 'Complete')",
@@ -164,6 +172,7 @@ class VoucherPurchase(Base):
         CheckConstraint("quantity between 1 and 1000", name="quantity"),
         CheckConstraint("quantity_used between 0 and quantity", name="quantity_used"),
         CheckConstraint("amount_paid >= 0", name="amount_paid"),
+        CheckConstraint("amount >= 0", name="amount"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -184,6 +193,9 @@ class VoucherPurchase(Base):
         Text, Computed('lower(purchased_by_email collate "C")', persisted=True)
     )
     purchased_at: Mapped[datetime] = mapped_column(Timestamp)
+    # What it costs, paid or not; and until when it may be paid, if it is for money.
+    amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
+    checkout_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 
@@ -232,6 +244,7 @@ class Voucher(Base):
             "id",
             postgresql_where="store_exam_id is not null",
         ),
+        Index("vouchers_archived_index", "organization_id", "id", postgresql_where="is_archived"),
         CheckConstraint(
             "reservation_status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')",
             name="reservation_status",
@@ -269,6 +282,7 @@ class Voucher(Base):
     used_by_client_candidate_id: Mapped[str | None] = mapped_column(Text)
     used_by_first_name: Mapped[str | None] = mapped_column(Text)
     used_by_last_name: Mapped[str | None] = mapped_column(Text)
+    is_archived: Mapped[bool]
     held_by: Mapped[UUID | None]
     held_until: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=versions.FIRST)

@@ -29,10 +29,7 @@ def partner(item: Partner) -> dict[str, Any]:
         "isActive": item.status is Status.ACTIVE,
         "isArchived": item.status is Status.ARCHIVED,
         "name": item.name,
-        "users": [
-            {"email": user.email, "isActive": user.is_active, "status": "Active" if user.is_active else "Inactive"}
-            for user in item.users
-        ],
+        "users": [{"email": user.email, "isActive": user.is_active, "status": user.status} for user in item.users],
     }
 
 

@@ -78,7 +78,7 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonAnswer
     At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
     """
     filters, number = _read(request, PurchaseQuery, needs_filter=True)
-    page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number)
+    page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number, now=caller.now)
     return presenting.page_answer(request, page, [presenting.purchase(item) for item in page.items])
 
 

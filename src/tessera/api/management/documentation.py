@@ -15,10 +15,11 @@ _NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNm
 _BAD_LIMIT = problems.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
 
 
-def listed(model: type[ResponseModel], example: Example) -> Responses:
-    """The answers of a list by cursor."""
+def listed(model: type[ResponseModel], example: Example, *, within: bool = False) -> Responses:
+    """The answers of a list by cursor; `within` another thing, which may not be there."""
     whole = answer(model, "A part of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
-    return {200: whole, 400: _BAD_LIMIT, **problems.documented(401, 403, 500, 503)}
+    missing = (404,) if within else ()
+    return {200: whole, 400: _BAD_LIMIT, **problems.documented(401, 403, *missing, 500, 503)}
 
 
 def shown(model: type[ResponseModel], example: Example) -> Responses:
@@ -32,11 +33,14 @@ def unversioned(model: type[ResponseModel], example: Example) -> Responses:
     return {200: answer(model, "It.", example), **problems.documented(401, 403, 404, 500, 503)}
 
 
-def created(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str]) -> Responses:
+def created(
+    model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str], within: bool = False
+) -> Responses:
     """The answers of making something; `broken` is a rule that may be broken: pointer, code and sentence."""
+    missing = (404,) if within else ()
     made = answer(model, "It was created.", example, headers=versions.DOCUMENTED)
     bad = problems.documented_invalid(*broken)
-    return {201: made, 400: bad, **problems.documented(401, 403, 409, 413, 415, 422, 500, 503)}
+    return {201: made, 400: bad, **problems.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
 
 
 def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str] | None = None) -> Responses:
@@ -52,6 +56,13 @@ def exported(example: str, *, broken: tuple[str, str, str] | None = None) -> Res
     content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
     bad: Responses = {400: problems.documented_invalid(*broken)} if broken else {}
     return {200: {"description": "The file.", "content": content}, **bad, **problems.documented(401, 403, 500, 503)}
+
+
+def done(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str]) -> Responses:
+    """The answers of doing something to many things at once, each of which has its own result."""
+    what_came = answer(model, "What came of each.", example)
+    bad = problems.documented_invalid(*broken)
+    return {200: what_came, 400: bad, **problems.documented(401, 403, 409, 413, 415, 422, 500, 503)}
 
 
 def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:

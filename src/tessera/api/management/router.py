@@ -18,6 +18,11 @@ from tessera.api.management import (
     store_exams,
     tokens,
     users,
+    voucher_partner_users,
+    voucher_partners,
+    voucher_programs,
+    voucher_purchases,
+    vouchers,
 )
 from tessera.api.types import RequestModel
 
@@ -40,6 +45,11 @@ RESOURCES: tuple[Resource, ...] = (
     promo_code_batches,
     promo_code_imports,
     exports,
+    voucher_partners,
+    voucher_partner_users,
+    voucher_programs,
+    voucher_purchases,
+    vouchers,
     users,
     clients,
     keys,

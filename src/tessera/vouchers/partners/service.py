@@ -1,17 +1,29 @@
 """Voucher partners: the companies that buy vouchers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from tessera.audit import service as audit
+from tessera.audit.service import Action, Change
+from tessera.kit import versions
 from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Page
+from tessera.kit.errors import Invalid, NotFound
+from tessera.kit.identifiers import new_id
+from tessera.kit.pagination import Page, Slice
+from tessera.kit.versions import Target
+from tessera.vouchers import rules
 from tessera.vouchers.grouping import group
+from tessera.vouchers.naming import name_taken
+from tessera.vouchers.partners import rules as partner_rules
 from tessera.vouchers.partners.repository import NewPartner, PartnerFilter, PartnerRepository
-from tessera.vouchers.rules import Status
+from tessera.vouchers.partners.rules import PartnerDraft
+from tessera.vouchers.rules import Status, UserStatus
 
-__all__ = ["NewPartner", "PartnerFilter"]
+__all__ = ["NewPartner", "PartnerDraft", "PartnerFilter"]
+
+KIND = "VoucherPartner"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +32,25 @@ class PartnerUser:
 
     email: str
     is_active: bool
+    status: UserStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedPartner:
+    """A voucher partner as those see it who manage it."""
+
+    id: UUID
+    name: str
+    status: Status
+    created_at: datetime
+    version: int
+
+
+class PartnerNotFound(NotFound):
+    """There is no partner of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such voucher partner.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +73,10 @@ async def list_page(work: UnitOfWork, *, wanted: PartnerFilter, number: int) -> 
             row.id,
             row.name,
             Status(row.status),
-            [PartnerUser(user.email, user.is_active) for user in users.get(row.id, ())],
+            [
+                PartnerUser(user.email, user.is_active, rules.user_status(user.invitation, is_active=user.is_active))
+                for user in users.get(row.id, ())
+            ],
         )
         for row in page.items
     ]
@@ -57,3 +91,94 @@ async def find_by_name(work: UnitOfWork, name: str) -> AnyRow | None:
 async def add_all(work: UnitOfWork, partners: Sequence[NewPartner], *, now: datetime) -> None:
     """Add partners, which the caller vouches for."""
     await PartnerRepository(work).add_all(partners, now=now)
+
+
+async def list_slice(work: UnitOfWork, *, wanted: PartnerFilter, after: str | None, size: int) -> Slice[ManagedPartner]:
+    """A part of the organization's partners, oldest first; raises Invalid for a cursor of another list."""
+    part = await PartnerRepository(work).list_slice(wanted, after=after, size=size)
+    return Slice([_managed(row) for row in part.items], part.cursor)
+
+
+async def get(work: UnitOfWork, partner_id: UUID) -> ManagedPartner:
+    """One partner; raises PartnerNotFound."""
+    row = await PartnerRepository(work).find(partner_id)
+    if row is None:
+        raise PartnerNotFound
+    return _managed(row)
+
+
+async def keep(work: UnitOfWork, partner_id: UUID) -> ManagedPartner | None:
+    """A partner that stays as it is until the end of the transaction."""
+    row = await PartnerRepository(work).keep(partner_id)
+    return _managed(row) if row else None
+
+
+async def find_known(work: UnitOfWork, partner_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of these ids that are partners'."""
+    return await PartnerRepository(work).find_known(partner_ids)
+
+
+async def create(work: UnitOfWork, *, draft: PartnerDraft, now: datetime) -> ManagedPartner:
+    """Add a partner; raises Invalid."""
+    name = _checked_name(draft)
+    status = Status.ACTIVE if draft.is_active else Status.INACTIVE
+    new = NewPartner(new_id(), name, status)
+    if not await PartnerRepository(work).add(new, now=now):
+        raise Invalid([name_taken(name)])
+    partner = ManagedPartner(new.id, name, status, now, versions.FIRST)
+    await _record(work, Action.CREATED, None, partner, now=now)
+    return partner
+
+
+async def rename(work: UnitOfWork, target: Target, *, draft: PartnerDraft, now: datetime) -> ManagedPartner:
+    """Give a partner another name; raises PartnerNotFound, Invalid, WrongState, VersionStale."""
+    before = await _lock(work, target.id)
+    name = _checked_name(draft)
+    rules.check_standing("voucher partner", before.status)
+    target.ensure(before.version)
+    return await _change(work, Action.UPDATED, before, replace(before, name=name), now=now)
+
+
+async def set_status(work: UnitOfWork, target: Target, *, status: Status, now: datetime) -> ManagedPartner:
+    """Activate, deactivate or archive a partner, the last for ever.
+
+    Raises PartnerNotFound, WrongState, VersionStale.
+    """
+    before = await _lock(work, target.id)
+    rules.check_standing("voucher partner", before.status, wanted=status)
+    target.ensure(before.version)
+    return await _change(work, rules.ACTIONS[status], before, replace(before, status=status), now=now)
+
+
+async def _lock(work: UnitOfWork, partner_id: UUID) -> ManagedPartner:
+    row = await PartnerRepository(work).lock(partner_id)
+    if row is None:
+        raise PartnerNotFound
+    return _managed(row)
+
+
+async def _change(
+    work: UnitOfWork, action: str, before: ManagedPartner, after: ManagedPartner, *, now: datetime
+) -> ManagedPartner:
+    await PartnerRepository(work).change(after.id, name=after.name, status=after.status)
+    changed = replace(after, version=before.version + 1)
+    await _record(work, action, before, changed, now=now)
+    return changed
+
+
+async def _record(
+    work: UnitOfWork, action: str, before: ManagedPartner | None, after: ManagedPartner, *, now: datetime
+) -> None:
+    values = asdict(before) if before else None
+    await audit.record(work, Change(action=action, kind=KIND, id=after.id, before=values, after=asdict(after)), now=now)
+
+
+def _checked_name(draft: PartnerDraft) -> str:
+    violations = list(partner_rules.violations(draft))
+    if violations or draft.name is None:
+        raise Invalid(violations)
+    return draft.name
+
+
+def _managed(row: AnyRow) -> ManagedPartner:
+    return ManagedPartner(row.id, row.name, Status(row.status), row.created_at, row.version)

@@ -1,19 +1,20 @@
 """Statements on voucher programs of one tenant."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, and_, func, insert, or_, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, insert, or_, select, true, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, fetch_page
+from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
 from tessera.vouchers.models import (
     VoucherPartner,
     VoucherProgram,
@@ -22,7 +23,28 @@ from tessera.vouchers.models import (
     VoucherProgramPartner,
     VoucherProgramStoreExam,
 )
+from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status
+
+_NAME = "voucher_programs_organization_id_name_key_key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramFilter:
+    """Which programs; None does not filter. `program_name_part` matches any part of the name, ignoring case."""
+
+    program_name_part: str | None = None
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belongings:
+    """What belongs to a program in tables of its own; None leaves it as it is."""
+
+    store_exam_ids: Sequence[UUID] | None = None
+    partner_ids: Sequence[UUID] | None = None
+    discounts: Sequence[tuple[int, Decimal]] | None = None
+    email_domains: Sequence[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +65,15 @@ class NewProgram:
     partner_ids: tuple[UUID, ...] = ()
     discounts: tuple[tuple[int, Decimal], ...] = ()
     email_domains: tuple[str, ...] = ()
+
+
+_Belonging = type[VoucherProgramStoreExam | VoucherProgramPartner | VoucherProgramDiscount | VoucherProgramEmailDomain]
+_TABLES: Mapping[str, _Belonging] = {
+    "store_exam_ids": VoucherProgramStoreExam,
+    "partner_ids": VoucherProgramPartner,
+    "discounts": VoucherProgramDiscount,
+    "email_domains": VoucherProgramEmailDomain,
+}
 
 
 class ProgramRepository:
@@ -122,14 +153,80 @@ class ProgramRepository:
         )
         return await self._belonging(statement, table.organization_id, table.program_id.in_(program_ids))
 
-    async def add(self, program: NewProgram, *, now: datetime) -> None:
-        """Add a program and what belongs to it; a taken name raises the driver's error."""
+    async def list_slice(self, wanted: ProgramFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+        """A part of the programs, oldest first."""
+        statement = self._whole()
+        if wanted.status is not None:
+            statement = statement.where(VoucherProgram.status == wanted.status)
+        if wanted.program_name_part is not None:
+            statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(wanted.program_name_part)) > 0)
+        return await fetch_slice(
+            self._connection, statement, order=[VoucherProgram.__table__.c.id], after=after, size=size
+        )
+
+    async def find(self, program_id: UUID) -> AnyRow | None:
+        """The whole program with this id."""
+        return (await self._connection.execute(self._whole().where(VoucherProgram.id == program_id))).first()
+
+    async def lock(self, program_id: UUID) -> AnyRow | None:
+        """The whole program with this id; it is the transaction's alone from now on."""
+        statement = self._whole().where(VoucherProgram.id == program_id).with_for_update()
+        return (await self._connection.execute(statement)).first()
+
+    async def keep(self, program_id: UUID) -> AnyRow | None:
+        """The whole program with this id, which nobody can change until this transaction ends."""
+        statement = self._whole().where(VoucherProgram.id == program_id).with_for_update(read=True)
+        return (await self._connection.execute(statement)).first()
+
+    async def find_id(self, name: str) -> UUID | None:
+        """The id of the program with this name, ignoring case."""
+        statement = select(VoucherProgram.id).where(*self._visible(), VoucherProgram.name_key == func.lower(name))
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
+    async def is_assigned(self, program_id: UUID, partner_id: UUID | None) -> bool:
+        """Whether the partner is among those assigned to the program."""
+        table = VoucherProgramPartner
+        statement = select(table.partner_id).where(
+            table.organization_id == self._organization_id,
+            table.program_id == program_id,
+            table.partner_id == partner_id,
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def add(self, program: NewProgram, *, now: datetime) -> bool:
+        """Add a program and what belongs to it; False if its name is taken."""
         row = asdict(program)
-        exams, partners = row.pop("store_exam_ids"), row.pop("partner_ids")
-        discounts, domains = row.pop("discounts"), row.pop("email_domains")
-        tenant = {"organization_id": self._organization_id}
-        own = tenant | {"program_id": program.id}
-        await self._connection.execute(insert(VoucherProgram).values(**tenant, created_at=now, **row))
+        belongings = Belongings(**{name: row.pop(name) for name in Belongings.__dataclass_fields__})
+        statement = (
+            upsert(VoucherProgram)
+            .values(organization_id=self._organization_id, created_at=now, version=1, **row)
+            .on_conflict_do_nothing(constraint=_NAME)
+            .returning(VoucherProgram.id)
+        )
+        if (await self._connection.execute(statement)).first() is None:
+            return False
+        await self._insert(program.id, belongings)
+        return True
+
+    async def change(self, program_id: UUID, columns: Mapping[str, Any], belongings: Belongings) -> None:
+        """Write some of a program anew, which the caller has locked; raises Invalid for a name that is taken."""
+        with unique_name(_NAME, columns.get("name")):
+            await self._connection.execute(
+                update(VoucherProgram)
+                .where(VoucherProgram.organization_id == self._organization_id, VoucherProgram.id == program_id)
+                .values(**columns, version=VoucherProgram.version + 1)
+            )
+        for name, table in _TABLES.items():
+            if getattr(belongings, name) is not None:
+                await self._connection.execute(
+                    delete(table).where(table.organization_id == self._organization_id, table.program_id == program_id)
+                )
+        await self._insert(program_id, belongings)
+
+    async def _insert(self, program_id: UUID, belongings: Belongings) -> None:
+        own = {"organization_id": self._organization_id, "program_id": program_id}
+        exams, partners = belongings.store_exam_ids or (), belongings.partner_ids or ()
+        discounts, domains = belongings.discounts or (), belongings.email_domains or ()
         for table, rows in (
             (VoucherProgramStoreExam, [own | {"store_exam_id": id_, "position": n} for n, id_ in enumerate(exams)]),
             (VoucherProgramPartner, [own | {"partner_id": id_} for id_ in partners]),
@@ -158,10 +255,9 @@ class ProgramRepository:
             is_open = or_(VoucherProgram.is_available_to_all_partners, VoucherProgram.id.in_(assigned))
         return VoucherProgram.organization_id == self._organization_id, is_open
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
+    def _whole(self) -> Select[*tuple[Any, ...]]:
         columns = [column for column in VoucherProgram.__table__.columns if column.key != "organization_id"]
-        return (
-            select(*columns)
-            .join(page, VoucherProgram.id == page.c.id)
-            .where(VoucherProgram.organization_id == self._organization_id)
-        )
+        return select(*columns).where(VoucherProgram.organization_id == self._organization_id)
+
+    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
+        return self._whole().join(page, VoucherProgram.id == page.c.id)

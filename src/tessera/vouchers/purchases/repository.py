@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    or_,
     select,
     true,
     update,
@@ -24,7 +25,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Page, fetch_page
+from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.models import VoucherPartner, VoucherProgram, VoucherPurchase
@@ -49,6 +50,8 @@ class NewPurchase:
     purchased_at: datetime
     quantity_used: int = 0
     is_archived: bool = False
+    amount: Decimal = Decimal(0)
+    checkout_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,9 @@ class PurchaseFilter:
     purchase_code: str | None = None
     purchased_by_email: str | None = None
     status: PurchaseStatus | None = None
+    partner_id: UUID | None = None
+    program_id: UUID | None = None
+    is_archived: bool | None = None
 
 
 class PurchaseRepository:
@@ -115,12 +121,28 @@ class PurchaseRepository:
         )
         return (await self._connection.execute(statement)).first()
 
-    async def set_status(self, purchase_id: UUID, status: PurchaseStatus) -> None:
-        """Move a purchase, which the caller has locked, to another status."""
+    async def find(self, purchase_id: UUID) -> AnyRow | None:
+        """The whole purchase with this id."""
+        return (await self._connection.execute(self._whole().where(VoucherPurchase.id == purchase_id))).first()
+
+    async def lock_whole(self, purchase_id: UUID) -> AnyRow | None:
+        """The whole purchase with this id; it is the transaction's alone from now on."""
+        statement = self._whole().where(VoucherPurchase.id == purchase_id).with_for_update(of=VoucherPurchase)
+        return (await self._connection.execute(statement)).first()
+
+    async def change(
+        self, purchase_id: UUID, *, status: PurchaseStatus, amount_paid: Decimal, is_archived: bool
+    ) -> None:
+        """Write a purchase anew, which the caller has locked."""
         await self._connection.execute(
             update(VoucherPurchase)
             .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == purchase_id)
-            .values(status=status)
+            .values(
+                status=status,
+                amount_paid=amount_paid,
+                is_archived=is_archived,
+                version=VoucherPurchase.version + 1,
+            )
         )
 
     async def count_uses(self, changes: Mapping[UUID, int]) -> None:
@@ -133,9 +155,33 @@ class PurchaseRepository:
         rows = [{"changed": purchase_id, "by": change} for purchase_id, change in sorted(changes.items())]
         await self._connection.execute(statement, rows)
 
-    async def list_page(self, wanted: PurchaseFilter, *, number: int) -> Page[AnyRow]:
+    async def lock_overdue(self, *, now: datetime, limit: int) -> Sequence[AnyRow]:
+        """Whole purchases whose checkout is past its deadline and still open, those that nobody else has locked."""
+        statement = (
+            self._whole()
+            .where(
+                VoucherPurchase.status == PurchaseStatus.CHECKOUT_IN_PROGRESS,
+                VoucherPurchase.checkout_expires_at <= now,
+            )
+            .order_by(VoucherPurchase.checkout_expires_at, VoucherPurchase.id)
+            .limit(limit)
+            .with_for_update(of=VoucherPurchase, skip_locked=True)
+        )
+        return (await self._connection.execute(statement)).all()
+
+    async def list_overdue_organizations(self, *, now: datetime) -> Sequence[UUID]:
+        """Every organization with such a purchase; none unless the platform itself is pinned."""
+        listed = func.list_overdue_checkouts(now).table_valued("organization_id")
+        return (await self._connection.execute(select(listed.c.organization_id))).scalars().all()
+
+    async def list_slice(self, wanted: PurchaseFilter, *, after: str | None, size: int, now: datetime) -> Slice[AnyRow]:
+        """A part of the purchases, in the order of the index that finds them."""
+        statement = self._whole().where(*self._conditions(wanted, now=now))
+        return await fetch_slice(self._connection, statement, order=_order(wanted), after=after, size=size)
+
+    async def list_page(self, wanted: PurchaseFilter, *, number: int, now: datetime) -> Page[AnyRow]:
         """A page of purchases with the names of partner and program; raises TooManyResults."""
-        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(wanted))
+        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(wanted, now=now))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
     async def list_unfinished(self, *, purchased_before: datetime) -> Sequence[AnyRow]:
@@ -148,7 +194,7 @@ class PurchaseRepository:
         own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
         return VoucherPurchase.organization_id == self._organization_id, own
 
-    def _conditions(self, wanted: PurchaseFilter) -> list[ColumnElement[bool]]:
+    def _conditions(self, wanted: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
         if wanted.partner_name is not None:
             partner = self._id_by_name(VoucherPartner, wanted.partner_name)
@@ -156,12 +202,16 @@ class PurchaseRepository:
         if wanted.program_name is not None:
             program = self._id_by_name(VoucherProgram, wanted.program_name)
             conditions.append(VoucherPurchase.program_id == program.scalar_subquery())
-        if wanted.purchase_code is not None:
-            conditions.append(VoucherPurchase.code == codes.spelled(wanted.purchase_code))
-        if wanted.purchased_by_email is not None:
-            conditions.append(VoucherPurchase.purchased_by_email_key == key_of(wanted.purchased_by_email))
         if wanted.status is not None:
-            conditions.append(VoucherPurchase.status == wanted.status)
+            conditions += _status_is(wanted.status, now=now)
+        given = (
+            (VoucherPurchase.code, wanted.purchase_code and codes.spelled(wanted.purchase_code)),
+            (VoucherPurchase.purchased_by_email_key, wanted.purchased_by_email and key_of(wanted.purchased_by_email)),
+            (VoucherPurchase.partner_id, wanted.partner_id),
+            (VoucherPurchase.program_id, wanted.program_id),
+            (VoucherPurchase.is_archived, wanted.is_archived),
+        )
+        conditions += [column == value for column, value in given if value is not None]
         return conditions
 
     def _id_by_name(self, table: type[VoucherPartner] | type[VoucherProgram], name: str) -> Select[UUID]:
@@ -170,16 +220,15 @@ class PurchaseRepository:
         )
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
+        return self._whole().join(page, VoucherPurchase.id == page.c.id)
+
+    def _whole(self) -> Select[*tuple[Any, ...]]:
         own = [column for column in VoucherPurchase.__table__.columns if column.key != "organization_id"]
-        return (
-            select(
-                *own,
-                self._name_of(VoucherPartner, VoucherPurchase.partner_id).label("partner_name"),
-                self._name_of(VoucherProgram, VoucherPurchase.program_id).label("program_name"),
-            )
-            .join(page, VoucherPurchase.id == page.c.id)
-            .where(VoucherPurchase.organization_id == self._organization_id)
-        )
+        return select(
+            *own,
+            self._name_of(VoucherPartner, VoucherPurchase.partner_id).label("partner_name"),
+            self._name_of(VoucherProgram, VoucherPurchase.program_id).label("program_name"),
+        ).where(VoucherPurchase.organization_id == self._organization_id)
 
     def _name_of(
         self, table: type[VoucherPartner] | type[VoucherProgram], id_: InstrumentedAttribute[UUID]
@@ -188,3 +237,28 @@ class PurchaseRepository:
         return (
             select(table.name).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
         )
+
+
+def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[bool]]:
+    # The same as status_at in the rules: what is past its deadline has expired, also before that is written down.
+    in_progress, expired = PurchaseStatus.CHECKOUT_IN_PROGRESS, PurchaseStatus.CHECKOUT_EXPIRED
+    deadline = VoucherPurchase.checkout_expires_at
+    if status is in_progress:
+        return [VoucherPurchase.status == in_progress, or_(deadline.is_(None), deadline > now)]
+    if status is expired:
+        return [
+            VoucherPurchase.status.in_([in_progress, expired]),
+            or_(VoucherPurchase.status == expired, deadline <= now),
+        ]
+    return [VoucherPurchase.status == status]
+
+
+def _order(wanted: PurchaseFilter) -> list[ColumnElement[Any]]:
+    # What the index behind the filter is ordered by, so that a part of the list costs the same at any depth.
+    if wanted.partner_id is not None:
+        names = ["status", "id"]
+    elif wanted.program_id is not None or wanted.purchased_by_email is not None:
+        names = ["partner_id", "id"]
+    else:
+        names = ["id"] if wanted.status is None else ["status", "partner_id", "id"]
+    return [VoucherPurchase.__table__.c[name] for name in names]

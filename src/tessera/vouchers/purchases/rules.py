@@ -45,10 +45,10 @@ def violations(draft: PurchaseDraft) -> Iterator[Violation]:
 def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
     """Why this partner cannot have this program through the API: not there, not active, not open or not free."""
     if draft.partner_name is not None and draft.partner_name.strip():
-        yield from _standing("partner_name", draft.partner_name, terms.partner_status)
+        yield from standing("partner_name", draft.partner_name, terms.partner_status)
     if draft.program_name is None or not draft.program_name.strip():
         return
-    yield from _standing("program_name", draft.program_name, terms.program_status)
+    yield from standing("program_name", draft.program_name, terms.program_status)
     if terms.program_status is None:
         return
     if terms.partner_status is not None and not terms.is_open_to_partner:
@@ -57,7 +57,8 @@ def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
         yield Violation("NotFree", "program_name", "must name a program that is priced at $0")
 
 
-def _standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
+def standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
+    """Why a partner or program cannot take part in a purchase: it is not there, or not active."""
     shown = name[:60]
     if status is None:
         yield Violation("NotFound", field, f"was not found: '{shown}'")

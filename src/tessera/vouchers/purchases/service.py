@@ -1,27 +1,31 @@
 """Voucher purchases: ordering vouchers, and having them made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.kit import jobs
+from tessera.audit import service as audit
+from tessera.audit.service import Action, Change
+from tessera.kit import jobs, versions
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page
+from tessera.kit.pagination import Page, Slice
 from tessera.vouchers import codes
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import rules
 from tessera.vouchers.purchases.repository import NewPurchase, PurchaseFilter, PurchaseRepository
 from tessera.vouchers.purchases.rules import PurchaseDraft, Terms
-from tessera.vouchers.rules import PurchaseStatus
+from tessera.vouchers.rules import PurchaseStatus, status_at
 from tessera.vouchers.vouchers import service as vouchers
 from tessera.vouchers.vouchers.service import Batch
 
 __all__ = ["NewPurchase", "PurchaseFilter"]
+
+KIND = "VoucherPurchase"
 
 ISSUE_VOUCHERS = "issue_vouchers"
 # Purchases through the API are attributed to this user, as the document says.
@@ -34,17 +38,30 @@ class Purchase:
 
     id: UUID
     code: str
+    partner_id: UUID
     partner_name: str
+    program_id: UUID
     program_name: str
     status: PurchaseStatus
     quantity: int
     quantity_used: int
+    amount: Decimal
     amount_paid: Decimal
     notes: str
     is_archived: bool
     purchased_by_first_name: str
     purchased_by_last_name: str
+    purchased_by_email: str | None
     purchased_at: datetime
+    checkout_expires_at: datetime | None
+    version: int
+
+
+class PurchaseNotFound(NotFound):
+    """There is no purchase of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such voucher purchase.")
 
 
 class PurchaseNotUnfinished(NotFound):
@@ -63,10 +80,9 @@ async def create(work: UnitOfWork, *, draft: PurchaseDraft, now: datetime) -> Pu
     violations = [*rules.violations(draft), *rules.terms_violations(draft, _terms(partner, program))]
     if violations or partner is None or program is None:
         raise Invalid(violations)
-    purchase = await _add(work, draft, partner_id=partner.id, program_id=program.id, now=now)
+    purchase = await place(work, _free(draft, partner_id=partner.id, program_id=program.id, now=now))
     await queue(work, purchase.id)
-    shown = {field: getattr(purchase, field) for field in _PURCHASE_FIELDS if hasattr(purchase, field)}
-    return Purchase(partner_name=partner.name, program_name=program.name, **shown)
+    return await tell(work, purchase, partner_name=partner.name, program_name=program.name, now=now)
 
 
 async def queue(work: UnitOfWork, purchase_id: UUID) -> None:
@@ -94,7 +110,9 @@ async def issue(work: UnitOfWork, *, purchase_id: UUID, now: datetime) -> int:
         valid_days=purchase.expiration_period_in_days,
     )
     await vouchers.issue(work, batch, now=now)
-    await purchases.set_status(purchase.id, PurchaseStatus.COMPLETE)
+    before = await get(work, purchase.id, now=now)
+    after = replace(before, status=PurchaseStatus.COMPLETE)
+    await change(work, before, after, action="Completed", now=now)
     return batch.quantity
 
 
@@ -110,11 +128,36 @@ async def retry(work: UnitOfWork, *, id_or_code: str) -> UUID:
     return found
 
 
-async def list_page(work: UnitOfWork, *, wanted: PurchaseFilter, number: int) -> Page[Purchase]:
+async def list_page(work: UnitOfWork, *, wanted: PurchaseFilter, number: int, now: datetime) -> Page[Purchase]:
     """A page of the purchases that the caller may see; raises TooManyResults."""
-    page = await PurchaseRepository(work).list_page(wanted, number=number)
-    items = [Purchase(**{field: getattr(row, field) for field in _PURCHASE_FIELDS}) for row in page.items]
-    return Page(items, page.number, page.has_next)
+    page = await PurchaseRepository(work).list_page(wanted, number=number, now=now)
+    return Page([_purchase(row, now=now) for row in page.items], page.number, page.has_next)
+
+
+async def list_slice(
+    work: UnitOfWork, *, wanted: PurchaseFilter, after: str | None, size: int, now: datetime
+) -> Slice[Purchase]:
+    """A part of the organization's purchases; raises Invalid for a cursor of another list."""
+    part = await PurchaseRepository(work).list_slice(wanted, after=after, size=size, now=now)
+    return Slice([_purchase(row, now=now) for row in part.items], part.cursor)
+
+
+async def get(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> Purchase:
+    """One purchase as it is at `now`; raises PurchaseNotFound."""
+    row = await PurchaseRepository(work).find(purchase_id)
+    if row is None:
+        raise PurchaseNotFound
+    return _purchase(row, now=now)
+
+
+async def find_id(work: UnitOfWork, code: str) -> UUID | None:
+    """The id of the purchase with this code, in any case."""
+    return await PurchaseRepository(work).find_id(code)
+
+
+async def list_overdue_organizations(work: UnitOfWork, *, now: datetime) -> Sequence[UUID]:
+    """The organizations with checkouts past their deadline, for a unit of work pinned to the platform."""
+    return await PurchaseRepository(work).list_overdue_organizations(now=now)
 
 
 async def list_unfinished(work: UnitOfWork, *, purchased_before: datetime) -> Sequence[AnyRow]:
@@ -133,6 +176,48 @@ async def count_uses(work: UnitOfWork, changes: Mapping[UUID, int]) -> None:
 async def add_all(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> None:
     """Add purchases in any status, which the caller vouches for."""
     await PurchaseRepository(work).add_all(purchases)
+
+
+async def place(work: UnitOfWork, purchase: NewPurchase) -> NewPurchase:
+    """Add a purchase under a code of its own, which nobody was given before."""
+    while True:
+        coded = replace(purchase, code=codes.new_purchase_code())
+        if await PurchaseRepository(work).add(coded):
+            return coded
+
+
+async def tell(
+    work: UnitOfWork, purchase: NewPurchase, *, partner_name: str, program_name: str, now: datetime
+) -> Purchase:
+    """A purchase that was just placed, which is recorded now, as others see it."""
+    own = {field: getattr(purchase, field) for field in _PURCHASE_FIELDS if hasattr(purchase, field)}
+    placed = Purchase(partner_name=partner_name, program_name=program_name, version=versions.FIRST, **own)
+    await _record(work, Action.CREATED, None, placed, now=now)
+    return placed
+
+
+async def lock(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> Purchase:
+    """One purchase as it is at `now`, the transaction's alone from now on; raises PurchaseNotFound."""
+    row = await PurchaseRepository(work).lock_whole(purchase_id)
+    if row is None:
+        raise PurchaseNotFound
+    return _purchase(row, now=now)
+
+
+async def lock_overdue(work: UnitOfWork, *, limit: int, now: datetime) -> Sequence[Purchase]:
+    """Purchases whose checkout has expired at `now` without that being written down; they are the transaction's."""
+    rows = await PurchaseRepository(work).lock_overdue(now=now, limit=limit)
+    return [_purchase(row, now=now) for row in rows]
+
+
+async def change(work: UnitOfWork, before: Purchase, after: Purchase, *, action: str, now: datetime) -> Purchase:
+    """Write a purchase anew, which the caller has locked, and record it."""
+    await PurchaseRepository(work).change(
+        after.id, status=after.status, amount_paid=after.amount_paid, is_archived=after.is_archived
+    )
+    changed = replace(after, version=before.version + 1)
+    await _record(work, action, before, changed, now=now)
+    return changed
 
 
 _PURCHASE_FIELDS = tuple(Purchase.__dataclass_fields__)
@@ -154,22 +239,27 @@ def _terms(partner: AnyRow | None, program: AnyRow | None) -> Terms:
     )
 
 
-async def _add(
-    work: UnitOfWork, draft: PurchaseDraft, *, partner_id: UUID, program_id: UUID, now: datetime
-) -> NewPurchase:
-    while True:
-        purchase = NewPurchase(
-            id=new_id(),
-            partner_id=partner_id,
-            program_id=program_id,
-            code=codes.new_purchase_code(),
-            status=PurchaseStatus.VOUCHER_CREATION,
-            quantity=draft.quantity or 0,
-            amount_paid=Decimal(0),
-            notes=draft.notes or "",
-            purchased_by_first_name=SYSTEM_USER[0],
-            purchased_by_last_name=SYSTEM_USER[1],
-            purchased_at=now,
-        )
-        if await PurchaseRepository(work).add(purchase):
-            return purchase
+def _free(draft: PurchaseDraft, *, partner_id: UUID, program_id: UUID, now: datetime) -> NewPurchase:
+    return NewPurchase(
+        id=new_id(),
+        partner_id=partner_id,
+        program_id=program_id,
+        code="",
+        status=PurchaseStatus.VOUCHER_CREATION,
+        quantity=draft.quantity or 0,
+        amount_paid=Decimal(0),
+        notes=draft.notes or "",
+        purchased_by_first_name=SYSTEM_USER[0],
+        purchased_by_last_name=SYSTEM_USER[1],
+        purchased_at=now,
+    )
+
+
+async def _record(work: UnitOfWork, action: str, before: Purchase | None, after: Purchase, *, now: datetime) -> None:
+    values = asdict(before) if before else None
+    await audit.record(work, Change(action=action, kind=KIND, id=after.id, before=values, after=asdict(after)), now=now)
+
+
+def _purchase(row: AnyRow, *, now: datetime) -> Purchase:
+    fields = {field: getattr(row, field) for field in _PURCHASE_FIELDS}
+    return Purchase(**fields | {"status": status_at(row.status, row.checkout_expires_at, now=now)})

@@ -45,8 +45,9 @@ class VoucherUse:
 
 
 FIND_FOR_STOREFRONT = """
-select asked.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_used, v.expires_at, v.held_by,
-       v.held_until, v.recipient_email, g.enforce_assigned_email, p.status = 'Complete' as is_purchase_complete,
+select asked.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_archived, v.is_used,
+       v.expires_at, v.held_by, v.held_until, v.recipient_email, g.enforce_assigned_email,
+       p.status = 'Complete' as is_purchase_complete,
        array(
            select d.domain from voucher_program_email_domains d
            where d.organization_id = %(organization_id)s and d.program_id = g.id
@@ -137,6 +138,7 @@ class VoucherUseRepository:
 def _found(row: AnyRow, use: Use) -> FoundVoucher:
     usability = VoucherUsability(
         is_active=row.is_active,
+        is_archived=row.is_archived,
         is_used=row.is_used,
         is_purchase_complete=row.is_purchase_complete,
         held_until=row.held_until,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, fetch_page
+from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.models import Voucher, VoucherCodeSpace, VoucherPurchase
@@ -40,6 +40,7 @@ class NewVoucher:
     used_by_client_candidate_id: str | None = None
     used_by_first_name: str | None = None
     used_by_last_name: str | None = None
+    is_archived: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +54,18 @@ class VoucherFilter:
     reservation_code: str | None = None
     store_exam_code: str | None = None
     voucher_code: str | None = None
+    purchase_id: UUID | None = None
+    partner_id: UUID | None = None
+    is_archived: bool | None = None
 
 
 # Whole batches in one statement, the fastest way in that row-level security allows: it refuses COPY. As texts of two
 # parameters, because the driver takes several times as long over arrays.
 ADD_BATCH = """
-insert into vouchers (organization_id, purchase_id, partner_id, is_active, version, expires_at, id, code)
-select %(organization_id)s, %(purchase_id)s, %(partner_id)s, true, 1, %(expires_at)s, batch.id, batch.code
+insert into vouchers (
+    organization_id, purchase_id, partner_id, is_active, is_archived, version, expires_at, id, code
+)
+select %(organization_id)s, %(purchase_id)s, %(partner_id)s, true, false, 1, %(expires_at)s, batch.id, batch.code
 from unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(codes)s, ',')) as batch (id, code)
 on conflict (organization_id, code) do nothing
 """
@@ -123,6 +129,22 @@ class VoucherRepository:
         matching = select(Voucher.id).where(*self._visible(), *self._conditions(wanted))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
+    async def list_slice(self, wanted: VoucherFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+        """A part of the vouchers, in the order of the index that finds them."""
+        statement = self._whole().where(*self._conditions(wanted))
+        return await fetch_slice(self._connection, statement, order=_order(wanted), after=after, size=size)
+
+    async def find(self, voucher_id: UUID) -> AnyRow | None:
+        """The whole voucher with this id."""
+        return (await self._connection.execute(self._whole().where(Voucher.id == voucher_id))).first()
+
+    async def find_id(self, code: str) -> UUID | None:
+        """The id of the voucher with this code, in any case."""
+        statement = select(Voucher.id).where(
+            Voucher.organization_id == self._organization_id, Voucher.code == codes.spelled(code)
+        )
+        return (await self._connection.execute(statement)).scalar_one_or_none()
+
     def _visible(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         own = true() if self._partner_id is None else Voucher.partner_id == self._partner_id
         return Voucher.organization_id == self._organization_id, own
@@ -141,32 +163,33 @@ class VoucherRepository:
                 VoucherPurchase.code == codes.spelled(wanted.purchase_code),
             )
             conditions.append(Voucher.purchase_id == purchase.scalar_subquery())
-        if wanted.recipient_email is not None:
-            conditions.append(Voucher.recipient_email_key == key_of(wanted.recipient_email))
-        if wanted.reservation_code is not None:
-            conditions.append(Voucher.reservation_code == wanted.reservation_code)
         if wanted.store_exam_code is not None:
             exam = select(StoreExam.id).where(
                 StoreExam.organization_id == self._organization_id,
                 StoreExam.code_key == key_of(wanted.store_exam_code),
             )
             conditions.append(Voucher.store_exam_id == exam.scalar_subquery())
-        if wanted.voucher_code is not None:
-            conditions.append(Voucher.code == codes.spelled(wanted.voucher_code))
-        return conditions
+        given = (
+            (Voucher.code, wanted.voucher_code and codes.spelled(wanted.voucher_code)),
+            (Voucher.recipient_email_key, wanted.recipient_email and key_of(wanted.recipient_email)),
+            (Voucher.reservation_code, wanted.reservation_code),
+            (Voucher.purchase_id, wanted.purchase_id),
+            (Voucher.partner_id, wanted.partner_id),
+            (Voucher.is_archived, wanted.is_archived),
+        )
+        return conditions + [column == value for column, value in given if value is not None]
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
+        return self._whole().join(page, Voucher.id == page.c.id)
+
+    def _whole(self) -> Select[*tuple[Any, ...]]:
         own = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
         # No joins: the planner may begin with the purchases then, and read all their vouchers for each row of the page.
-        return (
-            select(
-                *own,
-                self._code_of(VoucherPurchase, Voucher.purchase_id).label("purchase_code"),
-                self._code_of(StoreExam, Voucher.store_exam_id).label("store_exam_code"),
-            )
-            .join(page, Voucher.id == page.c.id)
-            .where(Voucher.organization_id == self._organization_id)
-        )
+        return select(
+            *own,
+            self._code_of(VoucherPurchase, Voucher.purchase_id).label("purchase_code"),
+            self._code_of(StoreExam, Voucher.store_exam_id).label("store_exam_code"),
+        ).where(Voucher.organization_id == self._organization_id)
 
     def _code_of(
         self, table: type[VoucherPurchase] | type[StoreExam], id_: InstrumentedAttribute[Any]
@@ -174,3 +197,17 @@ class VoucherRepository:
         return (
             select(table.code).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
         )
+
+
+def _order(wanted: VoucherFilter) -> list[ColumnElement[Any]]:
+    # What the index behind the filter is ordered by, so that a part of the list costs the same at any depth.
+    names = ["id"]
+    if wanted.purchase_id or wanted.purchase_code or wanted.recipient_email or wanted.store_exam_code:
+        names = ["partner_id", "id"]
+    elif wanted.reservation_code or wanted.voucher_code:
+        names = ["id"]
+    elif wanted.partner_id:
+        names = ["is_active", "is_used", "id"]
+    elif wanted.is_active is not None or wanted.is_used is not None:
+        names = ["is_active", "is_used", "partner_id", "id"]
+    return [Voucher.__table__.c[name] for name in names]

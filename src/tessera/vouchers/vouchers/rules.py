@@ -14,6 +14,7 @@ class VoucherUsability:
     """What decides whether a voucher can be used now; `candidate_email` counts only where `has_candidate`."""
 
     is_active: bool
+    is_archived: bool
     is_used: bool
     is_purchase_complete: bool
     held_until: datetime | None
@@ -28,10 +29,7 @@ class VoucherUsability:
 
 def unusable(voucher: VoucherUsability, *, now: datetime) -> Iterator[Violation]:
     """Every reason why a voucher cannot be used at `now`."""
-    if not voucher.is_purchase_complete:
-        yield Reason("PurchaseIncomplete", "code", "belongs to a purchase that is not complete")
-    if not voucher.is_active:
-        yield Reason("SwitchedOff", "code", "is switched off")
+    yield from _standing(voucher)
     if voucher.is_used:
         yield Reason("Used", "code", "has been used", remaining=0)
     if is_held(voucher, now=now):
@@ -42,6 +40,15 @@ def unusable(voucher: VoucherUsability, *, now: datetime) -> Iterator[Violation]
         yield Reason("NotCovered", "code", "does not apply to this product")
     if voucher.has_candidate:
         yield from _email(voucher)
+
+
+def _standing(voucher: VoucherUsability) -> Iterator[Violation]:
+    if not voucher.is_purchase_complete:
+        yield Reason("PurchaseIncomplete", "code", "belongs to a purchase that is not complete")
+    if not voucher.is_active:
+        yield Reason("SwitchedOff", "code", "is switched off")
+    if voucher.is_archived:
+        yield Reason("Archived", "code", "is archived")
 
 
 def is_held(voucher: VoucherUsability, *, now: datetime) -> bool:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.kit.database import UnitOfWork
-from tessera.kit.pagination import Page
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.errors import NotFound
+from tessera.kit.pagination import Page, Slice
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
@@ -31,7 +32,9 @@ class Voucher:
 
     id: UUID
     code: str
+    purchase_id: UUID
     purchase_code: str
+    partner_id: UUID
     is_active: bool
     is_used: bool
     expires_at: datetime
@@ -45,6 +48,15 @@ class Voucher:
     used_by_client_candidate_id: str | None
     used_by_first_name: str | None
     used_by_last_name: str | None
+    is_archived: bool
+    version: int
+
+
+class VoucherNotFound(NotFound):
+    """There is no voucher of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such voucher.")
 
 
 _VOUCHER_FIELDS = tuple(Voucher.__dataclass_fields__)
@@ -77,10 +89,32 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
 async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> Page[Voucher]:
     """A page of the vouchers that the caller may see; raises TooManyResults."""
     page = await VoucherRepository(work).list_page(wanted, number=number)
-    items = [Voucher(**{field: getattr(row, field) for field in _VOUCHER_FIELDS}) for row in page.items]
-    return Page(items, page.number, page.has_next)
+    return Page([_voucher(row) for row in page.items], page.number, page.has_next)
+
+
+async def list_slice(work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int) -> Slice[Voucher]:
+    """A part of the organization's vouchers; raises Invalid for a cursor of another list."""
+    part = await VoucherRepository(work).list_slice(wanted, after=after, size=size)
+    return Slice([_voucher(row) for row in part.items], part.cursor)
+
+
+async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
+    """One voucher; raises VoucherNotFound."""
+    row = await VoucherRepository(work).find(voucher_id)
+    if row is None:
+        raise VoucherNotFound
+    return _voucher(row)
+
+
+async def find_id(work: UnitOfWork, code: str) -> UUID | None:
+    """The id of the voucher with this code, in any case."""
+    return await VoucherRepository(work).find_id(code)
 
 
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
     """Add vouchers in any state, which the caller vouches for."""
     await VoucherRepository(work).add_all(vouchers)
+
+
+def _voucher(row: AnyRow) -> Voucher:
+    return Voucher(**{field: getattr(row, field) for field in _VOUCHER_FIELDS})

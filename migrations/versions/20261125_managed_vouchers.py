@@ -1,0 +1,57 @@
+"""What managing partners, programs, purchases and vouchers needs: checkouts with a deadline, archived vouchers."""
+
+from alembic import op
+
+revision = "0030"
+down_revision = "0020"
+
+# The owner itself may only read while row-level security is forced; this transaction alone sees it otherwise.
+COLUMNS = """
+alter table voucher_purchases add column amount numeric(14, 2);
+alter table voucher_purchases no force row level security;
+update voucher_purchases set amount = amount_paid;
+alter table voucher_purchases force row level security;
+alter table voucher_purchases alter column amount set not null;
+alter table voucher_purchases add constraint voucher_purchases_amount_check check (amount >= 0);
+alter table voucher_purchases add column checkout_expires_at timestamptz;
+alter table vouchers add column is_archived boolean not null default false;
+alter table vouchers alter column is_archived drop default;
+alter table users add column invitation text
+    constraint users_invitation_check check (invitation in ('Invited', 'Accepted'));
+create index voucher_programs_organization_id_status_id_index on voucher_programs (organization_id, status, id);
+create index voucher_purchases_by_deadline_index on voucher_purchases (organization_id, checkout_expires_at, id)
+    where status = 'CheckoutInProgress';
+create index vouchers_archived_index on vouchers (organization_id, id) where is_archived
+"""
+
+# Only which organizations there is something to do in: each writes its own rows itself.
+LIST_OVERDUE = """
+create function list_overdue_checkouts(expired_before timestamptz) returns table (organization_id uuid)
+language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+    select o.id
+    from organizations o
+    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
+      and exists (
+          select from voucher_purchases p
+          where p.organization_id = o.id and p.status = 'CheckoutInProgress' and p.checkout_expires_at <= expired_before
+      )
+    order by o.id
+$$
+"""
+
+
+def upgrade() -> None:
+    for statement in COLUMNS.split(";\n"):
+        op.execute(statement)
+    op.execute(LIST_OVERDUE)
+    op.execute("revoke all on function list_overdue_checkouts(timestamptz) from public")
+    op.execute("grant execute on function list_overdue_checkouts(timestamptz) to tessera_app")
+
+
+def downgrade() -> None:
+    op.execute("drop function list_overdue_checkouts(timestamptz)")
+    op.execute("drop index voucher_programs_organization_id_status_id_index")
+    op.execute("alter table users drop column invitation")
+    op.execute("alter table vouchers drop column is_archived")
+    op.execute("alter table voucher_purchases drop column checkout_expires_at, drop column amount")

@@ -1,0 +1,185 @@
+"""What the management of voucher programs reads and answers."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from tessera.api.management.schemas.voucher_partners import StatusChoice
+from tessera.api.slices import SliceQuery
+from tessera.api.types import (
+    Boolean,
+    Money,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Texts,
+    Uuid,
+    WholeNumber,
+    refuse,
+)
+
+
+def read_object(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """A JSON object, whose fields are read next."""
+    if not isinstance(value, dict):
+        raise refuse("NotObject", "must be an object")
+    return value
+
+
+def read_list(value: Any) -> tuple[Any, ...]:  # noqa: ANN401
+    """A JSON list, whose items are read next."""
+    if not isinstance(value, list):
+        raise refuse("NotList", "must be a list")
+    return tuple(value)
+
+
+class TierRequest(RequestModel):
+    """A percent from this quantity on."""
+
+    quantity: WholeNumber = Field(
+        alias="quantity", description="1 to 1,000.", json_schema_extra={"minimum": 1, "maximum": 1000}
+    )
+    percent: Money = Field(alias="percent", description="Above 0 and at most 100, with at most two decimals.")
+
+
+Tiers = Annotated[tuple[Annotated[TierRequest, BeforeValidator(read_object)], ...], BeforeValidator(read_list)]
+Uuids = Annotated[
+    tuple[Uuid, ...],
+    BeforeValidator(read_list),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "format": "uuid"}}),
+]
+
+
+class VoucherProgramQuery(SliceQuery):
+    """Query of GET /management/v1/voucher-programs."""
+
+    program_name_part: Text | None = Field(
+        None, alias="name", description="Any part of the name, in any case.", examples=["Spring"]
+    )
+    status: StatusChoice | None = Field(None, alias="status", description="Those of this status.", examples=["Active"])
+
+
+class VoucherProgramUpdateRequest(RequestModel):
+    """Body of PUT /management/v1/voucher-programs/{voucherProgramId}: the whole program, as it shall be."""
+
+    name: Text = Field(alias="name", description="1 to 200 characters, unique in any case.")
+    store_exam_codes: Texts = Field(
+        alias="storeExamCodes", description="The exams that a voucher pays for, at least one; in any case."
+    )
+    cost_per_voucher: Money = Field(
+        alias="costPerVoucher", description="What a voucher costs a partner before any tier, in dollars."
+    )
+    tiers: Tiers = Field(
+        (),
+        alias="tiers",
+        description="Discounts by quantity: a larger quantity has a larger percent. The largest one reached counts.",
+    )
+    is_available_to_all_partners: Boolean = Field(
+        default=False,
+        alias="isAvailableToAllPartners",
+        description="Whether every partner can buy, not only assigned ones.",
+    )
+    partner_ids: Uuids = Field((), alias="partnerIds", description="The partners assigned to it.")
+    can_assigned_partners_purchase_zero_price: Boolean = Field(
+        default=False,
+        alias="canAssignedPartnersPurchaseZeroPrice",
+        description="Whether assigned partners can buy what costs nothing.",
+    )
+    email_domains: Texts = Field(
+        (),
+        alias="emailDomains",
+        description="Domains whose candidates alone can use the vouchers, each itself and no subdomain of it.",
+    )
+    enforce_assigned_email: Boolean = Field(
+        default=False,
+        alias="enforceAssignedEmail",
+        description="Whether only its recipient can use an assigned voucher.",
+    )
+    voucher_code_prefix: Text = Field(
+        "", alias="voucherCodePrefix", description="What codes begin with: at most 20 of A-Z, 0-9 and `-`."
+    )
+    expiration_period_in_days: WholeNumber = Field(
+        365,
+        alias="expirationPeriodInDays",
+        description="How long vouchers are good once they are made, 1 to 36,500 days.",
+        json_schema_extra={"minimum": 1, "maximum": 36_500},
+    )
+    allow_ach_payments: Boolean = Field(
+        default=False, alias="allowAchPayments", description="Whether ACH may pay for them."
+    )
+
+
+class VoucherProgramCreateRequest(VoucherProgramUpdateRequest):
+    """Body of POST /management/v1/voucher-programs."""
+
+    is_active: Boolean = Field(default=False, alias="isActive", description="Whether it can be bought at once.")
+
+
+class TierModel(ResponseModel):
+    """A percent from this quantity on."""
+
+    quantity: int = Field(description="From how many vouchers on.")
+    percent: float = Field(description="What is taken off the cost.")
+
+
+class AssignedPartnerModel(ResponseModel):
+    """A partner that is assigned to a program."""
+
+    id: UUID = Field(description="Its id.")
+    name: str = Field(description="What people call it.")
+
+
+class VoucherProgramModel(ResponseModel):
+    """What can be bought."""
+
+    id: UUID = Field(description="Its id.")
+    name: str = Field(description="What people call it.")
+    status: str = Field(description="`Active`, `Inactive`, or `Archived` for ever.")
+    storeExamCodes: list[str] = Field(description="The exams that a voucher pays for.")
+    costPerVoucher: float = Field(description="In dollars.")
+    tiers: list[TierModel] = Field(description="By rising quantity.")
+    isAvailableToAllPartners: bool = Field(description="Whether every partner can buy, not only assigned ones.")
+    partners: list[AssignedPartnerModel] = Field(description="The partners assigned to it.")
+    canAssignedPartnersPurchaseZeroPrice: bool = Field(
+        description="Whether assigned partners can buy what costs nothing."
+    )
+    emailDomains: list[str] = Field(description="Domains whose candidates alone can use the vouchers.")
+    enforceAssignedEmail: bool = Field(description="Whether only its recipient can use an assigned voucher.")
+    voucherCodePrefix: str = Field(description="What codes begin with.")
+    expirationPeriodInDays: int = Field(description="How long vouchers are good once they are made.")
+    allowAchPayments: bool = Field(description="Whether ACH may pay for them.")
+    createdAt: datetime = Field(description="When it was made, UTC.")
+    version: int = Field(description="Raised by each change; the `ETag` too.")
+
+
+class VoucherProgramSlice(ResponseModel):
+    """A part of the voucher programs."""
+
+    data: list[VoucherProgramModel] = Field(description="The parts, in the order of the list.")
+    nextLink: str | None = Field(description="The next part; null at the end.")
+
+
+UPDATE_PROGRAM = {
+    "name": "Professional Program",
+    "storeExamCodes": ["NCA-GENL"],
+    "costPerVoucher": 99.5,
+    "tiers": [{"quantity": 10, "percent": 5}, {"quantity": 50, "percent": 12.5}],
+    "isAvailableToAllPartners": True,
+    "emailDomains": ["acme.example.com"],
+    "enforceAssignedEmail": True,
+    "voucherCodePrefix": "PRO-",
+    "expirationPeriodInDays": 365,
+}
+CREATE_PROGRAM = UPDATE_PROGRAM | {"isActive": True}
+PROGRAM = UPDATE_PROGRAM | {
+    "id": "01906a6e-0000-7000-8000-000000000003",
+    "status": "Active",
+    "tiers": [{"quantity": 10, "percent": 5.0}, {"quantity": 50, "percent": 12.5}],
+    "partners": [],
+    "canAssignedPartnersPurchaseZeroPrice": False,
+    "allowAchPayments": False,
+    "createdAt": "2026-01-01T00:00:00Z",
+    "version": 1,
+}

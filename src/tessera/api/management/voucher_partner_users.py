@@ -1,0 +1,139 @@
+"""Managing the users of a voucher partner: /management/v1/voucher-partners/{voucherPartnerId}/users."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.voucher_partners import (
+    INVITE,
+    USER,
+    VoucherPartnerUserInviteRequest,
+    VoucherPartnerUserModel,
+    VoucherPartnerUserQuery,
+    VoucherPartnerUserSlice,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.vouchers.partner_users import service
+from tessera.vouchers.partner_users.rules import Invitation
+from tessera.vouchers.partner_users.service import PartnerUser
+from tessera.vouchers.rules import UserStatus
+
+router = APIRouter(prefix="/management/v1/voucher-partners/{voucherPartnerId}/users", tags=["Management: vouchers"])
+
+BODIES = (VoucherPartnerUserInviteRequest,)
+QUERIES = (VoucherPartnerUserQuery,)
+PARTNER_ID = "voucherPartnerId"
+ID = "userId"
+PATH = (PARTNER_ID, ID)
+EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.example.com' is taken.")
+
+
+@router.get(
+    "",
+    operation_id="listVoucherPartnerUsers",
+    summary="List a voucher partner's users",
+    responses=documentation.listed(VoucherPartnerUserSlice, USER, within=True),
+    openapi_extra=documentation.listing(VoucherPartnerUserQuery, PARTNER_ID),
+)
+async def list_users(request: Request, caller: Manager) -> JsonAnswer:
+    """The users of a partner, oldest first."""
+    _, place = read_slice(request, VoucherPartnerUserQuery)
+    part = await service.list_slice(caller.work, path_id(request, PARTNER_ID), **place)
+    return slice_answer(request, part, [_present(user) for user in part.items])
+
+
+@router.post(
+    "",
+    operation_id="inviteVoucherPartnerUser",
+    summary="Invite a user of a voucher partner",
+    status_code=201,
+    responses=documentation.created(VoucherPartnerUserModel, USER, broken=EMAIL_TAKEN, within=True),
+    openapi_extra=documentation.making(VoucherPartnerUserInviteRequest, INVITE, PARTNER_ID),
+)
+async def invite_user(request: Request, caller: Manager) -> Response:
+    """Add a user with the function point `PartnerManageVouchers`, which you must have yourself.
+
+    They are `Invited` and cannot call before they have accepted and were activated.
+    """
+    caller.principal.require(service.RIGHT)
+    partner_id = path_id(request, PARTNER_ID)
+    invitation = Invitation(**(await read_body(request, VoucherPartnerUserInviteRequest)).draft())
+
+    async def invite() -> dict[str, Any]:
+        return _present(await service.invite(caller.work, partner_id, invitation, now=caller.now))
+
+    return await writing.once(request, caller, invite, status=201)
+
+
+@router.get(
+    "/{userId}",
+    operation_id="getVoucherPartnerUser",
+    summary="Show a voucher partner's user",
+    responses=documentation.shown(VoucherPartnerUserModel, USER),
+    openapi_extra=documentation.reading(*PATH),
+)
+async def get_user(request: Request, caller: Manager) -> JsonAnswer:
+    """One user of a partner, with the `ETag` that a change of it needs."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID))))
+
+
+@router.post(
+    "/{userId}/accept",
+    operation_id="acceptVoucherPartnerUser",
+    summary="Note that an invited user has accepted",
+    responses=documentation.changed(VoucherPartnerUserModel, USER | {"status": "Accepted", "version": 2}),
+    openapi_extra=documentation.changing(*PATH),
+)
+async def accept_user(request: Request, caller: Manager) -> Response:
+    """From `Invited` to `Accepted`."""
+    return await _move(request, caller, UserStatus.ACCEPTED)
+
+
+@router.post(
+    "/{userId}/activate",
+    operation_id="activateVoucherPartnerUser",
+    summary="Let a voucher partner's user call",
+    responses=documentation.changed(VoucherPartnerUserModel, USER | {"status": "Active", "version": 3}),
+    openapi_extra=documentation.changing(*PATH),
+)
+async def activate_user(request: Request, caller: Manager) -> Response:
+    """From `Accepted` or `Inactive` to `Active`: tokens issued to the user are good."""
+    return await _move(request, caller, UserStatus.ACTIVE)
+
+
+@router.post(
+    "/{userId}/deactivate",
+    operation_id="deactivateVoucherPartnerUser",
+    summary="Let a voucher partner's user call no longer",
+    responses=documentation.changed(VoucherPartnerUserModel, USER | {"status": "Inactive", "version": 4}),
+    openapi_extra=documentation.changing(*PATH),
+)
+async def deactivate_user(request: Request, caller: Manager) -> Response:
+    """To `Inactive`, whatever they are: their tokens are good no longer, from the next request on."""
+    return await _move(request, caller, UserStatus.INACTIVE)
+
+
+async def _move(request: Request, caller: Manager, status: UserStatus) -> Response:
+    partner_id, target = path_id(request, PARTNER_ID), versions.target(request, ID)
+
+    async def moved() -> dict[str, Any]:
+        return _present(await service.move(caller.work, partner_id, target, status=status, now=caller.now))
+
+    return await writing.once(request, caller, moved)
+
+
+def _present(user: PartnerUser) -> dict[str, Any]:
+    return {
+        "id": user.id,
+        "email": user.email,
+        "firstName": user.first_name,
+        "lastName": user.last_name,
+        "status": user.status,
+        "createdAt": user.created_at,
+        "version": user.version,
+    }

@@ -1,0 +1,149 @@
+"""Managing voucher partners: /management/v1/voucher-partners."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.voucher_partners import (
+    CREATE_PARTNER,
+    PARTNER,
+    RENAME_PARTNER,
+    VoucherPartnerCreateRequest,
+    VoucherPartnerModel,
+    VoucherPartnerQuery,
+    VoucherPartnerSlice,
+    VoucherPartnerUpdateRequest,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.vouchers.partners import service
+from tessera.vouchers.partners.service import ManagedPartner, PartnerDraft, PartnerFilter
+from tessera.vouchers.rules import Status
+
+router = APIRouter(prefix="/management/v1/voucher-partners", tags=["Management: vouchers"])
+
+BODIES = (VoucherPartnerCreateRequest, VoucherPartnerUpdateRequest)
+QUERIES = (VoucherPartnerQuery,)
+ID = "voucherPartnerId"
+NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is taken.")
+
+
+@router.get(
+    "",
+    operation_id="listManagedVoucherPartners",
+    summary="List voucher partners",
+    responses=documentation.listed(VoucherPartnerSlice, PARTNER),
+    openapi_extra=documentation.listing(VoucherPartnerQuery),
+)
+async def list_partners(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's voucher partners, oldest first, archived ones included."""
+    wanted, place = read_slice(request, VoucherPartnerQuery)
+    part = await service.list_slice(caller.work, wanted=PartnerFilter(**wanted), **place)
+    return slice_answer(request, part, [_present(partner) for partner in part.items])
+
+
+@router.post(
+    "",
+    operation_id="createVoucherPartner",
+    summary="Add a voucher partner",
+    status_code=201,
+    responses=documentation.created(VoucherPartnerModel, PARTNER, broken=NAME_TAKEN),
+    openapi_extra=documentation.making(VoucherPartnerCreateRequest, CREATE_PARTNER),
+)
+async def create_partner(request: Request, caller: Manager) -> Response:
+    """Add a company that buys vouchers; its name stays taken, archived or not."""
+    draft = PartnerDraft(**(await read_body(request, VoucherPartnerCreateRequest)).draft())
+
+    async def create() -> dict[str, Any]:
+        return _present(await service.create(caller.work, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, create, status=201)
+
+
+@router.get(
+    "/{voucherPartnerId}",
+    operation_id="getVoucherPartner",
+    summary="Show a voucher partner",
+    responses=documentation.shown(VoucherPartnerModel, PARTNER),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_partner(request: Request, caller: Manager) -> JsonAnswer:
+    """One voucher partner, with the `ETag` that a change of it needs."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.put(
+    "/{voucherPartnerId}",
+    operation_id="renameVoucherPartner",
+    summary="Rename a voucher partner",
+    responses=documentation.changed(VoucherPartnerModel, PARTNER | RENAME_PARTNER | {"version": 2}, broken=NAME_TAKEN),
+    openapi_extra=documentation.changing(ID, model=VoucherPartnerUpdateRequest, example=RENAME_PARTNER),
+)
+async def rename_partner(request: Request, caller: Manager) -> Response:
+    """Give a partner that is not archived another name."""
+    target = versions.target(request, ID)
+    draft = PartnerDraft(**(await read_body(request, VoucherPartnerUpdateRequest)).draft())
+
+    async def rename() -> dict[str, Any]:
+        return _present(await service.rename(caller.work, target, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, rename)
+
+
+@router.post(
+    "/{voucherPartnerId}/activate",
+    operation_id="activateVoucherPartner",
+    summary="Let a voucher partner buy",
+    responses=documentation.changed(VoucherPartnerModel, PARTNER | {"version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def activate_partner(request: Request, caller: Manager) -> Response:
+    """Make an inactive partner active."""
+    return await _move(request, caller, Status.ACTIVE)
+
+
+@router.post(
+    "/{voucherPartnerId}/deactivate",
+    operation_id="deactivateVoucherPartner",
+    summary="Let a voucher partner buy no longer",
+    responses=documentation.changed(VoucherPartnerModel, PARTNER | {"status": "Inactive", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def deactivate_partner(request: Request, caller: Manager) -> Response:
+    """Make an active partner inactive; what it has bought stays good."""
+    return await _move(request, caller, Status.INACTIVE)
+
+
+@router.post(
+    "/{voucherPartnerId}/archive",
+    operation_id="archiveVoucherPartner",
+    summary="Put a voucher partner away for ever",
+    responses=documentation.changed(VoucherPartnerModel, PARTNER | {"status": "Archived", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def archive_partner(request: Request, caller: Manager) -> Response:
+    """Archive a partner: it buys no more, and nothing about it changes again. What it has bought stays good."""
+    return await _move(request, caller, Status.ARCHIVED)
+
+
+async def _move(request: Request, caller: Manager, status: Status) -> Response:
+    target = versions.target(request, ID)
+
+    async def moved() -> dict[str, Any]:
+        return _present(await service.set_status(caller.work, target, status=status, now=caller.now))
+
+    return await writing.once(request, caller, moved)
+
+
+def _present(partner: ManagedPartner) -> dict[str, Any]:
+    return {
+        "id": partner.id,
+        "name": partner.name,
+        "status": partner.status,
+        "createdAt": partner.created_at,
+        "version": partner.version,
+    }

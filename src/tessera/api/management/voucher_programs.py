@@ -1,0 +1,176 @@
+"""Managing voucher programs: /management/v1/voucher-programs."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.voucher_programs import (
+    CREATE_PROGRAM,
+    PROGRAM,
+    UPDATE_PROGRAM,
+    VoucherProgramCreateRequest,
+    VoucherProgramModel,
+    VoucherProgramQuery,
+    VoucherProgramSlice,
+    VoucherProgramUpdateRequest,
+)
+from tessera.api.reading import Reading, path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.api.types import RequestModel
+from tessera.vouchers.programs import service
+from tessera.vouchers.programs.rules import ProgramDraft, Tier
+from tessera.vouchers.programs.service import Program, ProgramFilter
+from tessera.vouchers.rules import Status
+
+router = APIRouter(prefix="/management/v1/voucher-programs", tags=["Management: vouchers"])
+
+BODIES = (VoucherProgramCreateRequest, VoucherProgramUpdateRequest)
+QUERIES = (VoucherProgramQuery,)
+ID = "voucherProgramId"
+NOT_RISING = (
+    "/tiers/1/percent",
+    "PercentNotRising",
+    "tiers/1/percent must be larger than the 5 of the smaller quantity 10.",
+)
+
+
+@router.get(
+    "",
+    operation_id="listManagedVoucherPrograms",
+    summary="List voucher programs",
+    responses=documentation.listed(VoucherProgramSlice, PROGRAM),
+    openapi_extra=documentation.listing(VoucherProgramQuery),
+)
+async def list_programs(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's voucher programs, oldest first, archived ones included."""
+    wanted, place = read_slice(request, VoucherProgramQuery)
+    part = await service.list_slice(caller.work, wanted=ProgramFilter(**wanted), **place)
+    return slice_answer(request, part, [_present(program) for program in part.items])
+
+
+@router.post(
+    "",
+    operation_id="createVoucherProgram",
+    summary="Add a voucher program",
+    status_code=201,
+    responses=documentation.created(VoucherProgramModel, PROGRAM, broken=NOT_RISING),
+    openapi_extra=documentation.making(VoucherProgramCreateRequest, CREATE_PROGRAM),
+)
+async def create_program(request: Request, caller: Manager) -> Response:
+    """Offer vouchers: for which exams, at what price, to which partners, and for whose candidates."""
+    draft = _draft(await read_body(request, VoucherProgramCreateRequest), VoucherProgramCreateRequest)
+
+    async def create() -> dict[str, Any]:
+        return _present(await service.create(caller.work, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, create, status=201)
+
+
+@router.get(
+    "/{voucherProgramId}",
+    operation_id="getVoucherProgram",
+    summary="Show a voucher program",
+    responses=documentation.shown(VoucherProgramModel, PROGRAM),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_program(request: Request, caller: Manager) -> JsonAnswer:
+    """One voucher program, with the `ETag` that a change of it needs."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.put(
+    "/{voucherProgramId}",
+    operation_id="updateVoucherProgram",
+    summary="Change a voucher program",
+    responses=documentation.changed(VoucherProgramModel, PROGRAM | {"version": 2}, broken=NOT_RISING),
+    openapi_extra=documentation.changing(ID, model=VoucherProgramUpdateRequest, example=UPDATE_PROGRAM),
+)
+async def update_program(request: Request, caller: Manager) -> Response:
+    """Put another program in its place: what the body leaves out becomes what it is for a new one.
+
+    What was bought before keeps its price and its codes.
+    """
+    target = versions.target(request, ID)
+    draft = _draft(await read_body(request, VoucherProgramUpdateRequest), VoucherProgramUpdateRequest)
+
+    async def update() -> dict[str, Any]:
+        return _present(await service.edit(caller.work, target, draft=draft, now=caller.now))
+
+    return await writing.once(request, caller, update)
+
+
+@router.post(
+    "/{voucherProgramId}/activate",
+    operation_id="activateVoucherProgram",
+    summary="Let a voucher program be bought",
+    responses=documentation.changed(VoucherProgramModel, PROGRAM | {"version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def activate_program(request: Request, caller: Manager) -> Response:
+    """Make an inactive program active."""
+    return await _move(request, caller, Status.ACTIVE)
+
+
+@router.post(
+    "/{voucherProgramId}/deactivate",
+    operation_id="deactivateVoucherProgram",
+    summary="Let a voucher program be bought no longer",
+    responses=documentation.changed(VoucherProgramModel, PROGRAM | {"status": "Inactive", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def deactivate_program(request: Request, caller: Manager) -> Response:
+    """Make an active program inactive; vouchers of it stay good."""
+    return await _move(request, caller, Status.INACTIVE)
+
+
+@router.post(
+    "/{voucherProgramId}/archive",
+    operation_id="archiveVoucherProgram",
+    summary="Put a voucher program away for ever",
+    responses=documentation.changed(VoucherProgramModel, PROGRAM | {"status": "Archived", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def archive_program(request: Request, caller: Manager) -> Response:
+    """Archive a program: it is sold no more, and nothing about it changes again. Vouchers of it stay good."""
+    return await _move(request, caller, Status.ARCHIVED)
+
+
+async def _move(request: Request, caller: Manager, status: Status) -> Response:
+    target = versions.target(request, ID)
+
+    async def moved() -> dict[str, Any]:
+        return _present(await service.set_status(caller.work, target, status=status, now=caller.now))
+
+    return await writing.once(request, caller, moved)
+
+
+def _draft(reading: Reading, model: type[RequestModel]) -> ProgramDraft:
+    unless_given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+    given = unless_given | reading.draft()
+    tiers = [Tier(tier.quantity, tier.percent) for tier in given.pop("tiers") or ()]
+    return ProgramDraft(**given, tiers=tuple(tiers))
+
+
+def _present(program: Program) -> dict[str, Any]:
+    return {
+        "id": program.id,
+        "name": program.name,
+        "status": program.status,
+        "storeExamCodes": [exam.code for exam in program.store_exams],
+        "costPerVoucher": program.partner_cost_per_voucher,
+        "tiers": [{"quantity": tier.quantity, "percent": tier.percent} for tier in program.discounts],
+        "isAvailableToAllPartners": program.is_available_to_all_partners,
+        "partners": [{"id": partner.id, "name": partner.name} for partner in program.assigned_partners],
+        "canAssignedPartnersPurchaseZeroPrice": program.can_assigned_partners_purchase_zero_price,
+        "emailDomains": [rule.domain for rule in program.email_domains],
+        "enforceAssignedEmail": program.enforce_assigned_email,
+        "voucherCodePrefix": program.voucher_code_prefix,
+        "expirationPeriodInDays": program.expiration_period_in_days,
+        "allowAchPayments": program.allow_ach_payments,
+        "createdAt": program.created_at,
+        "version": program.version,
+    }

@@ -1,0 +1,174 @@
+"""Managing voucher purchases: /management/v1/voucher-purchases."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.voucher_purchases import (
+    ORDER,
+    PURCHASE,
+    ManagedVoucherPurchaseModel,
+    ManagedVoucherPurchaseSlice,
+    VoucherOrderRequest,
+    VoucherPurchaseQuery,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.vouchers.checkouts import service as checkouts
+from tessera.vouchers.checkouts.rules import Order
+from tessera.vouchers.purchases import service
+from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
+from tessera.vouchers.rules import PurchaseStatus
+
+router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: vouchers"])
+
+BODIES = (VoucherOrderRequest,)
+QUERIES = (VoucherPurchaseQuery,)
+ID = "voucherPurchaseId"
+TOO_MANY = ("/quantity", "QuantityRange", "quantity must be between 1 and 1,000.")
+PAID = PURCHASE | {"status": "VoucherCreation", "amountPaid": 4353.13, "version": 2}
+
+
+@router.get(
+    "",
+    operation_id="listManagedVoucherPurchases",
+    summary="List voucher purchases",
+    responses=documentation.listed(ManagedVoucherPurchaseSlice, PURCHASE),
+    openapi_extra=documentation.listing(VoucherPurchaseQuery),
+)
+async def list_purchases(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's voucher purchases, archived ones included.
+
+    Without filters the oldest first; with one, in an order that stays the same while you follow the links.
+    """
+    wanted, place = read_slice(request, VoucherPurchaseQuery)
+    part = await service.list_slice(caller.work, wanted=PurchaseFilter(**wanted), **place, now=caller.now)
+    return slice_answer(request, part, [_present(purchase) for purchase in part.items])
+
+
+@router.post(
+    "",
+    operation_id="orderVouchers",
+    summary="Begin a voucher purchase",
+    status_code=201,
+    responses=documentation.created(ManagedVoucherPurchaseModel, PURCHASE, broken=TOO_MANY),
+    openapi_extra=documentation.making(VoucherOrderRequest, ORDER),
+)
+async def order_vouchers(request: Request, caller: Manager) -> Response:
+    """Order vouchers at the program's price and tier, to be paid before a deadline.
+
+    It is `CheckoutInProgress`; what costs nothing is `VoucherCreation` at once, and `Complete` when the vouchers are
+    made.
+    """
+    order = Order(**(await read_body(request, VoucherOrderRequest)).draft())
+
+    async def start() -> dict[str, Any]:
+        return _present(await checkouts.start(caller.work, order, now=caller.now))
+
+    return await writing.once(request, caller, start, status=201)
+
+
+@router.get(
+    "/{voucherPurchaseId}",
+    operation_id="getVoucherPurchase",
+    summary="Show a voucher purchase",
+    responses=documentation.shown(ManagedVoucherPurchaseModel, PURCHASE),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_purchase(request: Request, caller: Manager) -> JsonAnswer:
+    """One voucher purchase, with the `ETag` that a change of it needs."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID), now=caller.now)))
+
+
+@router.post(
+    "/{voucherPurchaseId}/pay",
+    operation_id="payVoucherPurchase",
+    summary="Note that a voucher purchase is paid",
+    responses=documentation.changed(ManagedVoucherPurchaseModel, PAID),
+    openapi_extra=documentation.changing(ID),
+)
+async def pay_purchase(request: Request, caller: Manager) -> Response:
+    """Its amount is paid in full, and its vouchers are made. After the deadline it is 409: `CheckoutExpired`."""
+    return await _settle(request, caller, PurchaseStatus.VOUCHER_CREATION)
+
+
+@router.post(
+    "/{voucherPurchaseId}/fail",
+    operation_id="failVoucherPurchase",
+    summary="Note that the payment of a voucher purchase failed",
+    responses=documentation.changed(ManagedVoucherPurchaseModel, PURCHASE | {"status": "CheckoutFailed", "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def fail_purchase(request: Request, caller: Manager) -> Response:
+    """From `CheckoutInProgress` to `CheckoutFailed`."""
+    return await _settle(request, caller, PurchaseStatus.CHECKOUT_FAILED)
+
+
+@router.post(
+    "/{voucherPurchaseId}/cancel",
+    operation_id="cancelVoucherPurchase",
+    summary="Cancel a voucher purchase that is not paid",
+    responses=documentation.changed(
+        ManagedVoucherPurchaseModel, PURCHASE | {"status": "CheckoutCancelled", "version": 2}
+    ),
+    openapi_extra=documentation.changing(ID),
+)
+async def cancel_purchase(request: Request, caller: Manager) -> Response:
+    """From `CheckoutInProgress` to `CheckoutCancelled`."""
+    return await _settle(request, caller, PurchaseStatus.CHECKOUT_CANCELLED)
+
+
+@router.post(
+    "/{voucherPurchaseId}/archive",
+    operation_id="archiveVoucherPurchase",
+    summary="Put a voucher purchase away for ever",
+    responses=documentation.changed(
+        ManagedVoucherPurchaseModel, PURCHASE | {"status": "Complete", "isArchived": True, "version": 4}
+    ),
+    openapi_extra=documentation.changing(ID),
+)
+async def archive_purchase(request: Request, caller: Manager) -> Response:
+    """Archive a purchase that has come to its end; its vouchers stay as they are."""
+    target = versions.target(request, ID)
+
+    async def archived() -> dict[str, Any]:
+        return _present(await checkouts.archive(caller.work, target, now=caller.now))
+
+    return await writing.once(request, caller, archived)
+
+
+async def _settle(request: Request, caller: Manager, outcome: PurchaseStatus) -> Response:
+    target = versions.target(request, ID)
+
+    async def settled() -> dict[str, Any]:
+        return _present(await checkouts.settle(caller.work, target, outcome=outcome, now=caller.now))
+
+    return await writing.once(request, caller, settled)
+
+
+def _present(purchase: Purchase) -> dict[str, Any]:
+    return {
+        "id": purchase.id,
+        "code": purchase.code,
+        "status": purchase.status,
+        "isArchived": purchase.is_archived,
+        "partnerId": purchase.partner_id,
+        "partnerName": purchase.partner_name,
+        "programId": purchase.program_id,
+        "programName": purchase.program_name,
+        "quantity": purchase.quantity,
+        "quantityUsed": purchase.quantity_used,
+        "amount": purchase.amount,
+        "amountPaid": purchase.amount_paid,
+        "notes": purchase.notes,
+        "purchasedByFirstName": purchase.purchased_by_first_name,
+        "purchasedByLastName": purchase.purchased_by_last_name,
+        "purchasedByEmail": purchase.purchased_by_email,
+        "purchasedAt": purchase.purchased_at,
+        "checkoutExpiresAt": purchase.checkout_expires_at,
+        "version": purchase.version,
+    }

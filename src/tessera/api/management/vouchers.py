@@ -1,0 +1,229 @@
+"""Managing vouchers: /management/v1/vouchers."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import idempotency, versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.facts import MethodNotAllowed
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.vouchers import (
+    ASSIGN,
+    BULK,
+    EXPIRY,
+    RESULTS,
+    VOUCHER,
+    ManagedVoucherModel,
+    ManagedVoucherQuery,
+    ManagedVoucherSlice,
+    VoucherAssignRequest,
+    VoucherBulkRequest,
+    VoucherExpiryRequest,
+    VoucherResultsModel,
+)
+from tessera.api.reading import Reading, path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.kit.errors import Invalid
+from tessera.vouchers.changes import service as changes
+from tessera.vouchers.changes.rules import BulkDraft, Choice, Deed, Wish
+from tessera.vouchers.changes.service import Outcome
+from tessera.vouchers.vouchers import service
+from tessera.vouchers.vouchers.service import Voucher, VoucherFilter
+
+router = APIRouter(prefix="/management/v1/vouchers", tags=["Management: vouchers"])
+
+BODIES = (VoucherAssignRequest, VoucherExpiryRequest, VoucherBulkRequest)
+QUERIES = (ManagedVoucherQuery,)
+ID = "voucherId"
+BULK_PATH = "/bulk"
+NOT_EMAIL = ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address.")
+IN_PAST = ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past.")
+ONE_NAME = ("/vouchers/0", "OneName", "vouchers/0 must have either an id or a code.")
+
+
+@router.get(
+    "",
+    operation_id="listManagedVouchers",
+    summary="List vouchers",
+    responses=documentation.listed(ManagedVoucherSlice, VOUCHER),
+    openapi_extra=documentation.listing(ManagedVoucherQuery),
+)
+async def list_vouchers(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's vouchers, archived ones included.
+
+    Without filters the oldest first; with one, in an order that stays the same while you follow the links.
+    """
+    wanted, place = read_slice(request, ManagedVoucherQuery)
+    part = await service.list_slice(caller.work, wanted=VoucherFilter(**wanted), **place)
+    return slice_answer(request, part, [_present(voucher) for voucher in part.items])
+
+
+@router.post(
+    BULK_PATH,
+    operation_id="changeVouchers",
+    summary="Change up to 1,000 vouchers",
+    responses=documentation.done(VoucherResultsModel, RESULTS, broken=ONE_NAME),
+    openapi_extra=documentation.making(VoucherBulkRequest, BULK),
+)
+async def change_vouchers(request: Request, caller: Manager) -> Response:
+    """Do one thing to up to 1,000 vouchers, named by id or code, whichever version each has.
+
+    Each has a result of its own: what cannot be done to one of them keeps nothing from the others.
+    """
+    draft = _draft(await read_body(request, VoucherBulkRequest))
+
+    async def change() -> JsonAnswer:
+        return _results(await changes.change_all(caller.work, draft, now=caller.now))
+
+    return await idempotency.once(request, caller, change)
+
+
+@router.get(
+    "/{voucherId}",
+    operation_id="getVoucher",
+    summary="Show a voucher",
+    responses=documentation.shown(ManagedVoucherModel, VOUCHER),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_voucher(request: Request, caller: Manager) -> JsonAnswer:
+    """One voucher, with the `ETag` that a change of it needs."""
+    if request.scope["path"] == router.prefix + BULK_PATH:  # which is not the id of a voucher, and only posted to
+        raise MethodNotAllowed("POST")
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.post(
+    "/{voucherId}/assign",
+    operation_id="assignVoucher",
+    summary="Assign a voucher",
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER, broken=NOT_EMAIL),
+    openapi_extra=documentation.changing(ID, model=VoucherAssignRequest, example=ASSIGN),
+)
+async def assign_voucher(request: Request, caller: Manager) -> Response:
+    """Assign an unused voucher to a recipient, or to another one, as of now. A used one is 409."""
+    reading = _complete(await read_body(request, VoucherAssignRequest))
+    return await _change(request, caller, Wish(deed=Deed.ASSIGN, **reading.values))
+
+
+@router.post(
+    "/{voucherId}/unassign",
+    operation_id="unassignVoucher",
+    summary="Take a voucher from its recipient",
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER),
+    openapi_extra=documentation.changing(ID),
+)
+async def unassign_voucher(request: Request, caller: Manager) -> Response:
+    """Make an unused voucher nobody's."""
+    return await _change(request, caller, Wish(deed=Deed.UNASSIGN))
+
+
+@router.post(
+    "/{voucherId}/switch-on",
+    operation_id="switchVoucherOn",
+    summary="Switch a voucher on",
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER),
+    openapi_extra=documentation.changing(ID),
+)
+async def switch_voucher_on(request: Request, caller: Manager) -> Response:
+    """Let it be used, as far as nothing else forbids it."""
+    return await _change(request, caller, Wish(deed=Deed.SWITCH_ON))
+
+
+@router.post(
+    "/{voucherId}/switch-off",
+    operation_id="switchVoucherOff",
+    summary="Switch a voucher off",
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER | {"isActive": False}),
+    openapi_extra=documentation.changing(ID),
+)
+async def switch_voucher_off(request: Request, caller: Manager) -> Response:
+    """Let it not be used until it is switched on again."""
+    return await _change(request, caller, Wish(deed=Deed.SWITCH_OFF))
+
+
+@router.post(
+    "/{voucherId}/change-expiry",
+    operation_id="changeVoucherExpiry",
+    summary="Change until when a voucher is good",
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER | EXPIRY, broken=IN_PAST),
+    openapi_extra=documentation.changing(ID, model=VoucherExpiryRequest, example=EXPIRY),
+)
+async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
+    """Let it expire at another time, also after it has expired."""
+    reading = _complete(await read_body(request, VoucherExpiryRequest))
+    return await _change(request, caller, Wish(deed=Deed.CHANGE_EXPIRY, **reading.values))
+
+
+@router.post(
+    "/{voucherId}/archive",
+    operation_id="archiveVoucher",
+    summary="Put a voucher away for ever",
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER | {"isArchived": True}),
+    openapi_extra=documentation.changing(ID),
+)
+async def archive_voucher(request: Request, caller: Manager) -> Response:
+    """Archive a voucher: it can be used no more, and nothing about it changes again."""
+    return await _change(request, caller, Wish(deed=Deed.ARCHIVE))
+
+
+async def _change(request: Request, caller: Manager, wish: Wish) -> Response:
+    target = versions.target(request, ID)
+
+    async def changed() -> dict[str, Any]:
+        return _present(await changes.change(caller.work, target, wish=wish, now=caller.now))
+
+    return await writing.once(request, caller, changed)
+
+
+def _complete(reading: Reading) -> Reading:
+    if reading.refused:
+        raise Invalid(reading.refused)
+    return reading
+
+
+def _draft(reading: Reading) -> BulkDraft:
+    given = reading.draft()
+    vouchers = given.pop("vouchers", None)
+    if vouchers is not None:
+        vouchers = [Choice(id=each.id, code=each.code, recipient_email=each.recipient_email) for each in vouchers]
+    return BulkDraft(**given, vouchers=vouchers)
+
+
+def _results(outcomes: list[Outcome]) -> JsonAnswer:
+    refused = sum(outcome.refusal is not None for outcome in outcomes)
+    results = [_result(outcome) for outcome in outcomes]
+    return JsonAnswer({"done": len(outcomes) - refused, "refused": refused, "results": results})
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    voucher, refusal = outcome.voucher, outcome.refusal
+    return {
+        "id": voucher.id if voucher else None,
+        "code": voucher.code if voucher else None,
+        "isDone": refusal is None,
+        "reason": {"code": refusal.code, "message": f"The voucher {refusal.message}."} if refusal else None,
+        "version": voucher.version if voucher else None,
+    }
+
+
+def _present(voucher: Voucher) -> dict[str, Any]:
+    return {
+        "id": voucher.id,
+        "code": voucher.code,
+        "purchaseId": voucher.purchase_id,
+        "purchaseCode": voucher.purchase_code,
+        "partnerId": voucher.partner_id,
+        "isActive": voucher.is_active,
+        "isUsed": voucher.is_used,
+        "isArchived": voucher.is_archived,
+        "expiresAt": voucher.expires_at,
+        "assignedAt": voucher.assigned_at,
+        "recipientEmail": voucher.recipient_email,
+        "reservationCode": voucher.reservation_code,
+        "reservationStatus": voucher.reservation_status,
+        "storeExamCode": voucher.store_exam_code,
+        "usedAt": voucher.used_at,
+        "version": voucher.version,
+    }

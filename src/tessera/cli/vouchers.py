@@ -1,0 +1,145 @@
+"""Commands on vouchers: finding them, and changing one or a thousand."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from tessera.cli import finding
+from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.output import show_rows
+from tessera.cli.starting import start
+from tessera.cli.units import in_organization
+from tessera.cli.voucher_partners import Cursor, Limit
+from tessera.kit.clock import clock
+from tessera.kit.database import UnitOfWork
+from tessera.vouchers.changes import service as changes
+from tessera.vouchers.changes.rules import BulkDraft, Choice, Deed
+from tessera.vouchers.changes.service import Outcome
+from tessera.vouchers.vouchers import service as vouchers
+from tessera.vouchers.vouchers.service import Voucher, VoucherFilter
+
+Codes = Annotated[list[str], typer.Argument(help="Their codes, in any case; at most 1,000.", metavar="CODE...")]
+
+commands = typer.Typer(no_args_is_help=True)
+
+
+@commands.command("list")
+def list_vouchers(
+    organization: OneOrganization,
+    purchase: Annotated[str | None, typer.Option("--purchase", help="Those of this purchase, by code or id.")] = None,
+    partner: Annotated[str | None, typer.Option("--partner", help="Those of this partner, by name or id.")] = None,
+    code: Annotated[str | None, typer.Option("--code", help="The voucher of this code, in any case.")] = None,
+    recipient: Annotated[str | None, typer.Option("--recipient", help="Those assigned to this address.")] = None,
+    used: Annotated[bool | None, typer.Option("--used/--unused")] = None,
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Those switched on, or off.")] = None,
+    archived: Annotated[bool | None, typer.Option("--archived/--not-archived")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the vouchers of an organization."""
+
+    async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
+        wanted = VoucherFilter(
+            purchase_id=await finding.purchase_id(work, purchase) if purchase else None,
+            partner_id=await finding.partner_id(work, partner) if partner else None,
+            voucher_code=code,
+            recipient_email=recipient,
+            is_used=used,
+            is_active=on,
+            is_archived=archived,
+        )
+        return await vouchers.list_slice(work, wanted=wanted, after=cursor, size=limit)
+
+    part = in_organization(start(), organization, find)
+    rows = [_fields(voucher) for voucher in part.items]
+    show_rows(rows, as_json=as_json, if_none="There are no such vouchers.", cursor=part.cursor)
+
+
+@commands.command("assign")
+def assign_vouchers(
+    organization: OneOrganization,
+    code: Codes,
+    to: Annotated[str, typer.Option("--to", help="The recipient's e-mail address.")],
+    as_json: AsJson = False,
+) -> None:
+    """Assign unused vouchers to a recipient, or to another one."""
+    _change(organization, code, Deed.ASSIGN, recipient_email=to, as_json=as_json)
+
+
+@commands.command("unassign")
+def unassign_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+    """Make unused vouchers nobody's."""
+    _change(organization, code, Deed.UNASSIGN, as_json=as_json)
+
+
+@commands.command("switch-on")
+def switch_vouchers_on(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+    """Let vouchers be used."""
+    _change(organization, code, Deed.SWITCH_ON, as_json=as_json)
+
+
+@commands.command("switch-off")
+def switch_vouchers_off(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+    """Let vouchers not be used until they are switched on again."""
+    _change(organization, code, Deed.SWITCH_OFF, as_json=as_json)
+
+
+@commands.command("change-expiry")
+def change_expiry(
+    organization: OneOrganization,
+    code: Codes,
+    expires_at: Annotated[str, typer.Option("--expires-at", help="Until when they are good, ISO 8601.")],
+    as_json: AsJson = False,
+) -> None:
+    """Change until when vouchers are good."""
+    until = finding.moment("expires-at", expires_at)
+    _change(organization, code, Deed.CHANGE_EXPIRY, expires_at=until, as_json=as_json)
+
+
+@commands.command("archive")
+def archive_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+    """Put vouchers away for ever."""
+    _change(organization, code, Deed.ARCHIVE, as_json=as_json)
+
+
+def _change(
+    organization: str,
+    codes: list[str],
+    deed: Deed,
+    *,
+    recipient_email: str | None = None,
+    expires_at: datetime | None = None,
+    as_json: bool,
+) -> None:
+    named = [Choice(code=code) for code in codes]
+    draft = BulkDraft(deed=deed, recipient_email=recipient_email, expires_at=expires_at, vouchers=named)
+    outcomes = in_organization(start(), organization, lambda work: changes.change_all(work, draft, now=clock()))
+    rows = [_result(code, outcome) for code, outcome in zip(codes, outcomes, strict=True)]
+    show_rows(rows, as_json=as_json, if_none="")
+    if any(outcome.refusal for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _result(code: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "code": outcome.voucher.code if outcome.voucher else code,
+        "isDone": outcome.refusal is None,
+        "reason": outcome.refusal.message if outcome.refusal else None,
+        "version": outcome.voucher.version if outcome.voucher else None,
+    }
+
+
+def _fields(voucher: Voucher) -> dict[str, Any]:
+    return {
+        "id": voucher.id,
+        "code": voucher.code,
+        "purchase": voucher.purchase_code,
+        "isActive": voucher.is_active,
+        "isUsed": voucher.is_used,
+        "isArchived": voucher.is_archived,
+        "expiresAt": voucher.expires_at,
+        "recipientEmail": voucher.recipient_email,
+        "version": voucher.version,
+    }

@@ -1,0 +1,68 @@
+"""Statements that change vouchers of one tenant, as many as there are at once."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, Uuid, any_, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from tessera.kit.database import UnitOfWork
+from tessera.vouchers import codes
+from tessera.vouchers.changes.rules import VoucherState
+from tessera.vouchers.models import Voucher
+
+_COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
+
+# One statement however many vouchers; their rows are locked, so nothing else has changed them.
+CHANGE_ALL = """
+update vouchers v
+set is_active = changed.is_active, is_archived = changed.is_archived, expires_at = changed.expires_at,
+    assigned_at = changed.assigned_at, recipient_email = changed.recipient_email, version = changed.version
+from unnest(
+    %(ids)s::uuid[], %(is_active)s::boolean[], %(is_archived)s::boolean[], %(expires_at)s::timestamptz[],
+    %(assigned_at)s::timestamptz[], %(recipient_email)s::text[], %(version)s::integer[]
+) as changed (id, is_active, is_archived, expires_at, assigned_at, recipient_email, version)
+where v.organization_id = %(organization_id)s and v.id = changed.id
+"""
+_WRITTEN = ("is_active", "is_archived", "expires_at", "assigned_at", "recipient_email", "version")
+
+
+class ChangeRepository:
+    """The vouchers of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def find_ids(self, wanted: Collection[str]) -> Mapping[str, UUID]:
+        """The ids of the vouchers with these codes, by the code as it is kept."""
+        if not wanted:
+            return {}
+        spelled = literal([codes.spelled(code) for code in wanted], ARRAY(Text))
+        statement = select(Voucher.code, Voucher.id).where(
+            Voucher.organization_id == self._organization_id, Voucher.code == any_(spelled)
+        )
+        return {row.code: row.id for row in await self._connection.execute(statement)}
+
+    async def lock(self, voucher_ids: Collection[UUID]) -> Mapping[UUID, VoucherState]:
+        """The vouchers with these ids, the transaction's alone from now on.
+
+        Always in the order of their ids, so that two callers wait for one another and never crosswise.
+        """
+        wanted = literal(list(voucher_ids), ARRAY(Uuid))
+        statement = (
+            select(*_COLUMNS)
+            .where(Voucher.organization_id == self._organization_id, Voucher.id == any_(wanted))
+            .order_by(Voucher.id)
+            .with_for_update()
+        )
+        rows = await self._connection.execute(statement)
+        return {row.id: VoucherState(**row._mapping) for row in rows}
+
+    async def change_all(self, vouchers: Sequence[VoucherState]) -> None:
+        """Write vouchers anew, which the caller has locked."""
+        columns = {name: [getattr(voucher, name) for voucher in vouchers] for name in _WRITTEN}
+        ids = [voucher.id for voucher in vouchers]
+        parameters = {"organization_id": self._organization_id, "ids": ids, **columns}
+        await self._connection.exec_driver_sql(CHANGE_ALL, parameters)

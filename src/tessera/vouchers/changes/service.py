@@ -1,0 +1,108 @@
+"""Changing vouchers: assigning, switching, other expiry, archiving; one, or a thousand in a few statements."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tessera.audit import service as audit
+from tessera.audit.service import Change
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Invalid, Violation, WrongState
+from tessera.kit.versions import Target
+from tessera.vouchers import codes
+from tessera.vouchers.changes import rules
+from tessera.vouchers.changes.repository import ChangeRepository
+from tessera.vouchers.changes.rules import BulkDraft, Deed, VoucherState, Wish
+from tessera.vouchers.vouchers import service as vouchers
+from tessera.vouchers.vouchers.service import Voucher, VoucherNotFound
+
+KIND = "Voucher"
+ACTIONS = {
+    Deed.ASSIGN: "Assigned",
+    Deed.UNASSIGN: "Unassigned",
+    Deed.SWITCH_ON: "SwitchedOn",
+    Deed.SWITCH_OFF: "SwitchedOff",
+    Deed.CHANGE_EXPIRY: "ExpiryChanged",
+    Deed.ARCHIVE: "Archived",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of one request: the voucher as it is now, if there is one, and why nothing was done, if so."""
+
+    voucher: VoucherState | None
+    refusal: Violation | None
+
+
+async def change(work: UnitOfWork, target: Target, *, wish: Wish, now: datetime) -> Voucher:
+    """Do one thing to one voucher; raises VoucherNotFound, Invalid, WrongState, VersionStale."""
+    violations = list(rules.wish_violations(wish, now=now))
+    if violations:
+        raise Invalid(violations)
+    repository = ChangeRepository(work)
+    voucher = (await repository.lock([target.id])).get(target.id)
+    if voucher is None:
+        raise VoucherNotFound
+    refusal = rules.refusal(voucher, wish, now=now)
+    if refusal is not None:
+        raise WrongState("voucher", refusal.code)
+    target.ensure(voucher.version)
+    await _write(work, wish.deed, [(voucher, rules.changed(voucher, wish, now=now))], now=now)
+    return await vouchers.get(work, target.id)
+
+
+async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> list[Outcome]:
+    """Do what can be done to many vouchers, and say of each what came of it, in their order; raises Invalid.
+
+    However many there are, they are found, locked, written and recorded with one statement each.
+    """
+    violations = list(rules.bulk_violations(draft, now=now))
+    if violations or draft.deed is None or draft.vouchers is None:
+        raise Invalid(violations)
+    repository = ChangeRepository(work)
+    by_code = await repository.find_ids([choice.code for choice in draft.vouchers if choice.code is not None])
+    ids = [choice.id or by_code.get(codes.spelled(choice.code or "")) for choice in draft.vouchers]
+    found = await repository.lock({voucher_id for voucher_id in ids if voucher_id})
+    wishes = [
+        Wish(
+            deed=draft.deed,
+            recipient_email=choice.recipient_email or draft.recipient_email,
+            expires_at=draft.expires_at,
+        )
+        for choice in draft.vouchers
+    ]
+    outcomes = list(_outcomes(wishes, ids, found, now=now))
+    done = [each.voucher for each in outcomes if each.voucher is not None and each.refusal is None]
+    await _write(work, draft.deed, [(found[after.id], after) for after in done], now=now)
+    return outcomes
+
+
+def _outcomes(
+    wishes: Sequence[Wish], ids: Sequence[UUID | None], found: Mapping[UUID, VoucherState], *, now: datetime
+) -> Iterator[Outcome]:
+    seen: set[UUID] = set()
+    for wish, voucher_id in zip(wishes, ids, strict=True):
+        voucher = found.get(voucher_id) if voucher_id else None
+        if voucher is None:
+            yield Outcome(voucher=None, refusal=Violation("NotFound", "voucher", "does not exist"))
+            continue
+        refusal = rules.refusal(voucher, wish, now=now)
+        if voucher.id in seen:
+            refusal = Violation("Repeated", "voucher", "is named before in the same request")
+        seen.add(voucher.id)
+        yield Outcome(voucher=voucher if refusal else rules.changed(voucher, wish, now=now), refusal=refusal)
+
+
+async def _write(
+    work: UnitOfWork, deed: Deed, changes: Sequence[tuple[VoucherState, VoucherState]], *, now: datetime
+) -> None:
+    if not changes:
+        return
+    await ChangeRepository(work).change_all([after for _, after in changes])
+    recorded = [
+        Change(action=ACTIONS[deed], kind=KIND, id=after.id, before=asdict(before), after=asdict(after))
+        for before, after in changes
+    ]
+    await audit.record_all(work, recorded, now=now)

@@ -1,0 +1,73 @@
+"""The rules of buying vouchers for money: what may be ordered, and how a checkout ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tessera.identity.rules import name_violations
+from tessera.kit.errors import Violation, WrongState
+from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing
+from tessera.vouchers.rules import PurchaseStatus, Status
+
+MAX_NOTES = 2000
+LIFETIME = timedelta(hours=24)
+MAX_LIFETIME = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A purchase that is managed: at its price, for a partner and a program by their ids.
+
+    `refused` is what its reader could not read; such a field is None here.
+    """
+
+    partner_id: UUID | None = None
+    program_id: UUID | None = None
+    quantity: int | None = None
+    notes: str | None = None
+    purchased_by_first_name: str | None = None
+    purchased_by_last_name: str | None = None
+    purchased_by_email: str | None = None
+    checkout_expires_at: datetime | None = None
+    refused: tuple[Violation, ...] = ()
+
+
+def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
+    """Everything that is wrong with an order by itself."""
+    yield from order.refused
+    if order.quantity is not None and not 1 <= order.quantity <= MAX_QUANTITY:
+        yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
+    if order.notes is not None and len(order.notes) > MAX_NOTES:
+        yield Violation("TooLong", "notes", f"must have at most {MAX_NOTES:,} characters")
+    for field in ("purchased_by_first_name", "purchased_by_last_name"):
+        name: str | None = getattr(order, field)
+        if name is not None:
+            yield from name_violations(field, name)
+    deadline = order.checkout_expires_at
+    if deadline is not None and not now < deadline <= now + MAX_LIFETIME:
+        yield Violation("DeadlineRange", "checkout_expires_at", "must be in the future, within 30 days")
+
+
+def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:
+    """Why this partner cannot buy this program: not there, not active or not open."""
+    if order.partner_id is not None:
+        yield from standing("partner_id", str(order.partner_id), terms.partner_status)
+    if order.program_id is not None:
+        yield from standing("program_id", str(order.program_id), terms.program_status)
+    if terms.partner_status is not None and terms.program_status is not None and not terms.is_open_to_partner:
+        yield Violation("NotOpenToPartner", "program_id", "must be a program that is open to this partner")
+
+
+def check_open(status: PurchaseStatus) -> None:
+    """Raise WrongState, which names the state, unless the checkout can still end."""
+    if status is not PurchaseStatus.CHECKOUT_IN_PROGRESS:
+        raise WrongState("voucher purchase", status)
+
+
+def check_archivable(status: PurchaseStatus, *, is_archived: bool) -> None:
+    """Raise WrongState for a purchase that still becomes something else, or is put away already."""
+    if is_archived:
+        raise WrongState("voucher purchase", Status.ARCHIVED)
+    if status in (PurchaseStatus.CHECKOUT_IN_PROGRESS, PurchaseStatus.VOUCHER_CREATION):
+        raise WrongState("voucher purchase", status)

@@ -1,0 +1,113 @@
+"""Checkouts: ordering vouchers at their price, and what comes of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from tessera.audit.service import Action
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Invalid
+from tessera.kit.identifiers import new_id
+from tessera.kit.versions import Target
+from tessera.vouchers.checkouts import rules
+from tessera.vouchers.checkouts.rules import Order
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.programs import service as programs
+from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.rules import Terms, amount
+from tessera.vouchers.purchases.service import NewPurchase, Purchase
+from tessera.vouchers.rules import PurchaseStatus
+
+# What an end of a checkout is called in the audit log.
+_ACTIONS = {
+    PurchaseStatus.VOUCHER_CREATION: "Paid",
+    PurchaseStatus.CHECKOUT_FAILED: "Failed",
+    PurchaseStatus.CHECKOUT_CANCELLED: "Cancelled",
+}
+
+
+async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
+    """Order vouchers at their price, to be paid within a deadline; what costs nothing is made at once.
+
+    Raises Invalid with every violation, of the order and of what it names.
+    """
+    partner = await partners.keep(work, order.partner_id) if order.partner_id else None
+    found = await programs.keep(work, order.program_id, partner_id=order.partner_id) if order.program_id else None
+    program, is_open = found or (None, False)
+    terms = Terms(
+        partner_status=partner.status if partner else None,
+        program_status=program.status if program else None,
+        is_open_to_partner=is_open,
+        cost_per_voucher=program.partner_cost_per_voucher if program else Decimal(0),
+    )
+    violations = [*rules.violations(order, now=now), *rules.terms_violations(order, terms)]
+    if violations or partner is None or program is None:
+        raise Invalid(violations)
+    tiers = [(tier.quantity, tier.percent) for tier in program.discounts]
+    price = amount(terms.cost_per_voucher, order.quantity or 0, tiers)
+    purchase = await purchases.place(work, _new(order, partner.id, program.id, price, now=now))
+    if purchase.status is PurchaseStatus.VOUCHER_CREATION:
+        await purchases.queue(work, purchase.id)
+    return await purchases.tell(work, purchase, partner_name=partner.name, program_name=program.name, now=now)
+
+
+async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, now: datetime) -> Purchase:
+    """End a checkout as paid (`VoucherCreation`), `CheckoutFailed` or `CheckoutCancelled`.
+
+    A paid purchase has its vouchers queued in the same transaction. Raises PurchaseNotFound, WrongState, VersionStale.
+    """
+    before = await purchases.lock(work, target.id, now=now)
+    rules.check_open(before.status)
+    target.ensure(before.version)
+    paid = before.amount_paid
+    if outcome is PurchaseStatus.VOUCHER_CREATION:
+        paid = before.amount
+        await purchases.queue(work, target.id)
+    after = replace(before, status=outcome, amount_paid=paid)
+    return await purchases.change(work, before, after, action=_ACTIONS[outcome], now=now)
+
+
+async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
+    """Put a purchase away for ever; its vouchers stay as they are.
+
+    Raises PurchaseNotFound, WrongState, VersionStale.
+    """
+    before = await purchases.lock(work, target.id, now=now)
+    rules.check_archivable(before.status, is_archived=before.is_archived)
+    target.ensure(before.version)
+    return await purchases.change(work, before, replace(before, is_archived=True), action=Action.ARCHIVED, now=now)
+
+
+async def list_overdue_organizations(work: UnitOfWork, *, now: datetime) -> Sequence[UUID]:
+    """The organizations with checkouts past their deadline, for a unit of work pinned to the platform."""
+    return await purchases.list_overdue_organizations(work, now=now)
+
+
+async def expire(work: UnitOfWork, *, limit: int, now: datetime) -> int:
+    """Write down that checkouts past their deadline have expired, at most so many; returns how many."""
+    overdue = await purchases.lock_overdue(work, limit=limit, now=now)
+    for purchase in overdue:
+        before = replace(purchase, status=PurchaseStatus.CHECKOUT_IN_PROGRESS)
+        await purchases.change(work, before, purchase, action="Expired", now=now)
+    return len(overdue)
+
+
+def _new(order: Order, partner_id: UUID, program_id: UUID, price: Decimal, *, now: datetime) -> NewPurchase:
+    return NewPurchase(
+        id=new_id(),
+        partner_id=partner_id,
+        program_id=program_id,
+        code="",
+        status=PurchaseStatus.CHECKOUT_IN_PROGRESS if price else PurchaseStatus.VOUCHER_CREATION,
+        quantity=order.quantity or 0,
+        amount=price,
+        amount_paid=Decimal(0),
+        notes=order.notes or "",
+        purchased_by_first_name=order.purchased_by_first_name or "",
+        purchased_by_last_name=order.purchased_by_last_name or "",
+        purchased_by_email=order.purchased_by_email,
+        purchased_at=now,
+        checkout_expires_at=(order.checkout_expires_at or now + rules.LIFETIME) if price else None,
+    )

@@ -1,0 +1,131 @@
+"""Users of voucher partners: inviting them, and letting them call or not."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from tessera.audit import service as audit
+from tessera.audit.service import Action, Change
+from tessera.identity.rules import FunctionPoint
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.errors import Invalid, NotFound, Violation
+from tessera.kit.identifiers import new_id
+from tessera.kit.pagination import Slice
+from tessera.kit.versions import Target
+from tessera.vouchers.partner_users import rules
+from tessera.vouchers.partner_users.repository import NewPartnerUser, PartnerUserRepository
+from tessera.vouchers.partner_users.rules import Invitation
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.partners.service import PartnerNotFound
+from tessera.vouchers.rules import UserStatus, check_standing, user_status
+
+KIND = "User"
+# The one right that a partner's user has; who invites them must have it too.
+RIGHT = FunctionPoint.PARTNER_MANAGE_VOUCHERS
+_ACTIONS = {
+    UserStatus.ACCEPTED: "Accepted",
+    UserStatus.ACTIVE: Action.ACTIVATED,
+    UserStatus.INACTIVE: Action.DEACTIVATED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerUser:
+    """A person who calls for a partner, or will."""
+
+    id: UUID
+    email: str
+    first_name: str
+    last_name: str
+    status: UserStatus
+    created_at: datetime
+    version: int
+
+
+class PartnerUserNotFound(NotFound):
+    """The partner has no user of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("The voucher partner has no such user.")
+
+
+async def list_slice(work: UnitOfWork, partner_id: UUID, *, after: str | None, size: int) -> Slice[PartnerUser]:
+    """A part of a partner's users, oldest first; raises PartnerNotFound, Invalid for a cursor of another list."""
+    await partners.get(work, partner_id)
+    part = await PartnerUserRepository(work, partner_id).list_slice(after=after, size=size)
+    return Slice([_user(row) for row in part.items], part.cursor)
+
+
+async def get(work: UnitOfWork, partner_id: UUID, user_id: UUID) -> PartnerUser:
+    """One user of a partner; raises PartnerNotFound, PartnerUserNotFound."""
+    await partners.get(work, partner_id)
+    return _found(await PartnerUserRepository(work, partner_id).find(user_id))
+
+
+async def find_id(work: UnitOfWork, partner_id: UUID, email: str) -> UUID | None:
+    """The id of the partner's user with this address."""
+    return await PartnerUserRepository(work, partner_id).find_id(email)
+
+
+async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, now: datetime) -> PartnerUser:
+    """Add a user to a partner, who cannot call before they have accepted and are active.
+
+    Raises PartnerNotFound, Invalid, WrongState.
+    """
+    partner = await partners.keep(work, partner_id)
+    if partner is None:
+        raise PartnerNotFound
+    violations = list(rules.violations(invitation))
+    if violations:
+        raise Invalid(violations)
+    check_standing("voucher partner", partner.status)
+    new = NewPartnerUser(
+        id=new_id(),
+        email=invitation.email or "",
+        first_name=invitation.first_name or "",
+        last_name=invitation.last_name or "",
+        function_points=[RIGHT],
+    )
+    repository = PartnerUserRepository(work, partner_id)
+    if not await repository.add(new, now=now):
+        raise Invalid([Violation("EmailTaken", "email", f"must be unique, and '{new.email[:60]}' is taken")])
+    user = _found(await repository.find(new.id))
+    after = asdict(user) | {"partner_id": partner_id, "function_points": [RIGHT]}
+    await audit.record(work, Change(action="Invited", kind=KIND, id=user.id, after=after), now=now)
+    return user
+
+
+async def move(work: UnitOfWork, partner_id: UUID, target: Target, *, status: UserStatus, now: datetime) -> PartnerUser:
+    """Note that a user has accepted, or let them call, or no longer.
+
+    Raises PartnerNotFound, PartnerUserNotFound, WrongState, VersionStale.
+    """
+    await partners.get(work, partner_id)
+    repository = PartnerUserRepository(work, partner_id)
+    before = _found(await repository.lock(target.id))
+    rules.check_move(before.status, status)
+    target.ensure(before.version)
+    invitation = status if status is UserStatus.ACCEPTED else None
+    await repository.change(target.id, is_active=status is UserStatus.ACTIVE, invitation=invitation)
+    after = replace(before, status=status, version=before.version + 1)
+    change = Change(action=_ACTIONS[status], kind=KIND, id=target.id, before=asdict(before), after=asdict(after))
+    await audit.record(work, change, now=now)
+    return after
+
+
+def _found(row: AnyRow | None) -> PartnerUser:
+    if row is None:
+        raise PartnerUserNotFound
+    return _user(row)
+
+
+def _user(row: AnyRow) -> PartnerUser:
+    return PartnerUser(
+        id=row.id,
+        email=row.email,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        status=user_status(row.invitation, is_active=row.is_active),
+        created_at=row.created_at,
+        version=row.version,
+    )

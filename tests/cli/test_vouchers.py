@@ -1,0 +1,106 @@
+"""From the first partner to a voucher in somebody's hands, by command."""
+
+import json
+from typing import Any
+
+import psycopg
+from tests.cli.conftest import Run
+from tests.contract.management_requests import recorded
+from tests.factories import Tenant
+from tests.voucher_factories import run_jobs
+
+from tessera.api.deps import Resources
+from tessera.provision import Addresses
+
+
+class Shell:
+    """Commands in one organization."""
+
+    def __init__(self, run: Run, tenant: Tenant) -> None:
+        self._run = run
+        self._organization = ("--organization", tenant.name)
+
+    def read(self, *arguments: str, status: int = 0) -> Any:
+        """What a command says with --json."""
+        done = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout)
+
+    def fail(self, *arguments: str) -> str:
+        """What a command that cannot do it says."""
+        done = self._run(*arguments[:2], *self._organization, *arguments[2:])
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+
+PROGRAM = ("--exam", "nca-genl", "--cost", "99.50", "--tier", "10:5", "--tier", "50:12.5", "--prefix", "PRO-")
+BUYER = ("--first-name", "Grace", "--last-name", "Hopper", "--email", "grace@example.com")
+
+
+def test_a_partner_and_its_users_live_their_lives(run: Run, tenant: Tenant) -> None:
+    shell = Shell(run, tenant)
+    partner = shell.read("partner", "create", "Acme Corp", "--active")
+    assert (partner["name"], partner["status"], partner["version"]) == ("Acme Corp", "Active", 1)
+    assert shell.read("partner", "rename", "ACME corp", "Acme")["name"] == "Acme"
+    assert [each["name"] for each in shell.read("partner", "list", "--status", "active")] == ["Acme"]
+
+    invited = shell.read("partner", "invite", "Acme", *BUYER)
+    statuses = [
+        shell.read("partner", f"{move}-user", "Acme", "--email", "grace@example.com")["status"]
+        for move in ("accept", "activate", "deactivate")
+    ]
+    assert [invited["status"], *statuses] == ["Invited", "Accepted", "Active", "Inactive"]
+    assert [each["status"] for each in shell.read("partner", "users", "Acme")] == ["Inactive"]
+
+
+async def test_a_partner_is_brought_to_its_vouchers(
+    run: Run,
+    resources: Resources,
+    addresses: Addresses,
+    tenant: Tenant,
+    superuser: psycopg.Connection,
+) -> None:
+    shell = Shell(run, tenant)
+    shell.read("partner", "create", "Acme", "--active")
+    program = shell.read("program", "create", "Professional", *PROGRAM, "--partner", "acme", "--active")
+    assert [program[field] for field in ("tiers", "partners")] == ["10:5.00, 50:12.50", "Acme"]
+    assert shell.read("program", "update", "professional", "--to-all", "--days", "3650")["partners"] == "all"
+    assert [each["version"] for each in shell.read("program", "list", "--name", "PROF")] == [2]
+
+    bought = ("--partner", "Acme", "--program", "Professional", *BUYER)
+    lost = shell.read("purchase", "order", *bought, "--quantity", "1")["code"]
+    assert shell.read("purchase", "cancel", lost)["status"] == "CheckoutCancelled"
+    assert shell.read("purchase", "archive", lost)["isArchived"] is True
+    purchase = shell.read("purchase", "order", *bought, "--quantity", "50")
+    assert (purchase["status"], purchase["amount"]) == ("CheckoutInProgress", "4353.13")
+    paid = shell.read("purchase", "pay", purchase["code"].lower())
+    assert (paid["status"], paid["amountPaid"]) == ("VoucherCreation", "4353.13")
+    await run_jobs(addresses.application, resources)
+    assert [each["status"] for each in shell.read("purchase", "list", "--status", "complete")] == ["Complete"]
+
+    code, *others = [each["code"] for each in shell.read("voucher", "list", "--purchase", purchase["code"])]
+    assert len(others) == 49
+    (assigned,) = shell.read("voucher", "assign", code.lower(), "--to", "ada@example.com")
+    assert assigned == {"code": code, "isDone": True, "reason": None, "version": 2}
+    assert [each["code"] for each in shell.read("voucher", "list", "--recipient", "ADA@example.com")] == [code]
+    partly = [each["reason"] for each in shell.read("voucher", "archive", code, "NONE", status=1)]
+    assert partly == [None, "does not exist"]
+    assert {entry[0] for entry in recorded(superuser, tenant, "Voucher")} == {"CommandLine"}
+
+
+def test_what_cannot_be_done_is_said_line_by_line(run: Run, tenant: Tenant) -> None:
+    shell = Shell(run, tenant)
+    assert shell.fail("partner", "activate", "Nobody") == "tessera: There is no voucher partner Nobody.\n"
+    assert shell.fail("program", "create", "P", "--exam", "NONE", "--cost", "-1") == (
+        "tessera: cost-per-voucher must be between 0 and 9,999,999,999.99\n"
+        "tessera: store-exam-codes/0 must be a known store exam: 'NONE'\n"
+    )
+    assert shell.fail("program", "create", "P", "--exam", "CLD-100", "--cost", "x") == (
+        "tessera: cost must be a number: x\n"
+    )
+    assert shell.fail("voucher", "change-expiry", "X", "--expires-at", "soon") == (
+        "tessera: expires-at must be an ISO 8601 date and time: soon\n"
+    )
+    assert shell.fail("voucher", "assign", "X", "--to", "nobody") == (
+        "tessera: recipient-email must be a valid e-mail address\n"
+    )
