@@ -1,16 +1,18 @@
 """Makers of what tests need: a tenant with callers, and promo codes of every kind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
+
 from tessera.api.deps import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewProductBundle, NewStoreExam
 from tessera.identity import service as identity
-from tessera.identity.rules import FunctionPoint
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.identity.service import ShownOnce
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes import service as promo_codes
@@ -88,3 +90,13 @@ def percent_code(tenant: Tenant, name: str, **changes: Any) -> NewPromoCode:
         "store_exam_ids": (tenant.exam_ids["NCA-GENL"],),
     }
     return NewPromoCode(id=new_id(), name=name, **values | changes)
+
+
+def add_platform(superuser: psycopg.Connection, tenant: Tenant) -> Tenant:
+    """The platform, which owns the global codes, with no callers of its own; it is there for all tests from then on."""
+    superuser.execute(
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
+        " on conflict do nothing",
+        [PLATFORM_ID],
+    )
+    return replace(tenant, id=PLATFORM_ID)

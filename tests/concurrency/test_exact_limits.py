@@ -5,7 +5,6 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -19,7 +18,7 @@ from tests.commands import Server, serving
 from tests.concurrency.racing import PERSONS, Code, Races, most
 from tests.conftest import TOKEN_KEYS
 from tests.contract.redemption_requests import URL, body, candidate
-from tests.factories import Tenant, add_promo_codes, create_tenant, percent_code
+from tests.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.deps import Resources
@@ -75,14 +74,9 @@ async def furnish(resources: Resources, tenant: Tenant) -> None:
 
 async def add_global_codes(resources: Resources, superuser: psycopg.Connection, tenant: Tenant) -> list[Code]:
     """Two codes of the platform, which other tests know nothing of."""
-    superuser.execute(
-        "insert into organizations (id, name, is_active, created_at) values (%s, 'Platform', true, now())"
-        " on conflict do nothing",
-        [PLATFORM_ID],
-    )
     name = uuid4().hex[:12]
     codes = [Code(f"GH{name}", 7, is_global=True), Code(f"GW{name}", 60, per_candidate=3, is_global=True)]
-    platform = replace(tenant, id=PLATFORM_ID)
+    platform = add_platform(superuser, tenant)
     for code in codes:
         limits = {"max_redemptions": code.total, "max_redemptions_per_candidate": code.per_candidate}
         new = percent_code(platform, code.name, store_exam_ids=(), expires_at=GOOD_UNTIL, **limits)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, any_, bindparam, literal, select, update
+from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, any_, bindparam, func, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import StoreExam
@@ -167,8 +167,11 @@ class RedemptionRepository:
     ) -> Slice[Redemption]:
         """A part of the redemptions in order of creation; raises Invalid for a strange cursor."""
         conditions = self._conditions(wanted)
-        held = and_(RedemptionTable.status == RedemptionStatus.HELD, RedemptionTable.held_until > now)
-        lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, RedemptionTable.held_until <= now)
+        # Every hold has a deadline. It is wrapped so as not to be looked for in the indexes on deadlines, which have
+        # those of all organizations, and not in the order of the list.
+        deadline = func.coalesce(RedemptionTable.held_until, now)
+        held = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline > now)
+        lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline <= now)
         match wanted.status:
             case None:
                 states: list[ColumnElement[bool] | None] = [None]
@@ -215,7 +218,9 @@ class RedemptionRepository:
                 Reservation.status.label("reservation_status"),
                 exam.label("store_exam_code"),
             )
-            .join(
+            # Each has one. An outer join, because the planner would begin an inner one with all reservations of the
+            # organization, which it takes for few, and sort what comes of them.
+            .outerjoin(
                 Reservation,
                 and_(
                     Reservation.organization_id == self._organization_id,
