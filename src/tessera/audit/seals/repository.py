@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
+    LargeBinary,
     Text,
     Uuid,
     and_,
     any_,
     cast,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -24,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.models import AuditEntry, AuditSeal, AuditUnsealed
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.database import AnyRow, Timestamp, UnitOfWork
 
 _AS_TEXT = {"before", "after"}
 _ENTRY = [
@@ -77,11 +78,16 @@ class SealRepository:
 
     async def add(self, seals: Sequence[Seal], *, now: datetime) -> None:
         """Add seals, and take their entries from those that wait."""
-        common = {"organization_id": self._organization_id, "sealed_at": now}
-        rows = [
-            common | {"position": seal.position, "entry_id": seal.entry_id, "digest": seal.digest} for seal in seals
-        ]
-        await self._connection.execute(insert(AuditSeal), rows)
+        # Arrays, because a thousand rows would be a thousand statements to the driver.
+        made = select(
+            literal(self._organization_id, Uuid),
+            func.unnest(literal([seal.position for seal in seals], ARRAY(BigInteger))),
+            func.unnest(literal([seal.entry_id for seal in seals], ARRAY(Uuid))),
+            func.unnest(literal([seal.digest for seal in seals], ARRAY(LargeBinary))),
+            literal(now, Timestamp),
+        )
+        columns = ["organization_id", "position", "entry_id", "digest", "sealed_at"]
+        await self._connection.execute(insert(AuditSeal).from_select(columns, made))
         await self._connection.execute(
             delete(AuditUnsealed).where(
                 AuditUnsealed.organization_id == self._organization_id,
@@ -103,12 +109,18 @@ class SealRepository:
 
     async def list_forgotten(self, size: int) -> Sequence[UUID]:
         """Some of the entries that have no seal and do not wait for one either."""
+        # Scalar sub-queries, each one look-up. As joins they let the planner, which may not have counted the seals yet,
+        # go through all of them for each entry.
+        sealed = select(AuditSeal.position).where(
+            AuditSeal.organization_id == self._organization_id, AuditSeal.entry_id == AuditEntry.id
+        )
+        waiting = select(AuditUnsealed.entry_id).where(
+            AuditUnsealed.organization_id == self._organization_id, AuditUnsealed.entry_id == AuditEntry.id
+        )
         entries = select(AuditEntry.id).where(
             AuditEntry.organization_id == self._organization_id,
-            ~exists().where(AuditSeal.organization_id == self._organization_id, AuditSeal.entry_id == AuditEntry.id),
-            ~exists().where(
-                AuditUnsealed.organization_id == self._organization_id, AuditUnsealed.entry_id == AuditEntry.id
-            ),
+            sealed.correlate(AuditEntry).scalar_subquery().is_(None),
+            waiting.correlate(AuditEntry).scalar_subquery().is_(None),
         )
         return (await self._connection.execute(entries.order_by(AuditEntry.id).limit(size))).scalars().all()
 
