@@ -9,12 +9,13 @@ from tessera.kit.clock import clock
 from tessera.kit.database import Database
 from tessera.kit.jobs import create_jobs, keep_working
 from tessera.redemptions import jobs as redemptions
+from tessera.reports import jobs as reports
 from tessera.vouchers import jobs as vouchers
 
 
 async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
     """Run jobs until `stopping` is set."""
-    jobs = create_jobs(url, vouchers.blueprint, redemptions.blueprint, idempotency.blueprint)
+    jobs = create_jobs(url, vouchers.blueprint, redemptions.blueprint, reports.blueprint, idempotency.blueprint)
     await keep_working(jobs, stopping=stopping, context={"database": database, "clock": clock})
 
 

@@ -152,7 +152,8 @@ def is_refused(application: psycopg.Connection[Any], catalog: psycopg.Connection
         " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''",
         [table],
     ).fetchall()
-    examples = {"uuid": str(uuid4()), "text[]": "{}", "boolean": "true", "timestamp with time zone": "2026-01-01"}
+    examples = {"uuid": str(uuid4()), "text[]": "{}", "boolean": "true"}
+    examples |= dict.fromkeys(("date", "timestamp with time zone"), "2026-01-01")
     values = [examples.get(kind, "1") for _, kind in columns]
     statement = sql.SQL("insert into {} ({}) values ({})").format(
         sql.Identifier(table),

@@ -37,6 +37,10 @@ TAGS = [
     {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
     {"name": "Storefront", "description": "Codes at the moment of sale: what they give, and every reason why not."},
     {"name": "Management: catalog", "description": "What your organization sells: store exams and product bundles."},
+    {
+        "name": "Management: reports",
+        "description": "What was redeemed and given, and how many vouchers there are; as JSON and as CSV.",
+    },
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
 

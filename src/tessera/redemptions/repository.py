@@ -79,6 +79,11 @@ class NewLedgerEntry:
     promo_code_id: UUID | None
     voucher_id: UUID | None
     purchase_id: UUID | None
+    partner_id: UUID | None
+    code: str
+    store_exam_id: UUID | None
+    product_bundle_id: UUID | None
+    discount: Decimal
     caller_id: UUID | None
     at: datetime
 

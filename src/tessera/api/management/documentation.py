@@ -5,7 +5,6 @@ from typing import Any
 
 from tessera.api import idempotency, openapi, problems, versions
 from tessera.api.openapi import answer, header
-from tessera.api.slices import SliceQuery
 from tessera.api.types import RequestModel, ResponseModel
 
 Example = Mapping[str, Any]
@@ -43,7 +42,7 @@ def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, 
     return {200: done, 400: bad, **problems.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503)}
 
 
-def listing(query: type[SliceQuery], *path: str) -> dict[str, Any]:
+def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:
     """What a list reads: its filters, and ids in its path."""
     return {"security": openapi.BEARER, "parameters": [*map(_id, path), *openapi.parameters(query)]}
 

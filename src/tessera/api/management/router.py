@@ -5,7 +5,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from tessera.api.management import product_bundles, store_exams
+from tessera.api.management import product_bundles, redemptions, reports, store_exams
 from tessera.api.types import RequestModel
 
 
@@ -20,7 +20,7 @@ class Resource(Protocol):
     def QUERIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
 
 
-RESOURCES: tuple[Resource, ...] = (store_exams, product_bundles)
+RESOURCES: tuple[Resource, ...] = (store_exams, product_bundles, redemptions, reports)
 
 # Each resource says its whole path, which the log and the Idempotency-Key take from the route.
 router = APIRouter()

@@ -9,6 +9,7 @@ from tessera.kit.database import UnitOfWork
 from tessera.kit.pagination import Page
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.totals import service as totals
 from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
 
 __all__ = ["NewVoucher", "VoucherFilter"]
@@ -61,6 +62,11 @@ async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
     if needed > length:
         await vouchers.remove_batch(batch.purchase_id)
         await _add(vouchers, batch, length=needed, now=now)
+    await totals.add(work, [(batch.partner_id, _expiry(batch, now=now), False)] * batch.quantity)
+
+
+def _expiry(batch: Batch, *, now: datetime) -> datetime:
+    return now + timedelta(days=batch.valid_days)
 
 
 async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
@@ -70,7 +76,7 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
             [batch.prefix + text for text in codes.random_texts(missing, length=length)],
             purchase_id=batch.purchase_id,
             partner_id=batch.partner_id,
-            expires_at=now + timedelta(days=batch.valid_days),
+            expires_at=_expiry(batch, now=now),
         )
 
 
@@ -84,3 +90,4 @@ async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> 
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
     """Add vouchers in any state, which the caller vouches for."""
     await VoucherRepository(work).add_all(vouchers)
+    await totals.add(work, [(each.partner_id, each.expires_at, each.used_at is not None) for each in vouchers])
