@@ -16,6 +16,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
+from playwright.async_api import Browser, async_playwright
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -26,6 +27,7 @@ from tessera.kit import embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
 from tests import factories
+from tests.browsing import ARGUMENTS, CHROMIUM
 from tests.factories import Tenant
 from tests.live import serving
 
@@ -155,6 +157,13 @@ async def tenant(resources: Resources, clock: Clock) -> Tenant:
 async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
     """Another organization with the same things under the same names."""
     return await factories.create_tenant(resources, now=clock.now)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """A browser for tests that need Chromium; the others skip themselves."""
+    async with async_playwright() as playwright:
+        yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture

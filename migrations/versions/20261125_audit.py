@@ -77,10 +77,9 @@ LIST_UNSEALED = """
 create function list_unsealed_organizations() returns setof uuid
 language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
-    select o.id from organizations o
+    select distinct organization_id from audit_unsealed
     where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and exists (select from audit_unsealed u where u.organization_id = o.id)
-    order by o.id
+    order by organization_id
 $$
 """
 
@@ -94,6 +93,8 @@ def upgrade() -> None:
         op.execute(f"alter table {table} alter column status drop default")
         op.execute(f"alter table {table} add constraint {table}_status_check check (status in ('Active', 'Archived'))")
         op.execute(f"create index {table}_organization_id_status_id_index on {table} (organization_id, status, id)")
+    op.execute("alter table api_keys add column last_used_at timestamptz")
+    op.execute("create index users_organization_id_is_active_id_index on users (organization_id, is_active, id)")
     for statement in TABLES.split(";\n"):
         if statement.strip():
             op.execute(statement)
@@ -108,6 +109,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("drop function list_unsealed_organizations()")
     op.execute("drop table audit_seals, audit_unsealed, audit_entries")
+    op.execute("drop index users_organization_id_is_active_id_index")
+    op.execute("alter table api_keys drop column last_used_at")
     for table in SOLD:
         op.execute(f"alter table {table} drop column status")
     for table in MANAGED:

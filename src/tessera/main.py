@@ -19,11 +19,13 @@ from tessera import schema, worker
 from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.api.storefront.presenting import redemption_answer
+from tessera.identity.credentials import ApiKeyText
+from tessera.identity.key_uses import KeyUses
 from tessera.kit import logging
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.clock import clock
 from tessera.kit.database import Database
-from tessera.kit.errors import Fact
+from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import Question, Validation
@@ -50,12 +52,24 @@ def create_resources(
     """What the application of these settings needs; nothing connects yet."""
     database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
 
+    key_uses = KeyUses()
+
     async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
-        return await database.read(lambda reader: promo_codes.validate_all(reader, questions, now=clock()))
+        now = clock()
+        answers = await database.read(lambda reader: promo_codes.validate_all(reader, questions, now=now))
+        for question, answer in zip(questions, answers, strict=True):
+            if not isinstance(answer, NotAuthenticated):
+                key_uses.note(question.key.name, now=now)
+        return answers
 
     async def redeem(organization_id: UUID, requests: Sequence[RedemptionRequest]) -> Sequence[Answer]:
+        now = clock()
         async with database.unit_of_work(organization_id) as work:
-            return await redemptions.serve_all(work, requests, now=clock(), present=redemption_answer)
+            answers = await redemptions.serve_all(work, requests, now=now, present=redemption_answer)
+        for request, answer in zip(requests, answers, strict=True):
+            if isinstance(request.credential, ApiKeyText) and not isinstance(answer, NotAuthenticated):
+                key_uses.note(request.credential.name, now=now)
+        return answers
 
     return Resources(
         database=database,
@@ -66,6 +80,7 @@ def create_resources(
         redemptions=Batchers(redeem),
         public_url=settings.public_url,
         schema_revision=schema_revision,
+        key_uses=key_uses,
     )
 
 
@@ -77,6 +92,7 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(resources.database.close)
+            await stack.enter_async_context(resources.key_uses.flushing(resources.database))
             if with_worker:
                 await stack.enter_async_context(worker.running(url, database=resources.database))
             yield

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tessera.audit import jobs as audit
 from tessera.idempotency import jobs as idempotency
 from tessera.kit.clock import clock
 from tessera.kit.database import Database
@@ -15,7 +16,9 @@ from tessera.vouchers import jobs as vouchers
 
 async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
     """Run jobs until `stopping` is set."""
-    jobs = create_jobs(url, vouchers.blueprint, redemptions.blueprint, reports.blueprint, idempotency.blueprint)
+    jobs = create_jobs(
+        url, vouchers.blueprint, redemptions.blueprint, reports.blueprint, idempotency.blueprint, audit.blueprint
+    )
     await keep_working(jobs, stopping=stopping, context={"database": database, "clock": clock})
 
 

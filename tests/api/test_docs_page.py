@@ -1,45 +1,26 @@
 """The docs page as ops use it: in a real browser, against a real server, with no other host to be reached."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from dataclasses import dataclass
 
 import httpx
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Locator, expect
 from tests import factories
+from tests.browsing import Visit, needs_chromium, visiting
 from tests.conftest import Clock
 from tests.factories import Tenant
 
 from tessera.api.certiverse_promo import documentation
 from tessera.api.deps import Resources
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed, in which the docs page is tried out"),
-]
+pytestmark = needs_chromium
 
 
 @dataclass
-class Docs:
-    """The docs page in a browser, with every request to another host and every complaint of the browser."""
-
-    page: Page
-    elsewhere: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-    expected: list[str] = field(default_factory=list)
+class Docs(Visit):
+    """The docs page in a browser."""
 
     async def open(self, address: str) -> None:
         """Load the page, and wait until it shows the operations."""
@@ -75,40 +56,11 @@ class Docs:
         return self.page.locator(f".opblock[id$='-{operation_id}']")
 
 
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-
-
 @pytest.fixture
 async def docs(browser: Browser, live_url: str) -> AsyncIterator[Docs]:
-    docs = Docs(await browser.new_page())
-    await watch(docs, live_url)
-    await docs.open(f"{live_url}/docs")
-    yield docs
-    await docs.page.close()
-    assert (docs.elsewhere, docs.complaints) == ([], docs.expected)
-
-
-async def watch(docs: Docs, live_url: str) -> None:
-    async def only_here(route: Route) -> None:
-        url = route.request.url
-        if urlsplit(url).netloc == urlsplit(live_url).netloc:
-            await route.continue_(url=url.replace(f"{live_url}/behind-a-proxy/", f"{live_url}/"))
-        else:
-            docs.elsewhere.append(url)
-            await route.abort()
-
-    def hear(message: ConsoleMessage) -> None:
-        # Violations of the Content-Security-Policy are errors on the console, too.
-        if message.type in ("error", "warning"):
-            docs.complaints.append(message.text)
-
-    await docs.page.route("**/*", only_here)
-    docs.page.on("console", hear)
-
-    docs.page.on("pageerror", lambda error: docs.complaints.append(str(error)))
+    async with visiting(Docs, await browser.new_page(), live_url) as docs:
+        await docs.open(f"{live_url}/docs")
+        yield docs
 
 
 async def test_client_credentials_fetch_a_token_that_lists_promo_codes(docs: Docs, tenant: Tenant) -> None:

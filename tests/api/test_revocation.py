@@ -55,7 +55,7 @@ async def test_a_user_who_is_deactivated_is_refused(
 ) -> None:
     assert await listed(client, tenant.token.secret) == EMPTY
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.deactivate_user(work, email=tenant.user_email.upper())
+        await identity.deactivate_user(work, email=tenant.user_email.upper(), now=resources.clock())
     assert await listed(client, tenant.token.secret) == (401, ENDED)
     assert await listed(client, other_tenant.token.secret) == EMPTY
 

@@ -8,8 +8,13 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from tests.factories import Tenant
 
-# What anybody may read: how the process is, and what the API looks like.
-PUBLIC = ("/health/live", "/health/ready", "/docs", "/openapi.json")
+from tessera.api.application import create_app
+from tessera.api.deps import Resources
+from tessera.demo.load import Credentials
+from tessera.demo.storefront import page
+
+# What anybody may read: how the process is, what the API looks like, and a page with demonstration data.
+PUBLIC = ("/health/live", "/health/ready", "/docs", "/openapi.json", "/demo/storefront")
 AUTHENTICATION = {
     "/authenticate": "Basic",
     "/api/authenticate": "Basic",
@@ -18,6 +23,15 @@ AUTHENTICATION = {
 # What is in no source document knows 403.
 OURS = ("/storefront/", "/management/")
 BODIES: dict[str, dict[str, Any]] = {"/oauth/token": {"data": {"grant_type": "client_credentials"}}}
+
+
+@pytest.fixture
+def app(resources: Resources) -> FastAPI:
+    """The application with every route that there can be."""
+    found = create_app(resources)
+    empty = dict.fromkeys(Credentials.__dataclass_fields__, "")
+    page.install(found, Credentials(**empty))  # type: ignore[arg-type]
+    return found
 
 
 def guarded(app: FastAPI) -> list[tuple[str, str]]:
@@ -31,7 +45,7 @@ def guarded(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def is_public(path: str) -> bool:
-    return path in PUBLIC or path.startswith("/docs/")
+    return path in PUBLIC or path.startswith(("/docs/", "/demo/storefront/"))
 
 
 def test_every_route_has_methods_that_can_be_tried(app: FastAPI) -> None:

@@ -131,7 +131,7 @@ async def test_a_key_is_shown_once_rotated_with_an_overlap_and_revoked(
 def test_every_violation_is_a_line_of_its_own(run: Run, tenant: Tenant) -> None:
     user = ("user", "create", "--organization", tenant.name, "--email", "nobody", "--first-name", " ")
     assert failure(run, *user, "--last-name", "B", "--function-point", "StorefrontRedeem") == (
-        "tessera: email is not a valid e-mail address: nobody\ntessera: firstName must not be blank\n"
+        "tessera: email is not a valid e-mail address: nobody\ntessera: first-name must not be blank\n"
     )
     assert failure(run, *user, "--last-name", "B", "--function-point", "Fly", "--function-point", "Swim") == (
         f"tessera: function-point must be one of {POINTS}: Fly\ntessera: function-point must be one of {POINTS}: Swim\n"
@@ -162,3 +162,41 @@ def test_a_command_that_lacks_something_shows_its_usage(run: Run) -> None:
     done = run("client", "create", "--name", "Shop")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Missing option '--organization'" in done.stderr
+
+
+async def test_the_platform_is_created_with_an_administrator(run: Run, client: httpx.AsyncClient) -> None:
+    address = f"{uuid.uuid4()}@example.com"
+    names = ("--first-name", "Pia", "--last-name", "Form")
+    made = read(run, "platform", "create", "--email", address, *names, TESSERA_TOKEN_KEYS=KEYS)
+    assert sorted(made) == ["email", "expiresAt", "organizationId", "token"]
+    headers = {"Authorization": f"Bearer {made['token']}"}
+    assert (await client.get("/management/v1/organizations", headers=headers)).status_code == 200
+
+
+async def test_an_organization_is_renamed_and_switched_off_and_on(
+    run: Run, client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    name = f"Renamed {uuid.uuid4()}"
+    assert read(run, "organization", "rename", "--organization", tenant.name, name)["name"] == name
+    read(run, "organization", "deactivate", "--organization", name)
+    assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
+    read(run, "organization", "activate", "--organization", name)
+    assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
+
+
+async def test_what_was_given_is_listed_and_changed(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:
+    organization = ("--organization", tenant.name)
+    address = ("--email", tenant.user_email)
+    names = ("--first-name", "Ada", "--last-name", "Lovelace", "--function-point", "StorefrontRedeem")
+    read(run, "user", "update", *organization, *address, *names)
+    read(run, "user", "deactivate", *organization, *address)
+    read(run, "user", "activate", *organization, *address)
+    users = read(run, "user", "list", *organization)
+    assert [(user["name"], user["functionPoints"]) for user in users] == [("Ada Lovelace", "StorefrontRedeem")]  # type: ignore[index]
+    clients = {each["name"]: each for each in read(run, "client", "list", *organization)}  # type: ignore[index]
+    assert sorted(clients) == ["Client", "Powerless"]
+    rotated = read(run, "client", "rotate", *organization, clients["Client"]["id"])
+    assert rotated["clientId"] == clients["Client"]["clientId"] == tenant.client.name
+    auth = httpx.BasicAuth(rotated["clientId"], rotated["clientSecret"])
+    assert (await client.get("/authenticate", auth=auth)).status_code == 200
+    assert [each["id"] for each in read(run, "token", "list", *organization)] == [str(tenant.token.id)]  # type: ignore[index]

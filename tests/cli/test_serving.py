@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from tests.commands import (
     tessera,
     wait_until,
 )
+
+from tessera.cli.serving import answers_here_alone
+from tessera.settings import Settings
 
 ORGANIZATION = [
     "name",
@@ -79,6 +83,7 @@ def test_the_printed_requests_work_as_printed(server: Server) -> None:
     greeting = read_greeting(server)
     assert f"Tessera serves on {server.url}" in greeting
     assert f"docs page  {server.url}/docs" in greeting
+    assert f"storefront {server.url}/demo/storefront" in greeting
     answered = []
     for line in greeting:
         if line.startswith("curl "):
@@ -99,6 +104,27 @@ def test_demo_json_has_every_credential_for_its_owner_alone(server: Server) -> N
     assert (sorted(content), content["baseUrl"]) == (["baseUrl", "organizations"], server.url)
     assert [list(each) for each in content["organizations"]] == [ORGANIZATION] * len(content["organizations"])
     assert len({each["name"] for each in content["organizations"]}) > 1
+
+
+def test_the_storefront_is_served_with_the_key_of_the_first_organization(server: Server) -> None:
+    first = read_credentials(server)[0]
+    told = httpx.get(f"{server.url}/demo/storefront/settings.json").json()
+    assert httpx.get(f"{server.url}/demo/storefront").status_code == 200
+    assert (told["organization"], told["apiKey"]) == (first["name"], first["apiKey"])
+    assert [exam["code"] for exam in told["exams"]] == first["storeExamCodes"]
+
+
+@pytest.mark.parametrize(
+    ("address", "proxies", "expected"),
+    [("127.0.0.1", (), True), ("::1", (), True), ("0.0.0.0", (), False), ("127.0.0.1", ("127.0.0.1",), False)],
+)
+def test_a_key_is_shown_by_servers_alone_that_answer_on_this_machine_alone(
+    address: str, proxies: tuple[str, ...], *, expected: bool
+) -> None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.bind((address, 0))
+        assert answers_here_alone(Settings(trusted_proxies=proxies), listener) is expected
 
 
 def test_commands_join_the_running_server_and_sign_with_its_key(server: Server) -> None:

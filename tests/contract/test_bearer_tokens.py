@@ -109,7 +109,7 @@ async def test_a_deactivated_users_token_ends_with_the_next_request(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.deactivate_user(work, email=tenant.user_email)
+        await identity.deactivate_user(work, email=tenant.user_email, now=resources.clock())
     assert told(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
 
 

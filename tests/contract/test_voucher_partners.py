@@ -62,7 +62,7 @@ async def test_partners_come_whole_with_their_users_oldest_first(
     for email, partner in (("zoe@zeta.example.com", zeta), ("Abe@zeta.example.com", zeta), ("ops@example.com", None)):
         await add_user(resources, tenant, email, partner_id=partner)
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.deactivate_user(work, email="abe@zeta.example.com")
+        await identity.deactivate_user(work, email="abe@zeta.example.com", now=resources.clock())
     answer = await client.get(PATH, headers=tenant.bearer)
     users = [
         {"email": "zoe@zeta.example.com", "isActive": True, "status": "Active"},

@@ -27,8 +27,9 @@ class Demonstration:
     loaded_at: datetime
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demonstration(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    """As it is loaded; what the tests of a module do with it is seen by them alone."""
     directory = tmp_path_factory.mktemp("demo")
     with migrated(cluster, "demo") as addresses:
         now = clock()

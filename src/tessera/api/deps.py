@@ -11,7 +11,8 @@ from fastapi import Depends, Request
 
 from tessera.api.reading import receive_body
 from tessera.identity import service as identity
-from tessera.identity.credentials import parse_key
+from tessera.identity.credentials import ApiKeyText, parse_key
+from tessera.identity.key_uses import KeyUses
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.identity.service import Credential, Subject
 from tessera.kit.batching import Batcher, Batchers
@@ -34,6 +35,7 @@ class Resources:
     redemptions: Batchers[UUID, RedemptionRequest, Answer]
     public_url: str | None
     schema_revision: str
+    key_uses: KeyUses
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ async def _calling(request: Request, credential: Credential, function_point: Fun
     await receive_body(request)
     async with resources.database.unit_of_work(credential.organization_id) as work:
         principal = await identity.identify(work, credential=credential, now=now)
+        if isinstance(credential, ApiKeyText):
+            resources.key_uses.note(credential.name, now=now)
         yield await _admitted(request, work, principal, function_point, now=now)
 
 

@@ -37,6 +37,9 @@ TAGS = [
     {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
     {"name": "Storefront", "description": "Codes at the moment of sale: what they give, and every reason why not."},
     {"name": "Management: catalog", "description": "What your organization sells: store exams and product bundles."},
+    {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
+    {"name": "Management: audit", "description": "Every change: who, when, before and after."},
+    {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},
     {
         "name": "Management: reports",
         "description": "What was redeemed and given, and how many vouchers there are; as JSON and as CSV.",

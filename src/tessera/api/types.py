@@ -84,7 +84,8 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401
     return value
 
 
-def _texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+def read_texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
+    """The texts of a JSON list."""
     if not isinstance(value, list):
         raise refuse("NotList", "must be a list of strings")
     return tuple(_text(item) for item in value)
@@ -139,7 +140,7 @@ def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
 
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[
-    tuple[str, ...], BeforeValidator(_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
+    tuple[str, ...], BeforeValidator(read_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
 ]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]

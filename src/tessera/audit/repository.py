@@ -1,18 +1,51 @@
 """Statements on the audit log of one tenant."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import Select, insert, select
 
 from tessera.audit import rules
-from tessera.audit.models import AuditEntry, AuditUnsealed
+from tessera.audit.models import AuditEntry, AuditSeal, AuditUnsealed
 from tessera.audit.rules import Change
-from tessera.kit.database import UnitOfWork
+from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
+from tessera.kit.pagination import Slice, fetch_slice
 
 # Each entry has thirteen parameters, and a statement at most 65,535.
 AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One change as the log has it; `position` is its place in the chain of seals, None while it waits for one."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor_id: UUID | None
+    actor_name: str
+    action: str
+    entity_kind: str
+    entity_id: UUID
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryFilter:
+    """Which entries; None does not filter, and times are a half-open period."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    actor_name: str | None = None
+    action: str | None = None
+    entity_kind: str | None = None
+    entity_id: UUID | None = None
 
 
 class AuditRepository:
@@ -31,6 +64,37 @@ class AuditRepository:
             entries = insert(AuditEntry).values(rows).cte("entries")
             await self._connection.execute(insert(AuditUnsealed).values(waiting).add_cte(entries))
 
+    async def find(self, entry_id: UUID) -> Entry | None:
+        """The entry with this id."""
+        row = (await self._connection.execute(self._select().where(AuditEntry.id == entry_id))).first()
+        return _entry(row) if row else None
+
+    async def list_slice(self, wanted: EntryFilter, *, after: str | None, size: int) -> Slice[Entry]:
+        """A part of the log, newest first."""
+        statement = self._select()
+        for field in ("actor_name", "action", "entity_kind", "entity_id"):
+            value = getattr(wanted, field)
+            if value is not None:
+                statement = statement.where(getattr(AuditEntry, field) == value)
+        if wanted.since is not None:
+            statement = statement.where(AuditEntry.at >= wanted.since)
+        if wanted.until is not None:
+            statement = statement.where(AuditEntry.at < wanted.until)
+        columns = AuditEntry.__table__.c
+        part = await fetch_slice(
+            self._connection, statement, order=[columns.at, columns.id], after=after, size=size, descending=True
+        )
+        return Slice([_entry(row) for row in part.items], part.cursor)
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        position = select(AuditSeal.position).where(
+            AuditSeal.organization_id == self._organization_id, AuditSeal.entry_id == AuditEntry.id
+        )
+        columns = [getattr(AuditEntry, name) for name in Entry.__dataclass_fields__ if name != "position"]
+        return select(*columns, position.correlate(AuditEntry).scalar_subquery().label("position")).where(
+            AuditEntry.organization_id == self._organization_id
+        )
+
     def _row(self, change: Change, *, now: datetime) -> dict[str, object]:
         return {
             "organization_id": self._organization_id,
@@ -45,3 +109,7 @@ class AuditRepository:
             "before": rules.recorded(change.before),
             "after": rules.recorded(change.after),
         }
+
+
+def _entry(row: AnyRow) -> Entry:
+    return Entry(**{name: getattr(row, name) for name in Entry.__dataclass_fields__})

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
-from tessera.audit.repository import AuditRepository
+from tessera.audit.repository import AuditRepository, Entry, EntryFilter
 from tessera.audit.rules import Action, Change
 from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import NotFound
+from tessera.kit.pagination import Slice
 
-__all__ = ["Action", "Change", "record", "record_all"]
+__all__ = ["Action", "Change", "Entry", "EntryFilter"]
 
 
 async def record(work: UnitOfWork, change: Change, *, now: datetime) -> None:
@@ -18,3 +21,16 @@ async def record(work: UnitOfWork, change: Change, *, now: datetime) -> None:
 async def record_all(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
     """Record many changes."""
     await AuditRepository(work).add(changes, now=now)
+
+
+async def get(work: UnitOfWork, entry_id: UUID) -> Entry:
+    """The entry with this id; raises NotFound."""
+    entry = await AuditRepository(work).find(entry_id)
+    if entry is None:
+        raise NotFound("There is no such entry.")
+    return entry
+
+
+async def list_slice(work: UnitOfWork, *, wanted: EntryFilter, after: str | None, size: int) -> Slice[Entry]:
+    """A part of the log, newest first; raises Invalid for a cursor of another list."""
+    return await AuditRepository(work).list_slice(wanted, after=after, size=size)

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from tessera.cli import failures, identity, ledger, purchases, serving
+from tessera.cli import access, audit, failures, identity, ledger, purchases, redemptions, reports, serving
 
 app = typer.Typer(
     name="tessera",
@@ -19,11 +19,15 @@ app.command("api")(serving.api)
 app.command("worker")(serving.worker)
 app.command("migrate")(serving.migrate)
 app.add_typer(serving.demo_commands, name="demo", help="The demonstration data.")
+app.add_typer(access.platform, name="platform", help="The platform, whose administrators manage all organizations.")
 app.add_typer(identity.organizations, name="organization", help="Organizations, each apart from all others.")
 app.add_typer(identity.users, name="user", help="People, who call with tokens that are issued to them.")
 app.add_typer(identity.clients, name="client", help="Machines, which fetch tokens with a ClientId and a secret.")
 app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
+app.add_typer(audit.commands, name="audit", help="Every change: who, when, before and after.")
 app.add_typer(purchases.commands, name="purchase", help="Voucher purchases that wait for their vouchers.")
+app.add_typer(redemptions.commands, name="redemption", help="Codes that were held or redeemed.")
+app.add_typer(reports.commands, name="report", help="What was redeemed and given, and how many vouchers there are.")
 app.add_typer(ledger.commands, name="ledger", help="The ledger of redemptions.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 

@@ -20,7 +20,7 @@ def lines(error: Exception) -> Iterator[str]:
     match error:
         case Invalid():
             for violation in error.violations:
-                yield f"{violation.field} {violation.message}"
+                yield f"{violation.field.replace('_', '-')} {violation.message}"
         case CannotMigrate() | CannotUse():
             yield f"cannot use the database: {error}"
         case _:

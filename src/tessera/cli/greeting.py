@@ -1,6 +1,6 @@
 """What `tessera serve` says when it is ready."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -8,9 +8,11 @@ import typer
 from tessera.demo.load import FILE_NAME, Credentials
 
 
-def show(base_url: str, directory: Path, credentials: Sequence[Credentials]) -> None:
-    """Where the docs page is and, with demonstration data, three requests to try."""
-    typer.echo(f"\nTessera serves on {base_url}\n  docs page  {base_url}/docs")
+def show(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
+    """Where the pages are, by their names, and, with demonstration data, three requests to try."""
+    typer.echo(f"\nTessera serves on {base_url}")
+    for name, path in pages.items():
+        typer.echo(f"  {name:10} {base_url}{path}")
     if not credentials:
         return
     demo = credentials[0]

@@ -66,7 +66,7 @@ def create_user(
     as_json: AsJson = False,
 ) -> None:
     """Create a user, who can call once a token is issued; a partner's user sees that partner's vouchers alone."""
-    rights = _parse_function_points(function_point)
+    rights = parse_function_points(function_point)
     names = (first_name, last_name)
 
     async def create(work: UnitOfWork) -> UUID:
@@ -82,7 +82,7 @@ def create_user(
 @users.command("deactivate")
 def deactivate_user(organization: OneOrganization, email: Email, as_json: AsJson = False) -> None:
     """Switch a user off, and with it all its tokens."""
-    in_organization(start(), organization, lambda work: identity.deactivate_user(work, email=email))
+    in_organization(start(), organization, lambda work: identity.deactivate_user(work, email=email, now=clock()))
     show(f"Deactivated the user {email}.", {"email": email, "isActive": False}, as_json=as_json)
 
 
@@ -91,7 +91,7 @@ def create_client(
     organization: OneOrganization, name: Name, function_point: FunctionPoints, as_json: AsJson = False
 ) -> None:
     """Create an API client, and show its secret once."""
-    rights = _parse_function_points(function_point)
+    rights = parse_function_points(function_point)
     client = in_organization(
         start(),
         organization,
@@ -104,7 +104,7 @@ def create_client(
 @clients.command("revoke")
 def revoke_client(organization: OneOrganization, client_id: Id, as_json: AsJson = False) -> None:
     """End a client, and every token that it fetched."""
-    uuid = _parse_id(client_id)
+    uuid = parse_id(client_id)
     now = clock()
     in_organization(start(), organization, lambda work: identity.revoke_client(work, client_id=uuid, now=now))
     show("Revoked the client.", {"id": uuid, "revokedAt": now}, as_json=as_json)
@@ -118,7 +118,7 @@ def create_key(
     as_json: AsJson = False,
 ) -> None:
     """Create an API key, and show it once."""
-    rights = _parse_function_points(function_point)
+    rights = parse_function_points(function_point)
     key = in_organization(
         start(),
         organization,
@@ -135,7 +135,7 @@ def rotate_key(
     as_json: AsJson = False,
 ) -> None:
     """Create a key in place of another one, and show it once."""
-    uuid = _parse_id(key_id)
+    uuid = parse_id(key_id)
     overlap = timedelta(hours=overlap_hours)
     key = in_organization(
         start(), organization, lambda work: identity.rotate_key(work, key_id=uuid, overlap=overlap, now=clock())
@@ -147,26 +147,10 @@ def rotate_key(
 @keys.command("revoke")
 def revoke_key(organization: OneOrganization, key_id: Id, as_json: AsJson = False) -> None:
     """End a key at once."""
-    uuid = _parse_id(key_id)
+    uuid = parse_id(key_id)
     now = clock()
     in_organization(start(), organization, lambda work: identity.revoke_key(work, key_id=uuid, now=now))
     show("Revoked the key.", {"id": uuid, "revokedAt": now}, as_json=as_json)
-
-
-@keys.command("list")
-def list_keys(organization: OneOrganization, as_json: AsJson = False) -> None:
-    """List the API keys without their secrets."""
-    rows = [
-        {
-            "id": row.id,
-            "name": row.name,
-            "createdAt": row.created_at,
-            "expiresAt": row.expires_at,
-            "revokedAt": row.revoked_at,
-        }
-        for row in in_organization(start(), organization, identity.list_keys)
-    ]
-    show_rows(rows, as_json=as_json, if_none="There are no keys yet.")
 
 
 @tokens.command("issue")
@@ -196,20 +180,22 @@ def issue_token(
 @tokens.command("revoke")
 def revoke_token(organization: OneOrganization, token_id: Id, as_json: AsJson = False) -> None:
     """End a token at once."""
-    uuid = _parse_id(token_id)
+    uuid = parse_id(token_id)
     now = clock()
     in_organization(start(), organization, lambda work: identity.revoke_token(work, token_id=uuid, now=now))
     show("Revoked the token.", {"id": uuid, "revokedAt": now}, as_json=as_json)
 
 
-def _parse_id(text: str) -> UUID:
+def parse_id(text: str) -> UUID:
+    """The id in an argument; raises Invalid."""
     try:
         return UUID(text)
     except ValueError:
         raise Invalid([Violation("Malformed", "ID", f"must be a UUID: {text}")]) from None
 
 
-def _parse_function_points(names: list[str]) -> list[FunctionPoint]:
+def parse_function_points(names: list[str]) -> list[FunctionPoint]:
+    """The rights in options; raises Invalid."""
     known = ", ".join(FunctionPoint)
     unknown = [name for name in names if name not in list(FunctionPoint)]
     if unknown:

@@ -1,6 +1,7 @@
 """Commands that run the server and its parts."""
 
 import asyncio
+import ipaddress
 import socket
 from typing import Annotated
 
@@ -35,6 +36,7 @@ def serve(demo: Demo = False) -> None:
     """
     # What HTTP needs takes longer to import than all else, and most commands need none of it.
     from tessera import main  # noqa: PLC0415
+    from tessera.demo.storefront import page  # noqa: PLC0415
 
     settings = start(needs_keys=True, settings=_with_key(configuration.load()) if demo else None)
     with _listening(settings) as listener, provision.database(settings) as addresses:
@@ -43,7 +45,11 @@ def serve(demo: Demo = False) -> None:
         base_url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
         credentials = asyncio.run(_load_demo(settings, addresses, base_url=base_url)) if demo else []
         app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
-        main.serve(app, listener, on_ready=lambda: greeting.show(base_url, settings.data_dir, credentials))
+        pages = {"docs page": "/docs"}
+        if credentials and answers_here_alone(settings, listener):
+            page.install(app, credentials[0])
+            pages["storefront"] = page.PATH
+        main.serve(app, listener, on_ready=lambda: greeting.show(base_url, pages, settings.data_dir, credentials))
 
 
 def api() -> None:
@@ -103,6 +109,11 @@ def _with_key(settings: Settings) -> Settings:
         return configuration.with_demo_key(settings)
     except OSError as error:
         raise CannotStart(f"cannot write to TESSERA_DATA_DIR ({settings.data_dir}): {error.strerror}") from error
+
+
+def answers_here_alone(settings: Settings, listener: socket.socket) -> bool:
+    """Whether this machine alone can ask the server; whoever is behind a proxy may be anybody."""
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback and not settings.trusted_proxies
 
 
 def _listening(settings: Settings) -> socket.socket:

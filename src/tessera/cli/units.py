@@ -4,6 +4,8 @@ import asyncio
 import getpass
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
@@ -26,6 +28,27 @@ def in_organization(settings: Settings, name_or_id: str, action: Action[Result])
         return await _act(database, await _find_organization(database, name_or_id), action)
 
     return _run(settings, find_and_act)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An organization, for commands that take more than one unit of work."""
+
+    database: Database
+    organization_id: UUID
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction there, attributed to whoever types."""
+        return self.database.unit_of_work(self.organization_id, actor=_whoever_types())
+
+
+def at_organization(settings: Settings, name_or_id: str, job: Callable[[Place], Awaitable[Result]]) -> Result:
+    """Do many things in the organization with this name (in any case) or id; raises NotFound."""
+
+    async def find_and_do(database: Database) -> Result:
+        return await job(Place(database, await _find_organization(database, name_or_id)))
+
+    return _run(settings, find_and_do)
 
 
 def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:

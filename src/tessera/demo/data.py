@@ -39,6 +39,20 @@ EXAMS = (
     ("SEC-200", "Security Practice", "320.00"),
 )
 
+# Codes that show a storefront what there is to see.
+SAMPLES = (
+    ("WELCOME", "takes a percentage off"),
+    ("PER10", "takes $10 off"),
+    ("GLOBAL5", "is good everywhere"),
+    ("SPRING-UNUSED", "is a voucher: it pays for all"),
+    ("MEMBERS", "is for ada@example.com"),
+    ("ONEEACH", "works once for each candidate"),
+    ("LASTONE", "is used up"),
+    ("ONHOLD", "is held by somebody"),
+    ("SPRING-RESERVED", "is a voucher that has been used"),
+    ("NEVERMORE", "breaks several rules"),
+)
+
 
 def store_exams() -> list[NewStoreExam]:
     """The exams on sale, new ids each time."""

@@ -126,7 +126,7 @@ async def _load_users(work: UnitOfWork, market: Market, *, now: datetime) -> Non
             partner_id=market.partners[partner],
             now=now,
         )
-    await identity.deactivate_user(work, email="linus@acme.example.com")
+    await identity.deactivate_user(work, now=now, email="linus@acme.example.com")
 
 
 def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:

@@ -35,6 +35,7 @@ class User(Base):
             ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
         ),
         Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
+        Index(None, "organization_id", "is_active", "id"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
@@ -79,6 +80,7 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    last_used_at: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=versions.FIRST)
 
 

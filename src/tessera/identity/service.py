@@ -8,20 +8,21 @@ from typing import Any
 from uuid import UUID
 
 from tessera.identity import credentials, rules
-from tessera.identity.credentials import CLIENT_PREFIX, ApiKeyText, CredentialName
-from tessera.identity.repository import Holder, IdentityRepository, NewCredential, NewUser
-from tessera.identity.rules import FunctionPoint, Principal
+from tessera.identity.clients import service as clients
+from tessera.identity.credentials import ApiKeyText, CredentialName
+from tessera.identity.errors import NameTaken
+from tessera.identity.keys import service as keys
+from tessera.identity.organizations import service as organizations
+from tessera.identity.repository import Holder, IdentityRepository
+from tessera.identity.rules import CredentialDraft, FunctionPoint, Principal, UserDraft
+from tessera.identity.tokens import service as tokens
+from tessera.identity.users import service as users
 from tessera.kit.database import UnitOfWork
-from tessera.kit.errors import Invalid, NotAuthenticated, NotFound, Violation
-from tessera.kit.identifiers import new_id
+from tessera.kit.errors import NotAuthenticated
 from tessera.kit.tokens import TokenSigner
+from tessera.kit.versions import Target
 
-
-class NameTaken(Invalid):
-    """Another one has this name."""
-
-    def __init__(self, field: str, name: str) -> None:
-        super().__init__([Violation("NameTaken", field, f"is taken: {name}")])
+__all__ = ["NameTaken"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +106,17 @@ def _principal(work: UnitOfWork, holder: Holder | None, *, now: datetime) -> Pri
     return Principal(work.organization_id, holder.actor, frozenset(holder.function_points), holder.partner_id)
 
 
-# Giving and taking
+# Giving and taking, by those who may give every right: the command line, and what sets an organization up.
 
 
 async def create_organization(work: UnitOfWork, *, name: str, now: datetime) -> UUID:
     """Create the organization to whose (new) id the unit of work is pinned; raises Invalid, NameTaken."""
-    _raise_if_any(rules.name_violations("name", name))
-    if not await IdentityRepository(work).add_organization(name=name, now=now):
-        raise NameTaken("name", name)
-    return work.organization_id
+    return (await organizations.create(work, name=name, now=now)).id
 
 
 async def list_organizations(work: UnitOfWork) -> Sequence[Any]:
     """Every organization with `id`, `name` and `is_active`, for a unit of work pinned to the platform."""
-    return await IdentityRepository(work).list_organizations()
+    return await organizations.list_all(work)
 
 
 async def create_user(
@@ -131,100 +129,64 @@ async def create_user(
     now: datetime,
 ) -> UUID:
     """Add a user with first and last name, a partner's if one is given; raises Invalid, NameTaken."""
-    violations = [*rules.name_violations("firstName", names[0]), *rules.name_violations("lastName", names[1])]
-    if not rules.is_email_address(email):
-        violations.insert(0, Violation("InvalidEmail", "email", f"is not a valid e-mail address: {email}"))
-    _raise_if_any(violations)
-    user = NewUser(new_id(), email, *names, sorted(set(function_points)), partner_id)
-    if not await IdentityRepository(work).add_user(user, now=now):
-        raise NameTaken("email", email)
-    return user.id
-
-
-async def deactivate_user(work: UnitOfWork, *, email: str) -> None:
-    """Switch a user off, and with it all its tokens; raises NotFound."""
-    repository = IdentityRepository(work)
-    await repository.deactivate_user(await _user_id(repository, email))
+    draft = UserDraft(
+        email=email,
+        first_name=names[0],
+        last_name=names[1],
+        function_points=tuple(function_points),
+        partner_id=partner_id,
+    )
+    return (await users.create(work, draft=draft, rights=None, now=now)).id
 
 
 async def create_client(
     work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
 ) -> ShownOnce:
     """Add an API client; raises Invalid, NameTaken."""
-    _raise_if_any(rules.name_violations("name", name))
-    secret = credentials.new_secret()
-    client = NewCredential(new_id(), name, credentials.digest_of(secret), sorted(set(function_points)))
-    if not await IdentityRepository(work).add_client(client, now=now):
-        raise NameTaken("name", name)
-    return ShownOnce(client.id, CredentialName(work.organization_id, client.id).text(CLIENT_PREFIX), secret)
-
-
-async def revoke_client(work: UnitOfWork, *, client_id: UUID, now: datetime) -> None:
-    """End a client and every token it fetched; raises NotFound."""
-    if not await IdentityRepository(work).revoke_client(client_id, now=now):
-        raise NotFound("There is no such client.")
+    draft = CredentialDraft(name=name, function_points=tuple(function_points))
+    client, secret = await clients.create(work, draft=draft, rights=None, now=now)
+    return ShownOnce(client.id, clients.client_id_of(work, client), secret)
 
 
 async def create_key(
     work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
 ) -> ShownOnce:
     """Add an API key; raises Invalid."""
-    _raise_if_any(rules.name_violations("name", name))
-    key_id = new_id()
-    text = credentials.new_key_text(CredentialName(work.organization_id, key_id))
-    key = NewCredential(key_id, name, credentials.digest_of(text), sorted(set(function_points)))
-    await IdentityRepository(work).add_key(key, now=now)
-    return ShownOnce(key_id, name, text)
+    draft = CredentialDraft(name=name, function_points=tuple(function_points))
+    key, text = await keys.create(work, draft=draft, rights=None, now=now)
+    return ShownOnce(key.id, name, text)
 
 
 async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now: datetime) -> ShownOnce:
     """A new key in place of an old one, which works on for `overlap`; raises NotFound."""
-    repository = IdentityRepository(work)
-    found = await repository.find_key(key_id)
-    if found is None or not rules.in_good_standing(found[0].standing, now=now):
-        raise NotFound("There is no such key, or it has ended.")
-    holder, name, _ = found
-    if not await repository.end_key(key_id, at=now + overlap, revoke=False):
-        raise NotFound("There is no such key, or it has ended.")
-    return await create_key(work, name=name, function_points=map(FunctionPoint, holder.function_points), now=now)
+    key, text = await keys.rotate(work, Target(key_id), overlap=overlap, rights=None, now=now)
+    return ShownOnce(key.id, key.name, text)
 
 
 async def revoke_key(work: UnitOfWork, *, key_id: UUID, now: datetime) -> None:
     """End a key at once; raises NotFound."""
-    if not await IdentityRepository(work).end_key(key_id, at=now, revoke=True):
-        raise NotFound("There is no such key, or it has ended.")
-
-
-async def list_keys(work: UnitOfWork) -> Sequence[Any]:
-    """The API keys without their secrets: `id`, `name`, `created_at`, `expires_at`, `revoked_at`."""
-    return await IdentityRepository(work).list_keys()
+    await keys.revoke(work, Target(key_id), now=now)
 
 
 async def issue_token(
     work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, now: datetime
 ) -> ShownOnce:
     """A long-lived Bearer token for one user (Pattern B); raises NotFound."""
-    repository = IdentityRepository(work)
-    token_id = new_id()
-    await repository.add_token(token_id, await _user_id(repository, email), now=now, expires_at=now + lifetime)
-    claims = {"org": str(work.organization_id), "kind": "token", "sub": str(token_id)}
-    return ShownOnce(token_id, email, signer.issue(claims, now=now, lifetime=lifetime))
+    token, text = await tokens.issue(work, signer=signer, email=email, lifetime=lifetime, rights=None, now=now)
+    return ShownOnce(token.id, email, text)
 
 
 async def revoke_token(work: UnitOfWork, *, token_id: UUID, now: datetime) -> None:
     """End a token at once; raises NotFound."""
-    if not await IdentityRepository(work).revoke_token(token_id, now=now):
-        raise NotFound("There is no such token, or it has ended.")
+    await tokens.revoke(work, Target(token_id), now=now)
 
 
-async def _user_id(repository: IdentityRepository, email: str) -> UUID:
-    user_id = await repository.find_user_id(email)
-    if user_id is None:
-        raise NotFound(f"There is no user {email}.")
-    return user_id
+async def deactivate_user(work: UnitOfWork, *, email: str, now: datetime) -> None:
+    """Switch a user off, and with it all its tokens; raises NotFound, WrongState."""
+    user = await users.get_by_email(work, email)
+    await users.deactivate(work, Target(user.id), now=now)
 
 
-def _raise_if_any(violations: Iterable[Violation]) -> None:
-    found = list(violations)
-    if found:
-        raise Invalid(found)
+async def revoke_client(work: UnitOfWork, *, client_id: UUID, now: datetime) -> None:
+    """End a client and every token it fetched; raises NotFound."""
+    await clients.revoke(work, Target(client_id), now=now)

@@ -78,6 +78,16 @@ class UnitOfWork:
         await self.connection.exec_driver_sql(f"SET LOCAL app.partner_id = '{partner_id}'")
         return replace(self, partner_id=partner_id)
 
+    @asynccontextmanager
+    async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
+        """A part of this transaction inside another organization; what raises in there ends the whole of it."""
+        await self._pin(organization_id)
+        yield replace(self, organization_id=organization_id)
+        await self._pin(self.organization_id)
+
+    async def _pin(self, organization_id: UUID) -> None:
+        await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
+
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection under this unit of work, for what must join its transaction."""
         return await _driver_of(self.connection)

@@ -74,6 +74,7 @@ async def fetch_slice(
     order: Sequence[ColumnElement[Any]],
     after: str | None,
     size: int,
+    descending: bool = False,
 ) -> Slice[AnyRow]:
     """The first `size` rows of `statement` behind the cursor `after`, in an order that ends with something unique.
 
@@ -83,9 +84,11 @@ async def fetch_slice(
     keys = [column.label(f"cursor_{number}") for number, column in enumerate(order)]
     if after is not None:
         place = cursors.decode(after, [column.type.python_type for column in order])
-        statement = statement.where(tuple_(*order) > tuple_(*place))
+        here, there = tuple_(*order), tuple_(*place)
+        statement = statement.where(here < there if descending else here > there)
     # One row more tells whether there is a next part.
-    found = (await connection.execute(statement.add_columns(*keys).order_by(*order).limit(_literal(size + 1)))).all()
+    ordered = statement.add_columns(*keys).order_by(*(key.desc() for key in order) if descending else order)
+    found = (await connection.execute(ordered.limit(_literal(size + 1)))).all()
     rows = found[:size]
     cursor = cursors.encode([getattr(rows[-1], key.name) for key in keys]) if len(found) > size else None
     return Slice(rows, cursor)

@@ -3,10 +3,12 @@
 import asyncio
 import hmac
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+from tessera.audit import service as audit
+from tessera.audit.service import Action, Change
 from tessera.catalog import service as catalog
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
@@ -70,6 +72,7 @@ async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> L
     code = _new_promo_code(draft, tuple(exam_id for exam_id, _ in named))
     if not await promo_codes.add(code, now=now):
         raise Invalid([_name_taken(code.name)])
+    await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=asdict(code)), now=now)
     listed = {field: getattr(code, field) for field in _LISTED_FIELDS if hasattr(code, field)}
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in named])
 

@@ -71,7 +71,7 @@ ROLLED_BY_DAY = """
     days as materialized (
         select key, redeemed, cancelled, discount from redemption_totals
         where organization_id = %(organization_id)s and dimension = %(dimension)s
-          and day >= %(first)s and day < least(%(end)s, %(mark)s)
+          and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
     ),
     rolled as (
         select key, {summed} from days where key > %(after)s group by key order by key limit {size}
@@ -83,7 +83,7 @@ ROLLED_BY_KEY = """
     rolled as (
         select key, {summed} from redemption_totals
         where organization_id = %(organization_id)s and dimension = %(dimension)s and key > %(after)s
-          and day + 0 >= %(first)s and day + 0 < least(%(end)s, %(mark)s)
+          and day + 0 >= %(first)s::date and day + 0 < least(%(end)s::date, %(mark)s::date)
         group by key order by key limit {size}
     )
 """
@@ -92,8 +92,8 @@ with {rolled},
     live as (
         select {key} as key, {counted} from redemption_ledger l
         where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
-          and l.at >= greatest(%(first)s, %(mark)s)::timestamp at time zone 'UTC'
-          and l.at < %(end)s::timestamp at time zone 'UTC' and {key} > %(after)s
+          and l.at >= greatest(%(first)s::date, %(mark)s::date)::timestamp at time zone 'UTC'
+          and l.at < %(end)s::date::timestamp at time zone 'UTC' and {key} > %(after)s
         group by 1 order by 1 limit {size}
     ),
     t as (
@@ -108,25 +108,25 @@ COUNT_ROLLED = f"""
 select count(*) as entries from (
     select from redemption_totals
     where organization_id = %(organization_id)s and dimension = %(dimension)s
-      and day >= %(first)s and day < least(%(end)s, %(mark)s)
+      and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
     limit {FEW + 1}
 ) as found
 """  # noqa: S608 - numbers of ours
 
 ROLL_UP = """
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
-select %(organization_id)s, keyed.dimension, keyed.key, %(day)s, {counted}
+select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {counted}
 from redemption_ledger l
 cross join lateral (values {keys}) as keyed (dimension, key)
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
-  and l.at >= %(day)s::timestamp at time zone 'UTC' and l.at < (%(day)s + 1)::timestamp at time zone 'UTC'
+  and l.at >= %(day)s::date::timestamp at time zone 'UTC' and l.at < (%(day)s::date + 1)::timestamp at time zone 'UTC'
 group by keyed.dimension, keyed.key
 """.format(counted=COUNTED, keys=", ".join(f"('{dimension}', {key})" for dimension, key in KEYS.items()))
 
 FIND_UNROLLED_DAY = """
 select (min(l.at) at time zone 'UTC')::date from redemption_ledger l
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
-  and l.at >= %(mark)s::timestamp at time zone 'UTC' and l.at < %(end)s::timestamp at time zone 'UTC'
+  and l.at >= %(mark)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
 """
 
 

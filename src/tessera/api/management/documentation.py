@@ -27,6 +27,11 @@ def shown(model: type[ResponseModel], example: Example) -> Responses:
     return {200: found, **problems.documented(401, 403, 404, 500, 503)}
 
 
+def unversioned(model: type[ResponseModel], example: Example) -> Responses:
+    """The answers of reading one thing that never changes."""
+    return {200: answer(model, "It.", example), **problems.documented(401, 403, 404, 500, 503)}
+
+
 def created(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str]) -> Responses:
     """The answers of making something; `broken` is a rule that may be broken: pointer, code and sentence."""
     made = answer(model, "It was created.", example, headers=versions.DOCUMENTED)

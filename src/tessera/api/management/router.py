@@ -5,7 +5,18 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from tessera.api.management import product_bundles, redemptions, reports, store_exams
+from tessera.api.management import (
+    audit_entries,
+    clients,
+    keys,
+    organizations,
+    product_bundles,
+    redemptions,
+    reports,
+    store_exams,
+    tokens,
+    users,
+)
 from tessera.api.types import RequestModel
 
 
@@ -20,7 +31,18 @@ class Resource(Protocol):
     def QUERIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
 
 
-RESOURCES: tuple[Resource, ...] = (store_exams, product_bundles, redemptions, reports)
+RESOURCES: tuple[Resource, ...] = (
+    store_exams,
+    product_bundles,
+    users,
+    clients,
+    keys,
+    tokens,
+    organizations,
+    redemptions,
+    reports,
+    audit_entries,
+)
 
 # Each resource says its whole path, which the log and the Idempotency-Key take from the route.
 router = APIRouter()

@@ -1,0 +1,132 @@
+"""Managing API clients: /management/v1/clients."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.deps import Caller
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.clients import (
+    CLIENT,
+    CLIENT_SECRET,
+    REQUEST,
+    ClientModel,
+    ClientQuery,
+    ClientRequest,
+    ClientSecretModel,
+    ClientSlice,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.identity.clients import service
+from tessera.identity.clients.service import ManagedClient
+from tessera.identity.rules import CredentialDraft
+
+router = APIRouter(prefix="/management/v1/clients", tags=["Management: access"])
+
+# What its bodies and its queries are read with.
+BODIES = (ClientRequest,)
+QUERIES = (ClientQuery,)
+ID = "apiClientId"
+SHOWN_ONCE = "clientSecret"
+BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be one of ManageOrganization, ...")
+
+
+@router.get(
+    "",
+    operation_id="listClients",
+    summary="List API clients",
+    responses=documentation.listed(ClientSlice, CLIENT),
+    openapi_extra=documentation.listing(ClientQuery),
+)
+async def list_clients(request: Request, caller: Manager) -> JsonAnswer:
+    """Your organization's API clients, oldest first, those that were ended included."""
+    _, place = read_slice(request, ClientQuery)
+    part = await service.list_slice(caller.work, **place)
+    return slice_answer(request, part, [_present(caller, client) for client in part.items])
+
+
+@router.post(
+    "",
+    operation_id="createClient",
+    summary="Create an API client",
+    status_code=201,
+    responses=documentation.created(ClientSecretModel, CLIENT_SECRET, broken=BAD_RIGHT),
+    openapi_extra=documentation.making(ClientRequest, REQUEST),
+)
+async def create_client(request: Request, caller: Manager) -> Response:
+    """Create an API client, and show its secret this once. Nobody can give a right that they lack."""
+    draft = CredentialDraft(**(await read_body(request, ClientRequest)).draft())
+
+    async def create() -> dict[str, Any]:
+        rights = caller.principal.function_points
+        client, secret = await service.create(caller.work, draft=draft, rights=rights, now=caller.now)
+        return _present(caller, client) | {SHOWN_ONCE: secret}
+
+    return await writing.once(request, caller, create, status=201, secret=SHOWN_ONCE)
+
+
+@router.get(
+    "/{apiClientId}",
+    operation_id="getClient",
+    summary="Show an API client",
+    responses=documentation.shown(ClientModel, CLIENT),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_client(request: Request, caller: Manager) -> JsonAnswer:
+    """One API client, with the `ETag` that a change needs."""
+    return writing.one(_present(caller, await service.get(caller.work, path_id(request, ID))))
+
+
+@router.post(
+    "/{apiClientId}/rotate-secret",
+    operation_id="rotateClientSecret",
+    summary="Give an API client another secret",
+    responses=documentation.changed(ClientSecretModel, CLIENT_SECRET | {"version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def rotate_client_secret(request: Request, caller: Manager) -> Response:
+    """Another secret in place of the old one, which ends at once; shown this once.
+
+    Tokens that were fetched before live on for their hour. The secret gives the client's rights, so you need them all.
+    """
+    target = versions.target(request, ID)
+
+    async def rotate() -> dict[str, Any]:
+        rights = caller.principal.function_points
+        client, secret = await service.rotate_secret(caller.work, target, rights=rights, now=caller.now)
+        return _present(caller, client) | {SHOWN_ONCE: secret}
+
+    return await writing.once(request, caller, rotate, secret=SHOWN_ONCE)
+
+
+@router.post(
+    "/{apiClientId}/revoke",
+    operation_id="revokeClient",
+    summary="End an API client",
+    responses=documentation.changed(ClientModel, CLIENT | {"version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def revoke_client(request: Request, caller: Manager) -> Response:
+    """End a client for ever, and every token that it fetched."""
+    target = versions.target(request, ID)
+
+    async def revoke() -> dict[str, Any]:
+        return _present(caller, await service.revoke(caller.work, target, now=caller.now))
+
+    return await writing.once(request, caller, revoke)
+
+
+def _present(caller: Caller, client: ManagedClient) -> dict[str, Any]:
+    return {
+        "id": client.id,
+        "clientId": service.client_id_of(caller.work, client),
+        "name": client.name,
+        "functionPoints": client.function_points,
+        "createdAt": client.created_at,
+        "revokedAt": client.revoked_at,
+        "version": client.version,
+    }

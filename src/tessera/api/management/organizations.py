@@ -1,0 +1,145 @@
+"""Managing organizations: /management/v1/organizations."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.deps import Caller
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import PlatformAdministrator
+from tessera.api.management.schemas.organizations import (
+    ORGANIZATION,
+    REQUEST,
+    OrganizationModel,
+    OrganizationQuery,
+    OrganizationRequest,
+    OrganizationSlice,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.identity.organizations import service
+from tessera.identity.organizations.service import ManagedOrganization
+from tessera.kit.errors import Invalid
+
+router = APIRouter(prefix="/management/v1/organizations", tags=["Management: organizations"])
+
+# What its bodies and its queries are read with.
+BODIES = (OrganizationRequest,)
+QUERIES = (OrganizationQuery,)
+ID = "organizationId"
+BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
+
+
+@router.get(
+    "",
+    operation_id="listOrganizations",
+    summary="List organizations",
+    responses=documentation.listed(OrganizationSlice, ORGANIZATION),
+    openapi_extra=documentation.listing(OrganizationQuery),
+)
+async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonAnswer:
+    """Every organization, oldest first; for administrators of the platform."""
+    _, place = read_slice(request, OrganizationQuery)
+    part = await service.list_slice(caller.work, **place)
+    return slice_answer(request, part, [_present(organization) for organization in part.items])
+
+
+@router.post(
+    "",
+    operation_id="createOrganization",
+    summary="Create an organization",
+    status_code=201,
+    responses=documentation.created(OrganizationModel, ORGANIZATION, broken=BAD_NAME),
+    openapi_extra=documentation.making(OrganizationRequest, REQUEST),
+)
+async def create_organization(request: Request, caller: PlatformAdministrator) -> Response:
+    """Create an organization, with nobody in it yet; for administrators of the platform."""
+    name = await _name(request)
+
+    async def create() -> dict[str, Any]:
+        return _present(await service.create_another(caller.work, name=name, now=caller.now))
+
+    return await writing.once(request, caller, create, status=201)
+
+
+@router.get(
+    "/{organizationId}",
+    operation_id="getOrganization",
+    summary="Show an organization",
+    responses=documentation.shown(OrganizationModel, ORGANIZATION),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonAnswer:
+    """One organization, with the `ETag` that a change needs; for administrators of the platform."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.put(
+    "/{organizationId}",
+    operation_id="renameOrganization",
+    summary="Rename an organization",
+    responses=documentation.changed(OrganizationModel, ORGANIZATION | {"version": 2}, broken=BAD_NAME),
+    openapi_extra=documentation.changing(ID, model=OrganizationRequest, example=REQUEST),
+)
+async def rename_organization(request: Request, caller: PlatformAdministrator) -> Response:
+    """Give an organization another name; for administrators of the platform."""
+    target = versions.target(request, ID)
+    name = await _name(request)
+
+    async def rename() -> dict[str, Any]:
+        return _present(await service.rename(caller.work, target, name=name, now=caller.now))
+
+    return await writing.once(request, caller, rename)
+
+
+@router.post(
+    "/{organizationId}/deactivate",
+    operation_id="deactivateOrganization",
+    summary="Switch an organization off",
+    responses=documentation.changed(OrganizationModel, ORGANIZATION | {"isActive": False, "version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def deactivate_organization(request: Request, caller: PlatformAdministrator) -> Response:
+    """Switch an organization off: nobody of it can call any more; for administrators of the platform."""
+    return await _move(request, caller, service.deactivate)
+
+
+@router.post(
+    "/{organizationId}/activate",
+    operation_id="activateOrganization",
+    summary="Switch an organization on again",
+    responses=documentation.changed(OrganizationModel, ORGANIZATION | {"version": 3}),
+    openapi_extra=documentation.changing(ID),
+)
+async def activate_organization(request: Request, caller: PlatformAdministrator) -> Response:
+    """Switch an organization on again; for administrators of the platform."""
+    return await _move(request, caller, service.activate)
+
+
+async def _move(request: Request, caller: Caller, move: Callable[..., Awaitable[ManagedOrganization]]) -> Response:
+    target = versions.target(request, ID)
+
+    async def moved() -> dict[str, Any]:
+        return _present(await move(caller.work, target, now=caller.now))
+
+    return await writing.once(request, caller, moved)
+
+
+async def _name(request: Request) -> str:
+    reading = await read_body(request, OrganizationRequest)
+    if reading.refused:
+        raise Invalid(reading.refused)
+    return str(reading.values["name"])
+
+
+def _present(organization: ManagedOrganization) -> dict[str, Any]:
+    return {
+        "id": organization.id,
+        "name": organization.name,
+        "isActive": organization.is_active,
+        "createdAt": organization.created_at,
+        "version": organization.version,
+    }

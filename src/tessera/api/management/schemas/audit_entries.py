@@ -1,0 +1,79 @@
+"""What the audit log's operations read and answer."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from tessera.api.slices import SliceQuery
+from tessera.api.types import Instant, ResponseModel, Text, Uuid
+
+
+class AuditEntryQuery(SliceQuery):
+    """Query of GET /management/v1/audit-entries."""
+
+    since: Instant | None = Field(
+        None, alias="since", description="Changes from then on.", examples=["2026-01-01T00:00:00Z"]
+    )
+    until: Instant | None = Field(
+        None, alias="until", description="Changes before then.", examples=["2026-02-01T00:00:00Z"]
+    )
+    actor_name: Text | None = Field(
+        None,
+        alias="actorName",
+        description="Changes by this one: a user's address, the name of a client, a key, a login or a job.",
+        examples=["ada@example.com"],
+    )
+    action: Text | None = Field(None, alias="action", description="Changes of this sort.", examples=["Updated"])
+    entity_kind: Text | None = Field(
+        None, alias="kind", description="Changes of things of this kind.", examples=["StoreExam"]
+    )
+    entity_id: Uuid | None = Field(
+        None,
+        alias="entityId",
+        description="Changes of this thing.",
+        examples=["01906a6e-0000-7000-8000-000000000001"],
+    )
+
+
+class AuditActorModel(ResponseModel):
+    """Who made a change."""
+
+    kind: str = Field(description="`User`, `ApiClient`, `ApiKey`, `CommandLine` or `Job`.")
+    id: UUID | None = Field(description="The caller's id; null for the command line and for jobs.")
+    name: str = Field(description="A user's address, the name of a client, a key, a login or a job.")
+
+
+class AuditEntryModel(ResponseModel):
+    """One change."""
+
+    id: UUID = Field(description="The entry's own id.")
+    at: datetime = Field(description="When, UTC.")
+    actor: AuditActorModel = Field(description="Who.")
+    action: str = Field(description="What was done: `Created`, `Updated`, `Archived` ...")
+    kind: str = Field(description="What kind of thing it was done to.")
+    entityId: UUID = Field(description="Which one.")
+    before: dict[str, Any] | None = Field(description="How it was, without secrets; null for what is new.")
+    after: dict[str, Any] | None = Field(description="How it was then, without secrets; null for what is gone.")
+    position: int | None = Field(description="Its place in the chain of seals; null for the seconds until it has one.")
+
+
+class AuditEntrySlice(ResponseModel):
+    """A part of the audit log."""
+
+    data: list[AuditEntryModel] = Field(description="Changes, newest first.")
+    nextLink: str | None = Field(description="The next part; null at the end.")
+
+
+AUDIT_ENTRY = {
+    "id": "01906a6e-0000-7000-8000-000000000009",
+    "at": "2026-01-01T00:00:00Z",
+    "actor": {"kind": "User", "id": "01906a6e-0000-7000-8000-000000000002", "name": "ada@example.com"},
+    "action": "Updated",
+    "kind": "StoreExam",
+    "entityId": "01906a6e-0000-7000-8000-000000000001",
+    "before": {"name": "Generative AI", "price": "135.00", "version": 1},
+    "after": {"name": "Generative AI Fundamentals", "price": "140.00", "version": 2},
+    "position": 42,
+}

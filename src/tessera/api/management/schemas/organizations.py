@@ -1,0 +1,46 @@
+"""What the management of organizations reads and answers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from tessera.api.slices import SliceQuery
+from tessera.api.types import RequestModel, ResponseModel, Text
+
+
+class OrganizationQuery(SliceQuery):
+    """Query of GET /management/v1/organizations."""
+
+
+class OrganizationRequest(RequestModel):
+    """Body of POST /management/v1/organizations, and of PUT to one of them."""
+
+    name: Text = Field(alias="name", description="What people call it, 1 to 200 characters, unique in any case.")
+
+
+class OrganizationModel(ResponseModel):
+    """An organization."""
+
+    id: UUID = Field(description="Its id.")
+    name: str = Field(description="What people call it.")
+    isActive: bool = Field(description="Whether anyone of it may call.")
+    createdAt: datetime = Field(description="When it was made, UTC.")
+    version: int = Field(description="Raised by each change; the `ETag` too.")
+
+
+class OrganizationSlice(ResponseModel):
+    """A part of the organizations."""
+
+    data: list[OrganizationModel] = Field(description="Organizations, oldest first.")
+    nextLink: str | None = Field(description="The next part; null at the end.")
+
+
+REQUEST = {"name": "Aurora Certification Board"}
+ORGANIZATION = {
+    "id": "01906a6e-0000-7000-8000-000000000001",
+    **REQUEST,
+    "isActive": True,
+    "createdAt": "2026-01-01T00:00:00Z",
+    "version": 1,
+}

@@ -1,0 +1,82 @@
+"""What the management of users reads and answers."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from tessera.api.management.schemas.rights import FunctionPoints
+from tessera.api.slices import SliceQuery
+from tessera.api.types import EmailText, Flag, RequestModel, ResponseModel, Text, Uuid
+
+
+class UserQuery(SliceQuery):
+    """Query of GET /management/v1/users."""
+
+    email: Text | None = Field(
+        None, alias="email", description="The user of this address, in any case.", examples=["ada@example.com"]
+    )
+    is_active: Flag | None = Field(None, alias="isActive", description="Whether they may call.", examples=["true"])
+    partner_id: Uuid | None = Field(
+        None,
+        alias="partnerId",
+        description="Those of this voucher partner.",
+        examples=["01906a6e-0000-7000-8000-000000000003"],
+    )
+
+
+class UserCreateRequest(RequestModel):
+    """Body of POST /management/v1/users."""
+
+    email: EmailText = Field(alias="email", description="The address, the user's own for ever.")
+    first_name: Text = Field(alias="firstName", description="1 to 200 characters.")
+    last_name: Text = Field(alias="lastName", description="1 to 200 characters.")
+    function_points: FunctionPoints = Field(alias="functionPoints", description="The rights; none that you lack.")
+
+
+class UserUpdateRequest(RequestModel):
+    """Body of PUT /management/v1/users/{userId}."""
+
+    first_name: Text = Field(alias="firstName", description="1 to 200 characters.")
+    last_name: Text = Field(alias="lastName", description="1 to 200 characters.")
+    function_points: FunctionPoints = Field(alias="functionPoints", description="The rights; no new one that you lack.")
+
+
+class UserModel(ResponseModel):
+    """A user."""
+
+    id: UUID = Field(description="The user's id.")
+    email: str = Field(description="The address.")
+    firstName: str = Field(description="The first name.")
+    lastName: str = Field(description="The last name.")
+    functionPoints: list[str] = Field(description="The rights, by name.")
+    partnerId: UUID | None = Field(
+        description="The voucher partner that the user belongs to; null for your own people."
+    )
+    isActive: bool = Field(description="Whether the user may call.")
+    createdAt: datetime = Field(description="When the user was made, UTC.")
+    version: int = Field(description="Raised by each change; the `ETag` too.")
+
+
+class UserSlice(ResponseModel):
+    """A part of the users."""
+
+    data: list[UserModel] = Field(description="Users, oldest first.")
+    nextLink: str | None = Field(description="The next part; null at the end.")
+
+
+CREATE = {
+    "email": "ada@example.com",
+    "firstName": "Ada",
+    "lastName": "Byron",
+    "functionPoints": ["PartnerManagePromoCodes", "PartnerManageVouchers"],
+}
+UPDATE = {"firstName": "Ada", "lastName": "Lovelace", "functionPoints": ["PartnerManageVouchers"]}
+USER = {
+    "id": "01906a6e-0000-7000-8000-000000000001",
+    **CREATE,
+    "partnerId": "01906a6e-0000-7000-8000-000000000003",
+    "isActive": True,
+    "createdAt": "2026-01-01T00:00:00Z",
+    "version": 1,
+}

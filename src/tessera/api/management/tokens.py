@@ -1,0 +1,119 @@
+"""Managing long-lived tokens: /management/v1/tokens."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import problems, versions
+from tessera.api.answers import JsonAnswer
+from tessera.api.deps import resources_of
+from tessera.api.management import documentation, writing
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.tokens import (
+    REQUEST,
+    TOKEN,
+    TOKEN_SECRET,
+    TokenModel,
+    TokenQuery,
+    TokenRequest,
+    TokenSecretModel,
+    TokenSlice,
+)
+from tessera.api.reading import path_id, read_body
+from tessera.api.slices import read_slice, slice_answer
+from tessera.identity.rules import lifetime_of
+from tessera.identity.tokens import service
+from tessera.identity.tokens.service import ManagedToken
+from tessera.kit.errors import Invalid
+
+router = APIRouter(prefix="/management/v1/tokens", tags=["Management: access"])
+
+# What its bodies and its queries are read with.
+BODIES = (TokenRequest,)
+QUERIES = (TokenQuery,)
+ID = "tokenId"
+SHOWN_ONCE = "token"
+BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
+
+
+@router.get(
+    "",
+    operation_id="listTokens",
+    summary="List long-lived tokens",
+    responses=documentation.listed(TokenSlice, TOKEN),
+    openapi_extra=documentation.listing(TokenQuery),
+)
+async def list_tokens(request: Request, caller: Manager) -> JsonAnswer:
+    """The long-lived tokens of your organization's users, oldest first, those that have ended included."""
+    wanted, place = read_slice(request, TokenQuery)
+    part = await service.list_slice(caller.work, user_id=wanted.get("user_id"), **place)
+    return slice_answer(request, part, [_present(token) for token in part.items])
+
+
+@router.post(
+    "",
+    operation_id="issueToken",
+    summary="Issue a long-lived token",
+    status_code=201,
+    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_DAYS) | problems.documented(404),
+    openapi_extra=documentation.making(TokenRequest, REQUEST),
+)
+async def issue_token(request: Request, caller: Manager) -> Response:
+    """Issue a Bearer token to a user, and show it this once.
+
+    The token gives the user's rights, so you need them all.
+    """
+    reading = await read_body(request, TokenRequest)
+    if reading.refused:
+        raise Invalid(reading.refused)
+    email, lifetime = reading.values["email"], lifetime_of(reading.values["days"])
+
+    async def issue() -> dict[str, Any]:
+        signer, rights = resources_of(request).signer, caller.principal.function_points
+        token, text = await service.issue(
+            caller.work, signer=signer, email=email, lifetime=lifetime, rights=rights, now=caller.now
+        )
+        return _present(token) | {SHOWN_ONCE: text}
+
+    return await writing.once(request, caller, issue, status=201, secret=SHOWN_ONCE)
+
+
+@router.get(
+    "/{tokenId}",
+    operation_id="getToken",
+    summary="Show a long-lived token",
+    responses=documentation.shown(TokenModel, TOKEN),
+    openapi_extra=documentation.reading(ID),
+)
+async def get_token(request: Request, caller: Manager) -> JsonAnswer:
+    """One token, without its text, with the `ETag` that a change needs."""
+    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+
+
+@router.post(
+    "/{tokenId}/revoke",
+    operation_id="revokeToken",
+    summary="End a long-lived token",
+    responses=documentation.changed(TokenModel, TOKEN | {"version": 2}),
+    openapi_extra=documentation.changing(ID),
+)
+async def revoke_token(request: Request, caller: Manager) -> Response:
+    """End a token at once."""
+    target = versions.target(request, ID)
+
+    async def revoke() -> dict[str, Any]:
+        return _present(await service.revoke(caller.work, target, now=caller.now))
+
+    return await writing.once(request, caller, revoke)
+
+
+def _present(token: ManagedToken) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "userId": token.user_id,
+        "email": token.email,
+        "createdAt": token.created_at,
+        "expiresAt": token.expires_at,
+        "revokedAt": token.revoked_at,
+        "version": token.version,
+    }

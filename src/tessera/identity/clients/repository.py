@@ -1,0 +1,87 @@
+"""Statements on the API clients of one tenant."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tessera.identity.models import ApiClient
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedClient:
+    """An API client with its rights, its standing and its version."""
+
+    id: UUID
+    name: str
+    function_points: tuple[str, ...]
+    created_at: datetime
+    revoked_at: datetime | None
+    version: int
+
+
+_COLUMNS = [getattr(ApiClient, name) for name in ManagedClient.__dataclass_fields__]
+
+
+class ClientRepository:
+    """The API clients of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def add(self, client: ManagedClient, *, digest: bytes) -> bool:
+        """Add a client by the digest of its secret; False if the name is taken."""
+        statement = (
+            upsert(ApiClient)
+            .values(
+                organization_id=self._organization_id,
+                secret_digest=digest,
+                **asdict(client) | {"function_points": list(client.function_points)},
+            )
+            .on_conflict_do_nothing(constraint="api_clients_organization_id_name_key")
+            .returning(ApiClient.id)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def find(self, client_id: UUID) -> ManagedClient | None:
+        """The client with this id."""
+        return await self._first(self._select().where(ApiClient.id == client_id))
+
+    async def lock(self, client_id: UUID) -> ManagedClient | None:
+        """The client with this id, which nobody else changes until the end of the transaction."""
+        return await self._first(self._select().where(ApiClient.id == client_id).with_for_update())
+
+    async def list_slice(self, *, after: str | None, size: int) -> Slice[ManagedClient]:
+        """A part of the clients, oldest first."""
+        order = [ApiClient.__table__.c.id]
+        part = await fetch_slice(self._connection, self._select(), order=order, after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+    async def change(self, client: ManagedClient, *, digest: bytes | None = None) -> None:
+        """Write what has changed of a locked client, and another secret's digest if there is one."""
+        values: dict[str, Any] = {"revoked_at": client.revoked_at, "version": client.version}
+        if digest is not None:
+            values["secret_digest"] = digest
+        await self._connection.execute(
+            update(ApiClient)
+            .where(ApiClient.organization_id == self._organization_id, ApiClient.id == client.id)
+            .values(values)
+        )
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        return select(*_COLUMNS).where(ApiClient.organization_id == self._organization_id)
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedClient | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+
+def _managed(row: AnyRow) -> ManagedClient:
+    values = {name: getattr(row, name) for name in ManagedClient.__dataclass_fields__}
+    return ManagedClient(**values | {"function_points": tuple(row.function_points)})

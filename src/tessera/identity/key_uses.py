@@ -1,0 +1,70 @@
+"""When keys were last used: collected in the process, and written now and then, never in the way of a request."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from tessera.identity.credentials import CredentialName
+from tessera.identity.keys import service
+from tessera.kit.database import Database
+from tessera.kit.errors import DatabaseUnavailable
+
+# A key's use is written at most this often, however many processes serve it.
+PAUSE = timedelta(minutes=5)
+FLUSH_SECONDS = 30
+
+log = structlog.get_logger(__name__)
+
+
+class KeyUses:
+    """The uses that one process has seen and not written yet; a crash loses them, which costs minutes of exactness."""
+
+    def __init__(self) -> None:
+        self._seen: dict[CredentialName, datetime] = {}
+        self._written: dict[CredentialName, datetime] = {}
+
+    def note(self, key: CredentialName, *, now: datetime) -> None:
+        """Remember that a key was used, of one whose secret was right."""
+        written = self._written.get(key)
+        if written is None or now - written >= PAUSE:
+            self._seen[key] = now
+
+    async def flush(self, database: Database) -> None:
+        """Write what was seen, an organization at a time; raises DatabaseUnavailable, and then it is seen still."""
+        by_organization: dict[UUID, dict[UUID, datetime]] = defaultdict(dict)
+        for key, at in self._seen.items():
+            by_organization[key.organization_id][key.id] = at
+        for organization_id, uses in by_organization.items():
+            async with database.unit_of_work(organization_id) as work:
+                await service.note_uses(work, uses, pause=PAUSE)
+            for key_id, at in uses.items():
+                name = CredentialName(organization_id, key_id)
+                self._written[name] = at
+                self._seen.pop(name, None)
+
+    @asynccontextmanager
+    async def flushing(self, database: Database) -> AsyncIterator[None]:
+        """Write every half minute while the block runs, and once at its end."""
+        task = asyncio.create_task(self._keep_flushing(database))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+            await self._flush_or_warn(database)
+
+    async def _keep_flushing(self, database: Database) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self._flush_or_warn(database)
+
+    async def _flush_or_warn(self, database: Database) -> None:
+        try:
+            await self.flush(database)
+        except DatabaseUnavailable as error:
+            log.warning("uses of keys not written", error=str(error))

@@ -1,0 +1,92 @@
+"""Statements on the API keys of one tenant."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, insert, or_, select, update
+
+from tessera.identity.models import ApiKey
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedKey:
+    """An API key with its rights, its standing and its version."""
+
+    id: UUID
+    name: str
+    function_points: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+    version: int
+
+
+_COLUMNS = [getattr(ApiKey, name) for name in ManagedKey.__dataclass_fields__]
+
+
+class KeyRepository:
+    """The API keys of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def add(self, key: ManagedKey, *, digest: bytes) -> None:
+        """Add a key by the digest of its text."""
+        values = asdict(key) | {"function_points": list(key.function_points)}
+        await self._connection.execute(
+            insert(ApiKey).values(organization_id=self._organization_id, key_digest=digest, **values)
+        )
+
+    async def find(self, key_id: UUID) -> ManagedKey | None:
+        """The key with this id."""
+        return await self._first(self._select().where(ApiKey.id == key_id))
+
+    async def lock(self, key_id: UUID) -> ManagedKey | None:
+        """The key with this id, which nobody else changes until the end of the transaction."""
+        return await self._first(self._select().where(ApiKey.id == key_id).with_for_update())
+
+    async def list_slice(self, *, after: str | None, size: int) -> Slice[ManagedKey]:
+        """A part of the keys, oldest first."""
+        order = [ApiKey.__table__.c.id]
+        part = await fetch_slice(self._connection, self._select(), order=order, after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+    async def change(self, key: ManagedKey) -> None:
+        """Write what has changed of a locked key."""
+        await self._connection.execute(
+            update(ApiKey)
+            .where(ApiKey.organization_id == self._organization_id, ApiKey.id == key.id)
+            .values(expires_at=key.expires_at, revoked_at=key.revoked_at, version=key.version)
+        )
+
+    async def set_last_used(self, uses: Mapping[UUID, datetime], *, pause: timedelta) -> None:
+        """Note when keys were used, unless it was noted so recently that another process has done it."""
+        for key_id, at in sorted(uses.items()):
+            await self._connection.execute(
+                update(ApiKey)
+                .where(
+                    ApiKey.organization_id == self._organization_id,
+                    ApiKey.id == key_id,
+                    or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= at - pause),
+                )
+                .values(last_used_at=at)
+            )
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        return select(*_COLUMNS).where(ApiKey.organization_id == self._organization_id)
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedKey | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+
+def _managed(row: AnyRow) -> ManagedKey:
+    values = {name: getattr(row, name) for name in ManagedKey.__dataclass_fields__}
+    return ManagedKey(**values | {"function_points": tuple(row.function_points)})

@@ -1,0 +1,95 @@
+"""Statements on organizations, each from within itself, and on all of them for the platform."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, column, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+
+from tessera.identity.errors import NameTaken
+from tessera.identity.models import Organization
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedOrganization:
+    """An organization with its standing and its version."""
+
+    id: UUID
+    name: str
+    is_active: bool
+    created_at: datetime
+    version: int
+
+
+_FIELDS = tuple(ManagedOrganization.__dataclass_fields__)
+
+
+class OrganizationRepository:
+    """The organization that the unit of work is pinned to, and all of them where that is the platform."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def add(self, organization: ManagedOrganization) -> bool:
+        """Add the pinned organization itself; False if the name is taken."""
+        statement = (
+            upsert(Organization)
+            .values(**asdict(organization))
+            .on_conflict_do_nothing(constraint="organizations_name_key_key")
+            .returning(Organization.id)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def lock(self) -> ManagedOrganization | None:
+        """The pinned organization itself, which nobody else changes until the end of the transaction."""
+        statement = select(Organization).where(Organization.id == self._organization_id).with_for_update()
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+    async def change(self, organization: ManagedOrganization) -> None:
+        """Write what has changed of the locked, pinned organization; raises NameTaken."""
+        statement = (
+            update(Organization)
+            .where(Organization.id == self._organization_id)
+            .values(name=organization.name, is_active=organization.is_active, version=organization.version)
+        )
+        try:
+            await self._connection.execute(statement)
+        except IntegrityError as error:
+            if getattr(getattr(error.orig, "diag", None), "constraint_name", None) != "organizations_name_key_key":
+                raise
+            raise NameTaken("name", organization.name) from error
+
+    async def find_any(self, organization_id: UUID) -> ManagedOrganization | None:
+        """The organization with this id; None unless the platform itself is pinned."""
+        statement, own_id = _all()
+        row = (await self._connection.execute(statement.where(own_id == organization_id))).first()
+        return _managed(row) if row else None
+
+    async def list_all(self) -> Sequence[AnyRow]:
+        """Every organization; none unless the platform itself is pinned."""
+        return (await self._connection.execute(_all()[0])).all()
+
+    async def list_slice(self, *, after: str | None, size: int) -> Slice[ManagedOrganization]:
+        """A part of all organizations, oldest first; empty unless the platform itself is pinned."""
+        statement, own_id = _all()
+        part = await fetch_slice(self._connection, statement, order=[own_id], after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+
+def _all() -> tuple[Select[*tuple[Any, ...]], Any]:
+    listed = func.list_organizations().table_valued(
+        *(column(each.name, each.type) for each in Organization.__table__.columns)
+    )
+    return select(*(listed.c[name] for name in _FIELDS)), listed.c.id
+
+
+def _managed(row: AnyRow) -> ManagedOrganization:
+    return ManagedOrganization(**{name: getattr(row, name) for name in _FIELDS})

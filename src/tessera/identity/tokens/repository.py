@@ -1,0 +1,89 @@
+"""Statements on the long-lived tokens of one tenant."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, and_, insert, select, update
+
+from tessera.identity.models import IssuedToken, User
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedToken:
+    """A long-lived Bearer token: whose it is and how it stands, never the token."""
+
+    id: UUID
+    user_id: UUID
+    email: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    version: int
+
+
+class TokenRepository:
+    """The long-lived tokens of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def add(self, token: ManagedToken) -> None:
+        """Record a token that is issued."""
+        await self._connection.execute(
+            insert(IssuedToken).values(
+                organization_id=self._organization_id,
+                id=token.id,
+                user_id=token.user_id,
+                created_at=token.created_at,
+                expires_at=token.expires_at,
+                version=token.version,
+            )
+        )
+
+    async def find(self, token_id: UUID) -> ManagedToken | None:
+        """The token with this id."""
+        return await self._first(self._select().where(IssuedToken.id == token_id))
+
+    async def lock(self, token_id: UUID) -> ManagedToken | None:
+        """The token with this id, which nobody else changes until the end of the transaction."""
+        statement = self._select().where(IssuedToken.id == token_id)
+        return await self._first(statement.with_for_update(of=IssuedToken))
+
+    async def list_slice(self, user_id: UUID | None, *, after: str | None, size: int) -> Slice[ManagedToken]:
+        """A part of the tokens, of one user if it is named, oldest first."""
+        statement = self._select()
+        if user_id is not None:
+            statement = statement.where(IssuedToken.user_id == user_id)
+        order = [IssuedToken.__table__.c.id]
+        part = await fetch_slice(self._connection, statement, order=order, after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+    async def change(self, token: ManagedToken) -> None:
+        """Write what has changed of a locked token."""
+        await self._connection.execute(
+            update(IssuedToken)
+            .where(IssuedToken.organization_id == self._organization_id, IssuedToken.id == token.id)
+            .values(revoked_at=token.revoked_at, version=token.version)
+        )
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        own = [getattr(IssuedToken, name) for name in ManagedToken.__dataclass_fields__ if name != "email"]
+        of_user = and_(User.organization_id == IssuedToken.organization_id, User.id == IssuedToken.user_id)
+        return (
+            select(*own, User.email)
+            .join_from(IssuedToken, User, of_user)
+            .where(IssuedToken.organization_id == self._organization_id)
+        )
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedToken | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+
+def _managed(row: AnyRow) -> ManagedToken:
+    return ManagedToken(**{name: getattr(row, name) for name in ManagedToken.__dataclass_fields__})

@@ -1,0 +1,112 @@
+"""Statements on the users of one tenant."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tessera.identity.models import User
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.text import key_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedUser:
+    """A user with its rights, its standing and its version."""
+
+    id: UUID
+    email: str
+    first_name: str
+    last_name: str
+    function_points: tuple[str, ...]
+    partner_id: UUID | None
+    is_active: bool
+    created_at: datetime
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserFilter:
+    """Which users; None does not filter."""
+
+    email: str | None = None
+    is_active: bool | None = None
+    partner_id: UUID | None = None
+
+
+_COLUMNS = [getattr(User, name) for name in ManagedUser.__dataclass_fields__]
+
+
+class UserRepository:
+    """The users of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def add(self, user: ManagedUser) -> bool:
+        """Add a user; False if the e-mail address is taken."""
+        statement = (
+            upsert(User)
+            .values(
+                organization_id=self._organization_id,
+                **asdict(user) | {"function_points": list(user.function_points)},
+            )
+            .on_conflict_do_nothing(constraint="users_organization_id_email_key_key")
+            .returning(User.id)
+        )
+        return (await self._connection.execute(statement)).first() is not None
+
+    async def find(self, user_id: UUID) -> ManagedUser | None:
+        """The user with this id."""
+        return await self._first(self._select().where(User.id == user_id))
+
+    async def find_by_email(self, email: str) -> ManagedUser | None:
+        """The user with this address, in any case."""
+        return await self._first(self._select().where(User.email_key == key_of(email)))
+
+    async def lock(self, user_id: UUID) -> ManagedUser | None:
+        """The user with this id, which nobody else changes until the end of the transaction."""
+        return await self._first(self._select().where(User.id == user_id).with_for_update())
+
+    async def list_slice(self, wanted: UserFilter, *, after: str | None, size: int) -> Slice[ManagedUser]:
+        """A part of the users, oldest first."""
+        statement = self._select()
+        if wanted.email is not None:
+            statement = statement.where(User.email_key == key_of(wanted.email))
+        if wanted.is_active is not None:
+            statement = statement.where(User.is_active.is_(wanted.is_active))
+        if wanted.partner_id is not None:
+            statement = statement.where(User.partner_id == wanted.partner_id)
+        part = await fetch_slice(self._connection, statement, order=[User.__table__.c.id], after=after, size=size)
+        return Slice([_managed(row) for row in part.items], part.cursor)
+
+    async def change(self, user: ManagedUser) -> None:
+        """Write what has changed of a locked user."""
+        await self._connection.execute(
+            update(User)
+            .where(User.organization_id == self._organization_id, User.id == user.id)
+            .values(
+                first_name=user.first_name,
+                last_name=user.last_name,
+                function_points=list(user.function_points),
+                is_active=user.is_active,
+                version=user.version,
+            )
+        )
+
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        return select(*_COLUMNS).where(User.organization_id == self._organization_id)
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedUser | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
+
+
+def _managed(row: AnyRow) -> ManagedUser:
+    values = {name: getattr(row, name) for name in ManagedUser.__dataclass_fields__}
+    return ManagedUser(**values | {"function_points": tuple(row.function_points)})

@@ -1,0 +1,66 @@
+"""Pages in a real browser, with no other host to be reached."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import ConsoleMessage, Page, Route
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed, in which pages are tried out")
+
+
+@dataclass
+class Visit:
+    """A page in a browser, with every request to another host and every complaint of the browser."""
+
+    page: Page
+    elsewhere: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+
+AnyVisit = TypeVar("AnyVisit", bound=Visit)
+
+
+@asynccontextmanager
+async def visiting(kind: type[AnyVisit], page: Page, url: str) -> AsyncIterator[AnyVisit]:
+    """A visit to the server at `url`; at its end the browser must have complained of what was expected alone."""
+    visit = kind(page)
+    await _watch(visit, url)
+    yield visit
+    await page.close()
+    assert (visit.elsewhere, visit.complaints) == ([], visit.expected)
+
+
+async def _watch(visit: Visit, url: str) -> None:
+    async def only_here(route: Route) -> None:
+        asked = route.request.url
+        if urlsplit(asked).netloc == urlsplit(url).netloc:
+            await route.continue_(url=asked.replace(f"{url}/behind-a-proxy/", f"{url}/"))
+        else:
+            visit.elsewhere.append(asked)
+            await route.abort()
+
+    def hear(message: ConsoleMessage) -> None:
+        # Violations of the Content-Security-Policy are errors on the console, too.
+        if message.type in ("error", "warning"):
+            visit.complaints.append(message.text)
+
+    await visit.page.route("**/*", only_here)
+    visit.page.on("console", hear)
+    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))

@@ -1,0 +1,195 @@
+"""The chain of seals: complete whatever the order of commits, whole whatever is killed, and broken by any tampering."""
+
+import asyncio
+import random
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import errors
+from tests.conftest import NOW
+from tests.factories import Tenant
+
+from tessera.api.deps import Resources
+from tessera.audit import service as audit
+from tessera.audit.seals import service as seals
+from tessera.audit.seals.service import Verdict
+from tessera.audit.service import Change
+from tessera.kit.database import Database
+from tessera.kit.errors import DatabaseUnavailable
+from tessera.kit.identifiers import new_id
+from tessera.provision import Addresses
+
+MOST = "organization_id = %(tenant)s and position = 3"
+ENTRY = "(select entry_id from audit_seals where organization_id = %(tenant)s and position = {})"
+ITS = f"organization_id = %(tenant)s and id = {ENTRY.format(3)}"
+
+
+async def seal_all(database: Database, tenant: Tenant) -> int:
+    async with database.unit_of_work(tenant.id) as work:
+        return await seals.seal(work, now=NOW)
+
+
+async def verdict(database: Database, tenant: Tenant, **noted: Any) -> Verdict:
+    async with database.unit_of_work(tenant.id) as work:
+        return await seals.verify(work, **noted)
+
+
+async def change(database: Database, tenant: Tenant, count: int = 1) -> None:
+    changes = [Change(action="Updated", kind="Thing", id=new_id(), after={"n": n}) for n in range(count)]
+    async with database.unit_of_work(tenant.id) as work:
+        await audit.record_all(work, changes, now=NOW)
+
+
+@pytest.fixture
+async def sealed(resources: Resources, tenant: Tenant) -> Tenant:
+    """A tenant with its first changes and five more under seal."""
+    await change(resources.database, tenant, 5)
+    assert await seal_all(resources.database, tenant) >= 5
+    return tenant
+
+
+def count(superuser: psycopg.Connection, tenant: Tenant, table: str) -> int:
+    row = superuser.execute(f"select count(*) from {table} where organization_id = %s", [tenant.id]).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def test_every_change_is_sealed_once(resources: Resources, sealed: Tenant, superuser: psycopg.Connection) -> None:
+    entries = count(superuser, sealed, "audit_entries")
+    assert (count(superuser, sealed, "audit_seals"), count(superuser, sealed, "audit_unsealed")) == (entries, 0)
+    assert await seal_all(resources.database, sealed) == 0
+    found = await verdict(resources.database, sealed)
+    assert (found.findings, found.head.position) == ([], entries)
+
+
+async def test_what_is_committed_late_is_sealed_late(resources: Resources, tenant: Tenant) -> None:
+    database = resources.database
+    await seal_all(database, tenant)
+    before = (await verdict(database, tenant)).head.position
+    async with database.unit_of_work(tenant.id) as slow:
+        await audit.record(slow, Change(action="Updated", kind="Slow", id=new_id()), now=NOW)
+        await change(database, tenant, 2)  # later ids, committed first
+        assert await seal_all(database, tenant) == 2
+    assert await seal_all(database, tenant) == 1
+    found = await verdict(database, tenant)
+    assert (found.findings, found.head.position) == ([], before + 3)
+
+
+async def test_a_change_that_is_rolled_back_leaves_no_entry(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    before = count(superuser, tenant, "audit_entries")
+
+    async def fail() -> None:
+        async with resources.database.unit_of_work(tenant.id) as work:
+            await audit.record(work, Change(action="Updated", kind="Thing", id=new_id()), now=NOW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert count(superuser, tenant, "audit_entries") == before
+
+
+async def test_two_who_seal_at_once_seal_once(resources: Resources, tenant: Tenant) -> None:
+    await change(resources.database, tenant, 50)
+    sealed = await asyncio.gather(*(seal_all(resources.database, tenant) for _ in range(5)))
+    assert sum(count > 0 for count in sealed) == 1
+    assert (await verdict(resources.database, tenant)).findings == []
+
+
+async def test_sealing_that_is_killed_leaves_a_sound_chain(
+    resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    await change(resources.database, tenant, 3000)
+    chance = random.Random(7)
+    sealer = Database(addresses.application, pool_size=1)
+    for _ in range(12):
+        async with sealer.unit_of_work(tenant.id) as work:
+            row = (await work.connection.exec_driver_sql("select pg_backend_pid()")).one()
+        sealing = asyncio.create_task(seal_all(sealer, tenant))
+        await asyncio.sleep(chance.uniform(0.0, 0.06))
+        superuser.execute("select pg_terminate_backend(%s)", [row[0]])
+        await asyncio.wait({sealing})
+        assert sealing.exception() is None or isinstance(sealing.exception(), DatabaseUnavailable)
+        assert (await verdict(resources.database, tenant)).findings == []
+    await sealer.close()
+    while await seal_all(resources.database, tenant):
+        pass
+    found = await verdict(resources.database, tenant)
+    assert (found.findings, found.head.position) == ([], count(superuser, tenant, "audit_entries"))
+
+
+@pytest.mark.parametrize(
+    ("tampering", "flaws"),
+    [
+        (f"update audit_entries set after = '{{}}' where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set before = '{{}}' where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set at = at + interval '1 microsecond' where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set actor_name = 'eve' where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set actor_id = gen_random_uuid() where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set entity_id = gen_random_uuid() where {ITS}", [("Altered", 3)]),
+        (f"update audit_entries set action = 'Looked' where {ITS}", [("Altered", 3)]),
+        (f"delete from audit_entries where {ITS}", [("EntryMissing", 3)]),
+        (f"delete from audit_seals where {MOST}", [("SealMissing", 3), ("NotSealed", None)]),
+        (
+            "update audit_entries e set after = o.after, entity_id = o.entity_id from audit_entries o"
+            f" where e.organization_id = %(tenant)s and o.organization_id = e.organization_id"
+            f" and (e.id, o.id) in (({ENTRY.format(3)}, {ENTRY.format(4)}), ({ENTRY.format(4)}, {ENTRY.format(3)}))",
+            [("Altered", 3), ("Altered", 4)],
+        ),
+        (
+            f"update audit_seals set position = -position where {MOST.replace('= 3', 'in (3, 4)')};"
+            " update audit_seals set position = 7 + position where organization_id = %(tenant)s and position < 0",
+            [("Altered", 3), ("Altered", 4)],
+        ),
+        (f"update audit_seals set digest = sha256('x') where {MOST}", [("Altered", 3), ("Altered", 4)]),
+        ("delete from audit_seals where organization_id = %(tenant)s and position <= 2", [("SealMissing", 1)]),
+    ],
+)
+async def test_tampering_is_found_even_a_superusers(
+    resources: Resources, sealed: Tenant, superuser: psycopg.Connection, tampering: str, flaws: list[tuple[str, Any]]
+) -> None:
+    entry: UUID = superuser.execute(f"select {ENTRY.format(3)}", {"tenant": sealed.id}).fetchone()[0]  # type: ignore[index]
+    with superuser.transaction():
+        superuser.execute("set local session_replication_role = replica")  # no foreign key stops a superuser
+        superuser.execute("alter table audit_seals drop constraint audit_seals_position_check")
+        for statement in tampering.split(";"):
+            superuser.execute(statement, {"tenant": sealed.id})
+        restore = "alter table audit_seals add constraint audit_seals_position_check check (position >= 1)"
+        superuser.execute(restore)
+    found = (await verdict(resources.database, sealed)).findings
+    listed = [(finding.flaw, finding.position) for finding in found]
+    assert listed[: len(flaws)] == flaws
+    if flaws[0] in (("Altered", 3), ("EntryMissing", 3)) and "position = -position" not in tampering:
+        assert found[0].entry_id == entry
+
+
+async def test_a_chain_that_was_cut_off_is_found_by_a_head_that_was_noted(
+    resources: Resources, sealed: Tenant, superuser: psycopg.Connection
+) -> None:
+    head = (await verdict(resources.database, sealed)).head
+    await change(resources.database, sealed)
+    await seal_all(resources.database, sealed)
+    assert (await verdict(resources.database, sealed, noted=head)).findings == []
+    with superuser.transaction():
+        superuser.execute("set local session_replication_role = replica")
+        for table in ("audit_entries", "audit_seals"):
+            last = f"{'id' if table == 'audit_entries' else 'entry_id'} in (select entry_id from audit_seals s"
+            behind = f"{last} where s.organization_id = %s and s.position >= %s)"
+            superuser.execute(f"delete from {table} where {behind}", [sealed.id, head.position])
+    assert (await verdict(resources.database, sealed)).findings == []
+    cut = (await verdict(resources.database, sealed, noted=head)).findings
+    assert [(finding.flaw, finding.position) for finding in cut] == [("HeadDiffers", head.position)]
+
+
+@pytest.mark.parametrize("table", ["audit_entries", "audit_seals"])
+@pytest.mark.parametrize("statement", ["update {} set organization_id = organization_id", "delete from {}"])
+async def test_the_applications_role_only_adds(
+    addresses: Addresses, sealed: Tenant, table: str, statement: str
+) -> None:
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as application:
+        application.execute("select set_config('app.organization_id', %s, false)", [str(sealed.id)])
+        with pytest.raises(errors.InsufficientPrivilege):
+            application.execute(statement.format(table))
