@@ -11,6 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.redemptions.ledger import Discrepancy
 from tessera.reports.rules import Dimension, Period
 
 
@@ -60,6 +61,7 @@ SHOWN = {
     Dimension.PARTNER: f"t.key as key, (select p.name {OF_PARTNER}) as name",
 }
 
+KEYED = ", ".join(f"('{dimension}', {key})" for dimension, key in KEYS.items())
 COUNTED = """
 count(*) filter (where l.redeemed_change > 0) as redeemed, count(*) filter (where l.redeemed_change < 0) as cancelled,
        sum(l.redeemed_change * l.discount) as discount
@@ -113,21 +115,44 @@ select count(*) as entries from (
 ) as found
 """  # noqa: S608 - numbers of ours
 
-ROLL_UP = """
+ROLL_UP = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
-select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {counted}
+select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {COUNTED}
 from redemption_ledger l
-cross join lateral (values {keys}) as keyed (dimension, key)
+cross join lateral (values {KEYED}) as keyed (dimension, key)
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
   and l.at >= %(day)s::date::timestamp at time zone 'UTC' and l.at < (%(day)s::date + 1)::timestamp at time zone 'UTC'
 group by keyed.dimension, keyed.key
-""".format(counted=COUNTED, keys=", ".join(f"('{dimension}', {key})" for dimension, key in KEYS.items()))
+"""  # noqa: S608 - texts of ours
 
 FIND_UNROLLED_DAY = """
 select (min(l.at) at time zone 'UTC')::date from redemption_ledger l
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
   and l.at >= %(mark)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
 """
+
+# Every day that is summed up, recounted.
+DISAGREEING = f"""
+select 'report' as kind, concat_ws(' ', dimension, key, day) as name,
+       coalesce(t.redeemed, 0) || ' redeemed, ' || coalesce(t.cancelled, 0) || ' cancelled, '
+       || coalesce(t.discount, 0) || ' off' as shown,
+       coalesce(c.redeemed, 0) || ' redeemed, ' || coalesce(c.cancelled, 0) || ' cancelled, '
+       || coalesce(c.discount, 0) || ' off' as counted
+from (
+    select dimension, key, day, redeemed, cancelled, discount from redemption_totals
+    where organization_id = %(organization_id)s
+) t full join (
+    select keyed.dimension, keyed.key, (l.at at time zone 'UTC')::date as day, {COUNTED}
+    from redemption_ledger l
+    cross join lateral (values {KEYED}) as keyed (dimension, key)
+    where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
+      and l.at < %(mark)s::date::timestamp at time zone 'UTC'
+    group by 1, 2, 3
+) c using (dimension, key, day)
+where (coalesce(t.redeemed, 0), coalesce(t.cancelled, 0), coalesce(t.discount, 0))
+      is distinct from (coalesce(c.redeemed, 0), coalesce(c.cancelled, 0), coalesce(c.discount, 0))
+order by day, dimension, key limit 1000
+"""  # noqa: S608 - texts of ours
 
 
 class ReportRepository:
@@ -186,6 +211,11 @@ class ReportRepository:
         await self._execute_only(
             "update report_marks set rolled_until = %(mark)s where organization_id = %(organization_id)s", mark=mark
         )
+
+    async def list_disagreeing(self) -> list[Discrepancy]:
+        """The first thousand sums that the ledger disagrees with."""
+        rows = await self._execute(DISAGREEING, mark=await self.find_mark() or date.min)
+        return [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
 
     async def list_unrolled(self, *, closed_until: date) -> list[UUID]:
         """The organizations in which there is a day to sum up; none unless the platform itself is pinned."""

@@ -7,6 +7,7 @@ from tessera.kit import cursors
 from tessera.kit.database import UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.pagination import Slice
+from tessera.redemptions.ledger import Discrepancy
 from tessera.reports import rules
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository
 from tessera.reports.rules import Dimension, Period
@@ -58,6 +59,11 @@ async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
     await reports.roll_up(day)
     await reports.move_mark(day + timedelta(days=1))
     return day
+
+
+async def list_disagreeing(work: UnitOfWork) -> list[Discrepancy]:
+    """The first thousand sums that the ledger disagrees with; best in the snapshot in which the ledger is recounted."""
+    return await ReportRepository(work).list_disagreeing()
 
 
 async def list_unrolled(work: UnitOfWork, *, now: datetime) -> list[UUID]:
