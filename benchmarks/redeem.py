@@ -61,8 +61,9 @@ insert into redemptions (
 """
 ADD_ENTRY = """
 insert into redemption_ledger (
-    organization_id, redemption_id, number, status, redeemed_change, held_change, promo_code_owner_id, promo_code_id, at
-) values (%(organization)s, %(id)s, 1, 'Redeemed', 1, 0, %(organization)s, %(code)s, %(now)s)
+    organization_id, redemption_id, number, status, redeemed_change, held_change, promo_code_owner_id, promo_code_id,
+    code, store_exam_id, discount, at
+) values (%(organization)s, %(id)s, 1, 'Redeemed', 1, 0, %(organization)s, %(code)s, %(name)s, %(exam)s, 10, %(now)s)
 """
 FIND = """
 select id, status, expires_at, max_redemptions, redemption_count, held_count, discount_percent from promo_codes

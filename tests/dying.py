@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from tessera import cli, main, schema
+from tessera.kit.database import Database
+from tessera.reports import service as reports
 from tessera.settings import Settings
 
 _processes = multiprocessing.get_context("forkserver")
@@ -41,6 +44,19 @@ def worker(url: str, organization: str, at: int) -> None:
     """The worker of `tessera worker`."""
     _kill_this_process(organization, at)
     asyncio.run(main.run_worker(Settings(), url))
+
+
+def roll_up(url: str, organization: str, at: int) -> None:
+    """The summing up of the days that are over, of that organization."""
+    _kill_this_process(organization, at)
+    asyncio.run(_roll_up(url, UUID(organization)))
+
+
+async def _roll_up(url: str, organization_id: UUID) -> None:
+    database, more = Database(url, pool_size=1), True
+    while more:
+        async with database.unit_of_work(organization_id) as work:
+            more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
 
 
 def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:

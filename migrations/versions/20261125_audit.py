@@ -4,7 +4,7 @@ from alembic import op
 
 from migrations import tenancy
 
-revision = "0010"
+revision = "0007"
 down_revision = "0006"
 
 MANAGED = (

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0030"
-down_revision = "0020"
+revision = "0009"
+down_revision = "0008"
 
 # The owner itself may only read while row-level security is forced; this transaction alone sees it otherwise.
 COLUMNS = """

@@ -4,8 +4,8 @@ from alembic import op
 
 from migrations import tenancy
 
-revision = "0020"
-down_revision = "0010"
+revision = "0008"
+down_revision = "0007"
 
 BATCHES = """
 create table promo_code_batches (

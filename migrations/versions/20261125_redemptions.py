@@ -100,6 +100,11 @@ create table redemption_ledger (
     promo_code_id uuid,
     voucher_id uuid,
     purchase_id uuid,
+    partner_id uuid,
+    code text not null,
+    store_exam_id uuid,
+    product_bundle_id uuid,
+    discount numeric(12, 2) not null,
     caller_id uuid,
     at timestamptz not null,
     constraint redemption_ledger_pk primary key (organization_id, redemption_id, number),
@@ -110,6 +115,7 @@ create table redemption_ledger (
 );
 create index redemption_ledger_of_global_codes_index on redemption_ledger (promo_code_id)
     where promo_code_owner_id = '00000000-0000-0000-0000-000000000000';
+create index redemption_ledger_by_time_index on redemption_ledger (organization_id, at) where redeemed_change <> 0;
 """
 
 # Vouchers that were used before there was a ledger get the redemption that they must have had; the id of the voucher,
@@ -138,9 +144,12 @@ where v.used_at is not null
 """,
     """
 insert into redemption_ledger (
-    organization_id, redemption_id, number, status, redeemed_change, held_change, voucher_id, purchase_id, at
+    organization_id, redemption_id, number, status, redeemed_change, held_change, voucher_id, purchase_id, partner_id,
+    code, store_exam_id, discount, at
 )
-select organization_id, id, 1, 'Redeemed', 1, 0, voucher_id, purchase_id, created_at from redemptions
+select organization_id, id, 1, 'Redeemed', 1, 0, voucher_id, purchase_id, partner_id, code, store_exam_id, discount,
+       created_at
+from redemptions
 """,
 )
 
@@ -300,13 +309,14 @@ begin
             update redemptions r set status = 'Expired', changes = r.changes + 1, updated_at = as_of
             where r.promo_code_id = code.id and r.promo_code_owner_id = code.organization_id
               and r.status = 'Held' and r.held_until <= as_of
-            returning r.organization_id, r.id, r.changes
+            returning r.organization_id, r.id, r.changes, r.code, r.store_exam_id, r.product_bundle_id, r.discount
         ), noted as (
             insert into redemption_ledger (
                 organization_id, redemption_id, number, status, redeemed_change, held_change, promo_code_owner_id,
-                promo_code_id, at
+                promo_code_id, code, store_exam_id, product_bundle_id, discount, at
             )
-            select l.organization_id, l.id, l.changes, 'Expired', 0, -1, code.organization_id, code.id, as_of
+            select l.organization_id, l.id, l.changes, 'Expired', 0, -1, code.organization_id, code.id, l.code,
+                   l.store_exam_id, l.product_bundle_id, l.discount, as_of
             from lapsed l
         )
         update promo_codes p set held_count = p.held_count - given.back

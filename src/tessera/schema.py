@@ -18,7 +18,9 @@ import tessera.idempotency.models
 import tessera.identity.models
 import tessera.promo_codes.models
 import tessera.redemptions.models
-import tessera.vouchers.models  # noqa: F401 - imported for the tables that they declare
+import tessera.reports.models
+import tessera.vouchers.models
+import tessera.vouchers.totals.models  # noqa: F401 - imported for the tables that they declare
 from tessera.kit.database import APPLICATION_ROLE, OWNER_ROLE, Base, with_driver
 
 metadata = Base.metadata

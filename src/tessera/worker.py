@@ -11,6 +11,7 @@ from tessera.kit.database import Database
 from tessera.kit.jobs import create_jobs, keep_working
 from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.redemptions import jobs as redemptions
+from tessera.reports import jobs as reports
 from tessera.vouchers import jobs as vouchers
 
 
@@ -20,6 +21,7 @@ async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None
         vouchers.blueprint,
         promo_code_batches.blueprint,
         redemptions.blueprint,
+        reports.blueprint,
         idempotency.blueprint,
         audit.blueprint,
     )

@@ -157,6 +157,7 @@ def is_refused(application: psycopg.Connection[Any], catalog: psycopg.Connection
         "text[]": "{}",
         "uuid[]": "{}",
         "boolean": "true",
+        "date": "2026-01-01",
         "timestamp with time zone": "2026-01-01",
     }
     values = [examples.get(kind, "1") for _, kind in columns]

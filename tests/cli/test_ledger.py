@@ -1,6 +1,7 @@
 """`tessera ledger verify`: everything that is counted is recounted, and what was tampered with is named."""
 
 import json
+from datetime import timedelta
 
 import httpx
 import psycopg
@@ -9,6 +10,7 @@ from tests.cli.conftest import Run
 from tests.conftest import NOW
 from tests.contract.redemption_requests import act, made
 from tests.factories import Tenant, add_promo_codes, percent_code
+from tests.reporting import roll_up
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.deps import Resources
@@ -25,6 +27,7 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) 
     await made(client, tenant, "SPRING", "RSV-2", holdSeconds=60)
     await act(client, tenant, await made(client, tenant, "SPRING", "RSV-3"), "cancel")
     await made(client, tenant, "PAID", "RSV-1")
+    await roll_up(resources, tenant, now=NOW + timedelta(days=1))
     return tenant
 
 
@@ -48,6 +51,14 @@ def test_all_is_well(run: Run, shop: Tenant) -> None:
             " used_by_first_name = 'A', used_by_last_name = 'B', reservation_code = 'R',"
             " reservation_status = 'Created', store_exam_id = (select store_exam_id from redemptions limit 1)",
             ("voucher", "SPARE", "1 used, 0 held", "0 used, 0 held"),
+        ),
+        (
+            "update voucher_totals set used = 0",
+            ("voucher total", "Acme Corp 2027-06-15", "2 vouchers, 0 used", "2 vouchers, 1 used"),
+        ),
+        (
+            "update redemption_totals set discount = discount + 1 where dimension = 'partner' and",
+            ("report", None, "1 redeemed, 0 cancelled, 101.00 off", "1 redeemed, 0 cancelled, 100.00 off"),
         ),
         (
             "update redemptions set status = 'Released' where status = 'Held' and",

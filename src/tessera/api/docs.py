@@ -49,6 +49,10 @@ TAGS = [
     {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
     {"name": "Management: audit", "description": "Every change: who, when, before and after."},
     {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},
+    {
+        "name": "Management: reports",
+        "description": "What was redeemed and given, and how many vouchers there are; as JSON and as CSV.",
+    },
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any
@@ -16,6 +16,8 @@ from tessera.kit.text import key_of
 
 MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_NOT_DAY = "must be a date, such as 2026-01-31"
 # Not "date-time": that is RFC 3339, which demands an offset, and clients would refuse the documented times.
 _DATE_AND_TIME_SCHEMA = {"type": "string", "pattern": f"^{_DATE_AND_TIME.pattern}$"}
 
@@ -100,6 +102,15 @@ def _instant(value: Any) -> datetime:  # noqa: ANN401
         raise refuse("NotDateTime", message) from error
 
 
+def _day(value: Any) -> date:  # noqa: ANN401
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise refuse("NotDate", _NOT_DAY)
+    try:
+        return date.fromisoformat(value)
+    except ValueError as error:
+        raise refuse("NotDate", _NOT_DAY) from error
+
+
 def _page(value: Any) -> int:  # noqa: ANN401
     if not re.fullmatch(r"\+?0*[1-9][0-9]*", value, re.ASCII):
         raise refuse("NotPage", "must be a positive integer")
@@ -134,6 +145,7 @@ Texts = Annotated[
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DATE_AND_TIME_SCHEMA)]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 PageNumber = Annotated[int, BeforeValidator(_page), WithJsonSchema({"type": "integer", "minimum": 1})]
 LocalDateTime = Annotated[
     str, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?$"})

@@ -13,6 +13,8 @@ from tessera.cli import (
     ledger,
     promo_codes,
     purchases,
+    redemptions,
+    reports,
     serving,
     voucher_partners,
     voucher_programs,
@@ -45,6 +47,8 @@ app.add_typer(voucher_partners.commands, name="partner", help="Companies that bu
 app.add_typer(voucher_programs.commands, name="program", help="What can be bought: exams, prices, and for whom.")
 app.add_typer(purchases.commands, name="purchase", help="Voucher purchases, from their checkout to their vouchers.")
 app.add_typer(vouchers.commands, name="voucher", help="Vouchers, one or a thousand at a time.")
+app.add_typer(redemptions.commands, name="redemption", help="Codes that were held or redeemed.")
+app.add_typer(reports.commands, name="report", help="What was redeemed and given, and how many vouchers there are.")
 app.add_typer(ledger.commands, name="ledger", help="The ledger of redemptions.")
 app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
 

@@ -6,7 +6,10 @@ from tessera.cli.identity import AsJson, OneOrganization
 from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
+from tessera.kit.database import UnitOfWork
 from tessera.redemptions import ledger
+from tessera.redemptions.ledger import Discrepancy, Verdict
+from tessera.reports import service as reports
 
 commands = typer.Typer(no_args_is_help=True)
 
@@ -18,18 +21,22 @@ def group() -> None:
 
 @commands.command("verify")
 def verify_ledger(organization: OneOrganization, as_json: AsJson = False) -> None:
-    """Recount an organization: promo codes, vouchers, purchases and redemptions beside the ledger.
+    """Recount an organization: promo codes, vouchers, purchases, redemptions and reports beside the ledger.
 
     Ends with status 1 where something disagrees. For the platform, global codes are recounted over all organizations.
     """
-    verdict = in_organization(start(), organization, ledger.verify)
-    if not verdict.discrepancies:
+    verdict, discrepancies = in_organization(start(), organization, _verify)
+    if not discrepancies:
         fields = {"redemptions": verdict.redemptions, "entries": verdict.entries, "discrepancies": 0}
         show("The ledger and every count agree.", fields, as_json=as_json)
         return
     rows = [
-        {"kind": each.kind, "name": each.name, "shown": each.shown, "ledger": each.counted}
-        for each in verdict.discrepancies
+        {"kind": each.kind, "name": each.name, "shown": each.shown, "ledger": each.counted} for each in discrepancies
     ]
     show_rows(rows, as_json=as_json, if_none="")
     raise typer.Exit(1)
+
+
+async def _verify(work: UnitOfWork) -> tuple[Verdict, list[Discrepancy]]:
+    verdict = await ledger.verify(work)
+    return verdict, [*verdict.discrepancies, *await reports.list_disagreeing(work)]

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
@@ -57,10 +58,12 @@ def _other(value: object) -> str:
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        case int() | Decimal() | UUID():  # which are no formulas
+            return str(value)
         case list() | tuple():
             return neutral(SEPARATOR.join(map(str, value)))
-        case _:  # numbers and ids, which are no formulas
-            return str(value)
+        case _:
+            return neutral(str(value))
 
 
 def neutral(text: str) -> str:

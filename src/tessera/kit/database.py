@@ -53,7 +53,10 @@ SESSION = (
     # averages over all tenants, so under a LIMIT it would read whole tables, other tenants' rows first if they come
     # first. A bitmap is no better: it collects every entry that matches before the first one counts.
     "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
-    "set random_page_cost = 1.1"
+    "set random_page_cost = 1.1; "
+    # Whatever waits that long in the middle of a transaction is stuck. And no transaction may outlive the hour after
+    # which a day counts as over in reports: a redemption that was committed later would be in none of them.
+    "set idle_in_transaction_session_timeout = '10min'"
 )
 
 

@@ -13,6 +13,7 @@ from tessera.redemptions import rules
 from tessera.redemptions.repository import NewLedgerEntry, Redemption, RedemptionRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.totals import service as totals
 from tessera.vouchers.uses import service as vouchers
 from tessera.vouchers.uses.service import VoucherUse
 
@@ -77,6 +78,11 @@ def _entry(change: Change, *, now: datetime) -> NewLedgerEntry:
         promo_code_id=redemption.promo_code_id,
         voucher_id=redemption.voucher_id,
         purchase_id=redemption.purchase_id,
+        partner_id=redemption.partner_id,
+        code=redemption.code,
+        store_exam_id=redemption.store_exam_id,
+        product_bundle_id=redemption.product_bundle_id,
+        discount=redemption.discount,
         caller_id=change.caller_id,
         at=now,
     )
@@ -120,17 +126,22 @@ def _use(redemption: Redemption, *, now: datetime) -> VoucherUse:
 
 
 async def _count(work: UnitOfWork, changes: Sequence[Change]) -> None:
-    # Purchases come after vouchers in the order of locks, and promo codes are locked by now.
+    # Purchases and then totals come after vouchers in the order of locks, and promo codes are locked by now.
     of_purchases: Counter[UUID] = Counter()
+    of_vouchers: Counter[UUID] = Counter()
     redeemed: Counter[UUID] = Counter()
     held: Counter[UUID] = Counter()
     for change in changes:
         if change.redemption.purchase_id is not None:
             of_purchases[change.redemption.purchase_id] += change.uses[0]
+        if change.redemption.voucher_id is not None:
+            of_vouchers[change.redemption.voucher_id] += change.uses[0]
         if change.redemption.promo_code_id is not None:
             redeemed[change.redemption.promo_code_id] += change.uses[0]
             held[change.redemption.promo_code_id] += change.uses[1]
     if counted := {id_: by for id_, by in of_purchases.items() if by}:
         await purchases.count_uses(work, counted)
+    if used_vouchers := {id_: by for id_, by in of_vouchers.items() if by}:
+        await totals.count_uses(work, used_vouchers)
     if used := {id_: UseChange(redeemed[id_], held[id_]) for id_ in redeemed if redeemed[id_] or held[id_]}:
         await promo_codes.count_uses(work, used)

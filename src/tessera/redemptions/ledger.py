@@ -78,6 +78,26 @@ where p.organization_id = %(organization_id)s and p.quantity_used is distinct fr
 order by p.code limit 1000
 """
 
+VOUCHER_TOTALS = """
+select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || places.expires_on as name,
+       coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used' as shown,
+       coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used' as counted
+from (
+    select partner_id, (expires_at at time zone 'UTC')::date as expires_on, count(*) as quantity,
+           count(*) filter (where is_used) as used
+    from vouchers where organization_id = %(organization_id)s
+    group by 1, 2
+) v full join (
+    select partner_id, expires_on, quantity, used from voucher_totals where organization_id = %(organization_id)s
+) t on t.partner_id = v.partner_id and t.expires_on = v.expires_on
+cross join lateral (
+    values (coalesce(t.partner_id, v.partner_id), coalesce(t.expires_on, v.expires_on))
+) as places (partner_id, expires_on)
+left join voucher_partners p on p.organization_id = %(organization_id)s and p.id = places.partner_id
+where (coalesce(t.quantity, 0), coalesce(t.used, 0)) is distinct from (coalesce(v.quantity, 0), coalesce(v.used, 0))
+order by 2 limit 1000
+"""
+
 # The last entry tells the status, none is missing, and together they say what that status means.
 REDEMPTIONS = """
 select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as shown,
@@ -110,7 +130,7 @@ async def verify(work: UnitOfWork) -> Verdict:
         await work.connection.exec_driver_sql(statement)
     sums = GLOBAL_SUMS if work.organization_id == PLATFORM_ID else OWN_SUMS
     found = []
-    for statement in (PROMO_CODES.format(sums=sums), VOUCHERS, PURCHASES, REDEMPTIONS):
+    for statement in (PROMO_CODES.format(sums=sums), VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
         rows = await work.connection.exec_driver_sql(statement, parameters)
         found += [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
     totals = (await work.connection.exec_driver_sql(TOTALS, parameters)).one()

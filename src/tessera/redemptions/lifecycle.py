@@ -37,7 +37,8 @@ async def list_slice(
 
 def at(redemption: Redemption, *, now: datetime) -> Redemption:
     """The redemption with the status that it has at `now`."""
-    return replace(redemption, status=rules.status_at(redemption.status, redemption.held_until, now=now))
+    status = rules.status_at(redemption.status, redemption.held_until, now=now)
+    return redemption if status is redemption.status else replace(redemption, status=status)
 
 
 async def change(

@@ -111,7 +111,10 @@ class Redemption(Base):
 
 
 class LedgerEntry(Base):
-    """One change of a redemption, the `number`-th one: what it gives to the counts of its code. Only ever appended."""
+    """One change of a redemption, the `number`-th one: what it gives to the counts of its code. Only ever appended.
+
+    It repeats what a redemption is of, which never changes, so that sums over a time need nothing else.
+    """
 
     __tablename__ = "redemption_ledger"
     __table_args__ = (
@@ -121,6 +124,7 @@ class LedgerEntry(Base):
             "promo_code_id",
             postgresql_where="promo_code_owner_id = '00000000-0000-0000-0000-000000000000'",
         ),
+        Index("redemption_ledger_by_time_index", "organization_id", "at", postgresql_where="redeemed_change <> 0"),
         CheckConstraint("redeemed_change between -1 and 1 and held_change between -1 and 1", name="changes"),
     )
 
@@ -134,5 +138,10 @@ class LedgerEntry(Base):
     promo_code_id: Mapped[UUID | None]
     voucher_id: Mapped[UUID | None]
     purchase_id: Mapped[UUID | None]
+    partner_id: Mapped[UUID | None]
+    code: Mapped[str] = mapped_column(Text)
+    store_exam_id: Mapped[UUID | None]
+    product_bundle_id: Mapped[UUID | None]
+    discount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     caller_id: Mapped[UUID | None]
     at: Mapped[datetime] = mapped_column(Timestamp)

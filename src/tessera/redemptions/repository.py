@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -79,6 +80,11 @@ class NewLedgerEntry:
     promo_code_id: UUID | None
     voucher_id: UUID | None
     purchase_id: UUID | None
+    partner_id: UUID | None
+    code: str
+    store_exam_id: UUID | None
+    product_bundle_id: UUID | None
+    discount: Decimal
     caller_id: UUID | None
     at: datetime
 
@@ -95,6 +101,8 @@ class RedemptionFilter:
     created_before: datetime | None = None
 
 
+_NAMES = tuple(Redemption.__dataclass_fields__)
+_values_of = attrgetter(*_NAMES)
 _OF_OTHERS = ("reservation_code", "reservation_status", "store_exam_code")
 _OWN_COLUMNS = [getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _OF_OTHERS]
 _ORDER: Sequence[ColumnElement[Any]] = (RedemptionTable.created_at, RedemptionTable.id)  # type: ignore[assignment]
@@ -270,7 +278,7 @@ class RedemptionRepository:
 
 
 def _redemption(row: AnyRow) -> Redemption:
-    values = {field.name: getattr(row, field.name) for field in fields(Redemption)}
+    values = dict(zip(_NAMES, _values_of(row), strict=True))
     values["status"] = RedemptionStatus(row.status)
     values["reservation_status"] = ReservationStatus(row.reservation_status)
     return Redemption(**values)

@@ -15,6 +15,8 @@ from tessera.api.management import (
     promo_code_batches,
     promo_code_imports,
     promo_codes,
+    redemptions,
+    reports,
     store_exams,
     tokens,
     users,
@@ -55,6 +57,8 @@ RESOURCES: tuple[Resource, ...] = (
     keys,
     tokens,
     organizations,
+    redemptions,
+    reports,
     audit_entries,
 )
 

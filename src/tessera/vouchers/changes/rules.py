@@ -57,6 +57,7 @@ class VoucherState:
     """All of a voucher that can be changed, and what decides whether it may be."""
 
     id: UUID
+    partner_id: UUID
     code: str
     is_active: bool
     is_archived: bool

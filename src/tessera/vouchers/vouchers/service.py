@@ -10,6 +10,7 @@ from tessera.kit.errors import NotFound
 from tessera.kit.pagination import Page, Slice
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.totals import service as totals
 from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
 
 __all__ = ["NewVoucher", "VoucherFilter"]
@@ -73,6 +74,11 @@ async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
     if needed > length:
         await vouchers.remove_batch(batch.purchase_id)
         await _add(vouchers, batch, length=needed, now=now)
+    await totals.add(work, [(batch.partner_id, _expiry(batch, now=now), False)] * batch.quantity)
+
+
+def _expiry(batch: Batch, *, now: datetime) -> datetime:
+    return now + timedelta(days=batch.valid_days)
 
 
 async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
@@ -82,7 +88,7 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
             [batch.prefix + text for text in codes.random_texts(missing, length=length)],
             purchase_id=batch.purchase_id,
             partner_id=batch.partner_id,
-            expires_at=now + timedelta(days=batch.valid_days),
+            expires_at=_expiry(batch, now=now),
         )
 
 
@@ -114,6 +120,7 @@ async def find_id(work: UnitOfWork, code: str) -> UUID | None:
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
     """Add vouchers in any state, which the caller vouches for."""
     await VoucherRepository(work).add_all(vouchers)
+    await totals.add(work, [(each.partner_id, each.expires_at, each.used_at is not None) for each in vouchers])
 
 
 def _voucher(row: AnyRow) -> Voucher:

@@ -1,0 +1,203 @@
+"""Reports over 10,000,000 entries of the ledger, and exports of 1,000,000 redemptions: `python -m benchmarks.report`.
+
+Half of the entries are of 200,000 promo codes, the others of vouchers, each with a code of its own; they are spread
+over a year, and all days that are over are summed up by the job's own service first, which is measured too.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from statistics import median, quantiles
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+
+from benchmarks import data
+from benchmarks.servers import Server, serving
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint
+from tessera.kit.database import Database
+from tessera.kit.identifiers import new_id
+from tessera.kit.tokens import TokenSigner
+from tessera.provision import Addresses
+from tessera.reports import service as reports
+
+QUICK = bool(os.environ.get("QUICK"))
+ENTRIES = 100_000 if QUICK else 10_000_000
+PROMO_CODES = 2_000 if QUICK else 200_000
+REDEMPTIONS = 20_000 if QUICK else 1_000_000
+NEIGHBOURS = 20
+EXAMS, PARTNERS = 500, 200
+DAYS = 365
+TRIES = 20
+KEYS = {"benchmark": "benchmark-0123456789-abcdefghijklmnop"}
+
+CATALOG = """
+insert into store_exams (organization_id, id, code, name, price, status, created_at, version)
+select %(organization)s, md5(%(organization)s::text || 'exam' || n)::uuid, 'EXAM-' || n, 'Exam ' || n, 100, 'Active',
+       now(), 1
+from generate_series(0, %(exams)s - 1) n;
+insert into voucher_partners (organization_id, id, name, status, created_at, version)
+select %(organization)s, md5(%(organization)s::text || 'partner' || n)::uuid, 'Partner ' || n, 'Active', now(), 1
+from generate_series(0, %(partners)s - 1) n;
+insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used)
+select %(organization)s, md5(%(organization)s::text || 'partner' || n)::uuid, current_date + d,
+       %(entries)s / %(partners)s / 700, %(entries)s / %(partners)s / 1400
+from generate_series(0, %(partners)s - 1) n, generate_series(-335, 364) d
+"""
+# In order of time, as they come to be; every twentieth is a cancellation.
+LEDGER = """
+insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change, held_change,
+    promo_code_owner_id, promo_code_id, voucher_id, purchase_id, partner_id, code, store_exam_id, discount, at)
+select %(organization)s, (lpad(to_hex(n), 12, '0') || substr(md5(%(organization)s::text || n), 13))::uuid,
+       1 + (n %% 20 = 0)::integer, case when n %% 20 = 0 then 'Cancelled' else 'Redeemed' end,
+       case when n %% 20 = 0 then -1 else 1 end, 0,
+       case when n %% 2 = 0 then %(organization)s::uuid end,
+       case when n %% 2 = 0 then md5('code' || n * 7919::bigint %% %(codes)s)::uuid end,
+       case when n %% 2 = 1 then md5('voucher' || n)::uuid end,
+       case when n %% 2 = 1 then md5('purchase' || n / 1000)::uuid end,
+       case when n %% 2 = 1 then md5(%(organization)s::text || 'partner' || n / 7 %% %(partners)s)::uuid end,
+       case when n %% 2 = 1 then 'V-' || substr(md5('v' || n), 1, 10)
+            else 'CODE' || n * 7919::bigint %% %(codes)s end,
+       md5(%(organization)s::text || 'exam' || n * 31::bigint %% %(exams)s)::uuid, 10 + n %% 9,
+       now() - interval '1 day' * (%(days)s * (1 - n::float / %(entries)s))
+from generate_series(1, %(entries)s) n
+"""
+REDEMPTIONS_OF_EXPORT = """
+insert into reservations (organization_id, id, code, status, created_at, updated_at)
+select %(organization)s, md5('reservation' || n)::uuid, 'RSV-' || n, 'Created', now(), now()
+from generate_series(1, %(redemptions)s) n;
+insert into redemptions (organization_id, id, reservation_id, code, promo_code_owner_id, promo_code_id, store_exam_id,
+    person_id, client_candidate_id, first_name, last_name, email, list_price, discount, status, changes, created_at,
+    updated_at)
+select %(organization)s, (lpad(to_hex(n), 12, '0') || substr(md5(n::text), 13))::uuid, md5('reservation' || n)::uuid,
+       'CODE' || n %% 1000, %(organization)s, md5('code' || n %% 1000)::uuid,
+       md5(%(organization)s::text || 'exam' || n %% %(exams)s)::uuid, 'P-' || n, 'C-' || n, 'Ada', 'Byron',
+       'ada' || n || '@example.com', 100, 10, 'Redeemed', 1, now() - interval '1 second' * (%(redemptions)s - n), now()
+from generate_series(1, %(redemptions)s) n
+"""
+TABLES = ("redemption_ledger", "voucher_totals", "store_exams", "voucher_partners", "redemptions", "reservations")
+
+
+def load(connection: psycopg.Connection, organization_id: UUID, *, entries: int, redemptions: int) -> None:
+    """Load one organization, without foreign keys, which hold by construction or are of no matter here."""
+    values = {
+        "organization": organization_id,
+        "entries": entries,
+        "redemptions": redemptions,
+        "codes": PROMO_CODES,
+        "exams": EXAMS,
+        "partners": PARTNERS,
+        "days": DAYS,
+    }
+    for statement in (*CATALOG.split(";\n"), LEDGER, *REDEMPTIONS_OF_EXPORT.split(";\n")):
+        connection.execute(statement, values)
+
+
+async def issue_token(database: Database, organization_id: UUID) -> str:
+    """A Bearer token for a new user who manages the organization."""
+    now = datetime.now(UTC)
+    async with database.unit_of_work(organization_id) as work:
+        points = [FunctionPoint.MANAGE_ORGANIZATION]
+        await identity.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
+        issued = await identity.issue_token(
+            work, signer=TokenSigner(KEYS), email="a@example.com", lifetime=timedelta(days=1), now=now
+        )
+    return issued.secret
+
+
+async def prepare(addresses: Addresses, organization_ids: list[UUID]) -> str:
+    """Sum up all days that are over; returns a token for the first organization."""
+    database = Database(addresses.application, pool_size=1)
+    for organization_id in organization_ids:
+        days, began, more = 0, time.perf_counter(), True
+        while more:
+            async with database.unit_of_work(organization_id) as work:
+                more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+            days += more
+        if organization_id == organization_ids[0]:
+            print(f"summed up {days} days in {time.perf_counter() - began:.1f} s")
+    token = await issue_token(database, organization_ids[0])
+    await database.close()
+    return token
+
+
+def measure(client: httpx.Client, path: str) -> tuple[float, float]:
+    """p50 and p95 of one request after the other, in milliseconds."""
+    taken = []
+    for _ in range(TRIES + 3):
+        began = time.perf_counter()
+        answer = client.get(path)
+        taken.append((time.perf_counter() - began) * 1000)
+        assert answer.status_code == 200, answer.text
+    return median(taken[3:]), quantiles(taken[3:], n=20)[-1]
+
+
+def questions() -> Iterator[tuple[str, str]]:
+    """Reports by what and over how long, with their addresses."""
+    today = datetime.now(UTC).date()
+    for by in ("day", "code", "storeExam", "partner"):
+        for title, first in _beginnings(today):
+            yield f"redemptions by {by}, {title}", f"reports/redemptions?by={by}&from={first}"
+    yield "vouchers, 100 of 200 partners", "reports/vouchers"
+
+
+def _beginnings(today: date) -> list[tuple[str, date]]:
+    return [(f"{days} days", today - timedelta(days=days)) for days in (1, 7, 30, 365)]
+
+
+def measure_file(client: httpx.Client, server: Server, title: str, path: str) -> None:
+    """Read a whole CSV file, and see what becomes of the server's memory."""
+    before, peak, lines, size, began = server.resident_mib(), 0.0, 0, 0, time.perf_counter()
+    with client.stream("GET", path) as answer:
+        for number, chunk in enumerate(answer.iter_raw()):
+            lines += chunk.count(b"\n")
+            size += len(chunk)
+            if number % 20 == 0:
+                peak = max(peak, server.resident_mib())
+    taken = time.perf_counter() - began
+    print(
+        f"{title:40}{lines - 1:>12,} rows {size / 2**20:8.1f} MiB {taken:7.1f} s {lines / taken:10,.0f} rows/s"
+        f"   server {before:.0f} MiB, at most {peak:.0f} MiB"
+    )
+
+
+def main() -> None:
+    """Load, sum up, measure, print."""
+    settings: dict[str, Any] = {"maintenance_work_mem": "1GB", "max_wal_size": "8GB"}
+    with data.database(**settings) as addresses:
+        ids = [new_id() for _ in range(NEIGHBOURS + 1)]
+        with data.connect(addresses) as connection:
+            connection.execute("set session_replication_role = replica")
+            for number, organization_id in enumerate(ids):
+                connection.execute(
+                    "insert into organizations (id, name, is_active, created_at, version)"
+                    " values (%s, %s, true, now(), 1)",
+                    [organization_id, f"Organization {number}"],
+                )
+                big = number == 0
+                load(connection, organization_id, entries=ENTRIES if big else 2_000, redemptions=big * REDEMPTIONS)
+            for table in TABLES:
+                connection.execute(f"vacuum analyze {table}")
+        token = asyncio.run(prepare(addresses, ids))
+        with data.connect(addresses) as connection:
+            connection.execute("vacuum analyze redemption_totals")
+        environment = {"APPLICATION_URL": addresses.application}
+        with serving("Tessera", "benchmarks.applications:tessera", environment) as server:
+            base = f"http://127.0.0.1:{server.port}/management/v1/"
+            with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
+                for title, path in questions():
+                    p50, p95 = measure(client, path)
+                    print(f"{title:40}{p50:8.1f} / {p95:.1f} ms")
+                measure_file(client, server, "export of redemptions", "redemptions/export")
+                year = datetime.now(UTC).date() - timedelta(days=DAYS)
+                path = f"reports/redemptions?by=code&from={year}&format=csv"
+                measure_file(client, server, "redemptions by code, 365 days, CSV", path)
+
+
+if __name__ == "__main__":
+    main()

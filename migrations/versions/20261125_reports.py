@@ -1,0 +1,88 @@
+"""Totals that reports are answered from: of redemptions by day, and of vouchers by the day they expire on."""
+
+from alembic import op
+
+from migrations import tenancy
+
+revision = "0010"
+down_revision = "0009"
+
+# With all that is summed in both indexes, so that either of them answers alone. No foreign key to the organization: it
+# would be looked up for each of a day's rows, and organizations are never deleted.
+TABLES = """
+create table redemption_totals (
+    organization_id uuid not null,
+    dimension text not null
+        constraint redemption_totals_dimension_check check (dimension in ('day', 'code', 'storeExam', 'partner')),
+    key text not null,
+    day date not null,
+    redeemed integer not null,
+    cancelled integer not null,
+    discount numeric(14, 2) not null,
+    constraint redemption_totals_pk primary key (organization_id, dimension, key, day)
+        include (redeemed, cancelled, discount),
+    constraint redemption_totals_counts_check check (redeemed >= 0 and cancelled >= 0)
+);
+create index redemption_totals_by_day_index on redemption_totals (organization_id, dimension, day, key)
+    include (redeemed, cancelled, discount);
+
+create table report_marks (
+    organization_id uuid not null,
+    rolled_until date not null,
+    constraint report_marks_pk primary key (organization_id)
+);
+
+create table voucher_totals (
+    organization_id uuid not null,
+    partner_id uuid not null,
+    expires_on date not null,
+    quantity integer not null,
+    used integer not null,
+    constraint voucher_totals_pk primary key (organization_id, partner_id, expires_on),
+    constraint voucher_totals_organization_id_partner_id_fk
+        foreign key (organization_id, partner_id) references voucher_partners (organization_id, id),
+    constraint voucher_totals_used_check check (used between 0 and quantity)
+);
+insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used)
+select organization_id, partner_id, (expires_at at time zone 'UTC')::date, count(*), count(*) filter (where is_used)
+from vouchers group by organization_id, partner_id, (expires_at at time zone 'UTC')::date
+"""
+
+GRANTS = {
+    "redemption_totals": "select, insert",
+    "report_marks": "select, insert, update",
+    "voucher_totals": "select, insert, update",
+}
+
+# Only which organizations there is something to do in: each is rolled up by itself.
+LIST_UNROLLED = """
+create function list_unrolled_organizations(closed_until date) returns setof uuid
+language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+    select o.id from organizations o left join report_marks m on m.organization_id = o.id
+    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
+      and exists (
+          select from redemption_ledger l
+          where l.organization_id = o.id and l.redeemed_change <> 0
+            and l.at >= coalesce(m.rolled_until, '-infinity'::date)::timestamp at time zone 'UTC'
+            and l.at < closed_until::timestamp at time zone 'UTC'
+      )
+    order by o.id
+$$
+"""
+
+
+def upgrade() -> None:
+    for statement in TABLES.split(";\n"):
+        op.execute(statement)
+    for table, grants in GRANTS.items():
+        tenancy.lock(table, grants=grants)
+        tenancy.close_to_partners(table)
+    op.execute(LIST_UNROLLED)
+    op.execute("revoke all on function list_unrolled_organizations(date) from public")
+    op.execute("grant execute on function list_unrolled_organizations(date) to tessera_app")
+
+
+def downgrade() -> None:
+    op.execute("drop function list_unrolled_organizations(date)")
+    op.execute("drop table voucher_totals, report_marks, redemption_totals")

@@ -1,0 +1,130 @@
+"""Reports: /management/v1/reports."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from tessera.api import problems
+from tessera.api.answers import JsonAnswer
+from tessera.api.deps import resources_of
+from tessera.api.links import link_header, link_to_part
+from tessera.api.management import csv_files, documentation
+from tessera.api.management.auth import Manager
+from tessera.api.management.schemas.reports import (
+    PARTNER,
+    SUM,
+    SUMS_CSV,
+    TOTALS,
+    TOTALS_CSV,
+    RedemptionReportModel,
+    RedemptionReportQuery,
+    VoucherReportModel,
+    VoucherReportQuery,
+)
+from tessera.api.openapi import answer, header
+from tessera.api.slices import read_slice
+from tessera.api.types import RequestModel, ResponseModel
+from tessera.reports import export, service
+from tessera.reports.service import Dimension, PartnerTotals, RedemptionSum, VoucherTotals
+
+router = APIRouter(prefix="/management/v1/reports", tags=["Management: reports"])
+
+BODIES: tuple[type[RequestModel], ...] = ()
+QUERIES = (RedemptionReportQuery, VoucherReportQuery)
+LINK = {"Link": header("The next part (RFC 8288); absent at the end, and of a CSV file.")}
+BAD_UNTIL = ("/until", "NotAfterFrom", "until must be after from, which is 2026-11-01.")
+BAD_LIMIT = ("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
+# Caches must not take one form for the other.
+VARY = {"Vary": "Accept"}
+
+
+def _documented(
+    model: type[ResponseModel], example: dict[str, Any], csv: str, *, broken: tuple[str, str, str]
+) -> dict[int | str, Any]:
+    described = answer(model, "The report, as JSON or as a CSV file.", example) | {"headers": LINK}
+    described["content"] |= csv_files.content(csv)
+    return {200: described, 400: problems.documented_invalid(*broken), **problems.documented(401, 403, 500, 503)}
+
+
+@router.get(
+    "/redemptions",
+    operation_id="reportRedemptions",
+    summary="Report redemptions",
+    responses=_documented(
+        RedemptionReportModel,
+        {"by": "code", "from": "2026-11-01", "until": "2026-12-01", "data": [SUM], "nextLink": None},
+        SUMS_CSV,
+        broken=BAD_UNTIL,
+    ),
+    openapi_extra=documentation.listing(RedemptionReportQuery),
+)
+async def report_redemptions(request: Request, caller: Manager) -> Response:
+    """Redemptions and the discount given, by day, code, exam or partner, on whole days (UTC), up to this moment.
+
+    An exam's report has bundles too, and a partner's only vouchers, since promo codes have no partner.
+    """
+    wanted, place = read_slice(request, RedemptionReportQuery)
+    by = wanted.get("by", Dimension.DAY)
+    report = service.report(by, first=wanted.get("first"), end=wanted.get("until"), now=caller.now)
+    if csv_files.wants_csv(request, wanted.get("format")):
+        content = export.redemptions_csv(resources_of(request).database, caller.work.organization_id, report)
+        return csv_files.file(content, f"redemptions-by-{by}.csv", VARY)
+    part = await service.list_redemptions(caller.work, report, **place)
+    days = {"from": str(report.period.first), "until": str(report.period.end)}
+    body = {"by": by, **days, "data": [_present_sum(row) for row in part.items]}
+    return _part(request, body, cursor=part.cursor, **days)
+
+
+@router.get(
+    "/vouchers",
+    operation_id="reportVouchers",
+    summary="Report vouchers",
+    responses=_documented(
+        VoucherReportModel, {"total": TOTALS, "data": [PARTNER], "nextLink": None}, TOTALS_CSV, broken=BAD_LIMIT
+    ),
+    openapi_extra=documentation.listing(VoucherReportQuery),
+)
+async def report_vouchers(request: Request, caller: Manager) -> Response:
+    """How many vouchers were bought, are used, and expire soon: by partner and in total, at this moment."""
+    wanted, place = read_slice(request, VoucherReportQuery)
+    if csv_files.wants_csv(request, wanted.get("format")):
+        content = export.vouchers_csv(resources_of(request).database, caller.work.organization_id, now=caller.now)
+        return csv_files.file(content, "vouchers.csv", VARY)
+    part = await service.list_vouchers(caller.work, now=caller.now, **place)
+    total = await service.sum_vouchers(caller.work, now=caller.now)
+    body = {"total": _present_totals(total), "data": [_present_partner(row) for row in part.items]}
+    return _part(request, body, cursor=part.cursor)
+
+
+def _part(request: Request, body: dict[str, Any], *, cursor: str | None, **days: str) -> JsonAnswer:
+    if cursor is None:
+        return JsonAnswer({**body, "nextLink": None}, headers=VARY)
+    # With the days, so that the next part is of the same ones also after midnight.
+    link = link_to_part(request, cursor=cursor, **days)
+    return JsonAnswer({**body, "nextLink": link}, headers=VARY | link_header(link))
+
+
+def _present_sum(row: RedemptionSum) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "name": row.name,
+        "redeemed": row.redeemed,
+        "cancelled": row.cancelled,
+        "net": row.net,
+        "discount": row.discount,
+    }
+
+
+def _present_partner(row: PartnerTotals) -> dict[str, Any]:
+    return {"partnerId": row.id, "partnerName": row.name, **_present_totals(row.totals)}
+
+
+def _present_totals(totals: VoucherTotals) -> dict[str, Any]:
+    return {
+        "bought": totals.bought,
+        "used": totals.used,
+        "unused": totals.unused,
+        "expired": totals.expired,
+        "expiringWithin30Days": totals.expiring_within_30_days,
+        "expiringWithin90Days": totals.expiring_within_90_days,
+    }

@@ -1,0 +1,42 @@
+"""What the management of redemptions reads."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tessera.api.types import Instant, RequestModel, Text, choice
+from tessera.redemptions.rules import RedemptionStatus
+
+
+class RedemptionExportQuery(RequestModel):
+    """Which redemptions; filters may be combined."""
+
+    code: Text | None = Field(
+        None, alias="code", description="Of this promo code or voucher, in any case.", examples=["WELCOME"]
+    )
+    reservation_code: Text | None = Field(
+        None, alias="reservationCode", description="Of this reservation.", examples=["RSV-1001"]
+    )
+    person_id: Text | None = Field(None, alias="personId", description="Of this candidate.", examples=["P-4711"])
+    status: Annotated[RedemptionStatus, *choice(RedemptionStatus)] | None = Field(
+        None, alias="status", description="In this status now.", examples=["Redeemed"]
+    )
+    created_from: Instant | None = Field(
+        None, alias="createdFrom", description="Made at this time or later.", examples=["2026-11-01T00:00:00Z"]
+    )
+    created_before: Instant | None = Field(
+        None, alias="createdBefore", description="Made before this time.", examples=["2026-12-01T00:00:00Z"]
+    )
+
+
+EXPORT = (
+    "id,status,code,kind,reservationCode,reservationStatus,storeExamCode,productBundleId,personId,clientCandidateId,"
+    "firstName,lastName,email,listPrice,discount,finalPrice,heldUntil,createdAt,updatedAt\r\n"
+    "019ab0c4-7b7e-7c3a-9d0e-2f6f3a1b5c7d,Redeemed,WELCOME,PromoCode,RSV-1001,Created,NCA-GENL,,P-4711,C-17,"
+    "Ada,Byron,ada@example.com,135.00,13.50,121.50,,2026-11-25T12:00:00Z,2026-11-25T12:00:00Z\r\n"
+)
+BAD_TIME = (
+    "/createdFrom",
+    "NotDateTime",
+    "createdFrom must be an ISO 8601 date and time, such as 2026-01-01T00:00:00.",
+)

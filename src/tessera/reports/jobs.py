@@ -1,0 +1,34 @@
+"""Summing up the days that are over."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from procrastinate import Blueprint, JobContext
+
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.database import Database
+from tessera.reports import service
+
+log = structlog.get_logger(__name__)
+
+blueprint = Blueprint()
+
+
+@blueprint.periodic(cron="*/10 * * * *")
+@blueprint.task(name="roll_up_redemptions", queueing_lock="roll_up_redemptions", pass_context=True)
+async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
+    """Sum up what was redeemed on each day that is over; a second run of it changes nothing."""
+    database: Database = context.additional_context["database"]
+    clock: Callable[[], datetime] = context.additional_context["clock"]
+    now = clock()
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        organizations = await service.list_unrolled(work, now=now)
+    for organization_id in organizations:
+        days, more = 0, True
+        while more:
+            # A transaction for each day: the first run of all may have years to sum up.
+            async with database.unit_of_work(organization_id) as work:
+                more = await service.roll_up(work, now=now) is not None
+            days += more
+        log.info("redemptions summed up", organization=str(organization_id), days=days)

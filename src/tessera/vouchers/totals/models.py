@@ -1,0 +1,27 @@
+"""The table of how many vouchers there are, by partner and by the day they expire on."""
+
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from tessera.kit.database import Base
+
+
+class VoucherTotal(Base):
+    """The vouchers of one partner that expire on one day, UTC; counted in the transaction of each change of one."""
+
+    __tablename__ = "voucher_totals"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
+        ),
+        CheckConstraint("used between 0 and quantity", name="used"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    partner_id: Mapped[UUID] = mapped_column(primary_key=True)
+    expires_on: Mapped[date] = mapped_column(primary_key=True)
+    quantity: Mapped[int]
+    used: Mapped[int]

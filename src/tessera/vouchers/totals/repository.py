@@ -1,0 +1,148 @@
+"""Statements on how many vouchers there are, of one tenant."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func, literal, select, true, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.pagination import Slice, fetch_slice
+from tessera.vouchers.models import Voucher, VoucherPartner
+from tessera.vouchers.totals.models import VoucherTotal
+
+
+class Place(NamedTuple):
+    """Where a voucher is counted: its partner, and the day that it expires on, UTC."""
+
+    partner_id: UUID
+    expires_on: date
+
+
+class Count(NamedTuple):
+    """How many vouchers, and how many of them are used; of a change, how many more."""
+
+    quantity: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherTotals:
+    """How many vouchers there are; those that expire are unused, and the days begin with today."""
+
+    bought: int
+    used: int
+    expired: int
+    expiring_within_30_days: int
+    expiring_within_90_days: int
+
+    @property
+    def unused(self) -> int:
+        """How many were never used, expired ones included."""
+        return self.bought - self.used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerTotals:
+    """A partner and its vouchers."""
+
+    id: UUID
+    name: str
+    totals: VoucherTotals
+
+
+class VoucherTotalsRepository:
+    """The totals of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def find_places(self, voucher_ids: Collection[UUID]) -> dict[UUID, Place]:
+        """Where each of these vouchers is counted."""
+        statement = select(Voucher.id, Voucher.partner_id, Voucher.expires_at).where(
+            Voucher.organization_id == self._organization_id,
+            Voucher.id == any_(literal(list(voucher_ids), ARRAY(Uuid))),
+        )
+        rows = await self._connection.execute(statement)
+        return {row.id: place(row.partner_id, row.expires_at) for row in rows}
+
+    async def make(self, places: Collection[Place]) -> None:
+        """Make sure that there is something to count in at these places."""
+        rows = [
+            {"organization_id": self._organization_id, **each._asdict(), "quantity": 0, "used": 0}
+            for each in sorted(places)
+        ]
+        await self._connection.execute(upsert(VoucherTotal).values(rows).on_conflict_do_nothing())
+
+    async def change(self, changes: Mapping[Place, Count]) -> None:
+        """Count more or fewer at these places, which there are; all who do so take their locks in one order."""
+        statement = (
+            update(VoucherTotal)
+            .where(
+                VoucherTotal.organization_id == self._organization_id,
+                VoucherTotal.partner_id == bindparam("of_partner"),
+                VoucherTotal.expires_on == bindparam("on_day"),
+            )
+            .values(
+                quantity=VoucherTotal.quantity + bindparam("quantity_by"), used=VoucherTotal.used + bindparam("used_by")
+            )
+        )
+        rows = [
+            {"of_partner": at.partner_id, "on_day": at.expires_on, "quantity_by": by.quantity, "used_by": by.used}
+            for at, by in sorted(changes.items())
+        ]
+        await self._connection.execute(statement, rows)
+
+    async def sum(self, *, today: date) -> VoucherTotals:
+        """The totals of all partners together."""
+        statement = select(*_sums(today)).where(VoucherTotal.organization_id == self._organization_id)
+        return _totals((await self._connection.execute(statement)).one())
+
+    async def list_slice(self, *, today: date, after: str | None, size: int) -> Slice[PartnerTotals]:
+        """A part of the partners, oldest first, each with its totals."""
+        order = [VoucherPartner.__table__.c.id]
+        part = await fetch_slice(self._connection, self._by_partner(today), order=order, after=after, size=size)
+        rows = [PartnerTotals(id=row.id, name=row.name, totals=_totals(row)) for row in part.items]
+        return Slice(rows, part.cursor)
+
+    def _by_partner(self, today: date) -> Select[tuple[UUID, str]]:
+        summed = (
+            select(*_sums(today))
+            .where(VoucherTotal.organization_id == self._organization_id, VoucherTotal.partner_id == VoucherPartner.id)
+            .lateral("summed")
+        )
+        statement: Select[tuple[UUID, str]] = (
+            select(VoucherPartner.id, VoucherPartner.name, *summed.c)
+            .join_from(VoucherPartner, summed, true())
+            .where(VoucherPartner.organization_id == self._organization_id)
+        )
+        return statement
+
+
+def place(partner_id: UUID, expires_at: datetime) -> Place:
+    """Where a voucher is counted; times come in UTC."""
+    return Place(partner_id, expires_at.date())
+
+
+def _sums(today: date) -> Sequence[ColumnElement[int]]:
+    unused = func.sum(VoucherTotal.quantity - VoucherTotal.used)
+
+    def expiring(days: int) -> ColumnElement[int]:
+        return unused.filter(VoucherTotal.expires_on >= today, VoucherTotal.expires_on < today + timedelta(days=days))
+
+    sums = {
+        "bought": func.sum(VoucherTotal.quantity),
+        "used": func.sum(VoucherTotal.used),
+        "expired": unused.filter(VoucherTotal.expires_on < today),
+        "expiring_within_30_days": expiring(30),
+        "expiring_within_90_days": expiring(90),
+    }
+    return [func.coalesce(each, 0).label(name) for name, each in sums.items()]
+
+
+def _totals(row: AnyRow) -> VoucherTotals:
+    return VoucherTotals(**{name: getattr(row, name) for name in VoucherTotals.__dataclass_fields__})

@@ -1,0 +1,87 @@
+"""`tessera report` and `tessera redemption export`."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.cli.conftest import Run
+from tests.conftest import Clock
+from tests.contract.test_export_redemptions import HEADER
+from tests.contract.test_export_redemptions import URL as EXPORT
+from tests.factories import Tenant
+from tests.reporting import open_shop, redeem_for_days
+
+from tessera.api.deps import Resources
+
+DAYS = ("--from", "2026-06-12", "--until", "2026-06-15")
+TOTALS = "partnerId,partnerName,bought,used,unused,expired,expiringWithin30Days,expiringWithin90Days"
+SUMS = "code,name,redeemed,cancelled,net,discount\r\nPAID,,1,0,1,100.00\r\nSPRING,,3,1,2,25.00\r\n"
+
+
+@pytest.fixture
+async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
+    await open_shop(resources, tenant)
+    await redeem_for_days(client, tenant, clock)
+    return tenant
+
+
+def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
+    asked = ("report", "redemptions", "--organization", shop.name, *DAYS)
+    done = run(*asked, "--by", "code", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (
+        0,
+        [
+            {"code": "PAID", "name": None, "redeemed": 1, "cancelled": 0, "net": 1, "discount": "100.00"},
+            {"code": "SPRING", "name": None, "redeemed": 3, "cancelled": 1, "net": 2, "discount": "25.00"},
+        ],
+    )
+    assert run(*asked).stdout == (
+        "DAY         NAME  REDEEMED  CANCELLED  NET  DISCOUNT\n"
+        "2026-06-12  -     3         0          3    120.00\n"
+        "2026-06-14  -     1         1          0    5.00\n"
+    )
+    earlier = run("report", "redemptions", "--organization", shop.name, "--until", "2026-06-12")
+    assert earlier.stdout == "Nothing was redeemed in these days.\n"
+
+
+def test_redemptions_are_reported_as_a_csv_file(run: Run, shop: Tenant, tmp_path: Path) -> None:
+    asked = ("report", "redemptions", "--organization", shop.name, *DAYS, "--by", "code")
+    file = tmp_path / "sums.csv"
+    assert run(*asked, "--csv").stdout.replace("\r\n", "\n") == SUMS.replace("\r\n", "\n")
+    assert (run(*asked, "--output", str(file)).returncode, file.read_bytes().decode()) == (0, SUMS)
+    assert [path.name for path in tmp_path.glob("sums*")] == ["sums.csv"]
+
+
+def test_days_that_are_none_are_refused(run: Run, shop: Tenant) -> None:
+    done = run("report", "redemptions", "--organization", shop.name, "--from", "2026-06-02", "--until", "2026-06-02")
+    assert (done.returncode, done.stderr) == (1, "tessera: until must be after from, which is 2026-06-02\n")
+
+
+def test_vouchers_are_reported(run: Run, shop: Tenant) -> None:
+    asked = ("report", "vouchers", "--organization", shop.name)
+    acme, total = json.loads(run(*asked, "--json").stdout)
+    # What expires soon goes by the real clock here.
+    assert [list(row.values())[1:5] for row in (acme, total)] == [["Acme Corp", 2, 1, 1], ["Total", 2, 1, 1]]
+    assert list(acme.values())[2:] == list(total.values())[2:]
+    assert list(total) == [*TOTALS.split(",")]
+    lines = run(*asked, "--csv").stdout.splitlines()
+    assert (lines[0], lines[-1]) == (TOTALS, ",".join(map(str, ["", *list(total.values())[1:]])))
+
+
+async def test_redemptions_are_exported_as_over_http(
+    run: Run, client: httpx.AsyncClient, shop: Tenant, tmp_path: Path
+) -> None:
+    asked = ("redemption", "export", "--organization", shop.name)
+    file = tmp_path / "redemptions.csv"
+    assert run(*asked, "--output", str(file), "--code", "paid").returncode == 0
+    whole = (await client.get(EXPORT, params={"code": "paid"}, headers=shop.bearer)).text
+    assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 2)
+    none = run(*asked, "--created-before", "2026-06-12T00:00:00", "--person", "P-1", "--status", "Redeemed")
+    assert none.stdout.strip() == HEADER.strip()
+
+
+def test_an_organization_that_there_is_not_leaves_no_file(run: Run, tmp_path: Path) -> None:
+    done = run("redemption", "export", "--organization", "Nobody", "--output", str(tmp_path / "none.csv"))
+    assert (done.returncode, done.stderr) == (1, "tessera: There is no organization Nobody.\n")
+    assert [path.name for path in tmp_path.glob("none.csv")] == []

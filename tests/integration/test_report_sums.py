@@ -1,0 +1,97 @@
+"""What is summed up and what is still in the ledger make one report, whatever was summed up when."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from tests.conftest import NOW
+from tests.factories import Tenant
+from tests.ledgers import Entry, append, expected, reported, writing
+from tests.reporting import roll_up
+
+from tessera.api.deps import Resources
+from tessera.kit.identifiers import new_id
+from tessera.provision import Addresses
+from tessera.reports import repository
+from tessera.reports.rules import Dimension, closed_until
+
+BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
+DAYS = 8
+
+
+class Ledger:
+    """A ledger of random entries, which grows in order of time as a real one does."""
+
+    def __init__(self, seed: int, tenant: Tenant) -> None:
+        self.random = random.Random(seed)
+        self.exams = list(tenant.exam_ids.values())
+        self.bundle = tenant.bundle_id
+        self.partners = [new_id() for _ in range(3)]
+        self.entries: list[Entry] = []
+
+    def grow(self, first: datetime, end: datetime) -> list[Entry]:
+        """More entries, from one time until before another."""
+        width = int((end - first).total_seconds())
+        times = [first + timedelta(seconds=self.random.randrange(width)) for _ in range(self.random.randrange(40))]
+        # Midnight is where days meet.
+        times += [at.replace(hour=0, minute=0, second=0) for at in times if at.date() > first.date()]
+        more = [self.entry(at) for at in times]
+        self.entries += more
+        return more
+
+    def entry(self, at: datetime) -> Entry:
+        is_voucher, is_bundle = self.random.random() < 0.5, self.random.random() < 0.2
+        return Entry(
+            at=at,
+            change=self.random.choice([1, 1, 1, -1, 0]),
+            code=f"{'V' if is_voucher else 'CODE'}-{self.random.randrange(6)}",
+            store_exam_id=None if is_bundle else self.random.choice(self.exams),
+            product_bundle_id=self.bundle if is_bundle else None,
+            partner_id=self.random.choice(self.partners) if is_voucher else None,
+            discount=Decimal(self.random.randrange(10_000)) / 100,
+        )
+
+
+@pytest.fixture(params=["day by day", "key by key"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way of reading what is summed up, however much that is."""
+    if request.param == "key by key":
+        monkeypatch.setattr(repository, "FEW", -1)
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("seed", range(8))
+async def test_sums_and_ledger_together_are_the_ledger(
+    resources: Resources, tenant: Tenant, other_tenant: Tenant, addresses: Addresses, seed: int
+) -> None:
+    ledger, others = Ledger(seed, tenant), Ledger(seed + 1000, other_tenant)
+    with writing(addresses) as connection:
+        now = BEGIN
+        while now < BEGIN + timedelta(days=DAYS):
+            later = now + timedelta(hours=ledger.random.randrange(1, 60))
+            append(connection, tenant, ledger.grow(now, later))
+            append(connection, other_tenant, others.grow(now, later))
+            now = later
+            if ledger.random.random() < 0.7:
+                done = await roll_up(resources, tenant, now=now)
+                assert all(date.fromisoformat(day) < closed_until(now) for day in done)
+            for by in Dimension:
+                first = BEGIN.date() + timedelta(days=ledger.random.randrange(-1, DAYS))
+                end = first + timedelta(days=ledger.random.randrange(1, DAYS))
+                for days in ((first, end), (date(2000, 1, 1), date(2100, 1, 1))):
+                    found = await reported(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
+                    assert found == expected(ledger.entries, by, *days)
+    assert await reported(resources, other_tenant, Dimension.CODE, date.min, date.max) == expected(
+        others.entries, Dimension.CODE, date.min, date.max
+    )
+
+
+async def test_a_day_without_redemptions_is_skipped_and_may_be_years_ago(
+    resources: Resources, tenant: Tenant, addresses: Addresses
+) -> None:
+    ledger = Ledger(0, tenant)
+    days = [datetime(year, 3, 1, 12, tzinfo=UTC) for year in (1999, 2024, 2026)]
+    with writing(addresses) as connection:
+        append(connection, tenant, [ledger.entry(at) for at in days for _ in range(20)])
+    assert await roll_up(resources, tenant, now=NOW) == [str(day.date()) for day in days]
