@@ -175,7 +175,7 @@ async def test_an_archived_voucher_is_not_valid_and_keeps_its_switch(client: htt
     body = {"codes": ["AWAY"], "storeExamCode": "NCA-GENL"}
     answer = await client.post("/storefront/v1/validations", json=body, headers=shelf.tenant.api_key)
     (found,) = answer.json()["results"]
-    assert (found["isValid"], found["reasons"]) == (False, [{"code": "Archived", "message": "The code is archived."}])
+    assert (found["isValid"], [reason["code"] for reason in found["reasons"]]) == (False, ["Archived"])
     documented = await client.get("/api/vouchers?voucherCode=AWAY", headers=shelf.tenant.bearer)
     assert documented.json()["data"][0]["isActive"] is True
 

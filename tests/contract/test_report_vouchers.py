@@ -15,6 +15,7 @@ from tests.voucher_factories import add_partner, add_program, add_purchase, add_
 
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
+from tessera.redemptions import ledger
 from tessera.vouchers.purchases import service as purchases
 
 URL = "/management/v1/reports/vouchers"
@@ -139,6 +140,23 @@ async def test_it_follows_vouchers_as_they_are_made_held_used_and_given_back(
     assert await counted() == (20, 2)
     await tell(client, tenant, "RSV-1", "Cancelled")
     assert await counted() == (20, 0)
+
+
+async def test_a_voucher_with_another_expiry_is_counted_by_that(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, stock: dict[str, Any]
+) -> None:
+    vouchers = [{"code": code} for code in ("GONE", "TODAY", "SPENT", "LATER")]
+    wanted = {"action": "ChangeExpiry", "expiresAt": (NOW + timedelta(days=40)).isoformat(), "vouchers": vouchers}
+    before = (await report(client, tenant))["total"]
+    answer = await client.post("/management/v1/vouchers/bulk", json=wanted, headers=tenant.bearer)
+    assert answer.status_code == 200, answer.text
+    after = (await report(client, tenant))["total"]
+    assert (before["bought"], before["used"], before["expired"]) == (7, 1, 1)
+    assert (after["bought"], after["used"], after["expired"]) == (7, 1, 0)
+    assert after["expiringWithin90Days"] == before["expiringWithin90Days"] + 2
+    async with resources.database.unit_of_work(tenant.id) as work:
+        verdict = await ledger.verify(work)
+    assert [each for each in verdict.discrepancies if each.kind == "voucher total"] == []
 
 
 async def add_exam_to_program(superuser: psycopg.Connection, tenant: Tenant) -> None:

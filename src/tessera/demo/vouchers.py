@@ -133,12 +133,18 @@ def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
     checkout = (status for status in PurchaseStatus if status.value.startswith("Checkout"))
     for days, status in enumerate(checkout, start=1):
         order = _order(market, "Globex Training", "Professional Program", quantity=20, now=now - timedelta(days=days))
-        paid = Decimal(0)
-        yield replace(order, status=status, amount_paid=paid, purchased_by_email="hedy@globex.example.com")
+        yield replace(
+            order,
+            status=status,
+            amount=purchase_rules.amount(Decimal("99.50"), 20, TIERS),
+            checkout_expires_at=now + timedelta(days=1),
+            purchased_by_email="hedy@globex.example.com",
+        )
     order = _order(market, PARTNER_NAME, "Professional Program", quantity=60, now=now - timedelta(days=30))
     price = purchase_rules.amount(Decimal("99.50"), 60, TIERS)
     yield replace(
         order,
+        amount=price,
         amount_paid=price,
         purchased_by_first_name="Grace",
         purchased_by_last_name="Partner",
