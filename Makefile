@@ -15,12 +15,9 @@ test: $(BIN)/.development
 	@# File by file, so that what a file sets up once is set up once.
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-# Each starts a Postgres and servers of its own; QUICK=1 for a short run with less data.
+# Starts a Postgres and servers of its own; QUICK=1 for a short run with less data.
 bench: $(BIN)/.development
-	@$(BIN)/python -m benchmarks.validate_promo_code
-	@$(BIN)/python -m benchmarks.redeem
-	@$(BIN)/python -m benchmarks.issue_vouchers
-	@$(BIN)/python -m benchmarks.list_vouchers
+	@$(BIN)/python -m benchmarks
 
 check: $(BIN)/.development
 	$(BIN)/ruff format --check src migrations tests benchmarks

@@ -1,49 +1,81 @@
 """The database of a benchmark: an embedded one of its own, with many organizations, keys and promo codes."""
 
+import asyncio
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
 
+from benchmarks.servers import DATABASE_PID
 from tessera import schema
 from tessera.identity import credentials
+from tessera.identity import service as identity
 from tessera.identity.credentials import CredentialName
+from tessera.identity.rules import FunctionPoint
 from tessera.kit import embedded
+from tessera.kit.database import Database
 from tessera.kit.identifiers import new_id
+from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses, create_database
 
 DATABASE = "benchmark"
+TOKEN_KEYS = {"benchmark": "benchmark-0123456789-abcdefghijklmnop"}
+# What a machine of this size would be given; durability is as in production.
+SETTINGS = {"max_connections": "200", "maintenance_work_mem": "1GB", "max_wal_size": "8GB"}
 
 PROMO_CODES = """
 insert into promo_codes (
     organization_id, id, name, status, discount_percent, expires_at, max_redemptions, redemption_count, held_count,
     restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version
 )
-select %(organization)s, gen_random_uuid(), 'CODE' || n, 'Active', n %% 100 + 1, now() + interval '1 year', 1000, 0, 0,
-       false, false, false, now(), 1
+select %(organization)s, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'CODE' || n, 'Active',
+       n %% 100 + 1, now() + interval '1 year', 100000, 0, 0, false, %(listed)s, false, now(), 1
 from generate_series(1, %(codes)s) n
+"""
+EXAMS = """
+insert into store_exams (organization_id, id, code, name, price, status, created_at, version)
+values (%(organization)s, %(exam)s, 'EXAM', 'Exam', 100, 'Active', now(), 1),
+       (%(organization)s, %(other_exam)s, 'OTHER', 'Other', 100, 'Active', now(), 1)
+"""
+NAMED_EXAMS = """
+insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
+select organization_id, p.id, e.id, case e.code when 'EXAM' then 0 else 1 end
+from promo_codes p join store_exams e using (organization_id) where organization_id = %(organization)s
+"""
+ADDRESSES = """
+insert into promo_code_email_addresses (organization_id, promo_code_id, email_key, email, position)
+select organization_id, id, 'candidate' || n || '@example.com', 'Candidate' || n || '@example.com', n
+from promo_codes, generate_series(1, 5) n where organization_id = %(organization)s
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Storefront:
-    """One organization of the benchmark with its key."""
+class Shop:
+    """One organization of the benchmark, with a key, two exams, and a user's Bearer token if it has one."""
 
     organization_id: UUID
     key_id: UUID
     api_key: str
+    exam_id: UUID
+    token: str = ""
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        """The header of its user."""
+        return {"Authorization": f"Bearer {self.token}"}
 
 
 @contextmanager
-def database(**settings: str) -> Iterator[Addresses]:
-    """A fresh, migrated database with durability as in production."""
+def database() -> Iterator[tuple[Addresses, psycopg.Connection]]:
+    """A fresh, migrated database with durability as in production, and a superuser's connection."""
     with tempfile.TemporaryDirectory(prefix="tessera-benchmark-") as directory:
-        server = embedded.start(Path(directory) / "data", settings={"max_connections": "300"} | settings)
+        server = embedded.start(Path(directory) / "data", settings=SETTINGS)
         try:
             create_database(server, DATABASE)
             found = Addresses(
@@ -51,38 +83,64 @@ def database(**settings: str) -> Iterator[Addresses]:
                 owner=server.url(user="postgres", database=DATABASE),
             )
             schema.migrate(found.owner, found.application)
-            yield found
+            pid = (Path(directory) / "data" / "postgres" / "postmaster.pid").read_text().split()[0]
+            os.environ[DATABASE_PID] = pid
+            with psycopg.connect(bare_url(found), autocommit=True) as connection:
+                yield found, connection
         finally:
             server.stop()
 
 
-def connect(addresses: Addresses) -> psycopg.Connection:
-    """A superuser's connection."""
-    return psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True)
+def bare_url(addresses: Addresses) -> str:
+    """The superuser's address as libpq takes it."""
+    return addresses.owner.replace("+psycopg", "")
 
 
-def load_promo_codes(addresses: Addresses, *, organizations: int, codes: int) -> list[Storefront]:
+def load_codes(connection: psycopg.Connection, *, organizations: int, codes: int) -> list[Shop]:
     """That many organizations with a key and that many codes each, `CODE1` and so on."""
-    storefronts = []
-    with connect(addresses) as connection:
-        for number in range(organizations):
-            storefronts.append(_load_storefront(connection, number))
-            parameters = {"organization": storefronts[-1].organization_id, "codes": codes}
-            connection.execute(PROMO_CODES, parameters)
-        connection.execute("vacuum analyze")
-    return storefronts
+    shops = []
+    for number in range(organizations):
+        shops.append(add_shop(connection, f"Organization {number}"))
+        parameters = {"organization": shops[-1].organization_id, "codes": codes, "listed": False}
+        connection.execute(PROMO_CODES, parameters)
+    connection.execute("vacuum analyze")
+    return shops
 
 
-def _load_storefront(connection: psycopg.Connection, number: int) -> Storefront:
-    organization_id, key_id, now = new_id(), new_id(), datetime.now(UTC)
+def load_listed_codes(connection: psycopg.Connection, shop: Shop, *, codes: int) -> None:
+    """That many codes with two exams and five addresses each."""
+    parameters = {"organization": shop.organization_id, "codes": codes, "listed": True}
+    for statement in (PROMO_CODES, NAMED_EXAMS, ADDRESSES):
+        connection.execute(statement, parameters)
+    connection.execute("vacuum analyze promo_codes, promo_code_store_exams, promo_code_email_addresses")
+
+
+def add_shop(connection: psycopg.Connection, name: str, *, application_url: str | None = None) -> Shop:
+    """An organization with a key, and with a user's token if there is an address to issue it at."""
+    organization_id, key_id, exam_id, now = new_id(), new_id(), new_id(), datetime.now(UTC)
     key = credentials.new_key_text(CredentialName(organization_id, key_id))
     connection.execute(
         "insert into organizations (id, name, is_active, created_at, version) values (%s, %s, true, %s, 1)",
-        [organization_id, f"Organization {number}", now],
+        [organization_id, name, now],
     )
     connection.execute(
         "insert into api_keys (organization_id, id, name, key_digest, function_points, created_at, version)"
         " values (%s, %s, 'Benchmark', %s, '{StorefrontRedeem}', %s, 1)",
         [organization_id, key_id, credentials.digest_of(key), now],
     )
-    return Storefront(organization_id, key_id, key)
+    connection.execute(EXAMS, {"organization": organization_id, "exam": exam_id, "other_exam": new_id()})
+    token = asyncio.run(issue_token(application_url, organization_id)) if application_url else ""
+    return Shop(organization_id, key_id, key, exam_id, token)
+
+
+async def issue_token(application_url: str, organization_id: UUID) -> str:
+    """A Bearer token for a new user of the organization."""
+    database, now = Database(application_url, pool_size=1), datetime.now(UTC)
+    async with database.unit_of_work(organization_id) as work:
+        points = [FunctionPoint.PARTNER_MANAGE_VOUCHERS, FunctionPoint.PARTNER_MANAGE_PROMO_CODES]
+        await identity.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
+        issued = await identity.issue_token(
+            work, signer=TokenSigner(TOKEN_KEYS), email="a@example.com", lifetime=timedelta(days=1), now=now
+        )
+    await database.close()
+    return issued.secret

@@ -1,60 +1,128 @@
 """The load generator: keep-alive connections that send ready-made requests, in their order, one after the other.
 
 Run as `python -m benchmarks.load PORT CONNECTIONS SECONDS < requests`, with one request a line (base64); prints JSON.
-It is a process of its own, so that its work is not the server's.
+It is a process of its own, so that its work is not the server's, and does as little as it can.
 """
 
 import asyncio
 import base64
 import itertools
 import json
+import resource
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvloop
+
+WARM_UP_SECONDS = 0.3
 
 
 @dataclass
 class Tally:
     """What one run saw; latencies are in seconds."""
 
+    deadline: float
     latencies: list[float] = field(default_factory=list)
-    statuses: dict[int, int] = field(default_factory=dict)
+    statuses: dict[bytes, int] = field(default_factory=dict)
+    last_answer_at: float = 0.0
 
 
-async def send_until(deadline: float, port: int, requests: Iterator[bytes], tally: Tally) -> None:
-    """Send the next requests over one connection, each after the answer to the one before."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while time.perf_counter() < deadline:
-        began = time.perf_counter()
-        writer.write(next(requests))
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
-        await reader.readexactly(length)
-        tally.latencies.append(time.perf_counter() - began)
-        status = int(head[9:12])
-        tally.statuses[status] = tally.statuses.get(status, 0) + 1
-    writer.close()
+class Client(asyncio.Protocol):
+    """One connection, which sends its next request as soon as the answer to the one before is complete."""
+
+    def __init__(self, requests: Iterator[bytes]) -> None:
+        self._requests = requests
+        self._tally = Tally(0)
+        self._began = 0.0
+        self._received = b""
+        self._missing = 0  # bytes of the answer's body
+        self.done = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvloop's own
+        """Keep the connection."""
+        self._transport = transport
+
+    def run(self, tally: Tally) -> None:
+        """Send until the tally's deadline."""
+        self._tally = tally
+        self.done.clear()
+        self._send()
+
+    def _send(self) -> None:
+        self._began = time.perf_counter()
+        self._transport.write(next(self._requests))
+
+    def data_received(self, data: bytes) -> None:
+        """Take a part of an answer."""
+        if self._missing:
+            self._missing -= len(data)
+        else:
+            self._received += data
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            head = self._received[:end].lower()
+            at = head.index(b"content-length:") + 15
+            length = int(head[at:].partition(b"\r\n")[0])
+            self._missing = length - (len(self._received) - end - 4)
+            status = head[9:12]
+            self._tally.statuses[status] = self._tally.statuses.get(status, 0) + 1
+            self._received = b""
+        if not self._missing:
+            self._complete()
+
+    def _complete(self) -> None:
+        now = time.perf_counter()
+        self._tally.latencies.append(now - self._began)
+        self._tally.last_answer_at = now
+        if now < self._tally.deadline:
+            self._send()
+        else:
+            self.done.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """A server that hangs up is a fault of the measurement."""
+        if not self.done.is_set():
+            sys.exit(f"the server hung up: {error}")
 
 
 async def run(port: int, connections: int, seconds: float, requests: list[bytes]) -> dict[str, object]:
     """One measurement after a short warm-up."""
-    ordered_requests = itertools.cycle(requests)
-    warm = time.perf_counter() + 0.5
-    await asyncio.gather(*(send_until(warm, port, ordered_requests, Tally()) for _ in range(connections)))
-    tally, began = Tally(), time.perf_counter()
-    await asyncio.gather(*(send_until(began + seconds, port, ordered_requests, tally) for _ in range(connections)))
-    elapsed = time.perf_counter() - began
+    loop, ordered_requests = asyncio.get_running_loop(), itertools.cycle(requests)
+    clients = [
+        (await loop.create_connection(lambda: Client(ordered_requests), "127.0.0.1", port))[1]
+        for _ in range(connections)
+    ]
+
+    async def measure(seconds: float) -> Tally:
+        tally = Tally(time.perf_counter() + seconds)
+        for client in clients:
+            client.run(tally)
+        await asyncio.gather(*(client.done.wait() for client in clients))
+        return tally
+
+    warm = await measure(WARM_UP_SECONDS)
+    began, cpu = time.perf_counter(), cpu_seconds()
+    tally = await measure(seconds)
+    elapsed = tally.last_answer_at - began
     ordered = sorted(tally.latencies)
-    quantiles = {f"p{q}": round(ordered[len(ordered) * q // 100] * 1000, 3) for q in (50, 95, 99)}
     return {
         "requests": len(ordered),
-        "per_second": round(len(ordered) / elapsed, 1),
-        **quantiles,
-        "statuses": tally.statuses,
+        "all_requests": len(ordered) + len(warm.latencies),
+        "per_second": len(ordered) / elapsed,
+        **{f"p{q}": ordered[len(ordered) * q // 100] * 1000 for q in (50, 95, 99)},
+        "load_cores": (cpu_seconds() - cpu) / elapsed,
+        "statuses": {status.decode(): count for status, count in (tally.statuses).items()},
     }
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

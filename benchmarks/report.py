@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from statistics import median, quantiles
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -168,35 +167,37 @@ def measure_file(client: httpx.Client, server: Server, title: str, path: str) ->
 
 def main() -> None:
     """Load, sum up, measure, print."""
-    settings: dict[str, Any] = {"maintenance_work_mem": "1GB", "max_wal_size": "8GB"}
-    with data.database(**settings) as addresses:
+    with data.database() as (addresses, connection):
         ids = [new_id() for _ in range(NEIGHBOURS + 1)]
-        with data.connect(addresses) as connection:
-            connection.execute("set session_replication_role = replica")
-            for number, organization_id in enumerate(ids):
-                connection.execute(
-                    "insert into organizations (id, name, is_active, created_at, version)"
-                    " values (%s, %s, true, now(), 1)",
-                    [organization_id, f"Organization {number}"],
-                )
-                big = number == 0
-                load(connection, organization_id, entries=ENTRIES if big else 2_000, redemptions=big * REDEMPTIONS)
-            for table in TABLES:
-                connection.execute(f"vacuum analyze {table}")
+        connection.execute("set session_replication_role = replica")
+        for number, organization_id in enumerate(ids):
+            connection.execute(
+                "insert into organizations (id, name, is_active, created_at, version) values (%s, %s, true, now(), 1)",
+                [organization_id, f"Organization {number}"],
+            )
+            big = number == 0
+            load(connection, organization_id, entries=ENTRIES if big else 2_000, redemptions=big * REDEMPTIONS)
+        for table in TABLES:
+            connection.execute(f"vacuum analyze {table}")
         token = asyncio.run(prepare(addresses, ids))
-        with data.connect(addresses) as connection:
-            connection.execute("vacuum analyze redemption_totals")
-        environment = {"APPLICATION_URL": addresses.application}
-        with serving("Tessera", "benchmarks.applications:tessera", environment) as server:
-            base = f"http://127.0.0.1:{server.port}/management/v1/"
-            with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
-                for title, path in questions():
-                    p50, p95 = measure(client, path)
-                    print(f"{title:40}{p50:8.1f} / {p95:.1f} ms")
-                measure_file(client, server, "export of redemptions", "redemptions/export")
-                year = datetime.now(UTC).date() - timedelta(days=DAYS)
-                path = f"reports/redemptions?by=code&from={year}&format=csv"
-                measure_file(client, server, "redemptions by code, 365 days, CSV", path)
+        connection.execute("vacuum analyze redemption_totals")
+        with serving(
+            "Tessera", "benchmarks.applications:tessera", {"APPLICATION_URL": addresses.application}
+        ) as server:
+            ask(server, token)
+
+
+def ask(server: Server, token: str) -> None:
+    """Every report, and the files."""
+    base = f"http://127.0.0.1:{server.port}/management/v1/"
+    with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
+        for title, path in questions():
+            p50, p95 = measure(client, path)
+            print(f"{title:40}{p50:8.1f} / {p95:.1f} ms")
+        measure_file(client, server, "export of redemptions", "redemptions/export")
+        year = datetime.now(UTC).date() - timedelta(days=DAYS)
+        path = f"reports/redemptions?by=code&from={year}&format=csv"
+        measure_file(client, server, "redemptions by code, 365 days, CSV", path)
 
 
 if __name__ == "__main__":

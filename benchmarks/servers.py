@@ -1,8 +1,9 @@
-"""Servers under load: each a uvicorn process of its own on a free loopback port."""
+"""Servers under load: each a process of its own on a free loopback port."""
 
 import base64
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,73 +12,125 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
+from benchmarks.load import WARM_UP_SECONDS
+from benchmarks.results import Figures
+
 TICKS = os.sysconf("SC_CLK_TCK")
+DATABASE_PID = "BENCHMARK_DATABASE_PID"
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server process."""
+    """A running server, of one process or of several."""
 
     name: str
     port: int
     pid: int
 
-    def measure(self, requests: Sequence[bytes], *, connections: int, seconds: float) -> dict[str, Any]:
+    def measure(self, requests: Sequence[bytes], *, connections: int, seconds: float, expected: int = 200) -> Figures:
         """What the load generator sees, with the server's CPU milliseconds for each request."""
-        before = self.cpu_seconds()
-        found: dict[str, Any] = json.loads(
-            subprocess.run(
-                [sys.executable, "-m", "benchmarks.load", str(self.port), str(connections), str(seconds)],
-                input=b"\n".join(base64.b64encode(request) for request in requests),
-                stdout=subprocess.PIPE,
-                check=True,
-            ).stdout
+        before, began = self._cpu_seconds(), time.perf_counter()
+        output = subprocess.run(
+            [sys.executable, "-m", "benchmarks.load", str(self.port), str(connections), str(seconds)],
+            input=b"\n".join(base64.b64encode(request) for request in requests),
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+        elapsed = time.perf_counter() - began
+        found = json.loads(output)
+        assert found["statuses"].keys() == {str(expected)}, (self.name, found)
+        used, database = (after - each for after, each in zip(self._cpu_seconds(), before, strict=True))
+        count = found["all_requests"]
+        # The generator's own start is no time in which the others could have worked.
+        active = seconds + WARM_UP_SECONDS if elapsed > seconds + WARM_UP_SECONDS else elapsed
+        return Figures(
+            **{name: found[name] for name in ("per_second", "p50", "p95", "p99", "load_cores")},
+            cpu_ms=used / count * 1000,
+            database_ms=database / count * 1000,
+            memory_mib=self.resident_mib(),
+            server_cores=used / active,
+            database_cores=database / active,
         )
-        # The warm-up's requests are not counted, and cost a little CPU: half a second of it at this rate.
-        warm_up = found["per_second"] * 0.5
-        found["cpu_ms"] = round((self.cpu_seconds() - before) / (found["requests"] + warm_up) * 1000, 3)
-        return found
 
-    def cpu_seconds(self) -> float:
-        """CPU time of the process so far."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+    def _cpu_seconds(self) -> tuple[float, float]:
+        return cpu_seconds(self.pid), database_cpu_seconds()
 
     def resident_mib(self) -> float:
-        """Memory of the process."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+        """Memory of the server's processes."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(self.pid))
+        return pages * PAGE_BYTES / 2**20
+
+
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except FileNotFoundError:
+        return []  # it has ended meanwhile
+    return [pid, *(each for child in children for each in family(int(child)))]
+
+
+def database_cpu_seconds() -> float:
+    """CPU time of the database's processes so far."""
+    return cpu_seconds(int(os.environ[DATABASE_PID]))
+
+
+def cpu_seconds(root: int) -> float:
+    """CPU time of a process and its children so far, those that have ended among them."""
+    total = 0
+    for pid in family(root):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except FileNotFoundError:
+            continue  # it has ended meanwhile, and is counted by its parent next time
+        total += sum(map(int, fields[11:15]))
+    return total / TICKS
 
 
 @contextmanager
-def serving(name: str, application: str, environment: dict[str, str]) -> Iterator[Server]:
-    """A server of `application`, a factory as uvicorn takes it, until the context ends."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+def serving(name: str, application: str, environment: dict[str, str], *, processes: int = 1) -> Iterator[Server]:
+    """A uvicorn server of `application`, a factory as it takes it, until the context ends."""
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", application, "--port", str(port), "--log-level", "error"]
-    process = subprocess.Popen([*command, "--no-access-log", "--no-proxy-headers"], env=os.environ | environment)
-    try:
-        wait_until_ready(port)
+    if processes > 1:
+        command += ["--workers", str(processes)]
+    with running([*command, "--no-access-log", "--no-proxy-headers"], environment) as process:
+        wait_until_ready(port, process)
         yield Server(name, port, process.pid)
+
+
+@contextmanager
+def running(command: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A process until the context ends."""
+    process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
+    try:
+        yield process
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         process.wait()
 
 
-def wait_until_ready(port: int) -> None:
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        found: int = probe.getsockname()[1]
+        return found
+
+
+def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until the server answers."""
     deadline = time.monotonic() + 30
     while True:
         try:
             httpx.get(f"http://127.0.0.1:{port}/health/live")
         except httpx.TransportError:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or process.poll() is not None:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.01)
         else:
             return
 

@@ -13,6 +13,7 @@ from tessera.api.authentication.router import oauth, pattern_a
 from tessera.api.authentication.schemas import AccessTokenRequest
 from tessera.api.carevalidate import errors as carevalidate_errors
 from tessera.api.carevalidate.router import router as carevalidate
+from tessera.api.carevalidate.shortcut import ValidationShortcut
 from tessera.api.certiverse_promo import errors as promo_errors
 from tessera.api.certiverse_promo.router import router as certiverse_promo
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand
@@ -74,7 +75,6 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.resources = resources
-    # Routes are tried in their order, so the one that is asked most comes first.
     app.include_router(carevalidate)
     app.include_router(pattern_a)
     app.include_router(oauth)
@@ -93,5 +93,6 @@ def create_app(
     app.add_middleware(BodyLimit)
     if trusted_proxies:
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
+    app.add_middleware(ValidationShortcut, resources=resources)
     app.add_middleware(RequestLog, dialects=DIALECTS)
     return app

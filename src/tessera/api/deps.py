@@ -102,7 +102,7 @@ async def _calling(request: Request, credential: Credential, function_point: Fun
 async def _admitted(
     request: Request, work: UnitOfWork, principal: Principal, function_point: FunctionPoint, *, now: datetime
 ) -> Caller:
-    request.state.organization_id = str(principal.organization_id)
+    request.state.organization_id = principal.organization_id
     principal.require(function_point)
     work = work.acting_as(principal.actor)
     if principal.partner_id is not None:

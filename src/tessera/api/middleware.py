@@ -1,6 +1,7 @@
 """What wraps every request: its id, its log line, its limits, its proxies, and the last resort for exceptions."""
 
 import ipaddress
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,27 +41,29 @@ class RequestLog:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         request_id = _request_id(scope)
+        header = (b"x-request-id", request_id.encode())
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                message["headers"] = [*message["headers"], header]
             await send(message)
 
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
-                try:
-                    await self.app(scope, receive, send_with_id)
-                except ClientDisconnect:
-                    status = status or CLIENT_GONE  # nobody is left to be answered
-                except Exception as error:  # noqa: BLE001 - logged, answered as 500, and never dropped
-                    fact = unexpected(error)
-                    if not status:
-                        await self._dialects.render(scope["path"], fact)(scope, receive, send_with_id)
+            await self.app(scope, receive, send_with_id)
+        except ClientDisconnect:
+            status = status or CLIENT_GONE  # nobody is left to be answered
+        except Exception as error:  # noqa: BLE001 - logged, answered as 500, and never dropped
+            fact = unexpected(error)
+            if not status:
+                await self._dialects.render(scope["path"], fact)(scope, receive, send_with_id)
         finally:
-            _log_request(scope, status=status, began=began, request_id=request_id)
+            structlog.contextvars.reset_contextvars(**bound)
+            if log.is_enabled_for(logging.INFO):
+                _log_request(scope, status=status, began=began, request_id=request_id)
 
 
 class BodyLimit:
@@ -130,18 +133,21 @@ def _last(headers: Headers, name: str) -> str:
 
 
 def _request_id(scope: Scope) -> str:
-    given = Headers(scope=scope).get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else new_id().hex
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given: str = value.decode("latin-1")
+            return given if _REQUEST_ID.fullmatch(given) else new_id().hex
+    return new_id().hex
 
 
 def _log_request(scope: Scope, *, status: int, began: float, request_id: str) -> None:
-    route = scope.get("route")
+    route, organization_id = scope.get("route"), scope.get("state", {}).get("organization_id")
     log.info(
         "request",
         method=scope["method"],
         route=getattr(route, "path", None),
         status=status,
         ms=round((time.perf_counter() - began) * 1000, 1),
-        organization=scope.get("state", {}).get("organization_id"),
+        organization=None if organization_id is None else str(organization_id),
         request_id=request_id,
     )

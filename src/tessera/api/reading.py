@@ -84,12 +84,15 @@ async def read_body(request: Request, model: type[RequestModel]) -> Reading:
 
 def query_items(request: Request) -> list[tuple[str, str]]:
     """The query parameters as they come, percent-decoded; raises Malformed."""
-    raw: bytes = request.scope["query_string"]
+    return parsed_query(request.scope["query_string"])
+
+
+def parsed_query(raw: bytes) -> list[tuple[str, str]]:
+    """The parameters of a query string as they come, percent-decoded; raises Malformed."""
     try:
-        items = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+        return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError as error:
         raise Malformed("The query string is not valid UTF-8.") from error
-    return items
 
 
 def path_id(request: Request, name: str) -> UUID:

@@ -40,6 +40,8 @@ class Base(DeclarativeBase):
 Timestamp = DateTime(timezone=True)
 T = TypeVar("T")
 
+_UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
+
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
 Reader = psycopg.AsyncConnection[Any]
@@ -105,7 +107,7 @@ class Database:
         self._readers = create_engine(
             url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
         )
-        self._idle_readers: list[AsyncConnection] = []
+        self._idle_readers: list[tuple[AsyncConnection, Reader]] = []
         # They never go back to their pool, so nobody may wait there for one.
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
 
@@ -130,27 +132,37 @@ class Database:
         It is given the driver's own connection, and may be asked twice, so it must change nothing. Raises
         DatabaseUnavailable when the database is away.
         """
-        async with _availability(), self._reader_turns:
-            try:
-                return await self._ask(ask)
-            except psycopg.OperationalError:
-                # As after a restart of the database: whatever lay idle is as dead as the one that failed.
-                idle, self._idle_readers = self._idle_readers, []
-                for connection in idle:
-                    await connection.close()
-                await self._readers.dispose()
-                return await self._ask(ask)
+        try:
+            async with self._reader_turns:
+                try:
+                    return await self._ask(ask)
+                except psycopg.OperationalError:
+                    await self._drop_readers()
+                    return await self._ask(ask)
+        except _UNAVAILABLE as error:
+            raise DatabaseUnavailable from error
 
     async def _ask(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
-        connection = self._idle_readers.pop() if self._idle_readers else await self._readers.connect()
+        connection, reader = self._idle_readers.pop() if self._idle_readers else await self._connect_reader()
         try:
-            answer = await ask(await _driver_of(connection))
+            answer = await ask(reader)
         except BaseException:
             await connection.invalidate()
             await connection.close()
             raise
-        self._idle_readers.append(connection)
+        self._idle_readers.append((connection, reader))
         return answer
+
+    async def _connect_reader(self) -> tuple[AsyncConnection, Reader]:
+        connection = await self._readers.connect()
+        return connection, await _driver_of(connection)
+
+    async def _drop_readers(self) -> None:
+        # As after a restart of the database: whatever lay idle is as dead as the one that failed.
+        idle, self._idle_readers = self._idle_readers, []
+        for connection, _ in idle:
+            await connection.close()
+        await self._readers.dispose()
 
     async def schema_revision(self) -> str | None:
         """The last migration that the database has seen; raises DatabaseUnavailable."""
@@ -163,9 +175,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        for connection in self._idle_readers:
-            await connection.close()
-        await self._readers.dispose()
+        await self._drop_readers()
         await self._engine.dispose()
 
     async def _begin(self, statement: str) -> AsyncConnection:
@@ -199,7 +209,7 @@ async def _again_if_stale(attempt: Callable[[], Awaitable[T]]) -> T:
 async def _availability() -> AsyncIterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError) as error:
+    except _UNAVAILABLE as error:
         raise DatabaseUnavailable from error
 
 

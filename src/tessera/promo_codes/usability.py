@@ -11,6 +11,7 @@ from uuid import UUID
 from tessera.catalog.rules import Use
 from tessera.identity.credentials import ApiKeyText
 from tessera.identity.rules import Standing
+from tessera.kit.arrays import Binaries, Texts, Uuids
 from tessera.kit.database import AnyRow, Reader, UnitOfWork
 from tessera.kit.text import key_of
 from tessera.promo_codes.rules import Discount, Usability
@@ -121,8 +122,7 @@ async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> Non
 
 FIND_USABILITY = """
 select * from find_promo_code_usability(
-    %(organization_ids)s::uuid[], %(key_ids)s::uuid[], %(code_keys)s::text[], %(bundle_ids)s::uuid[],
-    %(digests)s::bytea[], %(as_of)s::timestamptz
+    %(organization_ids)s, %(key_ids)s, %(code_keys)s, %(bundle_ids)s, %(digests)s, %(as_of)s::timestamptz
 )
 """
 
@@ -132,11 +132,11 @@ async def find_usability(reader: Reader, questions: Sequence[Question], *, as_of
     found = await reader.execute(
         FIND_USABILITY,
         {
-            "organization_ids": [question.key.name.organization_id for question in questions],
-            "key_ids": [question.key.name.id for question in questions],
-            "code_keys": [question.code and key_of(question.code) for question in questions],
-            "bundle_ids": [question.product_bundle_id for question in questions],
-            "digests": [question.key.digest for question in questions],
+            "organization_ids": Uuids([question.key.name.organization_id for question in questions]),
+            "key_ids": Uuids([question.key.name.id for question in questions]),
+            "code_keys": Texts([question.code and key_of(question.code) for question in questions]),
+            "bundle_ids": Uuids([question.product_bundle_id for question in questions]),
+            "digests": Binaries([question.key.digest for question in questions]),
             "as_of": as_of,
         },
         binary=True,

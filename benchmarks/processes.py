@@ -1,0 +1,76 @@
+"""What a process costs: its start, its memory, and what a second one brings."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks import validating
+from benchmarks.data import Shop
+from benchmarks.results import Figures, Results
+from benchmarks.servers import Server, free_port, running, serving, wait_until_ready
+from benchmarks.sizes import CHOSEN, CONNECTIONS
+
+STARTS = 3
+TWO = "two processes on two cores"
+# What is left of a core here and there is the system's own; above this the machine has nothing more to give.
+FULL = 0.85
+
+
+def measure_start(results: Results) -> None:
+    """From the command to the first answer, on a directory that has been used before."""
+    with tempfile.TemporaryDirectory(prefix="tessera-benchmark-") as directory:
+        _start(directory)
+        taken = median(_start(directory) for _ in range(STARTS))
+    results.judge("tessera serve --demo, warm start to first answer", "under 2 s", taken, reached=taken < 2)
+
+
+def _start(directory: str) -> float:
+    port, began = free_port(), time.perf_counter()
+    environment = {"TESSERA_DATA_DIR": directory, "PORT": str(port), "TESSERA_LOG_LEVEL": "WARNING"}
+    command = [str(Path(sys.executable).with_name("tessera")), "serve", "--demo"]
+    with running(command, environment) as process:
+        wait_until_ready(port, process)
+        return time.perf_counter() - began
+
+
+def measure_memory(results: Results, shops: Sequence[Shop], environment: dict[str, str]) -> None:
+    """One process after its first 1,000 requests, and after many."""
+    load = validating.requests(shops)
+    with serving("Tessera", "benchmarks.applications:tessera", environment) as server:
+        _send(server, load, 1_000)
+        before = server.resident_mib()
+        sent = _send(server, load, CHOSEN.memory_requests)
+        growth = server.resident_mib() - before
+    results.judge(f"memory after {sent:,} requests, beside 1,000", "growth under 10 MiB", growth, reached=growth < 10)
+
+
+def _send(server: Server, load: Sequence[bytes], count: int) -> int:
+    sent = 0
+    while sent < count:
+        found = server.measure(load, connections=CONNECTIONS, seconds=min(count / 10_000, 4))
+        sent += round((found.per_second or 0) * min(count / 10_000, 4))
+    return sent
+
+
+def measure_two(
+    results: Results, servers: Mapping[str, Server], shops: Sequence[Shop], environment: dict[str, str]
+) -> None:
+    """Validation by two processes beside one, and what else keeps the two cores busy."""
+    load = validating.requests(shops)
+    with serving("two", "benchmarks.applications:tessera", environment, processes=2) as two:
+
+        def run(server: Server) -> Figures:
+            return server.measure(load, connections=2 * CONNECTIONS, seconds=CHOSEN.seconds)
+
+        contenders = {"two processes": lambda: run(two), "one process": lambda: run(servers["Tessera"])}
+        found = results.interleave(TWO, contenders, rounds=CHOSEN.rounds)["two processes"]
+    ratio = results.ratio(TWO, "two processes")
+    cores = {"load generator": found.load_cores, "database": found.database_cores, "servers": found.server_cores}
+    for name, used in cores.items():
+        results.note(f"cores in use by the {name} beside two processes", used or 0.0)
+    busy = sum(used or 0 for used in cores.values()) / (os.cpu_count() or 1)
+    results.judge(TWO, f"1.6 x, or all cores above {FULL:.0%}", ratio, reached=ratio >= 1.6 or busy >= FULL)

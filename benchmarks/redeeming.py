@@ -1,0 +1,172 @@
+"""Redemptions beside bare models of the same.
+
+Spread: many limited codes, each used now and then; the floor is the same statements by bare psycopg, a transaction for
+each redemption. Hot: one code that all clients want; the floor is the model with a row for each use, of which each
+transaction takes one that nobody has locked (`SKIP LOCKED`), with the same redemption and ledger rows.
+"""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from benchmarks import models
+from benchmarks.data import Shop
+from benchmarks.models import Connection, Work
+from benchmarks.results import Figures, Results
+from benchmarks.servers import Server, post
+from benchmarks.sizes import CHOSEN
+from tessera.kit.identifiers import new_id
+
+CLIENTS = 32
+ENOUGH = 24_000  # requests that no round can use up
+USES = 200_000
+CANDIDATE = {"clientCandidateId": "C-1", "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com"}
+SPREAD, HOT = "redemption, spread over many codes", "redemption, one hot code"
+
+PREPARE = """
+insert into promo_codes (
+    organization_id, id, name, status, discount_percent, expires_at, max_redemptions, redemption_count, held_count,
+    restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version
+)
+select %(organization)s, code.id, code.name, 'Active', 10, '2099-01-01', 100000000, 0, 0, false, false, false, now(), 1
+from (values (%(hot)s::uuid, 'HOT'), (%(rows)s::uuid, 'ROWS')) as code (id, name);
+create table uses (
+    promo_code_id uuid not null, number integer not null, taken_by uuid, primary key (promo_code_id, number)
+);
+create index uses_free on uses (promo_code_id, number) where taken_by is null;
+insert into uses select %(rows)s, n from generate_series(1, %(uses)s) n;
+analyze uses
+"""
+ADD_RESERVATION = """
+insert into reservations (organization_id, id, code, status, created_at, updated_at)
+values (%(organization)s, %(reservation)s, %(reservation)s::text, 'Created', %(now)s, %(now)s)
+"""
+ADD_REDEMPTION = """
+insert into redemptions (
+    organization_id, id, reservation_id, code, promo_code_owner_id, promo_code_id, store_exam_id, person_id,
+    client_candidate_id, first_name, last_name, email, list_price, discount, status, changes, created_at, updated_at
+) values (
+    %(organization)s, %(id)s, %(reservation)s, %(name)s, %(organization)s, %(code)s, %(exam)s, %(person)s, 'C-1', 'Ada',
+    'Byron', 'ada@example.com', 100, 10, 'Redeemed', 1, %(now)s, %(now)s
+)
+"""
+ADD_ENTRY = """
+insert into redemption_ledger (
+    organization_id, redemption_id, number, status, redeemed_change, held_change, promo_code_owner_id, promo_code_id,
+    code, store_exam_id, discount, at
+) values (%(organization)s, %(id)s, 1, 'Redeemed', 1, 0, %(organization)s, %(code)s, %(name)s, %(exam)s, 10, %(now)s)
+"""
+FIND = """
+select id, status, expires_at, max_redemptions, redemption_count, held_count, discount_percent from promo_codes
+where organization_id = %(organization)s and name_key = %(key)s for no key update
+"""
+COUNT = """
+update promo_codes set redemption_count = redemption_count + 1
+where organization_id = %(organization)s and id = %(code)s
+"""
+EXAM = "select id, price from store_exams where organization_id = %(organization)s and code_key = 'exam'"
+KEY = "select key_digest from api_keys where organization_id = %(organization)s and id = %(key_id)s"
+TAKE = """
+update uses set taken_by = %(id)s where (promo_code_id, number) = (
+    select promo_code_id, number from uses where promo_code_id = %(code)s and taken_by is null
+    order by number limit 1 for update skip locked
+)
+"""
+
+
+class Models:
+    """The bare models."""
+
+    def __init__(self, shop: Shop, rows: UUID) -> None:
+        self._common = {"organization": shop.organization_id, "exam": shop.exam_id, "key_id": shop.key_id}
+        self._rows = rows
+
+    async def spread(self, connection: Connection, number: int) -> None:
+        """One redemption of one of many codes: key, reservation, exam, code, redemption, ledger, count."""
+        at = number % CHOSEN.codes + 1
+        values = self._values() | {"key": f"code{at}", "name": f"CODE{at}"}
+        async with connection.transaction():
+            await connection.execute(KEY, values)
+            await connection.execute(ADD_RESERVATION, values)
+            await connection.execute(EXAM, values)
+            code: Any = await (await connection.execute(FIND, values)).fetchone()
+            assert code[4] + code[5] < code[3]
+            values["code"] = code[0]
+            await connection.execute(ADD_REDEMPTION, values)
+            await connection.execute(ADD_ENTRY, values)
+            await connection.execute(COUNT, values)
+
+    async def rows(self, connection: Connection, _: int) -> None:
+        """One redemption of the hot code, by a row for each use."""
+        values = self._values() | {"code": self._rows, "name": "ROWS"}
+        async with connection.transaction():
+            taken = await connection.execute(TAKE, values)
+            assert taken.rowcount == 1
+            await connection.execute(ADD_RESERVATION, values)
+            await connection.execute(ADD_REDEMPTION, values)
+            await connection.execute(ADD_ENTRY, values)
+
+    def _values(self) -> dict[str, Any]:
+        id_ = new_id()
+        return {**self._common, "id": id_, "reservation": new_id(), "person": id_.hex, "now": datetime.now(UTC)}
+
+
+def measure(
+    results: Results, servers: Mapping[str, Server], shop: Shop, connection: psycopg.Connection, bare_url: str
+) -> None:
+    """Both cases, and for their sake validation one after the other."""
+    rows = new_id()
+    values = {"organization": shop.organization_id, "hot": new_id(), "rows": rows, "uses": USES}
+    for statement in PREPARE.strip().split(";\n"):
+        connection.execute(statement, values)
+    bare = Models(shop, rows)
+    spread = itertools.cycle([f"CODE{n + 1}" for n in range(CHOSEN.codes)])
+    for case, names, floor, wanted in (
+        (SPREAD, spread, bare.spread, 0.5),
+        (HOT, itertools.repeat("HOT"), bare.rows, 0.6),
+    ):
+        _beside(results, case, servers["Tessera"], lambda names=names: requests(shop, names), (bare_url, floor))
+        ratio = results.ratio(case, "Tessera")
+        results.judge(case, f"{wanted:.2f} of the floor", ratio, reached=ratio >= wanted)
+    for name, request in {"1,000 codes": validation(shop, 1000), "1 code": validation(shop, 1)}.items():
+        found = servers["Tessera"].measure([request], connections=1, seconds=CHOSEN.seconds)
+        results.note(f"POST /storefront/v1/validations, {name} in a call", found.p50 or 0.0, "ms")
+
+
+def _beside(results: Results, case: str, server: Server, load: Any, floor: tuple[str, Work]) -> None:  # noqa: ANN401
+    numbers = itertools.count(1)
+
+    def ours() -> Figures:
+        return server.measure(load(), connections=CLIENTS, seconds=CHOSEN.seconds, expected=201)
+
+    def bare() -> Figures:
+        return models.measure(floor[0], floor[1], connections=CLIENTS, seconds=CHOSEN.seconds, numbers=numbers)
+
+    results.interleave(case, {"Tessera": ours, "bare psycopg": bare}, rounds=CHOSEN.rounds)
+
+
+def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
+    """Requests to redeem, each for a reservation and a candidate of its own."""
+    return [
+        post(
+            "/storefront/v1/redemptions",
+            {"cv-api-key": shop.api_key},
+            {
+                "code": next(names),
+                "reservationCode": new_id().hex,
+                "storeExamCode": "EXAM",
+                "candidate": CANDIDATE | {"personId": new_id().hex},
+            },
+        )
+        for _ in range(ENOUGH)
+    ]
+
+
+def validation(shop: Shop, count: int) -> bytes:
+    """A request to validate that many codes at once."""
+    body = {"codes": [f"CODE{n + 1}" for n in range(count)], "storeExamCode": "EXAM", "candidate": {"personId": "P"}}
+    return post("/storefront/v1/validations", {"cv-api-key": shop.api_key}, body)
