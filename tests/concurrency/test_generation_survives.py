@@ -38,9 +38,9 @@ from tessera.settings import Settings
 from tessera.vouchers.purchases import service as purchases
 
 KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
-# BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status: before and after each of
-# them, and of COMMIT. What comes after the last moment is the queue's own note that the job is done.
-LAST_MOMENT = 13
+# BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status, the audit log, the totals:
+# before and after each of their statements, and of COMMIT. What comes after the last moment is the queue's own note that the job is done.
+LAST_MOMENT = 21
 
 
 async def buyer(resources: Resources) -> Tenant:

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,7 +38,10 @@ def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[st
 def python_client(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the generated package, which can be imported."""
     made = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
-    assert (made.returncode, made.stdout, made.stderr) == (0, "Generating made\n", "")
+    assert made.returncode == 0
+    # The generator knows no bodies of CSV.
+    warnings = re.findall(r"WARNING parsing (.+) within", made.stdout + made.stderr)
+    assert warnings == ["POST /management/v1/promo-code-imports"]
     monkeypatch.syspath_prepend(tmp_path / "made")
     return "tessera_client"
 

@@ -60,7 +60,7 @@ async def test_creating_takes_the_same_statements_for_one_address_and_for_thousa
         "INSERT INTO promo_codes",
         "INSERT INTO promo_code_store_exams",
         "INSERT INTO promo_code_email_addresses",
-        "WITH",  # the change, with its place among those that wait for a seal
+        "with",  # the change, with its place among those that wait for a seal
     ]
 
 

@@ -14,10 +14,10 @@ from tessera.api.management.schemas.promo_codes import (
     LISTED_PROMO_CODE,
     PROMO_CODE,
     UPDATE,
+    ManagedPromoCodeModel,
+    ManagedPromoCodeSlice,
     PromoCodeCreateRequest,
-    PromoCodeModel,
     PromoCodeQuery,
-    PromoCodeSlice,
     PromoCodeUpdateRequest,
 )
 from tessera.api.reading import Reading, path_id, read_body
@@ -43,7 +43,7 @@ ONE_DISCOUNT = (
     "",
     operation_id="listManagedPromoCodes",
     summary="List promo codes of every kind",
-    responses=documentation.listed(PromoCodeSlice, LISTED_PROMO_CODE),
+    responses=documentation.listed(ManagedPromoCodeSlice, LISTED_PROMO_CODE),
     openapi_extra=documentation.listing(PromoCodeQuery),
 )
 async def list_promo_codes(request: Request, caller: Manager) -> JsonAnswer:
@@ -58,7 +58,7 @@ async def list_promo_codes(request: Request, caller: Manager) -> JsonAnswer:
     operation_id="createManagedPromoCode",
     summary="Create a promo code of any kind",
     status_code=201,
-    responses=documentation.created(PromoCodeModel, PROMO_CODE, broken=ONE_DISCOUNT),
+    responses=documentation.created(ManagedPromoCodeModel, PROMO_CODE, broken=ONE_DISCOUNT),
     openapi_extra=documentation.making(PromoCodeCreateRequest, CREATE),
 )
 async def create_promo_code(request: Request, caller: Manager) -> Response:
@@ -75,7 +75,7 @@ async def create_promo_code(request: Request, caller: Manager) -> Response:
     "/{promoCodeId}",
     operation_id="getManagedPromoCode",
     summary="Show a promo code",
-    responses=documentation.shown(PromoCodeModel, PROMO_CODE),
+    responses=documentation.shown(ManagedPromoCodeModel, PROMO_CODE),
     openapi_extra=documentation.reading(ID),
 )
 async def get_promo_code(request: Request, caller: Manager) -> JsonAnswer:
@@ -87,7 +87,7 @@ async def get_promo_code(request: Request, caller: Manager) -> JsonAnswer:
     "/{promoCodeId}",
     operation_id="updateManagedPromoCode",
     summary="Change a promo code",
-    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"version": 2}, broken=ONE_DISCOUNT),
+    responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 2}, broken=ONE_DISCOUNT),
     openapi_extra=documentation.changing(ID, model=PromoCodeUpdateRequest, example=UPDATE),
 )
 async def update_promo_code(request: Request, caller: Manager) -> Response:
@@ -108,7 +108,7 @@ async def update_promo_code(request: Request, caller: Manager) -> Response:
     "/{promoCodeId}/activate",
     operation_id="activatePromoCode",
     summary="Make a promo code usable",
-    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"version": 3}),
+    responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_promo_code(request: Request, caller: Manager) -> Response:
@@ -120,7 +120,7 @@ async def activate_promo_code(request: Request, caller: Manager) -> Response:
     "/{promoCodeId}/deactivate",
     operation_id="deactivatePromoCode",
     summary="Make a promo code unusable for now",
-    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"status": "Inactive", "version": 2}),
+    responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"status": "Inactive", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_promo_code(request: Request, caller: Manager) -> Response:
@@ -132,7 +132,7 @@ async def deactivate_promo_code(request: Request, caller: Manager) -> Response:
     "/{promoCodeId}/archive",
     operation_id="archivePromoCode",
     summary="Put a promo code away for ever",
-    responses=documentation.changed(PromoCodeModel, PROMO_CODE | {"status": "Archived", "version": 2}),
+    responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"status": "Archived", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_promo_code(request: Request, caller: Manager) -> Response:

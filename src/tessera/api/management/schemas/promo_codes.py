@@ -120,7 +120,7 @@ class PromoCodeCreateRequest(PromoCodeUpdateRequest):
     )
 
 
-class PromoCodeModel(ResponseModel):
+class ManagedPromoCodeModel(ResponseModel):
     """A promo code of any kind; what it does not have is absent."""
 
     id: UUID = Field(description="Its id.")
@@ -142,10 +142,10 @@ class PromoCodeModel(ResponseModel):
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
-class PromoCodeSlice(ResponseModel):
+class ManagedPromoCodeSlice(ResponseModel):
     """A part of the promo codes."""
 
-    data: list[PromoCodeModel] = Field(description="Promo codes without their addresses, oldest first.")
+    data: list[ManagedPromoCodeModel] = Field(description="Promo codes without their addresses, oldest first.")
     nextLink: str | None = Field(description="The next part; null at the end.")
 
 
