@@ -38,8 +38,9 @@ from tessera.settings import Settings
 from tessera.vouchers.purchases import service as purchases
 
 KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
-# BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status, the audit log, the totals:
-# before and after each of their statements, and of COMMIT. What comes after the last moment is the queue's own note that the job is done.
+# BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status, the audit log and the
+# totals: before and after each of their statements, and of COMMIT. What comes after the last moment is the queue's own
+# note that the job is done.
 LAST_MOMENT = 21
 
 
