@@ -43,9 +43,9 @@ from generate_series(0, %(exams)s - 1) n;
 insert into voucher_partners (organization_id, id, name, status, created_at, version)
 select %(organization)s, md5(%(organization)s::text || 'partner' || n)::uuid, 'Partner ' || n, 'Active', now(), 1
 from generate_series(0, %(partners)s - 1) n;
-insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used)
+insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used, archived)
 select %(organization)s, md5(%(organization)s::text || 'partner' || n)::uuid, current_date + d,
-       %(entries)s / %(partners)s / 700, %(entries)s / %(partners)s / 1400
+       %(entries)s / %(partners)s / 700, %(entries)s / %(partners)s / 1400, 0
 from generate_series(0, %(partners)s - 1) n, generate_series(-335, 364) d
 """
 # In order of time, as they come to be; every twentieth is a cancellation.

@@ -38,13 +38,15 @@ create table voucher_totals (
     expires_on date not null,
     quantity integer not null,
     used integer not null,
+    archived integer not null,
     constraint voucher_totals_pk primary key (organization_id, partner_id, expires_on),
     constraint voucher_totals_organization_id_partner_id_fk
         foreign key (organization_id, partner_id) references voucher_partners (organization_id, id),
-    constraint voucher_totals_used_check check (used between 0 and quantity)
+    constraint voucher_totals_counts_check check (used >= 0 and archived >= 0 and used + archived <= quantity)
 );
-insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used)
-select organization_id, partner_id, (expires_at at time zone 'UTC')::date, count(*), count(*) filter (where is_used)
+insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used, archived)
+select organization_id, partner_id, (expires_at at time zone 'UTC')::date, count(*), count(*) filter (where is_used),
+       count(*) filter (where is_archived and not is_used)
 from vouchers group by organization_id, partner_id, (expires_at at time zone 'UTC')::date
 """
 

@@ -54,7 +54,12 @@ def test_all_is_well(run: Run, shop: Tenant) -> None:
         ),
         (
             "update voucher_totals set used = 0",
-            ("voucher total", "Acme Corp 2027-06-15", "2 vouchers, 0 used", "2 vouchers, 1 used"),
+            (
+                "voucher total",
+                "Acme Corp 2027-06-15",
+                "2 vouchers, 0 used, 0 archived",
+                "2 vouchers, 1 used, 0 archived",
+            ),
         ),
         (
             "update redemption_totals set discount = discount + 1 where dimension = 'partner' and",

@@ -15,7 +15,7 @@ from tests.reporting import open_shop, redeem_for_days
 from tessera.api.deps import Resources
 
 DAYS = ("--from", "2026-06-12", "--until", "2026-06-15")
-TOTALS = "partnerId,partnerName,bought,used,unused,expired,expiringWithin30Days,expiringWithin90Days"
+TOTALS = "partnerId,partnerName,bought,used,unused,archived,expired,expiringWithin30Days,expiringWithin90Days"
 SUMS = "code,name,redeemed,cancelled,net,discount\r\nPAID,,1,0,1,100.00\r\nSPRING,,3,1,2,25.00\r\n"
 
 

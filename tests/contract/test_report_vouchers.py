@@ -11,6 +11,7 @@ from tests.contract.management_requests import LACKING, invalid, powerless, prob
 from tests.contract.redemption_requests import act, made, tell
 from tests.factories import Tenant
 from tests.purchasing import buy, open_market
+from tests.reporting import open_shop
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, used, voucher
 
 from tessera.api.deps import Resources
@@ -19,7 +20,7 @@ from tessera.redemptions import ledger
 from tessera.vouchers.purchases import service as purchases
 
 URL = "/management/v1/reports/vouchers"
-COLUMNS = ("bought", "used", "unused", "expired", "expiringWithin30Days", "expiringWithin90Days")
+COLUMNS = ("bought", "used", "unused", "archived", "expired", "expiringWithin30Days", "expiringWithin90Days")
 
 
 def totals(*counts: int) -> dict[str, Any]:
@@ -71,16 +72,16 @@ async def test_a_partners_user_gets_nothing(
 async def test_vouchers_are_counted_by_partner_and_in_total(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, stock: dict[str, Any]
 ) -> None:
-    counted = totals(7, 1, 6, 1, 2, 4)
+    counted = totals(7, 1, 6, 0, 1, 2, 4)
     assert await report(client, tenant) == {
         "total": counted,
         "data": [
             {"partnerId": str(stock["acme"]), "partnerName": "Acme, Inc.", **counted},
-            {"partnerId": str(stock["beta"]), "partnerName": "=Beta", **totals(0, 0, 0, 0, 0, 0)},
+            {"partnerId": str(stock["beta"]), "partnerName": "=Beta", **totals(0, 0, 0, 0, 0, 0, 0)},
         ],
         "nextLink": None,
     }
-    assert await report(client, other_tenant) == {"total": totals(0, 0, 0, 0, 0, 0), "data": [], "nextLink": None}
+    assert await report(client, other_tenant) == {"total": totals(0, 0, 0, 0, 0, 0, 0), "data": [], "nextLink": None}
 
 
 async def test_each_part_has_the_total_of_all(client: httpx.AsyncClient, tenant: Tenant, stock: dict[str, Any]) -> None:
@@ -96,9 +97,9 @@ async def test_as_a_csv_file_the_total_comes_last_and_no_cell_is_a_formula(
     answer = await client.get(URL, headers=tenant.bearer | {"Accept": "text/csv"})
     assert answer.text == (
         f"partnerId,partnerName,{','.join(COLUMNS)}\r\n"
-        f'{stock["acme"]},"Acme, Inc.",7,1,6,1,2,4\r\n'
-        f"{stock['beta']},'=Beta,0,0,0,0,0,0\r\n"
-        ",Total,7,1,6,1,2,4\r\n"
+        f'{stock["acme"]},"Acme, Inc.",7,1,6,0,1,2,4\r\n'
+        f"{stock['beta']},'=Beta,0,0,0,0,0,0,0\r\n"
+        ",Total,7,1,6,0,1,2,4\r\n"
     )
     assert answer.headers["Content-Disposition"] == 'attachment; filename="vouchers.csv"'
 
@@ -165,3 +166,31 @@ async def add_exam_to_program(superuser: psycopg.Connection, tenant: Tenant) -> 
         " select organization_id, id, %s, 0 from voucher_programs where organization_id = %s",
         [tenant.exam_ids["NCA-GENL"], tenant.id],
     )
+
+
+async def test_it_follows_vouchers_to_another_expiry_and_into_the_archive(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock, superuser: psycopg.Connection
+) -> None:
+    await open_shop(resources, tenant)
+    paid = superuser.execute(
+        "select id from vouchers where organization_id = %s and code = 'PAID'", [tenant.id]
+    ).fetchone()
+    assert paid
+
+    async def do(deed: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        headers = tenant.bearer | {"If-Match": "*"}
+        answer = await client.post(f"/management/v1/vouchers/{paid[0]}/{deed}", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        total: dict[str, Any] = (await report(client, tenant))["total"]
+        return total
+
+    # Bought, used, unused, archived, expired, and expiring within 30 and 90 days.
+    assert await do("change-expiry", {"expiresAt": "2026-07-14T23:59:59Z"}) == totals(2, 0, 2, 0, 0, 1, 1)
+    assert await do("change-expiry", {"expiresAt": "2026-07-15T00:00:00Z"}) == totals(2, 0, 2, 0, 0, 0, 1)
+    redemption = await made(client, tenant, "PAID", "RSV-1")
+    assert await do("change-expiry", {"expiresAt": "2026-06-16T00:00:00Z"}) == totals(2, 1, 1, 0, 0, 0, 0)
+    assert await do("archive") == totals(2, 1, 1, 0, 0, 0, 0)
+    await act(client, tenant, redemption, "cancel")
+    assert (await report(client, tenant))["total"] == totals(2, 0, 1, 1, 0, 0, 0)
+    clock.advance(days=364)
+    assert (await report(client, tenant))["total"] == totals(2, 0, 1, 1, 0, 1, 1)

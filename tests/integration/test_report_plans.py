@@ -33,8 +33,8 @@ TOTALS = """
 insert into voucher_partners (organization_id, id, name, status, created_at, version)
 select %(tenant)s, md5(%(tenant)s::text || n)::uuid, 'Partner ' || n, 'Active', '2026-01-01', 1
 from generate_series(1, 200) n;
-insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used)
-select %(tenant)s, md5(%(tenant)s::text || n)::uuid, date '2026-01-01' + d, 10, 5
+insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used, archived)
+select %(tenant)s, md5(%(tenant)s::text || n)::uuid, date '2026-01-01' + d, 10, 5, 0
 from generate_series(1, 200) n, generate_series(1, 20) d
 """
 TODAY = NOW.date()

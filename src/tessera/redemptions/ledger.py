@@ -80,21 +80,25 @@ order by p.code limit 1000
 
 VOUCHER_TOTALS = """
 select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || places.expires_on as name,
-       coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used' as shown,
-       coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used' as counted
+       coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used, '
+       || coalesce(t.archived, 0) || ' archived' as shown,
+       coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used, '
+       || coalesce(v.archived, 0) || ' archived' as counted
 from (
     select partner_id, (expires_at at time zone 'UTC')::date as expires_on, count(*) as quantity,
-           count(*) filter (where is_used) as used
+           count(*) filter (where is_used) as used, count(*) filter (where is_archived and not is_used) as archived
     from vouchers where organization_id = %(organization_id)s
     group by 1, 2
 ) v full join (
-    select partner_id, expires_on, quantity, used from voucher_totals where organization_id = %(organization_id)s
+    select partner_id, expires_on, quantity, used, archived from voucher_totals
+    where organization_id = %(organization_id)s
 ) t on t.partner_id = v.partner_id and t.expires_on = v.expires_on
 cross join lateral (
     values (coalesce(t.partner_id, v.partner_id), coalesce(t.expires_on, v.expires_on))
 ) as places (partner_id, expires_on)
 left join voucher_partners p on p.organization_id = %(organization_id)s and p.id = places.partner_id
-where (coalesce(t.quantity, 0), coalesce(t.used, 0)) is distinct from (coalesce(v.quantity, 0), coalesce(v.used, 0))
+where (coalesce(t.quantity, 0), coalesce(t.used, 0), coalesce(t.archived, 0))
+      is distinct from (coalesce(v.quantity, 0), coalesce(v.used, 0), coalesce(v.archived, 0))
 order by 2 limit 1000
 """
 

@@ -28,7 +28,7 @@ async def redemptions_csv(database: Database, organization_id: UUID, wanted: Red
 
 async def vouchers_csv(database: Database, organization_id: UUID, *, now: datetime) -> AsyncIterator[bytes]:
     """How many vouchers each partner has; the first line names the columns, the last one is the total."""
-    names = ["bought", "used", "unused", "expired", "expiringWithin30Days", "expiringWithin90Days"]
+    names = ["bought", "used", "unused", "archived", "expired", "expiringWithin30Days", "expiringWithin90Days"]
     yield csv_export.lines([["partnerId", "partnerName", *names]])
     after, more = None, True
     while more:
@@ -45,6 +45,7 @@ def _cells(totals: VoucherTotals) -> list[int]:
         totals.bought,
         totals.used,
         totals.unused,
+        totals.archived,
         totals.expired,
         totals.expiring_within_30_days,
         totals.expiring_within_90_days,

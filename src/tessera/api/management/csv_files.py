@@ -7,8 +7,6 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from tessera.api import problems
-
 MEDIA_TYPE = "text/csv; charset=utf-8"
 
 
@@ -37,12 +35,6 @@ def file(content: AsyncIterator[bytes], name: str, headers: Mapping[str, str] = 
     """The answer that is this file."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers}
     return StreamingResponse(content, media_type=MEDIA_TYPE, headers=headers)
-
-
-def documented(example: str, *, broken: tuple[str, str, str]) -> dict[int | str, Any]:
-    """The answers of an export for the OpenAPI document; `broken` is a rule: pointer, code and sentence."""
-    whole = {"description": "The file.", "content": content(example)}
-    return {200: whole, 400: problems.documented_invalid(*broken), **problems.documented(401, 403, 500, 503)}
 
 
 def content(example: str) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """Exports as CSV: /management/v1/exports."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from tessera.api.deps import resources_of
-from tessera.api.management import documentation
+from tessera.api.management import csv_files, documentation
 from tessera.api.management.auth import Manager
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.reading import read_query
@@ -22,7 +21,6 @@ router = APIRouter(prefix="/management/v1/exports", tags=["Management: exports"]
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (PromoCodeExportQuery,)
 BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived.")
-MEDIA_TYPE = "text/csv; charset=utf-8"
 
 
 @router.get(
@@ -41,7 +39,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     """
     wanted = ManagedFilter(**_filters(request, PromoCodeExportQuery))
     database = resources_of(request).database
-    return _file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
+    return csv_files.file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
 
 
 @router.get(
@@ -54,7 +52,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
 )
 async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
     """All vouchers of your organization, oldest first, row by row; formulas are preceded by an apostrophe as above."""
-    return _file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
+    return csv_files.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
 
 
 def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
@@ -62,8 +60,3 @@ def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
     if reading.refused:
         raise Invalid(reading.refused)
     return reading.values
-
-
-def _file(content: AsyncIterator[bytes], name: str) -> StreamingResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(content, media_type=MEDIA_TYPE, headers=headers)

@@ -24,7 +24,7 @@ QUERIES = (RedemptionExportQuery,)
     operation_id="exportRedemptions",
     summary="Export redemptions",
     response_class=StreamingResponse,
-    responses=csv_files.documented(EXPORT, broken=BAD_TIME),
+    responses=documentation.exported(EXPORT, broken=BAD_TIME),
     openapi_extra=documentation.listing(RedemptionExportQuery),
 )
 async def export_redemptions(request: Request, caller: Manager) -> StreamingResponse:

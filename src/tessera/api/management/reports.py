@@ -124,6 +124,7 @@ def _present_totals(totals: VoucherTotals) -> dict[str, Any]:
         "bought": totals.bought,
         "used": totals.used,
         "unused": totals.unused,
+        "archived": totals.archived,
         "expired": totals.expired,
         "expiringWithin30Days": totals.expiring_within_30_days,
         "expiringWithin90Days": totals.expiring_within_90_days,

@@ -15,6 +15,7 @@ from tessera.vouchers.changes import rules
 from tessera.vouchers.changes.repository import ChangeRepository
 from tessera.vouchers.changes.rules import BulkDraft, Deed, VoucherState, Wish
 from tessera.vouchers.totals import service as totals
+from tessera.vouchers.totals.service import Counted
 from tessera.vouchers.vouchers import service as vouchers
 from tessera.vouchers.vouchers.service import Voucher, VoucherNotFound
 
@@ -107,5 +108,8 @@ async def _write(
         for before, after in changes
     ]
     await audit.record_all(work, recorded, now=now)
-    if deed is Deed.CHANGE_EXPIRY:
-        await totals.move(work, [(old.partner_id, old.expires_at, new.expires_at, old.is_used) for old, new in changes])
+    await totals.change(work, [(after.partner_id, _counted(before), _counted(after)) for before, after in changes])
+
+
+def _counted(voucher: VoucherState) -> Counted:
+    return Counted(voucher.expires_at, is_used=voucher.is_used, is_archived=voucher.is_archived)

@@ -10,14 +10,17 @@ from tessera.kit.database import Base
 
 
 class VoucherTotal(Base):
-    """The vouchers of one partner that expire on one day, UTC; counted in the transaction of each change of one."""
+    """The vouchers of one partner that expire on one day, UTC; counted in the transaction of each change of one.
+
+    A voucher that was archived after its use counts as used.
+    """
 
     __tablename__ = "voucher_totals"
     __table_args__ = (
         ForeignKeyConstraint(
             ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]
         ),
-        CheckConstraint("used between 0 and quantity", name="used"),
+        CheckConstraint("used >= 0 and archived >= 0 and used + archived <= quantity", name="counts"),
     )
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -25,3 +28,4 @@ class VoucherTotal(Base):
     expires_on: Mapped[date] = mapped_column(primary_key=True)
     quantity: Mapped[int]
     used: Mapped[int]
+    archived: Mapped[int]

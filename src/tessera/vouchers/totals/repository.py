@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -23,10 +23,11 @@ class Place(NamedTuple):
 
 
 class Count(NamedTuple):
-    """How many vouchers, and how many of them are used; of a change, how many more."""
+    """How many vouchers, and how many of them are used, or archived unused; of a change, how many more."""
 
-    quantity: int
-    used: int
+    quantity: int = 0
+    used: int = 0
+    archived: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,14 +36,15 @@ class VoucherTotals:
 
     bought: int
     used: int
+    archived: int
     expired: int
     expiring_within_30_days: int
     expiring_within_90_days: int
 
     @property
     def unused(self) -> int:
-        """How many were never used, expired ones included."""
-        return self.bought - self.used
+        """How many are neither used nor archived, expired ones included."""
+        return self.bought - self.used - self.archived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +63,19 @@ class VoucherTotalsRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find_places(self, voucher_ids: Collection[UUID]) -> dict[UUID, Place]:
-        """Where each of these vouchers is counted."""
-        statement = select(Voucher.id, Voucher.partner_id, Voucher.expires_at).where(
+    async def find(self, voucher_ids: Collection[UUID]) -> dict[UUID, tuple[Place, bool]]:
+        """Where each of these vouchers is counted, and whether it is archived."""
+        statement = select(Voucher.id, Voucher.partner_id, Voucher.expires_at, Voucher.is_archived).where(
             Voucher.organization_id == self._organization_id,
             Voucher.id == any_(literal(list(voucher_ids), ARRAY(Uuid))),
         )
         rows = await self._connection.execute(statement)
-        return {row.id: place(row.partner_id, row.expires_at) for row in rows}
+        return {row.id: (place(row.partner_id, row.expires_at), row.is_archived) for row in rows}
 
     async def make(self, places: Collection[Place]) -> None:
         """Make sure that there is something to count in at these places."""
         rows = [
-            {"organization_id": self._organization_id, **each._asdict(), "quantity": 0, "used": 0}
-            for each in sorted(places)
+            {"organization_id": self._organization_id, **each._asdict(), **Count()._asdict()} for each in sorted(places)
         ]
         await self._connection.execute(upsert(VoucherTotal).values(rows).on_conflict_do_nothing())
 
@@ -87,12 +88,11 @@ class VoucherTotalsRepository:
                 VoucherTotal.partner_id == bindparam("of_partner"),
                 VoucherTotal.expires_on == bindparam("on_day"),
             )
-            .values(
-                quantity=VoucherTotal.quantity + bindparam("quantity_by"), used=VoucherTotal.used + bindparam("used_by")
-            )
+            .values({name: getattr(VoucherTotal, name) + bindparam(f"{name}_by") for name in Count._fields})
         )
         rows = [
-            {"of_partner": at.partner_id, "on_day": at.expires_on, "quantity_by": by.quantity, "used_by": by.used}
+            {"of_partner": at.partner_id, "on_day": at.expires_on}
+            | {f"{name}_by": change for name, change in by._asdict().items()}
             for at, by in sorted(changes.items())
         ]
         await self._connection.execute(statement, rows)
@@ -124,12 +124,12 @@ class VoucherTotalsRepository:
 
 
 def place(partner_id: UUID, expires_at: datetime) -> Place:
-    """Where a voucher is counted; times come in UTC."""
-    return Place(partner_id, expires_at.date())
+    """Where a voucher is counted."""
+    return Place(partner_id, expires_at.astimezone(UTC).date())
 
 
 def _sums(today: date) -> Sequence[ColumnElement[int]]:
-    unused = func.sum(VoucherTotal.quantity - VoucherTotal.used)
+    unused = func.sum(VoucherTotal.quantity - VoucherTotal.used - VoucherTotal.archived)
 
     def expiring(days: int) -> ColumnElement[int]:
         return unused.filter(VoucherTotal.expires_on >= today, VoucherTotal.expires_on < today + timedelta(days=days))
@@ -137,6 +137,7 @@ def _sums(today: date) -> Sequence[ColumnElement[int]]:
     sums = {
         "bought": func.sum(VoucherTotal.quantity),
         "used": func.sum(VoucherTotal.used),
+        "archived": func.sum(VoucherTotal.archived),
         "expired": unused.filter(VoucherTotal.expires_on < today),
         "expiring_within_30_days": expiring(30),
         "expiring_within_90_days": expiring(90),

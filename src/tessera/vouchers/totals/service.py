@@ -1,7 +1,8 @@
 """How many vouchers there are: counted in the transaction of each change, so that nothing is counted when asked."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -18,42 +19,47 @@ from tessera.vouchers.totals.repository import (
 
 __all__ = ["PartnerTotals", "VoucherTotals"]
 
+# What happens at each place, in no order.
+Changes = dict[Place, list[Count]]
 
-async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, datetime, bool]]) -> None:
-    """Count vouchers that are new: the partner of each, when it expires, and whether it is used.
 
-    What is counted is locked until the end of the transaction, so this comes last in it.
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What of a voucher decides where and as what it is counted."""
+
+    expires_at: datetime
+    is_used: bool = False
+    is_archived: bool = False
+
+
+async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted]]) -> None:
+    """Count vouchers that are new, each with its partner.
+
+    What is counted is locked until the end of the transaction, so this and what follows come last in it.
     """
-    quantity: Counter[Place] = Counter()
-    used: Counter[Place] = Counter()
-    for partner_id, expires_at, is_used in vouchers:
-        at = place(partner_id, expires_at)
-        quantity[at] += 1
-        used[at] += is_used
-    await _change(work, {at: Count(quantity[at], used[at]) for at in quantity})
+    changes: Changes = defaultdict(list)
+    for partner_id, voucher in vouchers:
+        changes[place(partner_id, voucher.expires_at)].append(_count(voucher, 1))
+    await _change(work, changes)
 
 
-async def count_uses(work: UnitOfWork, changes: Mapping[UUID, int]) -> None:
-    """Count vouchers, which the caller has locked, as used (1) or given back (-1), last of all that is locked."""
-    places = await VoucherTotalsRepository(work).find_places(changes)
-    used: Counter[Place] = Counter()
-    for voucher_id, change in changes.items():
-        used[places[voucher_id]] += change
-    await _change(work, {at: Count(0, by) for at, by in used.items() if by})
+async def change(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted, Counted]]) -> None:
+    """Count vouchers, which the caller has locked, each with its partner, no more as the first but as the second."""
+    changes: Changes = defaultdict(list)
+    for partner_id, before, after in vouchers:
+        changes[place(partner_id, before.expires_at)].append(_count(before, -1))
+        changes[place(partner_id, after.expires_at)].append(_count(after, 1))
+    await _change(work, changes)
 
 
-async def move(work: UnitOfWork, vouchers: Iterable[tuple[UUID, datetime, datetime, bool]]) -> None:
-    """Count vouchers, which the caller has locked, by another expiry.
-
-    Of each: its partner, the expiry before and after, and whether it is used.
-    """
-    quantity: Counter[Place] = Counter()
-    used: Counter[Place] = Counter()
-    for partner_id, before, after, is_used in vouchers:
-        for expires_at, by in ((before, -1), (after, 1)):
-            quantity[place(partner_id, expires_at)] += by
-            used[place(partner_id, expires_at)] += by * is_used
-    await _change(work, {at: Count(by, used[at]) for at, by in quantity.items() if by or used[at]})
+async def count_uses(work: UnitOfWork, vouchers: Mapping[UUID, int]) -> None:
+    """Count vouchers, which the caller has locked, as used (1) or given back (-1)."""
+    known = await VoucherTotalsRepository(work).find(vouchers)
+    changes: Changes = defaultdict(list)
+    for voucher_id, by in vouchers.items():
+        at, is_archived = known[voucher_id]
+        changes[at].append(Count(used=by, archived=-by if is_archived else 0))
+    await _change(work, changes)
 
 
 async def sum_all(work: UnitOfWork, *, today: date) -> VoucherTotals:
@@ -66,9 +72,16 @@ async def list_slice(work: UnitOfWork, *, today: date, after: str | None, size: 
     return await VoucherTotalsRepository(work).list_slice(today=today, after=after, size=size)
 
 
-async def _change(work: UnitOfWork, changes: Mapping[Place, Count]) -> None:
+def _count(voucher: Counted, by: int) -> Count:
+    is_archived = voucher.is_archived and not voucher.is_used
+    return Count(by, by if voucher.is_used else 0, by if is_archived else 0)
+
+
+async def _change(work: UnitOfWork, changes: Changes) -> None:
     repository = VoucherTotalsRepository(work)
-    if more := [at for at, by in changes.items() if by.quantity > 0]:
+    summed = {at: Count(*map(sum, zip(*counts, strict=True))) for at, counts in changes.items()}
+    effective = {at: by for at, by in summed.items() if any(by)}
+    if more := [at for at, by in effective.items() if by.quantity > 0]:
         await repository.make(more)
-    if changes:
-        await repository.change(changes)
+    if effective:
+        await repository.change(effective)

@@ -11,6 +11,7 @@ from tessera.kit.pagination import Page, Slice
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals
+from tessera.vouchers.totals.service import Counted
 from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
 
 __all__ = ["NewVoucher", "VoucherFilter"]
@@ -74,7 +75,7 @@ async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
     if needed > length:
         await vouchers.remove_batch(batch.purchase_id)
         await _add(vouchers, batch, length=needed, now=now)
-    await totals.add(work, [(batch.partner_id, _expiry(batch, now=now), False)] * batch.quantity)
+    await totals.add(work, [(batch.partner_id, Counted(_expiry(batch, now=now)))] * batch.quantity)
 
 
 def _expiry(batch: Batch, *, now: datetime) -> datetime:
@@ -120,7 +121,11 @@ async def find_id(work: UnitOfWork, code: str) -> UUID | None:
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
     """Add vouchers in any state, which the caller vouches for."""
     await VoucherRepository(work).add_all(vouchers)
-    await totals.add(work, [(each.partner_id, each.expires_at, each.used_at is not None) for each in vouchers])
+    added = [
+        (each.partner_id, Counted(each.expires_at, is_used=each.used_at is not None, is_archived=each.is_archived))
+        for each in vouchers
+    ]
+    await totals.add(work, added)
 
 
 def _voucher(row: AnyRow) -> Voucher:

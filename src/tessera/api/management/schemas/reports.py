@@ -72,7 +72,8 @@ class VoucherTotalsModel(ResponseModel):
 
     bought: int = Field(description="Made for purchases.")
     used: int = Field(description="Used by now.")
-    unused: int = Field(description="Not used, expired ones included.")
+    unused: int = Field(description="Neither used nor archived, expired ones included.")
+    archived: int = Field(description="Archived unused.")
     expired: int = Field(description="Expired unused, before today (UTC).")
     expiringWithin30Days: int = Field(description="Unused, and expiring on one of the 30 days (UTC) from today on.")
     expiringWithin90Days: int = Field(description="Unused, and expiring on one of the 90 days (UTC) from today on.")
@@ -98,13 +99,14 @@ SUMS_CSV = "code,name,redeemed,cancelled,net,discount\r\nWELCOME,,12,2,10,135.00
 TOTALS = {
     "bought": 50,
     "used": 20,
-    "unused": 30,
+    "unused": 29,
+    "archived": 1,
     "expired": 5,
     "expiringWithin30Days": 10,
     "expiringWithin90Days": 25,
 }
 PARTNER = {"partnerId": "01906a6e-0000-7000-8000-000000000001", "partnerName": "Acme Corp", **TOTALS}
 TOTALS_CSV = (
-    "partnerId,partnerName,bought,used,unused,expired,expiringWithin30Days,expiringWithin90Days\r\n"
-    "01906a6e-0000-7000-8000-000000000001,Acme Corp,50,20,30,5,10,25\r\n,Total,50,20,30,5,10,25\r\n"
+    "partnerId,partnerName,bought,used,unused,archived,expired,expiringWithin30Days,expiringWithin90Days\r\n"
+    "01906a6e-0000-7000-8000-000000000001,Acme Corp,50,20,29,1,5,10,25\r\n,Total,50,20,29,1,5,10,25\r\n"
 )
