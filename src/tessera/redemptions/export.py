@@ -10,7 +10,8 @@ from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
 from tessera.redemptions.validation import CodeKind
 
-AT_ONCE = 2_000
+# Few enough to keep nobody else waiting while they are put into words.
+AT_ONCE = 500
 COLUMNS = (
     "id",
     "status",

@@ -9,8 +9,9 @@ from tessera.kit.database import Database
 from tessera.reports import service
 from tessera.reports.service import RedemptionReport, VoucherTotals
 
-# Each part is a unit of work of its own: a slow reader holds neither a connection nor old versions of rows.
-AT_ONCE = 10_000
+# Each part is a unit of work of its own: a slow reader holds neither a connection nor old versions of rows. And it is
+# small enough to keep nobody else waiting while it is put into words.
+AT_ONCE = 2_000
 
 
 async def redemptions_csv(database: Database, organization_id: UUID, wanted: RedemptionReport) -> AsyncIterator[bytes]:
