@@ -16,7 +16,7 @@ from tests.contract.redemption_requests import RESERVATIONS, URL, body, candidat
 from tests.factories import Tenant
 
 GIVEN_BACK = ("Cancelled", "Released")
-PERSONS = 20
+PERSONS = 8
 
 
 class Answer(NamedTuple):

@@ -161,12 +161,13 @@ async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_
     assert reasons(await redeem(client, shop, "FIRST", "RSV-2")) == [("/code", "UsedUp")]
 
 
-async def test_a_redemption_of_a_voucher_waits_for_the_lock_of_another_one(
-    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+@pytest.mark.parametrize("code", ["V1", "EACH"])
+async def test_a_redemption_of_a_voucher_or_with_a_limit_for_each_waits_for_the_lock_of_another_one(
+    client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection, code: str
 ) -> None:
     with rivalling(addresses) as rival:
-        lock(rival, shop, "V1")
-        waiting = asyncio.create_task(redeem(client, shop, "V1"))
+        lock(rival, shop, code)
+        waiting = asyncio.create_task(redeem(client, shop, code))
         await until_someone_waits(superuser)
         await made(client, shop, "V2", "RSV-2")
         assert not waiting.done()
