@@ -285,7 +285,7 @@ $$
 # the uses of their holds that have run out, also those of other organizations on a global code. That is written down,
 # because a use that is taken in their place must not be theirs any more for a confirmation that has waited meanwhile.
 LOCK_PROMO_CODES = f"""
-create function lock_promo_codes(code_keys text[], code_ids uuid[], as_of timestamptz) returns void
+create function lock_promo_codes(code_keys text[], code_ids uuid[], as_of timestamptz) returns uuid[]
 language plpgsql volatile {DEFINER}
 as $$
 declare {PINNED}
@@ -324,6 +324,7 @@ begin
         where p.organization_id = code.organization_id and p.id = code.id and given.back > 0
           and p.max_redemptions is not null;
     end loop;
+    return wanted;
 end
 $$
 """

@@ -49,7 +49,8 @@ LIMITS: dict[str, tuple[int | None, int | None]] = {
     "V2": (1, None),
 }
 PERSONS = ("P-1", "P-2")
-RESERVATIONS = ("R1", "R2", "R3", "R4")
+RESERVATIONS = ("R1", "R2", "R3")
+NEW_CODES = ("R1", "R3", "N1", "N2", "N3")
 EXAM = ProductChoice(store_exam_code="NCA-GENL")
 ENDED = ("Completed", "NoShow", "Cancelled")
 
@@ -221,12 +222,13 @@ class LifeCycle(RuleBasedStateMachine):
             return await lifecycle.change(work, id_, status, caller_id=None, now=self.model.now)
 
     @rule(
-        code=st.sampled_from(RESERVATIONS),
+        data=st.data(),
         status=st.sampled_from(["Rescheduled", "Rescheduled", "Completed", "NoShow", "Cancelled"]),
-        new_code=st.none() | st.sampled_from(RESERVATIONS),
+        new_code=st.none() | st.sampled_from(NEW_CODES),
     )
-    def tell(self, code: str, status: str, new_code: str | None) -> None:
+    def tell(self, data: st.DataObject, status: str, new_code: str | None) -> None:
         """What became of a reservation."""
+        code = data.draw(st.sampled_from(sorted({*self.model.booked, *RESERVATIONS})))
         new_code = new_code if status == "Rescheduled" else None
         wanted, model = new_code or code, self.model
         moved = model.booked.get(wanted)
@@ -280,7 +282,7 @@ class LifeCycle(RuleBasedStateMachine):
         status=st.none() | st.sampled_from(RedemptionStatus),
         code=st.none() | st.sampled_from(list(LIMITS)),
         person=st.none() | st.sampled_from(PERSONS),
-        reservation=st.none() | st.sampled_from(RESERVATIONS),
+        reservation=st.none() | st.sampled_from([*RESERVATIONS, *NEW_CODES]),
     )
     def list_redemptions(
         self, status: RedemptionStatus | None, code: str | None, person: str | None, reservation: str | None

@@ -92,12 +92,14 @@ async def find_for_storefront(
     return await usability.find_for_storefront(work, wanted, as_of=as_of)
 
 
-async def lock(work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime) -> None:
+async def lock(
+    work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
+) -> frozenset[UUID]:
     """Until the end of the transaction nobody else changes the uses of the limited ones among these codes.
 
-    Their holds that have run out by `as_of` are ended.
+    Their holds that have run out by `as_of` are ended. Returns which codes the names and ids meant.
     """
-    await usability.lock(work, names=names, ids=ids, as_of=as_of)
+    return await usability.lock(work, names=names, ids=ids, as_of=as_of)
 
 
 async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:

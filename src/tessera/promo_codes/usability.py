@@ -97,15 +97,20 @@ class UseChange(NamedTuple):
     held: int
 
 
-async def lock(work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime) -> None:
+async def lock(
+    work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
+) -> frozenset[UUID]:
     """Make others wait who change the uses of the limited ones among these codes, and end their lapsed holds.
+
+    Returns which codes the names and ids meant.
 
     Whoever waits here has touched no other code, since all take their locks in one order.
     """
-    await work.connection.exec_driver_sql(
+    meant = await work.connection.exec_driver_sql(
         "select lock_promo_codes(%s::text[], %s::uuid[], %s::timestamptz)",
         ([key_of(name) for name in names], list(ids), as_of),
     )
+    return frozenset(meant.scalar_one())
 
 
 async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:

@@ -125,14 +125,9 @@ class _Desk:
         # What has lapsed in the place of a draft may be of another code with the same text, which is locked as well.
         places = {_place(self.drafts[position]) for position in open_}
         ended = [each for place, each in self.lapsed.items() if place in places]
-        await promo_codes.lock(
-            self.work,
-            names=sorted({code for code, _ in wanted}),
-            ids=[each.promo_code_id for each in ended if each.promo_code_id is not None],
-            as_of=self.now,
-        )
+        ended_ids = [each.promo_code_id for each in ended if each.promo_code_id is not None]
         found: dict[int, Found] = {}
-        found |= await promo_codes.find_for_storefront(self.work, wanted, as_of=self.now)
+        found |= await self._find_locked(wanted, ended_ids)
         others = [number for number in range(len(wanted)) if number not in found]
         codes = {wanted[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
         if codes:
@@ -141,6 +136,17 @@ class _Desk:
             paid = await vouchers.find_for_storefront(self.work, [wanted[number] for number in others])
             found |= {others[number]: voucher for number, voucher in paid.items()}
         self.found = {open_[number]: each for number, each in found.items()}
+
+    async def _find_locked(
+        self, wanted: Sequence[tuple[str, Use]], ended_ids: Sequence[UUID]
+    ) -> dict[int, FoundPromoCode]:
+        names = sorted({code for code, _ in wanted})
+        while True:
+            locked = await promo_codes.lock(self.work, names=names, ids=ended_ids, as_of=self.now)
+            found = await promo_codes.find_for_storefront(self.work, wanted, as_of=self.now)
+            # A code that was added between the two may be what a global one's name means now.
+            if all(each.id in locked for each in found.values()):
+                return found
 
     def _use(self, draft: RedemptionDraft) -> Use:
         product, candidate = self.products[draft.product], draft.candidate
