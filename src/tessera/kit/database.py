@@ -45,6 +45,8 @@ _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.Operation
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
 Reader = psycopg.AsyncConnection[Any]
+# What is raised where the database refuses a statement.
+StatementRefused = DBAPIError
 
 
 # What every connection is told once. Statements, not startup options, because poolers refuse those.
