@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
-import pytest
 from tests import dying, factories
 from tests.batching import Made, jobs_of, made_of, order
 from tests.commands import launched
@@ -32,7 +31,6 @@ async def seller(resources: Resources) -> Tenant:
     return await factories.create_tenant(resources, now=datetime.now(UTC))
 
 
-@pytest.mark.skip(reason="its worker meets periodic jobs of the same database; see the notes")
 async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothing_and_another_one_finishes(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
