@@ -24,6 +24,7 @@ from tessera.kit.identifiers import new_id
 CLIENTS = 32
 ENOUGH = 24_000  # requests that no round can use up
 USES = 200_000
+HISTORY = 50_000  # redemptions of before: a shop's first minutes, when nobody has counted its rows, are not what counts
 CANDIDATE = {"clientCandidateId": "C-1", "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com"}
 SPREAD, HOT = "redemption, spread over many codes", "redemption, one hot code"
 
@@ -39,7 +40,24 @@ create table uses (
 );
 create index uses_free on uses (promo_code_id, number) where taken_by is null;
 insert into uses select %(rows)s, n from generate_series(1, %(uses)s) n;
-analyze uses
+insert into reservations (organization_id, id, code, status, created_at, updated_at)
+select %(organization)s, id, id::text, 'Completed', now(), now()
+from generate_series(1, %(history)s) n, lateral (select gen_random_uuid() where n > 0) as made (id);
+insert into redemptions (
+    organization_id, id, reservation_id, code, promo_code_owner_id, promo_code_id, store_exam_id, person_id,
+    client_candidate_id, first_name, last_name, email, list_price, discount, status, changes, created_at, updated_at
+)
+select r.organization_id, r.id, r.id, 'CODE1', p.organization_id, p.id, %(exam)s, r.code, 'C-1', 'Ada', 'Byron',
+       'ada@example.com', 100, 10, 'Redeemed', 1, now(), now()
+from reservations r join promo_codes p using (organization_id) where p.name = 'CODE1';
+insert into redemption_ledger (
+    organization_id, redemption_id, number, status, redeemed_change, held_change, promo_code_owner_id, promo_code_id,
+    code, store_exam_id, discount, at
+)
+select organization_id, id, 1, 'Redeemed', 1, 0, promo_code_owner_id, promo_code_id, code, store_exam_id, 10, now()
+from redemptions;
+update promo_codes set redemption_count = %(history)s where organization_id = %(organization)s and name = 'CODE1';
+analyze
 """
 ADD_RESERVATION = """
 insert into reservations (organization_id, id, code, status, created_at, updated_at)
@@ -120,7 +138,14 @@ def measure(
 ) -> None:
     """Both cases, and for their sake validation one after the other."""
     rows = new_id()
-    values = {"organization": shop.organization_id, "hot": new_id(), "rows": rows, "uses": USES}
+    values = {
+        "organization": shop.organization_id,
+        "exam": shop.exam_id,
+        "hot": new_id(),
+        "rows": rows,
+        "uses": USES,
+        "history": HISTORY,
+    }
     for statement in PREPARE.strip().split(";\n"):
         connection.execute(statement, values)
     bare = Models(shop, rows)
