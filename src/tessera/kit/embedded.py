@@ -17,6 +17,8 @@ from urllib.parse import quote
 from tessera.kit.locks import locked, open_private, try_lock
 from tessera.kit.postgres_programs import Identity, Installation, NoUsablePrograms, choose_identity, find_installation
 
+# Statements on tables that are new are planned for empty ones, until they are looked at.
+_DEFAULTS = {"autovacuum_naptime": "10s"}
 _PORT = 5432
 _SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
@@ -190,7 +192,9 @@ class _Cluster:
             _remove_stale_pid_file(pid_file, self.data)
         quoted = str(socket_directory).replace('"', '""')  # the value is a list of directories
         own = {"listen_addresses": "", "port": str(_PORT), "unix_socket_directories": f'"{quoted}"'}
-        options = [part for name, value in {**settings, **own}.items() for part in ("-c", f"{name}={value}")]
+        options = [
+            part for name, value in {**_DEFAULTS, **settings, **own}.items() for part in ("-c", f"{name}={value}")
+        ]
         # The shell leaves the server to init, so that it is the child of no user and outlives any of them.
         background = ["/bin/sh", "-c", '"$@" &', "sh"]
         server = [str(self.program("postgres")), "-D", str(self.data)]
