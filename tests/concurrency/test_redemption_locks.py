@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.concurrency.waiting import until_someone_waits
 from tests.conftest import NOW, Clock
-from tests.contract.redemption_requests import URL, act, made, reasons, redeem
+from tests.contract.redemption_requests import URL, act, body, made, reasons, redeem
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
@@ -217,11 +217,14 @@ async def test_redemptions_of_an_unlimited_code_share_no_lock(
         superuser.execute("select from organizations where id = %s for update nowait", [shop.id])
 
 
+@pytest.mark.parametrize("key", [None, "booking-1"])
 async def test_redemptions_of_an_unlimited_code_write_nothing_to_a_shared_row(
-    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection
+    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection, key: str | None
 ) -> None:
     before = locked_rows(superuser, shop)
-    held = await made(client, shop, "FREE", "RSV-1", holdSeconds=60)
-    for each, action in ((held, "confirm"), (held, "cancel")):
-        assert (await act(client, shop, each, action)).status_code == 200
+    headers = shop.api_key | ({"Idempotency-Key": key} if key else {})
+    held = (await client.post(URL, json=body("FREE", holdSeconds=60), headers=headers)).json()
+    for action in ("confirm", "cancel"):
+        headers = shop.api_key | ({"Idempotency-Key": f"{key}-{action}"} if key else {})
+        assert (await client.post(f"{URL}/{held['id']}/{action}", headers=headers)).status_code == 200
     assert locked_rows(superuser, shop) == before
