@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.concurrency.waiting import until_someone_waits
 from tests.conftest import NOW, Clock
-from tests.contract.redemption_requests import URL, act, body, made, reasons, redeem
+from tests.contract.redemption_requests import URL, act, body, made, reasons, redeem, tell
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
@@ -141,6 +141,23 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
     # Whoever changes the hold now has locked RSV-2.
     assert await waiting == 0
     assert await expire() == 1
+
+
+async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_crosswise_with_nobody(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, superuser: psycopg.Connection
+) -> None:
+    async with resources.database.unit_of_work(shop.id) as work:
+        # The code that is locked last by whoever takes both.
+        there, here = sorted(("RSV-1", "RSV-2"), key=RedemptionRepository(work)._lock_number)
+        held = await made(client, shop, "FREE", here, holdSeconds=60)
+        moved = {"new_code": there, "caller_id": None, "now": NOW}
+        await reservations.change(work, here, ReservationStatus.RESCHEDULED, **moved)
+        confirming = asyncio.create_task(act(client, shop, held, "confirm"))
+        await until_someone_waits(superuser)
+        moving = asyncio.create_task(tell(client, shop, there, "Rescheduled", reservationCode=here))
+        await until_someone_waits(superuser, count=2)
+    assert [(await each).status_code for each in (confirming, moving)] == [200, 200]
+    assert await status_of(client, shop, held) == "Redeemed"
 
 
 async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
