@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW, Clock
 from tests.contract.management_requests import LACKING, at, invalid, not_found, powerless, problem, recorded, told
-from tests.contract.redemption_requests import act
+from tests.contract.redemption_requests import act, tell
 from tests.contract.redemption_requests import made as redeemed
 from tests.contract.test_manage_voucher_purchases import followed
 from tests.contract.voucher_management import VOUCHERS, changed
@@ -165,6 +165,14 @@ async def test_a_held_voucher_stays_its_recipients_until_the_hold_runs_out(
     assert (await changed(client, shelf.tenant, f"{shelf.url('GOOD')}/assign", 2, **ADA))["recipientEmail"] == (
         "ada@example.com"
     )
+
+
+async def test_a_voucher_whose_reservation_moves_on_is_another_version(client: httpx.AsyncClient, shelf: Shelf) -> None:
+    await redeemed(client, shelf.tenant, "GOOD")
+    read = (await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)).headers["ETag"]
+    assert (await tell(client, shelf.tenant, "RSV-1", "Completed")).status_code == 200
+    again = await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)
+    assert (again.json()["reservationStatus"], again.headers["ETag"] == read) == ("Completed", False)
 
 
 async def test_a_hold_is_kept_though_its_voucher_is_switched_off_and_archived(
