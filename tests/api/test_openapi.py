@@ -129,6 +129,15 @@ def test_every_parameter_answer_and_header_is_described(document: dict[str, Any]
             assert described["description"], operation["operationId"]
 
 
+def test_every_list_that_goes_on_tells_of_its_link(document: dict[str, Any]) -> None:
+    lists = {
+        each["operationId"]: each["responses"]["200"] for each in operations(document) if "200" in each["responses"]
+    }
+    going_on = {name: answer for name, answer in lists.items() if "nextLink" in str(answer["content"])}
+    assert "listRedemptions" in going_on
+    assert [name for name, answer in going_on.items() if "Link" not in answer.get("headers", {})] == []
+
+
 def test_every_field_is_described_under_its_own_name(document: dict[str, Any]) -> None:
     for name, model in document["components"]["schemas"].items():
         for field, schema in model.get("properties", {}).items():

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.concurrency.waiting import until_someone_waits
 from tests.conftest import NOW, Clock
-from tests.contract.redemption_requests import URL, act, made, reasons, redeem
+from tests.contract.redemption_requests import URL, act, body, made, reasons, redeem, tell
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
@@ -143,6 +143,23 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
     assert await expire() == 1
 
 
+async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_crosswise_with_nobody(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, superuser: psycopg.Connection
+) -> None:
+    async with resources.database.unit_of_work(shop.id) as work:
+        # The code that is locked last by whoever takes both.
+        there, here = sorted(("RSV-1", "RSV-2"), key=RedemptionRepository(work)._lock_number)
+        held = await made(client, shop, "FREE", here, holdSeconds=60)
+        moved = {"new_code": there, "caller_id": None, "now": NOW}
+        await reservations.change(work, here, ReservationStatus.RESCHEDULED, **moved)
+        confirming = asyncio.create_task(act(client, shop, held, "confirm"))
+        await until_someone_waits(superuser)
+        moving = asyncio.create_task(tell(client, shop, there, "Rescheduled", reservationCode=here))
+        await until_someone_waits(superuser, count=2)
+    assert [(await each).status_code for each in (confirming, moving)] == [200, 200]
+    assert await status_of(client, shop, held) == "Redeemed"
+
+
 async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
     client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
@@ -217,11 +234,14 @@ async def test_redemptions_of_an_unlimited_code_share_no_lock(
         superuser.execute("select from organizations where id = %s for update nowait", [shop.id])
 
 
+@pytest.mark.parametrize("key", [None, "booking-1"])
 async def test_redemptions_of_an_unlimited_code_write_nothing_to_a_shared_row(
-    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection
+    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection, key: str | None
 ) -> None:
     before = locked_rows(superuser, shop)
-    held = await made(client, shop, "FREE", "RSV-1", holdSeconds=60)
-    for each, action in ((held, "confirm"), (held, "cancel")):
-        assert (await act(client, shop, each, action)).status_code == 200
+    headers = shop.api_key | ({"Idempotency-Key": key} if key else {})
+    held = (await client.post(URL, json=body("FREE", holdSeconds=60), headers=headers)).json()
+    for action in ("confirm", "cancel"):
+        headers = shop.api_key | ({"Idempotency-Key": f"{key}-{action}"} if key else {})
+        assert (await client.post(f"{URL}/{held['id']}/{action}", headers=headers)).status_code == 200
     assert locked_rows(superuser, shop) == before

@@ -7,8 +7,10 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
 from tests.contract.management_requests import LACKING, at, invalid, not_found, powerless, problem, recorded, told
+from tests.contract.redemption_requests import act, tell
+from tests.contract.redemption_requests import made as redeemed
 from tests.contract.test_manage_voucher_purchases import followed
 from tests.contract.voucher_management import VOUCHERS, changed
 from tests.factories import Tenant
@@ -16,6 +18,7 @@ from tests.recording import recorded as statements
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, fill_vouchers, used, voucher
 
 from tessera.api.deps import Resources
+from tessera.redemptions import ledger
 from tessera.vouchers.vouchers.service import NewVoucher
 
 NOBODY = UUID(int=7)
@@ -149,6 +152,39 @@ async def test_a_used_voucher_stays_its_recipients(client: httpx.AsyncClient, sh
         assert told(answer) == wrong_state("Used")
     late = await client.post(f"{shelf.url('LATE')}/assign", json=ADA, headers=at(1, shelf.tenant))
     assert told(late) == wrong_state("Expired")
+
+
+async def test_a_held_voucher_stays_its_recipients_until_the_hold_runs_out(
+    client: httpx.AsyncClient, shelf: Shelf, clock: Clock
+) -> None:
+    await redeemed(client, shelf.tenant, "GOOD", holdSeconds=60)
+    for move in ("assign", "unassign"):
+        answer = await client.post(f"{shelf.url('GOOD')}/{move}", json=ADA, headers=at("*", shelf.tenant))
+        assert told(answer) == wrong_state("Held")
+    clock.advance(seconds=60)
+    assert (await changed(client, shelf.tenant, f"{shelf.url('GOOD')}/assign", 2, **ADA))["recipientEmail"] == (
+        "ada@example.com"
+    )
+
+
+async def test_a_voucher_whose_reservation_moves_on_is_another_version(client: httpx.AsyncClient, shelf: Shelf) -> None:
+    await redeemed(client, shelf.tenant, "GOOD")
+    read = (await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)).headers["ETag"]
+    assert (await tell(client, shelf.tenant, "RSV-1", "Completed")).status_code == 200
+    again = await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)
+    assert (again.json()["reservationStatus"], again.headers["ETag"] == read) == ("Completed", False)
+
+
+async def test_a_hold_is_kept_though_its_voucher_is_switched_off_and_archived(
+    client: httpx.AsyncClient, resources: Resources, shelf: Shelf
+) -> None:
+    held = await redeemed(client, shelf.tenant, "GOOD", holdSeconds=60)
+    for move in ("switch-off", "archive"):
+        assert (await client.post(f"{shelf.url('GOOD')}/{move}", headers=at("*", shelf.tenant))).status_code == 200
+    assert (await act(client, shelf.tenant, held, "confirm")).json()["status"] == "Redeemed"
+    async with resources.database.unit_of_work(shelf.tenant.id) as work:
+        found = (await ledger.verify(work)).discrepancies
+    assert [each.name for each in found] == ["SPENT"]  # which was made used, without a redemption
 
 
 async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, shelf: Shelf) -> None:

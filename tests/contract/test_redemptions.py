@@ -1,6 +1,6 @@
 """POST /storefront/v1/redemptions and what can be done with a redemption."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -154,6 +154,18 @@ async def test_a_hold_counts_until_it_runs_out(client: httpx.AsyncClient, shop: 
     clock.advance(seconds=60)
     assert (await redeem(client, shop, "SPRING", "RSV-3")).status_code == 201
     assert reasons(await redeem(client, shop, "SPRING", "RSV-4")) == [("/code", "UsedUp")]
+
+
+async def test_the_time_from_which_a_code_may_be_had_again_is_never_told_too_early(
+    client: httpx.AsyncClient, shop: Tenant, clock: Clock
+) -> None:
+    clock.advance(seconds=0.25)
+    held = await made(client, shop, "PAID", holdSeconds=60)
+    assert held["heldUntil"] == "2026-06-15T12:01:00Z"
+    refused = await redeem(client, shop, "PAID", "RSV-2")
+    assert refused.json()["errors"][0]["validFrom"] == "2026-06-15T12:01:01Z"
+    clock.now = datetime(2026, 6, 15, 12, 1, 1, tzinfo=UTC)
+    await made(client, shop, "PAID", "RSV-2")
 
 
 async def test_a_hold_that_has_run_out_is_expired_without_any_job(

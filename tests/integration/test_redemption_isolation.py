@@ -145,6 +145,7 @@ async def test_a_voucher_partners_user_has_no_storefront(
         await client.post(f"{URL}/{found['id']}/cancel", headers=partners_user),
         await client.get(f"{RESERVATIONS}/RSV-1", headers=partners_user),
         await client.put(f"{RESERVATIONS}/RSV-1", json={"status": "Cancelled"}, headers=partners_user),
+        await client.post("/storefront/v1/validations", json={}, headers=partners_user),
     ]
     assert {(answer.status_code, answer.json()["type"].rpartition(":")[2]) for answer in answers} == {
         (403, "function-point-missing")

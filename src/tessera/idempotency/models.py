@@ -3,10 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text
+from sqlalchemy import Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit.database import Base, Timestamp
+
+# No foreign key leads from here to organizations: each new row would lock the one that all others refer to. They are
+# never deleted.
 
 
 class IdempotencyKey(Base):
@@ -18,7 +21,7 @@ class IdempotencyKey(Base):
         Index("idempotency_keys_created_at_index", "created_at"),
     )
 
-    organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     caller_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(Text, primary_key=True)
     request_digest: Mapped[bytes] = mapped_column(LargeBinary)

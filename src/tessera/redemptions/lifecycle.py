@@ -63,12 +63,12 @@ async def change(
 async def _locked(
     work: UnitOfWork, repository: RedemptionRepository, redemption_id: UUID, *, now: datetime
 ) -> Redemption:
-    found, reservation_code = await _get(repository, redemption_id), None
+    found = await _get(repository, redemption_id)
+    await repository.lock_reservation(found.reservation_code)
     # It may be rescheduled to another code before the lock of its reservation is there.
-    while found.reservation_code != reservation_code:
-        reservation_code = found.reservation_code
-        await repository.lock_reservations([reservation_code])
-        found = await _get(repository, redemption_id)
+    while (moved := await _get(repository, redemption_id)).reservation_code != found.reservation_code:
+        await repository.lock_reservation(moved.reservation_code, instead=True)
+        found = moved
     await changes.lock_codes(work, [found], now=now)
     return await _get(repository, redemption_id)
 

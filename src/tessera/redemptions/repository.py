@@ -125,6 +125,12 @@ class RedemptionRepository:
             "select pg_advisory_xact_lock(n) from unnest(%s::bigint[]) as n", (numbers,)
         )
 
+    async def lock_reservation(self, code: str, *, instead: bool = False) -> None:
+        """Lock one reservation before anything is written; or `instead` of the one that was locked so, given back."""
+        # Whoever kept the other might wait crosswise with somebody who takes both in their order.
+        place = "rollback to savepoint reservation" if instead else "savepoint reservation"
+        await self._connection.exec_driver_sql(f"{place}; select pg_advisory_xact_lock({self._lock_number(code)})")
+
     def _lock_number(self, code: str) -> int:
         name = f"reservation/{self._organization_id}/{code}".encode()
         return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)

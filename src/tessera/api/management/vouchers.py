@@ -102,7 +102,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonAnswer:
     openapi_extra=documentation.changing(ID, model=VoucherAssignRequest, example=ASSIGN),
 )
 async def assign_voucher(request: Request, caller: Manager) -> Response:
-    """Assign an unused voucher to a recipient, or to another one, as of now. A used one is 409."""
+    """Assign an unused voucher to a recipient, or to another one, as of now. A used or held one is 409."""
     reading = _complete(await read_body(request, VoucherAssignRequest))
     return await _change(request, caller, Wish(deed=Deed.ASSIGN, **reading.values))
 
@@ -115,7 +115,7 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
-    """Make an unused voucher nobody's."""
+    """Make a voucher nobody's. A used or held one is 409."""
     return await _change(request, caller, Wish(deed=Deed.UNASSIGN))
 
 

@@ -8,10 +8,10 @@ from tessera.api.deps import Caller, key_or_bearer_caller
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.errors import LacksFunctionPoint
 
-Storefront = Annotated[Caller, key_or_bearer_caller(FunctionPoint.STOREFRONT_REDEEM)]
+_Holder = Annotated[Caller, key_or_bearer_caller(FunctionPoint.STOREFRONT_REDEEM)]
 
 
-async def _counter(caller: Storefront) -> Caller:
+async def _counter(caller: _Holder) -> Caller:
     # A voucher partner's user has no storefront, whatever function points it was given.
     if caller.principal.partner_id is not None:
         raise LacksFunctionPoint(FunctionPoint.STOREFRONT_REDEEM)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera.api import problems
-from tessera.api.openapi import answer
+from tessera.api.openapi import answer, header
 from tessera.api.storefront.schemas import (
     RedemptionModel,
     RedemptionsModel,
@@ -116,8 +116,9 @@ REDEEM: dict[int | str, Any] = {
     **_WRITES,
     **problems.documented(415),
 }
+_LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
 LIST: dict[int | str, Any] = {
-    200: answer(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}),
+    200: answer(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}) | _LINK,
     400: problems.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
     **_COMMON,
 }

@@ -1,5 +1,6 @@
 """Facts of redemptions in the names of the storefront API."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from tessera.api.answers import JsonAnswer
@@ -32,8 +33,14 @@ def reason(broken: Violation) -> dict[str, Any]:
         "code": broken.code,
         "message": f"The {'reservation' if broken.field == 'reservation_code' else 'code'} {broken.message}.",
         "remainingUses": waits and waits.remaining,
-        "validFrom": waits and waits.valid_from,
+        "validFrom": waits and waits.valid_from and _second_from(waits.valid_from),
     }
+
+
+def _second_from(moment: datetime) -> datetime:
+    # Answers have whole seconds: cut off, it would be a time at which the code is still refused.
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)
 
 
 def redemption(found: Redemption) -> dict[str, Any]:

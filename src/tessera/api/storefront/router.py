@@ -8,7 +8,7 @@ from tessera.api import openapi
 from tessera.api.answers import JsonAnswer
 from tessera.api.reading import Reading, read_body
 from tessera.api.storefront import documentation, presenting
-from tessera.api.storefront.auth import Storefront
+from tessera.api.storefront.auth import Counter
 from tessera.api.storefront.schemas import ValidationRequest
 from tessera.catalog.rules import ProductChoice
 from tessera.kit.errors import Invalid, Violation
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
         "requestBody": openapi.json_body(ValidationRequest, documentation.VALIDATION),
     },
 )
-async def validate_codes(request: Request, caller: Storefront) -> JsonAnswer:
+async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
     """What 1 to 1,000 codes are worth for an exam or a bundle: valid or not, every rule that each breaks, and prices.
 
     Promo codes, global ones included, and vouchers alike; held uses count as used. It changes nothing. The rules are

@@ -62,6 +62,7 @@ class VoucherState:
     is_active: bool
     is_archived: bool
     is_used: bool
+    held_until: datetime | None
     expires_at: datetime
     assigned_at: datetime | None
     recipient_email: str | None
@@ -104,8 +105,12 @@ def refusal(voucher: VoucherState, wish: Wish, *, now: datetime) -> Violation | 
     """Why this cannot be done to this voucher; the code names the state that stands in the way."""
     if voucher.is_archived:
         return Violation("Archived", "voucher", "is archived")
-    if voucher.is_used and wish.deed in (Deed.ASSIGN, Deed.UNASSIGN):
-        return Violation("Used", "voucher", "has been used")
+    if wish.deed in (Deed.ASSIGN, Deed.UNASSIGN):
+        # Whom it is for was asked when it was used or held, and a hold is kept whatever becomes of the voucher.
+        if voucher.is_used:
+            return Violation("Used", "voucher", "has been used")
+        if voucher.held_until is not None and now < voucher.held_until:
+            return Violation("Held", "voucher", "is held for a reservation")
     if wish.deed is Deed.ASSIGN and now >= voucher.expires_at:
         return Violation("Expired", "voucher", "has expired")
     return None

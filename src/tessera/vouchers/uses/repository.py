@@ -125,7 +125,7 @@ class VoucherUseRepository:
                 Voucher.id == any_(literal(list(ids), ARRAY(Uuid))),
                 Voucher.reservation_code == code,
             )
-            .values(reservation_code=new_code, reservation_status=status)
+            .values(reservation_code=new_code, reservation_status=status, version=Voucher.version + 1)
         )
 
     async def _change(self, change: Update, rows: Sequence[dict[str, Any]]) -> None:
