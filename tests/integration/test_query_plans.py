@@ -102,7 +102,7 @@ FILTERS = [
     ("status=Active&restrictToEmailAddresses=true", 200, 200),
     ("promoCodeName=code777", 1, 1),
     ("promoCodeName=NONE", 0, 0),
-    ("storeExamCode=NCA-GENL", 196_000, 2 * CAP + 3_000),
+    ("storeExamCode=NCA-GENL", 196_000, 3 * CAP),
     ("storeExamCode=ncp-ads", 2_000, 2 * 2_000),
     ("storeExamCode=NONE", 0, 0),
     ("storeExamCode=CLD-100&status=Archived", 0, 2 * 2_000),
@@ -155,4 +155,5 @@ async def test_a_small_organization_reads_nothing_of_the_big_one(
     await add_promo_codes(resources, tenant, percent_code(tenant, "ONE"), now=resources.clock())
     answer, plans = await ask(tenant, query)
     assert [code["promoCodeName"] for code in answer.json()["data"]] == ["ONE"]
-    assert [plan for plan in plans if rows_read(plan) > 10] == []
+    # Its own few rows, some of them more than once.
+    assert [plan for plan in plans if rows_read(plan) > 30] == []
