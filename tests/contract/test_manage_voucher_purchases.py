@@ -55,8 +55,9 @@ async def test_another_organizations_purchases_are_not_there(
     theirs = await ordered(client, other_tenant)
     for purchase_id in (theirs["id"], NOBODY):
         for method, url in operations(purchase_id):
-            answer = await client.request(method, url, headers=at("*", tenant))
-            assert told(answer) == not_found("There is no such voucher purchase.")
+            for headers in (at("*", tenant), at("W/1", tenant), tenant.bearer):
+                answer = await client.request(method, url, headers=headers)
+                assert told(answer) == not_found("There is no such voucher purchase.")
     assert told(await client.get(PURCHASES, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
     body = order(theirs["partnerId"], theirs["programId"])
     assert told(await client.post(PURCHASES, json=body, headers=tenant.bearer)) == invalid(
@@ -136,6 +137,7 @@ async def test_a_checkout_that_ends_otherwise_is_over(
     assert told(await client.post(f"{url}/archive", headers=at(1, tenant))) == wrong_state("CheckoutInProgress")
     assert await changed(client, tenant, f"{url}/{move}", 1) == purchase | {"status": status, "version": 2}
     for again in ("pay", "fail", "cancel"):
+        assert (await client.post(f"{url}/{again}", headers=at(1, tenant))).status_code == 412
         assert told(await client.post(f"{url}/{again}", headers=at(2, tenant))) == wrong_state(status)
     assert (await changed(client, tenant, f"{url}/archive", 2))["isArchived"] is True
     assert told(await client.post(f"{url}/archive", headers=at(3, tenant))) == wrong_state("Archived")
@@ -166,8 +168,9 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     async with resources.database.unit_of_work(tenant.id) as work:
         assert await checkouts.expire(work, limit=10, now=clock.now) == 1
     assert await statuses() == expired
-    # Whoever read it before that was written down is told the state all the same.
-    assert told(await client.post(f"{url}/pay", headers=at(1, tenant))) == wrong_state("CheckoutExpired")
+    # Whoever read it before that was written down reads it again, and is told the state then.
+    assert (await client.post(f"{url}/pay", headers=at(1, tenant))).status_code == 412
+    assert told(await client.post(f"{url}/pay", headers=at(2, tenant))) == wrong_state("CheckoutExpired")
 
 
 async def test_a_job_writes_down_what_has_expired_in_every_organization(

@@ -39,7 +39,7 @@ class Outcome:
 
 
 async def change(work: UnitOfWork, target: Target, *, wish: Wish, now: datetime) -> Voucher:
-    """Do one thing to one voucher; raises VoucherNotFound, Invalid, WrongState, VersionStale."""
+    """Do one thing to one voucher; raises Invalid, VoucherNotFound, VersionStale, WrongState."""
     violations = list(rules.wish_violations(wish, now=now))
     if violations:
         raise Invalid(violations)
@@ -47,10 +47,10 @@ async def change(work: UnitOfWork, target: Target, *, wish: Wish, now: datetime)
     voucher = (await repository.lock([target.id])).get(target.id)
     if voucher is None:
         raise VoucherNotFound
+    target.ensure(voucher.version)
     refusal = rules.refusal(voucher, wish, now=now)
     if refusal is not None:
         raise WrongState("voucher", refusal.code)
-    target.ensure(voucher.version)
     await _write(work, wish.deed, [(voucher, rules.changed(voucher, wish, now=now))], now=now)
     return await vouchers.get(work, target.id)
 

@@ -56,11 +56,11 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
 async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, now: datetime) -> Purchase:
     """End a checkout as paid (`VoucherCreation`), `CheckoutFailed` or `CheckoutCancelled`.
 
-    A paid purchase has its vouchers queued in the same transaction. Raises PurchaseNotFound, WrongState, VersionStale.
+    A paid purchase has its vouchers queued in the same transaction. Raises PurchaseNotFound, VersionStale, WrongState.
     """
     before = await purchases.lock(work, target.id, now=now)
-    rules.check_open(before.status)
     target.ensure(before.version)
+    rules.check_open(before.status)
     paid = before.amount_paid
     if outcome is PurchaseStatus.VOUCHER_CREATION:
         paid = before.amount
@@ -72,11 +72,11 @@ async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, n
 async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
     """Put a purchase away for ever; its vouchers stay as they are.
 
-    Raises PurchaseNotFound, WrongState, VersionStale.
+    Raises PurchaseNotFound, VersionStale, WrongState.
     """
     before = await purchases.lock(work, target.id, now=now)
-    rules.check_archivable(before.status, is_archived=before.is_archived)
     target.ensure(before.version)
+    rules.check_archivable(before.status, is_archived=before.is_archived)
     return await purchases.change(work, before, replace(before, is_archived=True), action=Action.ARCHIVED, now=now)
 
 
