@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from tests.cli.conftest import Run
@@ -43,6 +44,8 @@ def test_a_partner_and_its_users_live_their_lives(run: Run, tenant: Tenant) -> N
     assert (partner["name"], partner["status"], partner["version"]) == ("Acme Corp", "Active", 1)
     assert shell.read("partner", "rename", "ACME corp", "Acme")["name"] == "Acme"
     assert [each["name"] for each in shell.read("partner", "list", "--status", "active")] == ["Acme"]
+    assert shell.read("partner", "show", "ACME") == shell.read("partner", "show", partner["id"])
+    assert shell.read("partner", "show", "acme") == partner | {"name": "Acme", "version": 2}
 
     invited = shell.read("partner", "invite", "Acme", *BUYER)
     statuses = [
@@ -82,15 +85,36 @@ async def test_a_partner_is_brought_to_its_vouchers(
     assert len(others) == 49
     (assigned,) = shell.read("voucher", "assign", code.lower(), "--to", "ada@example.com")
     assert assigned == {"code": code, "isDone": True, "reason": None, "version": 2}
-    assert [each["code"] for each in shell.read("voucher", "list", "--recipient", "ADA@example.com")] == [code]
+    (listed,) = shell.read("voucher", "list", "--recipient", "ADA@example.com")
+    assert shell.read("voucher", "show", code.lower()).items() >= (listed | {"code": code, "usedAt": None}).items()
     partly = [each["reason"] for each in shell.read("voucher", "archive", code, "NONE", status=1)]
     assert partly == [None, "does not exist"]
     assert {entry[0] for entry in recorded(superuser, tenant, "Voucher")} == {"CommandLine"}
 
 
+def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> None:
+    shell = Shell(run, tenant)
+    shell.read("partner", "create", "Acme")
+    program = shell.read("program", "create", "Professional", *PROGRAM, "--partner", "acme", "--zero-price")
+    shown = shell.read("program", "show", "PROFESSIONAL")
+    assert shown == program | {
+        "assignedPartners": "Acme",
+        "zeroPrice": True,
+        "emailDomains": "all",
+        "enforceEmail": False,
+        "prefix": "PRO-",
+        "days": 365,
+        "ach": False,
+        "createdAt": shown["createdAt"],
+    }
+    assert shell.read("program", "show", program["id"]) == shown
+
+
 def test_what_cannot_be_done_is_said_line_by_line(run: Run, tenant: Tenant) -> None:
     shell = Shell(run, tenant)
     assert shell.fail("partner", "activate", "Nobody") == "tessera: There is no voucher partner Nobody.\n"
+    assert shell.fail("voucher", "show", "NONE") == "tessera: There is no voucher NONE.\n"
+    assert shell.fail("voucher", "show", str(UUID(int=7))) == "tessera: There is no such voucher.\n"
     assert shell.fail("program", "create", "P", "--exam", "NONE", "--cost", "-1") == (
         "tessera: cost-per-voucher must be between 0 and 9,999,999,999.99\n"
         "tessera: store-exam-codes/0 must be a known store exam: 'NONE'\n"

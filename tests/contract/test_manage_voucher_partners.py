@@ -102,6 +102,7 @@ async def test_a_partner_lives_from_its_creation_to_its_archive(
     assert (await changed(client, tenant, f"{url}/deactivate", 3))["status"] == "Inactive"
     assert (await changed(client, tenant, f"{url}/archive", 4))["status"] == "Archived"
     final = wrong_state("voucher partner", "Archived")
+    assert (await client.post(f"{url}/activate", headers=at(4, tenant))).status_code == 412
     assert told(await client.post(f"{url}/activate", headers=at(5, tenant))) == final
     assert told(await client.put(url, json={"name": "Other"}, headers=at(5, tenant))) == final
     log = recorded(superuser, tenant, "VoucherPartner")

@@ -100,6 +100,7 @@ async def test_a_program_lives_from_its_creation_to_its_archive(
     archived = await changed(client, tenant, f"{url}/archive", 4)
     assert archived == expected | {"status": "Archived", "version": 5}
     final = problem(409, "wrong-state", "Not in this state", "The voucher program is Archived.", state="Archived")
+    assert (await client.put(url, json={}, headers=at(4, tenant))).status_code == 412
     assert told(await client.put(url, json=other, headers=at(5, tenant))) == final
     assert told(await client.post(f"{url}/activate", headers=at(5, tenant))) == final
     log = recorded(superuser, tenant, "VoucherProgram")

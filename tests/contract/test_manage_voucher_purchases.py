@@ -55,8 +55,9 @@ async def test_another_organizations_purchases_are_not_there(
     theirs = await ordered(client, other_tenant)
     for purchase_id in (theirs["id"], NOBODY):
         for method, url in operations(purchase_id):
-            answer = await client.request(method, url, headers=at("*", tenant))
-            assert told(answer) == not_found("There is no such voucher purchase.")
+            for headers in (at("*", tenant), at("W/1", tenant), tenant.bearer):
+                answer = await client.request(method, url, headers=headers)
+                assert told(answer) == not_found("There is no such voucher purchase.")
     assert told(await client.get(PURCHASES, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
     body = order(theirs["partnerId"], theirs["programId"])
     assert told(await client.post(PURCHASES, json=body, headers=tenant.bearer)) == invalid(
@@ -136,6 +137,7 @@ async def test_a_checkout_that_ends_otherwise_is_over(
     assert told(await client.post(f"{url}/archive", headers=at(1, tenant))) == wrong_state("CheckoutInProgress")
     assert await changed(client, tenant, f"{url}/{move}", 1) == purchase | {"status": status, "version": 2}
     for again in ("pay", "fail", "cancel"):
+        assert (await client.post(f"{url}/{again}", headers=at(1, tenant))).status_code == 412
         assert told(await client.post(f"{url}/{again}", headers=at(2, tenant))) == wrong_state(status)
     assert (await changed(client, tenant, f"{url}/archive", 2))["isArchived"] is True
     assert told(await client.post(f"{url}/archive", headers=at(3, tenant))) == wrong_state("Archived")
@@ -166,8 +168,9 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     async with resources.database.unit_of_work(tenant.id) as work:
         assert await checkouts.expire(work, limit=10, now=clock.now) == 1
     assert await statuses() == expired
-    # Whoever read it before that was written down is told the state all the same.
-    assert told(await client.post(f"{url}/pay", headers=at(1, tenant))) == wrong_state("CheckoutExpired")
+    # Whoever read it before that was written down reads it again, and is told the state then.
+    assert (await client.post(f"{url}/pay", headers=at(1, tenant))).status_code == 412
+    assert told(await client.post(f"{url}/pay", headers=at(2, tenant))) == wrong_state("CheckoutExpired")
 
 
 async def test_a_job_writes_down_what_has_expired_in_every_organization(
@@ -234,6 +237,27 @@ async def test_a_program_is_bought_by_those_to_whom_it_is_open(client: httpx.Asy
     assert told(refused) == invalid(
         ("/programId", "NotOpenToPartner", "programId must be a program that is open to this partner.")
     )
+
+
+@pytest.mark.parametrize("free", [{"costPerVoucher": 0}, {"tiers": [{"quantity": 50, "percent": 100}]}], ids=str)
+async def test_assigned_partners_buy_for_nothing_where_they_may(
+    client: httpx.AsyncClient, tenant: Tenant, free: dict[str, Any]
+) -> None:
+    partner = await made(client, tenant, PARTNERS, PARTNER)
+    assigned = PROGRAM | free | {"isAvailableToAllPartners": False, "partnerIds": [partner["id"]]}
+    program = await made(client, tenant, PROGRAMS, assigned)
+    body = order(partner["id"], program["id"])
+    reason = "must let its assigned partners purchase at zero price."
+    refused = await client.post(PURCHASES, json=body, headers=tenant.bearer)
+    assert told(refused) == invalid(("/programId", "ZeroPriceNotAllowed", f"programId {reason}"))
+    documented = {"notes": "N", "partnerName": "Acme Corp", "programName": "Professional", "quantity": 50}
+    answer = await client.post("/api/vouchers/purchases", json=documented, headers=tenant.bearer)
+    unless = "must name a program that is priced at $0." if "tiers" in free else reason
+    assert told(answer) == (400, {"errorCode": "ValidationFailed", "errorMessages": [f"programName {unless}"]})
+
+    allowed = assigned | {"canAssignedPartnersPurchaseZeroPrice": True}
+    await client.put(f"{PROGRAMS}/{program['id']}", json=allowed, headers=at(1, tenant))
+    assert (await made(client, tenant, PURCHASES, body))["status"] == "VoucherCreation"
 
 
 async def test_purchases_are_found_by_each_filter_and_followed_to_the_end(

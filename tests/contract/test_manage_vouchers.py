@@ -148,6 +148,9 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
 
 async def test_a_used_voucher_stays_its_recipients(client: httpx.AsyncClient, shelf: Shelf) -> None:
     for move in ("assign", "unassign"):
+        assert (
+            await client.post(f"{shelf.url('SPENT')}/{move}", json=ADA, headers=at(2, shelf.tenant))
+        ).status_code == 412
         answer = await client.post(f"{shelf.url('SPENT')}/{move}", json=ADA, headers=at(1, shelf.tenant))
         assert told(answer) == wrong_state("Used")
     late = await client.post(f"{shelf.url('LATE')}/assign", json=ADA, headers=at(1, shelf.tenant))
@@ -240,7 +243,7 @@ async def test_of_many_vouchers_each_has_its_own_result(
                 result("AWAY", "Archived", "is archived"),
                 result("LATE", "Expired", "has expired"),
                 result(None, "NotFound", "does not exist", version=None),
-                result("GOOD", "Repeated", "is named before in the same request"),
+                result("GOOD", "Repeated", "is named before in the same request", version=2),
             ],
         },
     )
@@ -289,6 +292,7 @@ async def test_everything_that_is_wrong_with_a_bulk_request_is_named_at_once(
         ("/vouchers/2/recipientEmail", "Required", "vouchers/2/recipientEmail is required to assign it."),
     )
     bad = [{"id": 1}, 7, {"code": "X", "recipientEmail": "x"}]
+    assert (await refused({"action": 0, "vouchers": bad}))[1]["errors"][0]["code"] == "NotAmongValues"
     assert await refused({"action": "Burn", "expiresAt": 1, "vouchers": bad}) == invalid(
         (
             "/action",

@@ -9,7 +9,9 @@ import pytest
 from tessera.kit import csv_export
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A"]
+)
 def test_a_text_that_would_be_a_formula_gets_an_apostrophe_and_loses_it_again(text: str) -> None:
     assert csv_export.cell(text) == f"'{text}"
     assert csv_export.plain(csv_export.cell(text)) == text

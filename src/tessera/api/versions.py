@@ -29,14 +29,14 @@ def etag(version: int) -> dict[str, str]:
 def target(request: Request, name: str) -> Target:
     """The thing with the id in the path, in the version of `If-Match`.
 
-    Raises NotFound, VersionMissing, VersionStale.
+    Raises NotFound. Without a usable version the target refuses itself, once it is known to be there.
     """
     found, given = path_id(request, name), request.headers.get("if-match")
     if given is None:
-        raise VersionMissing
+        return Target(found, refusal=VersionMissing())
     if given.strip() == "*":
         return Target(found)
     # Whatever else it is, a weak tag or a text of another server, it matches nothing here.
     if not re.fullmatch(r'"[1-9][0-9]{0,8}"', given.strip(), re.ASCII):
-        raise VersionStale
+        return Target(found, refusal=VersionStale())
     return Target(found, int(given.strip()[1:-1]))

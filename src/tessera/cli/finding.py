@@ -8,6 +8,7 @@ from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.vouchers import service as vouchers
 
 
 async def partner_id(work: UnitOfWork, name_or_id: str) -> UUID:
@@ -27,6 +28,12 @@ async def purchase_id(work: UnitOfWork, code_or_id: str) -> UUID:
     """The voucher purchase with this code, in any case, or id; raises NotFound."""
     found = _as_id(code_or_id) or await purchases.find_id(work, code_or_id)
     return _required(found, f"There is no voucher purchase {code_or_id}.")
+
+
+async def voucher_id(work: UnitOfWork, code_or_id: str) -> UUID:
+    """The voucher with this code, in any case, or id; raises NotFound."""
+    found = await vouchers.find_id(work, code_or_id) or _as_id(code_or_id)
+    return _required(found, f"There is no voucher {code_or_id}.")
 
 
 def moment(option: str, text: str | None) -> datetime | None:

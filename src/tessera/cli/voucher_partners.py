@@ -59,6 +59,17 @@ def list_partners(
     show_rows(rows, as_json=as_json, if_none="There are no such voucher partners.", cursor=part.cursor)
 
 
+@commands.command("show")
+def show_partner(organization: OneOrganization, partner: Partner, as_json: AsJson = False) -> None:
+    """Show a voucher partner."""
+
+    async def find(work: UnitOfWork) -> ManagedPartner:
+        return await partners.get(work, await finding.partner_id(work, partner))
+
+    found = in_organization(start(), organization, find)
+    show(f"The voucher partner {found.name} is {found.status.lower()}.", _fields(found), as_json=as_json)
+
+
 @commands.command("rename")
 def rename_partner(
     organization: OneOrganization,

@@ -31,7 +31,10 @@ Tiers = Annotated[
 ]
 ToAll = Annotated[bool | None, typer.Option("--to-all/--to-assigned", help="Who can buy: all, or assigned partners.")]
 Partners = Annotated[list[str] | None, typer.Option("--partner", help="An assigned partner; may be given again.")]
-ZeroPrice = Annotated[bool | None, typer.Option("--zero-price/--no-zero-price", help="For assigned partners.")]
+ZeroPrice = Annotated[
+    bool | None,
+    typer.Option("--zero-price/--no-zero-price", help="Whether assigned partners can buy what costs nothing."),
+]
 Domains = Annotated[
     list[str] | None, typer.Option("--email-domain", help="Whose candidates can use it; may be given again.")
 ]
@@ -40,7 +43,7 @@ Enforce = Annotated[
 ]
 Prefix = Annotated[str | None, typer.Option("--prefix", help="What codes begin with.")]
 Days = Annotated[int | None, typer.Option("--days", help="How long vouchers are good.")]
-Ach = Annotated[bool | None, typer.Option("--ach/--no-ach", help="Whether ACH may pay.")]
+Ach = Annotated[bool | None, typer.Option("--ach/--no-ach", help="Whether ACH may pay; kept and shown alone.")]
 
 commands = typer.Typer(no_args_is_help=True)
 
@@ -147,6 +150,17 @@ def list_programs(
     show_rows(rows, as_json=as_json, if_none="There are no such voucher programs.", cursor=part.cursor)
 
 
+@commands.command("show")
+def show_program(organization: OneOrganization, program: OneProgram, as_json: AsJson = False) -> None:
+    """Show all of a voucher program."""
+
+    async def find(work: UnitOfWork) -> Program:
+        return await programs.get(work, await finding.program_id(work, program))
+
+    found = in_organization(start(), organization, find)
+    show(f"The voucher program {found.name} is {found.status.lower()}.", _all_fields(found), as_json=as_json)
+
+
 @commands.command("activate")
 def activate_program(organization: OneOrganization, program: OneProgram, as_json: AsJson = False) -> None:
     """Let a voucher program be bought."""
@@ -214,6 +228,19 @@ def _fields(program: Program) -> dict[str, Any]:
         "tiers": ", ".join(f"{tier.quantity}:{tier.percent}" for tier in program.discounts),
         "partners": "all" if program.is_available_to_all_partners else _assigned(program),
         "version": program.version,
+    }
+
+
+def _all_fields(program: Program) -> dict[str, Any]:
+    return _fields(program) | {
+        "assignedPartners": _assigned(program),
+        "zeroPrice": program.can_assigned_partners_purchase_zero_price,
+        "emailDomains": ", ".join(rule.domain for rule in program.email_domains) or "all",
+        "enforceEmail": program.enforce_assigned_email,
+        "prefix": program.voucher_code_prefix,
+        "days": program.expiration_period_in_days,
+        "ach": program.allow_ach_payments,
+        "createdAt": program.created_at,
     }
 
 

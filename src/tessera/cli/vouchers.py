@@ -7,7 +7,7 @@ import typer
 
 from tessera.cli import finding
 from tessera.cli.identity import AsJson, OneOrganization
-from tessera.cli.output import show_rows
+from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.cli.voucher_partners import Cursor, Limit
@@ -55,6 +55,21 @@ def list_vouchers(
     part = in_organization(start(), organization, find)
     rows = [_fields(voucher) for voucher in part.items]
     show_rows(rows, as_json=as_json, if_none="There are no such vouchers.", cursor=part.cursor)
+
+
+@commands.command("show")
+def show_voucher(
+    organization: OneOrganization,
+    voucher: Annotated[str, typer.Argument(help="Its code, in any case, or its id.", metavar="VOUCHER")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a voucher with its latest reservation and its use."""
+
+    async def find(work: UnitOfWork) -> Voucher:
+        return await vouchers.get(work, await finding.voucher_id(work, voucher))
+
+    found = in_organization(start(), organization, find)
+    show(f"The voucher {found.code}.", _all_fields(found), as_json=as_json)
 
 
 @commands.command("assign")
@@ -142,4 +157,18 @@ def _fields(voucher: Voucher) -> dict[str, Any]:
         "expiresAt": voucher.expires_at,
         "recipientEmail": voucher.recipient_email,
         "version": voucher.version,
+    }
+
+
+def _all_fields(voucher: Voucher) -> dict[str, Any]:
+    return _fields(voucher) | {
+        "assignedAt": voucher.assigned_at,
+        "reservationCode": voucher.reservation_code,
+        "reservationStatus": voucher.reservation_status,
+        "storeExamCode": voucher.store_exam_code,
+        "usedAt": voucher.used_at,
+        "usedByPersonId": voucher.used_by_person_id,
+        "usedByClientCandidateId": voucher.used_by_client_candidate_id,
+        "usedByFirstName": voucher.used_by_first_name,
+        "usedByLastName": voucher.used_by_last_name,
     }

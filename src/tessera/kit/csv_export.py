@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-# What spreadsheets take for the beginning of a formula (OWASP, CSV injection).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What spreadsheets take for the beginning of a formula (OWASP, CSV injection); the last four are full-width.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 # What stands between the values of one cell.
 SEPARATOR = "|"
 

@@ -39,7 +39,7 @@ class Outcome:
 
 
 async def change(work: UnitOfWork, target: Target, *, wish: Wish, now: datetime) -> Voucher:
-    """Do one thing to one voucher; raises VoucherNotFound, Invalid, WrongState, VersionStale."""
+    """Do one thing to one voucher; raises Invalid, VoucherNotFound, VersionStale, WrongState."""
     violations = list(rules.wish_violations(wish, now=now))
     if violations:
         raise Invalid(violations)
@@ -47,10 +47,10 @@ async def change(work: UnitOfWork, target: Target, *, wish: Wish, now: datetime)
     voucher = (await repository.lock([target.id])).get(target.id)
     if voucher is None:
         raise VoucherNotFound
+    target.ensure(voucher.version)
     refusal = rules.refusal(voucher, wish, now=now)
     if refusal is not None:
         raise WrongState("voucher", refusal.code)
-    target.ensure(voucher.version)
     await _write(work, wish.deed, [(voucher, rules.changed(voucher, wish, now=now))], now=now)
     return await vouchers.get(work, target.id)
 
@@ -84,17 +84,18 @@ async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> li
 def _outcomes(
     wishes: Sequence[Wish], ids: Sequence[UUID | None], found: Mapping[UUID, VoucherState], *, now: datetime
 ) -> Iterator[Outcome]:
-    seen: set[UUID] = set()
+    seen: dict[UUID, VoucherState] = {}
     for wish, voucher_id in zip(wishes, ids, strict=True):
         voucher = found.get(voucher_id) if voucher_id else None
         if voucher is None:
             yield Outcome(voucher=None, refusal=Violation("NotFound", "voucher", "does not exist"))
-            continue
-        refusal = rules.refusal(voucher, wish, now=now)
-        if voucher.id in seen:
-            refusal = Violation("Repeated", "voucher", "is named before in the same request")
-        seen.add(voucher.id)
-        yield Outcome(voucher=voucher if refusal else rules.changed(voucher, wish, now=now), refusal=refusal)
+        elif voucher.id in seen:
+            repeated = Violation("Repeated", "voucher", "is named before in the same request")
+            yield Outcome(voucher=seen[voucher.id], refusal=repeated)
+        else:
+            refusal = rules.refusal(voucher, wish, now=now)
+            seen[voucher.id] = voucher if refusal else rules.changed(voucher, wish, now=now)
+            yield Outcome(voucher=seen[voucher.id], refusal=refusal)
 
 
 async def _write(

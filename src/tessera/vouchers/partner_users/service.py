@@ -98,13 +98,13 @@ async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, 
 async def move(work: UnitOfWork, partner_id: UUID, target: Target, *, status: UserStatus, now: datetime) -> PartnerUser:
     """Note that a user has accepted, or let them call, or no longer.
 
-    Raises PartnerNotFound, PartnerUserNotFound, WrongState, VersionStale.
+    Raises PartnerNotFound, PartnerUserNotFound, VersionStale, WrongState.
     """
     await partners.get(work, partner_id)
     repository = PartnerUserRepository(work, partner_id)
     before = _found(await repository.lock(target.id))
-    rules.check_move(before.status, status)
     target.ensure(before.version)
+    rules.check_move(before.status, status)
     invitation = status if status is UserStatus.ACCEPTED else None
     await repository.change(target.id, is_active=status is UserStatus.ACTIVE, invitation=invitation)
     after = replace(before, status=status, version=before.version + 1)

@@ -131,29 +131,28 @@ async def create(work: UnitOfWork, *, draft: PartnerDraft, now: datetime) -> Man
 
 
 async def rename(work: UnitOfWork, target: Target, *, draft: PartnerDraft, now: datetime) -> ManagedPartner:
-    """Give a partner another name; raises PartnerNotFound, Invalid, WrongState, VersionStale."""
-    before = await _lock(work, target.id)
+    """Give a partner another name; raises PartnerNotFound, VersionStale, Invalid, WrongState."""
+    before = await _lock(work, target)
     name = _checked_name(draft)
     rules.check_standing("voucher partner", before.status)
-    target.ensure(before.version)
     return await _change(work, Action.UPDATED, before, replace(before, name=name), now=now)
 
 
 async def set_status(work: UnitOfWork, target: Target, *, status: Status, now: datetime) -> ManagedPartner:
     """Activate, deactivate or archive a partner, the last for ever.
 
-    Raises PartnerNotFound, WrongState, VersionStale.
+    Raises PartnerNotFound, VersionStale, WrongState.
     """
-    before = await _lock(work, target.id)
+    before = await _lock(work, target)
     rules.check_standing("voucher partner", before.status, wanted=status)
-    target.ensure(before.version)
     return await _change(work, rules.ACTIONS[status], before, replace(before, status=status), now=now)
 
 
-async def _lock(work: UnitOfWork, partner_id: UUID) -> ManagedPartner:
-    row = await PartnerRepository(work).lock(partner_id)
+async def _lock(work: UnitOfWork, target: Target) -> ManagedPartner:
+    row = await PartnerRepository(work).lock(target.id)
     if row is None:
         raise PartnerNotFound
+    target.ensure(row.version)
     return _managed(row)
 
 

@@ -51,6 +51,11 @@ class Program:
     email_domains: Sequence[AnyRow]
     store_exams: Sequence[AnyRow]
 
+    @property
+    def allows_zero_price(self) -> bool:
+        """Whether what costs nothing can be bought: the switch is about assigned partners, and none of all others."""
+        return self.is_available_to_all_partners or self.can_assigned_partners_purchase_zero_price
+
 
 _OWN_COLUMNS = tuple(Program.__dataclass_fields__)[:12]
 # The columns of a program by the names that drafts have for them.
@@ -96,7 +101,7 @@ async def get(work: UnitOfWork, program_id: UUID) -> Program:
 async def find_by_name(work: UnitOfWork, name: str, *, partner_id: UUID | None) -> AnyRow | None:
     """The program with this name, ignoring case, if the caller may see it.
 
-    Its columns: `id`, `name`, `status`, `partner_cost_per_voucher` and `is_open_to_partner`.
+    Its columns: `id`, `name`, `status`, `partner_cost_per_voucher`, `is_open_to_partner` and `allows_zero_price`.
     """
     return await ProgramRepository(work).find_by_name(name, partner_id=partner_id)
 
@@ -137,11 +142,10 @@ async def create(work: UnitOfWork, *, draft: ProgramDraft, now: datetime) -> Pro
 
 
 async def edit(work: UnitOfWork, target: Target, *, draft: ProgramDraft, now: datetime) -> Program:
-    """Change what the draft gives; raises ProgramNotFound, Invalid with every violation, WrongState, VersionStale."""
-    before = await _lock(work, target.id)
+    """Change what the draft gives; raises ProgramNotFound, VersionStale, Invalid with every violation, WrongState."""
+    before = await _lock(work, target)
     belongings = await _checked(work, draft, program_id=target.id)
     check_standing("voucher program", before.status)
-    target.ensure(before.version)
     columns = {name: value for name, value in _drafted(draft).items() if value is not None}
     return await _change(work, before, columns, belongings, now=now)
 
@@ -149,17 +153,18 @@ async def edit(work: UnitOfWork, target: Target, *, draft: ProgramDraft, now: da
 async def set_status(work: UnitOfWork, target: Target, *, status: Status, now: datetime) -> Program:
     """Activate, deactivate or archive a program, the last for ever.
 
-    Raises ProgramNotFound, WrongState, VersionStale.
+    Raises ProgramNotFound, VersionStale, WrongState.
     """
-    before = await _lock(work, target.id)
+    before = await _lock(work, target)
     check_standing("voucher program", before.status, wanted=status)
-    target.ensure(before.version)
     return await _change(work, before, {"status": status}, action=ACTIONS[status], now=now)
 
 
-async def _lock(work: UnitOfWork, program_id: UUID) -> Program:
+async def _lock(work: UnitOfWork, target: Target) -> Program:
     programs = ProgramRepository(work)
-    return await _one(programs, await programs.lock(program_id))
+    found = await _one(programs, await programs.lock(target.id))
+    target.ensure(found.version)
+    return found
 
 
 async def _change(
