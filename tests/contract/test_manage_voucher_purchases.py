@@ -239,27 +239,6 @@ async def test_a_program_is_bought_by_those_to_whom_it_is_open(client: httpx.Asy
     )
 
 
-@pytest.mark.parametrize("free", [{"costPerVoucher": 0}, {"tiers": [{"quantity": 50, "percent": 100}]}], ids=str)
-async def test_assigned_partners_buy_for_nothing_where_they_may(
-    client: httpx.AsyncClient, tenant: Tenant, free: dict[str, Any]
-) -> None:
-    partner = await made(client, tenant, PARTNERS, PARTNER)
-    assigned = PROGRAM | free | {"isAvailableToAllPartners": False, "partnerIds": [partner["id"]]}
-    program = await made(client, tenant, PROGRAMS, assigned)
-    body = order(partner["id"], program["id"])
-    reason = "must let its assigned partners purchase at zero price."
-    refused = await client.post(PURCHASES, json=body, headers=tenant.bearer)
-    assert told(refused) == invalid(("/programId", "ZeroPriceNotAllowed", f"programId {reason}"))
-    documented = {"notes": "N", "partnerName": "Acme Corp", "programName": "Professional", "quantity": 50}
-    answer = await client.post("/api/vouchers/purchases", json=documented, headers=tenant.bearer)
-    unless = "must name a program that is priced at $0." if "tiers" in free else reason
-    assert told(answer) == (400, {"errorCode": "ValidationFailed", "errorMessages": [f"programName {unless}"]})
-
-    allowed = assigned | {"canAssignedPartnersPurchaseZeroPrice": True}
-    await client.put(f"{PROGRAMS}/{program['id']}", json=allowed, headers=at(1, tenant))
-    assert (await made(client, tenant, PURCHASES, body))["status"] == "VoucherCreation"
-
-
 async def test_purchases_are_found_by_each_filter_and_followed_to_the_end(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:

@@ -28,12 +28,11 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
     await add_partner(resources, tenant, "Ancient", Status.ARCHIVED)
     closed: dict[str, Any] = {"is_available_to_all_partners": False, "partner_ids": (acme,)}
     priced: dict[str, Any] = {"partner_cost_per_voucher": Decimal("0.01"), "discounts": ((1, Decimal(100)),)}
-    free: dict[str, Any] = {"can_assigned_partners_purchase_zero_price": True}
-    await add_program(resources, tenant, "Spring Certification Drive", **closed, **free)
+    await add_program(resources, tenant, "Spring Certification Drive", **closed)
     await add_program(resources, tenant, "Open")
     await add_program(resources, tenant, "Asleep", status=Status.INACTIVE)
     await add_program(resources, tenant, "Gone", status=Status.ARCHIVED, **closed, **priced)
-    await add_program(resources, tenant, "Priced", **free, **priced)
+    await add_program(resources, tenant, "Priced", can_assigned_partners_purchase_zero_price=True, **priced)
     return tenant
 
 

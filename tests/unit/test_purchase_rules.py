@@ -98,7 +98,6 @@ def terms(**changes: Any) -> Terms:
         "partner_status": "Active",
         "program_status": "Active",
         "is_open_to_partner": True,
-        "allows_zero_price": True,
         "cost_per_voucher": Decimal("0.00"),
     }
     return Terms(**values | changes)
@@ -144,9 +143,6 @@ def test_what_is_wrong_with_a_draft_by_itself(changes: dict[str, Any], expected:
         ({}, {"is_open_to_partner": False, "partner_status": None}, [("NotFound", "partner_name")]),
         ({}, {"is_open_to_partner": False, "program_status": None}, [("NotFound", "program_name")]),
         ({}, {"cost_per_voucher": Decimal("0.01")}, [("NotFree", "program_name")]),
-        ({}, {"allows_zero_price": False}, [("ZeroPriceNotAllowed", "program_name")]),
-        ({}, {"allows_zero_price": False, "is_open_to_partner": False}, [("NotOpenToPartner", "program_name")]),
-        ({}, {"allows_zero_price": False, "cost_per_voucher": Decimal(1)}, [("NotFree", "program_name")]),
         ({"partner_name": None}, {"partner_status": None}, []),
         ({"partner_name": " "}, {"partner_status": None}, []),
         ({"program_name": None}, {"program_status": None}, []),

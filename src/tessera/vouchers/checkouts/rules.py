@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from uuid import UUID
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation, WrongState
-from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing, zero_price
+from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 MAX_NOTES = 2000
@@ -50,18 +49,14 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
         yield Violation("DeadlineRange", "checkout_expires_at", "must be in the future, within 30 days")
 
 
-def terms_violations(order: Order, terms: Terms, *, price: Decimal | None) -> Iterator[Violation]:
-    """Why this partner cannot buy this program: not there, not active, not open, or not for nothing."""
+def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:
+    """Why this partner cannot buy this program: not there, not active or not open."""
     if order.partner_id is not None:
         yield from standing("partner_id", str(order.partner_id), terms.partner_status)
     if order.program_id is not None:
         yield from standing("program_id", str(order.program_id), terms.program_status)
-    if terms.partner_status is None or terms.program_status is None:
-        return
-    if not terms.is_open_to_partner:
+    if terms.partner_status is not None and terms.program_status is not None and not terms.is_open_to_partner:
         yield Violation("NotOpenToPartner", "program_id", "must be a program that is open to this partner")
-    elif price == 0:
-        yield from zero_price("program_id", terms)
 
 
 def check_open(status: PurchaseStatus) -> None:

@@ -15,9 +15,8 @@ from tessera.vouchers.checkouts import rules
 from tessera.vouchers.checkouts.rules import Order
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
-from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, amount
+from tessera.vouchers.purchases.rules import Terms, amount
 from tessera.vouchers.purchases.service import NewPurchase, Purchase
 from tessera.vouchers.rules import PurchaseStatus
 
@@ -41,13 +40,13 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
         partner_status=partner.status if partner else None,
         program_status=program.status if program else None,
         is_open_to_partner=is_open,
-        allows_zero_price=bool(program and program.allows_zero_price),
         cost_per_voucher=program.partner_cost_per_voucher if program else Decimal(0),
     )
-    price = _price(order, program)
-    violations = [*rules.violations(order, now=now), *rules.terms_violations(order, terms, price=price)]
-    if violations or partner is None or program is None or price is None:
+    violations = [*rules.violations(order, now=now), *rules.terms_violations(order, terms)]
+    if violations or partner is None or program is None:
         raise Invalid(violations)
+    tiers = [(tier.quantity, tier.percent) for tier in program.discounts]
+    price = amount(terms.cost_per_voucher, order.quantity or 0, tiers)
     purchase = await purchases.place(work, _new(order, partner.id, program.id, price, now=now))
     if purchase.status is PurchaseStatus.VOUCHER_CREATION:
         await purchases.queue(work, purchase.id)
@@ -93,14 +92,6 @@ async def expire(work: UnitOfWork, *, limit: int, now: datetime) -> int:
         before = replace(purchase, status=PurchaseStatus.CHECKOUT_IN_PROGRESS)
         await purchases.change(work, before, purchase, action="Expired", now=now)
     return len(overdue)
-
-
-def _price(order: Order, program: Program | None) -> Decimal | None:
-    """What it costs; None where what is ordered is not known."""
-    if program is None or order.quantity is None or not 1 <= order.quantity <= MAX_QUANTITY:
-        return None
-    tiers = [(tier.quantity, tier.percent) for tier in program.discounts]
-    return amount(program.partner_cost_per_voucher, order.quantity, tiers)
 
 
 def _new(order: Order, partner_id: UUID, program_id: UUID, price: Decimal, *, now: datetime) -> NewPurchase:

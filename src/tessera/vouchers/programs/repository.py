@@ -97,9 +97,6 @@ class ProgramRepository:
             VoucherProgram.status,
             VoucherProgram.partner_cost_per_voucher,
             or_(VoucherProgram.is_available_to_all_partners, assigned.exists()).label("is_open_to_partner"),
-            or_(
-                VoucherProgram.is_available_to_all_partners, VoucherProgram.can_assigned_partners_purchase_zero_price
-            ).label("allows_zero_price"),
         ).where(*self._visible(), VoucherProgram.name_key == func.lower(name))
         return (await self._connection.execute(statement)).first()
 

@@ -51,11 +51,6 @@ class Program:
     email_domains: Sequence[AnyRow]
     store_exams: Sequence[AnyRow]
 
-    @property
-    def allows_zero_price(self) -> bool:
-        """Whether what costs nothing can be bought: the switch is about assigned partners, and none of all others."""
-        return self.is_available_to_all_partners or self.can_assigned_partners_purchase_zero_price
-
 
 _OWN_COLUMNS = tuple(Program.__dataclass_fields__)[:12]
 # The columns of a program by the names that drafts have for them.
@@ -101,7 +96,7 @@ async def get(work: UnitOfWork, program_id: UUID) -> Program:
 async def find_by_name(work: UnitOfWork, name: str, *, partner_id: UUID | None) -> AnyRow | None:
     """The program with this name, ignoring case, if the caller may see it.
 
-    Its columns: `id`, `name`, `status`, `partner_cost_per_voucher`, `is_open_to_partner` and `allows_zero_price`.
+    Its columns: `id`, `name`, `status`, `partner_cost_per_voucher` and `is_open_to_partner`.
     """
     return await ProgramRepository(work).find_by_name(name, partner_id=partner_id)
 

@@ -23,12 +23,11 @@ class PurchaseDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What decides whether a program can be bought by a partner; None is not found."""
+    """What decides whether a program can be bought by a partner for nothing; None is not found."""
 
     partner_status: str | None
     program_status: str | None
     is_open_to_partner: bool
-    allows_zero_price: bool
     cost_per_voucher: Decimal
 
 
@@ -56,8 +55,6 @@ def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
         yield Violation("NotOpenToPartner", "program_name", "must name a program that is open to this partner")
     if terms.cost_per_voucher != 0:
         yield Violation("NotFree", "program_name", "must name a program that is priced at $0")
-    elif terms.is_open_to_partner:
-        yield from zero_price("program_name", terms)
 
 
 def standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
@@ -67,12 +64,6 @@ def standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
         yield Violation("NotFound", field, f"was not found: '{shown}'")
     elif status != Status.ACTIVE:
         yield Violation("NotActive", field, f"must be active, and '{shown}' is {status.lower()}")
-
-
-def zero_price(field: str, terms: Terms) -> Iterator[Violation]:
-    """Why what costs nothing cannot be bought all the same: the program is for assigned partners, and forbids it."""
-    if not terms.allows_zero_price:
-        yield Violation("ZeroPriceNotAllowed", field, "must let its assigned partners purchase at zero price")
 
 
 def amount(cost_per_voucher: Decimal, quantity: int, tiers: Sequence[tuple[int, Decimal]]) -> Decimal:

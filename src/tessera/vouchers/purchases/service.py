@@ -235,7 +235,6 @@ def _terms(partner: AnyRow | None, program: AnyRow | None) -> Terms:
         partner_status=partner.status if partner else None,
         program_status=program.status if program else None,
         is_open_to_partner=bool(program and program.is_open_to_partner),
-        allows_zero_price=bool(program and program.allows_zero_price),
         cost_per_voucher=program.partner_cost_per_voucher if program else Decimal(0),
     )
 

@@ -85,9 +85,7 @@ class VoucherProgramUpdateRequest(RequestModel):
     can_assigned_partners_purchase_zero_price: Boolean = Field(
         default=False,
         alias="canAssignedPartnersPurchaseZeroPrice",
-        description=(
-            "Whether assigned partners can buy what costs nothing; a program that is available to all needs it not."
-        ),
+        description="Whether assigned partners can buy what costs nothing.",
     )
     email_domains: Texts = Field(
         (),
@@ -109,9 +107,7 @@ class VoucherProgramUpdateRequest(RequestModel):
         json_schema_extra={"minimum": 1, "maximum": 36_500},
     )
     allow_ach_payments: Boolean = Field(
-        default=False,
-        alias="allowAchPayments",
-        description="Whether ACH may pay for them: kept and shown, for payments are made elsewhere.",
+        default=False, alias="allowAchPayments", description="Whether ACH may pay for them."
     )
 
 
