@@ -194,7 +194,7 @@ def ask(server: Server, token: str) -> None:
         for title, path in questions():
             p50, p95 = measure(client, path)
             print(f"{title:40}{p50:8.1f} / {p95:.1f} ms")
-        measure_file(client, server, "export of redemptions", "redemptions/export")
+        measure_file(client, server, "export of redemptions", "exports/redemptions")
         year = datetime.now(UTC).date() - timedelta(days=DAYS)
         path = f"reports/redemptions?by=code&from={year}&format=csv"
         measure_file(client, server, "redemptions by code, 365 days, CSV", path)

@@ -74,11 +74,22 @@ async def test_redemptions_are_exported_as_over_http(
 ) -> None:
     asked = ("redemption", "export", "--organization", shop.name)
     file = tmp_path / "redemptions.csv"
-    assert run(*asked, "--output", str(file), "--code", "paid").returncode == 0
+    done = run(*asked, "--output", str(file), "--code", "paid")
+    assert (done.returncode, "Writing" in done.stderr) == (0, True)
     whole = (await client.get(EXPORT, params={"code": "paid"}, headers=shop.bearer)).text
     assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 2)
     none = run(*asked, "--created-before", "2026-06-12T00:00:00", "--person", "P-1", "--status", "Redeemed")
     assert none.stdout.strip() == HEADER.strip()
+
+
+async def test_vouchers_are_exported_as_over_http(
+    run: Run, client: httpx.AsyncClient, shop: Tenant, tmp_path: Path
+) -> None:
+    file = tmp_path / "vouchers.csv"
+    done = run("voucher", "export", "--organization", shop.name, "--output", str(file))
+    assert (done.returncode, "Writing" in done.stderr) == (0, True)
+    whole = (await client.get("/management/v1/exports/vouchers", headers=shop.bearer)).text
+    assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 3)
 
 
 def test_an_organization_that_there_is_not_leaves_no_file(run: Run, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""GET /management/v1/redemptions/export: redemptions as a CSV file."""
+"""GET /management/v1/exports/redemptions: redemptions as a CSV file."""
 
 import csv
 import io
@@ -14,9 +14,11 @@ from tests.voucher_factories import add_user
 
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
-from tessera.redemptions import export
+from tessera.redemptions import export, lifecycle
+from tessera.redemptions.lifecycle import RedemptionFilter
+from tessera.redemptions.rules import RedemptionStatus
 
-URL = "/management/v1/redemptions/export"
+URL = "/management/v1/exports/redemptions"
 HEADER = (
     "id,status,code,kind,reservationCode,reservationStatus,storeExamCode,productBundleId,personId,clientCandidateId,"
     "firstName,lastName,email,listPrice,discount,finalPrice,heldUntil,createdAt,updatedAt\r\n"
@@ -104,6 +106,21 @@ async def test_filters_are_those_of_the_storefronts_list(
             rows = csv.DictReader(io.StringIO(answer.text, newline=""))
             assert (query, [row["reservationCode"] for row in rows]) == (query, found)
     assert clock.now == NOW
+
+
+@pytest.mark.parametrize("status", [None, *RedemptionStatus])
+async def test_as_many_are_counted_as_are_exported(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock, status: RedemptionStatus | None
+) -> None:
+    await open_shop(resources, tenant)
+    await redeem_for_days(client, tenant, clock)
+    wanted = RedemptionFilter(status=status)
+    for _ in range(2):  # while the hold is good, and when its deadline is over
+        answer = await client.get(URL, params={"status": status or ""}, headers=tenant.bearer)
+        async with resources.database.unit_of_work(tenant.id) as work:
+            counted = await lifecycle.count(work, wanted, now=clock.now)
+        assert counted == len(list(csv.DictReader(io.StringIO(answer.text, newline=""))))
+        clock.advance(hours=24)
 
 
 async def test_everything_that_is_wrong_is_named(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from tests.contract.management_requests import (
     LACKING,
+    ROOT,
     at,
     invalid,
     not_found,
@@ -225,6 +226,46 @@ async def test_nobody_invites_with_a_right_they_lack(
     answer = await client.post(f"{PARTNERS}/{partner['id']}/users", json=INVITE, headers=headers)
     lacking = "The function point PartnerManageVouchers is required."
     assert told(answer) == problem(403, "function-point-missing", "The right is missing", lacking)
+
+
+async def test_nobody_activates_a_partners_user_whose_rights_they_lack(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    partner = await made(client, tenant, PARTNERS, PARTNER)
+    everything, half = tuple(FunctionPoint), (FunctionPoint.MANAGE_ORGANIZATION,)
+    await add_user(
+        resources, tenant, "hedy@acme.example.com", partner_id=UUID(partner["id"]), function_points=everything
+    )
+    headers = await add_user(resources, tenant, "half@example.com", function_points=half)
+    users = f"{PARTNERS}/{partner['id']}/users"
+    (user,) = (await client.get(users, headers=tenant.bearer)).json()["data"]
+    await changed(client, tenant, f"{users}/{user['id']}/deactivate", 1)
+    answer = await client.post(f"{users}/{user['id']}/activate", headers=headers | {"If-Match": '"2"'})
+    lacking = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem"
+    words = f"Nobody can give a right that they lack: {lacking}."
+    assert told(answer) == problem(403, "not-allowed", "Not allowed", words)
+
+
+async def test_whoever_is_invited_accepts_before_anybody_activates_them(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    partner = await made(client, tenant, PARTNERS, PARTNER)
+    user = await made(client, tenant, f"{PARTNERS}/{partner['id']}/users", INVITE)
+    activate = f"{ROOT}/users/{user['id']}/activate"
+    assert told(await client.post(activate, headers=at(1, tenant))) == wrong_state("user", "Invited")
+    await changed(client, tenant, f"{PARTNERS}/{partner['id']}/users/{user['id']}/accept", 1)
+    assert (await changed(client, tenant, activate, 2))["isActive"]
+    left = superuser.execute(
+        "select invitation from users where email = %s and organization_id = %s", [INVITE["email"], tenant.id]
+    )
+    assert left.fetchall() == [(None,)]
+
+
+async def test_a_stale_version_is_told_before_a_wrong_state(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    partner = await made(client, tenant, PARTNERS, PARTNER)
+    user = await made(client, tenant, f"{PARTNERS}/{partner['id']}/users", INVITE)
+    url = f"{PARTNERS}/{partner['id']}/users/{user['id']}/activate"
+    assert (await client.post(url, headers=at(9, tenant))).status_code == 412
 
 
 async def test_the_same_key_makes_one_partner(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -1,18 +1,18 @@
 """Commands that bring promo codes in and out as CSV files."""
 
 import hashlib
-import sys
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from tessera.cli.files import Length, save
 from tessera.cli.identity import AsJson, OneOrganization
 from tessera.cli.output import show
 from tessera.cli.progress import bar
 from tessera.cli.starting import start
-from tessera.cli.units import Place, at_organization, in_organization
+from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
 from tessera.kit.database import UnitOfWork
 from tessera.promo_codes.imports import service as imports
@@ -56,23 +56,5 @@ def export_promo_codes(
 ) -> None:
     """Export promo codes as a CSV file, of any length."""
     wanted = ManagedFilter(status=status, kind=kind, store_exam_code=exam, product_bundle_id=bundle, batch_id=batch)
-    if file is None:
-        at_organization(start(), organization, lambda place: _write(place, wanted, sys.stdout.buffer))
-        return
-    # A file of this name is whole: it gets the name when all is written.
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    with unfinished.open("wb") as output:
-        at_organization(start(), organization, lambda place: _write(place, wanted, output))
-    unfinished.replace(file)
-
-
-async def _write(place: Place, wanted: ManagedFilter, output: BinaryIO) -> None:
-    async with place.unit_of_work() as work:
-        total = await service.count(work, wanted=wanted)
-    with bar("Writing", length=total) as reach:
-        written = -EXPORTED_AT_ONCE  # the first part names the columns
-        async for part in export.csv(place.database, place.organization_id, wanted=wanted):
-            output.write(part)
-            written += EXPORTED_AT_ONCE
-            reach(min(max(written, 0), total))
-    output.flush()
+    length = Length(lambda work: service.count(work, wanted=wanted), EXPORTED_AT_ONCE)
+    save(organization, file, lambda at: export.csv(at.database, at.organization_id, wanted=wanted), length)

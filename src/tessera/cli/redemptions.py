@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli.files import Output, save
+from tessera.cli.files import Length, Output, save
 from tessera.cli.identity import OneOrganization
 from tessera.kit.clock import clock
-from tessera.redemptions import export
+from tessera.redemptions import export, lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
 
@@ -40,4 +40,6 @@ def export_redemptions(
         created_from=created_from and created_from.replace(tzinfo=UTC),
         created_before=created_before and created_before.replace(tzinfo=UTC),
     )
-    save(organization, output, lambda at: export.csv(at.database, at.organization_id, wanted, now=clock()))
+    now = clock()
+    length = Length(lambda work: lifecycle.count(work, wanted, now=now), export.AT_ONCE)
+    save(organization, output, lambda at: export.csv(at.database, at.organization_id, wanted, now=now), length)

@@ -173,7 +173,7 @@ def _move_user(organization: str, partner: str, email: str, status: UserStatus, 
     async def move(work: UnitOfWork) -> PartnerUser:
         partner_id = await finding.partner_id(work, partner)
         user_id = await _user_id(work, partner_id, email)
-        return await users.move(work, partner_id, Target(user_id), status=status, now=clock())
+        return await users.move(work, partner_id, Target(user_id), status=status, rights=None, now=clock())
 
     moved = in_organization(start(), organization, move)
     show(f"The user {moved.email} is {status.lower()}.", _user_fields(moved), as_json=as_json)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera.cli import finding
+from tessera.cli.files import Length, Output, save
 from tessera.cli.identity import AsJson, OneOrganization
 from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
@@ -16,6 +17,7 @@ from tessera.kit.database import UnitOfWork
 from tessera.vouchers.changes import service as changes
 from tessera.vouchers.changes.rules import BulkDraft, Choice, Deed
 from tessera.vouchers.changes.service import Outcome
+from tessera.vouchers.exports import service as exports
 from tessera.vouchers.vouchers import service as vouchers
 from tessera.vouchers.vouchers.service import Voucher, VoucherFilter
 
@@ -70,6 +72,13 @@ def show_voucher(
 
     found = in_organization(start(), organization, find)
     show(f"The voucher {found.code}.", _all_fields(found), as_json=as_json)
+
+
+@commands.command("export")
+def export_vouchers(organization: OneOrganization, output: Output = None) -> None:
+    """Export all vouchers, oldest first, as a CSV file of any length."""
+    length = Length(exports.count, exports.EXPORTED_AT_ONCE)
+    save(organization, output, lambda at: exports.csv(at.database, at.organization_id), length)
 
 
 @commands.command("assign")

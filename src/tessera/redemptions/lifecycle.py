@@ -35,6 +35,11 @@ async def list_slice(
     return Slice([at(each, now=now) for each in part.items], part.cursor)
 
 
+async def count(work: UnitOfWork, wanted: RedemptionFilter, *, now: datetime) -> int:
+    """How many redemptions match at `now`."""
+    return await RedemptionRepository(work).count(wanted, now=now)
+
+
 def at(redemption: Redemption, *, now: datetime) -> Redemption:
     """The redemption with the status that it has at `now`."""
     status = rules.status_at(redemption.status, redemption.held_until, now=now)

@@ -9,7 +9,21 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, Uuid, and_, any_, bindparam, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import StoreExam
@@ -180,27 +194,20 @@ class RedemptionRepository:
         self, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
     ) -> Slice[Redemption]:
         """A part of the redemptions in order of creation; raises Invalid for a strange cursor."""
-        conditions = self._conditions(wanted)
-        # Every hold has a deadline. It is wrapped so as not to be looked for in the indexes on deadlines, which have
-        # those of all organizations, and not in the order of the list.
-        deadline = func.coalesce(RedemptionTable.held_until, now)
-        held = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline > now)
-        lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline <= now)
-        match wanted.status:
-            case None:
-                states: list[ColumnElement[bool] | None] = [None]
-            case RedemptionStatus.HELD:
-                states = [held]
-            case RedemptionStatus.EXPIRED:
-                # Two lists that become one, because an index has the order of a single status only.
-                states = [RedemptionTable.status == RedemptionStatus.EXPIRED, lapsed]
-            case status:
-                states = [RedemptionTable.status == status]
         parts = []
-        for state in states:
-            statement = self._shown().where(*conditions, *([] if state is None else [state]))
+        for state in _states(wanted.status, now=now):
+            statement = self._shown().where(*self._conditions(wanted), state)
             parts.append(await fetch_slice(self._connection, statement, order=_ORDER, after=after, size=size))
         return _merged(parts, size=size)
+
+    async def count(self, wanted: RedemptionFilter, *, now: datetime) -> int:
+        """How many redemptions."""
+        statement = select(func.count()).where(
+            RedemptionTable.organization_id == self._organization_id,
+            *self._conditions(wanted),
+            or_(*_states(wanted.status, now=now)),
+        )
+        return int((await self._connection.execute(statement)).scalar_one())
 
     def _conditions(self, wanted: RedemptionFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
@@ -288,6 +295,24 @@ def _redemption(row: AnyRow) -> Redemption:
     values["status"] = RedemptionStatus(row.status)
     values["reservation_status"] = ReservationStatus(row.reservation_status)
     return Redemption(**values)
+
+
+def _states(status: RedemptionStatus | None, *, now: datetime) -> list[ColumnElement[bool]]:
+    """The conditions of a status at `now`, each of which an index has in the order of the list."""
+    # Every hold has a deadline. It is wrapped so as not to be looked for in the indexes on deadlines, which have
+    # those of all organizations, and not in the order of the list.
+    deadline = func.coalesce(RedemptionTable.held_until, now)
+    match status:
+        case None:
+            return [true()]
+        case RedemptionStatus.HELD:
+            return [and_(RedemptionTable.status == RedemptionStatus.HELD, deadline > now)]
+        case RedemptionStatus.EXPIRED:
+            lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline <= now)
+            # Two lists that become one, because an index has the order of a single status only.
+            return [RedemptionTable.status == RedemptionStatus.EXPIRED, lapsed]
+        case _:
+            return [RedemptionTable.status == status]
 
 
 def _merged(parts: Sequence[Slice[AnyRow]], *, size: int) -> Slice[Redemption]:

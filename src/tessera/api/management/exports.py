@@ -9,17 +9,20 @@ from tessera.api.deps import resources_of
 from tessera.api.management import csv_files, documentation
 from tessera.api.management.auth import Manager
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
+from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
 from tessera.api.reading import read_query
 from tessera.api.types import RequestModel
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.managed import export as promo_codes
 from tessera.promo_codes.managed.service import ManagedFilter
+from tessera.redemptions import export as redemptions
+from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.vouchers.exports import service as vouchers
 
 router = APIRouter(prefix="/management/v1/exports", tags=["Management: exports"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
-QUERIES = (PromoCodeExportQuery,)
+QUERIES = (PromoCodeExportQuery, RedemptionExportQuery)
 BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived.")
 
 
@@ -53,6 +56,21 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
 async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
     """All vouchers of your organization, oldest first, row by row; formulas are preceded by an apostrophe as above."""
     return csv_files.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
+
+
+@router.get(
+    "/redemptions",
+    operation_id="exportRedemptions",
+    summary="Export redemptions",
+    response_class=StreamingResponse,
+    responses=documentation.exported(EXPORT, broken=BAD_TIME),
+    openapi_extra=documentation.listing(RedemptionExportQuery),
+)
+async def export_redemptions(request: Request, caller: Manager) -> StreamingResponse:
+    """The redemptions that match, in order of creation, row by row; formulas are preceded by an apostrophe as above."""
+    wanted = RedemptionFilter(**_filters(request, RedemptionExportQuery))
+    database, organization_id = resources_of(request).database, caller.work.organization_id
+    return csv_files.file(redemptions.csv(database, organization_id, wanted, now=caller.now), "redemptions.csv")
 
 
 def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from tessera.api.management import (
     promo_code_batches,
     promo_code_imports,
     promo_codes,
-    redemptions,
     reports,
     store_exams,
     tokens,
@@ -57,7 +56,6 @@ RESOURCES: tuple[Resource, ...] = (
     keys,
     tokens,
     organizations,
-    redemptions,
     reports,
     audit_entries,
 )

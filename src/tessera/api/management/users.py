@@ -125,7 +125,10 @@ async def deactivate_user(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def activate_user(request: Request, caller: Manager) -> Response:
-    """Switch a user on again, and with it all its tokens. It gives the user's rights, so you need them all."""
+    """Switch a user on again, and with it all its tokens. It gives the user's rights, so you need them all.
+
+    A voucher partner's user who is only invited must accept first.
+    """
     target = versions.target(request, ID)
 
     async def activate() -> dict[str, Any]:

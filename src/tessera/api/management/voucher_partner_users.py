@@ -102,7 +102,7 @@ async def accept_user(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(*PATH),
 )
 async def activate_user(request: Request, caller: Manager) -> Response:
-    """From `Accepted` or `Inactive` to `Active`: tokens issued to the user are good."""
+    """From `Accepted` or `Inactive` to `Active`: tokens issued to the user are good. You need all the user's rights."""
     return await _move(request, caller, UserStatus.ACTIVE)
 
 
@@ -120,9 +120,11 @@ async def deactivate_user(request: Request, caller: Manager) -> Response:
 
 async def _move(request: Request, caller: Manager, status: UserStatus) -> Response:
     partner_id, target = path_id(request, PARTNER_ID), versions.target(request, ID)
+    rights = caller.principal.function_points
 
     async def moved() -> dict[str, Any]:
-        return _present(await service.move(caller.work, partner_id, target, status=status, now=caller.now))
+        user = await service.move(caller.work, partner_id, target, status=status, rights=rights, now=caller.now)
+        return _present(user)
 
     return await writing.once(request, caller, moved)
 

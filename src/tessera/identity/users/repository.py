@@ -25,6 +25,7 @@ class ManagedUser:
     function_points: tuple[str, ...]
     partner_id: UUID | None
     is_active: bool
+    invitation: str | None
     created_at: datetime
     version: int
 
@@ -95,6 +96,7 @@ class UserRepository:
                 last_name=user.last_name,
                 function_points=list(user.function_points),
                 is_active=user.is_active,
+                invitation=user.invitation,
                 version=user.version,
             )
         )

@@ -21,6 +21,8 @@ from tessera.kit.versions import Target
 __all__ = ["ManagedUser", "UserFilter"]
 
 KIND = "User"
+# The standing of a voucher partner's user who was asked to call for it, and has not agreed yet.
+INVITED = "Invited"
 
 Rights = Collection[str] | None
 
@@ -39,6 +41,7 @@ async def create(work: UnitOfWork, *, draft: UserDraft, rights: Rights, now: dat
         function_points=function_points,
         partner_id=draft.partner_id,
         is_active=True,
+        invitation=None,
         created_at=now,
         version=versions.FIRST,
     )
@@ -85,12 +88,14 @@ async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> Mana
 
 
 async def activate(work: UnitOfWork, target: Target, *, rights: Rights, now: datetime) -> ManagedUser:
-    """Switch a user on again; raises NotAllowed, NotFound, VersionStale, WrongState."""
+    """Switch a user on, but nobody who has not accepted; raises NotAllowed, NotFound, VersionStale, WrongState."""
     user = await _lock(work, target)
     if user.is_active:
         raise WrongState("user", "Active")
+    if user.invitation == INVITED:
+        raise WrongState("user", INVITED)
     rules.ensure_may_give(user.function_points, rights)
-    return await _change(work, user, replace(user, is_active=True), Action.ACTIVATED, now=now)
+    return await _change(work, user, replace(user, is_active=True, invitation=None), Action.ACTIVATED, now=now)
 
 
 def _checked(draft: UserDraft) -> tuple[str, str, tuple[str, ...]]:

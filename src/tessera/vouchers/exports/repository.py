@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.models import StoreExam
@@ -31,6 +31,11 @@ class VoucherExportRepository:
         if after is not None:
             statement = statement.where(Voucher.id > after)
         return (await self._connection.execute(statement.order_by(Voucher.id).limit(size))).all()
+
+    async def count(self) -> int:
+        """How many vouchers."""
+        statement = select(func.count()).where(Voucher.organization_id == self._organization_id)
+        return int((await self._connection.execute(statement)).scalar_one())
 
     def _named(
         self, name: InstrumentedAttribute[str], key: InstrumentedAttribute[UUID], id_: InstrumentedAttribute[Any]

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from tessera.kit import csv_export
-from tessera.kit.database import AnyRow, Database
+from tessera.kit.database import AnyRow, Database, UnitOfWork
 from tessera.vouchers.exports.repository import VoucherExportRepository
 
 EXPORTED_AT_ONCE = 1000
@@ -29,6 +29,11 @@ COLUMNS = {
     "used_by_last_name": "usedByLastName",
     "id": "id",
 }
+
+
+async def count(work: UnitOfWork) -> int:
+    """How many vouchers an export has."""
+    return await VoucherExportRepository(work).count()
 
 
 def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:

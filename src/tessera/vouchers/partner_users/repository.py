@@ -85,6 +85,7 @@ class PartnerUserRepository:
             User.last_name,
             User.is_active,
             User.invitation,
+            User.function_points,
             User.created_at,
             User.version,
         ).where(User.organization_id == self._organization_id, User.partner_id == self._partner_id)

@@ -1,12 +1,13 @@
 """Users of voucher partners: inviting them, and letting them call or not."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.identity.rules import FunctionPoint
+from tessera.identity.rules import FunctionPoint, ensure_may_give
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
@@ -95,16 +96,28 @@ async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, 
     return user
 
 
-async def move(work: UnitOfWork, partner_id: UUID, target: Target, *, status: UserStatus, now: datetime) -> PartnerUser:
-    """Note that a user has accepted, or let them call, or no longer.
+async def move(
+    work: UnitOfWork,
+    partner_id: UUID,
+    target: Target,
+    *,
+    status: UserStatus,
+    rights: Collection[str] | None,
+    now: datetime,
+) -> PartnerUser:
+    """Note that a user has accepted, or let them call, or no longer; `rights` are those of whoever does.
 
-    Raises PartnerNotFound, PartnerUserNotFound, VersionStale, WrongState.
+    Raises PartnerNotFound, PartnerUserNotFound, VersionStale, WrongState, NotAllowed.
     """
     await partners.get(work, partner_id)
     repository = PartnerUserRepository(work, partner_id)
-    before = _found(await repository.lock(target.id))
+    row = await repository.lock(target.id)
+    before = _found(row)
     target.ensure(before.version)
     rules.check_move(before.status, status)
+    # To let somebody call gives all their rights, which may have become more than the one that invited users have.
+    if status is UserStatus.ACTIVE and row is not None:
+        ensure_may_give(row.function_points, rights)
     invitation = status if status is UserStatus.ACCEPTED else None
     await repository.change(target.id, is_active=status is UserStatus.ACTIVE, invitation=invitation)
     after = replace(before, status=status, version=before.version + 1)
