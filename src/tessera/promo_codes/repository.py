@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, insert, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Subquery, Uuid, and_, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.models import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Page, fetch_page
+from tessera.kit.database import UnitOfWork
+from tessera.kit.pagination import Page, PageStatement
+from tessera.kit.statements import Statement, parameter
 from tessera.kit.text import key_of
 from tessera.promo_codes import restrictions
 from tessera.promo_codes.models import (
@@ -55,6 +57,21 @@ class PromoCodeFilter:
     email_address: str | None = None
 
 
+class ListedPromoCode(NamedTuple):
+    """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
+
+    name: str
+    store_exam_codes: Sequence[str]
+    discount_percent: int
+    email_addresses: Sequence[str]
+    expires_at: datetime
+    max_redemptions: int
+    max_redemptions_per_candidate: int | None
+    notes: str | None
+    redemption_count: int
+    restrict_to_email_addresses: bool
+
+
 class PromoCodeRepository:
     """The promo codes of the organization that the unit of work is pinned to."""
 
@@ -64,10 +81,8 @@ class PromoCodeRepository:
 
     async def has_name(self, name: str) -> bool:
         """Whether a code of this name exists, archived or not."""
-        statement = select(PromoCode.id).where(
-            PromoCode.organization_id == self._organization_id, PromoCode.name_key == key_of(name)
-        )
-        return (await self._connection.execute(statement)).first() is not None
+        values = {"organization_id": self._organization_id, "name_key": key_of(name)}
+        return bool(await _NAMED.all(self._connection, values))
 
     async def add(self, code: NewPromoCode, *, now: datetime) -> bool:
         """Add a promo code; False if its name is taken, also by a racing transaction."""
@@ -87,9 +102,18 @@ class PromoCodeRepository:
         await self._connection.execute(insert(PromoCode), [self._row(code, now=now) for code in codes])
         await self.add_restrictions(codes)
 
-    async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[AnyRow]:
+    async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[ListedPromoCode]:
         """A page of the codes that the documented list can express; raises TooManyResults."""
-        return await fetch_page(self._connection, matching=self._matching(wanted), rows=self._listed, number=number)
+        values = {
+            "organization_id": self._organization_id,
+            "status": wanted.status and wanted.status.value,
+            "name_key": wanted.name and key_of(wanted.name),
+            "restricted": wanted.restrict_to_email_addresses,
+            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
+            "email_key": wanted.email_address and key_of(wanted.email_address),
+        }
+        statement = _page_statement(frozenset(name for name, value in values.items() if value is not None))
+        return await statement.fetch(self._connection, values, number=number)
 
     def _row(self, code: NewPromoCode, *, now: datetime) -> dict[str, Any]:
         row = asdict(code)
@@ -128,56 +152,62 @@ class PromoCodeRepository:
             if rows:
                 await self._connection.execute(insert(table), rows)
 
-    def _matching(self, wanted: PromoCodeFilter) -> Select[UUID]:
-        statuses = list(Status) if wanted.status is None else [wanted.status]
-        matching = select(PromoCode.id).where(
-            PromoCode.organization_id == self._organization_id,
-            # Bare, because `is_listed is true` does not prove to Postgres that the partial index serves.
-            PromoCode.is_listed,
-            # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
-            PromoCode.status.in_(statuses),
-        )
-        if wanted.name is not None:
-            matching = matching.where(PromoCode.name_key == key_of(wanted.name))
-        if wanted.restrict_to_email_addresses is not None:
-            matching = matching.where(PromoCode.restrict_to_email_addresses.is_(wanted.restrict_to_email_addresses))
-        # Joins, not lists of ids: by them the rows are found from the narrow side. Neither can give a row twice.
-        if wanted.store_exam_code is not None:
-            matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
-                PromoCodeStoreExam.organization_id == self._organization_id,
-                PromoCodeStoreExam.store_exam_id == self._store_exam_id(wanted.store_exam_code),
-            )
-        if wanted.email_address is not None:
-            matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
-                PromoCodeEmailAddress.organization_id == self._organization_id,
-                PromoCodeEmailAddress.email_key == key_of(wanted.email_address),
-            )
-        return matching
 
-    def _store_exam_id(self, code: str) -> ScalarSelect[UUID]:
-        return (
-            select(StoreExam.id)
-            .where(StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
-            .scalar_subquery()
-        )
+_OWN: BindParameter[UUID] = parameter("organization_id", Uuid())
+_NAMED = Statement(
+    select(PromoCode.id).where(PromoCode.organization_id == _OWN, PromoCode.name_key == parameter("name_key"))
+)
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return (
-            select(
-                PromoCode.name,
-                restrictions.store_exam_codes(self._organization_id).label("store_exam_codes"),
-                PromoCode.discount_percent,
-                restrictions.email_addresses(self._organization_id).label("email_addresses"),
-                PromoCode.expires_at,
-                PromoCode.max_redemptions,
-                PromoCode.max_redemptions_per_candidate,
-                PromoCode.notes,
-                PromoCode.redemption_count,
-                PromoCode.restrict_to_email_addresses,
-            )
-            .join(page, PromoCode.id == page.c.id)
-            .where(PromoCode.organization_id == self._organization_id)
+
+@cache
+def _page_statement(given: frozenset[str]) -> PageStatement[ListedPromoCode]:
+    return PageStatement(ListedPromoCode, matching=_matching(given), rows=_listed)
+
+
+def _matching(given: frozenset[str]) -> Select[UUID]:
+    matching = select(PromoCode.id).where(
+        PromoCode.organization_id == _OWN,
+        # Bare, because `is_listed is true` does not prove to Postgres that the partial index serves.
+        PromoCode.is_listed,
+        # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
+        PromoCode.status == parameter("status") if "status" in given else PromoCode.status.in_(list(map(str, Status))),
+    )
+    if "name_key" in given:
+        matching = matching.where(PromoCode.name_key == parameter("name_key"))
+    if "restricted" in given:
+        matching = matching.where(PromoCode.restrict_to_email_addresses == parameter("restricted"))
+    # Joins, not lists of ids: by them the rows are found from the narrow side. Neither can give a row twice.
+    if "exam_key" in given:
+        exam = select(StoreExam.id).where(
+            StoreExam.organization_id == _OWN, StoreExam.code_key == parameter("exam_key")
         )
+        matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+            PromoCodeStoreExam.organization_id == _OWN, PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
+        )
+    if "email_key" in given:
+        matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
+            PromoCodeEmailAddress.organization_id == _OWN, PromoCodeEmailAddress.email_key == parameter("email_key")
+        )
+    return matching
+
+
+def _listed(page: Subquery) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            PromoCode.name,
+            restrictions.store_exam_codes(_OWN).label("store_exam_codes"),
+            PromoCode.discount_percent,
+            restrictions.email_addresses(_OWN).label("email_addresses"),
+            PromoCode.expires_at,
+            PromoCode.max_redemptions,
+            PromoCode.max_redemptions_per_candidate,
+            PromoCode.notes,
+            PromoCode.redemption_count,
+            PromoCode.restrict_to_email_addresses,
+        )
+        .join(page, PromoCode.id == page.c.id)
+        .where(PromoCode.organization_id == _OWN)
+    )
 
 
 def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeEmailAddress]) -> ColumnElement[bool]:

@@ -16,6 +16,7 @@ from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violat
 from tessera.kit.pagination import Page
 from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.repository import (
+    ListedPromoCode,
     NewPromoCode,
     PromoCodeFilter,
     PromoCodeRepository,
@@ -23,23 +24,7 @@ from tessera.promo_codes.repository import (
 from tessera.promo_codes.rules import Discount, PromoCodeDraft
 from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow, UseChange
 
-__all__ = ["FoundPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPromoCode:
-    """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
-
-    name: str
-    store_exam_codes: Sequence[str]
-    discount_percent: int
-    email_addresses: Sequence[str]
-    expires_at: datetime
-    max_redemptions: int
-    max_redemptions_per_candidate: int | None
-    notes: str | None
-    redemption_count: int
-    restrict_to_email_addresses: bool
+__all__ = ["FoundPromoCode", "ListedPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
 
 
 class PromoCodeNotFound(NotFound):
@@ -69,15 +54,13 @@ async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> L
     if not await promo_codes.add(code, now=now):
         raise Invalid([drafts.name_taken(code.name)])
     await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=asdict(code)), now=now)
-    listed = {field: getattr(code, field) for field in _LISTED_FIELDS if hasattr(code, field)}
+    listed = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 
 
 async def list_page(work: UnitOfWork, *, wanted: PromoCodeFilter, number: int) -> Page[ListedPromoCode]:
     """A page of the organization's listed promo codes; raises TooManyResults."""
-    page = await PromoCodeRepository(work).list_page(wanted, number=number)
-    items = [ListedPromoCode(**{name: getattr(row, name) for name in _LISTED_FIELDS}) for row in page.items]
-    return Page(items, page.number, page.has_next)
+    return await PromoCodeRepository(work).list_page(wanted, number=number)
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
@@ -126,6 +109,3 @@ def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) 
     if row.usability is None:
         return PromoCodeNotFound("There is no such promo code.")
     return Validation(tuple(rules.unusable(row.usability, now=now)), row.discount)
-
-
-_LISTED_FIELDS = tuple(ListedPromoCode.__dataclass_fields__)
