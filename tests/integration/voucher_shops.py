@@ -23,7 +23,7 @@ _ASSIGNED = (
 )
 PARTNER_CLAUSES = (
     re.compile(rf"\(voucher_programs\.is_available_to_all_partners OR {_ASSIGNED}\)"),
-    re.compile(r"(voucher_purchases|vouchers)\.partner_id = %\(partner_id_\d+\)s::UUID"),
+    re.compile(r"(voucher_purchases|vouchers)\.partner_id = %\((?:partner_id_\d+|own_partner_id)\)s::UUID"),
     re.compile(r"(?<=WHERE )voucher_program_partners\.partner_id = %\(partner_id_\d+\)s::UUID"),
     re.compile(r"voucher_partners\.id = %\(id_\d+\)s::UUID"),
 )
