@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
+from psycopg.rows import tuple_row
 from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -62,13 +63,13 @@ class PageStatement(Generic[Item]):
         statement, total = _paged(matching, rows)
         columns = statement.selected_columns
         self._kind = kind
-        self._page = Statement(statement.with_only_columns(*(columns[name] for name in kind._fields), columns.total))
-        self._total = Statement(total)
+        shown = statement.with_only_columns(*(columns[name] for name in kind._fields), columns.total)
+        self._page, self._total = Statement(shown, rows=tuple_row), Statement(total, rows=tuple_row)
 
     async def fetch(self, connection: AsyncConnection, values: Mapping[str, Any], *, number: int) -> Page[Item]:
         """Page `number` of the rows that match these values; raises TooManyResults."""
         found = await self._page.all(connection, {**values, "offset": _offset(number)})
-        count = found[0].total if found else (await self._total.all(connection, values))[0][0]
+        count = found[0][-1] if found else (await self._total.all(connection, values))[0][0]
         return _page([self._kind._make(row[:-1]) for row in found], number=number, count=count)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from psycopg.rows import namedtuple_row
+from psycopg.rows import AsyncRowFactory, namedtuple_row
 from sqlalchemy import BindParameter, Executable, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,15 +23,16 @@ def parameter(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[
 class Statement:
     """A query to be run with the values of its parameters; those of what is written out in it go along."""
 
-    def __init__(self, built: Executable) -> None:
+    def __init__(self, built: Executable, *, rows: AsyncRowFactory[Any] = namedtuple_row) -> None:
         assert isinstance(built, ClauseElement)  # noqa: S101 - for the type checker
         compiled = built.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self._text = str(compiled)
+        self._rows = rows
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
 
     async def all(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Every row, a named tuple as the driver reads it."""
+        """Every row, as the driver reads it."""
         driver = await driver_of(connection)
         cursor = await driver.execute(self._text, {**self._constants, **values})
-        cursor.row_factory = namedtuple_row
+        cursor.row_factory = self._rows
         return await cursor.fetchall()
