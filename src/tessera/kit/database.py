@@ -46,7 +46,7 @@ AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
 Reader = psycopg.AsyncConnection[Any]
 # What is raised where the database refuses a statement.
-StatementRefused = DBAPIError
+StatementRefused = (DBAPIError, psycopg.Error)
 
 
 # What every connection is told once. Statements, not startup options, because poolers refuse those.

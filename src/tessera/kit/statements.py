@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import psycopg
 from psycopg.rows import AsyncRowFactory, namedtuple_row
 from sqlalchemy import BindParameter, Executable, bindparam
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
@@ -32,7 +33,11 @@ class Statement:
 
     async def all(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Any]:
         """Every row, as the driver reads it."""
-        driver = await driver_of(connection)
-        cursor = await driver.execute(self._text, {**self._constants, **values})
+        cursor = await run(connection, self._text, {**self._constants, **values})
         cursor.row_factory = self._rows
         return await cursor.fetchall()
+
+
+async def run(connection: AsyncConnection, text: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
+    """Send a text as it stands; raises the driver's own errors."""
+    return await (await driver_of(connection)).execute(text, values)

@@ -1,7 +1,7 @@
 """Statements on the promo codes of one tenant, and the one that answers for many."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Select, Subquery, Uuid, and_, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.models import StoreExam
+from tessera.kit import versions
+from tessera.kit.arrays import Texts, Uuids
 from tessera.kit.database import UnitOfWork
 from tessera.kit.pagination import Page, PageStatement
-from tessera.kit.statements import Statement, parameter
+from tessera.kit.rows import row_of
+from tessera.kit.statements import Statement, parameter, run
 from tessera.kit.text import key_of
 from tessera.promo_codes import restrictions
 from tessera.promo_codes.models import (
@@ -57,6 +59,37 @@ class PromoCodeFilter:
     email_address: str | None = None
 
 
+# A code and its restrictions in one round trip.
+ADD = """
+with added as (
+    insert into promo_codes (
+        organization_id, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
+        max_redemptions_per_candidate, redemption_count, held_count, restrict_to_email_addresses, has_store_exams,
+        has_product_bundles, notes, created_at, version
+    ) values (
+        %(organization_id)s, %(id)s, %(name)s, %(status)s, %(discount_percent)s, %(flat_discount)s, %(expires_at)s,
+        %(max_redemptions)s, %(max_redemptions_per_candidate)s, %(redemption_count)s, %(held_count)s,
+        %(restrict_to_email_addresses)s, %(has_store_exams)s, %(has_product_bundles)s, %(notes)s, %(created_at)s,
+        %(version)s
+    )
+    on conflict on constraint promo_codes_organization_id_name_key_key do nothing
+    returning organization_id, id
+), exams as (
+    insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
+    select added.organization_id, added.id, exam.id, exam.n - 1
+    from added, unnest(%(exam_ids)s) with ordinality as exam (id, n)
+), bundles as (
+    insert into promo_code_product_bundles (organization_id, promo_code_id, product_bundle_id)
+    select added.organization_id, added.id, bundle.id from added, unnest(%(bundle_ids)s) as bundle (id)
+), addresses as (
+    insert into promo_code_email_addresses (organization_id, promo_code_id, email_key, email, position)
+    select added.organization_id, added.id, address.key, address.email, address.n - 1
+    from added, unnest(%(email_keys)s, %(emails)s) with ordinality as address (key, email, n)
+)
+select from added
+"""
+
+
 class ListedPromoCode(NamedTuple):
     """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
 
@@ -86,16 +119,14 @@ class PromoCodeRepository:
 
     async def add(self, code: NewPromoCode, *, now: datetime) -> bool:
         """Add a promo code; False if its name is taken, also by a racing transaction."""
-        statement = (
-            upsert(PromoCode)
-            .values(self._row(code, now=now))
-            .on_conflict_do_nothing(constraint="promo_codes_organization_id_name_key_key")
-            .returning(PromoCode.id)
-        )
-        if (await self._connection.execute(statement)).first() is None:
-            return False
-        await self.add_restrictions([code])
-        return True
+        values = self._row(code, now=now) | {
+            "status": code.status.value,
+            "exam_ids": Uuids(code.store_exam_ids),
+            "bundle_ids": Uuids(code.product_bundle_ids),
+            "email_keys": Texts([key_of(email) for email in code.email_addresses]),
+            "emails": Texts(code.email_addresses),
+        }
+        return (await run(self._connection, ADD, values)).rowcount > 0
 
     async def add_all(self, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
         """Add many promo codes; a taken name raises the driver's error."""
@@ -116,7 +147,7 @@ class PromoCodeRepository:
         return await statement.fetch(self._connection, values, number=number)
 
     def _row(self, code: NewPromoCode, *, now: datetime) -> dict[str, Any]:
-        row = asdict(code)
+        row = row_of(code)
         del row["email_addresses"]
         return row | {
             "organization_id": self._organization_id,
@@ -124,6 +155,7 @@ class PromoCodeRepository:
             "has_product_bundles": bool(row.pop("product_bundle_ids")),
             "held_count": 0,
             "created_at": now,
+            "version": versions.FIRST,
         }
 
     async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
