@@ -13,6 +13,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
@@ -76,28 +77,36 @@ def command(url: str, arguments: tuple[str, ...], organization: str, at: int) ->
 
 
 def _kill_this_process(organization: str, at: int) -> None:
-    moments = itertools.count()
+    moments, counted = itertools.count(), set[Any]()  # the driver's connections, from BEGIN on
 
-    def pass_one(information: dict[str, Any]) -> None:
-        if "counted" in information and next(moments) == at:
+    def pass_one(driver: Any) -> None:
+        if driver in counted and next(moments) == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def before(connection: Any, _: Any, text: str, *__: Any) -> None:
         if organization in text and not _is_sealing():  # BEGIN names it
-            connection.info["counted"] = True
-        pass_one(connection.info)
+            counted.add(connection.connection.driver_connection)
+        pass_one(connection.connection.driver_connection)
 
     def after(connection: Any, *_: Any) -> None:
-        pass_one(connection.info)
+        pass_one(connection.connection.driver_connection)
 
     def ended(_: Any, record: Any, __: Any) -> None:
-        pass_one(record.info)
-        record.info.pop("counted", None)
+        pass_one(record.driver_connection)
+        counted.discard(record.driver_connection)
+
+    async def execute(driver: Any, *arguments: Any, **options: Any) -> Any:
+        pass_one(driver)
+        cursor = await send(driver, *arguments, **options)
+        pass_one(driver)
+        return cursor
 
     event.listen(Engine, "before_cursor_execute", before)
     event.listen(Engine, "after_cursor_execute", after)
     event.listen(Engine, "commit", after)
     event.listen(Pool, "reset", ended)
+    # What goes to the driver without SQLAlchemy.
+    send, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
 
 
 def _is_sealing() -> bool:

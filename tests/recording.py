@@ -17,6 +17,23 @@ class Statement(NamedTuple):
     parameters: Any
 
 
+# What goes to the driver without SQLAlchemy, from whatever database, in the order of SQLAlchemy's own events.
+_rewrites: list[Callable[[str], str]] = []
+_records: list[list[Statement]] = []
+_execute = psycopg.AsyncConnection.execute
+
+
+async def _noticed(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
+    for rewrite in _rewrites:
+        query = rewrite(query)
+    for found in _records:
+        found.append(Statement(query, params))
+    return await _execute(connection, query, params, **options)
+
+
+psycopg.AsyncConnection.execute = _noticed  # type: ignore[method-assign]
+
+
 @contextmanager
 def recorded(database: Database) -> Iterator[list[Statement]]:
     """Every statement that goes to the database meanwhile, in its order."""
@@ -25,18 +42,13 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
     def note(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> None:
         found.append(Statement(text, parameters))
 
-    async def execute(reader: Any, text: str, parameters: Any = None, **options: Any) -> Any:
-        found.append(Statement(text, parameters))
-        return await read(reader, text, parameters, **options)
-
     engine = database._engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
-    # What goes to the driver without SQLAlchemy, as look-ups outside a transaction do.
-    read, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
+    _records.append(found)
     try:
         yield found
     finally:
-        psycopg.AsyncConnection.execute = read  # type: ignore[method-assign]
+        _records[:] = [each for each in _records if each is not found]
         event.remove(engine, "before_cursor_execute", note)
 
 
@@ -49,7 +61,9 @@ def rewritten(database: Database, rewrite: Callable[[str], str]) -> Iterator[Non
 
     engine = database._engine.sync_engine
     event.listen(engine, "before_cursor_execute", change, retval=True)
+    _rewrites.append(rewrite)
     try:
         yield
     finally:
+        _rewrites.remove(rewrite)
         event.remove(engine, "before_cursor_execute", change)

@@ -18,7 +18,7 @@ from tessera.kit.database import Database
 from tessera.provision import Addresses
 
 # How every repository statement begins its criteria.
-TENANT_CLAUSE = re.compile(r"[\w.]*organization_id = %\(organization_id_\d+\)s(::UUID)?")
+TENANT_CLAUSE = re.compile(r"[\w.]*organization_id = %\(organization_id(?:_\d+)?\)s(::UUID)?")
 
 
 def without_tenant_clause(text: str) -> str:

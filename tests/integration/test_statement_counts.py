@@ -56,10 +56,7 @@ async def test_creating_takes_the_same_statements_for_one_address_and_for_thousa
         "BEGIN;",
         "SELECT",  # who asks
         "SELECT",  # the exams
-        "SELECT",  # whether the name is free, to say so beside everything else
-        "INSERT INTO promo_codes",
-        "INSERT INTO promo_code_store_exams",
-        "INSERT INTO promo_code_email_addresses",
+        "with",  # the code with its exams and addresses
         "with",  # the change, with its place among those that wait for a seal
     ]
 

@@ -16,14 +16,14 @@ from tessera.kit.database import Database
 from tessera.provision import Addresses
 
 # How repository statements begin their criteria, and what is left of them without the clauses.
-TENANT_CLAUSE = re.compile(r"[\w.]*organization_id = %\(organization_id_\d+\)s(::UUID)?")
+TENANT_CLAUSE = re.compile(r"[\w.]*organization_id = %\(organization_id(?:_\d+)?\)s(::UUID)?")
 _ASSIGNED = (
     r"voucher_programs\.id IN \(SELECT voucher_program_partners\.program_id \nFROM voucher_program_partners \n"
     rf"WHERE {TENANT_CLAUSE.pattern} AND voucher_program_partners\.partner_id = %\(partner_id_\d+\)s::UUID\)"
 )
 PARTNER_CLAUSES = (
     re.compile(rf"\(voucher_programs\.is_available_to_all_partners OR {_ASSIGNED}\)"),
-    re.compile(r"(voucher_purchases|vouchers)\.partner_id = %\(partner_id_\d+\)s::UUID"),
+    re.compile(r"(voucher_purchases|vouchers)\.partner_id = %\((?:partner_id_\d+|own_partner_id)\)s::UUID"),
     re.compile(r"(?<=WHERE )voucher_program_partners\.partner_id = %\(partner_id_\d+\)s::UUID"),
     re.compile(r"voucher_partners\.id = %\(id_\d+\)s::UUID"),
 )

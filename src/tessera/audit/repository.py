@@ -12,9 +12,11 @@ from sqlalchemy import Select, select
 from tessera.audit import rules
 from tessera.audit.models import AuditEntry, AuditSeal
 from tessera.audit.rules import Change
+from tessera.kit.arrays import Texts, Uuids
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Slice, fetch_slice
+from tessera.kit.statements import run
 
 # Arrays, because a statement with a parameter for each value takes half a second to write for a thousand entries.
 ADD_ALL = """
@@ -75,16 +77,16 @@ class AuditRepository:
         if not changes:
             return
         columns = {
-            "ids": [new_id() for _ in changes],
-            "actions": [str(change.action) for change in changes],
-            "kinds": [change.kind for change in changes],
-            "entity_ids": [change.id for change in changes],
-            "befores": [_json(change.before) for change in changes],
-            "afters": [_json(change.after) for change in changes],
+            "ids": Uuids([new_id() for _ in changes]),
+            "actions": Texts([str(change.action) for change in changes]),
+            "kinds": Texts([change.kind for change in changes]),
+            "entity_ids": Uuids([change.id for change in changes]),
+            "befores": Texts([_json(change.before) for change in changes]),
+            "afters": Texts([_json(change.after) for change in changes]),
         }
         actor = {"actor_kind": str(self._actor.kind), "actor_id": self._actor.id, "actor_name": self._actor.name}
         same = {"organization_id": self._organization_id, "at": now}
-        await self._connection.exec_driver_sql(ADD_ALL, columns | actor | same)
+        await run(self._connection, ADD_ALL, columns | actor | same)
 
     async def find(self, entry_id: UUID) -> Entry | None:
         """The entry with this id."""

@@ -11,7 +11,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.catalog.rules import Status
+from tessera.kit.arrays import Texts
 from tessera.kit.database import UnitOfWork
+from tessera.kit.statements import Statement, parameter
 from tessera.kit.text import key_of
 
 
@@ -54,13 +56,8 @@ class CatalogRepository:
 
     async def find_store_exams(self, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
         """Id and own spelling of the store exams on sale with these codes, by the code's key."""
-        statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
-            StoreExam.organization_id == self._organization_id,
-            # One parameter however many codes: a statement cannot have more than 65,535 of them.
-            StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
-            StoreExam.status == Status.ACTIVE,
-        )
-        rows = await self._connection.execute(statement)
+        values = {"organization_id": self._organization_id, "keys": Texts([key_of(code) for code in codes])}
+        rows = await _STORE_EXAMS.all(self._connection, values)
         return {row.code_key: (row.id, row.code) for row in rows}
 
     async def find_store_exam_products(self, codes: Collection[str]) -> dict[str, Product]:
@@ -115,3 +112,13 @@ class CatalogRepository:
             for exam_id in bundle.store_exam_ids
         ]
         await self._connection.execute(insert(ProductBundleStoreExam), contained)
+
+
+_STORE_EXAMS = Statement(
+    select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
+        StoreExam.organization_id == parameter("organization_id", Uuid()),
+        # One parameter however many codes: a statement cannot have more than 65,535 of them.
+        StoreExam.code_key == any_(parameter("keys", ARRAY(Text))),
+        StoreExam.status == Status.ACTIVE.value,
+    )
+)

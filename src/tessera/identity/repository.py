@@ -3,12 +3,13 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import Uuid, and_, select
 
 from tessera.identity.models import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.identity.rules import Standing
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.database import UnitOfWork
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.statements import Statement, parameter
 
 
 class Holder(NamedTuple):
@@ -29,12 +30,7 @@ class IdentityRepository:
 
     async def find_client(self, client_id: UUID) -> tuple[Holder, bytes] | None:
         """A client with the digest of its secret."""
-        statement = (
-            select(ApiClient, Organization.is_active)
-            .join(Organization, Organization.id == ApiClient.organization_id)
-            .where(ApiClient.organization_id == self._organization_id, ApiClient.id == client_id)
-        )
-        row = (await self._connection.execute(statement)).first()
+        row = await self._first(_CLIENT, client_id)
         if row is None:
             return None
         standing = Standing(row.revoked_at, None, row.is_active)
@@ -42,12 +38,7 @@ class IdentityRepository:
 
     async def find_key(self, key_id: UUID) -> tuple[Holder, str, bytes] | None:
         """An API key with its name and digest."""
-        statement = (
-            select(ApiKey, Organization.is_active)
-            .join(Organization, Organization.id == ApiKey.organization_id)
-            .where(ApiKey.organization_id == self._organization_id, ApiKey.id == key_id)
-        )
-        row = (await self._connection.execute(statement)).first()
+        row = await self._first(_KEY, key_id)
         if row is None:
             return None
         standing = Standing(row.revoked_at, row.expires_at, row.is_active)
@@ -59,23 +50,41 @@ class IdentityRepository:
 
     async def find_token_holder(self, token_id: UUID) -> Holder | None:
         """The user to whom a token was issued."""
-        statement = (
-            select(
-                User.id,
-                User.email,
-                User.function_points,
-                User.partner_id,
-                IssuedToken.revoked_at,
-                IssuedToken.expires_at,
-                and_(User.is_active, Organization.is_active).label("is_active"),
-            )
-            .select_from(IssuedToken)
-            .join(User, and_(User.organization_id == IssuedToken.organization_id, User.id == IssuedToken.user_id))
-            .join(Organization, Organization.id == IssuedToken.organization_id)
-            .where(IssuedToken.organization_id == self._organization_id, IssuedToken.id == token_id)
-        )
-        row = (await self._connection.execute(statement)).first()
+        row = await self._first(_TOKEN_HOLDER, token_id)
         if row is None:
             return None
         standing = Standing(row.revoked_at, row.expires_at, row.is_active)
         return Holder(Actor(ActorKind.USER, row.id, row.email), row.function_points, standing, row.partner_id)
+
+    async def _first(self, statement: Statement, id_: UUID) -> AnyRow | None:
+        rows = await statement.all(self._connection, {"organization_id": self._organization_id, "id": id_})
+        return rows[0] if rows else None
+
+
+# Each request asks one of these.
+_OWN, _ID = parameter("organization_id", Uuid()), parameter("id", Uuid())
+_CLIENT = Statement(
+    select(ApiClient.__table__, Organization.is_active)
+    .join(Organization, Organization.id == ApiClient.organization_id)
+    .where(ApiClient.organization_id == _OWN, ApiClient.id == _ID)
+)
+_KEY = Statement(
+    select(ApiKey.__table__, Organization.is_active)
+    .join(Organization, Organization.id == ApiKey.organization_id)
+    .where(ApiKey.organization_id == _OWN, ApiKey.id == _ID)
+)
+_TOKEN_HOLDER = Statement(
+    select(
+        User.id,
+        User.email,
+        User.function_points,
+        User.partner_id,
+        IssuedToken.revoked_at,
+        IssuedToken.expires_at,
+        and_(User.is_active, Organization.is_active).label("is_active"),
+    )
+    .select_from(IssuedToken)
+    .join(User, and_(User.organization_id == IssuedToken.organization_id, User.id == IssuedToken.user_id))
+    .join(Organization, Organization.id == IssuedToken.organization_id)
+    .where(IssuedToken.organization_id == _OWN, IssuedToken.id == _ID)
+)

@@ -46,7 +46,7 @@ AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
 Reader = psycopg.AsyncConnection[Any]
 # What is raised where the database refuses a statement.
-StatementRefused = DBAPIError
+StatementRefused = (DBAPIError, psycopg.Error)
 
 
 # What every connection is told once. Statements, not startup options, because poolers refuse those.
@@ -94,7 +94,7 @@ class UnitOfWork:
 
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection under this unit of work, for what must join its transaction."""
-        return await _driver_of(self.connection)
+        return await driver_of(self.connection)
 
 
 class Database:
@@ -157,7 +157,7 @@ class Database:
 
     async def _connect_reader(self) -> tuple[AsyncConnection, Reader]:
         connection = await self._readers.connect()
-        return connection, await _driver_of(connection)
+        return connection, await driver_of(connection)
 
     async def _drop_readers(self) -> None:
         # As after a restart of the database: whatever lay idle is as dead as the one that failed.
@@ -190,7 +190,8 @@ class Database:
         return connection
 
 
-async def _driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """The psycopg connection under SQLAlchemy's."""
     raw = await connection.get_raw_connection()
     driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
     return driver

@@ -1,18 +1,22 @@
 """Statements on the promo codes of one tenant, and the one that answers for many."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, and_, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import BindParameter, ColumnElement, Select, Subquery, Uuid, and_, insert, select
 
 from tessera.catalog.models import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Page, fetch_page
+from tessera.kit import versions
+from tessera.kit.arrays import Texts, Uuids
+from tessera.kit.database import UnitOfWork
+from tessera.kit.pagination import Page, PageStatement
+from tessera.kit.rows import row_of
+from tessera.kit.statements import Statement, parameter, run
 from tessera.kit.text import key_of
 from tessera.promo_codes import restrictions
 from tessera.promo_codes.models import (
@@ -55,6 +59,52 @@ class PromoCodeFilter:
     email_address: str | None = None
 
 
+# A code and its restrictions in one round trip.
+ADD = """
+with added as (
+    insert into promo_codes (
+        organization_id, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
+        max_redemptions_per_candidate, redemption_count, held_count, restrict_to_email_addresses, has_store_exams,
+        has_product_bundles, notes, created_at, version
+    ) values (
+        %(organization_id)s, %(id)s, %(name)s, %(status)s, %(discount_percent)s, %(flat_discount)s, %(expires_at)s,
+        %(max_redemptions)s, %(max_redemptions_per_candidate)s, %(redemption_count)s, %(held_count)s,
+        %(restrict_to_email_addresses)s, %(has_store_exams)s, %(has_product_bundles)s, %(notes)s, %(created_at)s,
+        %(version)s
+    )
+    on conflict on constraint promo_codes_organization_id_name_key_key do nothing
+    returning organization_id, id
+), exams as (
+    insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
+    select added.organization_id, added.id, exam.id, exam.n - 1
+    from added, unnest(%(exam_ids)s) with ordinality as exam (id, n)
+), bundles as (
+    insert into promo_code_product_bundles (organization_id, promo_code_id, product_bundle_id)
+    select added.organization_id, added.id, bundle.id from added, unnest(%(bundle_ids)s) as bundle (id)
+), addresses as (
+    insert into promo_code_email_addresses (organization_id, promo_code_id, email_key, email, position)
+    select added.organization_id, added.id, address.key, address.email, address.n - 1
+    from added, unnest(%(email_keys)s, %(emails)s) with ordinality as address (key, email, n)
+)
+select from added
+"""
+
+
+class ListedPromoCode(NamedTuple):
+    """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
+
+    name: str
+    store_exam_codes: Sequence[str]
+    discount_percent: int
+    email_addresses: Sequence[str]
+    expires_at: datetime
+    max_redemptions: int
+    max_redemptions_per_candidate: int | None
+    notes: str | None
+    redemption_count: int
+    restrict_to_email_addresses: bool
+
+
 class PromoCodeRepository:
     """The promo codes of the organization that the unit of work is pinned to."""
 
@@ -64,35 +114,40 @@ class PromoCodeRepository:
 
     async def has_name(self, name: str) -> bool:
         """Whether a code of this name exists, archived or not."""
-        statement = select(PromoCode.id).where(
-            PromoCode.organization_id == self._organization_id, PromoCode.name_key == key_of(name)
-        )
-        return (await self._connection.execute(statement)).first() is not None
+        values = {"organization_id": self._organization_id, "name_key": key_of(name)}
+        return bool(await _NAMED.all(self._connection, values))
 
     async def add(self, code: NewPromoCode, *, now: datetime) -> bool:
         """Add a promo code; False if its name is taken, also by a racing transaction."""
-        statement = (
-            upsert(PromoCode)
-            .values(self._row(code, now=now))
-            .on_conflict_do_nothing(constraint="promo_codes_organization_id_name_key_key")
-            .returning(PromoCode.id)
-        )
-        if (await self._connection.execute(statement)).first() is None:
-            return False
-        await self.add_restrictions([code])
-        return True
+        values = self._row(code, now=now) | {
+            "status": code.status.value,
+            "exam_ids": Uuids(code.store_exam_ids),
+            "bundle_ids": Uuids(code.product_bundle_ids),
+            "email_keys": Texts([key_of(email) for email in code.email_addresses]),
+            "emails": Texts(code.email_addresses),
+        }
+        return (await run(self._connection, ADD, values)).rowcount > 0
 
     async def add_all(self, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
         """Add many promo codes; a taken name raises the driver's error."""
         await self._connection.execute(insert(PromoCode), [self._row(code, now=now) for code in codes])
         await self.add_restrictions(codes)
 
-    async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[AnyRow]:
+    async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[ListedPromoCode]:
         """A page of the codes that the documented list can express; raises TooManyResults."""
-        return await fetch_page(self._connection, matching=self._matching(wanted), rows=self._listed, number=number)
+        values = {
+            "organization_id": self._organization_id,
+            "status": wanted.status and wanted.status.value,
+            "name_key": wanted.name and key_of(wanted.name),
+            "restricted": wanted.restrict_to_email_addresses,
+            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
+            "email_key": wanted.email_address and key_of(wanted.email_address),
+        }
+        statement = _page_statement(frozenset(name for name, value in values.items() if value is not None))
+        return await statement.fetch(self._connection, values, number=number)
 
     def _row(self, code: NewPromoCode, *, now: datetime) -> dict[str, Any]:
-        row = asdict(code)
+        row = row_of(code)
         del row["email_addresses"]
         return row | {
             "organization_id": self._organization_id,
@@ -100,6 +155,7 @@ class PromoCodeRepository:
             "has_product_bundles": bool(row.pop("product_bundle_ids")),
             "held_count": 0,
             "created_at": now,
+            "version": versions.FIRST,
         }
 
     async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
@@ -128,56 +184,62 @@ class PromoCodeRepository:
             if rows:
                 await self._connection.execute(insert(table), rows)
 
-    def _matching(self, wanted: PromoCodeFilter) -> Select[UUID]:
-        statuses = list(Status) if wanted.status is None else [wanted.status]
-        matching = select(PromoCode.id).where(
-            PromoCode.organization_id == self._organization_id,
-            # Bare, because `is_listed is true` does not prove to Postgres that the partial index serves.
-            PromoCode.is_listed,
-            # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
-            PromoCode.status.in_(statuses),
-        )
-        if wanted.name is not None:
-            matching = matching.where(PromoCode.name_key == key_of(wanted.name))
-        if wanted.restrict_to_email_addresses is not None:
-            matching = matching.where(PromoCode.restrict_to_email_addresses.is_(wanted.restrict_to_email_addresses))
-        # Joins, not lists of ids: by them the rows are found from the narrow side. Neither can give a row twice.
-        if wanted.store_exam_code is not None:
-            matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
-                PromoCodeStoreExam.organization_id == self._organization_id,
-                PromoCodeStoreExam.store_exam_id == self._store_exam_id(wanted.store_exam_code),
-            )
-        if wanted.email_address is not None:
-            matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
-                PromoCodeEmailAddress.organization_id == self._organization_id,
-                PromoCodeEmailAddress.email_key == key_of(wanted.email_address),
-            )
-        return matching
 
-    def _store_exam_id(self, code: str) -> ScalarSelect[UUID]:
-        return (
-            select(StoreExam.id)
-            .where(StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
-            .scalar_subquery()
-        )
+_OWN: BindParameter[UUID] = parameter("organization_id", Uuid())
+_NAMED = Statement(
+    select(PromoCode.id).where(PromoCode.organization_id == _OWN, PromoCode.name_key == parameter("name_key"))
+)
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return (
-            select(
-                PromoCode.name,
-                restrictions.store_exam_codes(self._organization_id).label("store_exam_codes"),
-                PromoCode.discount_percent,
-                restrictions.email_addresses(self._organization_id).label("email_addresses"),
-                PromoCode.expires_at,
-                PromoCode.max_redemptions,
-                PromoCode.max_redemptions_per_candidate,
-                PromoCode.notes,
-                PromoCode.redemption_count,
-                PromoCode.restrict_to_email_addresses,
-            )
-            .join(page, PromoCode.id == page.c.id)
-            .where(PromoCode.organization_id == self._organization_id)
+
+@cache
+def _page_statement(given: frozenset[str]) -> PageStatement[ListedPromoCode]:
+    return PageStatement(ListedPromoCode, matching=_matching(given), rows=_listed)
+
+
+def _matching(given: frozenset[str]) -> Select[UUID]:
+    matching = select(PromoCode.id).where(
+        PromoCode.organization_id == _OWN,
+        # Bare, because `is_listed is true` does not prove to Postgres that the partial index serves.
+        PromoCode.is_listed,
+        # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
+        PromoCode.status == parameter("status") if "status" in given else PromoCode.status.in_(list(map(str, Status))),
+    )
+    if "name_key" in given:
+        matching = matching.where(PromoCode.name_key == parameter("name_key"))
+    if "restricted" in given:
+        matching = matching.where(PromoCode.restrict_to_email_addresses == parameter("restricted"))
+    # Joins, not lists of ids: by them the rows are found from the narrow side. Neither can give a row twice.
+    if "exam_key" in given:
+        exam = select(StoreExam.id).where(
+            StoreExam.organization_id == _OWN, StoreExam.code_key == parameter("exam_key")
         )
+        matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+            PromoCodeStoreExam.organization_id == _OWN, PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
+        )
+    if "email_key" in given:
+        matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
+            PromoCodeEmailAddress.organization_id == _OWN, PromoCodeEmailAddress.email_key == parameter("email_key")
+        )
+    return matching
+
+
+def _listed(page: Subquery) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            PromoCode.name,
+            restrictions.store_exam_codes(_OWN).label("store_exam_codes"),
+            PromoCode.discount_percent,
+            restrictions.email_addresses(_OWN).label("email_addresses"),
+            PromoCode.expires_at,
+            PromoCode.max_redemptions,
+            PromoCode.max_redemptions_per_candidate,
+            PromoCode.notes,
+            PromoCode.redemption_count,
+            PromoCode.restrict_to_email_addresses,
+        )
+        .join(page, PromoCode.id == page.c.id)
+        .where(PromoCode.organization_id == _OWN)
+    )
 
 
 def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeEmailAddress]) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Function, and_, func, select
+from sqlalchemy import BindParameter, Function, and_, func, select
 
 from tessera.catalog.models import StoreExam
 from tessera.promo_codes.models import (
@@ -13,8 +13,10 @@ from tessera.promo_codes.models import (
     PromoCodeStoreExam,
 )
 
+Tenant = UUID | BindParameter[UUID]
 
-def store_exam_codes(organization_id: UUID) -> Function[Any]:
+
+def store_exam_codes(organization_id: Tenant) -> Function[Any]:
     """The codes of the named exams, in their order."""
     exams = (
         select(StoreExam.code)
@@ -32,7 +34,7 @@ def store_exam_codes(organization_id: UUID) -> Function[Any]:
     return func.array(exams.scalar_subquery())
 
 
-def product_bundle_ids(organization_id: UUID) -> Function[Any]:
+def product_bundle_ids(organization_id: Tenant) -> Function[Any]:
     """The named bundles, in the order of their ids."""
     bundles = (
         select(PromoCodeProductBundle.product_bundle_id)
@@ -46,7 +48,7 @@ def product_bundle_ids(organization_id: UUID) -> Function[Any]:
     return func.array(bundles.scalar_subquery())
 
 
-def email_addresses(organization_id: UUID) -> Function[Any]:
+def email_addresses(organization_id: Tenant) -> Function[Any]:
     """The listed addresses, in their order."""
     addresses = (
         select(PromoCodeEmailAddress.email)

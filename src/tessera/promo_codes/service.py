@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,8 +14,10 @@ from tessera.identity.rules import in_good_standing
 from tessera.kit.database import Reader, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
 from tessera.kit.pagination import Page
+from tessera.kit.rows import row_of
 from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.repository import (
+    ListedPromoCode,
     NewPromoCode,
     PromoCodeFilter,
     PromoCodeRepository,
@@ -23,23 +25,10 @@ from tessera.promo_codes.repository import (
 from tessera.promo_codes.rules import Discount, PromoCodeDraft
 from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow, UseChange
 
-__all__ = ["FoundPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
+__all__ = ["FoundPromoCode", "ListedPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPromoCode:
-    """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
-
-    name: str
-    store_exam_codes: Sequence[str]
-    discount_percent: int
-    email_addresses: Sequence[str]
-    expires_at: datetime
-    max_redemptions: int
-    max_redemptions_per_candidate: int | None
-    notes: str | None
-    redemption_count: int
-    restrict_to_email_addresses: bool
+FEW_ADDRESSES = 20  # that are checked sooner than handed to another thread
 
 
 class PromoCodeNotFound(NotFound):
@@ -58,26 +47,23 @@ async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> L
     """Create a promo code; raises Invalid with every violation, of the draft, of its exams and of its name."""
     promo_codes = PromoCodeRepository(work)
     named = await drafts.find_named_by(work, draft)
-    # Thousands of addresses take seconds to check, which other requests must not wait for.
-    violations = await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))
-    violations += drafts.unknown(draft, named)
-    if draft.name is not None and await promo_codes.has_name(draft.name):
-        violations.append(drafts.name_taken(draft.name))
+    violations = [*await _violations(draft, now=now), *drafts.unknown(draft, named)]
     if violations:
+        # Where nothing else is wrong, the database itself refuses a name that is taken.
+        if draft.name is not None and await promo_codes.has_name(draft.name):
+            violations.append(drafts.name_taken(draft.name))
         raise Invalid(violations)
     code = drafts.new_promo_code(draft, named)
     if not await promo_codes.add(code, now=now):
         raise Invalid([drafts.name_taken(code.name)])
-    await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=asdict(code)), now=now)
-    listed = {field: getattr(code, field) for field in _LISTED_FIELDS if hasattr(code, field)}
+    await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)), now=now)
+    listed = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 
 
 async def list_page(work: UnitOfWork, *, wanted: PromoCodeFilter, number: int) -> Page[ListedPromoCode]:
     """A page of the organization's listed promo codes; raises TooManyResults."""
-    page = await PromoCodeRepository(work).list_page(wanted, number=number)
-    items = [ListedPromoCode(**{name: getattr(row, name) for name in _LISTED_FIELDS}) for row in page.items]
-    return Page(items, page.number, page.has_next)
+    return await PromoCodeRepository(work).list_page(wanted, number=number)
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
@@ -128,4 +114,8 @@ def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) 
     return Validation(tuple(rules.unusable(row.usability, now=now)), row.discount)
 
 
-_LISTED_FIELDS = tuple(ListedPromoCode.__dataclass_fields__)
+async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
+    if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
+        return list(rules.violations(draft, now=now))
+    # Thousands of addresses take seconds to check, which other requests must not wait for.
+    return await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))

@@ -11,7 +11,7 @@ from tessera.vouchers.partners.service import Partner
 from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases.service import Purchase
 from tessera.vouchers.rules import Status
-from tessera.vouchers.vouchers.service import Voucher
+from tessera.vouchers.vouchers.service import ListedVoucher
 
 
 def page_answer(request: Request, page: Page[Any], data: list[dict[str, Any]]) -> JsonAnswer:
@@ -81,7 +81,7 @@ def purchase(item: Purchase) -> dict[str, Any]:
     }
 
 
-def voucher(item: Voucher) -> dict[str, Any]:
+def voucher(item: ListedVoucher) -> dict[str, Any]:
     """A PartnerVoucherModel; what there is none of is absent."""
     shown = {
         "assignedDateUtc": item.assigned_at,
@@ -100,7 +100,7 @@ def voucher(item: Voucher) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _used_by(item: Voucher) -> dict[str, Any]:
+def _used_by(item: ListedVoucher) -> dict[str, Any]:
     return {
         "clientCandidateId": item.used_by_client_candidate_id,
         "firstName": item.used_by_first_name,

@@ -1,19 +1,21 @@
 """Statements on vouchers of one tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Subquery, delete, insert, select, true
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.pagination import Page, PageStatement, Slice, fetch_slice
+from tessera.kit.statements import parameter
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.models import Voucher, VoucherCodeSpace, VoucherPurchase
@@ -58,6 +60,29 @@ class VoucherFilter:
     partner_id: UUID | None = None
     is_archived: bool | None = None
 
+
+class ListedVoucher(NamedTuple):
+    """A voucher as the documented list shows it."""
+
+    id: UUID
+    code: str
+    purchase_code: str
+    is_active: bool
+    is_used: bool
+    expires_at: datetime
+    assigned_at: datetime | None
+    recipient_email: str | None
+    reservation_code: str | None
+    reservation_status: str | None
+    store_exam_code: str | None
+    used_at: datetime | None
+    used_by_person_id: str | None
+    used_by_client_candidate_id: str | None
+    used_by_first_name: str | None
+    used_by_last_name: str | None
+
+
+Tenant = UUID | BindParameter[UUID]
 
 # Whole batches in one statement, the fastest way in that row-level security allows: it refuses COPY. As texts of two
 # parameters, because the driver takes several times as long over arrays.
@@ -124,19 +149,19 @@ class VoucherRepository:
         rows = [{"organization_id": self._organization_id, **asdict(voucher)} for voucher in vouchers]
         await self._connection.execute(insert(Voucher), rows)
 
-    async def list_page(self, wanted: VoucherFilter, *, number: int) -> Page[AnyRow]:
+    async def list_page(self, wanted: VoucherFilter, *, number: int) -> Page[ListedVoucher]:
         """A page of vouchers with the codes of purchase and exam; raises TooManyResults."""
-        matching = select(Voucher.id).where(*self._visible(), *self._conditions(wanted))
-        return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
+        values = self._values(wanted)
+        return await _page_statement(frozenset(values)).fetch(self._connection, values, number=number)
 
     async def list_slice(self, wanted: VoucherFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
         """A part of the vouchers, in the order of the index that finds them."""
-        statement = self._whole().where(*self._conditions(wanted))
+        statement = _whole(self._organization_id).where(*_conditions(self._values(wanted)))
         return await fetch_slice(self._connection, statement, order=_order(wanted), after=after, size=size)
 
     async def find(self, voucher_id: UUID) -> AnyRow | None:
         """The whole voucher with this id."""
-        return (await self._connection.execute(self._whole().where(Voucher.id == voucher_id))).first()
+        return (await self._connection.execute(_whole(self._organization_id).where(Voucher.id == voucher_id))).first()
 
     async def find_id(self, code: str) -> UUID | None:
         """The id of the voucher with this code, in any case."""
@@ -145,58 +170,73 @@ class VoucherRepository:
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
-    def _visible(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        own = true() if self._partner_id is None else Voucher.partner_id == self._partner_id
-        return Voucher.organization_id == self._organization_id, own
+    def _values(self, wanted: VoucherFilter) -> dict[str, Any]:
+        values = {
+            "organization_id": self._organization_id,
+            "own_partner_id": self._partner_id,
+            "is_active": wanted.is_active,
+            "is_used": wanted.is_used,
+            "purchase_code": wanted.purchase_code and codes.spelled(wanted.purchase_code),
+            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
+            "code": wanted.voucher_code and codes.spelled(wanted.voucher_code),
+            "recipient_email_key": wanted.recipient_email and key_of(wanted.recipient_email),
+            "reservation_code": wanted.reservation_code,
+            "purchase_id": wanted.purchase_id,
+            "partner_id": wanted.partner_id,
+            "is_archived": wanted.is_archived,
+        }
+        return {name: value for name, value in values.items() if value is not None}
 
-    def _conditions(self, wanted: VoucherFilter) -> list[ColumnElement[bool]]:
-        conditions: list[ColumnElement[bool]] = []
-        if wanted.is_used is not None:
-            # Both switches are named where both are wanted, so that the index that begins with them serves this too.
-            switches = [True, False] if wanted.is_active is None else [wanted.is_active]
-            conditions += [Voucher.is_active.in_(switches), Voucher.is_used == wanted.is_used]
-        elif wanted.is_active is not None:
-            conditions.append(Voucher.is_active == wanted.is_active)
-        if wanted.purchase_code is not None:
-            purchase = select(VoucherPurchase.id).where(
-                VoucherPurchase.organization_id == self._organization_id,
-                VoucherPurchase.code == codes.spelled(wanted.purchase_code),
-            )
-            conditions.append(Voucher.purchase_id == purchase.scalar_subquery())
-        if wanted.store_exam_code is not None:
-            exam = select(StoreExam.id).where(
-                StoreExam.organization_id == self._organization_id,
-                StoreExam.code_key == key_of(wanted.store_exam_code),
-            )
-            conditions.append(Voucher.store_exam_id == exam.scalar_subquery())
-        given = (
-            (Voucher.code, wanted.voucher_code and codes.spelled(wanted.voucher_code)),
-            (Voucher.recipient_email_key, wanted.recipient_email and key_of(wanted.recipient_email)),
-            (Voucher.reservation_code, wanted.reservation_code),
-            (Voucher.purchase_id, wanted.purchase_id),
-            (Voucher.partner_id, wanted.partner_id),
-            (Voucher.is_archived, wanted.is_archived),
+
+@cache
+def _page_statement(given: frozenset[str]) -> PageStatement[ListedVoucher]:
+    parameters = {name: parameter(name) for name in given}
+    own: BindParameter[UUID] = parameters["organization_id"]
+    return PageStatement(
+        ListedVoucher,
+        matching=select(Voucher.id).where(*_conditions(parameters)),
+        rows=lambda page: _whole(own).join(page, Voucher.id == page.c.id),
+    )
+
+
+def _conditions(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """What is given are values, or parameters for them."""
+    own = given["organization_id"]
+    conditions = [Voucher.organization_id == own]
+    if "own_partner_id" in given:
+        conditions.append(Voucher.partner_id == given["own_partner_id"])
+    if "is_used" in given:
+        # Both switches are named where both are wanted, so that the index that begins with them serves this too.
+        switches = [given["is_active"]] if "is_active" in given else [True, False]
+        conditions += [Voucher.is_active.in_(switches), Voucher.is_used == given["is_used"]]
+    elif "is_active" in given:
+        conditions.append(Voucher.is_active == given["is_active"])
+    if "purchase_code" in given:
+        purchase = select(VoucherPurchase.id).where(
+            VoucherPurchase.organization_id == own, VoucherPurchase.code == given["purchase_code"]
         )
-        return conditions + [column == value for column, value in given if value is not None]
+        conditions.append(Voucher.purchase_id == purchase.scalar_subquery())
+    if "exam_key" in given:
+        exam = select(StoreExam.id).where(StoreExam.organization_id == own, StoreExam.code_key == given["exam_key"])
+        conditions.append(Voucher.store_exam_id == exam.scalar_subquery())
+    columns = ("code", "recipient_email_key", "reservation_code", "purchase_id", "partner_id", "is_archived")
+    return conditions + [getattr(Voucher, name) == given[name] for name in columns if name in given]
 
-    def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return self._whole().join(page, Voucher.id == page.c.id)
 
-    def _whole(self) -> Select[*tuple[Any, ...]]:
-        own = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
-        # No joins: the planner may begin with the purchases then, and read all their vouchers for each row of the page.
-        return select(
-            *own,
-            self._code_of(VoucherPurchase, Voucher.purchase_id).label("purchase_code"),
-            self._code_of(StoreExam, Voucher.store_exam_id).label("store_exam_code"),
-        ).where(Voucher.organization_id == self._organization_id)
+def _whole(own: Tenant) -> Select[*tuple[Any, ...]]:
+    columns = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
+    # No joins: the planner may begin with the purchases then, and read all their vouchers for each row of the page.
+    return select(
+        *columns,
+        _code_of(VoucherPurchase, Voucher.purchase_id, own).label("purchase_code"),
+        _code_of(StoreExam, Voucher.store_exam_id, own).label("store_exam_code"),
+    ).where(Voucher.organization_id == own)
 
-    def _code_of(
-        self, table: type[VoucherPurchase] | type[StoreExam], id_: InstrumentedAttribute[Any]
-    ) -> ScalarSelect[str]:
-        return (
-            select(table.code).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
-        )
+
+def _code_of(
+    table: type[VoucherPurchase] | type[StoreExam], id_: InstrumentedAttribute[Any], own: Tenant
+) -> ScalarSelect[str]:
+    return select(table.code).where(table.organization_id == own, table.id == id_).scalar_subquery()
 
 
 def _order(wanted: VoucherFilter) -> list[ColumnElement[Any]]:

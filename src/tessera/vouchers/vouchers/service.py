@@ -12,9 +12,9 @@ from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import Counted
-from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
+from tessera.vouchers.vouchers.repository import ListedVoucher, NewVoucher, VoucherFilter, VoucherRepository
 
-__all__ = ["NewVoucher", "VoucherFilter"]
+__all__ = ["ListedVoucher", "NewVoucher", "VoucherFilter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +93,9 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
         )
 
 
-async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> Page[Voucher]:
+async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> Page[ListedVoucher]:
     """A page of the vouchers that the caller may see; raises TooManyResults."""
-    page = await VoucherRepository(work).list_page(wanted, number=number)
-    return Page([_voucher(row) for row in page.items], page.number, page.has_next)
+    return await VoucherRepository(work).list_page(wanted, number=number)
 
 
 async def list_slice(work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int) -> Slice[Voucher]:
