@@ -1,5 +1,6 @@
 """Importing promo codes from CSV files: whatever wrote them, all or nothing, and every bad line is named."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +162,13 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
         ("status\nActive\n", (1, "header", "Required", "must name the column name")),
         ("name,Name\n", (1, "header", "Repeated", "must name each column once")),
         ('name,notes\nGOOD,"open\nABC,x\n', (2, "header", "NotCsv", "cannot be read as CSV: unexpected end of data")),
+        (b"\x1f\x8b\x08\xff", (1, "header", "NotText", "must be text in UTF-8, without NUL characters")),
+        (b"name\0\n", (1, "header", "NotText", "must be text in UTF-8, without NUL characters")),
+        (b"\xff\xfe\x00\xd8\x00\xd8", (1, "header", "NotText", "is not UTF-16 text")),
     ],
 )
 async def test_what_is_no_such_file_is_refused(
-    client: httpx.AsyncClient, tenant: Tenant, content: str, error: tuple[int, str, str, str]
+    client: httpx.AsyncClient, tenant: Tenant, content: str | bytes, error: tuple[int, str, str, str]
 ) -> None:
     assert told(await send(client, tenant, content)) == refused(error)
 
@@ -195,6 +199,12 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
 async def test_a_cell_larger_than_any_may_be_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await send(client, tenant, f"name,notes\nABC,{'x' * (reading.MAX_CELL + 1)}\n")
     assert [error["code"] for error in answer.json()["errors"]] == ["NotCsv"]
+
+
+async def test_a_first_line_of_any_length_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    csv.field_size_limit(131_072)  # as in a process that has imported nothing yet
+    answer = await send(client, tenant, f"{'x' * 200_000}\n")
+    assert [error["code"] for error in answer.json()["errors"]] == ["UnknownColumn"]
 
 
 async def test_the_same_file_under_its_key_is_imported_once(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -18,6 +18,7 @@ MAX_LINES = 1_000_000
 # Ten thousand addresses fit; a quotation mark that nobody closed swallows no more than this.
 MAX_CELL = 2**20
 HEADER = "header"
+NOT_TEXT = "must be text in UTF-8, without NUL characters"
 # The columns of an export that an import leaves alone.
 _BY_TITLE = {key_of(title): column for column, title in COLUMNS.items()}
 
@@ -60,9 +61,9 @@ def _encoding(file: BinaryIO) -> str:
 
 
 def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
-    first = text.readline(MAX_CELL)
-    columns = _columns(first)
     csv.field_size_limit(MAX_CELL)
+    first = _first(text)
+    columns = _columns(first)
     rows = csv.reader(text, delimiter=_separator(first), strict=True)
     began = 2
     while True:
@@ -77,6 +78,17 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
         if any(row):
             yield _line(began, columns, row)
         began = rows.line_num + 2
+
+
+def _first(text: io.TextIOWrapper) -> str:
+    try:
+        line = text.readline(MAX_CELL)
+    except UnicodeError as error:
+        raise Unreadable(1, Violation("NotText", HEADER, "is not UTF-16 text")) from error
+    # It may be no text at all, and is repeated to whoever sent it.
+    if not _is_text(line):
+        raise Unreadable(1, Violation("NotText", HEADER, NOT_TEXT))
+    return line
 
 
 def _separator(line: str) -> str:
@@ -114,8 +126,7 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
     }
     unusable = [column for column, text in given.items() if not _is_text(text)]
     if unusable:
-        message = "must be text in UTF-8, without NUL characters"
-        return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, message) for column in unusable))
+        return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unusable))
     fields = cells.read(given)
     if "name" not in given:
         fields["refused"] = (Violation("Required", "name", "is required"), *fields["refused"])
