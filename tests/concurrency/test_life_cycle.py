@@ -27,11 +27,12 @@ from tessera import main, schema
 from tessera.catalog.rules import ProductChoice
 from tessera.kit.errors import Conflict, Fact, WrongState
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, redeeming, reservations, validation
+from tessera.redemptions import ledger, lifecycle, redeeming, validation
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.redeeming import Candidate, NotRedeemable, RedemptionDraft
 from tessera.redemptions.repository import Redemption
-from tessera.redemptions.reservations import ReservationNotFound
+from tessera.redemptions.reservations import service as reservations
+from tessera.redemptions.reservations.service import ReservationNotFound
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.validation import AskedCandidate
 from tessera.settings import Settings

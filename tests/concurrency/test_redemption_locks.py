@@ -20,9 +20,11 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, redeeming, reservations
+from tessera.redemptions import ledger, lifecycle, redeeming
 from tessera.redemptions.redeeming import Candidate, RedemptionDraft
 from tessera.redemptions.repository import Redemption, RedemptionRepository
+from tessera.redemptions.reservations import service as reservations
+from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.vouchers.rules import ReservationStatus
 
 
@@ -112,7 +114,7 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
         held = await made(client, shop, code, holdSeconds=10)
         clock.advance(seconds=9)
         async with resources.database.unit_of_work(shop.id) as work:
-            await RedemptionRepository(work).lock_reservations(["RSV-1"])
+            await ReservationRepository(work).lock(["RSV-1"])
             waiting = asyncio.create_task(act(client, shop, held, "confirm"))
             await until_someone_waits(superuser)
             clock.advance(seconds=2)
@@ -133,7 +135,7 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
             return await lifecycle.expire(work, [UUID(held["id"])], now=clock.now)
 
     async with resources.database.unit_of_work(shop.id) as work:
-        await RedemptionRepository(work).lock_reservations(["RSV-1"])
+        await ReservationRepository(work).lock(["RSV-1"])
         waiting = asyncio.create_task(expire())
         await until_someone_waits(superuser)
         moved = {"new_code": "RSV-2", "caller_id": None, "now": clock.now}

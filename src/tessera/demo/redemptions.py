@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from tessera.catalog.rules import ProductChoice
 from tessera.kit.database import UnitOfWork
 from tessera.kit.errors import Fact
-from tessera.redemptions import redeeming, reservations
+from tessera.redemptions import redeeming
 from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import MAX_HOLD_SECONDS
 from tessera.vouchers.rules import ReservationStatus
 

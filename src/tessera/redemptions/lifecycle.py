@@ -10,6 +10,7 @@ from tessera.kit.errors import NotFound, WrongState
 from tessera.kit.pagination import Slice
 from tessera.redemptions import changes, rules
 from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
+from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 
 __all__ = ["Redemption", "RedemptionFilter"]
@@ -68,11 +69,11 @@ async def change(
 async def _locked(
     work: UnitOfWork, repository: RedemptionRepository, redemption_id: UUID, *, now: datetime
 ) -> Redemption:
-    found = await _get(repository, redemption_id)
-    await repository.lock_reservation(found.reservation_code)
+    reservations, found = ReservationRepository(work), await _get(repository, redemption_id)
+    await reservations.lock_one(found.reservation_code)
     # It may be rescheduled to another code before the lock of its reservation is there.
     while (moved := await _get(repository, redemption_id)).reservation_code != found.reservation_code:
-        await repository.lock_reservation(moved.reservation_code, instead=True)
+        await reservations.lock_one(moved.reservation_code, instead=True)
         found = moved
     await changes.lock_codes(work, [found], now=now)
     return await _get(repository, redemption_id)
@@ -93,7 +94,7 @@ async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int
     repository = RedemptionRepository(work)
     found = await repository.find_all(ids)
     locked = {each.reservation_code for each in found}
-    await repository.lock_reservations(locked)
+    await ReservationRepository(work).lock(locked)
     await changes.lock_codes(work, found, now=now)
     lapsed = [
         changes.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)

@@ -17,7 +17,8 @@ from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import FoundPromoCode
 from tessera.redemptions import changes, lifecycle, rules, validation
 from tessera.redemptions.changes import Change
-from tessera.redemptions.repository import FoundReservation, Redemption, RedemptionRepository
+from tessera.redemptions.repository import Redemption, RedemptionRepository
+from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.uses import service as vouchers
@@ -95,10 +96,10 @@ class _Desk:
     @classmethod
     async def open(cls, work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> "_Desk":
         """With the reservations locked, and what they have already."""
-        repository = RedemptionRepository(work)
+        repository, bookings = RedemptionRepository(work), ReservationRepository(work)
         codes = {draft.reservation_code for draft in drafts}
-        await repository.lock_reservations(codes)
-        reservations = await repository.find_reservations(codes)
+        await bookings.lock(codes)
+        reservations = await bookings.find_all(codes)
         known = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
         places = {(each.reservation_code, key_of(each.code)): each for each in known}
         lapsed = {place: each for place, each in places.items() if lifecycle.at(each, now=now).status not in rules.LIVE}
@@ -254,7 +255,7 @@ class _Desk:
             return
         repository = RedemptionRepository(self.work)
         if self.new_reservations:
-            await repository.add_reservations(self.new_reservations)
+            await ReservationRepository(self.work).add(self.new_reservations)
         await changes.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
 
     async def _expired(self, repository: RedemptionRepository) -> list[Change]:

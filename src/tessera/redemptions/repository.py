@@ -1,7 +1,6 @@
-"""Statements on reservations and redemptions of one tenant."""
+"""Statements on redemptions of one tenant, and on their ledger."""
 
-import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Select,
-    Text,
     Uuid,
     and_,
     any_,
@@ -36,18 +34,6 @@ from tessera.redemptions.models import LedgerEntry, Reservation
 from tessera.redemptions.models import Redemption as RedemptionTable
 from tessera.redemptions.rules import LIVE, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundReservation:
-    """A reservation; `rescheduled_from` is the code that it had before, if any."""
-
-    id: UUID
-    code: str
-    status: ReservationStatus
-    rescheduled_from: str | None
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,55 +109,11 @@ _ORDER: Sequence[ColumnElement[Any]] = (RedemptionTable.created_at, RedemptionTa
 
 
 class RedemptionRepository:
-    """The reservations and redemptions of the organization that the unit of work is pinned to."""
+    """The redemptions of the organization that the unit of work is pinned to."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
-
-    async def lock_reservations(self, codes: Iterable[str]) -> None:
-        """Make others wait who change anything of the reservations of these codes, also of those yet to be made.
-
-        All take their locks in one order. It is no lock of a row, so what comes to nothing leaves nothing behind.
-        """
-        numbers = sorted({self._lock_number(code) for code in codes})
-        await self._connection.exec_driver_sql(
-            "select pg_advisory_xact_lock(n) from unnest(%s::bigint[]) as n", (numbers,)
-        )
-
-    async def lock_reservation(self, code: str, *, instead: bool = False) -> None:
-        """Lock one reservation before anything is written; or `instead` of the one that was locked so, given back."""
-        # Whoever kept the other might wait crosswise with somebody who takes both in their order.
-        place = "rollback to savepoint reservation" if instead else "savepoint reservation"
-        await self._connection.exec_driver_sql(f"{place}; select pg_advisory_xact_lock({self._lock_number(code)})")
-
-    def _lock_number(self, code: str) -> int:
-        name = f"reservation/{self._organization_id}/{code}".encode()
-        return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
-
-    async def find_reservations(self, codes: Collection[str]) -> dict[str, FoundReservation]:
-        """The reservations with these codes."""
-        columns = [getattr(Reservation, field.name) for field in fields(FoundReservation)]
-        statement = select(*columns).where(
-            Reservation.organization_id == self._organization_id,
-            Reservation.code == any_(literal(list(codes), ARRAY(Text))),
-        )
-        rows = (await self._connection.execute(statement)).mappings()
-        return {row["code"]: FoundReservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
-
-    async def add_reservations(self, reservations: Sequence[FoundReservation]) -> None:
-        """Add reservations whose codes the caller has locked."""
-        rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
-        await insert_rows(self._connection, Reservation, rows)
-
-    async def change_reservation(self, changed: FoundReservation) -> None:
-        """Write a reservation, which the caller has locked, as it is now."""
-        values = row_of(changed)
-        await self._connection.execute(
-            update(Reservation)
-            .where(Reservation.organization_id == self._organization_id, Reservation.id == values.pop("id"))
-            .values(values)
-        )
 
     async def find_live(self, reservation_ids: Collection[UUID]) -> list[Redemption]:
         """The redemptions of these reservations that are held or redeemed."""

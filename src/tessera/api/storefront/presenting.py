@@ -7,7 +7,7 @@ from tessera.api.answers import JsonAnswer
 from tessera.catalog.rules import Reason
 from tessera.kit.errors import Violation
 from tessera.redemptions.lifecycle import Redemption
-from tessera.redemptions.reservations import Booking
+from tessera.redemptions.reservations.service import Booking
 from tessera.redemptions.validation import Assessment, CodeKind
 
 

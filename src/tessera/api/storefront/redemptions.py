@@ -16,9 +16,10 @@ from tessera.api.storefront.auth import Counter
 from tessera.api.storefront.router import choice_of, complete
 from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
 from tessera.kit.errors import Fact, Invalid, Violation
-from tessera.redemptions import lifecycle, reservations
+from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter, RedemptionNotFound
 from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.vouchers.rules import ReservationStatus

@@ -8,7 +8,8 @@ from uuid import UUID
 from tessera.kit.database import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import changes, lifecycle, rules
-from tessera.redemptions.repository import FoundReservation, Redemption, RedemptionRepository
+from tessera.redemptions.repository import Redemption, RedemptionRepository
+from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.uses import service as vouchers
 
@@ -30,11 +31,10 @@ class ReservationNotFound(NotFound):
 
 async def get(work: UnitOfWork, code: str, *, now: datetime) -> Booking:
     """The reservation of this code; raises ReservationNotFound."""
-    repository = RedemptionRepository(work)
-    found = (await repository.find_reservations([code])).get(code)
+    found = (await ReservationRepository(work).find_all([code])).get(code)
     if found is None:
         raise ReservationNotFound
-    return await _booking(repository, found, now=now)
+    return await _booking(work, found, now=now)
 
 
 async def change(
@@ -51,10 +51,10 @@ async def change(
     Raises ReservationNotFound, WrongState for a reservation that has ended otherwise, and Conflict for a new code that
     another reservation has.
     """
-    repository = RedemptionRepository(work)
+    repository = ReservationRepository(work)
     wanted = code if new_code is None else new_code
-    await repository.lock_reservations({code, wanted})
-    known = await repository.find_reservations({code, wanted})
+    await repository.lock({code, wanted})
+    known = await repository.find_all({code, wanted})
     found = known.get(code) or _moved(known.get(wanted), code)
     if not rules.can_become(found.status, status):
         raise WrongState("reservation", found.status)
@@ -63,7 +63,7 @@ async def change(
     changed = _changed(found, status, wanted, now=now)
     if changed != found:
         await _write(work, found, changed, caller_id=caller_id, now=now)
-    return await _booking(repository, changed, now=now)
+    return await _booking(work, changed, now=now)
 
 
 def _moved(reservation: FoundReservation | None, code: str) -> FoundReservation:
@@ -83,10 +83,9 @@ def _changed(found: FoundReservation, status: ReservationStatus, code: str, *, n
 async def _write(
     work: UnitOfWork, found: FoundReservation, changed: FoundReservation, *, caller_id: UUID | None, now: datetime
 ) -> None:
-    repository = RedemptionRepository(work)
-    redemptions = await repository.find_of_reservation(found.id)
+    redemptions = await RedemptionRepository(work).find_of_reservation(found.id)
     await changes.lock_codes(work, redemptions, now=now)
-    await repository.change_reservation(changed)
+    await ReservationRepository(work).change(changed)
     if changed.status is ReservationStatus.CANCELLED:
         await _give_back(work, found.id, caller_id=caller_id, now=now)
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
@@ -106,6 +105,6 @@ async def _give_back(work: UnitOfWork, reservation_id: UUID, *, caller_id: UUID 
     await changes.write(work, given_back, now=now)
 
 
-async def _booking(repository: RedemptionRepository, reservation: FoundReservation, *, now: datetime) -> Booking:
-    redemptions = await repository.find_of_reservation(reservation.id)
+async def _booking(work: UnitOfWork, reservation: FoundReservation, *, now: datetime) -> Booking:
+    redemptions = await RedemptionRepository(work).find_of_reservation(reservation.id)
     return Booking(reservation, [lifecycle.at(each, now=now) for each in redemptions])

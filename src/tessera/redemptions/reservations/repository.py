@@ -1,0 +1,79 @@
+"""Statements on reservations of one tenant."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Text, any_, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from tessera.kit.database import UnitOfWork
+from tessera.kit.rows import insert_rows, row_of
+from tessera.redemptions.models import Reservation
+from tessera.vouchers.rules import ReservationStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundReservation:
+    """A reservation; `rescheduled_from` is the code that it had before, if any."""
+
+    id: UUID
+    code: str
+    status: ReservationStatus
+    rescheduled_from: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ReservationRepository:
+    """The reservations of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def lock(self, codes: Iterable[str]) -> None:
+        """Make others wait who change anything of the reservations of these codes, also of those yet to be made.
+
+        All take their locks in one order. It is no lock of a row, so what comes to nothing leaves nothing behind.
+        """
+        numbers = sorted({self._lock_number(code) for code in codes})
+        await self._connection.exec_driver_sql(
+            "select pg_advisory_xact_lock(n) from unnest(%s::bigint[]) as n", (numbers,)
+        )
+
+    async def lock_one(self, code: str, *, instead: bool = False) -> None:
+        """Lock one reservation before anything is written; or `instead` of the one that was locked so, given back."""
+        # Whoever kept the other might wait crosswise with somebody who takes both in their order.
+        place = "rollback to savepoint reservation" if instead else "savepoint reservation"
+        await self._connection.exec_driver_sql(f"{place}; select pg_advisory_xact_lock({self._lock_number(code)})")
+
+    def _lock_number(self, code: str) -> int:
+        name = f"reservation/{self._organization_id}/{code}".encode()
+        return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+
+    async def find_all(self, codes: Collection[str]) -> dict[str, FoundReservation]:
+        """The reservations with these codes."""
+        columns = [getattr(Reservation, field.name) for field in fields(FoundReservation)]
+        statement = select(*columns).where(
+            Reservation.organization_id == self._organization_id,
+            Reservation.code == any_(literal(list(codes), ARRAY(Text))),
+        )
+        rows = (await self._connection.execute(statement)).mappings()
+        return {row["code"]: FoundReservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
+
+    async def add(self, reservations: Sequence[FoundReservation]) -> None:
+        """Add reservations whose codes the caller has locked."""
+        rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
+        await insert_rows(self._connection, Reservation, rows)
+
+    async def change(self, changed: FoundReservation) -> None:
+        """Write a reservation, which the caller has locked, as it is now."""
+        values = row_of(changed)
+        await self._connection.execute(
+            update(Reservation)
+            .where(Reservation.organization_id == self._organization_id, Reservation.id == values.pop("id"))
+            .values(values)
+        )
