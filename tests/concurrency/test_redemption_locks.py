@@ -150,7 +150,7 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
 ) -> None:
     async with resources.database.unit_of_work(shop.id) as work:
         # The code that is locked last by whoever takes both.
-        there, here = sorted(("RSV-1", "RSV-2"), key=RedemptionRepository(work)._lock_number)
+        there, here = sorted(("RSV-1", "RSV-2"), key=ReservationRepository(work)._lock_number)
         held = await made(client, shop, "FREE", here, holdSeconds=60)
         moved = {"new_code": there, "caller_id": None, "now": NOW}
         await reservations.change(work, here, ReservationStatus.RESCHEDULED, **moved)
