@@ -22,7 +22,7 @@ from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
 from tessera.redemptions import ledger, lifecycle, redeeming
 from tessera.redemptions.redeeming import Candidate, RedemptionDraft
-from tessera.redemptions.repository import Redemption, RedemptionRepository
+from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.vouchers.rules import ReservationStatus
