@@ -108,6 +108,13 @@ def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> No
         "createdAt": shown["createdAt"],
     }
     assert shell.read("program", "show", program["id"]) == shown
+    cleared = shell.read("program", "update", "professional", "--clear", "tiers", "--clear", "partners")
+    assert shell.read("program", "show", "professional") == shown | {
+        "tiers": "",
+        "partners": "none",
+        "assignedPartners": "none",
+        "version": cleared["version"],
+    }
 
 
 def test_what_cannot_be_done_is_said_line_by_line(run: Run, tenant: Tenant) -> None:

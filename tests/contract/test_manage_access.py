@@ -133,6 +133,11 @@ async def test_everything_that_is_wrong_with_a_user_is_named(client: httpx.Async
         ("/lastName", "Required", "lastName is required."),
         ("/functionPoints/1", "NotFunctionPoint", f"functionPoints/1 must be one of {POINTS}."),
     )
+    words = "partnerId must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users."
+    theirs = USER | {"partnerId": "01906a6e-0000-7000-8000-000000000003"}
+    assert told(await client.post(USERS, json=theirs, headers=tenant.bearer)) == invalid(
+        ("/partnerId", "NotHere", words)
+    )
     taken = USER | {"email": tenant.user_email.upper()}
     words = f"email is taken: {taken['email']}."
     assert told(await client.post(USERS, json=taken, headers=tenant.bearer)) == invalid(("/email", "NameTaken", words))

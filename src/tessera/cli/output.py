@@ -46,7 +46,7 @@ def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str, cursor: st
 
 
 def _words(name: str) -> str:
-    return re.sub("([A-Z])", r" \1", name).lower()
+    return re.sub("([A-Z]|[0-9]+)", r" \1", name).lower()
 
 
 def _text(value: object) -> str:

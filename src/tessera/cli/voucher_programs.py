@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -46,6 +47,24 @@ Days = Annotated[int | None, typer.Option("--days", help="How long vouchers are 
 Ach = Annotated[bool | None, typer.Option("--ach/--no-ach", help="Whether ACH may pay; kept and shown alone.")]
 
 commands = typer.Typer(no_args_is_help=True)
+
+
+class Clearable(StrEnum):
+    """What a program can do without."""
+
+    TIERS = "tiers"
+    PARTNERS = "partners"
+    EMAIL_DOMAINS = "email-domains"
+
+
+_FIELDS = {
+    Clearable.TIERS: "tiers",
+    Clearable.PARTNERS: "partner_ids",
+    Clearable.EMAIL_DOMAINS: "email_domains",
+}
+Clear = Annotated[
+    list[Clearable] | None, typer.Option("--clear", help="What it shall no longer have; may be given again.")
+]
 
 
 @commands.command("create")
@@ -106,6 +125,7 @@ def update_program(
     prefix: Prefix = None,
     days: Days = None,
     ach: Ach = None,
+    clear: Clear = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given of a voucher program, and leave the rest."""
@@ -125,7 +145,8 @@ def update_program(
 
     async def update(work: UnitOfWork) -> Program:
         target = Target(await finding.program_id(work, program))
-        draft = ProgramDraft(**given, partner_ids=await _partner_ids(work, partner))
+        given["partner_ids"] = await _partner_ids(work, partner)
+        draft = ProgramDraft(**(given | {_FIELDS[each]: () for each in clear or ()}))
         return await programs.edit(work, target, draft=draft, now=clock())
 
     updated = in_organization(start(), organization, update)

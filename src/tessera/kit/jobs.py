@@ -36,16 +36,16 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
     address = with_driver(url)
     # Not the address itself: SQLAlchemy writes a space as `+`, which libpq takes for a plus.
     _, parameters = address.get_dialect()().create_connect_args(address)
-    settings = f"set idle_in_transaction_session_timeout = '{STALLED_AFTER_SECONDS}s'"
-    if address.username != APPLICATION_ROLE:
-        settings += f"; set role {APPLICATION_ROLE}"
-
-    async def configure(connection: psycopg.AsyncConnection) -> None:
-        # A worker that is frozen while it takes a job has locked its own row, which its successors are to delete.
-        await connection.execute(settings)
-        await connection.commit()
-
-    connector = PsycopgConnector(conninfo=make_conninfo(**parameters), configure=configure, min_size=1, max_size=5)
+    arguments = {} if address.username == APPLICATION_ROLE else {"options": f"-c role={APPLICATION_ROLE}"}
+    connector = PsycopgConnector(
+        conninfo=make_conninfo(**parameters),
+        kwargs=arguments,
+        # Each statement of the queue is a transaction of its own, with nothing open between them: a worker that is
+        # frozen would keep a row of its own locked, which all that start after it delete first.
+        configure=lambda connection: connection.set_autocommit(True),
+        min_size=1,
+        max_size=5,
+    )
     app = App(connector=connector)
     for blueprint in (housekeeping, *blueprints):
         # A copy, because the names of the blueprint's own tasks are changed here, by every app anew.

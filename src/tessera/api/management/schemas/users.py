@@ -1,13 +1,19 @@
 """What the management of users reads and answers."""
 
 from datetime import datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Flag, RequestModel, ResponseModel, Text, Uuid
+from tessera.api.types import EmailText, Flag, RequestModel, ResponseModel, Text, Uuid, refuse
+
+
+def _nobodys(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+    if value is not None:
+        raise refuse("NotHere", "must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users")
 
 
 class UserQuery(SliceQuery):
@@ -32,6 +38,9 @@ class UserCreateRequest(RequestModel):
     first_name: Text = Field(alias="firstName", description="1 to 200 characters.")
     last_name: Text = Field(alias="lastName", description="1 to 200 characters.")
     function_points: FunctionPoints = Field(alias="functionPoints", description="The rights; none that you lack.")
+    partner_id: Annotated[None, BeforeValidator(_nobodys)] = Field(
+        None, alias="partnerId", description="Null: a voucher partner's users are invited."
+    )
 
 
 class UserUpdateRequest(RequestModel):
