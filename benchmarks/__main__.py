@@ -27,7 +27,7 @@ def main(wanted: set[str]) -> None:
 def measure(results: Results, addresses: Addresses, connection: psycopg.Connection, wanted: set[str]) -> None:
     """The cases that need the database; the one that makes it large comes last."""
     url = data.bare_url(addresses)
-    shop = data.add_shop(connection, "Shop", application_url=addresses.application)
+    shop, maker = (data.add_shop(connection, name, application_url=addresses.application) for name in ("Shop", "Maker"))
     environment = {
         "APPLICATION_URL": addresses.application,
         "OWNER_URL": addresses.owner,
@@ -45,7 +45,7 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
             "processes": lambda: processes.measure_two(results, servers, shops, environment),
             "memory": lambda: processes.measure_memory(results, shops, environment),
             "redeeming": lambda: redeeming.measure(results, servers, shops[0], connection, url),
-            "creating": lambda: creating.measure(results, servers, shop, url),
+            "creating": lambda: creating.measure(results, servers, maker, url),
             "purchasing": lambda: purchasing.measure(results, servers, connection, addresses),
             "listing": lambda: listing.measure(results, servers, shop, connection),
         }

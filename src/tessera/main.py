@@ -17,10 +17,13 @@ from uvicorn.supervisors import Multiprocess
 
 from tessera import schema, worker
 from tessera.api.application import create_app
+from tessera.api.certiverse_promo.presenting import created_answer
 from tessera.api.deps import Resources
 from tessera.api.storefront.presenting import redemption_answer
+from tessera.idempotency.service import Answer
 from tessera.identity.credentials import ApiKeyText
 from tessera.identity.key_uses import KeyUses
+from tessera.identity.service import Credential
 from tessera.kit import logging
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.clock import clock
@@ -28,9 +31,11 @@ from tessera.kit.database import Database
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
+from tessera.promo_codes import serving as creations
 from tessera.promo_codes.service import Question, Validation
+from tessera.promo_codes.serving import CreationRequest
 from tessera.redemptions import serving as redemptions
-from tessera.redemptions.serving import Answer, RedemptionRequest
+from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
 
 Listener = socket.socket
@@ -71,6 +76,10 @@ def create_resources(
                 key_uses.note(request.credential.name, now=now)
         return answers
 
+    async def create(credential: Credential, requests: Sequence[CreationRequest]) -> Sequence[Answer]:
+        async with database.unit_of_work(credential.organization_id) as work:
+            return await creations.serve_all(work, credential, requests, now=clock(), present=created_answer)
+
     return Resources(
         database=database,
         signer=TokenSigner(settings.token_keys),
@@ -78,6 +87,7 @@ def create_resources(
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
         validations=Batcher(validate),
         redemptions=Batchers(redeem),
+        creations=Batchers(create),
         public_url=settings.public_url,
         schema_revision=schema_revision,
         key_uses=key_uses,

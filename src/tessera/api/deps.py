@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from tessera.api.uploads import received
+from tessera.idempotency.service import Answer
 from tessera.identity import service as identity
 from tessera.identity.credentials import ApiKeyText, parse_key
 from tessera.identity.key_uses import KeyUses
@@ -20,7 +21,8 @@ from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.service import Question, Validation
-from tessera.redemptions.serving import Answer, RedemptionRequest
+from tessera.promo_codes.serving import CreationRequest
+from tessera.redemptions.serving import RedemptionRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Resources:
     token_lifetime: timedelta
     validations: Batcher[Question, Validation | Fact]
     redemptions: Batchers[UUID, RedemptionRequest, Answer]
+    creations: Batchers[Credential, CreationRequest, Answer]
     public_url: str | None
     schema_revision: str
     key_uses: KeyUses
@@ -53,6 +56,12 @@ def resources_of(request: Request) -> Resources:
     return found
 
 
+def bearer_subject(request: Request) -> Subject:
+    """Whom the Bearer token of a request is for, verified and not yet recognized; raises NotAuthenticated."""
+    resources = resources_of(request)
+    return identity.parse_subject(resources.signer.read(_bearer_token(request), now=resources.clock()))
+
+
 def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
     """A dependency: the caller with a Bearer token and this function point.
 
@@ -61,7 +70,7 @@ def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what 
     """
 
     async def caller(request: Request) -> AsyncIterator[Caller]:
-        async with _calling(request, _subject(request), function_point) as found:
+        async with _calling(request, bearer_subject(request), function_point) as found:
             yield found
 
     return Depends(caller, scope="function")
@@ -80,12 +89,7 @@ def key_or_bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 
 def key_or_token(request: Request) -> Credential:
     """The credential of a request, read and not yet recognized; raises NotAuthenticated."""
     text = request.headers.get("cv-api-key")
-    return _subject(request) if text is None else parse_key(text)
-
-
-def _subject(request: Request) -> Subject:
-    resources = resources_of(request)
-    return identity.parse_subject(resources.signer.read(_bearer_token(request), now=resources.clock()))
+    return bearer_subject(request) if text is None else parse_key(text)
 
 
 @asynccontextmanager
@@ -96,18 +100,8 @@ async def _calling(request: Request, credential: Credential, function_point: Fun
         principal = await identity.identify(work, credential=credential, now=now)
         if isinstance(credential, ApiKeyText):
             resources.key_uses.note(credential.name, now=now)
-        yield await _admitted(request, work, principal, function_point, now=now)
-
-
-async def _admitted(
-    request: Request, work: UnitOfWork, principal: Principal, function_point: FunctionPoint, *, now: datetime
-) -> Caller:
-    request.state.organization_id = principal.organization_id
-    principal.require(function_point)
-    work = work.acting_as(principal.actor)
-    if principal.partner_id is not None:
-        work = await work.narrowed_to(principal.partner_id)
-    return Caller(work, principal, now)
+        request.state.organization_id = principal.organization_id
+        yield Caller(await identity.admit(work, principal, function_point), principal, now)
 
 
 def _bearer_token(request: Request) -> str:

@@ -11,7 +11,8 @@ from tessera.api.answers import JsonAnswer
 from tessera.api.deps import Caller
 from tessera.api.uploads import Upload
 from tessera.idempotency import service
-from tessera.idempotency.service import KeyedRequest
+from tessera.idempotency.service import Answer, KeyedRequest
+from tessera.kit.errors import Fact
 
 HEADER = "Idempotency-Key"
 PARAMETER: dict[str, Any] = {
@@ -48,6 +49,20 @@ async def once(
     keyed = KeyedRequest(caller.principal.id, key, await digest_of(request))
     status, body = await service.once(caller.work, keyed, now=caller.now, effect=kept)
     return given[0] if given else Response(body, status, media_type="application/json")
+
+
+async def key_and_digest(request: Request, asked: object) -> tuple[str | None, bytes]:
+    """The key of a request that is served together with others, and what tells it from them if it can be read."""
+    key = request.headers.get(HEADER) or None
+    return key, await digest_of(request) if key and not isinstance(asked, Fact) else b""
+
+
+def answered(answer: Answer) -> Response:
+    """The answer to such a request; raises the fact that it may be."""
+    if isinstance(answer, Fact):
+        raise answer
+    status, body = answer
+    return Response(body, status, media_type="application/json")
 
 
 def _without(secret: str, body: bytes) -> bytes:

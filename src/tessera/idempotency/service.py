@@ -1,7 +1,7 @@
 """Idempotency: a request that comes again under its key gets the first one's answer, and has no second effect."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +12,7 @@ from tessera.kit.database import Connection, UnitOfWork
 from tessera.kit.errors import Fact
 
 LIFETIME = timedelta(hours=24)
+Answer = tuple[int, bytes] | Fact
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -66,15 +67,39 @@ async def once(
     return given
 
 
-async def begin_all(
-    work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime
-) -> dict[int, tuple[int, bytes] | Fact]:
+async def once_all(
+    work: UnitOfWork,
+    requests: Mapping[int, KeyedRequest | None],
+    *,
+    now: datetime,
+    effect: Callable[[Sequence[int]], Awaitable[Sequence[Answer]]],
+) -> dict[int, Answer]:
+    """The answer to each of many requests, by position; None is one without a key.
+
+    `effect` gives the answers of those that it is told, which are all that have none yet. Its facts are not kept.
+    """
+    keyed = {position: request for position, request in requests.items() if request is not None}
+    answers = await begin_all(work, keyed, now=now) if keyed else {}
+    open_ = [position for position in requests if position not in answers]
+    if open_:
+        answers |= zip(open_, await effect(open_), strict=True)
+    kept = {
+        keyed[position]: answer
+        for position in open_
+        if position in keyed and isinstance(answer := answers[position], tuple)
+    }
+    if kept:
+        await keep_all(work, kept, now=now)
+    return answers
+
+
+async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Answer]:
     """What is told to requests, by position, in place of an effect: the answer that was given before, or a fact.
 
     Those that are absent are the first under their keys, which are theirs until the end of the transaction.
     Facts are KeyMalformed, KeyReused, KeyInUse.
     """
-    told: dict[int, tuple[int, bytes] | Fact] = {}
+    told: dict[int, Answer] = {}
     firsts: dict[CallersKey, int] = {}
     for position, request in requests.items():
         if not _KEY.fullmatch(request.key):

@@ -94,6 +94,13 @@ async def identify(work: UnitOfWork, *, credential: Credential, now: datetime) -
     return await recognize(work, subject=credential, now=now)
 
 
+async def admit(work: UnitOfWork, principal: Principal, function_point: FunctionPoint) -> UnitOfWork:
+    """The rest of this transaction as the caller's own, for what this right is needed; raises LacksFunctionPoint."""
+    principal.require(function_point)
+    work = work.acting_as(principal.actor)
+    return work if principal.partner_id is None else await work.narrowed_to(principal.partner_id)
+
+
 def token_of_client(signer: TokenSigner, principal: Principal, *, now: datetime, lifetime: timedelta) -> str:
     """A short-lived Bearer token for an authenticated client."""
     claims = {"org": str(principal.organization_id), "kind": "client", "sub": str(principal.id)}

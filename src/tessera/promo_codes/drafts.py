@@ -22,15 +22,12 @@ class Named:
     bundle_ids: Collection[UUID] = frozenset()
 
 
-async def find_named(work: UnitOfWork, *, exam_codes: Collection[str], bundle_ids: Collection[UUID]) -> Named:
-    """Those of these exams and bundles that there are; asks nothing where nothing is named."""
+async def find_named_by(work: UnitOfWork, *drafts: PromoCodeDraft) -> Named:
+    """Those exams and bundles that these drafts name and that there are; asks nothing where nothing is named."""
+    exam_codes = {code for draft in drafts for code in draft.store_exam_codes or ()}
+    bundle_ids = {bundle_id for draft in drafts for bundle_id in draft.product_bundle_ids or ()}
     exams = await catalog.find_store_exams(work, exam_codes) if exam_codes else {}
     return Named(exams, await catalog.find_product_bundle_ids(work, bundle_ids) if bundle_ids else frozenset())
-
-
-async def find_named_by(work: UnitOfWork, draft: PromoCodeDraft) -> Named:
-    """What one draft names."""
-    return await find_named(work, exam_codes=draft.store_exam_codes or (), bundle_ids=draft.product_bundle_ids or ())
 
 
 def unknown(draft: PromoCodeDraft, named: Named) -> Iterator[Violation]:

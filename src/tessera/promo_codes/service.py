@@ -15,7 +15,9 @@ from tessera.kit.database import Reader, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
 from tessera.kit.pagination import Page
 from tessera.kit.rows import row_of
+from tessera.kit.text import key_of
 from tessera.promo_codes import drafts, rules, usability
+from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.repository import (
     ListedPromoCode,
     NewPromoCode,
@@ -36,6 +38,14 @@ class PromoCodeNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedDraft:
+    """A draft, and everything that is wrong with it by itself."""
+
+    draft: PromoCodeDraft
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """Whether a code can be used now: every reason why not, and what it gives."""
 
@@ -43,20 +53,47 @@ class Validation:
     discount: Discount
 
 
-async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ListedPromoCode:
-    """Create a promo code; raises Invalid with every violation, of the draft, of its exams and of its name."""
+async def check(draft: PromoCodeDraft, *, now: datetime) -> CheckedDraft:
+    """The draft with everything that is wrong with it by itself."""
+    if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
+        return CheckedDraft(draft, tuple(rules.violations(draft, now=now)))
+    # Thousands of addresses take seconds to check, which other requests must not wait for.
+    return CheckedDraft(draft, await asyncio.to_thread(lambda: tuple(rules.violations(draft, now=now))))
+
+
+async def create_all(
+    work: UnitOfWork, checked: Sequence[CheckedDraft], *, now: datetime
+) -> list[ListedPromoCode | Invalid]:
+    """Create promo codes, each as if it came alone.
+
+    Where one cannot be created, its answer is Invalid with every violation, of the draft, of its exams and of its name.
+    """
     promo_codes = PromoCodeRepository(work)
-    named = await drafts.find_named_by(work, draft)
-    violations = [*await _violations(draft, now=now), *drafts.unknown(draft, named)]
-    if violations:
-        # Where nothing else is wrong, the database itself refuses a name that is taken.
-        if draft.name is not None and await promo_codes.has_name(draft.name):
-            violations.append(drafts.name_taken(draft.name))
-        raise Invalid(violations)
-    code = drafts.new_promo_code(draft, named)
-    if not await promo_codes.add(code, now=now):
-        raise Invalid([drafts.name_taken(code.name)])
-    await audit.record(work, Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)), now=now)
+    named = await drafts.find_named_by(work, *(each.draft for each in checked))
+    violations = [[*each.violations, *drafts.unknown(each.draft, named)] for each in checked]
+    # Where nothing else is wrong, the database itself refuses a name that is taken.
+    asked = [each.draft.name for each, found in zip(checked, violations, strict=True) if found]
+    taken = await promo_codes.find_taken([name for name in asked if name is not None]) if any(asked) else frozenset()
+    codes = [
+        None if found else drafts.new_promo_code(each.draft, named)
+        for each, found in zip(checked, violations, strict=True)
+    ]
+    lost = await promo_codes.add([code for code in codes if code is not None], now=now)
+    answers: list[ListedPromoCode | Invalid] = []
+    changes = []
+    for each, found, code in zip(checked, violations, codes, strict=True):
+        name = each.draft.name
+        if code is not None and code.id not in lost:
+            changes.append(Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)))
+            answers.append(_listed(code, each.draft, named))
+        else:
+            is_taken = code is not None or (name is not None and key_of(name) in taken)
+            answers.append(Invalid([*found, *([drafts.name_taken(name or "")] if is_taken else [])]))
+    await audit.record_all(work, changes, now=now)
+    return answers
+
+
+def _listed(code: NewPromoCode, draft: PromoCodeDraft, named: Named) -> ListedPromoCode:
     listed = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 
@@ -67,8 +104,10 @@ async def list_page(work: UnitOfWork, *, wanted: PromoCodeFilter, number: int) -
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
-    """Add promo codes of every kind, which the caller vouches for."""
-    await PromoCodeRepository(work).add_all(codes, now=now)
+    """Add promo codes of every kind, which the caller vouches for; raises Invalid where a name is taken."""
+    taken = await PromoCodeRepository(work).add(codes, now=now)
+    if taken:
+        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in taken])
 
 
 async def find_for_storefront(
@@ -112,10 +151,3 @@ def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) 
     if row.usability is None:
         return PromoCodeNotFound("There is no such promo code.")
     return Validation(tuple(rules.unusable(row.usability, now=now)), row.discount)
-
-
-async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
-    if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
-        return list(rules.violations(draft, now=now))
-    # Thousands of addresses take seconds to check, which other requests must not wait for.
-    return await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tessera.idempotency import service as idempotency
-from tessera.idempotency.service import KeyedRequest
+from tessera.idempotency.service import Answer, KeyedRequest
 from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.identity.service import Credential
@@ -14,8 +14,6 @@ from tessera.kit.errors import Fact, LacksFunctionPoint
 from tessera.redemptions import redeeming
 from tessera.redemptions.redeeming import RedemptionDraft
 from tessera.redemptions.repository import Redemption
-
-Answer = tuple[int, bytes] | Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +48,16 @@ async def serve_all(
             drafts[position] = replace(request.asked, caller_id=caller.id)
     keyed = {
         position: KeyedRequest(draft.caller_id, key, requests[position].digest)  # type: ignore[arg-type]
-        for position, draft in drafts.items()
         if (key := requests[position].key)
+        else None
+        for position, draft in drafts.items()
     }
-    given = await idempotency.begin_all(work, keyed, now=now) if keyed else {}
-    answers |= given
-    open_ = [position for position in drafts if position not in given]
-    redeemed = await redeeming.redeem_all(work, [drafts[position] for position in open_], now=now) if open_ else []
-    for position, result in zip(open_, redeemed, strict=True):
-        answers[position] = result if isinstance(result, Fact) else present(result)
-    kept = {
-        keyed[position]: done
-        for position in open_
-        if position in keyed and isinstance(done := answers[position], tuple)
-    }
-    if kept:
-        await idempotency.keep_all(work, kept, now=now)
+
+    async def redeem(positions: Sequence[int]) -> list[Answer]:
+        redeemed = await redeeming.redeem_all(work, [drafts[position] for position in positions], now=now)
+        return [result if isinstance(result, Fact) else present(result) for result in redeemed]
+
+    answers |= await idempotency.once_all(work, keyed, now=now, effect=redeem)
     return [answers[position] for position in range(len(requests))]
 
 

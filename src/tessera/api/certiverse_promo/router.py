@@ -1,20 +1,22 @@
 """The Certiverse Promo Code API: GET and POST /promo-codes."""
 
-from typing import Any
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
 from tessera.api import idempotency, openapi
 from tessera.api.answers import JsonAnswer
-from tessera.api.certiverse_promo import documentation
+from tessera.api.certiverse_promo import documentation, presenting
 from tessera.api.certiverse_promo.auth import PromoCodeManager
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
+from tessera.api.deps import bearer_subject, resources_of
 from tessera.api.links import link_header, next_link
-from tessera.api.reading import Reading, read_body, read_query
-from tessera.kit.errors import Invalid, Violation
+from tessera.api.reading import Reading, read_body, read_query, receive_body
+from tessera.kit.errors import Fact, Invalid, Violation
 from tessera.promo_codes import service
 from tessera.promo_codes.rules import PromoCodeDraft
-from tessera.promo_codes.service import ListedPromoCode, PromoCodeFilter
+from tessera.promo_codes.service import CheckedDraft, PromoCodeFilter
+from tessera.promo_codes.serving import CreationRequest
 
 router = APIRouter(tags=["Certiverse Promo Code API"])
 
@@ -35,7 +37,7 @@ async def list_promo_codes(request: Request, caller: PromoCodeManager) -> JsonAn
     wanted, number = _wanted(read_query(request, PromoCodeQuery))
     page = await service.list_page(caller.work, wanted=wanted, number=number)
     following = next_link(request, number=number) if page.has_next else None
-    body = {"data": [_present(code) for code in page.items], "nextLink": following}
+    body = {"data": [presenting.promo_code(code) for code in page.items], "nextLink": following}
     return JsonAnswer(body, headers=link_header(following) if following else None)
 
 
@@ -51,21 +53,29 @@ async def list_promo_codes(request: Request, caller: PromoCodeManager) -> JsonAn
         "requestBody": openapi.json_body(PromoCodeCreateCommand, documentation.REQUEST),
     },
 )
-async def create_promo_code(request: Request, caller: PromoCodeManager) -> Response:
+async def create_promo_code(request: Request) -> Response:
     """Create a promo code that candidates can use from now on, or once it is active.
 
     Names are alphanumeric, 3 to 25 characters, and unique within the organization. At least one store exam code must
     be given. The status is Inactive unless `isActive` is true. If `restrictToEmailAddresses` is true,
     `emailAddresses` is required.
     """
-    reading = await read_body(request, PromoCodeCreateCommand)
-    unreadable = dict.fromkeys((violation.field for violation in reading.refused), None)
-    draft = PromoCodeDraft(**reading.values | unreadable, refused=tuple(reading.refused))
+    subject = bearer_subject(request)
+    request.state.organization_id = subject.organization_id
+    await receive_body(request)
+    resources = resources_of(request)
+    asked = await _asked(request, now=resources.clock())
+    key, digest = await idempotency.key_and_digest(request, asked)
+    return idempotency.answered(await resources.creations.ask(subject, CreationRequest(asked, key, digest)))
 
-    async def create() -> JsonAnswer:
-        return JsonAnswer(_present(await service.create(caller.work, draft=draft, now=caller.now)), 201)
 
-    return await idempotency.once(request, caller, create)
+async def _asked(request: Request, *, now: datetime) -> CheckedDraft | Fact:
+    # What is wrong with a request is told to those alone whose credential is good, so it comes along as an answer.
+    try:
+        reading = await read_body(request, PromoCodeCreateCommand)
+    except Fact as fact:
+        return fact
+    return await service.check(PromoCodeDraft(**reading.draft()), now=now)
 
 
 def _wanted(reading: Reading) -> tuple[PromoCodeFilter, int]:
@@ -79,18 +89,3 @@ def _wanted(reading: Reading) -> tuple[PromoCodeFilter, int]:
     if refused:
         raise Invalid(refused)
     return wanted, number
-
-
-def _present(code: ListedPromoCode) -> dict[str, Any]:
-    optional = {"maxRedemptionsPerCandidate": code.max_redemptions_per_candidate, "notes": code.notes}
-    return {
-        "storeExamCodes": code.store_exam_codes,
-        "discountPercent": code.discount_percent,
-        "emailAddresses": code.email_addresses,
-        "expirationDateEndUtc": code.expires_at.replace(tzinfo=None),
-        "maxRedemptions": code.max_redemptions,
-        **{name: value for name, value in optional.items() if value is not None},
-        "promoCodeName": code.name,
-        "redemptionCount": code.redemption_count,
-        "restrictToEmailAddresses": code.restrict_to_email_addresses,
-    }

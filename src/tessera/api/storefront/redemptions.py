@@ -49,15 +49,12 @@ async def redeem_code(request: Request) -> Response:
     credential = key_or_token(request)
     request.state.organization_id = str(credential.organization_id)
     await receive_body(request)
-    asked, key = await _asked(request), request.headers.get(idempotency.HEADER) or None
-    digest = await idempotency.digest_of(request) if key and not isinstance(asked, Fact) else b""
+    asked = await _asked(request)
+    key, digest = await idempotency.key_and_digest(request, asked)
     answer = await resources_of(request).redemptions.ask(
         credential.organization_id, RedemptionRequest(credential, asked, key, digest)
     )
-    if isinstance(answer, Fact):
-        raise answer
-    status, body = answer
-    return Response(body, status, media_type="application/json")
+    return idempotency.answered(answer)
 
 
 async def _asked(request: Request) -> RedemptionDraft | Fact:

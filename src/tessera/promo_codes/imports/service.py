@@ -18,8 +18,8 @@ from tessera.kit.text import key_of
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.imports.reading import MAX_LINES, Line, Unreadable, read_lines
-from tessera.promo_codes.imports.repository import ImportRepository
 from tessera.promo_codes.managed.export import COLUMNS
+from tessera.promo_codes.repository import PromoCodeRepository
 
 KIND = "PromoCodeImport"
 LINES_AT_ONCE = 2000
@@ -124,10 +124,8 @@ async def _look_up(
     work: UnitOfWork, state: _Import, lines: Sequence[tuple[Line, list[Violation]]]
 ) -> list[tuple[Line, Named]]:
     """The lines with nothing wrong, also not with what they name."""
-    exam_codes = {code for line, _ in lines for code in line.draft.store_exam_codes or ()}
-    bundle_ids = {bundle_id for line, _ in lines for bundle_id in line.draft.product_bundle_ids or ()}
-    named = await drafts.find_named(work, exam_codes=exam_codes, bundle_ids=bundle_ids)
-    taken = await ImportRepository(work).find_taken([line.draft.name for line, _ in lines if line.draft.name])
+    named = await drafts.find_named_by(work, *(line.draft for line, _ in lines))
+    taken = await PromoCodeRepository(work).find_taken([line.draft.name for line, _ in lines if line.draft.name])
     good = []
     for line, found in lines:
         violations = [*found, *drafts.unknown(line.draft, named)]
@@ -147,7 +145,7 @@ async def _add(work: UnitOfWork, state: _Import, good: Sequence[tuple[Line, Name
         code = drafts.new_promo_code(line.draft, named)
         numbers[code.id] = line.number
         codes.append(code)
-    taken = await ImportRepository(work).add_all(codes, now=now)
+    taken = await PromoCodeRepository(work).add(codes, now=now)
     for code in codes:
         if code.id in taken:  # by a racing transaction
             state.refuse(numbers[code.id], [drafts.name_taken(code.name)])

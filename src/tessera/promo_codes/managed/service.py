@@ -56,12 +56,12 @@ async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> M
     named = await drafts.find_named_by(work, draft)
     violations = await _violations(draft, now=now)
     violations += drafts.unknown(draft, named)
-    if draft.name is not None and await promo_codes.has_name(draft.name):
+    if draft.name is not None and await promo_codes.find_taken([draft.name]):
         violations.append(drafts.name_taken(draft.name))
     if violations:
         raise Invalid(violations)
     code = drafts.new_promo_code(draft, named)
-    if not await promo_codes.add(code, now=now):
+    if await promo_codes.add([code], now=now):
         raise Invalid([drafts.name_taken(code.name)])
     created = await get(work, code.id)
     await audit.record(work, Change(action=Action.CREATED, kind=KIND, id=code.id, after=asdict(created)), now=now)

@@ -1,0 +1,60 @@
+"""Requests to create promo codes that came at the same time from one caller, served together in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tessera.idempotency import service as idempotency
+from tessera.idempotency.service import Answer, KeyedRequest
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint
+from tessera.identity.service import Credential
+from tessera.kit.database import UnitOfWork
+from tessera.kit.errors import Fact
+from tessera.promo_codes import service
+from tessera.promo_codes.service import CheckedDraft, ListedPromoCode
+
+
+@dataclass(frozen=True, slots=True)
+class CreationRequest:
+    """One request: what is asked or what is wrong with it, and its idempotency key if it has one."""
+
+    asked: CheckedDraft | Fact
+    key: str | None
+    digest: bytes
+
+
+async def serve_all(
+    work: UnitOfWork,
+    credential: Credential,
+    requests: Sequence[CreationRequest],
+    *,
+    now: datetime,
+    present: Callable[[ListedPromoCode], tuple[int, bytes]],
+) -> list[Answer]:
+    """The answer to each request, as `present` puts it, or the fact to be told.
+
+    Raises NotAuthenticated and LacksFunctionPoint, before anything else is told.
+    """
+    principal = await identity.identify(work, credential=credential, now=now)
+    work = await identity.admit(work, principal, FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
+    answers: dict[int, Answer] = {}
+    drafts: dict[int, CheckedDraft] = {}
+    for position, request in enumerate(requests):
+        if isinstance(request.asked, Fact):
+            answers[position] = request.asked
+        else:
+            drafts[position] = request.asked
+    keyed = {
+        position: KeyedRequest(principal.id, key, requests[position].digest)
+        if (key := requests[position].key)
+        else None
+        for position in drafts
+    }
+
+    async def create(positions: Sequence[int]) -> list[Answer]:
+        created = await service.create_all(work, [drafts[position] for position in positions], now=now)
+        return [result if isinstance(result, Fact) else present(result) for result in created]
+
+    answers |= await idempotency.once_all(work, keyed, now=now, effect=create)
+    return [answers[position] for position in range(len(requests))]
