@@ -39,6 +39,8 @@ from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
 
 Listener = socket.socket
+# Twice as many as redemptions have: they wait for the disk alone, and for no lock of one another.
+CREATION_LANES = 4
 
 # Proxies are ours to judge (ForwardedHeaders), requests ours to log.
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -87,7 +89,7 @@ def create_resources(
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
         validations=Batcher(validate),
         redemptions=Batchers(redeem),
-        creations=Batchers(create),
+        creations=Batchers(create, lanes=CREATION_LANES),
         public_url=settings.public_url,
         schema_revision=schema_revision,
         key_uses=key_uses,
