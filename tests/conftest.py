@@ -24,6 +24,7 @@ from tessera import main, schema
 from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.kit import embedded
+from tessera.kit.database import Database
 from tessera.provision import Addresses
 from tessera.settings import Settings
 from tests import factories
@@ -117,6 +118,12 @@ async def resources(settings: Settings, addresses: Addresses, shared_clock: Cloc
     )
     yield found
     await found.database.close()
+
+
+def app_on(database: Database, resources: Resources) -> FastAPI:
+    """The same application on another view of its database: all of it, also what serves many requests together."""
+    settings, revision = Settings(token_keys=TOKEN_KEYS), resources.schema_revision
+    return create_app(main.resources_on(database, settings, schema_revision=revision, clock=resources.clock))
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from uuid import UUID
 
 import uvicorn
@@ -18,7 +19,8 @@ from uvicorn.supervisors import Multiprocess
 
 from tessera import schema, worker
 from tessera.api.application import create_app
-from tessera.api.certiverse_promo.presenting import created_answer
+from tessera.api.certiverse_promo.presenting import LISTED, created_answer
+from tessera.api.certiverse_vouchers.presenting import VOUCHER
 from tessera.api.deps import Resources
 from tessera.api.storefront.presenting import redemption_answer
 from tessera.idempotency.service import Answer
@@ -32,16 +34,18 @@ from tessera.kit.database import Database
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes import serving as creations
+from tessera.promo_codes import serving as promo_code_requests
 from tessera.promo_codes.service import Question, Validation
-from tessera.promo_codes.serving import CreationRequest
 from tessera.redemptions import serving as redemptions
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
+from tessera.vouchers.vouchers import serving as voucher_requests
 
 Listener = socket.socket
-# Twice as many as redemptions have: they wait for the disk alone, and for no lock of one another.
+# Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
 CREATION_LANES = 4
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
 
 # Proxies are ours to judge (ForwardedHeaders), requests ours to log.
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -59,7 +63,13 @@ def create_resources(
 ) -> Resources:
     """What the application of these settings needs; nothing connects yet."""
     database = Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
+    return resources_on(database, settings, schema_revision=schema_revision, clock=clock)
 
+
+def resources_on(
+    database: Database, settings: Settings, *, schema_revision: str, clock: Callable[[], datetime]
+) -> Resources:
+    """The same on this database, of which all of it makes use."""
     key_uses = KeyUses()
 
     async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
@@ -79,10 +89,6 @@ def create_resources(
                 key_uses.note(request.credential.name, now=now)
         return answers
 
-    async def create(credential: Credential, requests: Sequence[CreationRequest]) -> Sequence[Answer]:
-        async with database.unit_of_work(credential.organization_id) as work:
-            return await creations.serve_all(work, credential, requests, now=clock(), present=created_answer)
-
     return Resources(
         database=database,
         signer=TokenSigner(settings.token_keys),
@@ -90,11 +96,31 @@ def create_resources(
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
         validations=Batcher(validate),
         redemptions=Batchers(redeem),
-        creations=Batchers(create, lanes=CREATION_LANES),
+        creations=_of_one_caller(
+            database, clock, partial(promo_code_requests.create_all, present=created_answer), lanes=CREATION_LANES
+        ),
+        promo_code_pages=_of_one_caller(database, clock, partial(promo_code_requests.list_pages, shape=LISTED)),
+        voucher_pages=_of_one_caller(database, clock, partial(voucher_requests.list_pages, shape=VOUCHER)),
         public_url=settings.public_url,
         schema_revision=schema_revision,
         key_uses=key_uses,
     )
+
+
+def _of_one_caller(
+    database: Database,
+    clock: Callable[[], datetime],
+    serve: Callable[..., Awaitable[Sequence[Told]]],
+    *,
+    lanes: int = 2,
+) -> Batchers[Credential, Asked, Told]:
+    """What one caller asks at the same time is served in one transaction."""
+
+    async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
+        async with database.unit_of_work(credential.organization_id) as work:
+            return await serve(work, credential, asked, now=clock())
+
+    return Batchers(serve_all, lanes=lanes)
 
 
 def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:

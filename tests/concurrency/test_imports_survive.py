@@ -18,9 +18,9 @@ from tessera.promo_codes.imports.service import ImportRefused, Source
 from tessera.provision import Addresses
 
 COUNT = 5
-# BEGIN, the exams, the names that are taken, the codes, what they are restricted to, the entry of the audit log: before
-# and after each of them, and of COMMIT.
-LAST_MOMENT = 13
+# BEGIN, the exams, the names that are taken, the codes and what they are restricted to, the entry of the audit log:
+# before and after each of them, and of COMMIT.
+LAST_MOMENT = 11
 
 
 def file_of(count: int, prefix: str = "CODE") -> bytes:

@@ -3,16 +3,15 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
+from tests.conftest import app_on
 from tests.recording import rewritten
 
-from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.kit.database import Database
 from tessera.provision import Addresses
@@ -50,7 +49,7 @@ async def guarded_client(
         if request.param == "row-level security alone":
             stack.enter_context(rewritten(resources.database, without_tenant_clause))
         if request.param == "the repositories' clause alone":
-            app = create_app(replace(resources, database=unlocked))
+            app = app_on(unlocked, resources)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client

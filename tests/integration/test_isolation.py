@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -11,12 +11,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from jose import jwt
-from tests.conftest import TOKEN_KEYS, Clock
+from tests.conftest import TOKEN_KEYS, Clock, app_on
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.integration.conftest import TENANT_CLAUSE, without_tenant_clause
 from tests.recording import recorded, rewritten
 
-from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
@@ -95,7 +94,7 @@ async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
 async def test_without_either_lock_the_neighbour_is_seen(
     resources: Resources, unlocked: Database, furnished: tuple[Tenant, Tenant]
 ) -> None:
-    app = create_app(replace(resources, database=unlocked))
+    app = app_on(unlocked, resources)
     with rewritten(unlocked, without_tenant_clause):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             answer = await client.get("/promo-codes?promoCodeName=SECOND", headers=furnished[0].bearer)

@@ -1,20 +1,18 @@
 """Two organizations with equal codes and equal reservations: with both locks, and with either one alone."""
 
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
-from tests.conftest import NOW
+from tests.conftest import NOW, app_on
 from tests.contract.redemption_requests import RESERVATIONS, URL, act, body, made, reasons, redeem, tell
 from tests.factories import Tenant, add_platform, add_promo_codes, percent_code
 from tests.integration.conftest import without_tenant_clause
 from tests.recording import rewritten
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.database import Database
@@ -101,7 +99,7 @@ async def test_without_either_lock_the_neighbour_is_seen(
     resources: Resources, unlocked: Database, shops: tuple[Tenant, Tenant], client: httpx.AsyncClient
 ) -> None:
     theirs = await made(client, shops[1], "SECOND")
-    app = create_app(replace(resources, database=unlocked))
+    app = app_on(unlocked, resources)
     with rewritten(unlocked, without_tenant_clause):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as open_client:
             answer = await open_client.get(f"{URL}/{theirs['id']}", headers=shops[0].api_key)

@@ -5,19 +5,18 @@ With both locks, and with either one alone, at the level of organizations and at
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from tests.conftest import app_on
 from tests.contract.voucher_requests import EMPTY, refused, request, told
 from tests.factories import Tenant
 from tests.integration.voucher_shops import Shop, View, furnish, ids, unlocked_database, views, without_clauses
 from tests.recording import rewritten
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.kit.database import Database
 from tessera.provision import Addresses
@@ -44,7 +43,7 @@ async def asking(
         if request.param == "row-level security alone":
             stack.enter_context(rewritten(resources.database, without_clauses))
         if request.param == "the repositories' clauses alone":
-            app = create_app(replace(resources, database=unlocked))
+            app = app_on(unlocked, resources)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             yield client
 

@@ -1,11 +1,11 @@
 """That each of the two locks on vouchers is really off where a test says so, and what they leave open on purpose."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
+from tests.conftest import app_on
 from tests.contract.voucher_requests import NO_FUNCTION_POINT, refused, request, told
 from tests.factories import Tenant
 from tests.integration.voucher_shops import (
@@ -20,7 +20,6 @@ from tests.integration.voucher_shops import (
 from tests.recording import recorded, rewritten
 from tests.voucher_factories import add_purchase, add_user
 
-from tessera.api.application import create_app
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.database import Database
@@ -45,7 +44,7 @@ async def shop(resources: Resources, tenant: Tenant) -> Shop:
 async def test_without_either_lock_the_other_partner_is_seen(
     resources: Resources, unlocked: Database, shop: Shop, path: str
 ) -> None:
-    app = create_app(replace(resources, database=unlocked))
+    app = app_on(unlocked, resources)
     with rewritten(unlocked, without_partner_clauses):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             narrow = await client.get(ROOT + path, headers=shop.headers["Acme"])

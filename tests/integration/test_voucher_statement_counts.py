@@ -96,6 +96,7 @@ async def test_a_partners_lists_take_one_more_for_being_narrowed(
 async def test_an_empty_list_asks_for_nothing_that_could_be_nested(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
-    # The count goes along with the rows, so that it is asked for again where there are none.
+    # The count goes along with the rows, so that it is asked for again where there are none; not with vouchers, whose
+    # page is always one row.
     for path in EXPECTED:
-        assert await count(client, resources, tenant.bearer, path) == (4, 0)
+        assert await count(client, resources, tenant.bearer, path) == (3 if path.startswith("?") else 4, 0)

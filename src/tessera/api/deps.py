@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -20,9 +20,14 @@ from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
+from tessera.promo_codes import serving as promo_codes
 from tessera.promo_codes.service import Question, Validation
 from tessera.promo_codes.serving import CreationRequest
 from tessera.redemptions.serving import RedemptionRequest
+from tessera.vouchers.vouchers import serving as vouchers
+
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class Resources:
     validations: Batcher[Question, Validation | Fact]
     redemptions: Batchers[UUID, RedemptionRequest, Answer]
     creations: Batchers[Credential, CreationRequest, Answer]
+    promo_code_pages: Batchers[Credential, promo_codes.PageRequest, promo_codes.PageAnswer]
+    voucher_pages: Batchers[Credential, vouchers.PageRequest, vouchers.PageAnswer]
     public_url: str | None
     schema_revision: str
     key_uses: KeyUses
@@ -90,6 +97,26 @@ def key_or_token(request: Request) -> Credential:
     """The credential of a request, read and not yet recognized; raises NotAuthenticated."""
     text = request.headers.get("cv-api-key")
     return bearer_subject(request) if text is None else parse_key(text)
+
+
+async def ask_as_bearer(
+    request: Request, batchers: Batchers[Credential, Q | Fact, A | Fact], question: Callable[[], Q]
+) -> A:
+    """The answer for the caller with a Bearer token; raises the fact that it may be, or that `question` raises.
+
+    What is wrong with a request is told to those alone whose credential is good, so it is asked like a question.
+    """
+    subject = bearer_subject(request)
+    asked: Q | Fact
+    try:
+        asked = question()
+    except Fact as fact:
+        asked = fact
+    answer = await batchers.ask(subject, asked)
+    request.state.organization_id = subject.organization_id
+    if isinstance(answer, Fact):
+        raise answer
+    return answer
 
 
 @asynccontextmanager

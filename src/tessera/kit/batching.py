@@ -12,6 +12,15 @@ Answer = TypeVar("Answer")
 Topic = TypeVar("Topic", bound=Hashable)
 
 
+async def answer_open(
+    asked: Sequence[Question | Fact], answer: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]
+) -> list[Answer | Fact]:
+    """What `answer` says to all these questions, each in its place; a fact is its own answer."""
+    open_ = [each for each in asked if not isinstance(each, Fact)]
+    answers = iter(await answer(open_) if open_ else ())
+    return [each if isinstance(each, Fact) else next(answers) for each in asked]
+
+
 class Batcher(Generic[Question, Answer]):
     """Answers questions in batches, with no delay when idle.
 

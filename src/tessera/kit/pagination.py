@@ -2,23 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from psycopg.rows import tuple_row
-from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select, tuple_
+from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select, tuple_, union_all
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit import cursors
 from tessera.kit.database import AnyRow
 from tessera.kit.errors import TooManyResults
-from tessera.kit.statements import Statement, parameter
+from tessera.kit.shapes import Shape, json_object
+from tessera.kit.statements import Statement, all_together, parameter
 
 PAGE_SIZE = 100
 MAX_RESULTS = 10_000
 
 T = TypeVar("T")
-Item = TypeVar("Item", bound=NamedTuple)
 Rows = Callable[[Subquery], Select[*tuple[Any, ...]]]
 
 
@@ -48,39 +49,83 @@ async def fetch_page(
     statement. Since a list over the cap is refused, at most 10,001 ids are ever read and sorted: a filter needs an
     index that finds its rows, and none for their order.
     """
-    statement, total = _paged(matching, rows)
-    values = {"offset": _offset(number)}
-    found = (await connection.execute(statement, values)).all()
+    page, total = _sorted(matching)
+    statement = rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
+    found = (await connection.execute(statement, {"offset": _offset(number)})).all()
     count = found[0].total if found else (await connection.execute(total)).scalar_one()
     return _page(found, number=number, count=count)
 
 
-class PageStatement(Generic[Item]):
-    """The same for a list that is asked for often: its statements are made once, for all values of its parameters."""
+@dataclass(frozen=True, slots=True)
+class JsonPage:
+    """One page of a list: its objects as JSON, with commas between them."""
 
-    def __init__(self, kind: type[Item], *, matching: Select[UUID], rows: Rows) -> None:
-        """Items are of `kind`, whose fields are columns of `rows`."""
-        statement, total = _paged(matching, rows)
-        columns = statement.selected_columns
-        self._kind = kind
-        shown = statement.with_only_columns(*(columns[name] for name in kind._fields), columns.total)
-        self._page, self._total = Statement(shown, rows=tuple_row), Statement(total, rows=tuple_row)
-
-    async def fetch(self, connection: AsyncConnection, values: Mapping[str, Any], *, number: int) -> Page[Item]:
-        """Page `number` of the rows that match these values; raises TooManyResults."""
-        found = await self._page.all(connection, {**values, "offset": _offset(number)})
-        count = found[0][-1] if found else (await self._total.all(connection, values))[0][0]
-        return _page([self._kind._make(row[:-1]) for row in found], number=number, count=count)
+    objects: str
+    number: int
+    has_next: bool
 
 
-def _paged(matching: Select[UUID], rows: Rows) -> tuple[Select[*tuple[Any, ...]], Select[int]]:
+class PageStatement:
+    """Pages of a list that is asked for often: one statement, made once for all values of its parameters.
+
+    `matching` are selects of ids that have none in common, each of which an index gives in their order; or one that has
+    no such index.
+    """
+
+    def __init__(self, shape: Shape, *, matching: Select[UUID] | Sequence[Select[UUID]], rows: Rows) -> None:
+        page, total = _in_order(matching) if isinstance(matching, Sequence) else _sorted(matching)
+        listed = rows(page).add_columns(page.c.id.label("place")).subquery("listed")
+        separator: ColumnElement[str] = aggregate_order_by(literal_column("','"), listed.c.place)
+        joined = func.string_agg(json_object(listed, shape), separator)
+        self._statement = Statement(select(joined, total.scalar_subquery()), rows=tuple_row)
+
+    def page(self, values: Mapping[str, Any], *, number: int) -> "PageQuestion":
+        """The question for page `number` of what matches these values."""
+        return PageQuestion(self._statement, {**values, "offset": _offset(number)}, number)
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuestion:
+    """One page that is asked for."""
+
+    statement: Statement
+    values: Mapping[str, Any]
+    number: int
+
+
+async def fetch_pages(
+    connection: AsyncConnection, questions: Sequence[PageQuestion]
+) -> list[JsonPage | TooManyResults]:
+    """The page of each question, or that too much matches."""
+    found = await all_together(connection, [(each.statement, each.values) for each in questions])
+    return [_json_page(row, each.number) for each, (row,) in zip(questions, found, strict=True)]
+
+
+def _json_page(row: tuple[str | None, int], number: int) -> JsonPage | TooManyResults:
+    objects, count = row
+    if count > MAX_RESULTS:
+        return TooManyResults(MAX_RESULTS)
+    return JsonPage(objects or "", number, _has_next(count, number))
+
+
+def _sorted(matching: Select[UUID]) -> tuple[Subquery, Select[int]]:
     # The limits stand in the statement itself: as parameters they would be unknown to a plan that is made once for
     # all, which then expects a tenth of the table and reads all of it.
     matches = matching.limit(_literal(MAX_RESULTS + 1)).cte("matches").prefix_with("MATERIALIZED")
-    total = select(func.count()).select_from(matches)
-    offset: ColumnElement[int] = parameter("offset", Integer())
-    page = select(matches.c.id).order_by(matches.c.id).offset(offset).limit(_literal(PAGE_SIZE)).subquery("page")
-    return rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id), total
+    return _part(select(matches.c.id), matches.c.id), select(func.count()).select_from(matches)
+
+
+def _in_order(matching: Sequence[Select[UUID]]) -> tuple[Subquery, Select[int]]:
+    # Twice, once for the page and once for the count, takes less time than to keep 10,000 ids for both.
+    last = parameter("offset", Integer()) + _literal(PAGE_SIZE)
+    firsts = [each.order_by(each.selected_columns[0]).limit(last).subquery() for each in matching]
+    first = union_all(*(select(each) for each in firsts)).subquery("first")
+    matches = union_all(*matching).limit(_literal(MAX_RESULTS + 1)).subquery("matches")
+    return _part(select(first.c.id), first.c.id), select(func.count()).select_from(matches)
+
+
+def _part(ids: Select[UUID], order: ColumnElement[UUID]) -> Subquery:
+    return ids.order_by(order).offset(parameter("offset", Integer())).limit(_literal(PAGE_SIZE)).subquery("page")
 
 
 def _offset(number: int) -> int:
@@ -91,7 +136,11 @@ def _offset(number: int) -> int:
 def _page(items: Sequence[T], *, number: int, count: int) -> Page[T]:
     if count > MAX_RESULTS:
         raise TooManyResults(MAX_RESULTS)
-    return Page(items=items, number=number, has_next=count > _offset(number) + PAGE_SIZE)
+    return Page(items=items, number=number, has_next=_has_next(count, number))
+
+
+def _has_next(count: int, number: int) -> bool:
+    return count > _offset(number) + PAGE_SIZE
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,9 +33,26 @@ class Statement:
 
     async def all(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Any]:
         """Every row, as the driver reads it."""
-        cursor = await run(connection, self._text, {**self._constants, **values})
+        return await (await self.send(await driver_of(connection), values)).fetchall()
+
+    async def send(self, driver: psycopg.AsyncConnection[Any], values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
+        """A cursor on every row; in a pipeline its rows may come later."""
+        cursor = await driver.execute(self._text, {**self._constants, **values})
         cursor.row_factory = self._rows
-        return await cursor.fetchall()
+        return cursor
+
+
+async def all_together(
+    connection: AsyncConnection, asked: Sequence[tuple[Statement, Mapping[str, Any]]]
+) -> list[Sequence[Any]]:
+    """Every row of each of these, all of which are sent before the first answer comes: one wait instead of many."""
+    driver = await driver_of(connection)
+    if len(asked) == 1:
+        ((statement, values),) = asked
+        return [await statement.all(connection, values)]
+    async with driver.pipeline():
+        cursors = [await statement.send(driver, values) for statement, values in asked]
+        return [await cursor.fetchall() for cursor in cursors]
 
 
 async def run(connection: AsyncConnection, text: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:

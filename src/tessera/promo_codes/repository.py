@@ -9,15 +9,30 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, ColumnElement, Select, Subquery, Text, Uuid, and_, any_, insert, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    false,
+    insert,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.models import StoreExam
 from tessera.kit import versions
 from tessera.kit.arrays import Texts
 from tessera.kit.database import UnitOfWork
-from tessera.kit.pagination import Page, PageStatement
+from tessera.kit.errors import TooManyResults
+from tessera.kit.pagination import JsonPage, PageQuestion, PageStatement, fetch_pages
 from tessera.kit.rows import row_of
+from tessera.kit.shapes import Shape
 from tessera.kit.statements import Statement, parameter, run
 from tessera.kit.text import key_of
 from tessera.promo_codes import restrictions
@@ -147,8 +162,14 @@ class PromoCodeRepository:
         added = await (await run(self._connection, ADD, values)).fetchall()
         return frozenset(code.id for code in codes) - {code_id for (code_id,) in added}
 
-    async def list_page(self, wanted: PromoCodeFilter, *, number: int) -> Page[ListedPromoCode]:
-        """A page of the codes that the documented list can express; raises TooManyResults."""
+    async def list_pages(
+        self, asked: Sequence[tuple[PromoCodeFilter, int]], *, shape: Shape
+    ) -> list[JsonPage | TooManyResults]:
+        """Pages, by number, of the codes that the documented list can express; a shape of `ListedPromoCode`."""
+        questions = [self._question(wanted, number, shape) for wanted, number in asked]
+        return await fetch_pages(self._connection, questions)
+
+    def _question(self, wanted: PromoCodeFilter, number: int, shape: Shape) -> PageQuestion:
         values = {
             "organization_id": self._organization_id,
             "status": wanted.status and wanted.status.value,
@@ -157,8 +178,8 @@ class PromoCodeRepository:
             "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
             "email_key": wanted.email_address and key_of(wanted.email_address),
         }
-        statement = _page_statement(frozenset(name for name, value in values.items() if value is not None))
-        return await statement.fetch(self._connection, values, number=number)
+        given = frozenset(name for name, value in values.items() if value is not None)
+        return _page_statement(given, shape).page(values, number=number)
 
     async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
         """Add the exams, bundles and addresses of promo codes that have none yet."""
@@ -200,8 +221,25 @@ def _row(code: NewPromoCode) -> dict[str, Any]:
 
 
 @cache
-def _page_statement(given: frozenset[str]) -> PageStatement[ListedPromoCode]:
-    return PageStatement(ListedPromoCode, matching=_matching(given), rows=_listed)
+def _page_statement(given: frozenset[str], shape: Shape) -> PageStatement:
+    narrow = given & {"name_key", "exam_key", "email_key"}
+    return PageStatement(shape, matching=_matching(given) if narrow else _in_order(given), rows=_listed)
+
+
+def _in_order(given: frozenset[str]) -> list[Select[UUID]]:
+    """By each status and restriction, which is how the index has them in order."""
+    statuses = [parameter("status")] if "status" in given else [status.value for status in Status]
+    restricted = [parameter("restricted")] if "restricted" in given else [true(), false()]
+    return [
+        select(PromoCode.id).where(
+            PromoCode.organization_id == _OWN,
+            PromoCode.is_listed,
+            PromoCode.status == status,
+            PromoCode.restrict_to_email_addresses == is_restricted,
+        )
+        for status in statuses
+        for is_restricted in restricted
+    ]
 
 
 def _matching(given: frozenset[str]) -> Select[UUID]:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Function, and_, func, select
+from sqlalchemy import ARRAY, BindParameter, Function, Text, and_, func, select
 
 from tessera.catalog.models import StoreExam
 from tessera.promo_codes.models import (
@@ -31,7 +31,7 @@ def store_exam_codes(organization_id: Tenant) -> Function[Any]:
         .order_by(PromoCodeStoreExam.position)
         .correlate(PromoCode)
     )
-    return func.array(exams.scalar_subquery())
+    return func.array(exams.scalar_subquery(), type_=ARRAY(Text))
 
 
 def product_bundle_ids(organization_id: Tenant) -> Function[Any]:
@@ -59,4 +59,4 @@ def email_addresses(organization_id: Tenant) -> Function[Any]:
         .order_by(PromoCodeEmailAddress.position)
         .correlate(PromoCode)
     )
-    return func.array(addresses.scalar_subquery())
+    return func.array(addresses.scalar_subquery(), type_=ARRAY(Text))

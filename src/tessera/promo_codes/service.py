@@ -12,9 +12,10 @@ from tessera.audit.service import Action, Change
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.database import Reader, UnitOfWork
-from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, Violation
-from tessera.kit.pagination import Page
+from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
+from tessera.kit.pagination import JsonPage
 from tessera.kit.rows import row_of
+from tessera.kit.shapes import Shape
 from tessera.kit.text import key_of
 from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.drafts import Named
@@ -98,9 +99,11 @@ def _listed(code: NewPromoCode, draft: PromoCodeDraft, named: Named) -> ListedPr
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 
 
-async def list_page(work: UnitOfWork, *, wanted: PromoCodeFilter, number: int) -> Page[ListedPromoCode]:
-    """A page of the organization's listed promo codes; raises TooManyResults."""
-    return await PromoCodeRepository(work).list_page(wanted, number=number)
+async def list_pages(
+    work: UnitOfWork, asked: Sequence[tuple[PromoCodeFilter, int]], *, shape: Shape
+) -> list[JsonPage | TooManyResults]:
+    """Pages, by number, of the organization's listed promo codes; a shape of `ListedPromoCode`."""
+    return await PromoCodeRepository(work).list_pages(asked, shape=shape)
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Requests to create promo codes that came at the same time from one caller, served together in one transaction."""
+"""Requests for promo codes that came at the same time from one caller, served together in one transaction."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,17 @@ from tessera.idempotency.service import Answer, KeyedRequest
 from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint
 from tessera.identity.service import Credential
+from tessera.kit.batching import answer_open
 from tessera.kit.database import UnitOfWork
 from tessera.kit.errors import Fact
+from tessera.kit.pagination import JsonPage
+from tessera.kit.shapes import Shape
 from tessera.promo_codes import service
-from tessera.promo_codes.service import CheckedDraft, ListedPromoCode
+from tessera.promo_codes.service import CheckedDraft, ListedPromoCode, PromoCodeFilter
+
+FUNCTION_POINT = FunctionPoint.PARTNER_MANAGE_PROMO_CODES
+PageRequest = tuple[PromoCodeFilter, int] | Fact
+PageAnswer = JsonPage | Fact
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class CreationRequest:
     digest: bytes
 
 
-async def serve_all(
+async def create_all(
     work: UnitOfWork,
     credential: Credential,
     requests: Sequence[CreationRequest],
@@ -36,8 +43,7 @@ async def serve_all(
 
     Raises NotAuthenticated and LacksFunctionPoint, before anything else is told.
     """
-    principal = await identity.identify(work, credential=credential, now=now)
-    work = await identity.admit(work, principal, FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
+    work, principal = await identity.enter(work, credential=credential, function_point=FUNCTION_POINT, now=now)
     answers: dict[int, Answer] = {}
     drafts: dict[int, CheckedDraft] = {}
     for position, request in enumerate(requests):
@@ -58,3 +64,14 @@ async def serve_all(
 
     answers |= await idempotency.once_all(work, keyed, now=now, effect=create)
     return [answers[position] for position in range(len(requests))]
+
+
+async def list_pages(
+    work: UnitOfWork, credential: Credential, asked: Sequence[PageRequest], *, now: datetime, shape: Shape
+) -> list[PageAnswer]:
+    """The page that each asks for by filter and number, or the fact to be told.
+
+    Raises NotAuthenticated and LacksFunctionPoint, before anything else is told.
+    """
+    work, _ = await identity.enter(work, credential=credential, function_point=FUNCTION_POINT, now=now)
+    return await answer_open(asked, lambda open_: service.list_pages(work, open_, shape=shape))

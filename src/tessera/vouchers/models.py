@@ -218,7 +218,14 @@ class Voucher(Base):
         _refers_to("store_exams", "store_exam_id"),
         UniqueConstraint("organization_id", "code"),
         # With the partner, of whom row-level security asks, so that the index alone answers.
-        Index("vouchers_by_state_index", "organization_id", "is_active", "is_used", "partner_id", "id"),
+        Index(
+            "vouchers_by_use_index",
+            "organization_id",
+            "is_used",
+            "is_active",
+            "id",
+            postgresql_include=["partner_id"],
+        ),
         Index("vouchers_by_partner_index", "organization_id", "partner_id", "is_active", "is_used", "id"),
         Index("vouchers_by_purchase_index", "organization_id", "purchase_id", "partner_id", "id"),
         Index(

@@ -1,27 +1,36 @@
 """Promo codes in the words of the Certiverse Promo Code API."""
 
+from datetime import datetime
 from typing import Any
 
 from tessera.api.answers import JsonAnswer
+from tessera.kit.shapes import Shape, Time
 from tessera.promo_codes.service import ListedPromoCode
 
-
-def promo_code(code: ListedPromoCode) -> dict[str, Any]:
-    """A promo code as it is listed, and as it is answered when it was created."""
-    optional = {"maxRedemptionsPerCandidate": code.max_redemptions_per_candidate, "notes": code.notes}
-    return {
-        "storeExamCodes": code.store_exam_codes,
-        "discountPercent": code.discount_percent,
-        "emailAddresses": code.email_addresses,
-        "expirationDateEndUtc": code.expires_at.replace(tzinfo=None),
-        "maxRedemptions": code.max_redemptions,
-        **{name: value for name, value in optional.items() if value is not None},
-        "promoCodeName": code.name,
-        "redemptionCount": code.redemption_count,
-        "restrictToEmailAddresses": code.restrict_to_email_addresses,
-    }
+FIELDS: dict[str, str | Time] = {
+    "storeExamCodes": "store_exam_codes",
+    "discountPercent": "discount_percent",
+    "emailAddresses": "email_addresses",
+    "expirationDateEndUtc": Time("expires_at", zone=""),
+    "maxRedemptions": "max_redemptions",
+    "maxRedemptionsPerCandidate": "max_redemptions_per_candidate",
+    "notes": "notes",
+    "promoCodeName": "name",
+    "redemptionCount": "redemption_count",
+    "restrictToEmailAddresses": "restrict_to_email_addresses",
+}
+# What the database writes of a page of them.
+LISTED = Shape(FIELDS)
 
 
 def created_answer(code: ListedPromoCode) -> tuple[int, bytes]:
-    """Status and body of the answer to the request that created it."""
-    return 201, bytes(JsonAnswer(promo_code(code)).body)
+    """Status and body of the answer to the request that created it: the same as it is listed."""
+    shown = {name: _value(code, field) for name, field in FIELDS.items()}
+    return 201, bytes(JsonAnswer({name: value for name, value in shown.items() if value is not None}).body)
+
+
+def _value(code: ListedPromoCode, field: str | Time) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(field, Time):
+        moment: datetime = getattr(code, field.field)
+        return moment.replace(tzinfo=None)
+    return getattr(code, field)

@@ -5,13 +5,12 @@ from datetime import datetime
 from fastapi import APIRouter, Request, Response
 
 from tessera.api import idempotency, openapi
-from tessera.api.answers import JsonAnswer
-from tessera.api.certiverse_promo import documentation, presenting
-from tessera.api.certiverse_promo.auth import PromoCodeManager
+from tessera.api.answers import JsonAnswer, objects_of
+from tessera.api.certiverse_promo import documentation
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
-from tessera.api.deps import bearer_subject, resources_of
+from tessera.api.deps import ask_as_bearer, bearer_subject, resources_of
 from tessera.api.links import link_header, next_link
-from tessera.api.reading import Reading, read_body, read_query, receive_body
+from tessera.api.reading import read_body, read_query, receive_body
 from tessera.kit.errors import Fact, Invalid, Violation
 from tessera.promo_codes import service
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -28,16 +27,15 @@ router = APIRouter(tags=["Certiverse Promo Code API"])
     responses=documentation.LIST,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PromoCodeQuery)},
 )
-async def list_promo_codes(request: Request, caller: PromoCodeManager) -> JsonAnswer:
+async def list_promo_codes(request: Request) -> JsonAnswer:
     """Your organization's promo codes, oldest first, 100 a page; filters may be combined.
 
     A query that matches more than 10,000 records is refused: refine it using filters. It lists the codes that have a
     percentage and store exams.
     """
-    wanted, number = _wanted(read_query(request, PromoCodeQuery))
-    page = await service.list_page(caller.work, wanted=wanted, number=number)
-    following = next_link(request, number=number) if page.has_next else None
-    body = {"data": [presenting.promo_code(code) for code in page.items], "nextLink": following}
+    page = await ask_as_bearer(request, resources_of(request).promo_code_pages, lambda: _wanted(request))
+    following = next_link(request, number=page.number) if page.has_next else None
+    body = {"data": objects_of(page), "nextLink": following}
     return JsonAnswer(body, headers=link_header(following) if following else None)
 
 
@@ -78,7 +76,8 @@ async def _asked(request: Request, *, now: datetime) -> CheckedDraft | Fact:
     return await service.check(PromoCodeDraft(**reading.draft()), now=now)
 
 
-def _wanted(reading: Reading) -> tuple[PromoCodeFilter, int]:
+def _wanted(request: Request) -> tuple[PromoCodeFilter, int]:
+    reading = read_query(request, PromoCodeQuery)
     number = reading.values.pop("page", 1)
     wanted = PromoCodeFilter(**reading.values)
     refused = [*reading.refused]

@@ -2,19 +2,22 @@
 
 from typing import Any
 
+import orjson
 from fastapi import Request
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.links import link_header, next_link
-from tessera.kit.pagination import Page
+from tessera.kit.pagination import JsonPage, Page
+from tessera.kit.shapes import Shape, Time
 from tessera.vouchers.partners.service import Partner
 from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases.service import Purchase
 from tessera.vouchers.rules import Status
-from tessera.vouchers.vouchers.service import ListedVoucher
 
 
-def page_answer(request: Request, page: Page[Any], data: list[dict[str, Any]]) -> JsonAnswer:
+def page_answer(
+    request: Request, page: Page[Any] | JsonPage, data: list[dict[str, Any]] | orjson.Fragment
+) -> JsonAnswer:
     """A page of a list: `nextLink` is absent on the last one."""
     if not page.has_next:
         return JsonAnswer({"data": data})
@@ -81,30 +84,29 @@ def purchase(item: Purchase) -> dict[str, Any]:
     }
 
 
-def voucher(item: ListedVoucher) -> dict[str, Any]:
-    """A PartnerVoucherModel; what there is none of is absent."""
-    shown = {
-        "assignedDateUtc": item.assigned_at,
-        "expirationDateUtc": item.expires_at,
-        "id": str(item.id),
-        "isActive": item.is_active,
-        "isUsed": item.is_used,
-        "recipientEmail": item.recipient_email,
-        "reservationCode": item.reservation_code,
-        "reservationStatus": item.reservation_status,
-        "storeExamCode": item.store_exam_code,
-        "usedBy": _used_by(item) if item.is_used else None,
-        "voucherCode": item.code,
-        "voucherPurchaseCode": item.purchase_code,
+# A PartnerVoucherModel as the database writes it; what there is none of is absent.
+VOUCHER = Shape(
+    {
+        "assignedDateUtc": Time("assigned_at"),
+        "expirationDateUtc": Time("expires_at"),
+        "id": "id",
+        "isActive": "is_active",
+        "isUsed": "is_used",
+        "recipientEmail": "recipient_email",
+        "reservationCode": "reservation_code",
+        "reservationStatus": "reservation_status",
+        "storeExamCode": "store_exam_code",
+        "usedBy": Shape(
+            {
+                "clientCandidateId": "used_by_client_candidate_id",
+                "firstName": "used_by_first_name",
+                "lastName": "used_by_last_name",
+                "personId": "used_by_person_id",
+                "usedDateUtc": Time("used_at"),
+            },
+            only_if="is_used",
+        ),
+        "voucherCode": "code",
+        "voucherPurchaseCode": "purchase_code",
     }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def _used_by(item: ListedVoucher) -> dict[str, Any]:
-    return {
-        "clientCandidateId": item.used_by_client_candidate_id,
-        "firstName": item.used_by_first_name,
-        "lastName": item.used_by_last_name,
-        "personId": item.used_by_person_id,
-        "usedDateUtc": item.used_at,
-    }
+)

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api import idempotency, openapi
-from tessera.api.answers import JsonAnswer
+from tessera.api.answers import JsonAnswer, objects_of
 from tessera.api.certiverse_vouchers import documentation, presenting
 from tessera.api.certiverse_vouchers.auth import VoucherManager
 from tessera.api.certiverse_vouchers.errors import NoFilter
@@ -16,6 +16,7 @@ from tessera.api.certiverse_vouchers.schemas import (
     VoucherPurchaseCreateCommand,
     VoucherQuery,
 )
+from tessera.api.deps import ask_as_bearer, resources_of
 from tessera.api.reading import read_body, read_query
 from tessera.api.types import RequestModel
 from tessera.kit.errors import Invalid
@@ -25,7 +26,6 @@ from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.rules import PurchaseDraft
 from tessera.vouchers.purchases.service import PurchaseFilter
-from tessera.vouchers.vouchers import service as vouchers
 from tessera.vouchers.vouchers.service import VoucherFilter
 
 router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API"])
@@ -115,14 +115,18 @@ async def create_purchase(request: Request, caller: VoucherManager) -> Response:
     responses=documentation.VOUCHERS,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(VoucherQuery)},
 )
-async def list_vouchers(request: Request, caller: VoucherManager) -> JsonAnswer:
+async def list_vouchers(request: Request) -> JsonAnswer:
     """Vouchers with assignment, usage and reservation details, oldest first, 100 a page.
 
     At least one filter other than `page` must be given. A partner's user sees that partner's vouchers.
     """
-    filters, number = _read(request, VoucherQuery, needs_filter=True)
-    page = await vouchers.list_page(caller.work, wanted=VoucherFilter(**filters), number=number)
-    return presenting.page_answer(request, page, [presenting.voucher(item) for item in page.items])
+
+    def wanted() -> tuple[VoucherFilter, int]:
+        filters, number = _read(request, VoucherQuery, needs_filter=True)
+        return VoucherFilter(**filters), number
+
+    page = await ask_as_bearer(request, resources_of(request).voucher_pages, wanted)
+    return presenting.page_answer(request, page, objects_of(page))
 
 
 def _read(request: Request, model: type[RequestModel], *, needs_filter: bool = False) -> tuple[dict[str, Any], int]:

@@ -4,17 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, delete, insert, select
+from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, delete, false, insert, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.errors import TooManyResults
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, PageStatement, Slice, fetch_slice
+from tessera.kit.pagination import JsonPage, PageStatement, Slice, fetch_pages, fetch_slice
+from tessera.kit.shapes import Shape
 from tessera.kit.statements import parameter
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
@@ -61,28 +63,12 @@ class VoucherFilter:
     is_archived: bool | None = None
 
 
-class ListedVoucher(NamedTuple):
-    """A voucher as the documented list shows it."""
-
-    id: UUID
-    code: str
-    purchase_code: str
-    is_active: bool
-    is_used: bool
-    expires_at: datetime
-    assigned_at: datetime | None
-    recipient_email: str | None
-    reservation_code: str | None
-    reservation_status: str | None
-    store_exam_code: str | None
-    used_at: datetime | None
-    used_by_person_id: str | None
-    used_by_client_candidate_id: str | None
-    used_by_first_name: str | None
-    used_by_last_name: str | None
-
-
 Tenant = UUID | BindParameter[UUID]
+SWITCHES = frozenset({"is_active", "is_used"})
+# What has an index of its own, which is not in the order of ids.
+NARROW = frozenset(
+    {"purchase_code", "exam_key", "code", "recipient_email_key", "reservation_code", "purchase_id", "is_archived"}
+)
 
 # Whole batches in one statement, the fastest way in that row-level security allows: it refuses COPY. As texts of two
 # parameters, because the driver takes several times as long over arrays.
@@ -149,10 +135,15 @@ class VoucherRepository:
         rows = [{"organization_id": self._organization_id, **asdict(voucher)} for voucher in vouchers]
         await self._connection.execute(insert(Voucher), rows)
 
-    async def list_page(self, wanted: VoucherFilter, *, number: int) -> Page[ListedVoucher]:
-        """A page of vouchers with the codes of purchase and exam; raises TooManyResults."""
-        values = self._values(wanted)
-        return await _page_statement(frozenset(values)).fetch(self._connection, values, number=number)
+    async def list_pages(
+        self, asked: Sequence[tuple[VoucherFilter, int]], *, shape: Shape
+    ) -> list[JsonPage | TooManyResults]:
+        """Pages, by number, of vouchers with the codes of purchase and exam, in this shape."""
+        questions = []
+        for wanted, number in asked:
+            values = self._values(wanted)
+            questions.append(_page_statement(frozenset(values), shape).page(values, number=number))
+        return await fetch_pages(self._connection, questions)
 
     async def list_slice(self, wanted: VoucherFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
         """A part of the vouchers, in the order of the index that finds them."""
@@ -189,14 +180,25 @@ class VoucherRepository:
 
 
 @cache
-def _page_statement(given: frozenset[str]) -> PageStatement[ListedVoucher]:
-    parameters = {name: parameter(name) for name in given}
+def _page_statement(given: frozenset[str], shape: Shape) -> PageStatement:
+    parameters: dict[str, Any] = {name: parameter(name) for name in given}
     own: BindParameter[UUID] = parameters["organization_id"]
     return PageStatement(
-        ListedVoucher,
-        matching=select(Voucher.id).where(*_conditions(parameters)),
+        shape,
+        matching=_in_order(parameters) if given & SWITCHES and not given & NARROW else _matching(parameters),
         rows=lambda page: _whole(own).join(page, Voucher.id == page.c.id),
     )
+
+
+def _in_order(given: Mapping[str, Any]) -> list[Select[UUID]]:
+    """By both switches, which is how the index has them in order."""
+    missing = SWITCHES - given.keys()
+    values = (dict.fromkeys(missing, value) for value in ([true(), false()] if missing else [None]))
+    return [_matching({**given, **each}) for each in values]
+
+
+def _matching(given: Mapping[str, Any]) -> Select[UUID]:
+    return select(Voucher.id).where(*_conditions(given))
 
 
 def _conditions(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -205,12 +207,12 @@ def _conditions(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     conditions = [Voucher.organization_id == own]
     if "own_partner_id" in given:
         conditions.append(Voucher.partner_id == given["own_partner_id"])
-    if "is_used" in given:
-        # Both switches are named where both are wanted, so that the index that begins with them serves this too.
-        switches = [given["is_active"]] if "is_active" in given else [True, False]
-        conditions += [Voucher.is_active.in_(switches), Voucher.is_used == given["is_used"]]
-    elif "is_active" in given:
-        conditions.append(Voucher.is_active == given["is_active"])
+    if given.keys() & SWITCHES:
+        # Both are named where one is wanted, so that the index that has both before the id serves this too.
+        conditions += [
+            column == given[name] if name in given else column.in_([True, False])
+            for name, column in (("is_used", Voucher.is_used), ("is_active", Voucher.is_active))
+        ]
     if "purchase_code" in given:
         purchase = select(VoucherPurchase.id).where(
             VoucherPurchase.organization_id == own, VoucherPurchase.code == given["purchase_code"]
@@ -249,5 +251,5 @@ def _order(wanted: VoucherFilter) -> list[ColumnElement[Any]]:
     elif wanted.partner_id:
         names = ["is_active", "is_used", "id"]
     elif wanted.is_active is not None or wanted.is_used is not None:
-        names = ["is_active", "is_used", "partner_id", "id"]
+        names = ["is_used", "is_active", "id"]
     return [Voucher.__table__.c[name] for name in names]

@@ -6,15 +6,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.errors import NotFound
-from tessera.kit.pagination import Page, Slice
+from tessera.kit.errors import NotFound, TooManyResults
+from tessera.kit.pagination import JsonPage, Slice
+from tessera.kit.shapes import Shape
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import Counted
-from tessera.vouchers.vouchers.repository import ListedVoucher, NewVoucher, VoucherFilter, VoucherRepository
+from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
 
-__all__ = ["ListedVoucher", "NewVoucher", "VoucherFilter"]
+__all__ = ["NewVoucher", "VoucherFilter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +94,11 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
         )
 
 
-async def list_page(work: UnitOfWork, *, wanted: VoucherFilter, number: int) -> Page[ListedVoucher]:
-    """A page of the vouchers that the caller may see; raises TooManyResults."""
-    return await VoucherRepository(work).list_page(wanted, number=number)
+async def list_pages(
+    work: UnitOfWork, asked: Sequence[tuple[VoucherFilter, int]], *, shape: Shape
+) -> list[JsonPage | TooManyResults]:
+    """Pages, by number, of the vouchers that the caller may see; a shape of `Voucher`."""
+    return await VoucherRepository(work).list_pages(asked, shape=shape)
 
 
 async def list_slice(work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int) -> Slice[Voucher]:
