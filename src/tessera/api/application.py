@@ -13,7 +13,6 @@ from tessera.api.authentication.router import oauth, pattern_a
 from tessera.api.authentication.schemas import AccessTokenRequest
 from tessera.api.carevalidate import errors as carevalidate_errors
 from tessera.api.carevalidate.router import router as carevalidate
-from tessera.api.carevalidate.shortcut import ValidationShortcut
 from tessera.api.certiverse_promo import errors as promo_errors
 from tessera.api.certiverse_promo.router import router as certiverse_promo
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand
@@ -25,6 +24,7 @@ from tessera.api.dialects import Dialects
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
 from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
+from tessera.api.shortcut import Shortcut, routes_of
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront.redemptions import router as redemptions
 from tessera.api.storefront.router import router as storefront
@@ -44,6 +44,16 @@ DIALECTS = Dialects(
         "/storefront": storefront_errors.render,
         "/management": management_errors.render,
         "/api/v1": carevalidate_errors.render,
+    }
+)
+
+ASKED_MOST = frozenset(
+    {
+        ("GET", "/api/v1/promo-codes"),
+        ("GET", "/promo-codes"),
+        ("POST", "/promo-codes"),
+        ("GET", "/api/vouchers"),
+        ("POST", "/storefront/v1/redemptions"),
     }
 )
 
@@ -90,9 +100,10 @@ def create_app(
     docs.install(app, models=MODELS)
     DIALECTS.install(app)
     # The last one added is the outermost.
+    routers = (carevalidate, certiverse_promo, certiverse_vouchers, redemptions)
+    app.add_middleware(Shortcut, routes=routes_of(*routers, among=ASKED_MOST), dialects=DIALECTS)
     app.add_middleware(BodyLimit)
     if trusted_proxies:
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
-    app.add_middleware(ValidationShortcut, resources=resources)
     app.add_middleware(RequestLog, dialects=DIALECTS)
     return app
