@@ -43,6 +43,11 @@ async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted]]) -> Non
     await _change(work, changes)
 
 
+async def add_equal(work: UnitOfWork, partner_id: UUID, voucher: Counted, *, quantity: int) -> None:
+    """Count that many new vouchers of one partner, all alike."""
+    await _change(work, {place(partner_id, voucher.expires_at): [_count(voucher, quantity)]})
+
+
 async def change(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted, Counted]]) -> None:
     """Count vouchers, which the caller has locked, each with its partner, no more as the first but as the second."""
     changes: Changes = defaultdict(list)

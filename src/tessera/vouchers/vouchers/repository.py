@@ -14,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from tessera.catalog.models import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
-from tessera.kit.identifiers import new_id
+from tessera.kit.identifiers import new_id_text
 from tessera.kit.pagination import JsonPage, PageStatement, Slice, fetch_pages, fetch_slice
 from tessera.kit.shapes import Shape
 from tessera.kit.statements import parameter
@@ -118,7 +118,7 @@ class VoucherRepository:
                 "purchase_id": purchase_id,
                 "partner_id": partner_id,
                 "expires_at": expires_at,
-                "ids": ",".join(new_id().hex for _ in codes),
+                "ids": ",".join(new_id_text() for _ in codes),
                 "codes": ",".join(codes),
             },
         )

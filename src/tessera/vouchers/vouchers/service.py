@@ -76,7 +76,7 @@ async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
     if needed > length:
         await vouchers.remove_batch(batch.purchase_id)
         await _add(vouchers, batch, length=needed, now=now)
-    await totals.add(work, [(batch.partner_id, Counted(_expiry(batch, now=now)))] * batch.quantity)
+    await totals.add_equal(work, batch.partner_id, Counted(_expiry(batch, now=now)), quantity=batch.quantity)
 
 
 def _expiry(batch: Batch, *, now: datetime) -> datetime:
