@@ -12,13 +12,15 @@ import psycopg
 from psycopg.rows import class_row
 
 from tessera.api.deps import Resources
+from tessera.kit.database import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.service import NewProgram
-from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases import ordering
 from tessera.vouchers.purchases.rules import PurchaseDraft
+from tessera.vouchers.purchases.service import Purchase
 from tessera.vouchers.rules import Status
 from tests.conftest import NOW
 from tests.factories import Tenant
@@ -56,7 +58,14 @@ async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = N
 async def buy(resources: Resources, tenant: Tenant, *, quantity: int = 20, now: datetime = NOW) -> UUID:
     """A purchase whose vouchers are queued."""
     async with resources.database.unit_of_work(tenant.id) as work:
-        return (await purchases.create(work, draft=replace(DRAFT, quantity=quantity), now=now)).id
+        return await order(work, replace(DRAFT, quantity=quantity), now=now)
+
+
+async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUID:
+    """A purchase that is ordered in this transaction."""
+    (ordered,) = await ordering.create_all(work, [draft], now=now)
+    assert isinstance(ordered, Purchase)
+    return ordered.id
 
 
 def state_of(superuser: psycopg.Connection, purchase_id: UUID) -> State:

@@ -20,7 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from tessera import schema, worker
 from tessera.api.application import create_app
 from tessera.api.certiverse_promo.presenting import LISTED, created_answer
-from tessera.api.certiverse_vouchers.presenting import VOUCHER
+from tessera.api.certiverse_vouchers.presenting import VOUCHER, ordered_answer
 from tessera.api.deps import Resources
 from tessera.api.storefront.presenting import redemption_answer
 from tessera.idempotency.service import Answer
@@ -39,6 +39,7 @@ from tessera.promo_codes.service import Question, Validation
 from tessera.redemptions import serving as redemptions
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
+from tessera.vouchers.purchases import serving as purchase_requests
 from tessera.vouchers.vouchers import serving as voucher_requests
 
 Listener = socket.socket
@@ -99,6 +100,7 @@ def resources_on(
         creations=_of_one_caller(
             database, clock, partial(promo_code_requests.create_all, present=created_answer), lanes=CREATION_LANES
         ),
+        purchases=_of_one_caller(database, clock, partial(purchase_requests.create_all, present=ordered_answer)),
         promo_code_pages=_of_one_caller(database, clock, partial(promo_code_requests.list_pages, shape=LISTED)),
         voucher_pages=_of_one_caller(database, clock, partial(voucher_requests.list_pages, shape=VOUCHER)),
         public_url=settings.public_url,

@@ -38,6 +38,7 @@ def headers_of(tenant: Tenant, method: str, path: str, kind: str) -> dict[str, s
 CODE = {"storeExamCodes": ["NCA-GENL"], "discountPercent": 10, "maxRedemptions": 5}
 CREATE = CODE | {"promoCodeName": "SPRING1", "expirationDateUtc": "2030-01-01T00:00:00"}
 TAKEN = CREATE | {"promoCodeName": "per10"}
+PURCHASE = {"notes": "", "partnerName": "Nobody", "programName": "Nothing", "quantity": 7}
 REQUESTS: list[tuple[str, str, Any]] = [
     *(
         ("GET", f"{VALIDATE}?{query}", None)
@@ -53,6 +54,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
     ),
     *(("GET", f"/api/vouchers{query}", None) for query in ("", "?isUsed=false", "?isUsed=7&page=x", "?purchaseCode=X")),
     *(("POST", "/promo-codes", body) for body in (TAKEN, {}, CODE, [], "x", {"promoCodeName": 7})),
+    *(("POST", "/api/vouchers/purchases", body) for body in ({}, {"quantity": "x"}, PURCHASE, [])),
     *(("POST", REDEEM, body) for body in ({}, redemption_requests.body("NOSUCH"), redemption_requests.body("PAST"))),
 ]  # fmt: skip
 

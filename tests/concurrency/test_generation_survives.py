@@ -26,6 +26,7 @@ from tests.purchasing import (
     complete,
     jobs_of,
     open_market,
+    order,
     state_of,
     until,
 )
@@ -35,7 +36,6 @@ from tessera.api.deps import Resources
 from tessera.kit import embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
-from tessera.vouchers.purchases import service as purchases
 
 KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
 # BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status, the audit log and the
@@ -97,7 +97,7 @@ async def test_a_purchase_that_is_rolled_back_leaves_no_job(
     count = "select count(*) from procrastinate_jobs where args->>'organization_id' = "
     with suppress(ZeroDivisionError):
         async with resources.database.unit_of_work(tenant.id) as work:
-            await purchases.create(work, draft=DRAFT, now=NOW)
+            await order(work, DRAFT, now=NOW)
             queued = await work.connection.exec_driver_sql(f"{count} '{tenant.id}'")
             assert queued.scalar_one() == 1
             raise ZeroDivisionError

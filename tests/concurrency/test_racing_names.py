@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -11,10 +12,12 @@ from collections.abc import Iterator
 import httpx
 import psycopg
 import pytest
-from tests.conftest import TOKEN_KEYS
+from tests.conftest import NOW, TOKEN_KEYS
 from tests.contract.promo_code_requests import PROMO_CODE, create, refused, request, told
-from tests.factories import Tenant
+from tests.factories import Tenant, percent_code
 
+from tessera.api.deps import Resources
+from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
@@ -110,6 +113,23 @@ async def until_served(client: httpx.AsyncClient, base: str) -> None:
                     return
             except httpx.TransportError:
                 await asyncio.sleep(0.05)
+
+
+async def test_transactions_that_add_the_same_names_in_other_orders_do_not_lock_each_other_up(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    names = [f"RACE{number}" for number in range(100)]
+
+    async def add(order: list[str]) -> int:
+        async with resources.database.unit_of_work(tenant.id) as work:
+            codes = [percent_code(tenant, name) for name in order]
+            return len(codes) - len(await PromoCodeRepository(work).add(codes, now=NOW))
+
+    for _ in range(5):
+        added = await asyncio.gather(*(add(random.sample(names, 100)) for _ in range(6)))
+        assert sum(added) == 100
+        superuser.execute("delete from promo_code_store_exams where organization_id = %s", [tenant.id])
+        superuser.execute("delete from promo_codes where organization_id = %s", [tenant.id])
 
 
 async def test_several_processes_race_for_a_name_as_one(

@@ -1,12 +1,18 @@
 """POST /promo-codes with fields of every wrong kind: 400, never a 500."""
 
 import json
+from decimal import Decimal
 
 import httpx
 import psycopg
 import pytest
 from tests.contract.promo_code_requests import PROMO_CODE, create, refused, request, send, told
 from tests.factories import Tenant
+
+from tessera.api.deps import Resources
+from tessera.catalog import service as catalog
+from tessera.catalog.service import NewStoreExam
+from tessera.kit.identifiers import new_id
 
 
 def body(name: str, literal: str) -> bytes:
@@ -134,6 +140,23 @@ async def test_text_with_a_nul_is_refused_everywhere(client: httpx.AsyncClient, 
         "emailAddresses must not contain a NUL character.",
         "notes must not contain a NUL character.",
     )
+
+
+HOSTILE = '"\\\b\f\n\r\t\x01\x1f\x7f/</script>é\u2028\U0001f600\ufffd%s{}$1'
+
+
+async def test_any_other_text_comes_back_as_it_was_from_the_answer_and_from_the_list(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        exam = NewStoreExam(new_id(), HOSTILE, HOSTILE, Decimal(1))
+        await catalog.add_store_exams(work, [exam], now=resources.clock())
+    email = "o'neil+é{x}@example.com"
+    created = await create(client, tenant, notes=HOSTILE, storeExamCodes=[HOSTILE], emailAddresses=[email])
+    assert created.status_code == 201, created.json()
+    assert (created.json()["notes"], created.json()["storeExamCodes"]) == (HOSTILE, [HOSTILE])
+    listed = await client.get("/promo-codes", headers=tenant.bearer)
+    assert listed.json()["data"] == [created.json()]
 
 
 async def test_a_nul_in_the_name_of_an_unknown_property_is_ignored(client: httpx.AsyncClient, tenant: Tenant) -> None:

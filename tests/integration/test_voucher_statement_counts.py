@@ -1,5 +1,6 @@
 """Lists of one row and of a hundred cost the same statements, whatever is nested in them."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ import httpx
 import psycopg
 import pytest
 from tests.factories import Tenant
+from tests.purchasing import REQUEST, open_market
 from tests.recording import recorded
 from tests.voucher_factories import (
     add_partner,
@@ -100,3 +102,22 @@ async def test_an_empty_list_asks_for_nothing_that_could_be_nested(
     # page is always one row.
     for path in EXPECTED:
         assert await count(client, resources, tenant.bearer, path) == (3 if path.startswith("?") else 4, 0)
+
+
+async def test_purchases_that_come_together_cost_as_much_as_one(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
+) -> None:
+    await open_market(resources, tenant)
+    costs = []
+    for count in (1, 52):
+        with recorded(resources.database) as sent:
+            answers = await asyncio.gather(
+                *(client.post("/api/vouchers/purchases", headers=tenant.bearer, json=REQUEST) for _ in range(count))
+            )
+        assert {answer.status_code for answer in answers} == {200}
+        assert len({answer.json()["voucherPurchaseCode"] for answer in answers}) == count
+        costs.append(len(sent))
+    # Two go alone, on a lane each, and fifty together.
+    assert costs[1] <= 3 * costs[0]
+    query = "select count(*) from procrastinate_jobs where args->>'organization_id' = %s"
+    assert superuser.execute(query, [str(tenant.id)]).fetchone() == (53,)

@@ -53,6 +53,7 @@ ASKED_MOST = frozenset(
         ("GET", "/promo-codes"),
         ("POST", "/promo-codes"),
         ("GET", "/api/vouchers"),
+        ("POST", "/api/vouchers/purchases"),
         ("POST", "/storefront/v1/redemptions"),
     }
 )

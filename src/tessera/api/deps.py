@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from tessera.api.uploads import received
-from tessera.idempotency.service import Answer
+from tessera.idempotency.service import Answer, Requested
 from tessera.identity import service as identity
 from tessera.identity.credentials import ApiKeyText, parse_key
 from tessera.identity.key_uses import KeyUses
@@ -21,9 +21,9 @@ from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import serving as promo_codes
-from tessera.promo_codes.service import Question, Validation
-from tessera.promo_codes.serving import CreationRequest
+from tessera.promo_codes.service import CheckedDraft, Question, Validation
 from tessera.redemptions.serving import RedemptionRequest
+from tessera.vouchers.purchases.rules import PurchaseDraft
 from tessera.vouchers.vouchers import serving as vouchers
 
 Q = TypeVar("Q")
@@ -40,7 +40,8 @@ class Resources:
     token_lifetime: timedelta
     validations: Batcher[Question, Validation | Fact]
     redemptions: Batchers[UUID, RedemptionRequest, Answer]
-    creations: Batchers[Credential, CreationRequest, Answer]
+    creations: Batchers[Credential, Requested[CheckedDraft], Answer]
+    purchases: Batchers[Credential, Requested[PurchaseDraft], Answer]
     promo_code_pages: Batchers[Credential, promo_codes.PageRequest, promo_codes.PageAnswer]
     voucher_pages: Batchers[Credential, vouchers.PageRequest, vouchers.PageAnswer]
     public_url: str | None

@@ -2,17 +2,22 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from fastapi import Request, Response
 
 from tessera.api.answers import JsonAnswer
-from tessera.api.deps import Caller
+from tessera.api.deps import Caller, bearer_subject
+from tessera.api.reading import receive_body
 from tessera.api.uploads import Upload
 from tessera.idempotency import service
-from tessera.idempotency.service import Answer, KeyedRequest
+from tessera.idempotency.service import Answer, KeyedRequest, Requested
+from tessera.identity.service import Credential
+from tessera.kit.batching import Batchers
 from tessera.kit.errors import Fact
+
+Asked = TypeVar("Asked")
 
 HEADER = "Idempotency-Key"
 PARAMETER: dict[str, Any] = {
@@ -49,6 +54,26 @@ async def once(
     keyed = KeyedRequest(caller.principal.id, key, await digest_of(request))
     status, body = await service.once(caller.work, keyed, now=caller.now, effect=kept)
     return given[0] if given else Response(body, status, media_type="application/json")
+
+
+async def once_among_others(
+    request: Request, batchers: Batchers[Credential, Requested[Asked], Answer], read: Callable[[], Awaitable[Asked]]
+) -> Response:
+    """The same for the caller with a Bearer token, served together with what it asks at the same time.
+
+    What is wrong with a request, as `read` raises it, is told to those alone whose credential is good, so it is asked
+    like the others.
+    """
+    subject = bearer_subject(request)
+    request.state.organization_id = subject.organization_id
+    await receive_body(request)
+    asked: Asked | Fact
+    try:
+        asked = await read()
+    except Fact as fact:
+        asked = fact
+    key, digest = await key_and_digest(request, asked)
+    return answered(await batchers.ask(subject, Requested(asked, key, digest)))
 
 
 async def key_and_digest(request: Request, asked: object) -> tuple[str | None, bytes]:

@@ -18,6 +18,7 @@ from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.service import NewProgram
 from tessera.vouchers.purchases import rules as purchase_rules
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.ordering import SYSTEM_USER
 from tessera.vouchers.purchases.service import NewPurchase
 from tessera.vouchers.rules import PurchaseStatus, Status
 from tessera.vouchers.vouchers import service as vouchers
@@ -174,8 +175,8 @@ def _order(market: Market, partner: str, program: str, *, quantity: int, now: da
         quantity=quantity,
         amount_paid=Decimal(0),
         notes=f"Demonstration purchase of {quantity} vouchers",
-        purchased_by_first_name=purchases.SYSTEM_USER[0],
-        purchased_by_last_name=purchases.SYSTEM_USER[1],
+        purchased_by_first_name=SYSTEM_USER[0],
+        purchased_by_last_name=SYSTEM_USER[1],
         purchased_at=now,
     )
 

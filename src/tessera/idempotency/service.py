@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from tessera.idempotency import repository
@@ -13,6 +14,8 @@ from tessera.kit.errors import Fact
 
 LIFETIME = timedelta(hours=24)
 Answer = tuple[int, bytes] | Fact
+Asked = TypeVar("Asked")
+Done = TypeVar("Done")
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -65,6 +68,45 @@ async def once(
         given = await effect()
         await keep_all(work, {request: given}, now=now)
     return given
+
+
+@dataclass(frozen=True, slots=True)
+class Requested(Generic[Asked]):
+    """One of many requests: what is asked or what is wrong with it, and its key if it has one, with its digest."""
+
+    asked: Asked | Fact
+    key: str | None
+    digest: bytes
+
+
+async def serve_all(
+    work: UnitOfWork,
+    caller_id: UUID,
+    requests: Sequence[Requested[Asked]],
+    *,
+    now: datetime,
+    effect: Callable[[Sequence[Asked]], Awaitable[Sequence[Done | Fact]]],
+    present: Callable[[Done], tuple[int, bytes]],
+) -> list[Answer]:
+    """The answer to each of one caller's requests: what `effect` does, as `present` puts it, or the fact to be told."""
+    answers: dict[int, Answer] = {}
+    asked: dict[int, Asked] = {}
+    for position, request in enumerate(requests):
+        if isinstance(request.asked, Fact):
+            answers[position] = request.asked
+        else:
+            asked[position] = request.asked
+    keyed = {
+        position: KeyedRequest(caller_id, key, requests[position].digest) if (key := requests[position].key) else None
+        for position in asked
+    }
+
+    async def do(positions: Sequence[int]) -> list[Answer]:
+        done = await effect([asked[position] for position in positions])
+        return [each if isinstance(each, Fact) else present(each) for each in done]
+
+    answers |= await once_all(work, keyed, now=now, effect=do)
+    return [answers[position] for position in range(len(requests))]
 
 
 async def once_all(

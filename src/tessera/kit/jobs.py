@@ -57,10 +57,12 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
 _deferring = App(connector=PsycopgConnector())
 
 
-async def defer(work: UnitOfWork, task: str, **arguments: str) -> None:
-    """Queue a job in this transaction: it runs once that is committed, and never if it rolls back."""
+async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str]) -> None:
+    """Queue a job for each of these arguments in this transaction: they run once it is committed, and never else."""
     connection = await work.driver_connection()
-    await _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection).defer_async(**arguments)
+    configured = _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection)
+    each_job: list[dict[str, Any]] = [{**each} for each in arguments]
+    await configured.batch_defer_async(*each_job)
 
 
 class GrowingPauses(BaseRetryStrategy):

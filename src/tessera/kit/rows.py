@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
+from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.database import Base
@@ -21,11 +23,25 @@ async def insert_rows(connection: AsyncConnection, table: type[Base], rows: Sequ
     They go as JSON, which costs the driver and the server a fraction of what parameters for each row cost. Raises the
     driver's error where a constraint is broken.
     """
+    await _insert(connection, table, rows)
+
+
+async def insert_untaken(
+    connection: AsyncConnection, table: type[Base], rows: Sequence[Mapping[str, Any]], *, constraint: str
+) -> frozenset[UUID]:
+    """The same, but without those rows whose place under the constraint is taken; returns the ids of the others."""
+    added = await _insert(connection, table, rows, f" on conflict on constraint {constraint} do nothing returning id")
+    return frozenset(row.id for row in added)
+
+
+async def _insert(
+    connection: AsyncConnection, table: type[Base], rows: Sequence[Mapping[str, Any]], ending: str = ""
+) -> CursorResult[Any]:
     columns = ", ".join(rows[0])
     name = table.__tablename__
-    await connection.exec_driver_sql(
+    return await connection.exec_driver_sql(
         f"insert into {name} ({columns})"  # noqa: S608 - names of ours
-        f" select {columns} from json_populate_recordset(null::{name}, %s::json)",
+        f" select {columns} from json_populate_recordset(null::{name}, %s::json){ending}",
         (orjson.dumps(rows, default=_text).decode(),),
     )
 

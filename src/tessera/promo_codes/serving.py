@@ -1,11 +1,10 @@
 """Requests for promo codes that came at the same time from one caller, served together in one transaction."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from tessera.idempotency import service as idempotency
-from tessera.idempotency.service import Answer, KeyedRequest
+from tessera.idempotency.service import Answer, Requested
 from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint
 from tessera.identity.service import Credential
@@ -22,19 +21,10 @@ PageRequest = tuple[PromoCodeFilter, int] | Fact
 PageAnswer = JsonPage | Fact
 
 
-@dataclass(frozen=True, slots=True)
-class CreationRequest:
-    """One request: what is asked or what is wrong with it, and its idempotency key if it has one."""
-
-    asked: CheckedDraft | Fact
-    key: str | None
-    digest: bytes
-
-
 async def create_all(
     work: UnitOfWork,
     credential: Credential,
-    requests: Sequence[CreationRequest],
+    requests: Sequence[Requested[CheckedDraft]],
     *,
     now: datetime,
     present: Callable[[ListedPromoCode], tuple[int, bytes]],
@@ -44,26 +34,11 @@ async def create_all(
     Raises NotAuthenticated and LacksFunctionPoint, before anything else is told.
     """
     work, principal = await identity.enter(work, credential=credential, function_point=FUNCTION_POINT, now=now)
-    answers: dict[int, Answer] = {}
-    drafts: dict[int, CheckedDraft] = {}
-    for position, request in enumerate(requests):
-        if isinstance(request.asked, Fact):
-            answers[position] = request.asked
-        else:
-            drafts[position] = request.asked
-    keyed = {
-        position: KeyedRequest(principal.id, key, requests[position].digest)
-        if (key := requests[position].key)
-        else None
-        for position in drafts
-    }
 
-    async def create(positions: Sequence[int]) -> list[Answer]:
-        created = await service.create_all(work, [drafts[position] for position in positions], now=now)
-        return [result if isinstance(result, Fact) else present(result) for result in created]
+    async def create(drafts: Sequence[CheckedDraft]) -> Sequence[ListedPromoCode | Fact]:
+        return await service.create_all(work, drafts, now=now)
 
-    answers |= await idempotency.once_all(work, keyed, now=now, effect=create)
-    return [answers[position] for position in range(len(requests))]
+    return await idempotency.serve_all(work, principal.id, requests, now=now, effect=create, present=present)
 
 
 async def list_pages(

@@ -1,21 +1,18 @@
 """The Certiverse Promo Code API: GET and POST /promo-codes."""
 
-from datetime import datetime
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api import idempotency, openapi
 from tessera.api.answers import JsonAnswer, objects_of
 from tessera.api.certiverse_promo import documentation
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
-from tessera.api.deps import ask_as_bearer, bearer_subject, resources_of
+from tessera.api.deps import ask_as_bearer, resources_of
 from tessera.api.links import link_header, next_link
-from tessera.api.reading import read_body, read_query, receive_body
-from tessera.kit.errors import Fact, Invalid, Violation
+from tessera.api.reading import read_body, read_query
+from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes import service
 from tessera.promo_codes.rules import PromoCodeDraft
 from tessera.promo_codes.service import CheckedDraft, PromoCodeFilter
-from tessera.promo_codes.serving import CreationRequest
 
 router = APIRouter(tags=["Certiverse Promo Code API"])
 
@@ -58,22 +55,13 @@ async def create_promo_code(request: Request) -> Response:
     be given. The status is Inactive unless `isActive` is true. If `restrictToEmailAddresses` is true,
     `emailAddresses` is required.
     """
-    subject = bearer_subject(request)
-    request.state.organization_id = subject.organization_id
-    await receive_body(request)
     resources = resources_of(request)
-    asked = await _asked(request, now=resources.clock())
-    key, digest = await idempotency.key_and_digest(request, asked)
-    return idempotency.answered(await resources.creations.ask(subject, CreationRequest(asked, key, digest)))
 
-
-async def _asked(request: Request, *, now: datetime) -> CheckedDraft | Fact:
-    # What is wrong with a request is told to those alone whose credential is good, so it comes along as an answer.
-    try:
+    async def draft() -> CheckedDraft:
         reading = await read_body(request, PromoCodeCreateCommand)
-    except Fact as fact:
-        return fact
-    return await service.check(PromoCodeDraft(**reading.draft()), now=now)
+        return await service.check(PromoCodeDraft(**reading.draft()), now=resources.clock())
+
+    return await idempotency.once_among_others(request, resources.creations, draft)
 
 
 def _wanted(request: Request) -> tuple[PromoCodeFilter, int]:

@@ -84,6 +84,11 @@ def purchase(item: Purchase) -> dict[str, Any]:
     }
 
 
+def ordered_answer(item: Purchase) -> tuple[int, bytes]:
+    """Status and body of the answer to the request that ordered it."""
+    return 200, bytes(JsonAnswer(purchase(item)).body)
+
+
 # A PartnerVoucherModel as the database writes it; what there is none of is absent.
 VOUCHER = Shape(
     {

@@ -93,19 +93,17 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonAnswer
         "requestBody": openapi.json_body(VoucherPurchaseCreateCommand, documentation.REQUEST),
     },
 )
-async def create_purchase(request: Request, caller: VoucherManager) -> Response:
+async def create_purchase(request: Request) -> Response:
     """Create a voucher purchase of a program priced at $0 and queue the generation of its vouchers.
 
     The answer has the status `VoucherCreation`; once the vouchers exist it is `Complete`. The purchase is attributed
     to the system user "Certiverse API".
     """
-    reading = await read_body(request, VoucherPurchaseCreateCommand)
-    draft = PurchaseDraft(**reading.values, refused=tuple(reading.refused))
 
-    async def create() -> JsonAnswer:
-        return JsonAnswer(presenting.purchase(await purchases.create(caller.work, draft=draft, now=caller.now)))
+    async def draft() -> PurchaseDraft:
+        return PurchaseDraft(**(await read_body(request, VoucherPurchaseCreateCommand)).draft())
 
-    return await idempotency.once(request, caller, create)
+    return await idempotency.once_among_others(request, resources_of(request).purchases, draft)
 
 
 @router.get(

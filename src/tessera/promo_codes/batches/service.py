@@ -112,7 +112,7 @@ async def resume(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
 
 async def queue(work: UnitOfWork, batch_id: UUID) -> None:
     """Have the next codes of a batch made, once this transaction is committed."""
-    await jobs.defer(work, MAKE_PROMO_CODES, organization_id=str(work.organization_id), batch_id=str(batch_id))
+    await jobs.defer(work, MAKE_PROMO_CODES, {"organization_id": str(work.organization_id), "batch_id": str(batch_id)})
 
 
 async def make_some(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:

@@ -17,7 +17,7 @@ from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.rules import Terms, amount
-from tessera.vouchers.purchases.service import NewPurchase, Purchase
+from tessera.vouchers.purchases.service import NewPurchase, Purchase, PurchaseOrder
 from tessera.vouchers.rules import PurchaseStatus
 
 # What an end of a checkout is called in the audit log.
@@ -47,10 +47,9 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
         raise Invalid(violations)
     tiers = [(tier.quantity, tier.percent) for tier in program.discounts]
     price = amount(terms.cost_per_voucher, order.quantity or 0, tiers)
-    purchase = await purchases.place(work, _new(order, partner.id, program.id, price, now=now))
-    if purchase.status is PurchaseStatus.VOUCHER_CREATION:
-        await purchases.queue(work, purchase.id)
-    return await purchases.tell(work, purchase, partner_name=partner.name, program_name=program.name, now=now)
+    purchase = _new(order, partner.id, program.id, price, now=now)
+    (placed,) = await purchases.place(work, [PurchaseOrder(purchase, partner.name, program.name)], now=now)
+    return placed
 
 
 async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, now: datetime) -> Purchase:

@@ -21,11 +21,12 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
+from tessera.kit import versions
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.rows import insert_untaken, row_of
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.models import VoucherPartner, VoucherProgram, VoucherPurchase
@@ -76,15 +77,14 @@ class PurchaseRepository:
         self._organization_id = work.organization_id
         self._partner_id = work.partner_id
 
-    async def add(self, purchase: NewPurchase) -> bool:
-        """Add a purchase; False if its code is taken."""
-        statement = (
-            upsert(VoucherPurchase)
-            .values(organization_id=self._organization_id, **asdict(purchase))
-            .on_conflict_do_nothing(constraint="voucher_purchases_organization_id_code_key")
-            .returning(VoucherPurchase.id)
-        )
-        return (await self._connection.execute(statement)).first() is not None
+    async def add(self, purchases: Sequence[NewPurchase]) -> frozenset[UUID]:
+        """Add purchases; returns the ids of those whose codes were free, which are added."""
+        rows = [
+            {"organization_id": self._organization_id, **row_of(purchase), "version": versions.FIRST}
+            for purchase in purchases
+        ]
+        code = "voucher_purchases_organization_id_code_key"
+        return await insert_untaken(self._connection, VoucherPurchase, rows, constraint=code)
 
     async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
         """Add purchases in any status; a taken code raises the driver's error."""

@@ -1,24 +1,21 @@
 """Voucher purchases: ordering vouchers, and having them made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import jobs, versions
 from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.errors import Invalid, NotFound
-from tessera.kit.identifiers import new_id
+from tessera.kit.errors import NotFound
 from tessera.kit.pagination import Page, Slice
+from tessera.kit.rows import row_of
 from tessera.vouchers import codes
-from tessera.vouchers.partners import service as partners
-from tessera.vouchers.programs import service as programs
-from tessera.vouchers.purchases import rules
 from tessera.vouchers.purchases.repository import NewPurchase, PurchaseFilter, PurchaseRepository
-from tessera.vouchers.purchases.rules import PurchaseDraft, Terms
 from tessera.vouchers.rules import PurchaseStatus, status_at
 from tessera.vouchers.vouchers import service as vouchers
 from tessera.vouchers.vouchers.service import Batch
@@ -28,8 +25,6 @@ __all__ = ["NewPurchase", "PurchaseFilter"]
 KIND = "VoucherPurchase"
 
 ISSUE_VOUCHERS = "issue_vouchers"
-# Purchases through the API are attributed to this user, as the document says.
-SYSTEM_USER = ("Certiverse", "API")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +52,14 @@ class Purchase:
     version: int
 
 
+class PurchaseOrder(NamedTuple):
+    """A purchase to be placed, which has no code yet, with the names that it is shown with."""
+
+    purchase: NewPurchase
+    partner_name: str
+    program_name: str
+
+
 class PurchaseNotFound(NotFound):
     """There is no purchase of this id."""
 
@@ -68,26 +71,11 @@ class PurchaseNotUnfinished(NotFound):
     """There is no purchase of this id that waits for its vouchers."""
 
 
-async def create(work: UnitOfWork, *, draft: PurchaseDraft, now: datetime) -> Purchase:
-    """Order vouchers of a program that costs nothing, and queue their making in the same transaction.
-
-    Raises Invalid with every violation, of the draft and of what it names.
-    """
-    partner = await partners.find_by_name(work, draft.partner_name) if draft.partner_name else None
-    program = None
-    if draft.program_name:
-        program = await programs.find_by_name(work, draft.program_name, partner_id=partner.id if partner else None)
-    violations = [*rules.violations(draft), *rules.terms_violations(draft, _terms(partner, program))]
-    if violations or partner is None or program is None:
-        raise Invalid(violations)
-    purchase = await place(work, _free(draft, partner_id=partner.id, program_id=program.id, now=now))
-    await queue(work, purchase.id)
-    return await tell(work, purchase, partner_name=partner.name, program_name=program.name, now=now)
-
-
-async def queue(work: UnitOfWork, purchase_id: UUID) -> None:
-    """Have the vouchers of a purchase made, once this transaction is committed."""
-    await jobs.defer(work, ISSUE_VOUCHERS, organization_id=str(work.organization_id), purchase_id=str(purchase_id))
+async def queue(work: UnitOfWork, *purchase_ids: UUID) -> None:
+    """Have the vouchers of purchases made, once this transaction is committed."""
+    organization_id = str(work.organization_id)
+    arguments = ({"organization_id": organization_id, "purchase_id": str(each)} for each in purchase_ids)
+    await jobs.defer(work, ISSUE_VOUCHERS, *arguments)
 
 
 async def issue(work: UnitOfWork, *, purchase_id: UUID, now: datetime) -> int:
@@ -178,22 +166,33 @@ async def add_all(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> None:
     await PurchaseRepository(work).add_all(purchases)
 
 
-async def place(work: UnitOfWork, purchase: NewPurchase) -> NewPurchase:
-    """Add a purchase under a code of its own, which nobody was given before."""
-    while True:
-        coded = replace(purchase, code=codes.new_purchase_code())
-        if await PurchaseRepository(work).add(coded):
-            return coded
+async def place(work: UnitOfWork, orders: Sequence[PurchaseOrder], *, now: datetime) -> list[Purchase]:
+    """Add purchases, each under a code of its own that nobody was given before, and have the paid ones' vouchers made.
 
-
-async def tell(
-    work: UnitOfWork, purchase: NewPurchase, *, partner_name: str, program_name: str, now: datetime
-) -> Purchase:
-    """A purchase that was just placed, which is recorded now, as others see it."""
-    own = {field: getattr(purchase, field) for field in _PURCHASE_FIELDS if hasattr(purchase, field)}
-    placed = Purchase(partner_name=partner_name, program_name=program_name, version=versions.FIRST, **own)
-    await _record(work, Action.CREATED, None, placed, now=now)
+    Returns them as others see them.
+    """
+    codes_by_id = await _add(work, [order.purchase for order in orders])
+    placed = [_placed(order, codes_by_id[order.purchase.id]) for order in orders]
+    if paid := [each.id for each in placed if each.status is PurchaseStatus.VOUCHER_CREATION]:
+        await queue(work, *paid)
+    changes = [Change(action=Action.CREATED, kind=KIND, id=each.id, after=row_of(each)) for each in placed]
+    await audit.record_all(work, changes, now=now)
     return placed
+
+
+async def _add(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> dict[UUID, str]:
+    given: dict[UUID, str] = {}
+    while missing := [each for each in purchases if each.id not in given]:
+        coded = [replace(each, code=codes.new_purchase_code()) for each in missing]
+        added = await PurchaseRepository(work).add(coded)
+        given |= {each.id: each.code for each in coded if each.id in added}
+    return given
+
+
+def _placed(order: PurchaseOrder, code: str) -> Purchase:
+    own = {field: getattr(order.purchase, field) for field in _PURCHASE_FIELDS if hasattr(order.purchase, field)}
+    names = {"partner_name": order.partner_name, "program_name": order.program_name}
+    return Purchase(**own | names | {"code": code, "version": versions.FIRST})
 
 
 async def lock(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> Purchase:
@@ -230,34 +229,9 @@ def _as_id(text: str) -> UUID | None:
         return None
 
 
-def _terms(partner: AnyRow | None, program: AnyRow | None) -> Terms:
-    return Terms(
-        partner_status=partner.status if partner else None,
-        program_status=program.status if program else None,
-        is_open_to_partner=bool(program and program.is_open_to_partner),
-        cost_per_voucher=program.partner_cost_per_voucher if program else Decimal(0),
-    )
-
-
-def _free(draft: PurchaseDraft, *, partner_id: UUID, program_id: UUID, now: datetime) -> NewPurchase:
-    return NewPurchase(
-        id=new_id(),
-        partner_id=partner_id,
-        program_id=program_id,
-        code="",
-        status=PurchaseStatus.VOUCHER_CREATION,
-        quantity=draft.quantity or 0,
-        amount_paid=Decimal(0),
-        notes=draft.notes or "",
-        purchased_by_first_name=SYSTEM_USER[0],
-        purchased_by_last_name=SYSTEM_USER[1],
-        purchased_at=now,
-    )
-
-
-async def _record(work: UnitOfWork, action: str, before: Purchase | None, after: Purchase, *, now: datetime) -> None:
-    values = asdict(before) if before else None
-    await audit.record(work, Change(action=action, kind=KIND, id=after.id, before=values, after=asdict(after)), now=now)
+async def _record(work: UnitOfWork, action: str, before: Purchase, after: Purchase, *, now: datetime) -> None:
+    change = Change(action=action, kind=KIND, id=after.id, before=row_of(before), after=row_of(after))
+    await audit.record(work, change, now=now)
 
 
 def _purchase(row: AnyRow, *, now: datetime) -> Purchase:

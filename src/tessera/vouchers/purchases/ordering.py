@@ -1,0 +1,78 @@
+"""Ordering vouchers of programs that cost nothing, many purchases at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.errors import Invalid
+from tessera.kit.identifiers import new_id
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.programs import service as programs
+from tessera.vouchers.purchases import rules, service
+from tessera.vouchers.purchases.rules import PurchaseDraft, Terms
+from tessera.vouchers.purchases.service import NewPurchase, Purchase, PurchaseOrder
+from tessera.vouchers.rules import PurchaseStatus
+
+# Purchases through the API are attributed to this user, as the document says.
+SYSTEM_USER = ("Certiverse", "API")
+
+
+async def create_all(work: UnitOfWork, drafts: Sequence[PurchaseDraft], *, now: datetime) -> list[Purchase | Invalid]:
+    """Order vouchers of programs that cost nothing, and queue their making in the same transaction.
+
+    Each as if it came alone; where one cannot be ordered, its answer is Invalid with every violation, of the draft and
+    of what it names.
+    """
+    named = {names: await _find_named(work, *names) for names in {_names(draft): None for draft in drafts}}
+    refused: dict[int, Invalid] = {}
+    orders: dict[int, PurchaseOrder] = {}
+    for position, draft in enumerate(drafts):
+        partner, program = named[_names(draft)]
+        violations = [*rules.violations(draft), *rules.terms_violations(draft, _terms(partner, program))]
+        if violations or partner is None or program is None:
+            refused[position] = Invalid(violations)
+        else:
+            order = _free(draft, partner_id=partner.id, program_id=program.id, now=now)
+            orders[position] = PurchaseOrder(order, partner.name, program.name)
+    placed = dict(zip(orders, await service.place(work, list(orders.values()), now=now), strict=True))
+    return [refused[position] if position in refused else placed[position] for position in range(len(drafts))]
+
+
+def _names(draft: PurchaseDraft) -> tuple[str | None, str | None]:
+    return draft.partner_name or None, draft.program_name or None
+
+
+async def _find_named(
+    work: UnitOfWork, partner_name: str | None, program_name: str | None
+) -> tuple[AnyRow | None, AnyRow | None]:
+    partner = await partners.find_by_name(work, partner_name) if partner_name else None
+    if program_name is None:
+        return partner, None
+    return partner, await programs.find_by_name(work, program_name, partner_id=partner.id if partner else None)
+
+
+def _terms(partner: AnyRow | None, program: AnyRow | None) -> Terms:
+    return Terms(
+        partner_status=partner.status if partner else None,
+        program_status=program.status if program else None,
+        is_open_to_partner=bool(program and program.is_open_to_partner),
+        cost_per_voucher=program.partner_cost_per_voucher if program else Decimal(0),
+    )
+
+
+def _free(draft: PurchaseDraft, *, partner_id: UUID, program_id: UUID, now: datetime) -> NewPurchase:
+    return NewPurchase(
+        id=new_id(),
+        partner_id=partner_id,
+        program_id=program_id,
+        code="",
+        status=PurchaseStatus.VOUCHER_CREATION,
+        quantity=draft.quantity or 0,
+        amount_paid=Decimal(0),
+        notes=draft.notes or "",
+        purchased_by_first_name=SYSTEM_USER[0],
+        purchased_by_last_name=SYSTEM_USER[1],
+        purchased_at=now,
+    )
