@@ -67,10 +67,15 @@ def measure_two(
             return server.measure(load, connections=2 * CONNECTIONS, seconds=CHOSEN.seconds)
 
         contenders = {"two processes": lambda: run(two), "one process": lambda: run(servers["Tessera"])}
-        found = results.interleave(TWO, contenders, rounds=CHOSEN.rounds)["two processes"]
+        found = results.interleave(TWO, contenders, rounds=CHOSEN.rounds)
     ratio = results.ratio(TWO, "two processes")
-    cores = {"load generator": found.load_cores, "database": found.database_cores, "servers": found.server_cores}
-    for name, used in cores.items():
-        results.note(f"cores in use by the {name} beside two processes", used or 0.0)
-    busy = sum(used or 0 for used in cores.values()) / (os.cpu_count() or 1)
+    for name, figures in found.items():
+        parts = {"servers": figures.server_cores, "database": figures.database_cores, "load": figures.load_cores}
+        told = ", ".join(f"{part} {used or 0:.2f}" for part, used in parts.items())
+        results.note(f"cores in use with {name}", f"{told}, together {_cores(figures):.2f}")
+    busy = _cores(found["two processes"]) / (os.cpu_count() or 1)
     results.judge(TWO, f"1.6 x, or all cores above {FULL:.0%}", ratio, reached=ratio >= 1.6 or busy >= FULL)
+
+
+def _cores(figures: Figures) -> float:
+    return sum(used or 0 for used in (figures.server_cores, figures.database_cores, figures.load_cores))

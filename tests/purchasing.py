@@ -95,9 +95,23 @@ def age_heartbeats(superuser: psycopg.Connection) -> None:
     superuser.execute("update procrastinate_workers set last_heartbeat = last_heartbeat - interval '1 hour'")
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
-    """Wait for it to hold, while this event loop goes on; fails if it does not in time."""
+def queue_of(superuser: psycopg.Connection) -> list[Any]:
+    """What there is to see of a queue in which something does not happen."""
+    queries = (
+        "select id, task_name, status::text, attempts, worker_id, scheduled_at, args::text from procrastinate_jobs"
+        " where status in ('todo', 'doing') order by id",
+        "select id, last_heartbeat, now() from procrastinate_workers",
+        "select pid, state, wait_event, pg_blocking_pids(pid), left(query, 200) from pg_stat_activity"
+        " where datname = current_database()",
+    )
+    return [superuser.execute(query).fetchall() for query in queries]
+
+
+async def until(
+    condition: Callable[[], bool], *, seconds: float = 120, otherwise: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait for it to hold, while this event loop goes on; fails if it does not in time, and says what `otherwise`."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, f"it did not happen in time: {otherwise()}"
         await asyncio.sleep(0.02)
