@@ -45,6 +45,7 @@ from tessera.vouchers.vouchers import serving as voucher_requests
 Listener = socket.socket
 # Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
 CREATION_LANES = 4
+PATIENCE_MS = 100
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
 
@@ -119,7 +120,9 @@ def _of_one_caller(
     """What one caller asks at the same time is served in one transaction."""
 
     async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
-        async with database.unit_of_work(credential.organization_id) as work:
+        # Whoever waits for a lock does so alone: others neither wait with it, nor hold locks that are waited for.
+        patience = PATIENCE_MS if len(asked) > 1 else None
+        async with database.unit_of_work(credential.organization_id, patience_ms=patience) as work:
             return await serve(work, credential, asked, now=clock())
 
     return Batchers(serve_all, lanes=lanes)

@@ -22,6 +22,11 @@ from tessera.provision import Addresses
 from tessera.settings import Settings
 
 RACERS = 32
+HOLD = (
+    "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count, held_count,"
+    " restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+    " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, 0, false, false, false, now(), 1)"
+)
 
 
 def count_of(superuser: psycopg.Connection, tenant: Tenant) -> int:
@@ -54,18 +59,28 @@ async def test_a_creation_waits_for_the_one_before_and_gets_the_name_when_that_i
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, addresses: Addresses
 ) -> None:
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
-        rival.execute(
-            "insert into promo_codes (organization_id, id, name, status, discount_percent,"
-            " redemption_count, held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles,"
-            " created_at, version)"
-            " values (%s, gen_random_uuid(), 'Spring25', 'Active', 10, 0, 0, false, false, false, now(), 1)",
-            [tenant.id],
-        )
+        rival.execute(HOLD, [tenant.id])
         waiting = asyncio.create_task(create(client, tenant))
         await until_someone_waits(superuser)
         assert not waiting.done()
         rival.rollback()
     assert told(await waiting) == (201, PROMO_CODE)
+
+
+async def test_nobody_waits_for_a_name_that_another_request_waits_for(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, addresses: Addresses
+) -> None:
+    with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+        rival.execute(HOLD, [tenant.id])
+        others = [asyncio.create_task(create(client, tenant, promoCodeName=f"FREE{number}")) for number in range(30)]
+        waiting = asyncio.create_task(create(client, tenant))
+        more = [asyncio.create_task(create(client, tenant, promoCodeName=f"MORE{number}")) for number in range(30)]
+        answers = await asyncio.wait_for(asyncio.gather(*others, *more), timeout=60)
+        assert {answer.status_code for answer in answers} == {201}
+        assert not waiting.done()
+        rival.rollback()
+    assert told(await waiting) == (201, PROMO_CODE)
+    assert count_of(superuser, tenant) == 61
 
 
 async def until_someone_waits(superuser: psycopg.Connection) -> None:

@@ -96,6 +96,25 @@ async def test_fifty_codes_that_come_together_cost_as_much_as_one(
     assert len(sent) <= 5 * len(CREATING)
 
 
+async def test_large_requests_go_alone_and_make_no_other_wait(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    body = {
+        "storeExamCodes": ["NCA-GENL"],
+        "discountPercent": 10,
+        "maxRedemptions": 10,
+        "expirationDateUtc": "2030-01-01T00:00:00",
+        "emailAddresses": [f"a{number}@example.com" for number in range(1_000)],
+    }
+    bodies = [body | {"promoCodeName": f"LARGE{number}"} for number in range(10)]
+    with recorded(resources.database) as sent:
+        answers = await asyncio.gather(
+            *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)
+        )
+    assert {answer.status_code for answer in answers} == {201}
+    assert kinds(sent).count("BEGIN;") == 10
+
+
 async def test_a_refused_credential_takes_two_statements(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:

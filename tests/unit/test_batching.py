@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from tessera.kit.batching import Batcher, Batchers
-from tessera.kit.errors import NotFound
+from tessera.kit.errors import NotFound, Undone
 
 
 class Oracle:
@@ -23,6 +23,8 @@ class Oracle:
             raise LookupError("13")
         if 404 in questions:
             raise NotFound("404")
+        if 409 in questions and len(questions) > 1:
+            raise Undone
         return [f"answer {question}" for question in questions]
 
 
@@ -91,6 +93,47 @@ async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [str(answer) for answer in answers] == ["answer 1", "answer 12", "13", "answer 14"]
     assert oracle.batches == [[1], [12, 13, 14], [12], [13], [14]]
+
+
+async def test_after_a_transaction_that_was_undone_each_is_asked_alone_and_waits_for_no_other() -> None:
+    oracle, released = Oracle(), asyncio.Event()
+
+    async def ask_all(questions: Sequence[int]) -> list[str]:
+        if list(questions) == [409]:
+            await released.wait()
+        return await oracle(questions)
+
+    batcher = Batcher(ask_all, lanes=1)
+    tasks = [*await asked(batcher, 1), *await asked(batcher, 409, 12, 14)]
+    oracle.gate.set()
+    first, waiting, *others = tasks
+    assert await asyncio.wait_for(asyncio.gather(first, *others), timeout=20) == ["answer 1", "answer 12", "answer 14"]
+    assert not waiting.done()
+    released.set()
+    assert await asyncio.wait_for(waiting, timeout=20) == "answer 409"
+
+
+async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
+    oracle = Oracle()
+    batchers = Batchers(lambda _, questions: oracle(questions), lanes=1)
+    task = asyncio.create_task(batchers.ask("a", 1))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    oracle.gate.set()
+    await asyncio.sleep(0.01)
+    assert batchers._by_topic == {}
+
+
+async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
+    oracle = Oracle()
+    batchers = Batchers(lambda _, questions: oracle(questions), lanes=1)
+    waiting = [asyncio.create_task(batchers.ask("a", number)) for number in (1, 2)]
+    await asyncio.sleep(0.01)
+    alone = asyncio.create_task(batchers.ask_alone("a", 3))
+    await asyncio.sleep(0.01)
+    assert oracle.batches == [[1, 2], [3]]
+    oracle.gate.set()
+    assert await asyncio.gather(*waiting, alone) == ["answer 1", "answer 2", "answer 3"]
 
 
 async def test_topics_are_answered_apart_and_forgotten_when_they_are_idle() -> None:

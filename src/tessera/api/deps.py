@@ -21,7 +21,8 @@ from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import serving as promo_codes
-from tessera.promo_codes.service import CheckedDraft, Question, Validation
+from tessera.promo_codes.rules import PromoCodeDraft
+from tessera.promo_codes.service import Question, Validation
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.vouchers.purchases.rules import PurchaseDraft
 from tessera.vouchers.vouchers import serving as vouchers
@@ -40,7 +41,7 @@ class Resources:
     token_lifetime: timedelta
     validations: Batcher[Question, Validation | Fact]
     redemptions: Batchers[UUID, RedemptionRequest, Answer]
-    creations: Batchers[Credential, Requested[CheckedDraft], Answer]
+    creations: Batchers[Credential, Requested[PromoCodeDraft], Answer]
     purchases: Batchers[Credential, Requested[PurchaseDraft], Answer]
     promo_code_pages: Batchers[Credential, promo_codes.PageRequest, promo_codes.PageAnswer]
     voucher_pages: Batchers[Credential, vouchers.PageRequest, vouchers.PageAnswer]
@@ -113,8 +114,8 @@ async def ask_as_bearer(
         asked = question()
     except Fact as fact:
         asked = fact
-    answer = await batchers.ask(subject, asked)
     request.state.organization_id = subject.organization_id
+    answer = await batchers.ask(subject, asked)
     if isinstance(answer, Fact):
         raise answer
     return answer

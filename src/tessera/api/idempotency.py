@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import orjson
@@ -9,7 +10,7 @@ from fastapi import Request, Response
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.deps import Caller, bearer_subject
-from tessera.api.reading import receive_body
+from tessera.api.reading import receive_body, size_of_body
 from tessera.api.uploads import Upload
 from tessera.idempotency import service
 from tessera.idempotency.service import Answer, KeyedRequest, Requested
@@ -19,6 +20,7 @@ from tessera.kit.errors import Fact
 
 Asked = TypeVar("Asked")
 
+LARGE = 16 * 1024
 HEADER = "Idempotency-Key"
 PARAMETER: dict[str, Any] = {
     "name": HEADER,
@@ -61,19 +63,14 @@ async def once_among_others(
 ) -> Response:
     """The same for the caller with a Bearer token, served together with what it asks at the same time.
 
-    What is wrong with a request, as `read` raises it, is told to those alone whose credential is good, so it is asked
-    like the others.
+    What is asked is read after the credential has been looked at; a large body goes alone.
     """
     subject = bearer_subject(request)
     request.state.organization_id = subject.organization_id
     await receive_body(request)
-    asked: Asked | Fact
-    try:
-        asked = await read()
-    except Fact as fact:
-        asked = fact
-    key, digest = await key_and_digest(request, asked)
-    return answered(await batchers.ask(subject, Requested(asked, key, digest)))
+    requested = Requested(read, request.headers.get(HEADER) or None, partial(digest_of, request))
+    ask = batchers.ask if await size_of_body(request) <= LARGE else batchers.ask_alone
+    return answered(await ask(subject, requested))
 
 
 async def key_and_digest(request: Request, asked: object) -> tuple[str | None, bytes]:

@@ -65,6 +65,11 @@ async def receive_body(request: Request) -> None:
         request.state.refused_body = fact
 
 
+async def size_of_body(request: Request) -> int:
+    """How many bytes of a received body there are; one that was refused has none."""
+    return 0 if hasattr(request.state, "refused_body") else len(await request.body())
+
+
 async def read_body(request: Request, model: type[RequestModel]) -> Reading:
     """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
     # The documents do not ask for the header, so a request without it is taken at its word.

@@ -72,11 +72,11 @@ async def once(
 
 @dataclass(frozen=True, slots=True)
 class Requested(Generic[Asked]):
-    """One of many requests: what is asked or what is wrong with it, and its key if it has one, with its digest."""
+    """One of many requests: how to read what is asked, or to be told what is wrong with it; its key if it has one."""
 
-    asked: Asked | Fact
+    read: Callable[[], Awaitable[Asked]]
     key: str | None
-    digest: bytes
+    digest: Callable[[], Awaitable[bytes]]
 
 
 async def serve_all(
@@ -91,15 +91,14 @@ async def serve_all(
     """The answer to each of one caller's requests: what `effect` does, as `present` puts it, or the fact to be told."""
     answers: dict[int, Answer] = {}
     asked: dict[int, Asked] = {}
+    keyed: dict[int, KeyedRequest | None] = {}
     for position, request in enumerate(requests):
-        if isinstance(request.asked, Fact):
-            answers[position] = request.asked
+        try:
+            asked[position] = await request.read()
+        except Fact as fact:
+            answers[position] = fact
         else:
-            asked[position] = request.asked
-    keyed = {
-        position: KeyedRequest(caller_id, key, requests[position].digest) if (key := requests[position].key) else None
-        for position in asked
-    }
+            keyed[position] = KeyedRequest(caller_id, request.key, await request.digest()) if request.key else None
 
     async def do(positions: Sequence[int]) -> list[Answer]:
         done = await effect([asked[position] for position in positions])

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from functools import partial
 from typing import Generic, TypeVar
 
-from tessera.kit.errors import Fact
+from tessera.kit.errors import Fact, Undone
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -24,15 +24,21 @@ async def answer_open(
 class Batcher(Generic[Question, Answer]):
     """Answers questions in batches, with no delay when idle.
 
-    `ask_all` answers a batch in its order, or raises a fact for all of it; after anything else that it raises, each
-    question is asked alone, so it must have changed nothing. At most `lanes` batches of at most `limit`
-    questions are under way; what comes meanwhile is the next batch.
+    `ask_all` answers a batch in its order, or raises a fact for all of it; after anything else that it raises, and
+    after Undone, each question is asked alone, so it must have changed nothing. At most `lanes` batches of at most
+    `limit` questions are under way; what comes meanwhile is the next batch. After the last one `when_idle` is called.
     """
 
     def __init__(
-        self, ask_all: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]], *, limit: int = 100, lanes: int = 2
+        self,
+        ask_all: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
+        *,
+        limit: int = 100,
+        lanes: int = 2,
+        when_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._ask_all = ask_all
+        self._when_idle = when_idle
         self._limit = limit
         self._lanes = self._idle_lanes = lanes
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
@@ -49,11 +55,6 @@ class Batcher(Generic[Question, Answer]):
             task.add_done_callback(self._tasks.discard)
         return await future
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is under way."""
-        return not self._waiting and self._idle_lanes == self._lanes
-
     async def _work_off(self) -> None:
         try:
             while self._waiting:
@@ -61,6 +62,8 @@ class Batcher(Generic[Question, Answer]):
                 await self._answer(batch)
         finally:
             self._idle_lanes += 1
+            if not self._waiting and self._idle_lanes == self._lanes:
+                self._when_idle()
 
     async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
         try:
@@ -74,10 +77,10 @@ class Batcher(Generic[Question, Answer]):
                 future.set_result(answer)
 
     async def _refuse(self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
-        if not isinstance(error, Fact) and len(batch) > 1:
-            # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other.
-            for one in batch:
-                await self._answer([one])
+        if len(batch) > 1 and (isinstance(error, Undone) or not isinstance(error, Fact)):
+            # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other, nor keeps it
+            # waiting.
+            await asyncio.gather(*(self._answer([one]) for one in batch))
             return
         for _, future in batch:
             if not future.done():
@@ -103,11 +106,19 @@ class Batchers(Generic[Topic, Question, Answer]):
         """The answer to one question; raises what its batch raised."""
         batcher = self._by_topic.get(topic)
         if batcher is None:
-            batcher = Batcher(partial(self._ask_all, topic), limit=self._limit, lanes=self._lanes)
-            self._by_topic[topic] = batcher
-        try:
-            return await batcher.ask(question)
-        finally:
-            # The last one to leave takes it away, so that only busy topics take memory.
-            if batcher.is_idle and self._by_topic.get(topic) is batcher:
-                del self._by_topic[topic]
+            batcher = self._by_topic[topic] = Batcher(
+                partial(self._ask_all, topic),
+                limit=self._limit,
+                lanes=self._lanes,
+                # Only busy topics take memory.
+                when_idle=partial(self._forget, topic),
+            )
+        return await batcher.ask(question)
+
+    def _forget(self, topic: Topic) -> None:
+        del self._by_topic[topic]
+
+    async def ask_alone(self, topic: Topic, question: Question) -> Answer:
+        """The answer to one question that is too heavy to go with others, or to make them wait."""
+        (answer,) = await self._ask_all(topic, [question])
+        return answer

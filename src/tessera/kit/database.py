@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.orm import DeclarativeBase
 
 from tessera.kit.actors import INSTALLATION, Actor
-from tessera.kit.errors import DatabaseUnavailable
+from tessera.kit.errors import DatabaseUnavailable, Undone
 
 APPLICATION_ROLE = "tessera_app"
 OWNER_ROLE = "tessera_owner"
@@ -40,6 +40,8 @@ class Base(DeclarativeBase):
 Timestamp = DateTime(timezone=True)
 T = TypeVar("T")
 
+# A deadlock, a conflict of serializable transactions, a lock or a statement that took too long.
+_UNDONE = frozenset({"40P01", "40001", "55P03", "57014"})
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
 
 AnyRow = Row[*tuple[Any, ...]]
@@ -114,13 +116,18 @@ class Database:
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
 
     @asynccontextmanager
-    async def unit_of_work(self, organization_id: UUID, *, actor: Actor = INSTALLATION) -> AsyncIterator[UnitOfWork]:
+    async def unit_of_work(
+        self, organization_id: UUID, *, actor: Actor = INSTALLATION, patience_ms: int | None = None
+    ) -> AsyncIterator[UnitOfWork]:
         """A transaction that sees one organization alone; commits at the end, rolls back on any exception.
 
-        Its changes are attributed to `actor`. Raises DatabaseUnavailable when the database is away.
+        Its changes are attributed to `actor`; with `patience_ms` it waits no longer for any lock. Raises
+        DatabaseUnavailable when the database is away, Undone where it has given the transaction up.
         """
         async with _availability():
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
+            if patience_ms is not None:
+                statement += f"; SET LOCAL lock_timeout = {patience_ms}"
             connection = await _again_if_stale(lambda: self._begin(statement))
             try:
                 yield UnitOfWork(connection, organization_id, actor=actor)
@@ -213,7 +220,8 @@ async def _availability() -> AsyncIterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
-        raise DatabaseUnavailable from error
+        state = getattr(getattr(error, "orig", error), "sqlstate", None)
+        raise (Undone if state in _UNDONE else DatabaseUnavailable) from error
 
 
 def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements: bool = True) -> AsyncEngine:

@@ -78,5 +78,9 @@ class DatabaseUnavailable(Fact):
         super().__init__("The database is not available. Try again shortly.")
 
 
+class Undone(DatabaseUnavailable):
+    """The database has undone the transaction, as of a deadlock or a time limit: asked again, it may go better."""
+
+
 class NotAllowed(Fact):
     """The caller has the right by name, and still may not do this; the message says why."""

@@ -56,7 +56,9 @@ def _object_or_null(row: Subquery, shape: Shape) -> ColumnElement[str]:
 
 def _value(row: Subquery, shown: str | Time) -> ColumnElement[str]:
     if isinstance(shown, Time):
-        written = func.to_char(row.c[shown.field], _text('YYYY-MM-DD"T"HH24:MI:SS'))
+        # By name, because a session behind a pooler may have a time zone of its own.
+        moment = func.timezone(_text("UTC"), row.c[shown.field])
+        written = func.to_char(moment, _text('YYYY-MM-DD"T"HH24:MI:SS'))
         return _text('"').concat(written).concat(_text(f'{shown.zone}"'))
     column = row.c[shown]
     match column.type:

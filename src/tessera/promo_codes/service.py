@@ -39,14 +39,6 @@ class PromoCodeNotFound(NotFound):
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedDraft:
-    """A draft, and everything that is wrong with it by itself."""
-
-    draft: PromoCodeDraft
-    violations: tuple[Violation, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Validation:
     """Whether a code can be used now: every reason why not, and what it gives."""
 
@@ -54,44 +46,39 @@ class Validation:
     discount: Discount
 
 
-async def check(draft: PromoCodeDraft, *, now: datetime) -> CheckedDraft:
-    """The draft with everything that is wrong with it by itself."""
-    if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
-        return CheckedDraft(draft, tuple(rules.violations(draft, now=now)))
-    # Thousands of addresses take seconds to check, which other requests must not wait for.
-    return CheckedDraft(draft, await asyncio.to_thread(lambda: tuple(rules.violations(draft, now=now))))
-
-
 async def create_all(
-    work: UnitOfWork, checked: Sequence[CheckedDraft], *, now: datetime
+    work: UnitOfWork, asked: Sequence[PromoCodeDraft], *, now: datetime
 ) -> list[ListedPromoCode | Invalid]:
     """Create promo codes, each as if it came alone.
 
     Where one cannot be created, its answer is Invalid with every violation, of the draft, of its exams and of its name.
     """
     promo_codes = PromoCodeRepository(work)
-    named = await drafts.find_named_by(work, *(each.draft for each in checked))
-    violations = [[*each.violations, *drafts.unknown(each.draft, named)] for each in checked]
-    # Where nothing else is wrong, the database itself refuses a name that is taken.
-    asked = [each.draft.name for each, found in zip(checked, violations, strict=True) if found]
-    taken = await promo_codes.find_taken([name for name in asked if name is not None]) if any(asked) else frozenset()
-    codes = [
-        None if found else drafts.new_promo_code(each.draft, named)
-        for each, found in zip(checked, violations, strict=True)
-    ]
-    lost = await promo_codes.add([code for code in codes if code is not None], now=now)
-    answers: list[ListedPromoCode | Invalid] = []
-    changes = []
-    for each, found, code in zip(checked, violations, codes, strict=True):
-        name = each.draft.name
-        if code is not None and code.id not in lost:
-            changes.append(Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)))
-            answers.append(_listed(code, each.draft, named))
+    named = await drafts.find_named_by(work, *asked)
+    refused: dict[int, list[Violation]] = {}
+    codes: dict[int, NewPromoCode] = {}
+    for position, draft in enumerate(asked):
+        violations = [*await _violations(draft, now=now), *drafts.unknown(draft, named)]
+        if violations:
+            refused[position] = violations
         else:
-            is_taken = code is not None or (name is not None and key_of(name) in taken)
-            answers.append(Invalid([*found, *([drafts.name_taken(name or "")] if is_taken else [])]))
+            codes[position] = drafts.new_promo_code(draft, named)
+    # Where nothing else is wrong, the database itself refuses a name that is taken.
+    names = {position: name for position in refused if (name := asked[position].name) is not None}
+    taken = await promo_codes.find_taken(names.values()) if names else frozenset()
+    for position, name in names.items():
+        refused[position] += [drafts.name_taken(name)] if key_of(name) in taken else []
+    lost = await promo_codes.add(codes.values(), now=now)
+    refused |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in lost}
+    created = {position: code for position, code in codes.items() if position not in refused}
+    changes = [
+        Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)) for code in created.values()
+    ]
     await audit.record_all(work, changes, now=now)
-    return answers
+    return [
+        _listed(created[position], draft, named) if position in created else Invalid(refused[position])
+        for position, draft in enumerate(asked)
+    ]
 
 
 def _listed(code: NewPromoCode, draft: PromoCodeDraft, named: Named) -> ListedPromoCode:
@@ -154,3 +141,10 @@ def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) 
     if row.usability is None:
         return PromoCodeNotFound("There is no such promo code.")
     return Validation(tuple(rules.unusable(row.usability, now=now)), row.discount)
+
+
+async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
+    if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
+        return list(rules.violations(draft, now=now))
+    # Thousands of addresses take seconds to check, which other requests must not wait for.
+    return await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))

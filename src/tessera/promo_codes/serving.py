@@ -14,7 +14,8 @@ from tessera.kit.errors import Fact
 from tessera.kit.pagination import JsonPage
 from tessera.kit.shapes import Shape
 from tessera.promo_codes import service
-from tessera.promo_codes.service import CheckedDraft, ListedPromoCode, PromoCodeFilter
+from tessera.promo_codes.rules import PromoCodeDraft
+from tessera.promo_codes.service import ListedPromoCode, PromoCodeFilter
 
 FUNCTION_POINT = FunctionPoint.PARTNER_MANAGE_PROMO_CODES
 PageRequest = tuple[PromoCodeFilter, int] | Fact
@@ -24,7 +25,7 @@ PageAnswer = JsonPage | Fact
 async def create_all(
     work: UnitOfWork,
     credential: Credential,
-    requests: Sequence[Requested[CheckedDraft]],
+    requests: Sequence[Requested[PromoCodeDraft]],
     *,
     now: datetime,
     present: Callable[[ListedPromoCode], tuple[int, bytes]],
@@ -35,7 +36,7 @@ async def create_all(
     """
     work, principal = await identity.enter(work, credential=credential, function_point=FUNCTION_POINT, now=now)
 
-    async def create(drafts: Sequence[CheckedDraft]) -> Sequence[ListedPromoCode | Fact]:
+    async def create(drafts: Sequence[PromoCodeDraft]) -> Sequence[ListedPromoCode | Fact]:
         return await service.create_all(work, drafts, now=now)
 
     return await idempotency.serve_all(work, principal.id, requests, now=now, effect=create, present=present)

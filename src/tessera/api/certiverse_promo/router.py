@@ -10,9 +10,8 @@ from tessera.api.deps import ask_as_bearer, resources_of
 from tessera.api.links import link_header, next_link
 from tessera.api.reading import read_body, read_query
 from tessera.kit.errors import Invalid, Violation
-from tessera.promo_codes import service
 from tessera.promo_codes.rules import PromoCodeDraft
-from tessera.promo_codes.service import CheckedDraft, PromoCodeFilter
+from tessera.promo_codes.service import PromoCodeFilter
 
 router = APIRouter(tags=["Certiverse Promo Code API"])
 
@@ -55,13 +54,11 @@ async def create_promo_code(request: Request) -> Response:
     be given. The status is Inactive unless `isActive` is true. If `restrictToEmailAddresses` is true,
     `emailAddresses` is required.
     """
-    resources = resources_of(request)
 
-    async def draft() -> CheckedDraft:
-        reading = await read_body(request, PromoCodeCreateCommand)
-        return await service.check(PromoCodeDraft(**reading.draft()), now=resources.clock())
+    async def draft() -> PromoCodeDraft:
+        return PromoCodeDraft(**(await read_body(request, PromoCodeCreateCommand)).draft())
 
-    return await idempotency.once_among_others(request, resources.creations, draft)
+    return await idempotency.once_among_others(request, resources_of(request).creations, draft)
 
 
 def _wanted(request: Request) -> tuple[PromoCodeFilter, int]:
