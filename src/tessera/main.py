@@ -45,7 +45,10 @@ from tessera.vouchers.vouchers import serving as voucher_requests
 Listener = socket.socket
 # Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
 CREATION_LANES = 4
-PATIENCE_MS = 100
+# Whoever waits for a lock does so alone: others neither wait with it, nor hold locks that are waited for.
+PATIENCE = {"lock_timeout": "100ms"}
+# Few and large statements: left to itself, Postgres may plan each anew, which takes as long as the page itself.
+GENERIC = {"plan_cache_mode": "force_generic_plan"}
 Asked = TypeVar("Asked")
 Told = TypeVar("Told")
 
@@ -120,9 +123,8 @@ def _of_one_caller(
     """What one caller asks at the same time is served in one transaction."""
 
     async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
-        # Whoever waits for a lock does so alone: others neither wait with it, nor hold locks that are waited for.
-        patience = PATIENCE_MS if len(asked) > 1 else None
-        async with database.unit_of_work(credential.organization_id, patience_ms=patience) as work:
+        local = GENERIC | PATIENCE if len(asked) > 1 else GENERIC
+        async with database.unit_of_work(credential.organization_id, local=local) as work:
             return await serve(work, credential, asked, now=clock())
 
     return Batchers(serve_all, lanes=lanes)

@@ -1,7 +1,7 @@
 """The database: tables' base, connections, and units of work pinned to one tenant."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -117,17 +117,16 @@ class Database:
 
     @asynccontextmanager
     async def unit_of_work(
-        self, organization_id: UUID, *, actor: Actor = INSTALLATION, patience_ms: int | None = None
+        self, organization_id: UUID, *, actor: Actor = INSTALLATION, local: Mapping[str, str] | None = None
     ) -> AsyncIterator[UnitOfWork]:
         """A transaction that sees one organization alone; commits at the end, rolls back on any exception.
 
-        Its changes are attributed to `actor`; with `patience_ms` it waits no longer for any lock. Raises
+        Its changes are attributed to `actor`; `local` are settings of the database for this transaction. Raises
         DatabaseUnavailable when the database is away, Undone where it has given the transaction up.
         """
         async with _availability():
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
-            if patience_ms is not None:
-                statement += f"; SET LOCAL lock_timeout = {patience_ms}"
+            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (local or {}).items())
             connection = await _again_if_stale(lambda: self._begin(statement))
             try:
                 yield UnitOfWork(connection, organization_id, actor=actor)
