@@ -1,18 +1,16 @@
 """How the lists find their rows in a big organization beside others, as the role that row-level security binds."""
 
-import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from psycopg import sql
 from tests.factories import Tenant, add_promo_codes, create_tenant, percent_code
-from tests.recording import Statement, recorded
+from tests.plans import MODES, explained
+from tests.recording import recorded
 
 from tessera.api.deps import Resources
-from tessera.kit.database import SESSION
 from tessera.provision import Addresses
 
 BIG = 200_000
@@ -55,25 +53,6 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
         for table in TABLES:
             superuser.execute(f"vacuum analyze {table}")
     return tenants[0]
-
-
-def explained(connection: psycopg.Connection[Any], begin: Statement, page: Statement, *, mode: str) -> dict[str, Any]:
-    """The plan of a page that the application asked for, in a transaction that begins as its own, with what it read."""
-    order = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", page.text)))
-    text = re.sub(r"%\((\w+)\)s", lambda found: f"${order.index(found[1]) + 1}", page.text)
-    values = ", ".join(sql.Literal(page.parameters[name]).as_string(connection) for name in order)
-    connection.execute(SESSION)
-    try:
-        connection.execute(begin.text)
-        connection.execute(f"set local plan_cache_mode = {mode}")
-        connection.execute(f"prepare asked as {text}")
-        row = connection.execute(f"explain (analyze, timing off, format json) execute asked({values})").fetchone()
-        assert row is not None
-        plan: dict[str, Any] = row[0][0]["Plan"]
-        return plan
-    finally:
-        connection.execute("rollback")
-        connection.execute("deallocate all")
 
 
 def parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -129,8 +108,7 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses) -
             with recorded(resources.database) as sent:
                 answer = await client.get(f"/promo-codes?{query}", headers=tenant.bearer)
             begin, _, page, *_ = sent
-            modes = ("force_custom_plan", "force_generic_plan")
-            return answer, [explained(connection, begin, page, mode=mode) for mode in modes]
+            return answer, [explained(connection, begin, page, mode=mode) for mode in MODES]
 
         yield ask
 
