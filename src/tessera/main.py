@@ -5,7 +5,7 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -45,7 +45,7 @@ from tessera.vouchers.vouchers import serving as voucher_requests
 Listener = socket.socket
 # Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
 CREATION_LANES = 4
-# Whoever waits for a lock does so alone: others neither wait with it, nor hold locks that are waited for.
+# Of who waits for a name: it is asked again alone, so that others neither wait with it, nor hold what is waited for.
 PATIENCE = {"lock_timeout": "100ms"}
 # Few and large statements: left to itself, Postgres may plan each anew, which takes as long as the page itself.
 GENERIC = {"plan_cache_mode": "force_generic_plan"}
@@ -102,7 +102,11 @@ def resources_on(
         validations=Batcher(validate),
         redemptions=Batchers(redeem),
         creations=_of_one_caller(
-            database, clock, partial(promo_code_requests.create_all, present=created_answer), lanes=CREATION_LANES
+            database,
+            clock,
+            partial(promo_code_requests.create_all, present=created_answer),
+            lanes=CREATION_LANES,
+            local=PATIENCE,
         ),
         purchases=_of_one_caller(database, clock, partial(purchase_requests.create_all, present=ordered_answer)),
         promo_code_pages=_of_one_caller(database, clock, partial(promo_code_requests.list_pages, shape=LISTED)),
@@ -119,12 +123,12 @@ def _of_one_caller(
     serve: Callable[..., Awaitable[Sequence[Told]]],
     *,
     lanes: int = 2,
+    local: Mapping[str, str] | None = None,
 ) -> Batchers[Credential, Asked, Told]:
     """What one caller asks at the same time is served in one transaction."""
 
     async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
-        local = GENERIC | PATIENCE if len(asked) > 1 else GENERIC
-        async with database.unit_of_work(credential.organization_id, local=local) as work:
+        async with database.unit_of_work(credential.organization_id, local={**GENERIC, **(local or {})}) as work:
             return await serve(work, credential, asked, now=clock())
 
     return Batchers(serve_all, lanes=lanes)

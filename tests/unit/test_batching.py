@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tessera.kit import batching
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.errors import NotFound, Undone
 
@@ -15,6 +16,7 @@ class Oracle:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
+        self.is_free = False  # what question 409 needs
 
     async def __call__(self, questions: Sequence[int]) -> list[str]:
         self.batches.append(list(questions))
@@ -23,7 +25,7 @@ class Oracle:
             raise LookupError("13")
         if 404 in questions:
             raise NotFound("404")
-        if 409 in questions and len(questions) > 1:
+        if 409 in questions and not self.is_free:
             raise Undone
         return [f"answer {question}" for question in questions]
 
@@ -95,22 +97,27 @@ async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
     assert oracle.batches == [[1], [12, 13, 14], [12], [13], [14]]
 
 
-async def test_after_a_transaction_that_was_undone_each_is_asked_alone_and_waits_for_no_other() -> None:
-    oracle, released = Oracle(), asyncio.Event()
-
-    async def ask_all(questions: Sequence[int]) -> list[str]:
-        if list(questions) == [409]:
-            await released.wait()
-        return await oracle(questions)
-
-    batcher = Batcher(ask_all, lanes=1)
+async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_nobody_waiting() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, lanes=1)
     tasks = [*await asked(batcher, 1), *await asked(batcher, 409, 12, 14)]
     oracle.gate.set()
     first, waiting, *others = tasks
     assert await asyncio.wait_for(asyncio.gather(first, *others), timeout=20) == ["answer 1", "answer 12", "answer 14"]
+    assert await asyncio.wait_for(batcher.ask(15), timeout=20) == "answer 15"
     assert not waiting.done()
-    released.set()
+    oracle.is_free = True
     assert await asyncio.wait_for(waiting, timeout=20) == "answer 409"
+
+
+async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batching, "ASKED_AGAIN_FOR", 0.2)
+    oracle = Oracle()
+    oracle.gate.set()
+    for ask in (Batcher(oracle).ask(409), Batchers(lambda _, questions: oracle(questions)).ask_alone("a", 409)):
+        with pytest.raises(Undone):
+            await asyncio.wait_for(ask, timeout=20)
+    assert len(oracle.batches) > 4
 
 
 async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:

@@ -1,11 +1,18 @@
 """Batching: while one look-up is under way, the next ones gather and go together."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tessera.kit.errors import Fact, Undone
+
+HEAVY_AT_ONCE = 2
+# Seconds of what the database has undone.
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 1.0
+ASKED_AGAIN_FOR = 30.0
 
 Question = TypeVar("Question")
 Answer = TypeVar("Answer")
@@ -25,8 +32,9 @@ class Batcher(Generic[Question, Answer]):
     """Answers questions in batches, with no delay when idle.
 
     `ask_all` answers a batch in its order, or raises a fact for all of it; after anything else that it raises, and
-    after Undone, each question is asked alone, so it must have changed nothing. At most `lanes` batches of at most
-    `limit` questions are under way; what comes meanwhile is the next batch. After the last one `when_idle` is called.
+    after Undone, each question is asked alone, so it must have changed nothing; after Undone for half a minute, with
+    growing pauses in which it holds nothing. At most `lanes` batches of at most `limit` questions are under way; what
+    comes meanwhile is the next batch. After the last one `when_idle` is called.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Batcher(Generic[Question, Answer]):
         self._limit = limit
         self._lanes = self._idle_lanes = lanes
         self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
+        self._alone = asyncio.Semaphore(lanes)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Question) -> Answer:
@@ -50,9 +59,7 @@ class Batcher(Generic[Question, Answer]):
         self._waiting.append((question, future))
         if self._idle_lanes:
             self._idle_lanes -= 1
-            task = asyncio.create_task(self._work_off())
-            self._tasks.add(task)  # the loop itself holds tasks only weakly
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._work_off())
         return await future
 
     async def _work_off(self) -> None:
@@ -70,21 +77,51 @@ class Batcher(Generic[Question, Answer]):
             answers = await self._ask_all([question for question, _ in batch])
             answered = list(zip(batch, answers, strict=True))
         except Exception as error:  # noqa: BLE001 - handed on to those who asked, never dropped
-            await self._refuse(batch, error)
+            self._refuse(batch, error)
             return
         for (_, future), answer in answered:
-            if not future.done():  # its caller may have gone away
-                future.set_result(answer)
+            _settle(future, answer)
 
-    async def _refuse(self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
-        if len(batch) > 1 and (isinstance(error, Undone) or not isinstance(error, Fact)):
-            # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other, nor keeps it
-            # waiting.
-            await asyncio.gather(*(self._answer([one]) for one in batch))
+    def _refuse(self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
+        if isinstance(error, Undone) or (len(batch) > 1 and not isinstance(error, Fact)):
+            # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other. Outside of the
+            # lanes, so that whoever waits for a lock keeps nobody waiting.
+            for one in batch:
+                self._start(self._answer_alone(*one))
             return
         for _, future in batch:
+            _settle(future, error)
+
+    async def _answer_alone(self, question: Question, future: asyncio.Future[Answer]) -> None:
+        pause, end = FIRST_PAUSE, time.monotonic() + ASKED_AGAIN_FOR
+        while not future.done():
+            try:
+                async with self._alone:
+                    (answer,) = await self._ask_all([question])
+            except Undone as error:
+                if time.monotonic() > end:
+                    _settle(future, error)
+            except Exception as error:  # noqa: BLE001 - handed on to the one who asked
+                _settle(future, error)
+            else:
+                _settle(future, answer)
             if not future.done():
-                future.set_exception(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)  # the loop itself holds tasks only weakly
+        task.add_done_callback(self._tasks.discard)
+
+
+def _settle(future: asyncio.Future[Answer], outcome: Answer | Exception) -> None:
+    if future.done():
+        return  # its caller may have gone away
+    if isinstance(outcome, Exception):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 class Batchers(Generic[Topic, Question, Answer]):
@@ -100,6 +137,7 @@ class Batchers(Generic[Topic, Question, Answer]):
         self._ask_all = ask_all
         self._limit = limit
         self._lanes = lanes
+        self._heavy = asyncio.Semaphore(HEAVY_AT_ONCE)
         self._by_topic: dict[Topic, Batcher[Question, Answer]] = {}
 
     async def ask(self, topic: Topic, question: Question) -> Answer:
@@ -119,6 +157,10 @@ class Batchers(Generic[Topic, Question, Answer]):
         del self._by_topic[topic]
 
     async def ask_alone(self, topic: Topic, question: Question) -> Answer:
-        """The answer to one question that is too heavy to go with others, or to make them wait."""
-        (answer,) = await self._ask_all(topic, [question])
-        return answer
+        """The answer to one question that is too heavy to go with others; few such are under way, of all topics."""
+
+        async def ask_all(questions: Sequence[Question]) -> Sequence[Answer]:
+            async with self._heavy:
+                return await self._ask_all(topic, questions)
+
+        return await Batcher(ask_all, lanes=1).ask(question)
