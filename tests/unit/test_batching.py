@@ -97,6 +97,15 @@ async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
     assert oracle.batches == [[1], [12, 13, 14], [12], [13], [14]]
 
 
+async def test_a_fact_may_be_an_answer() -> None:
+    answer = NotFound("404")
+
+    async def ask_all(questions: Sequence[int]) -> list[NotFound]:
+        return [answer] * len(questions)
+
+    assert await asyncio.wait_for(Batcher(ask_all).ask(1), timeout=20) is answer
+
+
 async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_nobody_waiting() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, lanes=1)

@@ -80,7 +80,7 @@ class Batcher(Generic[Question, Answer]):
             self._refuse(batch, error)
             return
         for (_, future), answer in answered:
-            _settle(future, answer)
+            _tell(future, answer)
 
     def _refuse(self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
         if isinstance(error, Undone) or (len(batch) > 1 and not isinstance(error, Fact)):
@@ -90,7 +90,7 @@ class Batcher(Generic[Question, Answer]):
                 self._start(self._answer_alone(*one))
             return
         for _, future in batch:
-            _settle(future, error)
+            _fail(future, error)
 
     async def _answer_alone(self, question: Question, future: asyncio.Future[Answer]) -> None:
         pause, end = FIRST_PAUSE, time.monotonic() + ASKED_AGAIN_FOR
@@ -100,11 +100,11 @@ class Batcher(Generic[Question, Answer]):
                     (answer,) = await self._ask_all([question])
             except Undone as error:
                 if time.monotonic() > end:
-                    _settle(future, error)
+                    _fail(future, error)
             except Exception as error:  # noqa: BLE001 - handed on to the one who asked
-                _settle(future, error)
+                _fail(future, error)
             else:
-                _settle(future, answer)
+                _tell(future, answer)
             if not future.done():
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -115,13 +115,14 @@ class Batcher(Generic[Question, Answer]):
         task.add_done_callback(self._tasks.discard)
 
 
-def _settle(future: asyncio.Future[Answer], outcome: Answer | Exception) -> None:
-    if future.done():
-        return  # its caller may have gone away
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+def _tell(future: asyncio.Future[Answer], answer: Answer) -> None:
+    if not future.done():  # its caller may have gone away
+        future.set_result(answer)
+
+
+def _fail(future: asyncio.Future[Answer], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)
 
 
 class Batchers(Generic[Topic, Question, Answer]):
