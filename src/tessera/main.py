@@ -5,11 +5,11 @@ import gc
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import uvicorn
@@ -23,10 +23,11 @@ from tessera.api.certiverse_promo.presenting import LISTED, created_answer
 from tessera.api.certiverse_vouchers.presenting import VOUCHER, ordered_answer
 from tessera.api.deps import Resources
 from tessera.api.storefront.presenting import redemption_answer
+from tessera.api.together import effects, of_one_caller, pages
 from tessera.idempotency.service import Answer
 from tessera.identity.credentials import ApiKeyText
 from tessera.identity.key_uses import KeyUses
-from tessera.identity.service import Credential
+from tessera.identity.rules import FunctionPoint
 from tessera.kit import logging
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.clock import clock
@@ -34,23 +35,18 @@ from tessera.kit.database import Database
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes import serving as promo_code_requests
 from tessera.promo_codes.service import Question, Validation
 from tessera.redemptions import serving as redemptions
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
-from tessera.vouchers.purchases import serving as purchase_requests
-from tessera.vouchers.vouchers import serving as voucher_requests
+from tessera.vouchers.purchases import ordering
+from tessera.vouchers.vouchers import service as vouchers
 
 Listener = socket.socket
 # Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
 CREATION_LANES = 4
 # Of who waits for a name: it is asked again alone, so that others neither wait with it, nor hold what is waited for.
 PATIENCE = {"lock_timeout": "100ms"}
-# Few and large statements: left to itself, Postgres may plan each anew, which takes as long as the page itself.
-GENERIC = {"plan_cache_mode": "force_generic_plan"}
-Asked = TypeVar("Asked")
-Told = TypeVar("Told")
 
 # Proxies are ours to judge (ForwardedHeaders), requests ours to log.
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -94,6 +90,8 @@ def resources_on(
                 key_uses.note(request.credential.name, now=now)
         return answers
 
+    for_promo_codes = partial(of_one_caller, database, clock, FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
+    for_vouchers = partial(of_one_caller, database, clock, FunctionPoint.PARTNER_MANAGE_VOUCHERS)
     return Resources(
         database=database,
         signer=TokenSigner(settings.token_keys),
@@ -101,37 +99,16 @@ def resources_on(
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
         validations=Batcher(validate),
         redemptions=Batchers(redeem),
-        creations=_of_one_caller(
-            database,
-            clock,
-            partial(promo_code_requests.create_all, present=created_answer),
-            lanes=CREATION_LANES,
-            local=PATIENCE,
+        creations=for_promo_codes(
+            effects(promo_codes.create_all, present=created_answer), lanes=CREATION_LANES, local=PATIENCE
         ),
-        purchases=_of_one_caller(database, clock, partial(purchase_requests.create_all, present=ordered_answer)),
-        promo_code_pages=_of_one_caller(database, clock, partial(promo_code_requests.list_pages, shape=LISTED)),
-        voucher_pages=_of_one_caller(database, clock, partial(voucher_requests.list_pages, shape=VOUCHER)),
+        purchases=for_vouchers(effects(ordering.create_all, present=ordered_answer)),
+        promo_code_pages=for_promo_codes(pages(promo_codes.list_pages, shape=LISTED)),
+        voucher_pages=for_vouchers(pages(vouchers.list_pages, shape=VOUCHER)),
         public_url=settings.public_url,
         schema_revision=schema_revision,
         key_uses=key_uses,
     )
-
-
-def _of_one_caller(
-    database: Database,
-    clock: Callable[[], datetime],
-    serve: Callable[..., Awaitable[Sequence[Told]]],
-    *,
-    lanes: int = 2,
-    local: Mapping[str, str] | None = None,
-) -> Batchers[Credential, Asked, Told]:
-    """What one caller asks at the same time is served in one transaction."""
-
-    async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
-        async with database.unit_of_work(credential.organization_id, local={**GENERIC, **(local or {})}) as work:
-            return await serve(work, credential, asked, now=clock())
-
-    return Batchers(serve_all, lanes=lanes)
 
 
 def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:

@@ -1,6 +1,7 @@
 """How often a request goes to the database, which decides its speed more than anything else."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -50,6 +51,12 @@ async def test_an_empty_page_takes_no_statement_more(
     assert len(sent) == 3
 
 
+CODE: dict[str, Any] = {
+    "storeExamCodes": ["NCA-GENL"],
+    "discountPercent": 10,
+    "maxRedemptions": 10,
+    "expirationDateUtc": "2030-01-01T00:00:00",
+}
 CREATING = [
     "BEGIN;",
     "SELECT",  # who asks
@@ -63,12 +70,9 @@ CREATING = [
 async def test_creating_takes_the_same_statements_for_one_address_and_for_thousands(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, emails: int
 ) -> None:
-    body = {
+    body = CODE | {
         "promoCodeName": "SUMMER",
         "storeExamCodes": ["NCA-GENL", "NCP-ADS", "CLD-100"],
-        "discountPercent": 10,
-        "maxRedemptions": 10,
-        "expirationDateUtc": "2030-01-01T00:00:00",
         "emailAddresses": [f"a{number}@example.com" for number in range(emails)],
     }
     with recorded(resources.database) as sent:
@@ -80,13 +84,7 @@ async def test_creating_takes_the_same_statements_for_one_address_and_for_thousa
 async def test_fifty_codes_that_come_together_cost_as_much_as_one(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
-    body = {
-        "storeExamCodes": ["NCA-GENL"],
-        "discountPercent": 10,
-        "maxRedemptions": 10,
-        "expirationDateUtc": "2030-01-01T00:00:00",
-    }
-    bodies = [body | {"promoCodeName": f"CODE{number}"} for number in range(54)]
+    bodies = [CODE | {"promoCodeName": f"CODE{number}"} for number in range(54)]
     with recorded(resources.database) as sent:
         answers = await asyncio.gather(
             *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)
@@ -99,14 +97,8 @@ async def test_fifty_codes_that_come_together_cost_as_much_as_one(
 async def test_large_requests_go_alone_and_make_no_other_wait(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
-    body = {
-        "storeExamCodes": ["NCA-GENL"],
-        "discountPercent": 10,
-        "maxRedemptions": 10,
-        "expirationDateUtc": "2030-01-01T00:00:00",
-        "emailAddresses": [f"a{number}@example.com" for number in range(1_000)],
-    }
-    bodies = [body | {"promoCodeName": f"LARGE{number}"} for number in range(10)]
+    large = CODE | {"emailAddresses": [f"a{number}@example.com" for number in range(1_000)]}
+    bodies = [large | {"promoCodeName": f"LARGE{number}"} for number in range(10)]
     with recorded(resources.database) as sent:
         answers = await asyncio.gather(
             *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)

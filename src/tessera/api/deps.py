@@ -19,13 +19,13 @@ from tessera.identity.service import Credential, Subject
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.database import Database, UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
+from tessera.kit.pagination import JsonPage
 from tessera.kit.tokens import TokenSigner
-from tessera.promo_codes import serving as promo_codes
 from tessera.promo_codes.rules import PromoCodeDraft
-from tessera.promo_codes.service import Question, Validation
+from tessera.promo_codes.service import PromoCodeFilter, Question, Validation
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.vouchers.purchases.rules import PurchaseDraft
-from tessera.vouchers.vouchers import serving as vouchers
+from tessera.vouchers.vouchers.service import VoucherFilter
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -43,8 +43,8 @@ class Resources:
     redemptions: Batchers[UUID, RedemptionRequest, Answer]
     creations: Batchers[Credential, Requested[PromoCodeDraft], Answer]
     purchases: Batchers[Credential, Requested[PurchaseDraft], Answer]
-    promo_code_pages: Batchers[Credential, promo_codes.PageRequest, promo_codes.PageAnswer]
-    voucher_pages: Batchers[Credential, vouchers.PageRequest, vouchers.PageAnswer]
+    promo_code_pages: Batchers[Credential, tuple[PromoCodeFilter, int] | Fact, JsonPage | Fact]
+    voucher_pages: Batchers[Credential, tuple[VoucherFilter, int] | Fact, JsonPage | Fact]
     public_url: str | None
     schema_revision: str
     key_uses: KeyUses

@@ -94,14 +94,6 @@ async def identify(work: UnitOfWork, *, credential: Credential, now: datetime) -
     return await recognize(work, subject=credential, now=now)
 
 
-async def enter(
-    work: UnitOfWork, *, credential: Credential, function_point: FunctionPoint, now: datetime
-) -> tuple[UnitOfWork, Principal]:
-    """The transaction as its caller's own, and the caller; raises NotAuthenticated, LacksFunctionPoint."""
-    principal = await identify(work, credential=credential, now=now)
-    return await admit(work, principal, function_point), principal
-
-
 async def admit(work: UnitOfWork, principal: Principal, function_point: FunctionPoint) -> UnitOfWork:
     """The rest of this transaction as the caller's own, for what this right is needed; raises LacksFunctionPoint."""
     principal.require(function_point)

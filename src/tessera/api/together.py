@@ -1,0 +1,75 @@
+"""What one caller asks at the same time, served in one transaction."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tessera.api.deps import Caller
+from tessera.idempotency import service as idempotency
+from tessera.idempotency.service import Answer, Requested
+from tessera.identity import service as identity
+from tessera.identity.rules import FunctionPoint
+from tessera.identity.service import Credential
+from tessera.kit.batching import Batchers, answer_open
+from tessera.kit.database import Database
+from tessera.kit.errors import Fact
+from tessera.kit.pagination import JsonPage
+from tessera.kit.shapes import Shape
+
+Asked = TypeVar("Asked")
+Done = TypeVar("Done")
+Told = TypeVar("Told")
+Serve = Callable[[Caller, Sequence[Asked]], Awaitable[Sequence[Told]]]
+
+# Few and large statements: left to itself, Postgres may plan each anew, which takes as long as the page itself.
+GENERIC = {"plan_cache_mode": "force_generic_plan"}
+
+
+def of_one_caller(
+    database: Database,
+    clock: Callable[[], datetime],
+    function_point: FunctionPoint,
+    serve: Serve[Asked, Told],
+    *,
+    lanes: int = 2,
+    local: Mapping[str, str] | None = None,
+) -> Batchers[Credential, Asked, Told]:
+    """What a credential with this right asks, with `local` settings of the database.
+
+    Who asks is looked at before anything is served: NotAuthenticated and LacksFunctionPoint are told to all.
+    """
+
+    async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
+        now = clock()
+        async with database.unit_of_work(credential.organization_id, local={**GENERIC, **(local or {})}) as work:
+            principal = await identity.identify(work, credential=credential, now=now)
+            return await serve(Caller(await identity.admit(work, principal, function_point), principal, now), asked)
+
+    return Batchers(serve_all, lanes=lanes)
+
+
+def effects(
+    effect: Callable[..., Awaitable[Sequence[Done | Fact]]], *, present: Callable[[Done], tuple[int, bytes]]
+) -> Serve[Requested[Any], Answer]:
+    """Serves requests by an effect on all that they ask, each once for its key, and answers as `present` puts it."""
+
+    async def serve(caller: Caller, requests: Sequence[Requested[Any]]) -> Sequence[Answer]:
+        async def act(asked: Sequence[Any]) -> Sequence[Done | Fact]:
+            return await effect(caller.work, asked, now=caller.now)
+
+        return await idempotency.serve_all(
+            caller.work, caller.principal.id, requests, now=caller.now, effect=act, present=present
+        )
+
+    return serve
+
+
+def pages(
+    list_pages: Callable[..., Awaitable[Sequence[JsonPage | Fact]]], *, shape: Shape
+) -> Serve[tuple[Any, int] | Fact, JsonPage | Fact]:
+    """Serves pages, by filter and number, of objects in this shape."""
+
+    async def serve(caller: Caller, asked: Sequence[tuple[Any, int] | Fact]) -> Sequence[JsonPage | Fact]:
+        return await answer_open(asked, lambda open_: list_pages(caller.work, open_, shape=shape))
+
+    return serve
