@@ -16,6 +16,7 @@ from benchmarks.sizes import CHOSEN, CONNECTIONS
 
 STARTS = 3
 TWO = "two processes on two cores"
+TWO_BARE = "two processes of the floor on two cores"
 # What is left of a core here and there is the system's own; above this the machine has nothing more to give.
 FULL = 0.85
 
@@ -59,15 +60,20 @@ def _send(server: Server, load: Sequence[bytes], count: int) -> int:
 def measure_two(
     results: Results, servers: Mapping[str, Server], shops: Sequence[Shop], environment: dict[str, str]
 ) -> None:
-    """Validation by two processes beside one, and what else keeps the two cores busy."""
+    """Validation by two processes beside one, what else keeps the cores busy, and what the floor gains there."""
     load = validating.requests(shops)
-    with serving("two", "benchmarks.applications:tessera", environment, processes=2) as two:
 
-        def run(server: Server) -> Figures:
-            return server.measure(load, connections=2 * CONNECTIONS, seconds=CHOSEN.seconds)
+    def measure(case: str, application: str, one: Server) -> dict[str, Figures]:
+        with serving("two", application, environment, processes=2) as two:
 
-        contenders = {"two processes": lambda: run(two), "one process": lambda: run(servers["Tessera"])}
-        found = results.interleave(TWO, contenders, rounds=CHOSEN.rounds)
+            def run(server: Server) -> Figures:
+                return server.measure(load, connections=2 * CONNECTIONS, seconds=CHOSEN.seconds)
+
+            contenders = {"two processes": lambda: run(two), "one process": lambda: run(one)}
+            return results.interleave(case, contenders, rounds=CHOSEN.rounds)
+
+    measure(TWO_BARE, "benchmarks.floors:bare", servers["bare"])
+    found = measure(TWO, "benchmarks.applications:tessera", servers["Tessera"])
     ratio = results.ratio(TWO, "two processes")
     for name, figures in found.items():
         parts = {"servers": figures.server_cores, "database": figures.database_cores, "load": figures.load_cores}

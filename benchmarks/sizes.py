@@ -18,6 +18,6 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes(codes=1_000, vouchers=(10_000, 200_000), purchases=30, memory_requests=10_000, rounds=3, seconds=0.6)
+QUICK = Sizes(codes=1_000, vouchers=(10_000, 200_000), purchases=30, memory_requests=10_000, rounds=3, seconds=0.5)
 CHOSEN = QUICK if os.environ.get("QUICK") else FULL
 CONNECTIONS = 16
