@@ -23,19 +23,37 @@ _processes.set_forkserver_preload(["tests.dying", __name__])
 NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 
 
+class Launched(subprocess.Popen[bytes]):
+    """A command that runs. What it says goes into files: a pipe that nobody reads stops it once it is full."""
+
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
+        self._stdout, self._stderr = directory / "stdout", directory / "stderr"
+        with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
+            super().__init__([TESSERA, *arguments], env=environment(settings), stdout=stdout, stderr=stderr)
+
+    @property
+    def printed(self) -> str:
+        """What it has written to standard output."""
+        return self._stdout.read_text()
+
+    @property
+    def logged(self) -> str:
+        """What it has written to standard error."""
+        return self._stderr.read_text()
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that answers, or did when it was started."""
 
-    process: subprocess.Popen[str]
+    process: Launched
     url: str
     data: Path
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Its exit status and everything that it printed, after this signal."""
         self.process.send_signal(number)
-        printed, _ = self.process.communicate(timeout=120)
-        return self.process.returncode, printed
+        return self.process.wait(120), self.process.printed
 
 
 def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -59,16 +77,18 @@ def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: 
 
 
 @contextmanager
-def launched(*arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    """A command while it runs; it is killed at the end if it has not ended."""
-    process = subprocess.Popen(
-        [TESSERA, *arguments], env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def launched(*arguments: str, **settings: str) -> Iterator[Launched]:
+    """A command while it runs; it is killed at the end if it has not ended. Shows its log if what follows fails."""
+    with tempfile.TemporaryDirectory() as directory:
+        process = Launched(arguments, settings, Path(directory))
+        try:
+            yield process
+        except BaseException:
+            sys.stderr.write(process.logged)
+            raise
+        finally:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -77,7 +97,7 @@ def serving(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
     url = f"http://127.0.0.1:{(port := free_port())}"
     with launched(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
         wait_until(lambda: process.poll() is not None or answers(f"{url}/health/live"))
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None
         yield Server(process, url, data)
 
 

@@ -60,11 +60,8 @@ def read_credentials(server: Server) -> list[dict[str, str]]:
 
 
 def read_greeting(server: Server) -> list[str]:
-    assert server.process.stdout is not None
-    lines = []
-    while "Bearer" not in (lines or [""])[-1]:
-        lines.append(server.process.stdout.readline().strip())
-    return lines
+    wait_until(lambda: re.search("Bearer.*\n", server.process.printed) is not None)
+    return [line.strip() for line in server.process.printed.splitlines()]
 
 
 def is_alive(pid: str) -> bool:
@@ -193,10 +190,9 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) 
             process.send_signal(number)
             time.sleep(0.02)
             process.send_signal(number)  # which does no harm, also where the first one is still being followed
-            _, errors = process.communicate(timeout=120)
-        assert process.returncode in (0, -number, 128 + number)
-        # Where a signal meets a destructor, Python itself says that it went on; the second one ended it then.
-        assert "Traceback" not in errors.partition("Exception ignored in")[0]
+            assert process.wait(120) in (0, -number, 128 + number)
+            # Where a signal meets a destructor, Python itself says that it went on; the second one ended it then.
+            assert "Traceback" not in process.logged.partition("Exception ignored in")[0]
         wait_until(lambda: not postgres_runs(ended.data))
 
 
@@ -218,6 +214,5 @@ def test_an_idle_worker_ends_at_once(ended: Server) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)
-        _, errors = worker.communicate(timeout=60)
-    assert (worker.returncode, re.findall("Traceback|error", errors)) == (0, [])
+        assert (worker.wait(60), re.findall("Traceback|error", worker.logged)) == (0, [])
     assert not postgres_runs(ended.data)

@@ -10,7 +10,7 @@ from tests import dying, factories
 from tests.batching import Made, jobs_of, made_of, order
 from tests.commands import launched
 from tests.factories import Tenant
-from tests.purchasing import age_heartbeats, until
+from tests.purchasing import age_heartbeats, queue_of, until
 
 from tessera import worker
 from tessera.api.deps import Resources
@@ -67,7 +67,9 @@ async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_
     seen = 0
     while seen < 30_000:
         with launched("worker", TESSERA_DATABASE_URL=addresses.application) as process:
-            await until(lambda before=seen: made_of(superuser, ordered).made > before)
+            await until(
+                lambda before=seen: made_of(superuser, ordered).made > before, otherwise=lambda: queue_of(superuser)
+            )
             process.kill()
             process.wait()
         seen = made_of(superuser, ordered).made
