@@ -26,12 +26,12 @@ async def seal_audit(context: JobContext, timestamp: int) -> None:
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await service.list_unsealed_organizations(work)
+    sealed = 0
     for organization_id in organizations:
-        sealed = 0
-        while True:
+        count = service.AT_ONCE
+        while count == service.AT_ONCE:
             async with database.unit_of_work(organization_id) as work:
                 count = await service.seal(work, now=clock())
             sealed += count
-            if count < service.AT_ONCE:
-                break
-        log.info("audit log sealed", organization=str(organization_id), entries=sealed)
+    if sealed:
+        log.info("audit logs sealed", organizations=len(organizations), entries=sealed)
