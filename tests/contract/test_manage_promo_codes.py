@@ -194,6 +194,14 @@ async def test_a_code_is_not_moved_to_where_it_is(client: httpx.AsyncClient, ten
                 ("restrictToEmailAddresses", "NotBoolean", "must be true or false"),
             ],
         ),
+        (
+            {"name": "ABC", "discountPercent": 5, "storeExamCodes": ["NCA-GENL", 1], "productBundleIds": ["?", None]},
+            [
+                ("storeExamCodes/1", "NotText", "must be a string"),
+                ("productBundleIds/0", "NotUuid", "must be a UUID"),
+                ("productBundleIds/1", "NotUuid", "must be a UUID"),
+            ],
+        ),
     ],
 )
 async def test_everything_that_is_wrong_with_a_new_code_is_named(

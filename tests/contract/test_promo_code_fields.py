@@ -99,23 +99,26 @@ async def test_what_is_no_text_is_refused(client: httpx.AsyncClient, tenant: Ten
 
 @pytest.mark.parametrize("name", ["storeExamCodes", "emailAddresses"])
 @pytest.mark.parametrize(
-    ("value", "message"),
+    ("value", "messages"),
     [
-        ("NCA-GENL", "must be a list of strings"),
-        ({"0": "NCA-GENL"}, "must be a list of strings"),
-        (1, "must be a list of strings"),
-        (True, "must be a list of strings"),
-        ([1], "must be a string"),
-        ([None], "must be a string"),
-        ([["NCA-GENL"]], "must be a string"),
-        (["NCA-GENL", 1, None, "\0"], "must be a string"),
+        ("NCA-GENL", [" must be a list of strings"]),
+        ({"0": "NCA-GENL"}, [" must be a list of strings"]),
+        (1, [" must be a list of strings"]),
+        (True, [" must be a list of strings"]),
+        ([1], ["/0 must be a string"]),
+        ([None], ["/0 must be a string"]),
+        ([["NCA-GENL"]], ["/0 must be a string"]),
+        (
+            ["NCA-GENL", 1, None, "\0"],
+            ["/1 must be a string", "/2 must be a string", "/3 must not contain a NUL character"],
+        ),
     ],
     ids=repr,
 )
 async def test_what_is_no_list_of_texts_is_refused(
-    client: httpx.AsyncClient, tenant: Tenant, name: str, value: object, message: str
+    client: httpx.AsyncClient, tenant: Tenant, name: str, value: object, messages: list[str]
 ) -> None:
-    assert told(await create(client, tenant, **{name: value})) == refused(f"{name} {message}.")
+    assert told(await create(client, tenant, **{name: value})) == refused(*(f"{name}{each}." for each in messages))
 
 
 @pytest.mark.parametrize("value", ["true", "True", 0, 1, 1.0, [], {}, "Active", ""], ids=repr)
@@ -135,9 +138,9 @@ async def test_text_with_a_nul_is_refused_everywhere(client: httpx.AsyncClient, 
         emailAddresses=["ada@example.com\0"],
     )
     assert told(answer) == refused(
-        "storeExamCodes must not contain a NUL character.",
+        "storeExamCodes/0 must not contain a NUL character.",
         "promoCodeName must not contain a NUL character.",
-        "emailAddresses must not contain a NUL character.",
+        "emailAddresses/0 must not contain a NUL character.",
         "notes must not contain a NUL character.",
     )
 

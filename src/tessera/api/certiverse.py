@@ -8,7 +8,7 @@ from pydantic import Field
 from tessera.api.answers import JsonAnswer
 from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.openapi import answer
-from tessera.api.types import RequestModel, ResponseModel, wire_names
+from tessera.api.types import RequestModel, ResponseModel, in_wire_order
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     DatabaseUnavailable,
@@ -36,11 +36,8 @@ def error(status: int, code: str, *messages: str, headers: Mapping[str, str] | N
 
 def invalid(fact: Invalid, *models: type[RequestModel]) -> JsonAnswer:
     """400 with every violation, under the wire names and in the order of the request's model, which is among these."""
-    fields = {violation.field for violation in fact.violations}
-    names = next(wire for wire in map(wire_names, models) if fields <= wire.keys())
-    order = list(names)
-    found = sorted(fact.violations, key=lambda violation: order.index(violation.field))
-    return error(400, "ValidationFailed", *(f"{names[violation.field]} {violation.message}." for violation in found))
+    found = in_wire_order(fact.violations, *models)
+    return error(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in found))
 
 
 def common(fact: Fact) -> JsonAnswer:

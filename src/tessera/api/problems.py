@@ -16,7 +16,7 @@ from tessera.api.facts import (
     VersionMissing,
 )
 from tessera.api.openapi import answer
-from tessera.api.types import RequestModel, ResponseModel, wire_names
+from tessera.api.types import RequestModel, ResponseModel, in_wire_order
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     Conflict,
@@ -28,7 +28,6 @@ from tessera.kit.errors import (
     NotAuthenticated,
     NotFound,
     VersionStale,
-    Violation,
     WrongState,
 )
 
@@ -114,18 +113,11 @@ def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
 
 
 def _invalid(fact: Invalid, models: tuple[type[RequestModel], ...]) -> ProblemAnswer:
-    fields = {violation.field.partition("/")[0] for violation in fact.violations}
-    names = next(wire for wire in map(wire_names, models) if fields <= wire.keys())
-    order = list(names)
-    found = sorted(fact.violations, key=lambda violation: order.index(violation.field.partition("/")[0]))
-    errors = [_error(violation, names) for violation in found]
+    errors = [
+        {"pointer": f"/{path}", "code": violation.code, "detail": f"{path} {violation.message}."}
+        for path, violation in in_wire_order(fact.violations, *models)
+    ]
     return problem(400, "validation-failed", "The request breaks rules", f"{len(errors)} in all.", errors=errors)
-
-
-def _error(violation: Violation, names: Mapping[str, str]) -> dict[str, str]:
-    name, _, rest = violation.field.partition("/")
-    path = f"{names[name]}/{rest}" if rest else names[name]
-    return {"pointer": f"/{path}", "code": violation.code, "detail": f"{path} {violation.message}."}
 
 
 _DOCUMENTED = {

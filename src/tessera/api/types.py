@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from tessera.identity.rules import is_email_address
+from tessera.kit.errors import Violation
 from tessera.kit.text import key_of
 
 MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
@@ -58,6 +59,18 @@ def wire_names(model: type[RequestModel]) -> dict[str, str]:
     return {name: info.alias or name for name, info in model.model_fields.items()}
 
 
+def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:
+    """Each violation with the way to it by wire names ("storeExamCodes/3"), as the request's model lists its fields.
+
+    The model is the one of these that has all the fields.
+    """
+    found = [(*violation.field.partition("/"), violation) for violation in violations]
+    names = next(wire for wire in map(wire_names, models) if {name for name, *_ in found} <= wire.keys())
+    order = list(names)
+    found.sort(key=lambda each: order.index(each[0]))
+    return [(names[name] + slash + rest, violation) for name, slash, rest, violation in found]
+
+
 def refuse(code: str, message: str) -> PydanticCustomError:
     """The error of a field that cannot be read; `message` is a predicate: "must be ..."."""
     return PydanticCustomError(code, message)
@@ -84,11 +97,15 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401
     return value
 
 
-def read_texts(value: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """The texts of a JSON list."""
-    if not isinstance(value, list):
-        raise refuse("NotList", "must be a list of strings")
-    return tuple(_text(item) for item in value)
+def a_list(of: str) -> BeforeValidator:
+    """What makes a tuple the values of a JSON list, each of which is read next: a list of what."""
+
+    def read(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
+        if not isinstance(value, list):
+            raise refuse("NotList", f"must be a list of {of}")
+        return tuple(value)
+
+    return BeforeValidator(read)
 
 
 def _instant(value: Any) -> datetime:  # noqa: ANN401
@@ -139,9 +156,7 @@ def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
 
 
 Text = Annotated[str, BeforeValidator(_text)]
-Texts = Annotated[
-    tuple[str, ...], BeforeValidator(read_texts), WithJsonSchema({"type": "array", "items": {"type": "string"}})
-]
+Texts = Annotated[tuple[Text, ...], a_list("strings")]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DATE_AND_TIME_SCHEMA)]
@@ -178,3 +193,4 @@ def _uuid(value: Any) -> UUID:  # noqa: ANN401
 
 Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "minimum": 0})]
 Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
+Uuids = Annotated[tuple[Uuid, ...], a_list("UUIDs")]

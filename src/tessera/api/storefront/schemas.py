@@ -2,12 +2,11 @@
 
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Instant, RequestModel, ResponseModel, Text, choice, refuse
+from tessera.api.types import EmailText, Instant, RequestModel, ResponseModel, Text, Uuid, choice, refuse
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 
@@ -29,20 +28,12 @@ def _code(value: Any) -> str:  # noqa: ANN401
     return value.strip()
 
 
-def _uuid(value: Any) -> UUID:  # noqa: ANN401
-    try:
-        return UUID(value)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise refuse("NotUuid", "must be a UUID") from error
-
-
 Code = Annotated[
     str,
     BeforeValidator(_code),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": MAX_CODE_LENGTH, "pattern": r"\S"}),
 ]
 Codes = Annotated[tuple[Code, ...], BeforeValidator(_codes)]
-Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 
 
 def _label(longest: int) -> Any:  # noqa: ANN401 - an annotated type

@@ -1,10 +1,10 @@
 """What the management of promo codes reads and answers."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import Field
 
 from tessera.api.slices import SliceQuery
 from tessera.api.types import (
@@ -16,27 +16,14 @@ from tessera.api.types import (
     Text,
     Texts,
     Uuid,
+    Uuids,
     WholeNumber,
     choice,
-    refuse,
 )
 from tessera.promo_codes.rules import Kind, Status
 
 StatusChoice = Annotated[Status, *choice(Status)]
 KindChoice = Annotated[Kind, *choice(Kind)]
-
-
-def _listed(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
-    if not isinstance(value, list):
-        raise refuse("NotList", "must be a list of UUIDs")
-    return tuple(value)
-
-
-Uuids = Annotated[
-    tuple[Uuid, ...],
-    BeforeValidator(_listed),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "format": "uuid"}}),
-]
 
 
 class PromoCodeExportQuery(RequestModel):

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import WithJsonSchema
 
-from tessera.api.types import read_texts
+from tessera.api.types import Text, a_list
 from tessera.identity.rules import FunctionPoint
 
 _SCHEMA = {"type": "array", "items": {"type": "string", "enum": list(FunctionPoint)}}
 
 # Which names there are is a rule of the domain, which tells them one by one.
-FunctionPoints = Annotated[tuple[str, ...], BeforeValidator(read_texts), WithJsonSchema(_SCHEMA)]
+FunctionPoints = Annotated[tuple[Text, ...], a_list("strings"), WithJsonSchema(_SCHEMA)]

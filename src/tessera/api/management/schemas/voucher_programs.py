@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.slices import SliceQuery
@@ -15,8 +15,9 @@ from tessera.api.types import (
     ResponseModel,
     Text,
     Texts,
-    Uuid,
+    Uuids,
     WholeNumber,
+    a_list,
     refuse,
 )
 
@@ -28,13 +29,6 @@ def read_object(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
     return value
 
 
-def read_list(value: Any) -> tuple[Any, ...]:  # noqa: ANN401
-    """A JSON list, whose items are read next."""
-    if not isinstance(value, list):
-        raise refuse("NotList", "must be a list")
-    return tuple(value)
-
-
 class TierRequest(RequestModel):
     """A percent from this quantity on."""
 
@@ -44,12 +38,7 @@ class TierRequest(RequestModel):
     percent: Money = Field(alias="percent", description="Above 0 and at most 100, with at most two decimals.")
 
 
-Tiers = Annotated[tuple[Annotated[TierRequest, BeforeValidator(read_object)], ...], BeforeValidator(read_list)]
-Uuids = Annotated[
-    tuple[Uuid, ...],
-    BeforeValidator(read_list),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "format": "uuid"}}),
-]
+Tiers = Annotated[tuple[Annotated[TierRequest, BeforeValidator(read_object)], ...], a_list("tiers")]
 
 
 class VoucherProgramQuery(SliceQuery):

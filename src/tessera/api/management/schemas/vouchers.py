@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from tessera.api.management.schemas.voucher_programs import read_list, read_object
+from tessera.api.management.schemas.voucher_programs import read_object
 from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Flag, Instant, RequestModel, ResponseModel, Text, Uuid, choice
+from tessera.api.types import EmailText, Flag, Instant, RequestModel, ResponseModel, Text, Uuid, a_list, choice
 from tessera.vouchers.changes.rules import MAX_VOUCHERS, Deed
 
 
@@ -84,7 +84,7 @@ class VoucherBulkRequest(RequestModel):
         None, alias="expiresAt", description="For `ChangeExpiry`: until when they are good; in the future."
     )
     vouchers: Annotated[
-        tuple[Annotated[VoucherChoiceRequest, BeforeValidator(read_object)], ...], BeforeValidator(read_list)
+        tuple[Annotated[VoucherChoiceRequest, BeforeValidator(read_object)], ...], a_list("vouchers")
     ] = Field(
         alias="vouchers",
         description=f"Which vouchers, 1 to {MAX_VOUCHERS:,}.",
