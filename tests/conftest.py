@@ -6,6 +6,7 @@ Every test makes its own organizations, so that tests share one database, commit
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser, async_playwright
 from psycopg import sql
+from schemathesis.pytest.plugin import SchemathesisFunction
 from sqlalchemy import make_url
 
 from tessera import main, schema
@@ -34,6 +36,19 @@ from tests.live import serving
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the test of each operation that schemathesis generates an id of its own.
+
+    It gives all of them one, of which a distributed run runs one alone; that no others share theirs is checked here.
+    """
+    for item in items:
+        if isinstance(item, SchemathesisFunction):
+            item._id = item.id.with_params(item.operation_label)
+    repeated = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
+    if repeated:
+        raise pytest.UsageError(f"more than one test has the id {', '.join(repeated)}")
 
 
 @dataclass

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.facts import (
@@ -40,8 +40,12 @@ class ProblemErrorModel(ResponseModel):
     pointer: str = Field(description="JSON Pointer (RFC 6901) to what is wrong in the body.")
     code: str = Field(description="Stable, in PascalCase.")
     detail: str = Field(description="A sentence.")
-    remainingUses: int | None = Field(None, description="What a limit that is reached leaves; null for other rules.")
-    validFrom: datetime | None = Field(None, description="When the rule may be met by itself, UTC; null if never.")
+    remainingUses: Annotated[int | None, WithJsonSchema({"type": ["integer", "null"]})] = Field(
+        None, description="What a limit that is reached leaves; null for other rules. Told of codes alone."
+    )
+    validFrom: Annotated[datetime | None, WithJsonSchema({"type": ["string", "null"], "format": "date-time"})] = Field(
+        None, description="When the rule may be met by itself, UTC; null if never. Told of codes alone."
+    )
 
 
 class ProblemModel(ResponseModel):
