@@ -36,10 +36,14 @@ CHECKS = [
     allow_header_conformance,
 ]
 # Each run makes up the same requests, so that a failure here is one of the change at hand.
-CONFIG = schemathesis.Config.from_dict({"seed": 1, "generation": {"deterministic": True, "database": "none"}})
+CONFIG = {"seed": 1, "generation": {"deterministic": True, "database": "none"}}
+# A stranger's request is refused before it is looked at: a few of them say as much as one for each value of a field.
+STRANGERS = CONFIG | {"phases": {"coverage": {"enabled": False}}}
 DOCUMENT = create_app(None).openapi()  # type: ignore[arg-type] # what it serves with is not in the document
 
-schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIG)
+schema, strangers = (
+    schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(each)) for each in (CONFIG, STRANGERS)
+)
 some_requests = hypothesis.settings(
     max_examples=20,
     deadline=None,
@@ -78,7 +82,7 @@ def test_a_caller_gets_documented_answers_alone(case: schemathesis.Case, live_ur
     case.call_and_validate(base_url=live_url, headers=credential_for(case, seller), checks=CHECKS)
 
 
-@schema.parametrize()
-@some_requests
+@strangers.parametrize()
+@hypothesis.settings(some_requests, max_examples=5)
 def test_a_stranger_gets_documented_answers_alone(case: schemathesis.Case, live_url: str) -> None:
     case.call_and_validate(base_url=live_url, checks=CHECKS)
