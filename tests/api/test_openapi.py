@@ -129,6 +129,15 @@ def test_every_parameter_answer_and_header_is_described(document: dict[str, Any]
             assert described["description"], operation["operationId"]
 
 
+def test_every_operation_that_takes_a_key_tells_when_to_come_again_while_the_key_is_in_use(
+    document: dict[str, Any],
+) -> None:
+    keyed = [each for each in operations(document) if "Idempotency-Key" in str(each.get("parameters", []))]
+    assert len(keyed) > 50
+    untold = [each["operationId"] for each in keyed if "Retry-After" not in each["responses"]["409"].get("headers", {})]
+    assert untold == []
+
+
 def test_every_list_that_goes_on_tells_of_its_link(document: dict[str, Any]) -> None:
     lists = {
         each["operationId"]: each["responses"]["200"] for each in operations(document) if "200" in each["responses"]

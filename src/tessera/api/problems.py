@@ -15,7 +15,7 @@ from tessera.api.facts import (
     UnsupportedMediaType,
     VersionMissing,
 )
-from tessera.api.openapi import answer
+from tessera.api.openapi import answer, header
 from tessera.api.types import RequestModel, ResponseModel, in_wire_order
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
@@ -146,6 +146,7 @@ _HEADERS = {
     401: {"WWW-Authenticate": "The scheme that is asked for."},
     503: {"Retry-After": "When to come again, in seconds."},
 }
+_SOMETIMES = {409: {"headers": {"Retry-After": header("In seconds; while a request with the same key is running.")}}}
 
 
 def documented(*statuses: int) -> dict[int | str, Any]:
@@ -162,7 +163,8 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
 
 def documented_conflict(kind: str, title: str, description: str, **more: object) -> dict[str, Any]:
     """The 409 of an operation for the OpenAPI document, with what the problem tells beyond its kind."""
-    return _as_problem(answer(ProblemModel, description, _example(409, kind, title) | more))
+    described = answer(ProblemModel, description, _example(409, kind, title) | more)
+    return _as_problem(described | _SOMETIMES[409])
 
 
 def documented_malformed() -> dict[str, Any]:
@@ -172,7 +174,8 @@ def documented_malformed() -> dict[str, Any]:
 
 def _documented(status: int, description: str, kind: str, title: str) -> dict[str, Any]:
     example = _example(status, kind, title)
-    return _as_problem(answer(ProblemModel, description, example, headers=_HEADERS.get(status)))
+    described = answer(ProblemModel, description, example, headers=_HEADERS.get(status))
+    return _as_problem(described | _SOMETIMES.get(status, {}))
 
 
 def _example(status: int, kind: str, title: str) -> dict[str, Any]:
