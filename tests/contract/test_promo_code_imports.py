@@ -220,7 +220,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, tmp_path: Path
 ) -> None:
     await send(client, tenant, GOOD)
-    everything = {"name": "FULL", "discountPercent": 1, "emailAddresses": ["+a@example.com", "b@example.com"]}
+    everything = {"name": "FULL", "discountPercent": 1, "emailAddresses": ["+a@example.com", "b|c@example.com"]}
     everything |= {"restrictToEmailAddresses": True, "maxRedemptions": 3, "maxRedemptionsPerCandidate": 2}
     await client.post(CODES, json=everything, headers=tenant.bearer)
     exported = await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)

@@ -5,6 +5,8 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tessera.kit import csv_export
 
@@ -17,7 +19,21 @@ def test_a_text_that_would_be_a_formula_gets_an_apostrophe_and_loses_it_again(te
     assert csv_export.plain(csv_export.cell(text)) == text
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "'quoted'", "'", "''=1"])
+@given(st.text(st.sampled_from("'=-a "), max_size=5))
+def test_whatever_a_text_begins_with_it_comes_back(text: str) -> None:
+    assert csv_export.plain(csv_export.cell(text)) == text
+
+
+@given(st.lists(st.text(st.sampled_from("\\\\||ab"), min_size=1), max_size=4))
+def test_values_of_one_cell_come_back_whatever_they_are_made_of(values: list[str]) -> None:
+    assert csv_export.split(csv_export.join(values)) == values
+
+
+def test_values_that_somebody_typed_are_told_apart_without_a_thought_for_backslashes() -> None:
+    assert csv_export.split(" a | b||c\\d | ") == ["a", "b", "c\\d"]
+
+
+@pytest.mark.parametrize("text", ["", "a=1", "'quoted'", "'"])
 def test_another_text_stays_as_it_is(text: str) -> None:
     assert csv_export.cell(text) == text
     assert csv_export.plain(text) == text

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera.kit.csv_export import SEPARATOR
+from tessera.kit.csv_export import join
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes.imports import cells
 from tessera.promo_codes.managed.service import ManagedPromoCode
@@ -23,9 +23,7 @@ Active = Annotated[bool, typer.Option("--active", help="Usable at once.")]
 
 def read(**options: str | list[str] | None) -> dict[str, Any]:
     """The fields of a draft that these options give; what cannot be read is among the `refused`."""
-    texts = {
-        name: value if isinstance(value, str) else SEPARATOR.join(value) for name, value in options.items() if value
-    }
+    texts = {name: value if isinstance(value, str) else join(value) for name, value in options.items() if value}
     return cells.read(texts)
 
 

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -10,8 +11,11 @@ from uuid import UUID
 
 # What spreadsheets take for the beginning of a formula (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# What stands between the values of one cell.
+# What stands between the values of one cell; inside a value it has a backslash before it, as a backslash has.
 SEPARATOR = "|"
+_SPECIAL = re.compile(r"[\\|]")
+_VALUE = re.compile(r"(?:\\[\\|]|[^|])+")
+_ESCAPED = re.compile(r"\\([\\|])")
 
 
 class Record(Protocol):
@@ -61,16 +65,27 @@ def _other(value: object) -> str:
         case int() | Decimal() | UUID():  # which are no formulas
             return str(value)
         case list() | tuple():
-            return neutral(SEPARATOR.join(map(str, value)))
+            return neutral(join(value))
         case _:
             return neutral(str(value))
 
 
+def join(values: Iterable[object]) -> str:
+    """Values in one cell."""
+    return SEPARATOR.join(_SPECIAL.sub(r"\\\g<0>", str(value)) for value in values)
+
+
+def split(text: str) -> list[str]:
+    """The values of one cell, without white space around them; empty ones count for nothing."""
+    values = (_ESCAPED.sub(r"\1", value).strip() for value in _VALUE.findall(text))
+    return [value for value in values if value]
+
+
 def neutral(text: str) -> str:
     """The text so that no spreadsheet computes it."""
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def plain(text: str) -> str:
     """The text of a cell as it was before `neutral`."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text

@@ -53,7 +53,8 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
     The first line names the columns: `name`, and any of `status` (Active or Inactive), `discountPercent`,
     `flatDiscount`, `storeExamCodes`, `productBundleIds`, `restrictToEmailAddresses`, `emailAddresses`, `expiresAt`,
     `maxRedemptions`, `maxRedemptionsPerCandidate` and `notes`; those that only an export has are left alone. Several
-    values in a cell have `|` between them. UTF-8, or UTF-16 with a byte-order mark; comma, semicolon or tab.
+    values in a cell have `|` between them; a `|` of a value, or a backslash, has a backslash before it. UTF-8, or
+    UTF-16 with a byte-order mark; comma, semicolon or tab.
     """
     reading = read_query(request, ImportQuery)
     if reading.refused:

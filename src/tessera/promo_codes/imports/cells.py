@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from tessera.kit.csv_export import SEPARATOR
+from tessera.kit.csv_export import SEPARATOR, split
 from tessera.kit.errors import Violation
 from tessera.kit.text import key_of
 
@@ -62,7 +62,7 @@ def _is_active(text: str) -> bool:
 
 
 def _texts(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(SEPARATOR) if part.strip())
+    return tuple(split(text))
 
 
 def _uuids(text: str) -> tuple[UUID, ...]:
