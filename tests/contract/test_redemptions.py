@@ -275,6 +275,53 @@ async def test_every_rule_that_stands_in_the_way_is_told(client: httpx.AsyncClie
     assert reasons(await redeem(client, shop, "STRICT", **stranger)) == [("/code", "EmailNotRecipient")]
 
 
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        (
+            dict.fromkeys(("code", "reservation", "storeExamCode", "candidate")),
+            [
+                ("/code", "Required"),
+                ("/reservationCode", "Required"),
+                ("/storeExamCode", "OneProduct"),
+                ("/candidate", "Required"),
+            ],
+        ),
+        (
+            {
+                "code": " ",
+                "reservation": "x" * 101,
+                "storeExamCode": "NONE",
+                "candidate": {"personId": 7, "email": "ada", "lastName": None},
+                "holdSeconds": 0,
+            },
+            [
+                ("/code", "NotCode"),
+                ("/reservationCode", "NotLabel"),
+                ("/storeExamCode", "ProductNotFound"),
+                ("/candidate/personId", "NotLabel"),
+                ("/candidate/clientCandidateId", "Required"),
+                ("/candidate/firstName", "Required"),
+                ("/candidate/lastName", "Required"),
+                ("/candidate/email", "NotEmail"),
+                ("/holdSeconds", "HoldRange"),
+            ],
+        ),
+        ({"storeExamCode": "NONE"}, [("/storeExamCode", "ProductNotFound")]),
+        ({"productBundleId": "00000000-0000-7000-8000-000000000000"}, [("/storeExamCode", "OneProduct")]),
+        ({"storeExamCode": None, "productBundleId": "?"}, [("/productBundleId", "NotUuid")]),
+        *(({"holdSeconds": value}, [("/holdSeconds", "HoldRange")]) for value in (604_801, 1.5, "60", True)),
+        ({"candidate": "Ada"}, [("/candidate", "NotObject")]),
+    ],
+)
+async def test_everything_that_is_wrong_with_a_request_is_told_and_nothing_is_used(
+    client: httpx.AsyncClient, shop: Tenant, changes: dict[str, Any], errors: list[tuple[str, str]]
+) -> None:
+    answer = await redeem(client, shop, **{"code": "ONCE", **changes})
+    assert (answer.status_code, reasons(answer)) == (400, errors)
+    assert (await redeem(client, shop, "ONCE")).status_code == 201
+
+
 async def test_what_is_refused_leaves_nothing_behind(
     client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection
 ) -> None:

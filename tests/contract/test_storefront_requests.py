@@ -90,6 +90,18 @@ async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, t
             {"codes": ["A"], "storeExamCode": "NONE"},
             [("/storeExamCode", "ProductNotFound", "storeExamCode must name something that is on sale.")],
         ),
+        (
+            {"codes": ["A", " "], "storeExamCode": "NONE", "asOf": "now"},
+            [
+                ("/codes/1", "NotCode", "codes/1 must be a string of 1 to 100 characters."),
+                ("/storeExamCode", "ProductNotFound", "storeExamCode must name something that is on sale."),
+                (
+                    "/asOf",
+                    "NotDateTime",
+                    "asOf must be an ISO 8601 date and time, such as 2026-01-01T00:00:00.",
+                ),
+            ],
+        ),
     ],
 )
 async def test_everything_that_is_wrong_is_named_with_a_pointer(

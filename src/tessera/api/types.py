@@ -155,6 +155,14 @@ def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
     return BeforeValidator(read), WithJsonSchema(schema)
 
 
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    if not isinstance(value, dict):
+        raise refuse("NotObject", "must be an object")
+    return {name: each for name, each in value.items() if each is not None}
+
+
+# A JSON object, whose fields are read next; null counts as absent.
+AN_OBJECT = BeforeValidator(_object)
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[tuple[Text, ...], a_list("strings")]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]

@@ -10,7 +10,7 @@ from tessera.catalog import service as catalog
 from tessera.catalog.rules import ProductChoice, Reason, Use
 from tessera.catalog.service import Product
 from tessera.kit.database import UnitOfWork
-from tessera.kit.errors import Conflict, Fact, Violation
+from tessera.kit.errors import Conflict, Fact, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.text import key_of
 from tessera.promo_codes import service as promo_codes
@@ -157,7 +157,7 @@ class _Desk:
         """The redemption that a draft gets, or why it gets none."""
         product = self.products.get(draft.product)
         if product is None:
-            return validation.product_not_found(draft.product)
+            return Invalid([validation.product_not_found(draft.product)])
         if existing := self.live.get(_place(draft)):
             return existing if _is_same(existing, draft, product) else _taken(draft)
         found = self._with_taken(self.found.get(position), draft)

@@ -11,9 +11,10 @@ from tessera.identity.rules import FunctionPoint, Principal
 from tessera.identity.service import Credential
 from tessera.kit.database import UnitOfWork
 from tessera.kit.errors import Fact, LacksFunctionPoint
-from tessera.redemptions import redeeming
+from tessera.redemptions import redeeming, validation
 from tessera.redemptions.redeeming import RedemptionDraft
 from tessera.redemptions.repository import Redemption
+from tessera.redemptions.validation import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class RedemptionRequest:
     """One request: the credential, what is asked or what is wrong with it, and its idempotency key if it has one."""
 
     credential: Credential
-    asked: RedemptionDraft | Fact
+    asked: RedemptionDraft | Refused | Fact
     key: str | None
     digest: bytes
 
@@ -38,14 +39,21 @@ async def serve_all(
     A credential is looked at before anything else is told, and an idempotency key before anything is done.
     """
     answers: dict[int, Answer] = {}
+    refused: dict[int, Refused] = {}
     drafts: dict[int, RedemptionDraft] = {}
     callers = await _callers(work, requests, now=now)
     for position, request in enumerate(requests):
         caller = callers[request.credential]
-        if isinstance(caller, Fact) or isinstance(request.asked, Fact):
-            answers[position] = caller if isinstance(caller, Fact) else request.asked  # type: ignore[assignment]
+        if isinstance(caller, Fact):
+            answers[position] = caller
+        elif isinstance(request.asked, Fact):
+            answers[position] = request.asked
+        elif isinstance(request.asked, Refused):
+            refused[position] = request.asked
         else:
             drafts[position] = replace(request.asked, caller_id=caller.id)
+    if refused:
+        answers |= zip(refused, await validation.refuse_all(work, list(refused.values())), strict=True)
     keyed = {
         position: KeyedRequest(draft.caller_id, key, requests[position].digest)  # type: ignore[arg-type]
         if (key := requests[position].key)

@@ -50,10 +50,28 @@ class Assessment:
 NOT_FOUND = Reason("NotFound", "code", "does not exist")
 
 
-def product_not_found(choice: ProductChoice) -> Invalid:
-    """The fact that nothing of this name is on sale."""
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that breaks rules by itself, and the product that it names, if it is one."""
+
+    violations: Sequence[Violation]
+    product: ProductChoice | None
+
+
+async def refuse_all(work: UnitOfWork, requests: Sequence[Refused]) -> list[Invalid]:
+    """Everything that is wrong with each request: what it is by itself, and that it names what is not on sale."""
+    named = {request.product for request in requests if request.product is not None}
+    unknown = named - (await catalog.find_products(work, named)).keys()
+    return [
+        Invalid([*request.violations, *(product_not_found(choice) for choice in {request.product} & unknown if choice)])
+        for request in requests
+    ]
+
+
+def product_not_found(choice: ProductChoice) -> Violation:
+    """That nothing of this name is on sale."""
     field = "store_exam_code" if choice.store_exam_code is not None else "product_bundle_id"
-    return Invalid([Violation("ProductNotFound", field, "must name something that is on sale")])
+    return Violation("ProductNotFound", field, "must name something that is on sale")
 
 
 async def assess_all(
@@ -71,7 +89,7 @@ async def assess_all(
     """
     sold = (await catalog.find_products(work, [product])).get(product)
     if sold is None:
-        raise product_not_found(product)
+        raise Invalid([product_not_found(product)])
     email, person_id = (candidate.email, candidate.person_id) if candidate else (None, None)
     use = Use(sold.store_exam_id, sold.product_bundle_id, candidate is not None, email, person_id)
     found = await find_codes(work, [(code, use) for code in codes], now=now)

@@ -13,7 +13,7 @@ from tessera.api.reading import read_body, receive_body
 from tessera.api.slices import read_slice, slice_answer
 from tessera.api.storefront import documentation, presenting
 from tessera.api.storefront.auth import Counter
-from tessera.api.storefront.router import choice_of, complete
+from tessera.api.storefront.router import product_of
 from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
 from tessera.kit.errors import Fact, Invalid, Violation
 from tessera.redemptions import lifecycle
@@ -22,6 +22,7 @@ from tessera.redemptions.redeeming import Candidate, RedemptionDraft
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.serving import RedemptionRequest
+from tessera.redemptions.validation import Refused
 from tessera.vouchers.rules import ReservationStatus
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
@@ -57,17 +58,21 @@ async def redeem_code(request: Request) -> Response:
     return idempotency.answered(answer)
 
 
-async def _asked(request: Request) -> RedemptionDraft | Fact:
+async def _asked(request: Request) -> RedemptionDraft | Refused | Fact:
     # What is wrong with a request is told to those alone whose credential is good, so it comes along as an answer.
     try:
-        values = complete(await read_body(request, RedemptionCreateRequest))
+        reading = await read_body(request, RedemptionCreateRequest)
     except Fact as fact:
         return fact
+    product = product_of(reading)
+    if isinstance(product, Refused):
+        return product
+    values = reading.values
     candidate, seconds = values["candidate"], values.get("hold_seconds")
     return RedemptionDraft(
         code=values["code"],
         reservation_code=values["reservation_code"],
-        product=choice_of(values),
+        product=product,
         candidate=Candidate(**candidate.model_dump()),
         hold=None if seconds is None else timedelta(seconds=seconds),
     )

@@ -1,7 +1,5 @@
 """The storefront API: /storefront/v1, codes before they are used."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 
 from tessera.api import openapi
@@ -11,9 +9,9 @@ from tessera.api.storefront import documentation, presenting
 from tessera.api.storefront.auth import Counter
 from tessera.api.storefront.schemas import ValidationRequest
 from tessera.catalog.rules import ProductChoice
-from tessera.kit.errors import Invalid, Violation
+from tessera.kit.errors import Violation
 from tessera.redemptions import validation
-from tessera.redemptions.validation import AskedCandidate
+from tessera.redemptions.validation import AskedCandidate, Refused
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
 
@@ -34,33 +32,30 @@ async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
     Promo codes, global ones included, and vouchers alike; held uses count as used. It changes nothing. The rules are
     those by which codes are redeemed and `GET /api/v1/promo-codes` answers.
     """
-    wanted = complete(await read_body(request, ValidationRequest))
+    reading = await read_body(request, ValidationRequest)
+    product = product_of(reading)
+    if isinstance(product, Refused):
+        (everything,) = await validation.refuse_all(caller.work, [product])
+        raise everything
+    wanted = reading.values
     candidate = wanted.get("candidate")
     assessments = await validation.assess_all(
         caller.work,
         wanted["codes"],
-        product=choice_of(wanted),
+        product=product,
         candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
         now=wanted.get("as_of", caller.now),
     )
     return JsonAnswer({"results": [presenting.assessment(each) for each in assessments]})
 
 
-def complete(reading: Reading) -> dict[str, Any]:
-    """The values of a request that names one product; raises Invalid with everything that is wrong."""
+def product_of(reading: Reading) -> ProductChoice | Refused:
+    """The one product that a request names, or else everything that is wrong with the request by itself."""
     refused = list(reading.refused)
-    named = {"store_exam_code", "product_bundle_id"} & {*reading.values, *(each.field for each in refused)}
-    if len(named) != 1:
-        refused.append(
-            Violation("OneProduct", "store_exam_code", "or productBundleId must be given, and not both of them")
-        )
-    if refused:
-        raise Invalid(refused)
-    return reading.values
-
-
-def choice_of(values: dict[str, Any]) -> ProductChoice:
-    """The product that the values name."""
-    return ProductChoice(
-        store_exam_code=values.get("store_exam_code"), product_bundle_id=values.get("product_bundle_id")
-    )
+    fields = {"store_exam_code", "product_bundle_id"}
+    if len(fields & {*reading.values, *(each.field for each in refused)}) != 1:
+        message = "or productBundleId must be given, and not both of them"
+        refused.append(Violation("OneProduct", "store_exam_code", message))
+    named = {field: reading.values[field] for field in fields & reading.values.keys()}
+    choice = ProductChoice(**named) if len(named) == 1 else None
+    return choice if choice and not refused else Refused(refused, choice)

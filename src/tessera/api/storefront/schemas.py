@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Instant, RequestModel, ResponseModel, Text, Uuid, choice, refuse
+from tessera.api.types import AN_OBJECT, EmailText, Instant, RequestModel, ResponseModel, Text, Uuid, choice, refuse
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 
@@ -85,14 +85,8 @@ class CandidateRequest(RequestModel):
     )
 
 
-def _object(value: Any) -> Any:  # noqa: ANN401
-    if not isinstance(value, dict):
-        raise refuse("NotObject", "must be an object")
-    return {name: each for name, each in value.items() if each is not None}
-
-
-AskedCandidate = Annotated[AskedCandidateRequest, BeforeValidator(_object)]
-Candidate = Annotated[CandidateRequest, BeforeValidator(_object)]
+AskedCandidate = Annotated[AskedCandidateRequest, AN_OBJECT]
+Candidate = Annotated[CandidateRequest, AN_OBJECT]
 
 
 class RedemptionCreateRequest(RequestModel):

@@ -1,14 +1,15 @@
 """What the management of voucher programs reads and answers."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.slices import SliceQuery
 from tessera.api.types import (
+    AN_OBJECT,
     Boolean,
     Money,
     RequestModel,
@@ -18,15 +19,7 @@ from tessera.api.types import (
     Uuids,
     WholeNumber,
     a_list,
-    refuse,
 )
-
-
-def read_object(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """A JSON object, whose fields are read next."""
-    if not isinstance(value, dict):
-        raise refuse("NotObject", "must be an object")
-    return value
 
 
 class TierRequest(RequestModel):
@@ -38,7 +31,7 @@ class TierRequest(RequestModel):
     percent: Money = Field(alias="percent", description="Above 0 and at most 100, with at most two decimals.")
 
 
-Tiers = Annotated[tuple[Annotated[TierRequest, BeforeValidator(read_object)], ...], a_list("tiers")]
+Tiers = Annotated[tuple[Annotated[TierRequest, AN_OBJECT], ...], a_list("tiers")]
 
 
 class VoucherProgramQuery(SliceQuery):

@@ -4,11 +4,21 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from tessera.api.management.schemas.voucher_programs import read_object
 from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Flag, Instant, RequestModel, ResponseModel, Text, Uuid, a_list, choice
+from tessera.api.types import (
+    AN_OBJECT,
+    EmailText,
+    Flag,
+    Instant,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Uuid,
+    a_list,
+    choice,
+)
 from tessera.vouchers.changes.rules import MAX_VOUCHERS, Deed
 
 
@@ -83,9 +93,7 @@ class VoucherBulkRequest(RequestModel):
     expires_at: Instant | None = Field(
         None, alias="expiresAt", description="For `ChangeExpiry`: until when they are good; in the future."
     )
-    vouchers: Annotated[
-        tuple[Annotated[VoucherChoiceRequest, BeforeValidator(read_object)], ...], a_list("vouchers")
-    ] = Field(
+    vouchers: Annotated[tuple[Annotated[VoucherChoiceRequest, AN_OBJECT], ...], a_list("vouchers")] = Field(
         alias="vouchers",
         description=f"Which vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
