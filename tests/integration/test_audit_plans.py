@@ -7,7 +7,7 @@ import httpx
 import psycopg
 import pytest
 from tests.factories import Tenant, create_tenant
-from tests.integration.test_query_plans import explained, parts, rows_read
+from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read, vacuum
 from tests.recording import recorded
 
 from tessera.api.deps import Resources
@@ -47,7 +47,7 @@ async def long_log(resources: Resources, addresses: Addresses) -> Tenant:
         superuser.execute("set session_replication_role = replica")  # no foreign keys to check, row by row
         for tenant in tenants:
             superuser.execute(FILL, {"tenant": tenant.id, "count": LONG if tenant is tenants[0] else BESIDE})
-        superuser.execute("vacuum analyze audit_entries")
+        vacuum(superuser, "audit_entries")
     return tenants[0]
 
 
@@ -70,7 +70,8 @@ async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
     with recorded(resources.database) as sent:
         answer = await client.get(f"/management/v1/audit-entries?{query}", headers=long_log.bearer)
     assert len(answer.json()["data"]) >= found
-    for mode in ("force_custom_plan", "force_generic_plan"):
+    for mode in MODES:
         plan = explained(application, sent[0], sent[-1], mode=mode)
         assert [part for part in parts(plan) if "Seq Scan" in part["Node Type"]] == []
         assert (mode, rows_read(plan)) <= (mode, bound)
+        assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))

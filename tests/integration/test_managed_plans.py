@@ -7,7 +7,8 @@ import httpx
 import psycopg
 import pytest
 from tests.factories import Tenant
-from tests.integration.test_query_plans import BESIDE, big, explained, parts, rows_read
+from tests.integration.test_query_plans import BESIDE, big
+from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read
 from tests.recording import recorded
 
 from tessera.api.deps import Resources
@@ -20,7 +21,6 @@ __all__ = ["big"]
 
 # What a page of a hundred may read: each code with its exams, and the one that tells whether there is a next page.
 PAGE = 1_000
-MODES = ("force_custom_plan", "force_generic_plan")
 FILTERS = [
     ("", 100, PAGE),
     ("status=Active", 100, PAGE),
@@ -64,6 +64,7 @@ async def test_a_part_of_a_list_reads_little_more_than_it_shows(
             plan = explained(application, begin, page, mode=mode)
             assert [part for part in parts(plan) if "Seq Scan" in part["Node Type"]] == []
             assert (mode, rows_read(plan)) <= (mode, bound)
+            assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))
         link = answer.json()["nextLink"]
         if link is None:
             return

@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import NOW
 from tests.contract.redemption_requests import URL
 from tests.factories import Tenant, create_tenant
-from tests.integration.test_query_plans import explained, parts, rows_read
+from tests.plans import blocks_for, buffers_read, explained, parts, rows_read, vacuum
 from tests.recording import recorded
 
 from tessera.api.deps import Resources
@@ -71,8 +71,7 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
         for tenant, count in zip(tenants, (BIG, BESIDE), strict=True):
             values = {"tenant": tenant.id, "count": count, "now": NOW, "exam": tenant.exam_ids["NCA-GENL"]}
             superuser.execute(FILL, values)
-        for table in ("reservations", "redemptions", "store_exams"):
-            superuser.execute(f"vacuum analyze {table}")
+        vacuum(superuser, "reservations", "redemptions", "store_exams")
     return tenants[0]
 
 
@@ -104,6 +103,7 @@ async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int
             part for part in parts(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > 100
         ] == []
         assert rows_read(plan) <= bound
+        assert buffers_read(plan) <= blocks_for(bound)
 
 
 async def test_the_last_part_costs_as_little_as_the_first(ask: Ask) -> None:

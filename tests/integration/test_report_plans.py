@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.factories import Tenant, create_tenant
-from tests.integration.test_query_plans import explained, parts, rows_read
+from tests.plans import explained, parts, rows_read, vacuum
 from tests.recording import Statement, recorded
 from tests.reporting import roll_up
 
@@ -57,11 +57,10 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
             }
             for statement in (FILL, *TOTALS.split(";\n")):
                 superuser.execute(statement, values)  # type: ignore[arg-type]
-        superuser.execute("vacuum analyze redemption_ledger")
+        vacuum(superuser, "redemption_ledger")
         for tenant in tenants:
             await roll_up(resources, tenant, now=NOW - timedelta(days=1))
-        for table in ("redemption_totals", "voucher_totals", "voucher_partners"):
-            superuser.execute(f"vacuum analyze {table}")
+        vacuum(superuser, "redemption_totals", "voucher_totals", "voucher_partners")
     return tenants[0]
 
 
