@@ -110,6 +110,13 @@ def test_no_value_of_json_makes_a_reader_fail(value: object) -> None:
         read(wanted, value)
 
 
+def test_what_is_wrong_with_a_list_is_told_of_its_first_hundred_wrong_items() -> None:
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(types.Texts).validate_python(["good", *[7] * 500_000])
+    errors = caught.value.errors(include_url=False, include_input=False)
+    assert [error["loc"] for error in errors] == [(position,) for position in range(1, 101)]
+
+
 @given(st.text())
 def test_no_text_of_a_query_makes_a_reader_fail(value: str) -> None:
     number = read(types.PageNumber, value)

@@ -8,13 +8,22 @@ from enum import Enum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 from tessera.kit.text import key_of
 
+MAX_WRONG_ITEMS = 100
 MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -97,15 +106,32 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401
     return value
 
 
-def a_list(of: str) -> BeforeValidator:
-    """What makes a tuple the values of a JSON list, each of which is read next: a list of what."""
+def a_list(item: Any, of: str) -> PlainValidator:  # noqa: ANN401 - an annotated type
+    """What makes a tuple the values of a JSON list of these items: a list `of` what.
+
+    What is wrong with them is told of the first hundred alone, where the library would go on to the end of a body.
+    """
+    reader = TypeAdapter(item)
 
     def read(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
         if not isinstance(value, list):
             raise refuse("NotList", f"must be a list of {of}")
-        return tuple(value)
+        found, wrong = [], list[InitErrorDetails]()
+        for position, each in enumerate(value):
+            try:
+                found.append(reader.validate_python(each))
+            except ValidationError as error:
+                wrong += [
+                    {"type": refuse(one["type"], one["msg"]), "loc": (position, *one["loc"]), "input": None}
+                    for one in error.errors(include_url=False, include_context=False, include_input=False)
+                ]
+            if len(wrong) >= MAX_WRONG_ITEMS:
+                break
+        if wrong:
+            raise ValidationError.from_exception_data("list", wrong)
+        return tuple(found)
 
-    return BeforeValidator(read)
+    return PlainValidator(read, json_schema_input_type=tuple[item, ...])
 
 
 def _instant(value: Any) -> datetime:  # noqa: ANN401
@@ -164,7 +190,7 @@ def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
 # A JSON object, whose fields are read next; null counts as absent.
 AN_OBJECT = BeforeValidator(_object)
 Text = Annotated[str, BeforeValidator(_text)]
-Texts = Annotated[tuple[Text, ...], a_list("strings")]
+Texts = Annotated[tuple[str, ...], a_list(Text, "strings")]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DATE_AND_TIME_SCHEMA)]
@@ -201,4 +227,4 @@ def _uuid(value: Any) -> UUID:  # noqa: ANN401
 
 Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "minimum": 0})]
 Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
-Uuids = Annotated[tuple[Uuid, ...], a_list("UUIDs")]
+Uuids = Annotated[tuple[UUID, ...], a_list(Uuid, "UUIDs")]

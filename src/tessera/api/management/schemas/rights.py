@@ -10,4 +10,4 @@ from tessera.identity.rules import FunctionPoint
 _SCHEMA = {"type": "array", "items": {"type": "string", "enum": list(FunctionPoint)}}
 
 # Which names there are is a rule of the domain, which tells them one by one.
-FunctionPoints = Annotated[tuple[Text, ...], a_list("strings"), WithJsonSchema(_SCHEMA)]
+FunctionPoints = Annotated[tuple[str, ...], a_list(Text, "strings"), WithJsonSchema(_SCHEMA)]

@@ -31,7 +31,7 @@ class TierRequest(RequestModel):
     percent: Money = Field(alias="percent", description="Above 0 and at most 100, with at most two decimals.")
 
 
-Tiers = Annotated[tuple[Annotated[TierRequest, AN_OBJECT], ...], a_list("tiers")]
+Tiers = Annotated[tuple[TierRequest, ...], a_list(Annotated[TierRequest, AN_OBJECT], "tiers")]
 
 
 class VoucherProgramQuery(SliceQuery):

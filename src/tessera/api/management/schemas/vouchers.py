@@ -93,7 +93,9 @@ class VoucherBulkRequest(RequestModel):
     expires_at: Instant | None = Field(
         None, alias="expiresAt", description="For `ChangeExpiry`: until when they are good; in the future."
     )
-    vouchers: Annotated[tuple[Annotated[VoucherChoiceRequest, AN_OBJECT], ...], a_list("vouchers")] = Field(
+    vouchers: Annotated[
+        tuple[VoucherChoiceRequest, ...], a_list(Annotated[VoucherChoiceRequest, AN_OBJECT], "vouchers")
+    ] = Field(
         alias="vouchers",
         description=f"Which vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
