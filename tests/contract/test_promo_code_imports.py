@@ -222,6 +222,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(
     await send(client, tenant, GOOD)
     everything = {"name": "FULL", "discountPercent": 1, "emailAddresses": ["+a@example.com", "b|c@example.com"]}
     everything |= {"restrictToEmailAddresses": True, "maxRedemptions": 3, "maxRedemptionsPerCandidate": 2}
+    everything["notes"] = " '=1\r\n"
     await client.post(CODES, json=everything, headers=tenant.bearer)
     exported = await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)
     answer = await send(client, other_tenant, exported.content)

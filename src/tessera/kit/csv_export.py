@@ -14,7 +14,7 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 # What stands between the values of one cell; inside a value it has a backslash before it, as a backslash has.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
-_VALUE = re.compile(r"(?:\\[\\|]|[^|])+")
+_VALUE = re.compile(r"(?:\\[\\|]|[^|])++")
 _ESCAPED = re.compile(r"\\([\\|])")
 
 
@@ -77,8 +77,10 @@ def join(values: Iterable[object]) -> str:
 
 def split(text: str) -> list[str]:
     """The values of one cell, without white space around them; empty ones count for nothing."""
-    values = (_ESCAPED.sub(r"\1", value).strip() for value in _VALUE.findall(text))
-    return [value for value in values if value]
+    values = text.split(SEPARATOR)
+    if "\\" in text:
+        values = [_ESCAPED.sub(r"\1", value) for value in _VALUE.findall(text)]
+    return [stripped for value in values if (stripped := value.strip())]
 
 
 def neutral(text: str) -> str:

@@ -120,7 +120,8 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
         message = f"must have as many cells as the first line, {len(columns)}, and has {len(row)}"
         return Line(number, PromoCodeDraft(), (Violation("NumberOfCells", "name", message),))
     given = {
-        column: plain(text.strip())
+        # White space around a value is nobody's meaning, but notes are what somebody wrote.
+        column: plain(text if column == "notes" else text.strip())
         for column, text in zip(columns, row, strict=True)
         if column in cells.READ and text.strip()
     }
