@@ -34,12 +34,12 @@ class Launched(subprocess.Popen[bytes]):
     @property
     def printed(self) -> str:
         """What it has written to standard output."""
-        return self._stdout.read_text()
+        return self._stdout.read_text(errors="replace")
 
     @property
     def logged(self) -> str:
         """What it has written to standard error."""
-        return self._stderr.read_text()
+        return self._stderr.read_text(errors="replace")
 
 
 @dataclass(frozen=True)
