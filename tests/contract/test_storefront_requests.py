@@ -112,10 +112,13 @@ async def test_everything_that_is_wrong_is_named_with_a_pointer(
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-async def test_an_exam_and_a_bundle_at_once_are_refused(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    body = GOOD | {"productBundleId": str(tenant.bundle_id)}
-    answer = await client.post(URL, json=body, headers=tenant.api_key)
-    assert [error["code"] for error in answer.json()["errors"]] == ["OneProduct"]
+async def test_an_exam_and_a_bundle_at_once_are_refused_whatever_they_are(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    for exam, bundle, more in (("NCA-GENL", str(tenant.bundle_id), []), ("NONE", "?", ["NotUuid"])):
+        body = GOOD | {"storeExamCode": exam, "productBundleId": bundle}
+        answer = await client.post(URL, json=body, headers=tenant.api_key)
+        assert [error["code"] for error in answer.json()["errors"]] == ["OneProduct", *more]
 
 
 @pytest.mark.parametrize("candidate", ["ada@example.com", 7, [], True])
