@@ -73,10 +73,10 @@ async def once_among_others(
     return answered(await ask(subject, requested))
 
 
-async def key_and_digest(request: Request, asked: object) -> tuple[str | None, bytes]:
-    """The key of a request that is served together with others, and what tells it from them if it can be read."""
+async def key_and_digest(request: Request, *, is_sound: bool) -> tuple[str | None, bytes]:
+    """The key of a request that is served together with others, and what tells a sound one from them."""
     key = request.headers.get(HEADER) or None
-    return key, await digest_of(request) if key and not isinstance(asked, Fact) else b""
+    return key, await digest_of(request) if key and is_sound else b""
 
 
 def answered(answer: Answer) -> Response:

@@ -51,7 +51,7 @@ async def redeem_code(request: Request) -> Response:
     request.state.organization_id = str(credential.organization_id)
     await receive_body(request)
     asked = await _asked(request)
-    key, digest = await idempotency.key_and_digest(request, asked)
+    key, digest = await idempotency.key_and_digest(request, is_sound=isinstance(asked, RedemptionDraft))
     answer = await resources_of(request).redemptions.ask(
         credential.organization_id, RedemptionRequest(credential, asked, key, digest)
     )
