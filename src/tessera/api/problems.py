@@ -163,8 +163,7 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
 
 def documented_conflict(kind: str, title: str, description: str, **more: object) -> dict[str, Any]:
     """The 409 of an operation for the OpenAPI document, with what the problem tells beyond its kind."""
-    described = answer(ProblemModel, description, _example(409, kind, title) | more)
-    return _as_problem(described | _SOMETIMES[409])
+    return _documented(409, description, kind, title, **more)
 
 
 def documented_malformed() -> dict[str, Any]:
@@ -172,8 +171,8 @@ def documented_malformed() -> dict[str, Any]:
     return _documented(400, "The header cannot be read.", "malformed-request", "The request cannot be read")
 
 
-def _documented(status: int, description: str, kind: str, title: str) -> dict[str, Any]:
-    example = _example(status, kind, title)
+def _documented(status: int, description: str, kind: str, title: str, **more: object) -> dict[str, Any]:
+    example = _example(status, kind, title) | more
     described = answer(ProblemModel, description, example, headers=_HEADERS.get(status))
     return _as_problem(described | _SOMETIMES.get(status, {}))
 

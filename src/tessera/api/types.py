@@ -1,7 +1,7 @@
 """Types of what callers send: each reads one documented form, and says what it wants when it gets another."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -68,16 +68,19 @@ def wire_names(model: type[RequestModel]) -> dict[str, str]:
     return {name: info.alias or name for name, info in model.model_fields.items()}
 
 
-def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:
-    """Each violation with the way to it by wire names ("storeExamCodes/3"), as the request's model lists its fields.
+def wire_path(field: str, names: Mapping[str, str]) -> str:
+    """The way to a field, or into its value ("storeExamCodes/3"), by wire names."""
+    name, slash, rest = field.partition("/")
+    return names[name] + slash + rest
 
-    The model is the one of these that has all the fields.
-    """
-    found = [(*violation.field.partition("/"), violation) for violation in violations]
-    names = next(wire for wire in map(wire_names, models) if {name for name, *_ in found} <= wire.keys())
+
+def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:
+    """Each violation with the way to it by wire names, in the order of the model, of these the one with all fields."""
+    by_name = [(violation.field.partition("/")[0], violation) for violation in violations]
+    names = next(wire for wire in map(wire_names, models) if {name for name, _ in by_name} <= wire.keys())
     order = list(names)
-    found.sort(key=lambda each: order.index(each[0]))
-    return [(names[name] + slash + rest, violation) for name, slash, rest, violation in found]
+    by_name.sort(key=lambda each: order.index(each[0]))
+    return [(wire_path(violation.field, names), violation) for _, violation in by_name]
 
 
 def refuse(code: str, message: str) -> PydanticCustomError:

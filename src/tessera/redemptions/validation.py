@@ -62,11 +62,8 @@ async def refuse_all(work: UnitOfWork, requests: Sequence[Refused]) -> list[Inva
     """Everything that is wrong with each request: what it is by itself, and that it names what is not on sale."""
     named = {request.product for request in requests if request.product is not None}
     unknown = named - (await catalog.find_products(work, named)).keys()
-    found = []
-    for request in requests:
-        missing = [product_not_found(request.product)] if request.product in unknown and request.product else []
-        found.append(Invalid([*request.violations, *missing]))
-    return found
+    missing: dict[ProductChoice | None, list[Violation]] = {choice: [product_not_found(choice)] for choice in unknown}
+    return [Invalid([*request.violations, *missing.get(request.product, [])]) for request in requests]
 
 
 def product_not_found(choice: ProductChoice) -> Violation:

@@ -9,7 +9,7 @@ from tessera.api.storefront.schemas import (
     ReservationUpdateRequest,
     ValidationRequest,
 )
-from tessera.api.types import wire_names
+from tessera.api.types import wire_names, wire_path
 from tessera.kit.errors import Fact, Violation
 from tessera.redemptions.redeeming import NotRedeemable
 
@@ -23,7 +23,6 @@ def render(fact: Fact) -> ProblemAnswer:
 
 
 def _error(violation: Violation) -> dict[str, object]:
-    name, _, rest = violation.field.partition("/")
     reason = presenting.reason(violation)
     reason["detail"] = reason.pop("message")
-    return {"pointer": "/".join(["", wire_names(RedemptionCreateRequest)[name], *filter(None, [rest])]), **reason}
+    return {"pointer": f"/{wire_path(violation.field, wire_names(RedemptionCreateRequest))}", **reason}

@@ -51,13 +51,10 @@ async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
 
 def product_of(reading: Reading) -> ProductChoice | Refused:
     """The one product that a request names, or else everything that is wrong with the request by itself."""
-    refused = list(reading.refused)
-    choice = ProductChoice(
-        store_exam_code=reading.values.get("store_exam_code"), product_bundle_id=reading.values.get("product_bundle_id")
-    )
-    given = {"store_exam_code", "product_bundle_id"} & {*reading.values, *(each.field for each in refused)}
-    if len(given) != 1:
+    fields = {"store_exam_code", "product_bundle_id"}
+    named = {field: reading.values[field] for field in fields & reading.values.keys()}
+    if len(named.keys() | fields & {each.field for each in reading.refused}) != 1:
         message = "or productBundleId must be given, and not both of them"
-        refused.append(Violation("OneProduct", "store_exam_code", message))
-    is_one = len(given) == 1 and given <= reading.values.keys()
-    return Refused(refused, choice if is_one else None) if refused else choice
+        return Refused([*reading.refused, Violation("OneProduct", "store_exam_code", message)], None)
+    choice = ProductChoice(**named)
+    return Refused(reading.refused, choice if named else None) if reading.refused else choice
