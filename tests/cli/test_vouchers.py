@@ -126,6 +126,9 @@ def test_what_cannot_be_done_is_said_line_by_line(run: Run, tenant: Tenant) -> N
         "tessera: cost-per-voucher must be between 0 and 9,999,999,999.99\n"
         "tessera: store-exam-codes/0 must be a known store exam: 'NONE'\n"
     )
+    assert shell.fail("program", "create", "P", "--exam", "CLD-100", "--cost", "1", "--tier", "x:5") == (
+        "tessera: tier must be QUANTITY:PERCENT, such as 10:5: x:5\n"
+    )
     assert shell.fail("program", "create", "P", "--exam", "CLD-100", "--cost", "x") == (
         "tessera: cost must be a number: x\n"
     )

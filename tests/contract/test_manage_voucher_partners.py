@@ -131,6 +131,7 @@ async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClien
         ({"name": 1}, ("/name", "NotText", "name must be a string.")),
         ({"name": " "}, ("/name", "Blank", "name must not be blank.")),
         ({"name": "x" * 201}, ("/name", "TooLong", "name must have at most 200 characters.")),
+        ({"name": "A\tB"}, ("/name", "ControlCharacter", "name must not contain control characters.")),
         ({"name": "taken"}, ("/name", "NameTaken", "name must be unique, and 'taken' is taken.")),
     ],
 )

@@ -157,6 +157,13 @@ async def test_everything_that_is_wrong_is_named_at_once(client: httpx.AsyncClie
         ("/isActive", "NotBoolean", "isActive must be true or false."),
     )
     assert told(await client.post(PROGRAMS, json=bad, headers=tenant.bearer)) == expected
+    finer = {"costPerVoucher": 1.005, "emailDomains": [f"a{number}.example.com" for number in range(1001)]}
+    assert told(
+        await client.post(PROGRAMS, json=PROGRAM | {"name": "Other"} | finer, headers=tenant.bearer)
+    ) == invalid(
+        ("/costPerVoucher", "CostPrecision", "costPerVoucher must have at most two decimals."),
+        ("/emailDomains", "TooManyEmailDomains", "emailDomains must be at most 1,000."),
+    )
 
 
 @pytest.mark.parametrize(

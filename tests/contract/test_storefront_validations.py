@@ -16,6 +16,7 @@ from tests.voucher_factories import add_partner, add_program, add_purchase, add_
 from tessera.api.deps import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.promo_codes.rules import Status
+from tessera.vouchers.rules import PurchaseStatus
 
 URL = "/storefront/v1/validations"
 EXAM = {"storeExamCode": "nca-genl"}
@@ -42,6 +43,7 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
     )
     plain = await add_purchase(resources, tenant, partner, program, "VP-1")
     careful = await add_purchase(resources, tenant, partner, strict, "VP-2")
+    unfinished = await add_purchase(resources, tenant, partner, program, "VP-3", status=PurchaseStatus.VOUCHER_CREATION)
     assigned = {"recipient_email": "ada@example.com", "assigned_at": NOW}
     await add_vouchers(
         resources,
@@ -52,6 +54,7 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
         voucher(plain, partner, "SPENT", **used(tenant.exam_ids["NCA-GENL"], "RSV-1")),
         voucher(careful, partner, "STRICT", **assigned),
         voucher(careful, partner, "UNASSIGNED"),
+        voucher(unfinished, partner, "EARLY"),
     )
     return tenant
 
@@ -147,9 +150,9 @@ async def test_every_rule_that_a_promo_code_breaks_is_named(
 
 
 async def test_every_rule_that_a_voucher_breaks_is_named(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await results(client, shop, "OFF", "LATE", "SPENT")
-    assert reasons(found) == [["SwitchedOff"], ["Expired"], ["Used"]]
-    assert [each["remainingUses"] for each in found] == [1, 1, 0]
+    found = await results(client, shop, "OFF", "LATE", "SPENT", "EARLY")
+    assert reasons(found) == [["SwitchedOff"], ["Expired"], ["Used"], ["PurchaseIncomplete"]]
+    assert [each["remainingUses"] for each in found] == [1, 1, 0, 1]
     elsewhere = await results(client, shop, "GOOD", storeExamCode="CLD-100")
     assert reasons(elsewhere) == [["NotCovered"]]
 
