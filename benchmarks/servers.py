@@ -96,9 +96,10 @@ def serving(name: str, application: str, environment: dict[str, str], *, process
     """A uvicorn server of `application`, a factory as it takes it, until the context ends."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", application, "--port", str(port), "--log-level", "error"]
+    command += ["--no-access-log", "--no-proxy-headers"]
     if processes > 1:
-        command += ["--workers", str(processes)]
-    with running([*command, "--no-access-log", "--no-proxy-headers"], environment) as process:
+        command = [sys.executable, "-m", "benchmarks.several", application, str(port), str(processes)]
+    with running(command, environment) as process:
         wait_until_ready(port, process)
         yield Server(name, port, process.pid)
 

@@ -19,6 +19,7 @@ from sqlalchemy.pool import Pool
 
 from tessera import cli, main, schema
 from tessera.kit.database import Database
+from tessera.kit.listening import listen
 from tessera.reports import service as reports
 from tessera.settings import Settings
 
@@ -65,7 +66,7 @@ def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: 
     _kill_this_process(organization, at)
     settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
     app = main.create_server(settings, url, schema_revision=schema.latest_revision())
-    main.serve(app, main.listen(settings))
+    main.serve(app, listen(settings.host, settings.port))
 
 
 def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:

@@ -131,27 +131,13 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
     return create_app(resources, trusted_proxies=settings.trusted_proxies, lifespan=lifespan)
 
 
-def listen(settings: Settings) -> Listener:
-    """A listening socket at the address of the settings; raises OSError where it is taken."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-        listener.listen(2048)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 def serve(app: FastAPI, listener: Listener, *, on_ready: Callable[[], None] = lambda: None) -> None:
     """Serve until SIGINT or SIGTERM, then finish the requests under way."""
     _Server(uvicorn.Config(app, **UVICORN_OPTIONS), on_ready).run(sockets=[listener])
 
 
 def serve_processes(settings: Settings, url: str, listener: Listener) -> None:
-    """Serve in as many processes as the settings say, until SIGINT or SIGTERM."""
+    """Serve in as many processes as the settings say, for which the listener is, until SIGINT or SIGTERM."""
     if settings.processes == 1:
         serve(from_settings(settings, url), listener)
         return
@@ -159,7 +145,6 @@ def serve_processes(settings: Settings, url: str, listener: Listener) -> None:
     configuration = uvicorn.Config(
         "tessera.main:from_environment", factory=True, workers=settings.processes, **UVICORN_OPTIONS
     )
-    listener.set_inheritable(True)
     Multiprocess(configuration, sockets=[listener]).run()
 
 

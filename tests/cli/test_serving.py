@@ -1,12 +1,14 @@
 """`tessera serve --demo` from its start to its end, by signals and by kills."""
 
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -62,6 +64,38 @@ def read_credentials(server: Server) -> list[dict[str, str]]:
 def read_greeting(server: Server) -> list[str]:
     wait_until(lambda: re.search("Bearer.*\n", server.process.printed) is not None)
     return [line.strip() for line in server.process.printed.splitlines()]
+
+
+def children_of(server: Server) -> set[str]:
+    """The processes that the server has started."""
+    pid = server.process.pid
+    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+def sockets_at(server: Server, state: str) -> set[str]:
+    """The sockets at the server's port that listen ("0A") or are connected ("01"), as files of processes are named."""
+    port = f":{int(server.url.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == state}
+
+
+def spread(server: Server) -> dict[str, int]:
+    """Of 64 connections that come at once, how many each process of the server has accepted."""
+    port = int(server.url.rpartition(":")[2])
+    with ExitStack() as opened:
+        for _ in range(64):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        wait_until(lambda: sum(count_of(server, child) for child in children_of(server)) == 64)
+        return {child: count for child in children_of(server) if (count := count_of(server, child))}
+
+
+def count_of(server: Server, pid: str) -> int:
+    """How many connections to the server a process has accepted and not closed."""
+    connected = sockets_at(server, "01")
+    try:
+        return sum(str(file.readlink()) in connected for file in Path(f"/proc/{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return 0  # it has ended, or has just closed something
 
 
 def is_alive(pid: str) -> bool:
@@ -196,12 +230,19 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) 
         wait_until(lambda: not postgres_runs(ended.data))
 
 
-def test_several_processes_serve_and_end_together(ended: Server) -> None:
+def test_several_processes_share_connections_are_replaced_and_end_together(ended: Server) -> None:
     keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended.data / 'token.key').read_text()}"}
     with serving("api", data=ended.data, TESSERA_PROCESSES="2", **keys) as several:
         assert validate(several).status_code == 200
-        children = Path(f"/proc/{several.process.pid}/task/{several.process.pid}/children").read_text().split()
-        assert len(children) >= 2
+        for _ in range(2):
+            wait_until(lambda: len(sockets_at(several, "0A")) == 2)
+            counts = spread(several)
+            assert (len(counts), min(counts.values()) >= 8) == (2, True), counts
+            killed = min(counts)
+            os.kill(int(killed), signal.SIGKILL)
+            wait_until(lambda killed=killed: not is_alive(killed))
+        wait_until(lambda: len(sockets_at(several, "0A")) == 2)
+        children = children_of(several)
         status, printed = several.stop(signal.SIGTERM)
         assert (status, printed) == (0, "")
     assert not postgres_runs(ended.data)

@@ -16,6 +16,7 @@ from tessera.cli.starting import start
 from tessera.demo import load as demonstration
 from tessera.kit.clock import clock
 from tessera.kit.database import Database
+from tessera.kit.listening import listen
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -60,7 +61,10 @@ def api() -> None:
     from tessera import main  # noqa: PLC0415 - as above
 
     settings = start(needs_keys=True)
-    with _listening(settings) as listener, provision.database(settings) as addresses:
+    with (
+        _listening(settings, processes=settings.processes) as listener,
+        provision.database(settings) as addresses,
+    ):
         schema.check(addresses.application)
         log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
         main.serve_processes(settings, addresses.application, listener)
@@ -116,11 +120,9 @@ def answers_here_alone(settings: Settings, listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback and not settings.trusted_proxies
 
 
-def _listening(settings: Settings) -> socket.socket:
-    from tessera import main  # noqa: PLC0415 - as above
-
+def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
     try:
-        return main.listen(settings)
+        return listen(settings.host, settings.port, processes=processes)
     except OSError as error:
         place = f"{settings.host}:{settings.port}"
         raise CannotStart(f"cannot listen on {place}: {error.strerror}; set PORT to another") from error
