@@ -12,15 +12,15 @@ from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, Undefi
 from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-import tessera.audit.models
-import tessera.catalog.models
-import tessera.idempotency.models
-import tessera.identity.models
-import tessera.promo_codes.models
-import tessera.redemptions.models
-import tessera.reports.models
-import tessera.vouchers.models
-import tessera.vouchers.totals.models  # noqa: F401 - imported for the tables that they declare
+import tessera.audit.tables
+import tessera.catalog.tables
+import tessera.idempotency.tables
+import tessera.identity.tables
+import tessera.promo_codes.tables
+import tessera.redemptions.tables
+import tessera.reports.tables
+import tessera.vouchers.tables
+import tessera.vouchers.totals.tables  # noqa: F401 - imported for the tables that they declare
 from tessera.kit.database import APPLICATION_ROLE, OWNER_ROLE, Base, with_driver
 
 metadata = Base.metadata

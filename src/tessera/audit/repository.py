@@ -10,8 +10,8 @@ import orjson
 from sqlalchemy import Select, select
 
 from tessera.audit import rules
-from tessera.audit.models import AuditEntry, AuditSeal
 from tessera.audit.rules import Change
+from tessera.audit.tables import AuditEntry, AuditSeal
 from tessera.kit.arrays import Texts, Uuids
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Text, Uuid, any_, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.catalog.rules import Status
+from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.arrays import Texts
 from tessera.kit.database import UnitOfWork
 from tessera.kit.statements import Statement, parameter

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.idempotency.models import IdempotencyKey
+from tessera.idempotency.tables import IdempotencyKey
 from tessera.kit.database import Connection, UnitOfWork
 
 

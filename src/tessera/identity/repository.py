@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import Uuid, and_, select
 
-from tessera.identity.models import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.identity.rules import Standing
+from tessera.identity.tables import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.statements import Statement, parameter

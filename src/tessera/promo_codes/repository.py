@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit import versions
 from tessera.kit.arrays import Texts
 from tessera.kit.database import UnitOfWork
@@ -36,13 +36,8 @@ from tessera.kit.shapes import Shape
 from tessera.kit.statements import Statement, parameter, run
 from tessera.kit.text import key_of
 from tessera.promo_codes import restrictions
-from tessera.promo_codes.models import (
-    PromoCode,
-    PromoCodeEmailAddress,
-    PromoCodeProductBundle,
-    PromoCodeStoreExam,
-)
 from tessera.promo_codes.rules import Status
+from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

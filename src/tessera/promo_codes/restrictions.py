@@ -5,13 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, BindParameter, Function, Text, and_, func, select
 
-from tessera.catalog.models import StoreExam
-from tessera.promo_codes.models import (
-    PromoCode,
-    PromoCodeEmailAddress,
-    PromoCodeProductBundle,
-    PromoCodeStoreExam,
-)
+from tessera.catalog.tables import StoreExam
+from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 Tenant = UUID | BindParameter[UUID]
 

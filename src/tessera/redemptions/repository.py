@@ -24,15 +24,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit import cursors
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 from tessera.kit.rows import insert_rows, row_of
 from tessera.kit.text import key_of
-from tessera.redemptions.models import LedgerEntry, Reservation
-from tessera.redemptions.models import Redemption as RedemptionTable
 from tessera.redemptions.rules import LIVE, RedemptionStatus
+from tessera.redemptions.tables import LedgerEntry, Reservation
+from tessera.redemptions.tables import Redemption as RedemptionTable
 from tessera.vouchers.rules import ReservationStatus
 
 

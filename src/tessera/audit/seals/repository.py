@@ -23,8 +23,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.audit.models import AuditEntry, AuditSeal, AuditUnsealed
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
+from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
 from tessera.kit.database import AnyRow, Timestamp, UnitOfWork
 
 _AS_TEXT = {"before", "after"}

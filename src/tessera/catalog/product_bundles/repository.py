@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Select, Text, and_, any_, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.catalog.models import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.catalog.rules import ContainedExam, Status
+from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 from tessera.kit.text import key_of

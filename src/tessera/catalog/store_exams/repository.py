@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.catalog.models import StoreExam
 from tessera.catalog.rules import Status
+from tessera.catalog.tables import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 from tessera.kit.text import key_of

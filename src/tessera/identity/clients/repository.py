@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.identity.models import ApiClient
+from tessera.identity.tables import ApiClient
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, insert, or_, select, update
 
-from tessera.identity.models import ApiKey
+from tessera.identity.tables import ApiKey
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, and_, insert, select, update
 
-from tessera.identity.models import IssuedToken, User
+from tessera.identity.tables import IssuedToken, User
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.identity.models import User
+from tessera.identity.tables import User
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 from tessera.kit.text import key_of

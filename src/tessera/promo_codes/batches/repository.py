@@ -9,14 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import Select, case, func, insert, select, update
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Slice, fetch_slice
 from tessera.kit.text import key_of
 from tessera.promo_codes.batches.rules import BatchStatus, Pattern
-from tessera.promo_codes.models import PromoCodeBatch
 from tessera.promo_codes.rules import Status
+from tessera.promo_codes.tables import PromoCodeBatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,18 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, tuple_, update
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
 from tessera.kit.text import key_of
 from tessera.promo_codes import restrictions
-from tessera.promo_codes.models import (
-    PromoCode,
-    PromoCodeEmailAddress,
-    PromoCodeProductBundle,
-    PromoCodeStoreExam,
-)
 from tessera.promo_codes.rules import Kind, Status
+from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

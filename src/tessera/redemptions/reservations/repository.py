@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.database import UnitOfWork
 from tessera.kit.rows import insert_rows, row_of
-from tessera.redemptions.models import Reservation
+from tessera.redemptions.tables import Reservation
 from tessera.vouchers.rules import ReservationStatus
 
 

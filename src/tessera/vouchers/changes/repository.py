@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.kit.database import UnitOfWork
 from tessera.vouchers import codes
 from tessera.vouchers.changes.rules import VoucherState
-from tessera.vouchers.models import Voucher
+from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.vouchers.models import Voucher, VoucherPartner, VoucherPurchase
+from tessera.vouchers.tables import Voucher, VoucherPartner, VoucherPurchase
 
 
 class VoucherExportRepository:

@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, Select, Subquery, Uuid, any_, func, insert
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.identity.models import User
+from tessera.identity.tables import User
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
-from tessera.vouchers.models import VoucherPartner
 from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status
+from tessera.vouchers.tables import VoucherPartner
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, delete, func, inse
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
-from tessera.vouchers.models import (
+from tessera.vouchers.naming import unique_name
+from tessera.vouchers.rules import Status
+from tessera.vouchers.tables import (
     VoucherPartner,
     VoucherProgram,
     VoucherProgramDiscount,
@@ -23,8 +25,6 @@ from tessera.vouchers.models import (
     VoucherProgramPartner,
     VoucherProgramStoreExam,
 )
-from tessera.vouchers.naming import unique_name
-from tessera.vouchers.rules import Status
 
 _NAME = "voucher_programs_organization_id_name_key_key"
 

@@ -29,8 +29,8 @@ from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
 from tessera.kit.rows import insert_untaken, row_of
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
-from tessera.vouchers.models import VoucherPartner, VoucherProgram, VoucherPurchase
 from tessera.vouchers.rules import PurchaseStatus
+from tessera.vouchers.tables import VoucherPartner, VoucherProgram, VoucherPurchase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

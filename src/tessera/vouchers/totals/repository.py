@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.pagination import Slice, fetch_slice
-from tessera.vouchers.models import Voucher, VoucherPartner
-from tessera.vouchers.totals.models import VoucherTotal
+from tessera.vouchers.tables import Voucher, VoucherPartner
+from tessera.vouchers.totals.tables import VoucherTotal
 
 
 class Place(NamedTuple):

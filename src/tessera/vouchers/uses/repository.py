@@ -13,8 +13,8 @@ from tessera.catalog.rules import Use
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.rows import row_of
 from tessera.vouchers import codes
-from tessera.vouchers.models import Voucher
 from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.tables import Voucher
 from tessera.vouchers.vouchers.rules import VoucherUsability
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, ColumnElement, ScalarSelect, Select, delet
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
-from tessera.catalog.models import StoreExam
+from tessera.catalog.tables import StoreExam
 from tessera.kit.database import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.identifiers import new_id_text
@@ -20,8 +20,8 @@ from tessera.kit.shapes import Shape
 from tessera.kit.statements import parameter
 from tessera.kit.text import key_of
 from tessera.vouchers import codes
-from tessera.vouchers.models import Voucher, VoucherCodeSpace, VoucherPurchase
 from tessera.vouchers.rules import ReservationStatus
+from tessera.vouchers.tables import Voucher, VoucherCodeSpace, VoucherPurchase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
