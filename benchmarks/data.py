@@ -18,8 +18,8 @@ from tessera.identity import credentials
 from tessera.identity import service as identity
 from tessera.identity.credentials import CredentialName
 from tessera.identity.rules import FunctionPoint
-from tessera.kit import embedded
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
+from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses, create_database

@@ -19,7 +19,7 @@ from benchmarks import data
 from benchmarks.servers import Server, serving
 from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses

@@ -5,7 +5,7 @@ import sys
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from tessera.kit.listening import listen
+from tessera.kit.sockets import listen
 
 if __name__ == "__main__":
     application, port, processes = sys.argv[1:]

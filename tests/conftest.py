@@ -25,8 +25,8 @@ from sqlalchemy import make_url
 from tessera import main, schema
 from tessera.api.application import create_app
 from tessera.api.deps import Resources
-from tessera.kit import embedded
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
+from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
 from tests import factories

@@ -18,8 +18,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from tessera import cli, main, schema
-from tessera.kit.database import Database
-from tessera.kit.listening import listen
+from tessera.kit.db.database import Database
+from tessera.kit.sockets import listen
 from tessera.reports import service as reports
 from tessera.settings import Settings
 

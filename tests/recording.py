@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import event
 
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 
 
 class Statement(NamedTuple):

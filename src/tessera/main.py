@@ -31,7 +31,7 @@ from tessera.identity.rules import FunctionPoint
 from tessera.kit import logging
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.clock import clock
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes

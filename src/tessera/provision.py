@@ -11,7 +11,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
-from tessera.kit import embedded
+from tessera.kit.embedded_postgres import server as embedded
 from tessera.settings import Settings
 
 DATABASE = "tessera"

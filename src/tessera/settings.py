@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from tessera.kit.files import write_private
+from tessera.kit.secret_files import write_private
 
 MIN_SECRET_LENGTH = 32
 KEY_FILE_NAME = "token.key"

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from tessera.audit import jobs as audit
 from tessera.idempotency import jobs as idempotency
 from tessera.kit.clock import clock
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.jobs import create_jobs, keep_working
 from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.redemptions import jobs as redemptions

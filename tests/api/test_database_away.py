@@ -18,8 +18,8 @@ from tests.factories import Tenant
 
 from tessera import main, schema
 from tessera.api.application import create_app
-from tessera.kit import embedded
-from tessera.kit.embedded import EmbeddedPostgres
+from tessera.kit.embedded_postgres import server as embedded
+from tessera.kit.embedded_postgres.server import EmbeddedPostgres
 from tessera.settings import Settings
 
 AWAY = "The database is not available. Try again shortly."

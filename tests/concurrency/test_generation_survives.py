@@ -34,7 +34,7 @@ from tests.purchasing import (
 
 from tessera import main, schema, worker
 from tessera.api.deps import Resources
-from tessera.kit import embedded
+from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
 

@@ -12,7 +12,7 @@ from tests.conftest import TOKEN_KEYS, migrated
 from tessera.demo import load
 from tessera.demo.load import Credentials
 from tessera.kit.clock import clock
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses
 

@@ -11,7 +11,7 @@ from tests.demo.conftest import Demonstration, load_into
 from tessera.demo import data
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.redemptions import ledger, lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus

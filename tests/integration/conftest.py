@@ -13,7 +13,7 @@ from tests.conftest import app_on
 from tests.recording import rewritten
 
 from tessera.api.deps import Resources
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
 # How every repository statement begins its criteria.

@@ -5,7 +5,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from tessera.kit.arrays import Binaries, Texts, Uuids
+from tessera.kit.db.arrays import Binaries, Texts, Uuids
 
 ID = UUID("00000000-0000-7000-8000-0000000000ff")
 

@@ -16,7 +16,7 @@ from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Verdict
 from tessera.audit.service import Change
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses

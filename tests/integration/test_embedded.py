@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import psycopg
 import pytest
 
-from tessera.kit import embedded
+from tessera.kit.embedded_postgres import server
 
-SOURCES = Path(embedded.__file__).parents[2]
+SOURCES = Path(server.__file__).parents[2]
 FAST = {"fsync": "off"}
 AS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
@@ -60,7 +60,7 @@ def select(url: str, statement: str = "select 1") -> object:
         return row and row[0]
 
 
-def ask(postgres: embedded.EmbeddedPostgres, statement: str = "select 1") -> object:
+def ask(postgres: server.EmbeddedPostgres, statement: str = "select 1") -> object:
     return select(postgres.url(user="postgres", database="postgres"), statement)
 
 
@@ -109,7 +109,7 @@ def as_nobody_using(data: Path) -> Iterator[None]:
             os.setgroups([])
             os.setgid(NOBODY.pw_gid)
             os.setuid(NOBODY.pw_uid)
-            postgres = embedded.start(data, settings=FAST)
+            postgres = server.start(data, settings=FAST)
             os.write(started[1], b".")
             os.read(end[0], 1)
             postgres.stop()
@@ -127,7 +127,7 @@ def as_nobody_using(data: Path) -> Iterator[None]:
 
 def test_a_new_directory_gets_a_private_durable_utf8_server(place: Path, data: Path) -> None:
     before = place.stat()
-    postgres = embedded.start(data)
+    postgres = server.start(data)
     try:
         assert ask(postgres, "select current_user || pg_encoding_to_char(encoding) from pg_database") == "postgresUTF8"
         assert ask(postgres, "show fsync") == "on"
@@ -143,14 +143,14 @@ def test_a_new_directory_gets_a_private_durable_utf8_server(place: Path, data: P
 def test_a_private_parent_directory_serves_too_and_keeps_its_mode(tmp_path: Path) -> None:
     parents = [tmp_path, *list(tmp_path.parents)[:3]]
     before = [(path.stat().st_mode, path.stat().st_uid) for path in parents]
-    postgres = embedded.start(tmp_path / "data", settings=FAST)
+    postgres = server.start(tmp_path / "data", settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
     assert [(path.stat().st_mode, path.stat().st_uid) for path in parents] == before
 
 
 def test_the_address_names_user_database_and_socket(data: Path) -> None:
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     postgres.stop()
     parts = urlsplit(postgres.url(user="a b", database="c/d"))
     assert (parts.scheme, parts.netloc, parts.path) == ("postgresql+psycopg", "a%20b@", "/c%2Fd")
@@ -158,16 +158,16 @@ def test_the_address_names_user_database_and_socket(data: Path) -> None:
 
 
 def test_data_survives_a_restart(data: Path) -> None:
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     ask(postgres, "create table kept as select 7 as number")
     postgres.stop()
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres, "select number from kept") == 7
     postgres.stop()
 
 
 def test_the_last_user_stops_the_server_and_none_before(data: Path) -> None:
-    first = embedded.start(data, settings=FAST)
+    first = server.start(data, settings=FAST)
     other = launch(data)
     url = read_url(other)
     first.stop()
@@ -188,7 +188,7 @@ def test_two_processes_that_start_at_the_same_time_share_one_server(data: Path) 
 
 @FORKS
 def test_a_forked_child_stops_nothing(data: Path) -> None:
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     child = os.fork()
     if child == 0:
         try:
@@ -205,7 +205,7 @@ def test_a_server_whose_starter_was_killed_is_joined_and_stopped(data: Path) -> 
     url = read_url(starter)
     pid = read_pid(data)
     kill(starter)
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     assert read_pid(data) == pid
     postgres.stop()
@@ -217,7 +217,7 @@ def test_a_starter_killed_at_any_moment_hinders_nobody(data: Path) -> None:
         starter = launch(data)
         time.sleep(delay)
         kill(starter)
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
     assert sorted(path.name for path in data.iterdir()) == [
@@ -230,10 +230,10 @@ def test_a_starter_killed_at_any_moment_hinders_nobody(data: Path) -> None:
 
 
 def test_a_killed_server_is_recovered_by_the_next_start(data: Path) -> None:
-    first = embedded.start(data, settings=FAST)
+    first = server.start(data, settings=FAST)
     ask(first, "create table kept as select 7 as number")
     os.kill(read_pid(data), signal.SIGKILL)
-    second = embedded.start(data, settings=FAST)
+    second = server.start(data, settings=FAST)
     assert ask(second, "select number from kept") == 7
     other = launch(data)
     assert read_url(other)
@@ -241,23 +241,23 @@ def test_a_killed_server_is_recovered_by_the_next_start(data: Path) -> None:
     assert finish(other) == 0
     second.stop()
     first.stop()
-    embedded.start(data, settings=FAST).stop()  # so that the killed server's shared memory is given back
+    server.start(data, settings=FAST).stop()  # so that the killed server's shared memory is given back
 
 
 def test_a_server_stopped_by_somebody_else_is_no_error(data: Path) -> None:
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     os.kill(read_pid(data), signal.SIGINT)
     postgres.stop()
 
 
 def test_a_pid_file_that_names_another_living_process_hinders_nobody(data: Path) -> None:
-    embedded.start(data, settings=FAST).stop()
+    server.start(data, settings=FAST).stop()
     owner = data.stat()
     as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if AS_ROOT else {}
     stranger = subprocess.Popen(["sleep", "60"], cwd="/", **as_owner)  # type: ignore[call-overload]
     pid_file = data / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{stranger.pid}\n{data}/postgres\n1\n5432\n{data}/postgres\n\n\nready\n")
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
     assert stranger.poll() is None
@@ -269,7 +269,7 @@ def test_a_half_made_database_is_made_anew(data: Path) -> None:
     unfinished = data / "postgres.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     assert not unfinished.exists()
     postgres.stop()
@@ -278,28 +278,28 @@ def test_a_half_made_database_is_made_anew(data: Path) -> None:
 def test_files_that_are_no_database_are_left_alone(data: Path) -> None:
     (data / "postgres").mkdir(parents=True)
     (data / "postgres" / "precious").touch()
-    with pytest.raises(embedded.EmbeddedPostgresError, match="no PG_VERSION"):
-        embedded.start(data, settings=FAST)
+    with pytest.raises(server.EmbeddedPostgresError, match="no PG_VERSION"):
+        server.start(data, settings=FAST)
     assert (data / "postgres" / "precious").exists()
 
 
 def test_a_database_of_another_version_is_refused(data: Path) -> None:
     (data / "postgres").mkdir(parents=True)
     (data / "postgres" / "PG_VERSION").write_text("9.6\n")
-    with pytest.raises(embedded.EmbeddedPostgresError, match=r"belongs to Postgres 9\.6, but only .*18.* is installed"):
-        embedded.start(data)
+    with pytest.raises(server.EmbeddedPostgresError, match=r"belongs to Postgres 9\.6, but only .*18.* is installed"):
+        server.start(data)
 
 
 def test_a_server_that_fails_to_start_says_why(data: Path) -> None:
-    with pytest.raises(embedded.EmbeddedPostgresError, match=r"FATAL: .*no_such_setting") as caught:
-        embedded.start(data, settings={**FAST, "no_such_setting": "1"})
+    with pytest.raises(server.EmbeddedPostgresError, match=r"FATAL: .*no_such_setting") as caught:
+        server.start(data, settings={**FAST, "no_such_setting": "1"})
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["long" * 30, "with, comma", 'with "quotes" and $HOME'])
 def test_a_path_that_a_socket_cannot_have_serves_too(place: Path, name: str) -> None:
     data = place / name
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     assert postgres.socket_directory.stat().st_mode & 0o777 == 0o700
     postgres.stop()
@@ -310,18 +310,18 @@ def test_a_path_that_a_socket_cannot_have_serves_too(place: Path, name: str) -> 
 @pytest.mark.skipif(not AS_ROOT, reason="only root can make a directory of another user")
 def test_a_socket_directory_of_somebody_else_is_refused(place: Path) -> None:
     data = place / ("long" * 30)
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     postgres.stop()
     os.chown(postgres.socket_directory, NOBODY.pw_uid, NOBODY.pw_gid)
-    with pytest.raises(embedded.EmbeddedPostgresError, match="belongs to somebody else"):
-        embedded.start(data, settings=FAST)
+    with pytest.raises(server.EmbeddedPostgresError, match="belongs to somebody else"):
+        server.start(data, settings=FAST)
     postgres.socket_directory.rmdir()
 
 
 def test_variables_of_postgres_clients_change_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1234")
     monkeypatch.setenv("PGDATA", "/nonexistent")
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
 
@@ -331,7 +331,7 @@ def test_variables_of_postgres_clients_change_nothing(data: Path, monkeypatch: p
 def test_an_ordinary_user_owns_what_it_starts_and_root_may_join(place: Path, data: Path) -> None:
     os.chown(place, NOBODY.pw_uid, NOBODY.pw_gid)
     with as_nobody_using(data):
-        postgres = embedded.start(data, settings=FAST)
+        postgres = server.start(data, settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
     owners = {(path.stat().st_uid, path.stat().st_gid) for path in [data, *data.rglob("*")]}
@@ -340,7 +340,7 @@ def test_an_ordinary_user_owns_what_it_starts_and_root_may_join(place: Path, dat
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root hands the server to another user")
 def test_root_hands_server_and_files_to_a_user_and_group_of_lesser_rights(data: Path) -> None:
-    postgres = embedded.start(data, settings=FAST)
+    postgres = server.start(data, settings=FAST)
     status = Path("/proc", str(read_pid(data)), "status").read_text()
     postgres.stop()
     owner = data.stat()
@@ -365,5 +365,7 @@ def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> Non
     )
     if done.returncode not in (0, 1) or "unshare:" in done.stderr:
         pytest.skip("the system's Postgres cannot be hidden here")
-    assert done.stderr.splitlines()[-1].startswith("tessera.kit.embedded.EmbeddedPostgresError: no Postgres found")
+    assert done.stderr.splitlines()[-1].startswith(
+        "tessera.kit.embedded_postgres.server.EmbeddedPostgresError: no Postgres found"
+    )
     assert "TESSERA_DATABASE_URL" in done.stderr

@@ -19,7 +19,7 @@ from tests.recording import recorded, rewritten
 from tessera.api.deps import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 
 

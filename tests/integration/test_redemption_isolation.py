@@ -15,7 +15,7 @@ from tests.voucher_factories import add_partner, add_program, add_purchase, add_
 
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 
 MISSING = "00000000-0000-7000-8000-000000000000"

@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 from tests.factories import Tenant
 
 from tessera.api.deps import Resources
-from tessera.kit.shapes import Shape, Time, json_object
+from tessera.kit.db.json_projection import Shape, Time, json_object
 
 ID = UUID("01a21c8f-a022-7656-b795-1b77d47058ce")
 FIELDS: dict[str, tuple[TypeEngine[Any], Any]] = {

@@ -15,7 +15,7 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tessera.api.deps import Resources
 from tessera.identity.credentials import parse_key
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.errors import NotFound
 from tessera.provision import Addresses
 

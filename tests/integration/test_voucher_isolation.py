@@ -18,7 +18,7 @@ from tests.recording import rewritten
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.deps import Resources
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
 ROOT = "/api/vouchers"

@@ -22,7 +22,7 @@ from tests.voucher_factories import add_purchase, add_user
 
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
 ROOT = "/api/vouchers"

@@ -15,7 +15,7 @@ from tests.recording import Statement, recorded
 from tests.voucher_factories import add_partner, add_program, add_user
 
 from tessera.api.deps import Resources
-from tessera.kit.pagination import MAX_RESULTS
+from tessera.kit.db.pages import MAX_RESULTS
 from tessera.provision import Addresses
 
 COUNT = 30_000

@@ -12,7 +12,7 @@ from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, used, voucher
 
 from tessera.api.deps import Resources
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
 # How repository statements begin their criteria, and what is left of them without the clauses.

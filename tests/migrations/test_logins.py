@@ -11,8 +11,8 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from tessera import schema
-from tessera.kit import embedded
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
+from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.kit.identifiers import new_id
 from tessera.kit.jobs import create_jobs

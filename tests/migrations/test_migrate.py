@@ -16,7 +16,7 @@ from psycopg import errors, sql
 from sqlalchemy import NullPool, create_engine, make_url
 
 from tessera import schema
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 from tessera.kit.jobs import create_jobs
 from tessera.provision import Addresses

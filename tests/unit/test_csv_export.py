@@ -8,42 +8,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.kit import csv_export
+from tessera.kit import csv
 
 
 @pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A"]
 )
 def test_a_text_that_would_be_a_formula_gets_an_apostrophe_and_loses_it_again(text: str) -> None:
-    assert csv_export.cell(text) == f"'{text}"
-    assert csv_export.plain(csv_export.cell(text)) == text
+    assert csv.cell(text) == f"'{text}"
+    assert csv.plain(csv.cell(text)) == text
 
 
 @given(st.text(st.sampled_from("'=-a "), max_size=5))
 def test_whatever_a_text_begins_with_it_comes_back(text: str) -> None:
-    assert csv_export.plain(csv_export.cell(text)) == text
+    assert csv.plain(csv.cell(text)) == text
 
 
 @given(st.lists(st.text(st.sampled_from("\\\\||ab"), min_size=1), max_size=4))
 def test_values_of_one_cell_come_back_whatever_they_are_made_of(values: list[str]) -> None:
-    assert csv_export.split(csv_export.join(values)) == values
+    assert csv.split(csv.join(values)) == values
 
 
 def test_values_that_somebody_typed_are_told_apart_without_a_thought_for_backslashes() -> None:
-    assert csv_export.split(" a | b||c\\d | ") == ["a", "b", "c\\d"]
+    assert csv.split(" a | b||c\\d | ") == ["a", "b", "c\\d"]
 
 
 @pytest.mark.parametrize("text", ["", "a=1", "'quoted'", "'"])
 def test_another_text_stays_as_it_is(text: str) -> None:
-    assert csv_export.cell(text) == text
-    assert csv_export.plain(text) == text
+    assert csv.cell(text) == text
+    assert csv.plain(text) == text
 
 
 def test_every_kind_of_value_has_its_form() -> None:
     values = [None, True, False, 7, Decimal("12.50"), datetime(2026, 1, 1, tzinfo=UTC), UUID(int=0), ["-a", "b"], ()]
     cells = ["", "true", "false", "7", "12.50", "2026-01-01T00:00:00Z", str(UUID(int=0)), "'-a|b", ""]
-    assert [csv_export.cell(value) for value in values] == cells
+    assert [csv.cell(value) for value in values] == cells
 
 
 def test_lines_are_those_of_the_standard() -> None:
-    assert csv_export.lines([["a", 'b,"c"'], ["d\ne", None]]) == b'a,"b,""c"""\r\n"d\ne",\r\n'
+    assert csv.lines([["a", 'b,"c"'], ["d\ne", None]]) == b'a,"b,""c"""\r\n"d\ne",\r\n'

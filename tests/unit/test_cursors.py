@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.kit import cursors
+from tessera.kit.db import cursors
 from tessera.kit.errors import Invalid
 
 KINDS = [datetime, UUID, str, int]

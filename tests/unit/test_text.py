@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.kit.text import distinct, key_of
+from tessera.kit.normalization import distinct, key_of
 
 
 def test_only_a_to_z_are_lowered() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-from tessera.kit.pagination import JsonPage
+from tessera.kit.db.pages import JsonPage
 
 
 def _number(value: object) -> float:

@@ -17,9 +17,9 @@ from tessera.identity.key_uses import KeyUses
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.identity.service import Credential, Subject
 from tessera.kit.batching import Batcher, Batchers
-from tessera.kit.database import Database, UnitOfWork
+from tessera.kit.db.database import Database, UnitOfWork
+from tessera.kit.db.pages import JsonPage
 from tessera.kit.errors import Fact, NotAuthenticated
-from tessera.kit.pagination import JsonPage
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.rules import PromoCodeDraft
 from tessera.promo_codes.service import PromoCodeFilter, Question, Validation

@@ -11,8 +11,8 @@ from tessera.api.answers import JsonAnswer
 from tessera.api.links import link_header, link_to_part
 from tessera.api.reading import read_query
 from tessera.api.types import RequestModel, Text, refuse
+from tessera.kit.db.pages import Slice
 from tessera.kit.errors import Invalid
-from tessera.kit.pagination import Slice
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000

@@ -11,10 +11,10 @@ from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint
 from tessera.identity.service import Credential
 from tessera.kit.batching import Batchers, answer_open
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
+from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.pages import JsonPage
 from tessera.kit.errors import Fact
-from tessera.kit.pagination import JsonPage
-from tessera.kit.shapes import Shape
 
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")

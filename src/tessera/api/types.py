@@ -21,7 +21,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 
 MAX_WRONG_ITEMS = 100
 MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same

@@ -7,8 +7,8 @@ from fastapi import Request
 
 from tessera.api.facts import VersionMissing
 from tessera.api.reading import path_id
+from tessera.kit.editing import Target
 from tessera.kit.errors import VersionStale
-from tessera.kit.versions import Target
 
 PARAMETER: dict[str, Any] = {
     "name": "If-Match",

@@ -8,7 +8,7 @@ import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.audit.seals import service
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 
 log = structlog.get_logger(__name__)
 

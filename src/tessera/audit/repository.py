@@ -12,11 +12,11 @@ from sqlalchemy import Select, select
 from tessera.audit import rules
 from tessera.audit.rules import Change
 from tessera.audit.tables import AuditEntry, AuditSeal
-from tessera.kit.arrays import Texts, Uuids
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.arrays import Texts, Uuids
+from tessera.kit.db.compiled_queries import run
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice, fetch_slice
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice, fetch_slice
-from tessera.kit.statements import run
 
 # Arrays, because a statement with a parameter for each value takes half a second to write for a thousand entries.
 ADD_ALL = """

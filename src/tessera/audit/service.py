@@ -6,9 +6,9 @@ from uuid import UUID
 
 from tessera.audit.repository import AuditRepository, Entry, EntryFilter
 from tessera.audit.rules import Action, Change
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
 from tessera.kit.errors import NotFound
-from tessera.kit.pagination import Slice
 
 __all__ = ["Action", "Change", "Entry", "EntryFilter"]
 

@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
-from tessera.kit.arrays import Texts
-from tessera.kit.database import UnitOfWork
-from tessera.kit.statements import Statement, parameter
-from tessera.kit.text import key_of
+from tessera.kit.db.arrays import Texts
+from tessera.kit.db.compiled_queries import Statement, parameter
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.normalization import key_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 
 MAX_PRICE = Decimal("9999999999.99")
 MAX_EXAMS = 100

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
 from tessera.catalog.rules import ProductChoice
-from tessera.kit.database import UnitOfWork
-from tessera.kit.text import key_of
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.normalization import key_of
 
 __all__ = ["NewProductBundle", "NewStoreExam", "Product", "add_product_bundle", "add_store_exams", "find_store_exams"]
 

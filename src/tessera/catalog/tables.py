@@ -16,8 +16,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit import versions
-from tessera.kit.database import Base, Timestamp
+from tessera.kit import editing
+from tessera.kit.db.database import Base, Timestamp
 
 STATUS = "status in ('Active', 'Archived')"
 
@@ -41,7 +41,7 @@ class StoreExam(Base):
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     status: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class ProductBundle(Base):
@@ -60,7 +60,7 @@ class ProductBundle(Base):
     price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     status: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class ProductBundleStoreExam(Base):

@@ -32,9 +32,9 @@ from tessera.identity.tokens import service as token_service
 from tessera.identity.users import service as user_service
 from tessera.identity.users.service import UserFilter
 from tessera.kit.clock import clock
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.kit.tokens import TokenSigner
-from tessera.kit.versions import Target
 
 platform = typer.Typer(no_args_is_help=True)
 

@@ -15,9 +15,9 @@ from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import everything, in_organization
 from tessera.kit.clock import clock
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
-from tessera.kit.versions import Target
 
 Code = Annotated[str, typer.Argument(help="The exam's code, in any case.", metavar="CODE")]
 Price = Annotated[str, typer.Option("--price", help="What it costs, in dollars.")]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tessera.kit.embedded import EmbeddedPostgresError
+from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
 from tessera.kit.errors import Fact, Invalid
 from tessera.promo_codes.imports.service import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse

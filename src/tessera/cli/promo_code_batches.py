@@ -12,7 +12,7 @@ from tessera.cli.promo_code_terms import Active, Bundles, Exams, Expires, Flat, 
 from tessera.cli.starting import start
 from tessera.cli.units import Place, at_organization, in_organization
 from tessera.kit.clock import clock
-from tessera.kit.versions import Target
+from tessera.kit.editing import Target
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import ALPHABET, BatchDraft, BatchStatus, Pattern
 from tessera.promo_codes.batches.service import Batch

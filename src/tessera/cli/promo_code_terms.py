@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera.kit.csv_export import join
+from tessera.kit.csv import join
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes.imports import cells
 from tessera.promo_codes.managed.service import ManagedPromoCode

@@ -28,8 +28,8 @@ from tessera.cli.promo_code_terms import (
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.database import UnitOfWork
-from tessera.kit.versions import Target
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.promo_codes.managed import service
 from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.rules import Kind, PromoCodeDraft, Status

@@ -15,8 +15,8 @@ from tessera.cli.failures import CannotStart
 from tessera.cli.starting import start
 from tessera.demo import load as demonstration
 from tessera.kit.clock import clock
-from tessera.kit.database import Database
-from tessera.kit.listening import listen
+from tessera.kit.db.database import Database
+from tessera.kit.sockets import listen
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses
 from tessera.settings import Settings

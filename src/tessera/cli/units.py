@@ -13,9 +13,9 @@ from tessera import provision, schema
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.database import Database, UnitOfWork
+from tessera.kit.db.database import Database, UnitOfWork
+from tessera.kit.db.pages import Slice
 from tessera.kit.errors import NotFound
-from tessera.kit.pagination import Slice
 from tessera.settings import Settings
 
 Result = TypeVar("Result")

@@ -11,9 +11,9 @@ from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
-from tessera.kit.versions import Target
 from tessera.vouchers.partner_users import service as users
 from tessera.vouchers.partner_users.rules import Invitation
 from tessera.vouchers.partner_users.service import PartnerUser

@@ -14,9 +14,9 @@ from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.cli.voucher_partners import Cursor, Limit
 from tessera.kit.clock import clock
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
-from tessera.kit.versions import Target
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import Program, ProgramFilter

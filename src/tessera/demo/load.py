@@ -13,10 +13,10 @@ from tessera.demo.data import DemoOrganization
 from tessera.demo.vouchers import PARTNER_NAME
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.errors import Fact
-from tessera.kit.files import write_private
 from tessera.kit.identifiers import new_id
+from tessera.kit.secret_files import write_private
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
 from tessera.vouchers.partners import service as partners

@@ -8,7 +8,7 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.idempotency import service
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ import structlog
 
 from tessera.identity.credentials import CredentialName
 from tessera.identity.keys import service
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable
 
 # A key's use is written at most this often, however many processes serve it.

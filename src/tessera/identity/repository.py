@@ -8,8 +8,8 @@ from sqlalchemy import Uuid, and_, select
 from tessera.identity.rules import Standing
 from tessera.identity.tables import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.statements import Statement, parameter
+from tessera.kit.db.compiled_queries import Statement, parameter
+from tessera.kit.db.database import AnyRow, UnitOfWork
 
 
 class Holder(NamedTuple):

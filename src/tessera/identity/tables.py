@@ -16,8 +16,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit import versions
-from tessera.kit.database import Base, Timestamp
+from tessera.kit import editing
+from tessera.kit.db.database import Base, Timestamp
 
 
 class Organization(Base):
@@ -31,7 +31,7 @@ class Organization(Base):
     name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
     is_active: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class User(Base):
@@ -60,7 +60,7 @@ class User(Base):
     # How far one stands who was invited and is not active yet; None for everyone else.
     invitation: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class ApiClient(Base):
@@ -76,7 +76,7 @@ class ApiClient(Base):
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class ApiKey(Base):
@@ -93,7 +93,7 @@ class ApiKey(Base):
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
     last_used_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class IssuedToken(Base):
@@ -111,4 +111,4 @@ class IssuedToken(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)

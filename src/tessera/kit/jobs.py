@@ -16,7 +16,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from psycopg.conninfo import make_conninfo
 
-from tessera.kit.database import APPLICATION_ROLE, UnitOfWork, with_driver
+from tessera.kit.db.database import APPLICATION_ROLE, UnitOfWork, with_driver
 from tessera.kit.errors import NotFound
 
 POLL_SECONDS = 1  # new jobs announce themselves, those to be tried again do not

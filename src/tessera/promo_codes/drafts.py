@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tessera.catalog import service as catalog
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
 from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.text import distinct, key_of
+from tessera.kit.normalization import distinct, key_of
 from tessera.promo_codes import rules
 from tessera.promo_codes.repository import NewPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft, Status

@@ -26,15 +26,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit import versions
-from tessera.kit.arrays import Texts
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.arrays import Texts
+from tessera.kit.db.bulk_insert import row_of
+from tessera.kit.db.compiled_queries import Statement, parameter, run
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.pages import JsonPage, PageQuestion, PageStatement, fetch_pages
 from tessera.kit.errors import TooManyResults
-from tessera.kit.pagination import JsonPage, PageQuestion, PageStatement, fetch_pages
-from tessera.kit.rows import row_of
-from tessera.kit.shapes import Shape
-from tessera.kit.statements import Statement, parameter, run
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import restrictions
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
@@ -152,7 +152,7 @@ class PromoCodeRepository:
             "organization_id": self._organization_id,
             "codes": orjson.dumps(rows, default=str).decode(),
             "now": now,
-            "version": versions.FIRST,
+            "version": editing.FIRST,
         }
         added = await (await run(self._connection, ADD, values)).fetchall()
         return frozenset(code.id for code in codes) - {code_id for (code_id,) in added}

@@ -11,7 +11,7 @@ from uuid import UUID
 from tessera.catalog.rules import Reason
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
-from tessera.kit.text import distinct
+from tessera.kit.normalization import distinct
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000

@@ -11,12 +11,12 @@ from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
-from tessera.kit.database import Reader, UnitOfWork
+from tessera.kit.db.bulk_insert import row_of
+from tessera.kit.db.database import Reader, UnitOfWork
+from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.pages import JsonPage
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
-from tessera.kit.pagination import JsonPage
-from tessera.kit.rows import row_of
-from tessera.kit.shapes import Shape
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.repository import (

@@ -18,8 +18,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit import versions
-from tessera.kit.database import Base, Timestamp
+from tessera.kit import editing
+from tessera.kit.db.database import Base, Timestamp
 
 # The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
 LISTED = "discount_percent is not null and has_store_exams and expires_at is not null and max_redemptions is not null"
@@ -92,7 +92,7 @@ class PromoCode(Base):
     notes: Mapped[str | None] = mapped_column(Text)
     batch_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class PromoCodeBatch(Base):
@@ -127,7 +127,7 @@ class PromoCodeBatch(Base):
     store_exam_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     product_bundle_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class PromoCodeStoreExam(Base):

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit import csv_export
-from tessera.kit.database import Database
+from tessera.kit import csv as csv_export
+from tessera.kit.db.database import Database
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
 from tessera.redemptions.validation import CodeKind

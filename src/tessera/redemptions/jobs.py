@@ -7,7 +7,7 @@ import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.database import Database, StatementRefused
+from tessera.kit.db.database import Database, StatementRefused
 from tessera.redemptions import lifecycle
 
 log = structlog.get_logger(__name__)

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
 from tessera.kit.errors import NotFound, WrongState
-from tessera.kit.pagination import Slice
 from tessera.redemptions import changes, rules
 from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository

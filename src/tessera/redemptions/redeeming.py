@@ -9,10 +9,10 @@ from uuid import UUID
 from tessera.catalog import service as catalog
 from tessera.catalog.rules import ProductChoice, Reason, Use
 from tessera.catalog.service import Product
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
 from tessera.kit.errors import Conflict, Fact, Invalid, Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import FoundPromoCode
 from tessera.redemptions import changes, lifecycle, rules, validation

@@ -25,11 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit import cursors
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Slice, fetch_slice
-from tessera.kit.rows import insert_rows, row_of
-from tessera.kit.text import key_of
+from tessera.kit.db import cursors
+from tessera.kit.db.bulk_insert import insert_rows, row_of
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.normalization import key_of
 from tessera.redemptions.rules import LIVE, RedemptionStatus
 from tessera.redemptions.tables import LedgerEntry, Reservation
 from tessera.redemptions.tables import Redemption as RedemptionTable

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit import csv_export
-from tessera.kit.database import Database
+from tessera.kit import csv
+from tessera.kit.db.database import Database
 from tessera.reports import service
 from tessera.reports.service import RedemptionReport, VoucherTotals
 
@@ -16,29 +16,27 @@ AT_ONCE = 2_000
 
 async def redemptions_csv(database: Database, organization_id: UUID, wanted: RedemptionReport) -> AsyncIterator[bytes]:
     """What was redeemed of each key; the first line names the columns."""
-    yield csv_export.lines([[wanted.by, "name", "redeemed", "cancelled", "net", "discount"]])
+    yield csv.lines([[wanted.by, "name", "redeemed", "cancelled", "net", "discount"]])
     after, more = None, True
     while more:
         async with database.unit_of_work(organization_id) as work:
             part = await service.list_redemptions(work, wanted, after=after, size=AT_ONCE)
-        yield csv_export.lines(
-            [[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in part.items]
-        )
+        yield csv.lines([[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in part.items])
         after, more = part.cursor, part.cursor is not None
 
 
 async def vouchers_csv(database: Database, organization_id: UUID, *, now: datetime) -> AsyncIterator[bytes]:
     """How many vouchers each partner has; the first line names the columns, the last one is the total."""
     names = ["bought", "used", "unused", "archived", "expired", "expiringWithin30Days", "expiringWithin90Days"]
-    yield csv_export.lines([["partnerId", "partnerName", *names]])
+    yield csv.lines([["partnerId", "partnerName", *names]])
     after, more = None, True
     while more:
         async with database.unit_of_work(organization_id) as work:
             part = await service.list_vouchers(work, now=now, after=after, size=AT_ONCE)
-        yield csv_export.lines([[row.id, row.name, *_cells(row.totals)] for row in part.items])
+        yield csv.lines([[row.id, row.name, *_cells(row.totals)] for row in part.items])
         after, more = part.cursor, part.cursor is not None
     async with database.unit_of_work(organization_id) as work:
-        yield csv_export.lines([[None, "Total", *_cells(await service.sum_vouchers(work, now=now))]])
+        yield csv.lines([[None, "Total", *_cells(await service.sum_vouchers(work, now=now))]])
 
 
 def _cells(totals: VoucherTotals) -> list[int]:

@@ -7,7 +7,7 @@ import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.reports import service
 
 log = structlog.get_logger(__name__)

@@ -3,10 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
-from tessera.kit import cursors
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db import cursors
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
 from tessera.kit.errors import Invalid
-from tessera.kit.pagination import Slice
 from tessera.redemptions.ledger import Discrepancy
 from tessera.reports import rules
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository

@@ -9,7 +9,7 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.jobs import GrowingPauses
 from tessera.vouchers.checkouts import service as checkouts
 from tessera.vouchers.purchases import service as purchases

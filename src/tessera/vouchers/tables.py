@@ -17,8 +17,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit import versions
-from tessera.kit.database import Base, Timestamp
+from tessera.kit import editing
+from tessera.kit.db.database import Base, Timestamp
 
 
 def _refers_to(table: str, column: str) -> ForeignKeyConstraint:
@@ -41,7 +41,7 @@ class VoucherPartner(Base):
     name_key: Mapped[str] = mapped_column(Text, Computed("lower(name)", persisted=True))
     status: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class VoucherProgram(Base):
@@ -70,7 +70,7 @@ class VoucherProgram(Base):
     enforce_assigned_email: Mapped[bool]
     voucher_code_prefix: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class VoucherProgramDiscount(Base):
@@ -196,7 +196,7 @@ class VoucherPurchase(Base):
     # What it costs, paid or not; and until when it may be paid, if it is for money.
     amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     checkout_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class VoucherCodeSpace(Base):
@@ -292,4 +292,4 @@ class Voucher(Base):
     is_archived: Mapped[bool]
     held_by: Mapped[UUID | None]
     held_until: Mapped[datetime | None] = mapped_column(Timestamp)
-    version: Mapped[int] = mapped_column(default=versions.FIRST)
+    version: Mapped[int] = mapped_column(default=editing.FIRST)

@@ -6,8 +6,8 @@ from tessera.api import certiverse
 from tessera.api.certiverse_promo.schemas import PromoCodeModel, PromoCodePage
 from tessera.api.openapi import answer, header
 from tessera.identity.rules import FunctionPoint
+from tessera.kit.db.pages import MAX_RESULTS
 from tessera.kit.errors import LacksFunctionPoint, TooManyResults
-from tessera.kit.pagination import MAX_RESULTS
 
 REQUEST = {
     "storeExamCodes": ["NCA-GENL"],

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from tessera.api.answers import JsonAnswer
-from tessera.kit.shapes import Shape, Time
+from tessera.kit.db.json_projection import Shape, Time
 from tessera.promo_codes.service import ListedPromoCode
 
 FIELDS: dict[str, str | Time] = {

@@ -13,8 +13,8 @@ from tessera.api.certiverse_vouchers.schemas import (
 from tessera.api.openapi import answer, header
 from tessera.api.types import ResponseModel
 from tessera.identity.rules import FunctionPoint
+from tessera.kit.db.pages import MAX_RESULTS
 from tessera.kit.errors import LacksFunctionPoint, TooManyResults
-from tessera.kit.pagination import MAX_RESULTS
 
 REQUEST = {
     "notes": "Q2 employee certification batch",

@@ -7,8 +7,8 @@ from fastapi import Request
 
 from tessera.api.answers import JsonAnswer
 from tessera.api.links import link_header, next_link
-from tessera.kit.pagination import JsonPage, Page
-from tessera.kit.shapes import Shape, Time
+from tessera.kit.db.json_projection import Shape, Time
+from tessera.kit.db.pages import JsonPage, Page
 from tessera.vouchers.partners.service import Partner
 from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases.service import Purchase

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
-from tessera.kit.database import AnyRow, Timestamp, UnitOfWork
+from tessera.kit.db.database import AnyRow, Timestamp, UnitOfWork
 
 _AS_TEXT = {"before", "after"}
 _ENTRY = [

@@ -15,13 +15,13 @@ from tessera.catalog.product_bundles.repository import (
     ProductBundleRepository,
 )
 from tessera.catalog.rules import ContainedExam, ProductBundleDraft, Status
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.text import distinct, key_of
-from tessera.kit.versions import Target
+from tessera.kit.normalization import distinct, key_of
 
 __all__ = ["ManagedProductBundle", "ProductBundleFilter"]
 
@@ -38,7 +38,7 @@ async def create(work: UnitOfWork, *, draft: ProductBundleDraft, now: datetime) 
         store_exam_codes=_codes(exams),
         status=Status.ACTIVE,
         created_at=now,
-        version=versions.FIRST,
+        version=editing.FIRST,
     )
     await ProductBundleRepository(work).add(bundle, exam_ids=[exam.id for exam in exams])
     await audit.record(work, Change(action=Action.CREATED, kind=KIND, id=bundle.id, after=asdict(bundle)), now=now)

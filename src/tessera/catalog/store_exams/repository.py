@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Slice, fetch_slice
-from tessera.kit.text import key_of
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.normalization import key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

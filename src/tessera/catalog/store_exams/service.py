@@ -9,12 +9,12 @@ from tessera.audit.service import Action, Change
 from tessera.catalog import rules
 from tessera.catalog.rules import Status, StoreExamDraft
 from tessera.catalog.store_exams.repository import ManagedStoreExam, StoreExamFilter, StoreExamRepository
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation, WrongState
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 
 __all__ = ["ManagedStoreExam", "StoreExamFilter"]
 
@@ -33,7 +33,7 @@ async def create(work: UnitOfWork, *, draft: StoreExamDraft, now: datetime) -> M
         price=round(draft.price, 2),
         status=Status.ACTIVE,
         created_at=now,
-        version=versions.FIRST,
+        version=editing.FIRST,
     )
     if not await StoreExamRepository(work).add(exam):
         raise Invalid([Violation("CodeTaken", "code", f"must be unique, and '{exam.code}' is taken")])

@@ -12,12 +12,12 @@ from tessera.identity.clients.repository import ClientRepository, ManagedClient
 from tessera.identity.credentials import CLIENT_PREFIX, CredentialName
 from tessera.identity.errors import NameTaken
 from tessera.identity.rules import CredentialDraft
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 
 __all__ = ["ManagedClient"]
 
@@ -45,7 +45,7 @@ async def create(
         function_points=tuple(sorted(set(draft.function_points))),
         created_at=now,
         revoked_at=None,
-        version=versions.FIRST,
+        version=editing.FIRST,
     )
     secret = credentials.new_secret()
     if not await ClientRepository(work).add(client, digest=credentials.digest_of(secret)):

@@ -11,12 +11,12 @@ from tessera.identity import credentials, rules
 from tessera.identity.credentials import CredentialName
 from tessera.identity.keys.repository import KeyRepository, ManagedKey
 from tessera.identity.rules import CredentialDraft, Standing
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 
 __all__ = ["ManagedKey"]
 
@@ -81,7 +81,7 @@ async def _add(
         expires_at=None,
         revoked_at=None,
         last_used_at=None,
-        version=versions.FIRST,
+        version=editing.FIRST,
     )
     text = credentials.new_key_text(CredentialName(work.organization_id, key.id))
     await KeyRepository(work).add(key, digest=credentials.digest_of(text))

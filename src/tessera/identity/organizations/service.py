@@ -12,12 +12,12 @@ from tessera.identity import rules
 from tessera.identity.errors import NameTaken
 from tessera.identity.organizations.repository import ManagedOrganization, OrganizationRepository
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotAllowed, NotFound, WrongState
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 
 __all__ = ["ManagedOrganization"]
 
@@ -28,7 +28,7 @@ async def create(work: UnitOfWork, *, name: str, now: datetime) -> ManagedOrgani
     """Create the organization to whose (new) id the unit of work is pinned; raises Invalid, NameTaken."""
     _check(name)
     organization = ManagedOrganization(
-        id=work.organization_id, name=name, is_active=True, created_at=now, version=versions.FIRST
+        id=work.organization_id, name=name, is_active=True, created_at=now, version=editing.FIRST
     )
     if not await OrganizationRepository(work).add(organization):
         raise NameTaken("name", name)

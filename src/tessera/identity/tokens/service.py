@@ -10,13 +10,13 @@ from tessera.audit.service import Action, Change
 from tessera.identity import rules
 from tessera.identity.tokens.repository import ManagedToken, TokenRepository
 from tessera.identity.users import service as users
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
 from tessera.kit.tokens import TokenSigner
-from tessera.kit.versions import Target
 
 __all__ = ["ManagedToken"]
 
@@ -41,7 +41,7 @@ async def issue(
         created_at=now,
         expires_at=now + lifetime,
         revoked_at=None,
-        version=versions.FIRST,
+        version=editing.FIRST,
     )
     await TokenRepository(work).add(token)
     await audit.record(work, Change(action="Issued", kind=KIND, id=token.id, after=asdict(token)), now=now)

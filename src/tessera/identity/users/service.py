@@ -11,12 +11,12 @@ from tessera.identity import rules
 from tessera.identity.errors import NameTaken
 from tessera.identity.rules import UserDraft
 from tessera.identity.users.repository import ManagedUser, UserFilter, UserRepository
-from tessera.kit import versions
-from tessera.kit.database import UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 
 __all__ = ["ManagedUser", "UserFilter"]
 
@@ -43,7 +43,7 @@ async def create(work: UnitOfWork, *, draft: UserDraft, rights: Rights, now: dat
         is_active=True,
         invitation=None,
         created_at=now,
-        version=versions.FIRST,
+        version=editing.FIRST,
     )
     if not await UserRepository(work).add(user):
         raise NameTaken("email", user.email)

@@ -8,7 +8,7 @@ import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.database import Database
+from tessera.kit.db.database import Database
 from tessera.kit.jobs import GrowingPauses
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import BatchStatus

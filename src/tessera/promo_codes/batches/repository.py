@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy import Select, case, func, insert, select, update
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice, fetch_slice
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice, fetch_slice
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes.batches.rules import BatchStatus, Pattern
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.tables import PromoCodeBatch

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tessera.kit.errors import Violation
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes.rules import NAME, PromoCodeDraft
 
 # Crockford's: no I, L, O or U, so that nothing in it is taken for another.

@@ -9,11 +9,11 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import jobs
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 from tessera.promo_codes import drafts
 from tessera.promo_codes import rules as promo_codes
 from tessera.promo_codes.batches import rules

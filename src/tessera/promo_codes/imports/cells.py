@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from tessera.kit.csv_export import SEPARATOR, split
+from tessera.kit.csv import SEPARATOR, split
 from tessera.kit.errors import Violation
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 
 _WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,10})?", re.ASCII)

@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from tessera.kit.csv_export import plain
+from tessera.kit.csv import plain
 from tessera.kit.errors import Violation
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes.imports import cells
 from tessera.promo_codes.managed.export import COLUMNS
 from tessera.promo_codes.rules import PromoCodeDraft

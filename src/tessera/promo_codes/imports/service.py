@@ -11,10 +11,10 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Change
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
 from tessera.kit.errors import Fact, Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.imports.reading import MAX_LINES, Line, Unreadable, read_lines

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
-from tessera.kit import csv_export
-from tessera.kit.database import Database
+from tessera.kit import csv as csv_export
+from tessera.kit.db.database import Database
 from tessera.promo_codes.managed import service
 from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, tuple_, update
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Slice, fetch_slice
-from tessera.kit.text import key_of
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import restrictions
 from tessera.promo_codes.rules import Kind, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam

@@ -10,10 +10,10 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 from tessera.promo_codes import drafts, rules, usability
 from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.managed.repository import ManagedFilter, ManagedPromoCodeRepository

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Text, any_, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.kit.database import UnitOfWork
-from tessera.kit.rows import insert_rows, row_of
+from tessera.kit.db.bulk_insert import insert_rows, row_of
+from tessera.kit.db.database import UnitOfWork
 from tessera.redemptions.tables import Reservation
 from tessera.vouchers.rules import ReservationStatus
 

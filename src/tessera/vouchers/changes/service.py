@@ -7,9 +7,9 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Change
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
-from tessera.kit.versions import Target
 from tessera.vouchers import codes
 from tessera.vouchers.changes import rules
 from tessera.vouchers.changes.repository import ChangeRepository

@@ -7,10 +7,10 @@ from decimal import Decimal
 from uuid import UUID
 
 from tessera.audit.service import Action
-from tessera.kit.database import UnitOfWork
+from tessera.kit.db.database import UnitOfWork
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
-from tessera.kit.versions import Target
 from tessera.vouchers.checkouts import rules
 from tessera.vouchers.checkouts.rules import Order
 from tessera.vouchers.partners import service as partners

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
-from tessera.kit import csv_export
-from tessera.kit.database import AnyRow, Database, UnitOfWork
+from tessera.kit import csv as csv_export
+from tessera.kit.db.database import AnyRow, Database, UnitOfWork
 from tessera.vouchers.exports.repository import VoucherExportRepository
 
 EXPORTED_AT_ONCE = 1000

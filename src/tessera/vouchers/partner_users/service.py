@@ -8,11 +8,11 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.identity.rules import FunctionPoint, ensure_may_give
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Slice
-from tessera.kit.versions import Target
 from tessera.vouchers.partner_users import rules
 from tessera.vouchers.partner_users.repository import NewPartnerUser, PartnerUserRepository
 from tessera.vouchers.partner_users.rules import Invitation

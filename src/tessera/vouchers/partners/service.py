@@ -7,14 +7,14 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit import versions
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit import editing
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.grouping import group
+from tessera.kit.db.pages import Page, Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, Slice
-from tessera.kit.versions import Target
 from tessera.vouchers import rules
-from tessera.vouchers.grouping import group
 from tessera.vouchers.naming import name_taken
 from tessera.vouchers.partners import rules as partner_rules
 from tessera.vouchers.partners.repository import NewPartner, PartnerFilter, PartnerRepository
@@ -125,7 +125,7 @@ async def create(work: UnitOfWork, *, draft: PartnerDraft, now: datetime) -> Man
     new = NewPartner(new_id(), name, status)
     if not await PartnerRepository(work).add(new, now=now):
         raise Invalid([name_taken(name)])
-    partner = ManagedPartner(new.id, name, status, now, versions.FIRST)
+    partner = ManagedPartner(new.id, name, status, now, editing.FIRST)
     await _record(work, Action.CREATED, None, partner, now=now)
     return partner
 

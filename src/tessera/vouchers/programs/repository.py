@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
 from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status
 from tessera.vouchers.tables import (

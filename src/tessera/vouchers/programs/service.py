@@ -10,13 +10,13 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.catalog import service as catalog
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.grouping import group
+from tessera.kit.db.pages import Page, Slice
+from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.pagination import Page, Slice
-from tessera.kit.text import distinct, key_of
-from tessera.kit.versions import Target
-from tessera.vouchers.grouping import group
+from tessera.kit.normalization import distinct, key_of
 from tessera.vouchers.naming import name_taken
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import rules

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners

@@ -23,11 +23,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from tessera.kit import versions
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.pagination import Page, Slice, fetch_page, fetch_slice
-from tessera.kit.rows import insert_untaken, row_of
-from tessera.kit.text import key_of
+from tessera.kit import editing
+from tessera.kit.db.bulk_insert import insert_untaken, row_of
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.normalization import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.rules import PurchaseStatus
 from tessera.vouchers.tables import VoucherPartner, VoucherProgram, VoucherPurchase
@@ -80,7 +80,7 @@ class PurchaseRepository:
     async def add(self, purchases: Sequence[NewPurchase]) -> frozenset[UUID]:
         """Add purchases; returns the ids of those whose codes were free, which are added."""
         rows = [
-            {"organization_id": self._organization_id, **row_of(purchase), "version": versions.FIRST}
+            {"organization_id": self._organization_id, **row_of(purchase), "version": editing.FIRST}
             for purchase in purchases
         ]
         code = "voucher_purchases_organization_id_code_key"

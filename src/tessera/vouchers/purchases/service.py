@@ -9,11 +9,11 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit import jobs, versions
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit import editing, jobs
+from tessera.kit.db.bulk_insert import row_of
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.pages import Page, Slice
 from tessera.kit.errors import NotFound
-from tessera.kit.pagination import Page, Slice
-from tessera.kit.rows import row_of
 from tessera.vouchers import codes
 from tessera.vouchers.purchases.repository import NewPurchase, PurchaseFilter, PurchaseRepository
 from tessera.vouchers.rules import PurchaseStatus, status_at
@@ -192,7 +192,7 @@ async def _add(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> dict[UUID,
 def _placed(order: PurchaseOrder, code: str) -> Purchase:
     own = {field: getattr(order.purchase, field) for field in _PURCHASE_FIELDS if hasattr(order.purchase, field)}
     names = {"partner_name": order.partner_name, "program_name": order.program_name}
-    return Purchase(**own | names | {"code": code, "version": versions.FIRST})
+    return Purchase(**own | names | {"code": code, "version": editing.FIRST})
 
 
 async def lock(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> Purchase:

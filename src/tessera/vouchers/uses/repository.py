@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Text, Update, Uuid, any_, bindparam, liter
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import Use
-from tessera.kit.database import AnyRow, UnitOfWork
-from tessera.kit.rows import row_of
+from tessera.kit.db.bulk_insert import row_of
+from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.tables import Voucher

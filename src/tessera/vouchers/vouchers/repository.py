@@ -12,13 +12,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.compiled_queries import parameter
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.pages import JsonPage, PageStatement, Slice, fetch_pages, fetch_slice
 from tessera.kit.errors import TooManyResults
 from tessera.kit.identifiers import new_id_text
-from tessera.kit.pagination import JsonPage, PageStatement, Slice, fetch_pages, fetch_slice
-from tessera.kit.shapes import Shape
-from tessera.kit.statements import parameter
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.tables import Voucher, VoucherCodeSpace, VoucherPurchase

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tessera.catalog.rules import Reason
 from tessera.kit.errors import Violation
-from tessera.kit.text import key_of
+from tessera.kit.normalization import key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

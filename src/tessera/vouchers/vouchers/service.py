@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.kit.database import AnyRow, UnitOfWork
+from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.pages import JsonPage, Slice
 from tessera.kit.errors import NotFound, TooManyResults
-from tessera.kit.pagination import JsonPage, Slice
-from tessera.kit.shapes import Shape
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals

@@ -14,8 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from tessera.kit.locks import locked, open_private, try_lock
-from tessera.kit.postgres_programs import Identity, Installation, NoUsablePrograms, choose_identity, find_installation
+from tessera.kit.embedded_postgres.file_locks import locked, open_private, try_lock
+from tessera.kit.embedded_postgres.programs import (
+    Identity,
+    Installation,
+    NoUsablePrograms,
+    choose_identity,
+    find_installation,
+)
 
 # Statements on tables that are new are planned for empty ones, until they are looked at.
 _DEFAULTS = {"autovacuum_naptime": "10s"}

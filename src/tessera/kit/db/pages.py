@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_c
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tessera.kit import cursors
-from tessera.kit.database import AnyRow
+from tessera.kit.db import cursors
+from tessera.kit.db.compiled_queries import Statement, all_together, parameter
+from tessera.kit.db.database import AnyRow
+from tessera.kit.db.json_projection import Shape, json_object
 from tessera.kit.errors import TooManyResults
-from tessera.kit.shapes import Shape, json_object
-from tessera.kit.statements import Statement, all_together, parameter
 
 PAGE_SIZE = 100
 MAX_RESULTS = 10_000
