@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tessera.kit.db.database import SESSION
+from tessera.kit.db.engine import SESSION
 from tests.recording import Statement
 
 # For these values alone, and for whatever values come: what is asked often is planned the second way.

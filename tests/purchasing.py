@@ -12,7 +12,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from tessera.api.deps import Resources
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner

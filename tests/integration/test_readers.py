@@ -1,7 +1,8 @@
 import asyncio
 
 from tessera.api.deps import Resources
-from tessera.kit.db.database import MAX_READERS, Reader
+from tessera.kit.db.database import MAX_READERS
+from tessera.kit.db.unit_of_work import Reader
 
 
 async def test_more_look_ups_at_once_than_readers_take_turns(resources: Resources) -> None:

@@ -17,8 +17,9 @@ from tessera.identity.key_uses import KeyUses
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.identity.service import Credential, Subject
 from tessera.kit.batching import Batcher, Batchers
-from tessera.kit.db.database import Database, UnitOfWork
+from tessera.kit.db.database import Database
 from tessera.kit.db.pages import JsonPage
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.rules import PromoCodeDraft

@@ -14,8 +14,8 @@ from tessera.audit.rules import Change
 from tessera.audit.tables import AuditEntry, AuditSeal
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.compiled_queries import run
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 
 # Arrays, because a statement with a parameter for each value takes half a second to write for a thousand entries.

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from tessera.audit.repository import AuditRepository, Entry, EntryFilter
 from tessera.audit.rules import Action, Change
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 
 __all__ = ["Action", "Change", "Entry", "EntryFilter"]

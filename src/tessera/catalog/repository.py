@@ -13,7 +13,7 @@ from tessera.catalog.rules import Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.compiled_queries import Statement, parameter
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 
 

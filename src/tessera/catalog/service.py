@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
 from tessera.catalog.rules import ProductChoice
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 
 __all__ = ["NewProductBundle", "NewStoreExam", "Product", "add_product_bundle", "add_store_exams", "find_store_exams"]

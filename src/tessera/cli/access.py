@@ -32,7 +32,7 @@ from tessera.identity.tokens import service as token_service
 from tessera.identity.users import service as user_service
 from tessera.identity.users.service import UserFilter
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.tokens import TokenSigner
 

@@ -11,7 +11,7 @@ import typer
 from tessera.cli.progress import bar
 from tessera.cli.starting import start
 from tessera.cli.units import Place, at_organization
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 
 Output = Annotated[
     Path | None, typer.Option("--output", help="Where to put it; standard output unless given.", dir_okay=False)

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs

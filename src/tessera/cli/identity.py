@@ -13,7 +13,7 @@ from tessera.cli.units import in_organization, pinned_to
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner

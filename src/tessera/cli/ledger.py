@@ -6,7 +6,7 @@ from tessera.cli.identity import AsJson, OneOrganization
 from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions import ledger
 from tessera.redemptions.ledger import Discrepancy, Verdict
 from tessera.reports import service as reports

@@ -14,7 +14,7 @@ from tessera.cli.progress import bar
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.imports import service as imports
 from tessera.promo_codes.imports.service import Source
 from tessera.promo_codes.managed import export, service

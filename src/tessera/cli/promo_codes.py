@@ -28,7 +28,7 @@ from tessera.cli.promo_code_terms import (
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.promo_codes.managed import service
 from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode

@@ -13,7 +13,7 @@ from tessera.cli.units import in_organization, pinned_to
 from tessera.cli.voucher_partners import Cursor, Limit
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
 from tessera.vouchers.checkouts import service as checkouts

@@ -12,8 +12,8 @@ from tessera.cli.output import show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals, RedemptionReport, RedemptionSum, VoucherTotals
 

@@ -13,8 +13,9 @@ from tessera import provision, schema
 from tessera.identity import service as identity
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.db.database import Database, UnitOfWork
+from tessera.kit.db.database import Database
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.settings import Settings
 

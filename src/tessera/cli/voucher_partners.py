@@ -11,7 +11,7 @@ from tessera.cli.output import show, show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
 from tessera.vouchers.partner_users import service as users

@@ -14,7 +14,7 @@ from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.cli.voucher_partners import Cursor, Limit
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
 from tessera.vouchers.programs import service as programs

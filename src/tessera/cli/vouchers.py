@@ -13,7 +13,7 @@ from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.cli.voucher_partners import Cursor, Limit
 from tessera.kit.clock import clock
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers.changes import service as changes
 from tessera.vouchers.changes.rules import BulkDraft, Choice, Deed
 from tessera.vouchers.changes.service import Outcome

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tessera.catalog.rules import ProductChoice
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Fact
 from tessera.redemptions import redeeming
 from tessera.redemptions.redeeming import Candidate, RedemptionDraft

@@ -9,7 +9,7 @@ from uuid import UUID
 from tessera.catalog.service import NewStoreExam
 from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers import codes
 from tessera.vouchers.partners import service as partners

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.idempotency.tables import IdempotencyKey
-from tessera.kit.db.database import Connection, UnitOfWork
+from tessera.kit.db.unit_of_work import Connection, UnitOfWork
 
 
 class Given(NamedTuple):

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tessera.idempotency import repository
 from tessera.idempotency.repository import CallersKey, Given, IdempotencyRepository
-from tessera.kit.db.database import Connection, UnitOfWork
+from tessera.kit.db.unit_of_work import Connection, UnitOfWork
 from tessera.kit.errors import Fact
 
 LIFETIME = timedelta(hours=24)

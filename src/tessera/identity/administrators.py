@@ -10,7 +10,7 @@ from tessera.identity.rules import UserDraft
 from tessera.identity.tokens import service as tokens
 from tessera.identity.tokens.service import ManagedToken
 from tessera.identity.users import service as users
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.tokens import TokenSigner
 
 

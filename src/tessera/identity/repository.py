@@ -9,7 +9,7 @@ from tessera.identity.rules import Standing
 from tessera.identity.tables import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.compiled_queries import Statement, parameter
-from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
 class Holder(NamedTuple):

@@ -17,7 +17,7 @@ from tessera.identity.repository import Holder, IdentityRepository
 from tessera.identity.rules import CredentialDraft, FunctionPoint, Principal, UserDraft
 from tessera.identity.tokens import service as tokens
 from tessera.identity.users import service as users
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import NotAuthenticated
 from tessera.kit.tokens import TokenSigner

@@ -16,7 +16,8 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from psycopg.conninfo import make_conninfo
 
-from tessera.kit.db.database import APPLICATION_ROLE, UnitOfWork, with_driver
+from tessera.kit.db.engine import APPLICATION_ROLE, with_driver
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 
 POLL_SECONDS = 1  # new jobs announce themselves, those to be tried again do not

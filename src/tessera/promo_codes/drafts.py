@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from tessera.catalog import service as catalog
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, key_of

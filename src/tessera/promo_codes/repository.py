@@ -30,9 +30,9 @@ from tessera.kit import editing
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.compiled_queries import Statement, parameter, run
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.json_projection import Shape
 from tessera.kit.db.pages import JsonPage, PageQuestion, PageStatement, fetch_pages
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import restrictions

@@ -12,9 +12,9 @@ from tessera.audit.service import Action, Change
 from tessera.catalog.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.database import Reader, UnitOfWork
 from tessera.kit.db.json_projection import Shape
 from tessera.kit.db.pages import JsonPage
+from tessera.kit.db.unit_of_work import Reader, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, usability

@@ -12,7 +12,7 @@ from tessera.catalog.rules import Use
 from tessera.identity.credentials import ApiKeyText
 from tessera.identity.rules import Standing
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
-from tessera.kit.db.database import AnyRow, Reader, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.rules import Discount, Usability
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import UseChange
 from tessera.redemptions import rules

@@ -7,7 +7,8 @@ import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.database import Database, StatementRefused
+from tessera.kit.db.database import Database
+from tessera.kit.db.engine import StatementRefused
 from tessera.redemptions import lifecycle
 
 log = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound, WrongState
 from tessera.redemptions import changes, rules
 from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository

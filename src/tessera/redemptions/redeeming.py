@@ -9,7 +9,7 @@ from uuid import UUID
 from tessera.catalog import service as catalog
 from tessera.catalog.rules import ProductChoice, Reason, Use
 from tessera.catalog.service import Product
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, Fact, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of

@@ -27,8 +27,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db import cursors
 from tessera.kit.db.bulk_insert import insert_rows, row_of
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.redemptions.rules import LIVE, RedemptionStatus
 from tessera.redemptions.tables import LedgerEntry, Reservation

@@ -9,7 +9,7 @@ from tessera.idempotency.service import Answer, KeyedRequest
 from tessera.identity import service as identity
 from tessera.identity.rules import FunctionPoint, Principal
 from tessera.identity.service import Credential
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Fact, LacksFunctionPoint
 from tessera.redemptions import redeeming, validation
 from tessera.redemptions.redeeming import RedemptionDraft

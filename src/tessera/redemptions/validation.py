@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from tessera.catalog import service as catalog
 from tessera.catalog.rules import ProductChoice, Reason, Use
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes import rules as promo_code_rules
 from tessera.promo_codes import service as promo_codes

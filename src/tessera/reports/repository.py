@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.redemptions.ledger import Discrepancy
 from tessera.reports.rules import Dimension, Period
 

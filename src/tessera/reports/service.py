@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from tessera.kit.db import cursors
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.redemptions.ledger import Discrepancy
 from tessera.reports import rules

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera.audit.seals import rules
 from tessera.audit.seals.repository import SealRepository
 from tessera.audit.seals.rules import BEGINNING, Finding, Flaw, Head
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 
 __all__ = ["Finding", "Head", "Verdict"]

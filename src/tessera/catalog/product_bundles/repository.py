@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import ContainedExam, Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
 

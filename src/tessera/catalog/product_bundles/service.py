@@ -16,8 +16,8 @@ from tessera.catalog.product_bundles.repository import (
 )
 from tessera.catalog.rules import ContainedExam, ProductBundleDraft, Status
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id

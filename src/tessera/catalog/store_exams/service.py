@@ -10,8 +10,8 @@ from tessera.catalog import rules
 from tessera.catalog.rules import Status, StoreExamDraft
 from tessera.catalog.store_exams.repository import ManagedStoreExam, StoreExamFilter, StoreExamRepository
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation, WrongState
 from tessera.kit.identifiers import new_id

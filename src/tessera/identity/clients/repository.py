@@ -9,8 +9,8 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import ApiClient
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from tessera.identity.credentials import CLIENT_PREFIX, CredentialName
 from tessera.identity.errors import NameTaken
 from tessera.identity.rules import CredentialDraft
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id

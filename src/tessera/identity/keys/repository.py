@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Select, insert, or_, select, update
 
 from tessera.identity.tables import ApiKey
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

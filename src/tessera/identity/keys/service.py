@@ -12,8 +12,8 @@ from tessera.identity.credentials import CredentialName
 from tessera.identity.keys.repository import KeyRepository, ManagedKey
 from tessera.identity.rules import CredentialDraft, Standing
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id

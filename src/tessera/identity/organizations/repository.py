@@ -12,8 +12,8 @@ from sqlalchemy.exc import IntegrityError
 
 from tessera.identity.errors import NameTaken
 from tessera.identity.tables import Organization
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

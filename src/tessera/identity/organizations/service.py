@@ -13,8 +13,8 @@ from tessera.identity.errors import NameTaken
 from tessera.identity.organizations.repository import ManagedOrganization, OrganizationRepository
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotAllowed, NotFound, WrongState
 from tessera.kit.identifiers import new_id

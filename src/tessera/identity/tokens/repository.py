@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import Select, and_, insert, select, update
 
 from tessera.identity.tables import IssuedToken, User
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from tessera.identity import rules
 from tessera.identity.tokens.repository import ManagedToken, TokenRepository
 from tessera.identity.users import service as users
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
 from tessera.kit.identifiers import new_id

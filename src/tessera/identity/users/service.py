@@ -12,8 +12,8 @@ from tessera.identity.errors import NameTaken
 from tessera.identity.rules import UserDraft
 from tessera.identity.users.repository import ManagedUser, UserFilter, UserRepository
 from tessera.kit import editing
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id

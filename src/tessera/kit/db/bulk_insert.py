@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tessera.kit.db.database import Base
+from tessera.kit.db.base import Base
 
 
 def row_of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass

@@ -1,102 +1,29 @@
-"""The database: tables' base, connections, and units of work pinned to one tenant."""
+"""The connections of one process to the database, and the units of work on them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import URL, DateTime, MetaData, Row, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.actors import INSTALLATION, Actor
+from tessera.kit.db.engine import APPLICATION_ROLE, create_engine, driver_of
+from tessera.kit.db.unit_of_work import Reader, UnitOfWork
 from tessera.kit.errors import DatabaseUnavailable, Undone
 
-APPLICATION_ROLE = "tessera_app"
-OWNER_ROLE = "tessera_owner"
 MAX_READERS = 4
 
 
-class Base(DeclarativeBase):
-    """Base of all tables; constraints get predictable names, because errors are mapped by them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "pk": "%(table_name)s_pk",
-            "uq": "%(table_name)s_%(column_0_N_name)s_key",
-            "ix": "%(table_name)s_%(column_0_N_name)s_index",
-            "fk": "%(table_name)s_%(column_0_N_name)s_fk",
-            "ck": "%(table_name)s_%(constraint_name)s_check",
-        }
-    )
-
-
-Timestamp = DateTime(timezone=True)
 T = TypeVar("T")
 
 # A deadlock, a conflict of serializable transactions, a lock or a statement that took too long.
 _UNDONE = frozenset({"40P01", "40001", "55P03", "57014"})
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
-
-AnyRow = Row[*tuple[Any, ...]]
-Connection = AsyncConnection
-Reader = psycopg.AsyncConnection[Any]
-# What is raised where the database refuses a statement.
-StatementRefused = (DBAPIError, psycopg.Error)
-
-
-# What every connection is told once. Statements, not startup options, because poolers refuse those.
-SESSION = (
-    # Times come back in the session's time zone, where the last hours of the year 9999 may not exist.
-    "set time zone 'UTC'; "
-    # Every statement of ours finds a tenant's few rows by an index, and a list stops at its cap. The planner knows only
-    # averages over all tenants, so under a LIMIT it would read whole tables, other tenants' rows first if they come
-    # first. A bitmap is no better: it collects every entry that matches before the first one counts.
-    "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
-    "set random_page_cost = 1.1; "
-    # Whatever waits that long in the middle of a transaction is stuck. And no transaction may outlive the hour after
-    # which a day counts as over in reports: a redemption that was committed later would be in none of them.
-    "set idle_in_transaction_session_timeout = '10min'"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class UnitOfWork:
-    """One transaction, pinned to one organization, and to one of its voucher partners for that partner's users."""
-
-    connection: AsyncConnection
-    organization_id: UUID
-    partner_id: UUID | None = None
-    actor: Actor = INSTALLATION
-
-    def acting_as(self, actor: Actor) -> "UnitOfWork":
-        """The rest of this transaction, attributed to this actor."""
-        return replace(self, actor=actor)
-
-    async def narrowed_to(self, partner_id: UUID) -> "UnitOfWork":
-        """The rest of this transaction, pinned to one voucher partner as well."""
-        await self.connection.exec_driver_sql(f"SET LOCAL app.partner_id = '{partner_id}'")
-        return replace(self, partner_id=partner_id)
-
-    @asynccontextmanager
-    async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
-        """A part of this transaction inside another organization; what raises in there ends the whole of it."""
-        await self._pin(organization_id)
-        yield replace(self, organization_id=organization_id)
-        await self._pin(self.organization_id)
-
-    async def _pin(self, organization_id: UUID) -> None:
-        await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
-
-    async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
-        """The psycopg connection under this unit of work, for what must join its transaction."""
-        return await driver_of(self.connection)
 
 
 class Database:
@@ -196,13 +123,6 @@ class Database:
         return connection
 
 
-async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The psycopg connection under SQLAlchemy's."""
-    raw = await connection.get_raw_connection()
-    driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
-    return driver
-
-
 async def _again_if_stale(attempt: Callable[[], Awaitable[T]]) -> T:
     # A connection may have died in the pool, as after a restart of the database. An attempt has changed nothing by
     # then, so a second one is safe; the pool has thrown away its other old connections meanwhile.
@@ -221,37 +141,3 @@ async def _availability() -> AsyncIterator[None]:
     except _UNAVAILABLE as error:
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
         raise (Undone if state in _UNDONE else DatabaseUnavailable) from error
-
-
-def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements: bool = True) -> AsyncEngine:
-    """An engine whose connections act as `role`, whoever logs in.
-
-    The driver is in autocommit mode: transactions are begun by our own statement, which pins the tenant in the same
-    round trip, and are ended by the driver's commit or rollback.
-    """
-    arguments: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "application_name": "tessera"}
-    if not prepare_statements:
-        arguments["prepare_threshold"] = None
-    if make_url(url).username != role:
-        arguments["options"] = f"-c role={role}"
-    engine = create_async_engine(
-        with_driver(url),
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=10,
-        connect_args=arguments,
-        hide_parameters=True,  # errors are logged with their statement, and its values may be secrets
-    )
-    event.listen(engine.sync_engine, "connect", _prepare_session)
-    return engine
-
-
-def _prepare_session(connection: DBAPIConnection, _: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(SESSION)
-    cursor.close()
-
-
-def with_driver(url: str) -> URL:
-    """The address with our driver named, whatever spelling of Postgres it came with."""
-    return make_url(url).set(drivername="postgresql+psycopg")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from tessera.kit.db.database import AnyRow
+from tessera.kit.db.unit_of_work import AnyRow
 
 
 def group(rows: Iterable[AnyRow], *, by: str) -> Mapping[UUID, Sequence[AnyRow]]:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.db import cursors
 from tessera.kit.db.compiled_queries import Statement, all_together, parameter
-from tessera.kit.db.database import AnyRow
 from tessera.kit.db.json_projection import Shape, json_object
+from tessera.kit.db.unit_of_work import AnyRow
 from tessera.kit.errors import TooManyResults
 
 PAGE_SIZE = 100

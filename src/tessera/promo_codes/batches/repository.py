@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Select, case, func, insert, select, update
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.batches.rules import BatchStatus, Pattern

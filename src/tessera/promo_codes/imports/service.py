@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Change
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Fact, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of

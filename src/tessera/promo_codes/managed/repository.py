@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, tuple_, update
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import restrictions
 from tessera.promo_codes.rules import Kind, Status

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.promo_codes import drafts, rules, usability

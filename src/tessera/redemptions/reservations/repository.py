@@ -10,7 +10,7 @@ from sqlalchemy import Text, any_, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.db.bulk_insert import insert_rows, row_of
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions.tables import Reservation
 from tessera.vouchers.rules import ReservationStatus
 

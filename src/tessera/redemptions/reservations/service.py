@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import changes, lifecycle, rules
 from tessera.redemptions.repository import Redemption, RedemptionRepository

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Text, Uuid, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers import codes
 from tessera.vouchers.changes.rules import VoucherState
 from tessera.vouchers.tables import Voucher

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Change
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.vouchers import codes

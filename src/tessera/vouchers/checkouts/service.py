@@ -7,7 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from tessera.audit.service import Action
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id

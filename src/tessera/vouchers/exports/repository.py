@@ -8,7 +8,7 @@ from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.tables import Voucher, VoucherPartner, VoucherPurchase
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.vouchers.rules import UserStatus
 

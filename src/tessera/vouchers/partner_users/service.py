@@ -8,8 +8,8 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.identity.rules import FunctionPoint, ensure_may_give
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id

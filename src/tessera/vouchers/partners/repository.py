@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status
 from tessera.vouchers.tables import VoucherPartner

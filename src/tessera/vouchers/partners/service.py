@@ -8,9 +8,9 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import editing
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.grouping import group
 from tessera.kit.db.pages import Page, Slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id

@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners

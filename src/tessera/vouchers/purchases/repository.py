@@ -25,8 +25,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.kit import editing
 from tessera.kit.db.bulk_insert import insert_untaken, row_of
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.vouchers import codes
 from tessera.vouchers.rules import PurchaseStatus

@@ -11,8 +11,8 @@ from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import editing, jobs
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Page, Slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.vouchers import codes
 from tessera.vouchers.purchases.repository import NewPurchase, PurchaseFilter, PurchaseRepository

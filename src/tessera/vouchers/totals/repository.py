@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func, literal, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.tables import Voucher, VoucherPartner
 from tessera.vouchers.totals.tables import VoucherTotal
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from tessera.kit.db.database import UnitOfWork
 from tessera.kit.db.pages import Slice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers.totals.repository import (
     Count,
     PartnerTotals,

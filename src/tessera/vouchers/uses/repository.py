@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import Use
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.database import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.tables import Voucher

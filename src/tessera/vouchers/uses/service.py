@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog.rules import Use
-from tessera.kit.db.database import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers.uses.repository import FoundVoucher, VoucherUse, VoucherUseRepository
 
 __all__ = ["FoundVoucher", "VoucherUse"]

@@ -13,9 +13,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db.compiled_queries import parameter
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.json_projection import Shape
 from tessera.kit.db.pages import JsonPage, PageStatement, Slice, fetch_pages, fetch_slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.identifiers import new_id_text
 from tessera.kit.normalization import key_of

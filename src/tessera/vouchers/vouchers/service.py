@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.kit.db.database import AnyRow, UnitOfWork
 from tessera.kit.db.json_projection import Shape
 from tessera.kit.db.pages import JsonPage, Slice
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
 from tessera.vouchers.rules import ReservationStatus

@@ -1,0 +1,21 @@
+"""The base of all tables."""
+
+from sqlalchemy import DateTime, MetaData
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraints get predictable names, because errors are mapped by them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "pk": "%(table_name)s_pk",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ix": "%(table_name)s_%(column_0_N_name)s_index",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fk",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+        }
+    )
+
+
+Timestamp = DateTime(timezone=True)

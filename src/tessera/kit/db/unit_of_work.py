@@ -1,0 +1,51 @@
+"""Units of work: transactions pinned to one tenant."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from tessera.kit.actors import INSTALLATION, Actor
+from tessera.kit.db.engine import driver_of
+
+AnyRow = Row[*tuple[Any, ...]]
+Connection = AsyncConnection
+Reader = psycopg.AsyncConnection[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOfWork:
+    """One transaction, pinned to one organization, and to one of its voucher partners for that partner's users."""
+
+    connection: AsyncConnection
+    organization_id: UUID
+    partner_id: UUID | None = None
+    actor: Actor = INSTALLATION
+
+    def acting_as(self, actor: Actor) -> "UnitOfWork":
+        """The rest of this transaction, attributed to this actor."""
+        return replace(self, actor=actor)
+
+    async def narrowed_to(self, partner_id: UUID) -> "UnitOfWork":
+        """The rest of this transaction, pinned to one voucher partner as well."""
+        await self.connection.exec_driver_sql(f"SET LOCAL app.partner_id = '{partner_id}'")
+        return replace(self, partner_id=partner_id)
+
+    @asynccontextmanager
+    async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
+        """A part of this transaction inside another organization; what raises in there ends the whole of it."""
+        await self._pin(organization_id)
+        yield replace(self, organization_id=organization_id)
+        await self._pin(self.organization_id)
+
+    async def _pin(self, organization_id: UUID) -> None:
+        await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
+
+    async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
+        """The psycopg connection under this unit of work, for what must join its transaction."""
+        return await driver_of(self.connection)
