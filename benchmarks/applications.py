@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 from benchmarks.data import TOKEN_KEYS
 from tessera import main, schema
-from tessera.identity.credentials import parse_key
+from tessera.identity.authentication.credentials import parse_key
 from tessera.identity.tables import ApiKey, Organization
 from tessera.promo_codes.tables import PromoCode
 from tessera.settings import Settings

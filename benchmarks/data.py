@@ -14,9 +14,9 @@ import psycopg
 
 from benchmarks.servers import DATABASE_PID
 from tessera import schema
-from tessera.identity import credentials
-from tessera.identity import service as identity
-from tessera.identity.credentials import CredentialName
+from tessera.identity import provisioning
+from tessera.identity.authentication import credentials
+from tessera.identity.authentication.credentials import CredentialName
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
@@ -138,8 +138,8 @@ async def issue_token(application_url: str, organization_id: UUID) -> str:
     database, now = Database(application_url, pool_size=1), datetime.now(UTC)
     async with database.unit_of_work(organization_id) as work:
         points = [FunctionPoint.PARTNER_MANAGE_VOUCHERS, FunctionPoint.PARTNER_MANAGE_PROMO_CODES]
-        await identity.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
-        issued = await identity.issue_token(
+        await provisioning.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
+        issued = await provisioning.issue_token(
             work, signer=TokenSigner(TOKEN_KEYS), email="a@example.com", lifetime=timedelta(days=1), now=now
         )
     await database.close()

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 from psycopg_pool import AsyncConnectionPool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tessera.identity.credentials import parse_key
+from tessera.identity.authentication.credentials import parse_key
 
 LOOKUP = """
 select p.status, p.expires_at > now(), p.redemption_count < p.max_redemptions, p.discount_percent, p.flat_discount

@@ -17,7 +17,7 @@ import psycopg
 
 from benchmarks import data
 from benchmarks.servers import Server, serving
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
@@ -102,8 +102,8 @@ async def issue_token(database: Database, organization_id: UUID) -> str:
     now = datetime.now(UTC)
     async with database.unit_of_work(organization_id) as work:
         points = [FunctionPoint.MANAGE_ORGANIZATION]
-        await identity.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
-        issued = await identity.issue_token(
+        await provisioning.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
+        issued = await provisioning.issue_token(
             work, signer=TokenSigner(KEYS), email="a@example.com", lifetime=timedelta(days=1), now=now
         )
     return issued.secret

@@ -11,9 +11,9 @@ import psycopg
 from tessera.api.deps import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewProductBundle, NewStoreExam
-from tessera.identity import service as identity
+from tessera.identity import provisioning
+from tessera.identity.provisioning import ShownOnce
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
-from tessera.identity.service import ShownOnce
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.rules import Status
@@ -51,10 +51,10 @@ async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
     """A new organization with callers, exams and a bundle; the same names in each."""
     async with resources.database.unit_of_work(new_id()) as work:
         name = f"Organization {uuid4()}"
-        await identity.create_organization(work, name=name, now=now)
+        await provisioning.create_organization(work, name=name, now=now)
         everything = list(FunctionPoint)
         email = "ada@example.com"
-        await identity.create_user(work, email=email, names=("Ada", "Byron"), function_points=everything, now=now)
+        await provisioning.create_user(work, email=email, names=("Ada", "Byron"), function_points=everything, now=now)
         exams = [NewStoreExam(new_id(), code, f"Exam {code}", Decimal("100.00")) for code in EXAM_CODES]
         await catalog.add_store_exams(work, exams, now=now)
         bundle = NewProductBundle(new_id(), "Bundle", Decimal("150.00"), (exams[0].id, exams[1].id))
@@ -62,10 +62,12 @@ async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
         return Tenant(
             id=work.organization_id,
             name=name,
-            client=await identity.create_client(work, name="Client", function_points=everything, now=now),
-            powerless_client=await identity.create_client(work, name="Powerless", function_points=[], now=now),
-            key=await identity.create_key(work, name="Key", function_points=[FunctionPoint.STOREFRONT_REDEEM], now=now),
-            token=await identity.issue_token(
+            client=await provisioning.create_client(work, name="Client", function_points=everything, now=now),
+            powerless_client=await provisioning.create_client(work, name="Powerless", function_points=[], now=now),
+            key=await provisioning.create_key(
+                work, name="Key", function_points=[FunctionPoint.STOREFRONT_REDEEM], now=now
+            ),
+            token=await provisioning.issue_token(
                 work, signer=resources.signer, email=email, lifetime=timedelta(days=365), now=now
             ),
             user_email=email,

@@ -9,11 +9,13 @@ from uuid import UUID
 import psycopg
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.identifiers import new_id
 from tessera.kit.jobs import create_jobs
 from tessera.vouchers import jobs as voucher_jobs
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.issued.service import NewVoucher
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner
 from tessera.vouchers.programs import service as programs
@@ -21,8 +23,6 @@ from tessera.vouchers.programs.service import NewProgram
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.service import NewPurchase
 from tessera.vouchers.rules import PurchaseStatus, ReservationStatus, Status
-from tessera.vouchers.vouchers import service as vouchers
-from tessera.vouchers.vouchers.service import NewVoucher
 from tests.conftest import NOW
 from tests.factories import Tenant
 
@@ -103,7 +103,7 @@ async def add_user(
     """Add a user, a partner's if one is given; the headers of a call of theirs."""
     now = resources.clock()
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.create_user(
+        await provisioning.create_user(
             work,
             email=email,
             names=("Grace", "Hopper"),
@@ -111,7 +111,7 @@ async def add_user(
             partner_id=partner_id,
             now=now,
         )
-        token = await identity.issue_token(
+        token = await provisioning.issue_token(
             work, signer=resources.signer, email=email, lifetime=timedelta(days=365), now=now
         )
     return {"Authorization": f"Bearer {token.secret}"}

@@ -25,8 +25,8 @@ from tessera.api.deps import Resources
 from tessera.api.storefront.presenting import redemption_answer
 from tessera.api.together import effects, of_one_caller, pages
 from tessera.idempotency.service import Answer
-from tessera.identity.credentials import ApiKeyText
-from tessera.identity.key_uses import KeyUses
+from tessera.identity.authentication.credentials import ApiKeyText
+from tessera.identity.authentication.key_usage import KeyUses
 from tessera.identity.rules import FunctionPoint
 from tessera.kit import logging
 from tessera.kit.batching import Batcher, Batchers
@@ -39,8 +39,8 @@ from tessera.promo_codes.service import Question, Validation
 from tessera.redemptions import serving as redemptions
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
-from tessera.vouchers.purchases import ordering
-from tessera.vouchers.vouchers import service as vouchers
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.purchases import zero_price
 
 Listener = socket.socket
 # Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
@@ -102,7 +102,7 @@ def resources_on(
         creations=for_promo_codes(
             effects(promo_codes.create_all, present=created_answer), lanes=CREATION_LANES, local=PATIENCE
         ),
-        purchases=for_vouchers(effects(ordering.create_all, present=ordered_answer)),
+        purchases=for_vouchers(effects(zero_price.create_all, present=ordered_answer)),
         promo_code_pages=for_promo_codes(pages(promo_codes.list_pages, shape=LISTED)),
         voucher_pages=for_vouchers(pages(vouchers.list_pages, shape=VOUCHER)),
         public_url=settings.public_url,

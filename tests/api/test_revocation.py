@@ -12,8 +12,8 @@ from tests.conftest import NOW, TOKEN_KEYS, Clock
 from tests.factories import Tenant, add_promo_codes, percent_code
 
 from tessera.api.deps import Resources
-from tessera.identity import credentials
-from tessera.identity import service as identity
+from tessera.identity import provisioning
+from tessera.identity.authentication import credentials
 from tessera.identity.rules import FunctionPoint
 
 ENDED = {"errorCode": "NotAuthenticated", "errorMessages": ["The credential is unknown, revoked or expired."]}
@@ -55,7 +55,7 @@ async def test_a_user_who_is_deactivated_is_refused(
 ) -> None:
     assert await listed(client, tenant.token.secret) == EMPTY
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.deactivate_user(work, email=tenant.user_email.upper(), now=resources.clock())
+        await provisioning.deactivate_user(work, email=tenant.user_email.upper(), now=resources.clock())
     assert await listed(client, tenant.token.secret) == (401, ENDED)
     assert await listed(client, other_tenant.token.secret) == EMPTY
 
@@ -64,10 +64,10 @@ async def test_a_token_that_is_revoked_is_refused_and_no_other(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:
-        second = await identity.issue_token(
+        second = await provisioning.issue_token(
             work, signer=resources.signer, email=tenant.user_email, lifetime=timedelta(days=1), now=clock.now
         )
-        await identity.revoke_token(work, token_id=tenant.token.id, now=clock.now)
+        await provisioning.revoke_token(work, token_id=tenant.token.id, now=clock.now)
     assert await listed(client, tenant.token.secret) == (401, ENDED)
     assert await listed(client, second.secret) == EMPTY
 
@@ -78,7 +78,7 @@ async def test_a_client_that_is_revoked_is_refused_with_every_token_that_it_fetc
     token = await fetched(client, tenant)
     assert await listed(client, token) == EMPTY
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.revoke_client(work, client_id=tenant.client.id, now=clock.now)
+        await provisioning.revoke_client(work, client_id=tenant.client.id, now=clock.now)
     assert await listed(client, token) == (401, ENDED)
     answer = await client.get("/authenticate", auth=(tenant.client.name, tenant.client.secret))
     assert (answer.status_code, answer.json()) == (401, ENDED)
@@ -97,14 +97,14 @@ async def test_a_key_that_is_revoked_is_refused(
 ) -> None:
     assert await validated(client, tenant.key.secret) == NOT_FOUND
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.revoke_key(work, key_id=tenant.key.id, now=clock.now)
+        await provisioning.revoke_key(work, key_id=tenant.key.id, now=clock.now)
     assert await validated(client, tenant.key.secret) == (401, BAD_KEY)
     assert await validated(client, other_tenant.key.secret) == NOT_FOUND
 
 
-async def rotated(resources: Resources, tenant: Tenant, **overlap: float) -> identity.ShownOnce:
+async def rotated(resources: Resources, tenant: Tenant, **overlap: float) -> provisioning.ShownOnce:
     async with resources.database.unit_of_work(tenant.id) as work:
-        return await identity.rotate_key(
+        return await provisioning.rotate_key(
             work, key_id=tenant.key.id, overlap=timedelta(**overlap), now=resources.clock()
         )
 

@@ -24,17 +24,18 @@ from tests.factories import add_promo_codes, create_tenant, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera import main, schema
-from tessera.catalog.rules import ProductChoice
+from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Conflict, Fact, WrongState
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, redeeming, validation
+from tessera.redemptions import ledger, lifecycle, validate
+from tessera.redemptions import redeem as redeeming
 from tessera.redemptions.lifecycle import RedemptionFilter
-from tessera.redemptions.redeeming import Candidate, NotRedeemable, RedemptionDraft
+from tessera.redemptions.redeem import Candidate, NotRedeemable, RedemptionDraft
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.service import ReservationNotFound
 from tessera.redemptions.rules import RedemptionStatus
-from tessera.redemptions.validation import AskedCandidate
+from tessera.redemptions.validate import AskedCandidate
 from tessera.settings import Settings
 from tessera.vouchers.rules import ReservationStatus
 
@@ -322,10 +323,10 @@ class LifeCycle(RuleBasedStateMachine):
             for each in found:
                 assert [reason.code for reason in each.reasons] == self.model.reasons(each.code, person)
 
-    async def _validate(self, person: str) -> list[validation.Assessment]:
+    async def _validate(self, person: str) -> list[validate.Assessment]:
         asked = AskedCandidate(person, "ada@example.com")
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
-            return await validation.assess_all(work, list(LIMITS), product=EXAM, candidate=asked, now=self.model.now)
+            return await validate.assess_all(work, list(LIMITS), product=EXAM, candidate=asked, now=self.model.now)
 
     @invariant()
     def all_that_is_shown_agrees_with_the_ledger(self) -> None:

@@ -15,13 +15,14 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.deps import Resources
-from tessera.catalog.rules import ProductChoice
+from tessera.codes.rules import ProductChoice
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, redeeming
-from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions import ledger, lifecycle
+from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.repository import ReservationRepository

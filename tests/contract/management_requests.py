@@ -9,7 +9,7 @@ import psycopg
 from tests.factories import Tenant
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 
 ROOT = "/management/v1"
@@ -57,8 +57,8 @@ async def platform_administrator(resources: Resources, superuser: psycopg.Connec
     email, now = f"{uuid4()}@example.com", resources.clock()
     async with resources.database.unit_of_work(PLATFORM_ID) as work:
         rights = list(FunctionPoint)
-        await identity.create_user(work, email=email, names=("Root", "Admin"), function_points=rights, now=now)
-        token = await identity.issue_token(
+        await provisioning.create_user(work, email=email, names=("Root", "Admin"), function_points=rights, now=now)
+        token = await provisioning.issue_token(
             work, signer=resources.signer, email=email, lifetime=timedelta(days=1), now=now
         )
     return {"Authorization": f"Bearer {token.secret}"}

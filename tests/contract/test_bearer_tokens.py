@@ -12,7 +12,7 @@ from tests.contract.promo_code_requests import told
 from tests.factories import Tenant
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.kit.tokens import TokenSigner
 
 NO_TOKEN = not_authenticated("The token is not valid.")
@@ -91,7 +91,7 @@ async def test_a_revoked_clients_tokens_end_with_the_next_request(
 ) -> None:
     token = bearer(await fetch_token(client, credentials))
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.revoke_client(work, client_id=tenant.client.id, now=NOW)
+        await provisioning.revoke_client(work, client_id=tenant.client.id, now=NOW)
     assert told(await client.get("/promo-codes", headers=token)) == ENDED
     assert told(await client.get("/authenticate", headers=credentials)) == ENDED
 
@@ -101,7 +101,7 @@ async def test_a_revoked_long_lived_token_ends_with_the_next_request(
 ) -> None:
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.revoke_token(work, token_id=tenant.token.id, now=NOW)
+        await provisioning.revoke_token(work, token_id=tenant.token.id, now=NOW)
     assert told(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
 
 
@@ -109,7 +109,7 @@ async def test_a_deactivated_users_token_ends_with_the_next_request(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.deactivate_user(work, email=tenant.user_email, now=resources.clock())
+        await provisioning.deactivate_user(work, email=tenant.user_email, now=resources.clock())
     assert told(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
 
 

@@ -22,7 +22,7 @@ from tests.contract.carevalidate_requests import (
 from tests.factories import Tenant, add_promo_codes, percent_code
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.promo_codes.rules import Status
 
 
@@ -84,7 +84,7 @@ async def test_a_revoked_key_is_unknown_from_the_next_request_on(
 ) -> None:
     assert await ask(client, caller, code="PER10") == TEN_PERCENT
     async with resources.database.unit_of_work(caller.id) as work:
-        await identity.revoke_key(work, key_id=caller.key.id, now=clock.now)
+        await provisioning.revoke_key(work, key_id=caller.key.id, now=clock.now)
     assert await ask(client, caller, code="PER10") == INVALID_KEY
 
 
@@ -92,7 +92,7 @@ async def test_a_rotated_key_works_until_the_end_of_the_overlap(
     client: httpx.AsyncClient, resources: Resources, caller: Tenant, clock: Clock
 ) -> None:
     async with resources.database.unit_of_work(caller.id) as work:
-        new = await identity.rotate_key(work, key_id=caller.key.id, overlap=timedelta(hours=1), now=clock.now)
+        new = await provisioning.rotate_key(work, key_id=caller.key.id, overlap=timedelta(hours=1), now=clock.now)
     for seconds, expected in ((3599, TEN_PERCENT), (1, INVALID_KEY)):
         clock.advance(seconds=seconds)
         assert await ask(client, caller, code="PER10") == expected

@@ -11,7 +11,7 @@ from tests.contract.management_requests import LACKING, ROOT, invalid, powerless
 from tests.factories import Tenant, percent_code
 
 from tessera.api.deps import Resources
-from tessera.promo_codes.managed import service
+from tessera.promo_codes.management import service
 from tessera.promo_codes.rules import Status
 
 URL = f"{ROOT}/exports/promo-codes"

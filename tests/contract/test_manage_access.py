@@ -22,7 +22,7 @@ from tests.contract.management_requests import (
 from tests.factories import Tenant
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 
 USERS, CLIENTS, KEYS, TOKENS = (f"{ROOT}/{each}" for each in ("users", "clients", "keys", "tokens"))
@@ -54,8 +54,8 @@ async def clerk(resources: Resources, tenant: Tenant) -> dict[str, str]:
     email, rights = "clerk@example.com", [FunctionPoint.MANAGE_ORGANIZATION]
     day = timedelta(days=1)
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.create_user(work, email=email, names=("C", "K"), function_points=rights, now=NOW)
-        token = await identity.issue_token(work, signer=resources.signer, email=email, lifetime=day, now=NOW)
+        await provisioning.create_user(work, email=email, names=("C", "K"), function_points=rights, now=NOW)
+        token = await provisioning.issue_token(work, signer=resources.signer, email=email, lifetime=day, now=NOW)
     return {"Authorization": f"Bearer {token.secret}"}
 
 

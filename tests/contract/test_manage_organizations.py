@@ -11,7 +11,7 @@ from tests.contract.management_requests import ROOT, invalid, not_found, problem
 from tests.factories import Tenant
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 
 URL = f"{ROOT}/organizations"
@@ -23,10 +23,10 @@ async def administrator(resources: Resources) -> dict[str, str]:
     email, rights = f"{uuid4()}@example.com", [FunctionPoint.MANAGE_ORGANIZATION]
     year = timedelta(days=365)
     async with resources.database.unit_of_work(PLATFORM_ID) as work:
-        if PLATFORM_ID not in [each.id for each in await identity.list_organizations(work)]:
-            await identity.create_organization(work, name="Platform", now=NOW)
-        await identity.create_user(work, email=email, names=("Pia", "Form"), function_points=rights, now=NOW)
-        token = await identity.issue_token(work, signer=resources.signer, email=email, lifetime=year, now=NOW)
+        if PLATFORM_ID not in [each.id for each in await provisioning.list_organizations(work)]:
+            await provisioning.create_organization(work, name="Platform", now=NOW)
+        await provisioning.create_user(work, email=email, names=("Pia", "Form"), function_points=rights, now=NOW)
+        token = await provisioning.issue_token(work, signer=resources.signer, email=email, lifetime=year, now=NOW)
     return {"Authorization": f"Bearer {token.secret}"}
 
 

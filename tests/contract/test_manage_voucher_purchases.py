@@ -27,7 +27,7 @@ from tests.voucher_factories import run_jobs
 from tessera.api.deps import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import jobs
-from tessera.vouchers.checkouts import service as checkouts
+from tessera.vouchers.purchases.checkout import service as checkouts
 
 NOBODY = UUID(int=7)
 MOVES = ("pay", "fail", "cancel", "archive")

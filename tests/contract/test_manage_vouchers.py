@@ -19,7 +19,7 @@ from tests.voucher_factories import add_partner, add_program, add_purchase, add_
 
 from tessera.api.deps import Resources
 from tessera.redemptions import ledger
-from tessera.vouchers.vouchers.service import NewVoucher
+from tessera.vouchers.issued.service import NewVoucher
 
 NOBODY = UUID(int=7)
 BULK = f"{VOUCHERS}/bulk"

@@ -11,7 +11,7 @@ from tests.contract.promo_code_requests import told
 from tests.factories import Tenant
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 
 GRANT = {"grant_type": "client_credentials"}
 FORM = "application/x-www-form-urlencoded"
@@ -120,7 +120,7 @@ async def test_a_wrong_or_revoked_clients_secret_is_an_invalid_client(
     wrong = basic(tenant.client.name, other_tenant.client.secret)
     assert told(await ask(client, urlencode(GRANT), wrong)) == oauth_error(401, "invalid_client", UNKNOWN)
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.revoke_client(work, client_id=tenant.client.id, now=NOW)
+        await provisioning.revoke_client(work, client_id=tenant.client.id, now=NOW)
     right = basic(tenant.client.name, tenant.client.secret)
     ended = "The credential is unknown, revoked or expired."
     assert told(await ask(client, urlencode(GRANT), right)) == oauth_error(401, "invalid_client", ended)

@@ -14,7 +14,7 @@ from tests.factories import Tenant, percent_code
 
 from tessera.api import uploads
 from tessera.api.deps import Resources
-from tessera.promo_codes.imports import reading
+from tessera.promo_codes.imports import parsing
 
 URL = f"{ROOT}/promo-code-imports"
 CODES = f"{ROOT}/promo-codes"
@@ -197,7 +197,7 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
 
 
 async def test_a_cell_larger_than_any_may_be_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    answer = await send(client, tenant, f"name,notes\nABC,{'x' * (reading.MAX_CELL + 1)}\n")
+    answer = await send(client, tenant, f"name,notes\nABC,{'x' * (parsing.MAX_CELL + 1)}\n")
     assert [error["code"] for error in answer.json()["errors"]] == ["NotCsv"]
 
 

@@ -10,7 +10,7 @@ from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_user, fill_partners
 
 from tessera.api.deps import Resources
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import Status
 
@@ -62,7 +62,7 @@ async def test_partners_come_whole_with_their_users_oldest_first(
     for email, partner in (("zoe@zeta.example.com", zeta), ("Abe@zeta.example.com", zeta), ("ops@example.com", None)):
         await add_user(resources, tenant, email, partner_id=partner)
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.deactivate_user(work, email="abe@zeta.example.com", now=resources.clock())
+        await provisioning.deactivate_user(work, email="abe@zeta.example.com", now=resources.clock())
     answer = await client.get(PATH, headers=tenant.bearer)
     users = [
         {"email": "zoe@zeta.example.com", "isActive": True, "status": "Active"},

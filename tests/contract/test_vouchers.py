@@ -22,8 +22,8 @@ from tests.voucher_factories import (
 
 from tessera.api.deps import Resources
 from tessera.identity.rules import FunctionPoint
+from tessera.vouchers.issued.service import NewVoucher
 from tessera.vouchers.rules import ReservationStatus
-from tessera.vouchers.vouchers.service import NewVoucher
 
 PATH = "/api/vouchers"
 FILTERS = (

@@ -9,14 +9,14 @@ import pytest
 from tests.demo.conftest import Demonstration, load_into
 
 from tessera.demo import data
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
 from tessera.redemptions import ledger, lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
-from tessera.vouchers.vouchers import service as vouchers
-from tessera.vouchers.vouchers.service import VoucherFilter
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.issued.service import VoucherFilter
 
 NAMES = [each.name for each in data.ORGANIZATIONS]
 
@@ -30,7 +30,7 @@ async def database(demonstration: Demonstration) -> AsyncIterator[Database]:
 
 async def ids_by_name(database: Database) -> dict[str, UUID]:
     async with database.unit_of_work(PLATFORM_ID) as work:
-        return {each.name: each.id for each in await identity.list_organizations(work)}
+        return {each.name: each.id for each in await provisioning.list_organizations(work)}
 
 
 async def verify(database: Database, organization_id: UUID) -> ledger.Verdict:

@@ -12,8 +12,8 @@ from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_
 from tests.recording import recorded
 
 from tessera.api.deps import Resources
-from tessera.promo_codes.managed import service
-from tessera.promo_codes.managed.service import ManagedFilter
+from tessera.promo_codes.management import service
+from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
 from tessera.provision import Addresses
 

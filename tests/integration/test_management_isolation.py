@@ -15,7 +15,7 @@ from tests.voucher_factories import add_partner
 from tessera.api.deps import Resources
 from tessera.audit import service as audit
 from tessera.audit.service import Change
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.identifiers import new_id
 
@@ -78,7 +78,7 @@ async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
     partner_id = await add_partner(resources, tenant, "Acme Corp")
     email = "buyer@example.com"
     async with resources.database.unit_of_work(tenant.id) as work:
-        await identity.create_user(
+        await provisioning.create_user(
             work,
             email=email,
             names=("B", "B"),
@@ -86,7 +86,7 @@ async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
             partner_id=partner_id,
             now=NOW,
         )
-        token = await identity.issue_token(
+        token = await provisioning.issue_token(
             work, signer=resources.signer, email=email, lifetime=timedelta(days=1), now=NOW
         )
     return {"Authorization": f"Bearer {token.secret}"}

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.identity import credentials
-from tessera.identity.credentials import CLIENT_PREFIX, KEY_PREFIX, CredentialName
+from tessera.identity.authentication import credentials
+from tessera.identity.authentication.credentials import CLIENT_PREFIX, KEY_PREFIX, CredentialName
 from tessera.kit.errors import NotAuthenticated
 
 NAME = CredentialName(UUID(int=7), UUID(int=11))

@@ -11,11 +11,11 @@ from fastapi import Depends, Request
 
 from tessera.api.uploads import received
 from tessera.idempotency.service import Answer, Requested
-from tessera.identity import service as identity
-from tessera.identity.credentials import ApiKeyText, parse_key
-from tessera.identity.key_uses import KeyUses
+from tessera.identity.authentication import service as authentication
+from tessera.identity.authentication.credentials import ApiKeyText, parse_key
+from tessera.identity.authentication.key_usage import KeyUses
+from tessera.identity.authentication.service import Credential, Subject
 from tessera.identity.rules import FunctionPoint, Principal
-from tessera.identity.service import Credential, Subject
 from tessera.kit.batching import Batcher, Batchers
 from tessera.kit.db.database import Database
 from tessera.kit.db.pages import JsonPage
@@ -25,8 +25,8 @@ from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.rules import PromoCodeDraft
 from tessera.promo_codes.service import PromoCodeFilter, Question, Validation
 from tessera.redemptions.serving import RedemptionRequest
+from tessera.vouchers.issued.service import VoucherFilter
 from tessera.vouchers.purchases.rules import PurchaseDraft
-from tessera.vouchers.vouchers.service import VoucherFilter
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -69,7 +69,7 @@ def resources_of(request: Request) -> Resources:
 def bearer_subject(request: Request) -> Subject:
     """Whom the Bearer token of a request is for, verified and not yet recognized; raises NotAuthenticated."""
     resources = resources_of(request)
-    return identity.parse_subject(resources.signer.read(_bearer_token(request), now=resources.clock()))
+    return authentication.parse_subject(resources.signer.read(_bearer_token(request), now=resources.clock()))
 
 
 def bearer_caller(function_point: FunctionPoint) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
@@ -127,11 +127,11 @@ async def _calling(request: Request, credential: Credential, function_point: Fun
     resources = resources_of(request)
     now = resources.clock()
     async with received(request), resources.database.unit_of_work(credential.organization_id) as work:
-        principal = await identity.identify(work, credential=credential, now=now)
+        principal = await authentication.identify(work, credential=credential, now=now)
         if isinstance(credential, ApiKeyText):
             resources.key_uses.note(credential.name, now=now)
         request.state.organization_id = principal.organization_id
-        yield Caller(await identity.admit(work, principal, function_point), principal, now)
+        yield Caller(await authentication.admit(work, principal, function_point), principal, now)
 
 
 def _bearer_token(request: Request) -> str:

@@ -14,7 +14,7 @@ from tessera.api.reading import receive_body, size_of_body
 from tessera.api.uploads import Upload
 from tessera.idempotency import service
 from tessera.idempotency.service import Answer, KeyedRequest, Requested
-from tessera.identity.service import Credential
+from tessera.identity.authentication.service import Credential
 from tessera.kit.batching import Batchers
 from tessera.kit.errors import Fact
 

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from tessera.api.deps import Caller
 from tessera.idempotency import service as idempotency
 from tessera.idempotency.service import Answer, Requested
-from tessera.identity import service as identity
+from tessera.identity.authentication import service as authentication
+from tessera.identity.authentication.service import Credential
 from tessera.identity.rules import FunctionPoint
-from tessera.identity.service import Credential
 from tessera.kit.batching import Batchers, answer_open
 from tessera.kit.db.database import Database
 from tessera.kit.db.json_projection import Shape
@@ -42,8 +42,10 @@ def of_one_caller(
     async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
         now = clock()
         async with database.unit_of_work(credential.organization_id, local={**GENERIC, **(local or {})}) as work:
-            principal = await identity.identify(work, credential=credential, now=now)
-            return await serve(Caller(await identity.admit(work, principal, function_point), principal, now), asked)
+            principal = await authentication.identify(work, credential=credential, now=now)
+            return await serve(
+                Caller(await authentication.admit(work, principal, function_point), principal, now), asked
+            )
 
     return Batchers(serve_all, lanes=lanes)
 

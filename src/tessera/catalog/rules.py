@@ -1,8 +1,7 @@
-"""Words about what is sold, to whom, and why not, and the rules of what may be sold."""
+"""The rules of store exams and product bundles."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -20,33 +19,6 @@ class Status(StrEnum):
 
     ACTIVE = "Active"
     ARCHIVED = "Archived"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProductChoice:
-    """What is being sold, as a caller names it: a store exam by its code, or a product bundle by its id."""
-
-    store_exam_code: str | None = None
-    product_bundle_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """What a code would be used for: an exam or a bundle, by a candidate or by nobody in particular."""
-
-    store_exam_id: UUID | None
-    product_bundle_id: UUID | None
-    has_candidate: bool
-    candidate_email: str | None
-    person_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Reason(Violation):
-    """Why a code cannot be used: how many uses a limit leaves, and when what passes by itself has passed."""
-
-    remaining: int | None = None
-    valid_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

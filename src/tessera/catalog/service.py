@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
-from tessera.catalog.rules import ProductChoice
+from tessera.codes.rules import ProductChoice
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 

@@ -23,7 +23,7 @@ from tessera.cli.identity import (
 from tessera.cli.output import show, show_rows, show_secret
 from tessera.cli.starting import start
 from tessera.cli.units import everything, in_organization, pinned_to
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.clients import service as client_service
 from tessera.identity.keys import service as key_service
 from tessera.identity.organizations import service as organization_service
@@ -58,12 +58,14 @@ def create_platform(
     settings = start(needs_keys=True, settings=configuration.with_kept_key(configuration.load()))
     signer, lifetime, now = TokenSigner(settings.token_keys), timedelta(days=days), clock()
 
-    async def create(work: UnitOfWork) -> identity.ShownOnce:
-        if all(organization.id != PLATFORM_ID for organization in await identity.list_organizations(work)):
-            await identity.create_organization(work, name=name, now=now)
+    async def create(work: UnitOfWork) -> provisioning.ShownOnce:
+        if all(organization.id != PLATFORM_ID for organization in await provisioning.list_organizations(work)):
+            await provisioning.create_organization(work, name=name, now=now)
         rights = list(FunctionPoint)
-        await identity.create_user(work, email=email, names=(first_name, last_name), function_points=rights, now=now)
-        return await identity.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now)
+        await provisioning.create_user(
+            work, email=email, names=(first_name, last_name), function_points=rights, now=now
+        )
+        return await provisioning.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now)
 
     token = pinned_to(settings, PLATFORM_ID, create)
     fields = {"organizationId": PLATFORM_ID, "email": email, "token": token.secret, "expiresAt": now + lifetime}

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, Violation
+from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.vouchers import service as vouchers
 
 
 async def partner_id(work: UnitOfWork, name_or_id: str) -> UUID:

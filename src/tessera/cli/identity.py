@@ -10,7 +10,7 @@ from tessera import settings as configuration
 from tessera.cli.output import show, show_rows, show_secret
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization, pinned_to
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -42,7 +42,7 @@ def create_organization(
 ) -> None:
     """Create an organization."""
     organization_id = pinned_to(
-        start(), new_id(), lambda work: identity.create_organization(work, name=name, now=clock())
+        start(), new_id(), lambda work: provisioning.create_organization(work, name=name, now=clock())
     )
     show(f"Created the organization {name}.", {"id": organization_id, "name": name}, as_json=as_json)
 
@@ -50,7 +50,7 @@ def create_organization(
 @organizations.command("list")
 def list_organizations(as_json: AsJson = False) -> None:
     """List all organizations, oldest first."""
-    found = pinned_to(start(), PLATFORM_ID, identity.list_organizations)
+    found = pinned_to(start(), PLATFORM_ID, provisioning.list_organizations)
     rows = [{"id": row.id, "name": row.name, "isActive": row.is_active} for row in found]
     show_rows(rows, as_json=as_json, if_none="There are no organizations yet.")
 
@@ -71,7 +71,7 @@ def create_user(
 
     async def create(work: UnitOfWork) -> UUID:
         partner_id = await _partner_id(work, partner) if partner is not None else None
-        return await identity.create_user(
+        return await provisioning.create_user(
             work, email=email, names=names, function_points=rights, partner_id=partner_id, now=clock()
         )
 
@@ -82,7 +82,7 @@ def create_user(
 @users.command("deactivate")
 def deactivate_user(organization: OneOrganization, email: Email, as_json: AsJson = False) -> None:
     """Switch a user off, and with it all its tokens."""
-    in_organization(start(), organization, lambda work: identity.deactivate_user(work, email=email, now=clock()))
+    in_organization(start(), organization, lambda work: provisioning.deactivate_user(work, email=email, now=clock()))
     show(f"Deactivated the user {email}.", {"email": email, "isActive": False}, as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def create_client(
     client = in_organization(
         start(),
         organization,
-        lambda work: identity.create_client(work, name=name, function_points=rights, now=clock()),
+        lambda work: provisioning.create_client(work, name=name, function_points=rights, now=clock()),
     )
     fields = {"id": client.id, "name": name, "clientId": client.name, "clientSecret": client.secret}
     show_secret(f"Created the client {name}.", fields, as_json=as_json)
@@ -106,7 +106,7 @@ def revoke_client(organization: OneOrganization, client_id: Id, as_json: AsJson 
     """End a client, and every token that it fetched."""
     uuid = parse_id(client_id)
     now = clock()
-    in_organization(start(), organization, lambda work: identity.revoke_client(work, client_id=uuid, now=now))
+    in_organization(start(), organization, lambda work: provisioning.revoke_client(work, client_id=uuid, now=now))
     show("Revoked the client.", {"id": uuid, "revokedAt": now}, as_json=as_json)
 
 
@@ -122,7 +122,7 @@ def create_key(
     key = in_organization(
         start(),
         organization,
-        lambda work: identity.create_key(work, name=name, function_points=rights, now=clock()),
+        lambda work: provisioning.create_key(work, name=name, function_points=rights, now=clock()),
     )
     show_secret(f"Created the key {name}.", {"id": key.id, "name": name, "apiKey": key.secret}, as_json=as_json)
 
@@ -138,7 +138,7 @@ def rotate_key(
     uuid = parse_id(key_id)
     overlap = timedelta(hours=overlap_hours)
     key = in_organization(
-        start(), organization, lambda work: identity.rotate_key(work, key_id=uuid, overlap=overlap, now=clock())
+        start(), organization, lambda work: provisioning.rotate_key(work, key_id=uuid, overlap=overlap, now=clock())
     )
     fields = {"id": key.id, "name": key.name, "apiKey": key.secret, "replaces": uuid}
     show_secret(f"Created a new key {key.name}; the old one ends in {overlap_hours} hours.", fields, as_json=as_json)
@@ -149,7 +149,7 @@ def revoke_key(organization: OneOrganization, key_id: Id, as_json: AsJson = Fals
     """End a key at once."""
     uuid = parse_id(key_id)
     now = clock()
-    in_organization(start(), organization, lambda work: identity.revoke_key(work, key_id=uuid, now=now))
+    in_organization(start(), organization, lambda work: provisioning.revoke_key(work, key_id=uuid, now=now))
     show("Revoked the key.", {"id": uuid, "revokedAt": now}, as_json=as_json)
 
 
@@ -171,7 +171,7 @@ def issue_token(
     token = in_organization(
         settings,
         organization,
-        lambda work: identity.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now),
+        lambda work: provisioning.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now),
     )
     fields = {"id": token.id, "email": email, "token": token.secret, "expiresAt": now + lifetime}
     show_secret(f"Issued a token to {email}.", fields, as_json=as_json)
@@ -182,7 +182,7 @@ def revoke_token(organization: OneOrganization, token_id: Id, as_json: AsJson = 
     """End a token at once."""
     uuid = parse_id(token_id)
     now = clock()
-    in_organization(start(), organization, lambda work: identity.revoke_token(work, token_id=uuid, now=now))
+    in_organization(start(), organization, lambda work: provisioning.revoke_token(work, token_id=uuid, now=now))
     show("Revoked the token.", {"id": uuid, "revokedAt": now}, as_json=as_json)
 
 

@@ -17,8 +17,8 @@ from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.imports import service as imports
 from tessera.promo_codes.imports.service import Source
-from tessera.promo_codes.managed import export, service
-from tessera.promo_codes.managed.service import EXPORTED_AT_ONCE, ManagedFilter
+from tessera.promo_codes.management import export, service
+from tessera.promo_codes.management.service import EXPORTED_AT_ONCE, ManagedFilter
 from tessera.promo_codes.rules import Kind, Status
 
 File = Annotated[

@@ -8,7 +8,7 @@ import typer
 from tessera.kit.csv import join
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes.imports import cells
-from tessera.promo_codes.managed.service import ManagedPromoCode
+from tessera.promo_codes.management.service import ManagedPromoCode
 
 Percent = Annotated[str | None, typer.Option("--percent", help="1 to 100; either this or --flat.")]
 Flat = Annotated[str | None, typer.Option("--flat", help="An amount in dollars, such as 12.50.")]

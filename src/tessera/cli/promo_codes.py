@@ -30,8 +30,8 @@ from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
-from tessera.promo_codes.managed import service
-from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
+from tessera.promo_codes.management import service
+from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.rules import Kind, PromoCodeDraft, Status
 
 Code = Annotated[str, typer.Argument(help="Its name, in any case, or its id.", metavar="CODE")]

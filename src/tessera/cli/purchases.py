@@ -16,9 +16,9 @@ from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
-from tessera.vouchers.checkouts import service as checkouts
-from tessera.vouchers.checkouts.rules import Order
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.checkout import service as checkouts
+from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from tessera import provision, schema
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
@@ -84,7 +84,7 @@ def _whoever_types() -> Actor:
 
 async def _find_organization(database: Database, name_or_id: str) -> UUID:
     async with database.unit_of_work(PLATFORM_ID) as work:
-        known = await identity.list_organizations(work)
+        known = await provisioning.list_organizations(work)
     by_text: dict[str, UUID] = {organization.name.lower(): organization.id for organization in known}
     by_text |= {str(organization.id): organization.id for organization in known}
     try:

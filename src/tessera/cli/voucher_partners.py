@@ -14,11 +14,11 @@ from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
-from tessera.vouchers.partner_users import service as users
-from tessera.vouchers.partner_users.rules import Invitation
-from tessera.vouchers.partner_users.service import PartnerUser
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import ManagedPartner, PartnerDraft, PartnerFilter
+from tessera.vouchers.partners.users import service as users
+from tessera.vouchers.partners.users.rules import Invitation
+from tessera.vouchers.partners.users.service import PartnerUser
 from tessera.vouchers.rules import Status, UserStatus
 
 Partner = Annotated[str, typer.Argument(help="Its name, in any case, or its id.", metavar="PARTNER")]

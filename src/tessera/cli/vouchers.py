@@ -14,12 +14,12 @@ from tessera.cli.units import in_organization
 from tessera.cli.voucher_partners import Cursor, Limit
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.vouchers.changes import service as changes
-from tessera.vouchers.changes.rules import BulkDraft, Choice, Deed
-from tessera.vouchers.changes.service import Outcome
-from tessera.vouchers.exports import service as exports
-from tessera.vouchers.vouchers import service as vouchers
-from tessera.vouchers.vouchers.service import Voucher, VoucherFilter
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.issued.actions import service as changes
+from tessera.vouchers.issued.actions.rules import BulkDraft, Choice, Deed
+from tessera.vouchers.issued.actions.service import Outcome
+from tessera.vouchers.issued.export import service as exports
+from tessera.vouchers.issued.service import Voucher, VoucherFilter
 
 Codes = Annotated[list[str], typer.Argument(help="Their codes, in any case; at most 1,000.", metavar="CODE...")]
 

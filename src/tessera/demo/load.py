@@ -11,7 +11,7 @@ from tessera.demo import data, redemptions
 from tessera.demo import vouchers as demo_vouchers
 from tessera.demo.data import DemoOrganization
 from tessera.demo.vouchers import PARTNER_NAME
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.errors import Fact
@@ -76,18 +76,18 @@ async def load(
 
 async def _ids_by_name(database: Database) -> dict[str, UUID]:
     async with database.unit_of_work(PLATFORM_ID) as work:
-        return {row.name: row.id for row in await identity.list_organizations(work)}
+        return {row.name: row.id for row in await provisioning.list_organizations(work)}
 
 
 async def _load_platform(database: Database, *, now: datetime) -> None:
     async with database.unit_of_work(PLATFORM_ID) as work:
-        await identity.create_organization(work, name="Platform", now=now)
+        await provisioning.create_organization(work, name="Platform", now=now)
         await promo_codes.add_all(work, list(data.global_promo_codes()), now=now)
 
 
 async def _load_organization(database: Database, organization: DemoOrganization, *, now: datetime) -> UUID:
     async with database.unit_of_work(new_id()) as work:
-        await identity.create_organization(work, name=organization.name, now=now)
+        await provisioning.create_organization(work, name=organization.name, now=now)
         exams = data.store_exams()
         await catalog.add_store_exams(work, exams, now=now)
         await catalog.add_product_bundle(work, data.product_bundle(exams), now=now)
@@ -103,8 +103,10 @@ async def _issue(
     vouchers, codes = FunctionPoint.PARTNER_MANAGE_VOUCHERS, FunctionPoint.PARTNER_MANAGE_PROMO_CODES
     marker = now.strftime("%Y%m%d%H%M%S")
     async with database.unit_of_work(organization_id) as work:
-        client = await identity.create_client(work, name=f"Demo {marker}", function_points=[codes, vouchers], now=now)
-        key = await identity.create_key(
+        client = await provisioning.create_client(
+            work, name=f"Demo {marker}", function_points=[codes, vouchers], now=now
+        )
+        key = await provisioning.create_key(
             work, name=f"Demo {marker}", function_points=[FunctionPoint.STOREFRONT_REDEEM], now=now
         )
         partner = await partners.find_by_name(work, PARTNER_NAME)
@@ -114,11 +116,11 @@ async def _issue(
             ("partner", ("Paula", "Partner"), [vouchers], partner.id if partner else None),
         ):
             address = f"{email}.{marker}@example.com"
-            await identity.create_user(
+            await provisioning.create_user(
                 work, email=address, names=names, function_points=points, partner_id=partner_id, now=now
             )
             tokens.append(
-                await identity.issue_token(work, signer=signer, email=address, lifetime=TOKEN_LIFETIME, now=now)
+                await provisioning.issue_token(work, signer=signer, email=address, lifetime=TOKEN_LIFETIME, now=now)
             )
     return Credentials(
         name=name,

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tessera.catalog.rules import ProductChoice
+from tessera.codes.rules import ProductChoice
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Fact
-from tessera.redemptions import redeeming
-from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions import redeem
+from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import MAX_HOLD_SECONDS
 from tessera.vouchers.rules import ReservationStatus
@@ -40,7 +40,7 @@ async def load(work: UnitOfWork, *, now: datetime) -> None:
 
 
 async def _redeem(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> None:
-    for answer in await redeeming.redeem_all(work, drafts, now=now):
+    for answer in await redeem.redeem_all(work, drafts, now=now):
         if isinstance(answer, Fact):
             raise answer
 

@@ -7,22 +7,22 @@ from decimal import Decimal
 from uuid import UUID
 
 from tessera.catalog.service import NewStoreExam
-from tessera.identity import service as identity
+from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers import codes
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.issued.service import NewVoucher
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.service import NewProgram
 from tessera.vouchers.purchases import rules as purchase_rules
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.purchases.ordering import SYSTEM_USER
 from tessera.vouchers.purchases.service import NewPurchase
+from tessera.vouchers.purchases.zero_price import SYSTEM_USER
 from tessera.vouchers.rules import PurchaseStatus, Status
-from tessera.vouchers.vouchers import service as vouchers
-from tessera.vouchers.vouchers.service import NewVoucher
 
 PARTNER_NAME = "Acme Corp"
 PROGRAM_NAME = "Spring Certification Drive"
@@ -119,7 +119,7 @@ async def _load_users(work: UnitOfWork, market: Market, *, now: datetime) -> Non
         ("linus@acme.example.com", PARTNER_NAME),
         ("hedy@globex.example.com", "Globex Training"),
     ):
-        await identity.create_user(
+        await provisioning.create_user(
             work,
             email=address,
             names=(address.partition("@")[0].title(), "Partner"),
@@ -127,7 +127,7 @@ async def _load_users(work: UnitOfWork, market: Market, *, now: datetime) -> Non
             partner_id=market.partners[partner],
             now=now,
         )
-    await identity.deactivate_user(work, now=now, email="linus@acme.example.com")
+    await provisioning.deactivate_user(work, now=now, email="linus@acme.example.com")
 
 
 def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:

@@ -35,7 +35,7 @@ from tessera.kit.db.pages import JsonPage, PageQuestion, PageStatement, fetch_pa
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import key_of
-from tessera.promo_codes import restrictions
+from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 

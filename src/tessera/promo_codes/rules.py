@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from tessera.catalog.rules import Reason
+from tessera.codes.rules import Reason
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import distinct

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.catalog.rules import Use
+from tessera.codes.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.json_projection import Shape
@@ -17,7 +17,7 @@ from tessera.kit.db.pages import JsonPage
 from tessera.kit.db.unit_of_work import Reader, UnitOfWork
 from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
 from tessera.kit.normalization import key_of
-from tessera.promo_codes import drafts, rules, usability
+from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import Named
 from tessera.promo_codes.repository import (
     ListedPromoCode,
@@ -26,7 +26,8 @@ from tessera.promo_codes.repository import (
     PromoCodeRepository,
 )
 from tessera.promo_codes.rules import Discount, PromoCodeDraft
-from tessera.promo_codes.usability import FoundPromoCode, Question, UsabilityRow, UseChange
+from tessera.promo_codes.uses import repository as usability
+from tessera.promo_codes.uses.repository import FoundPromoCode, Question, UsabilityRow, UseChange
 
 __all__ = ["FoundPromoCode", "ListedPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
 

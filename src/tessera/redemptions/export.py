@@ -8,7 +8,7 @@ from tessera.kit import csv as csv_export
 from tessera.kit.db.database import Database
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
-from tessera.redemptions.validation import CodeKind
+from tessera.redemptions.validate import CodeKind
 
 # Few enough to keep nobody else waiting while they are put into words.
 AT_ONCE = 500

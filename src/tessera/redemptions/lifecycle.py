@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera.kit.db.pages import Slice
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound, WrongState
-from tessera.redemptions import changes, rules
+from tessera.redemptions import rules, transitions
 from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
@@ -61,8 +61,8 @@ async def change(
         return found
     if current is not rules.BEFORE[status]:
         raise WrongState("redemption", current)
-    changed = changes.becoming(found, status, caller_id=caller_id, now=now)
-    await changes.write(work, [changed], now=now)
+    changed = transitions.becoming(found, status, caller_id=caller_id, now=now)
+    await transitions.write(work, [changed], now=now)
     return changed.redemption
 
 
@@ -75,7 +75,7 @@ async def _locked(
     while (moved := await _get(repository, redemption_id)).reservation_code != found.reservation_code:
         await reservations.lock_one(moved.reservation_code, instead=True)
         found = moved
-    await changes.lock_codes(work, [found], now=now)
+    await transitions.lock_codes(work, [found], now=now)
     return await _get(repository, redemption_id)
 
 
@@ -95,14 +95,14 @@ async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int
     found = await repository.find_all(ids)
     locked = {each.reservation_code for each in found}
     await ReservationRepository(work).lock(locked)
-    await changes.lock_codes(work, found, now=now)
+    await transitions.lock_codes(work, found, now=now)
     lapsed = [
-        changes.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
+        transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
         for each in await repository.find_all(ids)
         # What was rescheduled to another code meanwhile is not locked under that one.
         if each.reservation_code in locked and at(each, now=now).status is not each.status
     ]
-    await changes.write(work, lapsed, now=now)
+    await transitions.write(work, lapsed, now=now)
     return len(lapsed)
 
 

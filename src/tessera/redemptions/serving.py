@@ -6,15 +6,16 @@ from datetime import datetime
 
 from tessera.idempotency import service as idempotency
 from tessera.idempotency.service import Answer, KeyedRequest
-from tessera.identity import service as identity
+from tessera.identity.authentication import service as authentication
+from tessera.identity.authentication.service import Credential
 from tessera.identity.rules import FunctionPoint, Principal
-from tessera.identity.service import Credential
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Fact, LacksFunctionPoint
-from tessera.redemptions import redeeming, validation
-from tessera.redemptions.redeeming import RedemptionDraft
+from tessera.redemptions import redeem as redeeming
+from tessera.redemptions import validate
+from tessera.redemptions.redeem import RedemptionDraft
 from tessera.redemptions.repository import Redemption
-from tessera.redemptions.validation import Refused
+from tessera.redemptions.validate import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ async def serve_all(
         else:
             drafts[position] = replace(request.asked, caller_id=caller.id)
     if refused:
-        answers |= zip(refused, await validation.refuse_all(work, list(refused.values())), strict=True)
+        answers |= zip(refused, await validate.refuse_all(work, list(refused.values())), strict=True)
     keyed = {
         position: KeyedRequest(draft.caller_id, key, requests[position].digest)  # type: ignore[arg-type]
         if (key := requests[position].key)
@@ -75,7 +76,7 @@ async def _callers(
     callers: dict[Credential, Principal | Fact] = {}
     for credential in {request.credential: None for request in requests}:
         try:
-            callers[credential] = await identity.identify(work, credential=credential, now=now)
+            callers[credential] = await authentication.identify(work, credential=credential, now=now)
         except Fact as fact:
             callers[credential] = fact
     return {credential: _admitted(caller) for credential, caller in callers.items()}

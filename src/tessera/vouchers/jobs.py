@@ -11,8 +11,8 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
 from tessera.kit.jobs import GrowingPauses
-from tessera.vouchers.checkouts import service as checkouts
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.checkout import service as checkouts
 
 log = structlog.get_logger(__name__)
 

@@ -6,8 +6,8 @@ import binascii
 from fastapi import Request
 
 from tessera.api.deps import resources_of
-from tessera.identity import credentials
-from tessera.identity import service as identity
+from tessera.identity.authentication import credentials
+from tessera.identity.authentication import service as authentication
 from tessera.kit.errors import NotAuthenticated
 
 
@@ -33,6 +33,6 @@ async def issue_token(request: Request, given: tuple[str, str] | None) -> str:
     now = resources.clock()
     name = credentials.parse_client_id(given[0])
     async with resources.database.unit_of_work(name.organization_id) as work:
-        principal = await identity.authenticate_client(work, name=name, secret=given[1], now=now)
+        principal = await authentication.authenticate_client(work, name=name, secret=given[1], now=now)
     request.state.organization_id = str(principal.organization_id)
-    return identity.token_of_client(resources.signer, principal, now=now, lifetime=resources.token_lifetime)
+    return authentication.token_of_client(resources.signer, principal, now=now, lifetime=resources.token_lifetime)

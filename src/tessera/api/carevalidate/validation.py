@@ -9,7 +9,7 @@ from tessera.api.carevalidate.errors import BundleIdMalformed, CodeMissing
 from tessera.api.deps import Resources
 from tessera.api.facts import Malformed
 from tessera.api.reading import parsed_query
-from tessera.identity.credentials import ApiKeyText, parse_key
+from tessera.identity.authentication.credentials import ApiKeyText, parse_key
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.promo_codes.service import PromoCodeNotFound, Question, Validation
 

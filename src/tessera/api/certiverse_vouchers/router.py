@@ -20,13 +20,13 @@ from tessera.api.deps import ask_as_bearer, resources_of
 from tessera.api.reading import read_body, read_query
 from tessera.api.types import RequestModel
 from tessera.kit.errors import Invalid
+from tessera.vouchers.issued.service import VoucherFilter
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import PartnerFilter
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.rules import PurchaseDraft
 from tessera.vouchers.purchases.service import PurchaseFilter
-from tessera.vouchers.vouchers.service import VoucherFilter
 
 router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API"])
 

@@ -13,11 +13,11 @@ from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, Redempt
 from tessera.api.reading import read_query
 from tessera.api.types import RequestModel
 from tessera.kit.errors import Invalid
-from tessera.promo_codes.managed import export as promo_codes
-from tessera.promo_codes.managed.service import ManagedFilter
+from tessera.promo_codes.management import export as promo_codes
+from tessera.promo_codes.management.service import ManagedFilter
 from tessera.redemptions import export as redemptions
 from tessera.redemptions.lifecycle import RedemptionFilter
-from tessera.vouchers.exports import service as vouchers
+from tessera.vouchers.issued.export import service as vouchers
 
 router = APIRouter(prefix="/management/v1/exports", tags=["Management: exports"])
 

@@ -24,8 +24,7 @@ from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
 from tessera.api.management.tokens import present as present_token
 from tessera.api.reading import path_id, read_body
 from tessera.api.slices import read_slice, slice_answer
-from tessera.identity import administrators
-from tessera.identity.organizations import service
+from tessera.identity.organizations import administrators, service
 from tessera.identity.organizations.service import ManagedOrganization
 from tessera.identity.rules import UserDraft
 from tessera.kit.errors import Invalid

@@ -22,8 +22,8 @@ from tessera.api.management.schemas.promo_codes import (
 )
 from tessera.api.reading import Reading, path_id, read_body
 from tessera.api.slices import read_slice, slice_answer
-from tessera.promo_codes.managed import service
-from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
+from tessera.promo_codes.management import service
+from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-codes", tags=["Management: promo codes"])

@@ -18,9 +18,9 @@ from tessera.api.management.schemas.voucher_partners import (
 )
 from tessera.api.reading import path_id, read_body
 from tessera.api.slices import read_slice, slice_answer
-from tessera.vouchers.partner_users import service
-from tessera.vouchers.partner_users.rules import Invitation
-from tessera.vouchers.partner_users.service import PartnerUser
+from tessera.vouchers.partners.users import service
+from tessera.vouchers.partners.users.rules import Invitation
+from tessera.vouchers.partners.users.service import PartnerUser
 from tessera.vouchers.rules import UserStatus
 
 router = APIRouter(prefix="/management/v1/voucher-partners/{voucherPartnerId}/users", tags=["Management: vouchers"])

@@ -18,9 +18,9 @@ from tessera.api.management.schemas.voucher_purchases import (
 )
 from tessera.api.reading import path_id, read_body
 from tessera.api.slices import read_slice, slice_answer
-from tessera.vouchers.checkouts import service as checkouts
-from tessera.vouchers.checkouts.rules import Order
 from tessera.vouchers.purchases import service
+from tessera.vouchers.purchases.checkout import service as checkouts
+from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 

@@ -26,11 +26,11 @@ from tessera.api.management.schemas.vouchers import (
 from tessera.api.reading import Reading, path_id, read_body
 from tessera.api.slices import read_slice, slice_answer
 from tessera.kit.errors import Invalid
-from tessera.vouchers.changes import service as changes
-from tessera.vouchers.changes.rules import BulkDraft, Choice, Deed, Wish
-from tessera.vouchers.changes.service import Outcome
-from tessera.vouchers.vouchers import service
-from tessera.vouchers.vouchers.service import Voucher, VoucherFilter
+from tessera.vouchers.issued import service
+from tessera.vouchers.issued.actions import service as changes
+from tessera.vouchers.issued.actions.rules import BulkDraft, Choice, Deed, Wish
+from tessera.vouchers.issued.actions.service import Outcome
+from tessera.vouchers.issued.service import Voucher, VoucherFilter
 
 router = APIRouter(prefix="/management/v1/vouchers", tags=["Management: vouchers"])
 

@@ -11,7 +11,7 @@ from tessera.api.storefront.schemas import (
 )
 from tessera.api.types import wire_names, wire_path
 from tessera.kit.errors import Fact, Violation
-from tessera.redemptions.redeeming import NotRedeemable
+from tessera.redemptions.redeem import NotRedeemable
 
 
 def render(fact: Fact) -> ProblemAnswer:

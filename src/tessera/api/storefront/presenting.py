@@ -4,11 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tessera.api.answers import JsonAnswer
-from tessera.catalog.rules import Reason
+from tessera.codes.rules import Reason
 from tessera.kit.errors import Violation
 from tessera.redemptions.lifecycle import Redemption
 from tessera.redemptions.reservations.service import Booking
-from tessera.redemptions.validation import Assessment, CodeKind
+from tessera.redemptions.validate import Assessment, CodeKind
 
 
 def assessment(found: Assessment) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQu
 from tessera.kit.errors import Fact, Invalid, Violation
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter, RedemptionNotFound
-from tessera.redemptions.redeeming import Candidate, RedemptionDraft
+from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.serving import RedemptionRequest
-from tessera.redemptions.validation import Refused
+from tessera.redemptions.validate import Refused
 from tessera.vouchers.rules import ReservationStatus
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])

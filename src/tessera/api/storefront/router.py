@@ -8,10 +8,10 @@ from tessera.api.reading import Reading, read_body
 from tessera.api.storefront import documentation, presenting
 from tessera.api.storefront.auth import Counter
 from tessera.api.storefront.schemas import ValidationRequest
-from tessera.catalog.rules import ProductChoice
+from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Violation
-from tessera.redemptions import validation
-from tessera.redemptions.validation import AskedCandidate, Refused
+from tessera.redemptions import validate
+from tessera.redemptions.validate import AskedCandidate, Refused
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
 
@@ -35,11 +35,11 @@ async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
     reading = await read_body(request, ValidationRequest)
     product = product_of(reading)
     if isinstance(product, Refused):
-        (everything,) = await validation.refuse_all(caller.work, [product])
+        (everything,) = await validate.refuse_all(caller.work, [product])
         raise everything
     wanted = reading.values
     candidate = wanted.get("candidate")
-    assessments = await validation.assess_all(
+    assessments = await validate.assess_all(
         caller.work,
         wanted["codes"],
         product=product,

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.identity import credentials, rules
+from tessera.identity import rules
+from tessera.identity.authentication import credentials
+from tessera.identity.authentication.credentials import CLIENT_PREFIX, CredentialName
 from tessera.identity.clients.repository import ClientRepository, ManagedClient
-from tessera.identity.credentials import CLIENT_PREFIX, CredentialName
 from tessera.identity.errors import NameTaken
 from tessera.identity.rules import CredentialDraft
 from tessera.kit import editing

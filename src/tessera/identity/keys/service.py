@@ -7,8 +7,9 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.identity import credentials, rules
-from tessera.identity.credentials import CredentialName
+from tessera.identity import rules
+from tessera.identity.authentication import credentials
+from tessera.identity.authentication.credentials import CredentialName
 from tessera.identity.keys.repository import KeyRepository, ManagedKey
 from tessera.identity.rules import CredentialDraft, Standing
 from tessera.kit import editing

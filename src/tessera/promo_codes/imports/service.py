@@ -17,8 +17,8 @@ from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import Named
-from tessera.promo_codes.imports.reading import MAX_LINES, Line, Unreadable, read_lines
-from tessera.promo_codes.managed.export import COLUMNS
+from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
+from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.repository import PromoCodeRepository
 
 KIND = "PromoCodeImport"

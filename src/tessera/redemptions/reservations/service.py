@@ -7,11 +7,11 @@ from uuid import UUID
 
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
-from tessera.redemptions import changes, lifecycle, rules
+from tessera.redemptions import lifecycle, rules, transitions
 from tessera.redemptions.repository import Redemption, RedemptionRepository
 from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository
+from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.rules import ReservationStatus
-from tessera.vouchers.uses import service as vouchers
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ async def _write(
     work: UnitOfWork, found: FoundReservation, changed: FoundReservation, *, caller_id: UUID | None, now: datetime
 ) -> None:
     redemptions = await RedemptionRepository(work).find_of_reservation(found.id)
-    await changes.lock_codes(work, redemptions, now=now)
+    await transitions.lock_codes(work, redemptions, now=now)
     await ReservationRepository(work).change(changed)
     if changed.status is ReservationStatus.CANCELLED:
         await _give_back(work, found.id, caller_id=caller_id, now=now)
@@ -98,11 +98,11 @@ async def _write(
 async def _give_back(work: UnitOfWork, reservation_id: UUID, *, caller_id: UUID | None, now: datetime) -> None:
     live = await RedemptionRepository(work).find_live([reservation_id])
     given_back = [
-        changes.becoming(each, rules.GIVEN_BACK[each.status], caller_id=caller_id, now=now)
+        transitions.becoming(each, rules.GIVEN_BACK[each.status], caller_id=caller_id, now=now)
         for each in live
         if lifecycle.at(each, now=now).status is each.status
     ]
-    await changes.write(work, given_back, now=now)
+    await transitions.write(work, given_back, now=now)
 
 
 async def _booking(work: UnitOfWork, reservation: FoundReservation, *, now: datetime) -> Booking:

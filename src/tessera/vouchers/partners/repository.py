@@ -13,9 +13,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tessera.identity.tables import User
 from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status
 from tessera.vouchers.tables import VoucherPartner
+from tessera.vouchers.unique_names import unique_name
 
 
 @dataclass(frozen=True, slots=True)

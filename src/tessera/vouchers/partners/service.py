@@ -15,11 +15,11 @@ from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
 from tessera.kit.identifiers import new_id
 from tessera.vouchers import rules
-from tessera.vouchers.naming import name_taken
 from tessera.vouchers.partners import rules as partner_rules
 from tessera.vouchers.partners.repository import NewPartner, PartnerFilter, PartnerRepository
 from tessera.vouchers.partners.rules import PartnerDraft
 from tessera.vouchers.rules import Status, UserStatus
+from tessera.vouchers.unique_names import name_taken
 
 __all__ = ["NewPartner", "PartnerDraft", "PartnerFilter"]
 

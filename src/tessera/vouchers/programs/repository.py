@@ -15,7 +15,6 @@ from tessera.catalog.tables import StoreExam
 from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
-from tessera.vouchers.naming import unique_name
 from tessera.vouchers.rules import Status
 from tessera.vouchers.tables import (
     VoucherPartner,
@@ -25,6 +24,7 @@ from tessera.vouchers.tables import (
     VoucherProgramPartner,
     VoucherProgramStoreExam,
 )
+from tessera.vouchers.unique_names import unique_name
 
 _NAME = "voucher_programs_organization_id_name_key_key"
 

@@ -17,12 +17,12 @@ from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, key_of
-from tessera.vouchers.naming import name_taken
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import rules
 from tessera.vouchers.programs.repository import Belongings, NewProgram, ProgramFilter, ProgramRepository
 from tessera.vouchers.programs.rules import ProgramDraft
 from tessera.vouchers.rules import ACTIONS, Status, check_standing
+from tessera.vouchers.unique_names import name_taken
 
 __all__ = ["NewProgram", "ProgramFilter"]
 

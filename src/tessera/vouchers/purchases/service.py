@@ -15,10 +15,10 @@ from tessera.kit.db.pages import Page, Slice
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.vouchers import codes
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.issued.service import Batch
 from tessera.vouchers.purchases.repository import NewPurchase, PurchaseFilter, PurchaseRepository
 from tessera.vouchers.rules import PurchaseStatus, status_at
-from tessera.vouchers.vouchers import service as vouchers
-from tessera.vouchers.vouchers.service import Batch
 
 __all__ = ["NewPurchase", "PurchaseFilter"]
 

@@ -19,7 +19,7 @@ from tessera.api.types import (
     a_list,
     choice,
 )
-from tessera.vouchers.changes.rules import MAX_VOUCHERS, Deed
+from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, Deed
 
 
 class ManagedVoucherQuery(SliceQuery):

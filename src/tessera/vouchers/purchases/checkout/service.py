@@ -11,11 +11,11 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
-from tessera.vouchers.checkouts import rules
-from tessera.vouchers.checkouts.rules import Order
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
+from tessera.vouchers.purchases.checkout import rules
+from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.rules import Terms, amount
 from tessera.vouchers.purchases.service import NewPurchase, Purchase, PurchaseOrder
 from tessera.vouchers.rules import PurchaseStatus

@@ -13,11 +13,11 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
-from tessera.vouchers.partner_users import rules
-from tessera.vouchers.partner_users.repository import NewPartnerUser, PartnerUserRepository
-from tessera.vouchers.partner_users.rules import Invitation
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import PartnerNotFound
+from tessera.vouchers.partners.users import rules
+from tessera.vouchers.partners.users.repository import NewPartnerUser, PartnerUserRepository
+from tessera.vouchers.partners.users.rules import Invitation
 from tessera.vouchers.rules import UserStatus, check_standing, user_status
 
 KIND = "User"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from tessera.catalog.rules import Reason
+from tessera.codes.rules import Reason
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from tessera.kit import csv as csv_export
 from tessera.kit.db.database import Database
-from tessera.promo_codes.managed import service
-from tessera.promo_codes.managed.service import ManagedFilter, ManagedPromoCode
+from tessera.promo_codes.management import service
+from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 
 # Each field of a promo code under the name of its column; the first eleven are what an import reads.
 COLUMNS = {

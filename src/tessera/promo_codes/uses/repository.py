@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from tessera.catalog.rules import Use
-from tessera.identity.credentials import ApiKeyText
+from tessera.codes.rules import Use
+from tessera.identity.authentication.credentials import ApiKeyText
 from tessera.identity.rules import Standing
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from tessera.catalog import service as catalog
-from tessera.catalog.rules import ProductChoice, Reason, Use
+from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes import rules as promo_code_rules
@@ -15,9 +15,9 @@ from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import FoundPromoCode
 from tessera.redemptions import rules
 from tessera.redemptions.rules import Price
-from tessera.vouchers.uses import service as vouchers
-from tessera.vouchers.uses.service import FoundVoucher
-from tessera.vouchers.vouchers import rules as voucher_rules
+from tessera.vouchers.issued import rules as voucher_rules
+from tessera.vouchers.issued.uses import service as vouchers
+from tessera.vouchers.issued.uses.service import FoundVoucher
 
 
 class CodeKind(StrEnum):

@@ -14,12 +14,13 @@ from tessera.kit.db.pages import Slice
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
-from tessera.promo_codes import drafts, rules, usability
+from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import Named
-from tessera.promo_codes.managed.repository import ManagedFilter, ManagedPromoCodeRepository
+from tessera.promo_codes.management.repository import ManagedFilter, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import NewPromoCode, PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, Uses
 from tessera.promo_codes.service import PromoCodeNotFound
+from tessera.promo_codes.uses import repository as usability
 
 __all__ = ["ManagedFilter"]
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers import codes
-from tessera.vouchers.changes.rules import VoucherState
+from tessera.vouchers.issued.actions.rules import VoucherState
 from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]

@@ -10,7 +10,7 @@ from tessera.kit.csv import plain
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.imports import cells
-from tessera.promo_codes.managed.export import COLUMNS
+from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.rules import PromoCodeDraft
 
 SEPARATORS = ",;\t"

@@ -12,10 +12,10 @@ from tessera.promo_codes.service import UseChange
 from tessera.redemptions import rules
 from tessera.redemptions.repository import NewLedgerEntry, Redemption, RedemptionRepository
 from tessera.redemptions.rules import RedemptionStatus
+from tessera.vouchers.issued.uses import service as vouchers
+from tessera.vouchers.issued.uses.service import VoucherUse
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.totals import service as totals
-from tessera.vouchers.uses import service as vouchers
-from tessera.vouchers.uses.service import VoucherUse
 
 
 @dataclass(frozen=True, slots=True)

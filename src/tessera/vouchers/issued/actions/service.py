@@ -11,13 +11,13 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.vouchers import codes
-from tessera.vouchers.changes import rules
-from tessera.vouchers.changes.repository import ChangeRepository
-from tessera.vouchers.changes.rules import BulkDraft, Deed, VoucherState, Wish
+from tessera.vouchers.issued import service as vouchers
+from tessera.vouchers.issued.actions import rules
+from tessera.vouchers.issued.actions.repository import ChangeRepository
+from tessera.vouchers.issued.actions.rules import BulkDraft, Deed, VoucherState, Wish
+from tessera.vouchers.issued.service import Voucher, VoucherNotFound
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import Counted
-from tessera.vouchers.vouchers import service as vouchers
-from tessera.vouchers.vouchers.service import Voucher, VoucherNotFound
 
 KIND = "Voucher"
 ACTIONS = {

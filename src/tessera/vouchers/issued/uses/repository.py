@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, Update, Uuid, any_, bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.catalog.rules import Use
+from tessera.codes.rules import Use
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers import codes
+from tessera.vouchers.issued.rules import VoucherUsability
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.tables import Voucher
-from tessera.vouchers.vouchers.rules import VoucherUsability
 
 
 class FoundVoucher(NamedTuple):

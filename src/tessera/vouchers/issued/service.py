@@ -10,10 +10,10 @@ from tessera.kit.db.pages import JsonPage, Slice
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
+from tessera.vouchers.issued.repository import NewVoucher, VoucherFilter, VoucherRepository
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import Counted
-from tessera.vouchers.vouchers.repository import NewVoucher, VoucherFilter, VoucherRepository
 
 __all__ = ["NewVoucher", "VoucherFilter"]
 

@@ -11,7 +11,7 @@ from tessera.catalog.tables import StoreExam
 from tessera.kit.db.pages import Slice, fetch_slice
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
-from tessera.promo_codes import restrictions
+from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import Kind, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from tessera.identity.credentials import CredentialName
+from tessera.identity.authentication.credentials import CredentialName
 from tessera.identity.keys import service
 from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable

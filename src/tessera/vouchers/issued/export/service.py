@@ -6,7 +6,7 @@ from uuid import UUID
 from tessera.kit import csv as csv_export
 from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.vouchers.exports.repository import VoucherExportRepository
+from tessera.vouchers.issued.export.repository import VoucherExportRepository
 
 EXPORTED_AT_ONCE = 1000
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from tessera.catalog.rules import Use
+from tessera.codes.rules import Use
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.vouchers.uses.repository import FoundVoucher, VoucherUse, VoucherUseRepository
+from tessera.vouchers.issued.uses.repository import FoundVoucher, VoucherUse, VoucherUseRepository
 
 __all__ = ["FoundVoucher", "VoucherUse"]
 

@@ -7,22 +7,22 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from tessera.catalog import service as catalog
-from tessera.catalog.rules import ProductChoice, Reason, Use
 from tessera.catalog.service import Product
+from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, Fact, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import service as promo_codes
 from tessera.promo_codes.service import FoundPromoCode
-from tessera.redemptions import changes, lifecycle, rules, validation
-from tessera.redemptions.changes import Change
+from tessera.redemptions import lifecycle, rules, transitions, validate
 from tessera.redemptions.repository import Redemption, RedemptionRepository
 from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
+from tessera.redemptions.transitions import Change
+from tessera.vouchers.issued.uses import service as vouchers
+from tessera.vouchers.issued.uses.service import FoundVoucher
 from tessera.vouchers.rules import ReservationStatus
-from tessera.vouchers.uses import service as vouchers
-from tessera.vouchers.uses.service import FoundVoucher
 
 Found = FoundPromoCode | FoundVoucher
 
@@ -157,11 +157,11 @@ class _Desk:
         """The redemption that a draft gets, or why it gets none."""
         product = self.products.get(draft.product)
         if product is None:
-            return Invalid([validation.product_not_found(draft.product)])
+            return Invalid([validate.product_not_found(draft.product)])
         if existing := self.live.get(_place(draft)):
             return existing if _is_same(existing, draft, product) else _taken(draft)
         found = self._with_taken(self.found.get(position), draft)
-        assessment = validation.assess(draft.code, found, listed=product.price, now=self.now)
+        assessment = validate.assess(draft.code, found, listed=product.price, now=self.now)
         reasons = [*self._reservation_reasons(draft), *map(_pointed, assessment.reasons)]
         if reasons or found is None:
             return NotRedeemable(reasons)
@@ -194,7 +194,7 @@ class _Desk:
                 return found
 
     def _redemption(
-        self, draft: RedemptionDraft, product: Product, found: Found, assessment: validation.Assessment
+        self, draft: RedemptionDraft, product: Product, found: Found, assessment: validate.Assessment
     ) -> Redemption:
         reservation = self._reservation(draft.reservation_code)
         promo_code = found if isinstance(found, FoundPromoCode) else None
@@ -256,7 +256,7 @@ class _Desk:
         repository = RedemptionRepository(self.work)
         if self.new_reservations:
             await ReservationRepository(self.work).add(self.new_reservations)
-        await changes.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
+        await transitions.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
 
     async def _expired(self, repository: RedemptionRepository) -> list[Change]:
         """The holds that have run out on what is taken now; those of promo codes with a limit have ended already.
@@ -270,7 +270,7 @@ class _Desk:
             if isinstance(found, FoundVoucher) and found.held_by and found.id in self.taken_vouchers
         }
         return [
-            changes.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
+            transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
             for each in (await repository.find_all(ids) if ids else [])
             if each.status is RedemptionStatus.HELD
         ]

@@ -1,0 +1,109 @@
+"""Creating and ending callers with any right: for the command line, and for what sets an organization up."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from tessera.identity.clients import service as clients
+from tessera.identity.keys import service as keys
+from tessera.identity.organizations import service as organizations
+from tessera.identity.rules import CredentialDraft, FunctionPoint, UserDraft
+from tessera.identity.tokens import service as tokens
+from tessera.identity.users import service as users
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.editing import Target
+from tessera.kit.tokens import TokenSigner
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOnce:
+    """A credential that was just made: its secret is nowhere else."""
+
+    id: UUID
+    name: str
+    secret: str
+
+
+async def create_organization(work: UnitOfWork, *, name: str, now: datetime) -> UUID:
+    """Create the organization to whose (new) id the unit of work is pinned; raises Invalid, NameTaken."""
+    return (await organizations.create(work, name=name, now=now)).id
+
+
+async def list_organizations(work: UnitOfWork) -> Sequence[Any]:
+    """Every organization with `id`, `name` and `is_active`, for a unit of work pinned to the platform."""
+    return await organizations.list_all(work)
+
+
+async def create_user(
+    work: UnitOfWork,
+    *,
+    email: str,
+    names: tuple[str, str],
+    function_points: Iterable[FunctionPoint],
+    partner_id: UUID | None = None,
+    now: datetime,
+) -> UUID:
+    """Add a user with first and last name, a partner's if one is given; raises Invalid, NameTaken."""
+    draft = UserDraft(
+        email=email,
+        first_name=names[0],
+        last_name=names[1],
+        function_points=tuple(function_points),
+        partner_id=partner_id,
+    )
+    return (await users.create(work, draft=draft, rights=None, now=now)).id
+
+
+async def create_client(
+    work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
+) -> ShownOnce:
+    """Add an API client; raises Invalid, NameTaken."""
+    draft = CredentialDraft(name=name, function_points=tuple(function_points))
+    client, secret = await clients.create(work, draft=draft, rights=None, now=now)
+    return ShownOnce(client.id, clients.client_id_of(work, client), secret)
+
+
+async def create_key(
+    work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
+) -> ShownOnce:
+    """Add an API key; raises Invalid."""
+    draft = CredentialDraft(name=name, function_points=tuple(function_points))
+    key, text = await keys.create(work, draft=draft, rights=None, now=now)
+    return ShownOnce(key.id, name, text)
+
+
+async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now: datetime) -> ShownOnce:
+    """A new key in place of an old one, which works on for `overlap`; raises NotFound."""
+    key, text = await keys.rotate(work, Target(key_id), overlap=overlap, rights=None, now=now)
+    return ShownOnce(key.id, key.name, text)
+
+
+async def revoke_key(work: UnitOfWork, *, key_id: UUID, now: datetime) -> None:
+    """End a key at once; raises NotFound."""
+    await keys.revoke(work, Target(key_id), now=now)
+
+
+async def issue_token(
+    work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, now: datetime
+) -> ShownOnce:
+    """A long-lived Bearer token for one user (Pattern B); raises NotFound."""
+    token, text = await tokens.issue(work, signer=signer, email=email, lifetime=lifetime, rights=None, now=now)
+    return ShownOnce(token.id, email, text)
+
+
+async def revoke_token(work: UnitOfWork, *, token_id: UUID, now: datetime) -> None:
+    """End a token at once; raises NotFound."""
+    await tokens.revoke(work, Target(token_id), now=now)
+
+
+async def deactivate_user(work: UnitOfWork, *, email: str, now: datetime) -> None:
+    """Switch a user off, and with it all its tokens; raises NotFound, WrongState."""
+    user = await users.get_by_email(work, email)
+    await users.deactivate(work, Target(user.id), now=now)
+
+
+async def revoke_client(work: UnitOfWork, *, client_id: UUID, now: datetime) -> None:
+    """End a client and every token it fetched; raises NotFound."""
+    await clients.revoke(work, Target(client_id), now=now)
