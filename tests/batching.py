@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.rules import PromoCodeDraft

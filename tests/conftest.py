@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 
 from tessera import main, schema
 from tessera.api.application import create_app
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import psycopg
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 from tessera.reports import service as reports

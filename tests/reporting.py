@@ -5,7 +5,7 @@ from uuid import UUID
 
 import httpx
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.reports import service as reports
 from tests.conftest import NOW, Clock
 from tests.contract.redemption_requests import act, candidate, made

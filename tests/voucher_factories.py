@@ -8,7 +8,7 @@ from uuid import UUID
 
 import psycopg
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.identifiers import new_id

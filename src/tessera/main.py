@@ -19,11 +19,11 @@ from uvicorn.supervisors import Multiprocess
 
 from tessera import schema, worker
 from tessera.api.application import create_app
-from tessera.api.certiverse_promo.presenting import LISTED, created_answer
-from tessera.api.certiverse_vouchers.presenting import VOUCHER, ordered_answer
-from tessera.api.deps import Resources
-from tessera.api.storefront.presenting import redemption_answer
-from tessera.api.together import effects, of_one_caller, pages
+from tessera.api.certiverse_promo.presenters import LISTED, created_answer
+from tessera.api.certiverse_vouchers.presenters import VOUCHER, ordered_answer
+from tessera.api.serving.callers import Resources
+from tessera.api.serving.coalescing import effects, of_one_caller, pages
+from tessera.api.storefront.presenters import redemption_answer
 from tessera.idempotency.service import Answer
 from tessera.identity.authentication.credentials import ApiKeyText
 from tessera.identity.authentication.key_usage import KeyUses

@@ -13,7 +13,7 @@ from tests.conftest import Clock
 from tests.factories import Tenant
 
 from tessera.api.certiverse_promo import documentation
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 pytestmark = needs_chromium
 

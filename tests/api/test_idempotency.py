@@ -20,7 +20,7 @@ from tests.idempotency_requests import (
 from tests.purchasing import open_market, until
 
 from tessera import worker
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 
 pytestmark = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.table)

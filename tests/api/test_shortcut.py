@@ -10,8 +10,8 @@ from tests.contract import redemption_requests
 from tests.factories import Tenant, add_promo_codes, percent_code
 
 from tessera.api.application import ASKED_MOST, create_app
-from tessera.api.deps import Resources
-from tessera.api.shortcut import Shortcut
+from tessera.api.serving.callers import Resources
+from tessera.api.serving.fast_path import Shortcut
 
 VALIDATE = "/api/v1/promo-codes"
 REDEEM = "/storefront/v1/redemptions"

@@ -14,7 +14,7 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.reporting import roll_up
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.cli.conftest import Run
 from tests.contract.management_requests import recorded
 from tests.factories import Tenant
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 
 @pytest.fixture

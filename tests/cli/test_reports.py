@@ -12,7 +12,7 @@ from tests.contract.test_export_redemptions import URL as EXPORT
 from tests.factories import Tenant
 from tests.reporting import open_shop, redeem_for_days
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 DAYS = ("--from", "2026-06-12", "--until", "2026-06-15")
 TOTALS = "partnerId,partnerName,bought,used,unused,archived,expired,expiringWithin30Days,expiringWithin90Days"

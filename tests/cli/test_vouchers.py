@@ -10,7 +10,7 @@ from tests.contract.management_requests import recorded
 from tests.factories import Tenant
 from tests.voucher_factories import run_jobs
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 
 

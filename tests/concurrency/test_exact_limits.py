@@ -21,7 +21,7 @@ from tests.contract.redemption_requests import URL, body, candidate
 from tests.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.provision import Addresses

@@ -14,7 +14,7 @@ from tests.conftest import NOW
 from tests.factories import Tenant
 from tests.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of, until
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import codes
 from tessera.vouchers.purchases import service as purchases

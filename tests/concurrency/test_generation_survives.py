@@ -33,7 +33,7 @@ from tests.purchasing import (
 )
 
 from tessera import main, schema, worker
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings

@@ -19,7 +19,7 @@ from tests.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, PURCHASE
 from tests.purchasing import open_market, until
 from tests.recording import recorded
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 
 RACERS = 32

@@ -12,7 +12,7 @@ from tests import dying, factories
 from tests.factories import Tenant
 from tests.purchasing import until
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.promo_codes.imports import service
 from tessera.promo_codes.imports.service import ImportRefused, Source
 from tessera.provision import Addresses

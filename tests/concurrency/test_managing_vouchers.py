@@ -10,7 +10,7 @@ from tests.factories import Tenant
 from tests.purchasing import jobs_of
 from tests.voucher_factories import add_partner, add_program, add_purchase, fill_vouchers
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 
 async def test_of_many_who_end_a_checkout_one_does(

@@ -14,7 +14,7 @@ from tests.contract.redemption_requests import URL, act, body, made, reasons, re
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

@@ -9,7 +9,7 @@ from tests.conftest import NOW, Clock
 from tests.contract.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, told
 from tests.factories import Tenant
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.audit.seals import service as seals
 
 URL = f"{ROOT}/audit-entries"

@@ -11,7 +11,7 @@ from tests.contract.authentication_requests import basic, bearer, fetch_token, n
 from tests.contract.promo_code_requests import told
 from tests.factories import Tenant
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity import provisioning
 from tessera.kit.tokens import TokenSigner
 

@@ -21,7 +21,7 @@ from tests.contract.carevalidate_requests import (
 )
 from tests.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity import provisioning
 from tessera.promo_codes.rules import Status
 

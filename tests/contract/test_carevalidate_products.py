@@ -14,7 +14,7 @@ from tests.conftest import NOW
 from tests.contract.carevalidate_requests import FIFTEEN_PERCENT, TEN_PERCENT, UNUSABLE, ask
 from tests.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

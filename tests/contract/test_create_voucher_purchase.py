@@ -23,7 +23,7 @@ from tests.contract.voucher_requests import (
 from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_program, add_user, run_jobs
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.provision import Addresses
 from tessera.vouchers.purchases import service as purchases

@@ -10,7 +10,7 @@ from tests.conftest import NOW
 from tests.contract.management_requests import LACKING, ROOT, invalid, powerless, problem, told
 from tests.factories import Tenant, percent_code
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.rules import Status
 

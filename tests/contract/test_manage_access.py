@@ -21,7 +21,7 @@ from tests.contract.management_requests import (
 )
 from tests.factories import Tenant
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 

@@ -22,7 +22,7 @@ from tests.contract.management_requests import (
 )
 from tests.factories import Tenant, percent_code
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

@@ -21,7 +21,7 @@ from tests.contract.voucher_management import PARTNER, PARTNERS, changed, made
 from tests.factories import Tenant
 from tests.voucher_factories import add_user
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 
 NOBODY = UUID(int=7)

@@ -24,7 +24,7 @@ from tests.contract.voucher_management import (
 from tests.factories import Tenant
 from tests.voucher_factories import run_jobs
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import jobs
 from tessera.vouchers.purchases.checkout import service as checkouts

@@ -17,7 +17,7 @@ from tests.factories import Tenant
 from tests.recording import recorded as statements
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, fill_vouchers, used, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.redemptions import ledger
 from tessera.vouchers.issued.service import NewVoucher
 

@@ -10,7 +10,7 @@ from tests.contract.authentication_requests import basic, bearer
 from tests.contract.promo_code_requests import told
 from tests.factories import Tenant
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity import provisioning
 
 GRANT = {"grant_type": "client_credentials"}

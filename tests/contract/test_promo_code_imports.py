@@ -12,8 +12,8 @@ from tests.conftest import NOW
 from tests.contract.management_requests import LACKING, ROOT, powerless, problem, recorded, told
 from tests.factories import Tenant, percent_code
 
-from tessera.api import uploads
-from tessera.api.deps import Resources
+from tessera.api.http import uploads
+from tessera.api.serving.callers import Resources
 from tessera.promo_codes.imports import parsing
 
 URL = f"{ROOT}/promo-code-imports"

@@ -11,7 +11,7 @@ from tests.contract.promo_code_requests import create, refused, told
 from tests.factories import Tenant
 
 from tessera.api.application import create_app
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 EMPTY = (200, {"data": [], "nextLink": None})
 TOO_MANY = (

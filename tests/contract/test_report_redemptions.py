@@ -12,7 +12,7 @@ from tests.factories import Tenant
 from tests.reporting import open_shop, redeem_for_days, roll_up
 from tests.voucher_factories import add_user
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 
 URL = "/management/v1/reports/redemptions"

@@ -14,7 +14,7 @@ from tests.purchasing import buy, open_market
 from tests.reporting import open_shop
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, used, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.redemptions import ledger
 from tessera.vouchers.purchases import service as purchases

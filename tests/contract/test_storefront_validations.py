@@ -13,7 +13,7 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.recording import recorded
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, used, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.promo_codes.rules import Status
 from tessera.vouchers.rules import PurchaseStatus

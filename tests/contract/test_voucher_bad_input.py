@@ -8,7 +8,7 @@ from tests.contract.voucher_requests import EMPTY, LISTS, refused, told
 from tests.factories import Tenant
 
 from tessera.api.certiverse_vouchers.errors import MODELS
-from tessera.api.types import wire_names
+from tessera.api.http.fields import wire_names
 
 PARTNERS, PROGRAMS, PURCHASES, VOUCHERS = LISTS
 PAGE = "page must be a positive integer."

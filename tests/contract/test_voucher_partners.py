@@ -9,7 +9,7 @@ from tests.contract.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, 
 from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_user, fill_partners
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import Status

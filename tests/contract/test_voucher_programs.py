@@ -13,7 +13,7 @@ from tests.contract.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, 
 from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_program, add_user, fill_programs
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import Status
 

@@ -10,7 +10,7 @@ from tests.contract.voucher_requests import EMPTY, REQUEST, REQUEST_TEXT, refuse
 from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_program
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.vouchers.rules import Status
 
 PATH = "/api/vouchers/purchases"

@@ -20,7 +20,7 @@ from tests.voucher_factories import (
     voucher,
 )
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.issued.service import NewVoucher
 from tessera.vouchers.rules import ReservationStatus

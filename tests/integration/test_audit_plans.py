@@ -10,7 +10,7 @@ from tests.factories import Tenant, create_tenant
 from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read, vacuum
 from tests.recording import recorded
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 
 LONG, BESIDE = 50_000, 10_000

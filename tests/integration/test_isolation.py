@@ -16,7 +16,7 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.integration.conftest import TENANT_CLAUSE, without_tenant_clause
 from tests.recording import recorded, rewritten
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
 from tessera.kit.db.database import Database

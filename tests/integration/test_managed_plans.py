@@ -11,7 +11,7 @@ from tests.integration.test_query_plans import BESIDE, big
 from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read
 from tests.recording import recorded
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status

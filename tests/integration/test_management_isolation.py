@@ -12,7 +12,7 @@ from tests.contract.management_requests import ROOT, at, problem, told
 from tests.factories import Tenant
 from tests.voucher_factories import add_partner
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.audit import service as audit
 from tessera.audit.service import Change
 from tessera.identity import provisioning

@@ -10,7 +10,7 @@ from tests.factories import Tenant, add_promo_codes, create_tenant, percent_code
 from tests.plans import MODES, buffers_read, explained, parts, rows_read, vacuum
 from tests.recording import recorded
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 
 BIG = 200_000

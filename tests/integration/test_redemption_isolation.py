@@ -13,7 +13,7 @@ from tests.integration.conftest import without_tenant_clause
 from tests.recording import rewritten
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id

@@ -12,7 +12,7 @@ from tests.factories import Tenant, create_tenant
 from tests.plans import blocks_for, buffers_read, explained, parts, rows_read, vacuum
 from tests.recording import recorded
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 
 BIG = 60_000

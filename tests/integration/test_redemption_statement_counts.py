@@ -11,7 +11,7 @@ from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.recording import Statement, recorded
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.redemptions.serving import RedemptionRequest
 
 

@@ -12,7 +12,7 @@ from tests.plans import explained, parts, rows_read, vacuum
 from tests.recording import Statement, recorded
 from tests.reporting import roll_up
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
 from tessera.reports import repository
 from tessera.reports import service as reports

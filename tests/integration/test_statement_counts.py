@@ -8,7 +8,7 @@ import pytest
 from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.recording import Statement, recorded
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 
 def kinds(sent: list[Statement]) -> list[str]:

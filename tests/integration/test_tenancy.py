@@ -12,7 +12,7 @@ from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 from tests.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.authentication.credentials import parse_key
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database

@@ -17,7 +17,7 @@ from tests.integration.voucher_shops import Shop, View, furnish, ids, unlocked_d
 from tests.recording import rewritten
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 

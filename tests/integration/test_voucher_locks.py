@@ -20,7 +20,7 @@ from tests.integration.voucher_shops import (
 from tests.recording import recorded, rewritten
 from tests.voucher_factories import add_purchase, add_user
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses

@@ -21,7 +21,7 @@ from tests.voucher_factories import (
     fill_vouchers,
 )
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 
 # Each begins with two for the transaction and the caller; the organization's user is not narrowed to a partner.
 EXPECTED = {

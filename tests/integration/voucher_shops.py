@@ -11,7 +11,7 @@ from sqlalchemy import event
 from tests.factories import Tenant
 from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, used, voucher
 
-from tessera.api.deps import Resources
+from tessera.api.serving.callers import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from tessera.api import types
-from tessera.api.types import MAX_PAGE
+from tessera.api.http import fields
+from tessera.api.http.fields import MAX_PAGE
 from tessera.promo_codes.rules import Status
 
-STATUS = types.Annotated[Status, *types.choice(Status)]
+STATUS = fields.Annotated[Status, *fields.choice(Status)]
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
 
 
@@ -28,42 +28,42 @@ def read(wanted: Any, value: object) -> Any:
 @pytest.mark.parametrize(
     ("wanted", "value", "expected"),
     [
-        (types.Text, "", ""),
-        (types.Text, " é ", " é "),
-        (types.Text, "\0", "NulCharacter"),
-        (types.Text, 1, "NotText"),
-        (types.Text, None, "NotText"),
-        (types.Texts, [], ()),
-        (types.Texts, ["a", "a"], ("a", "a")),
-        (types.Texts, ["a", 1], "NotText"),
-        (types.Texts, ["\0"], "NulCharacter"),
-        (types.Texts, "a", "NotList"),
-        (types.Texts, ("a",), "NotList"),
-        (types.WholeNumber, -(10**30), -(10**30)),
-        (types.WholeNumber, 10.0, "NotInteger"),
-        (types.WholeNumber, True, "NotInteger"),
-        (types.WholeNumber, "10", "NotInteger"),
-        (types.Boolean, False, False),
-        (types.Boolean, 0, "NotBoolean"),
-        (types.Boolean, "false", "NotBoolean"),
-        (types.Flag, "true", True),
-        (types.Flag, "FALSE", False),
-        (types.Flag, "1", "NotFlag"),
-        (types.Flag, "true ", "NotFlag"),
+        (fields.Text, "", ""),
+        (fields.Text, " é ", " é "),
+        (fields.Text, "\0", "NulCharacter"),
+        (fields.Text, 1, "NotText"),
+        (fields.Text, None, "NotText"),
+        (fields.Texts, [], ()),
+        (fields.Texts, ["a", "a"], ("a", "a")),
+        (fields.Texts, ["a", 1], "NotText"),
+        (fields.Texts, ["\0"], "NulCharacter"),
+        (fields.Texts, "a", "NotList"),
+        (fields.Texts, ("a",), "NotList"),
+        (fields.WholeNumber, -(10**30), -(10**30)),
+        (fields.WholeNumber, 10.0, "NotInteger"),
+        (fields.WholeNumber, True, "NotInteger"),
+        (fields.WholeNumber, "10", "NotInteger"),
+        (fields.Boolean, False, False),
+        (fields.Boolean, 0, "NotBoolean"),
+        (fields.Boolean, "false", "NotBoolean"),
+        (fields.Flag, "true", True),
+        (fields.Flag, "FALSE", False),
+        (fields.Flag, "1", "NotFlag"),
+        (fields.Flag, "true ", "NotFlag"),
         (STATUS, "aRCHIVED", Status.ARCHIVED),
         (STATUS, "Archive", "NotAmongValues"),
-        (types.PageNumber, "1", 1),
-        (types.PageNumber, "+7", 7),
-        (types.PageNumber, "007", 7),
-        (types.PageNumber, "0" * 5_000 + "7", 7),
-        (types.PageNumber, "+" + "0" * 5_000 + "7", 7),
-        (types.PageNumber, str(MAX_PAGE + 1), MAX_PAGE),
-        (types.PageNumber, "9" * 100_000, MAX_PAGE),
-        (types.PageNumber, "0", "NotPage"),
-        (types.PageNumber, "0" * 5_000, "NotPage"),
-        (types.PageNumber, "-1", "NotPage"),
-        (types.PageNumber, "\uff11", "NotPage"),
-        (types.PageNumber, "1\n", "NotPage"),
+        (fields.PageNumber, "1", 1),
+        (fields.PageNumber, "+7", 7),
+        (fields.PageNumber, "007", 7),
+        (fields.PageNumber, "0" * 5_000 + "7", 7),
+        (fields.PageNumber, "+" + "0" * 5_000 + "7", 7),
+        (fields.PageNumber, str(MAX_PAGE + 1), MAX_PAGE),
+        (fields.PageNumber, "9" * 100_000, MAX_PAGE),
+        (fields.PageNumber, "0", "NotPage"),
+        (fields.PageNumber, "0" * 5_000, "NotPage"),
+        (fields.PageNumber, "-1", "NotPage"),
+        (fields.PageNumber, "\uff11", "NotPage"),
+        (fields.PageNumber, "1\n", "NotPage"),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -89,7 +89,7 @@ def test_each_form(wanted: Any, value: object, expected: object) -> None:
     ],
 )
 def test_an_instant_is_aware_and_in_utc(value: str, expected: object) -> None:
-    found = read(types.Instant, value)
+    found = read(fields.Instant, value)
     assert found == expected
     assert isinstance(found, str) or found.tzinfo is UTC
 
@@ -101,25 +101,25 @@ def test_an_instant_of_any_time_zone_is_read_as_the_same_moment(moment: datetime
         return  # offsets of the time before zones have seconds, which ISO 8601 has not
     if moment.year in (1, 9999):
         return  # in UTC it may be in no year that there is
-    assert read(types.Instant, text) == moment.astimezone(UTC)
+    assert read(fields.Instant, text) == moment.astimezone(UTC)
 
 
 @given(ANYTHING)
 def test_no_value_of_json_makes_a_reader_fail(value: object) -> None:
-    for wanted in (types.Text, types.Texts, types.WholeNumber, types.Boolean, types.Instant):
+    for wanted in (fields.Text, fields.Texts, fields.WholeNumber, fields.Boolean, fields.Instant):
         read(wanted, value)
 
 
 def test_what_is_wrong_with_a_list_is_told_of_its_first_hundred_wrong_items() -> None:
     with pytest.raises(ValidationError) as caught:
-        TypeAdapter(types.Texts).validate_python(["good", *[7] * 500_000])
+        TypeAdapter(fields.Texts).validate_python(["good", *[7] * 500_000])
     errors = caught.value.errors(include_url=False, include_input=False)
     assert [error["loc"] for error in errors] == [(position,) for position in range(1, 101)]
 
 
 @given(st.text())
 def test_no_text_of_a_query_makes_a_reader_fail(value: str) -> None:
-    number = read(types.PageNumber, value)
+    number = read(fields.PageNumber, value)
     assert number == "NotPage" or number >= 1
-    for wanted in (types.Text, types.Flag, STATUS):
+    for wanted in (fields.Text, fields.Flag, STATUS):
         read(wanted, value)

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 import tessera
-from tessera.api import certiverse, docs, health, problems
+from tessera.api import docs, health
 from tessera.api.authentication import errors as authentication_errors
 from tessera.api.authentication.router import oauth, pattern_a
 from tessera.api.authentication.schemas import AccessTokenRequest
@@ -19,16 +19,17 @@ from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand
 from tessera.api.certiverse_vouchers import errors as voucher_errors
 from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
 from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
-from tessera.api.deps import Resources
-from tessera.api.dialects import Dialects
+from tessera.api.error_rendering import certiverse, problem_details
+from tessera.api.error_rendering.renderers import Dialects
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
-from tessera.api.middleware import BodyLimit, ForwardedHeaders, RequestLog
-from tessera.api.shortcut import Shortcut, routes_of
+from tessera.api.serving.callers import Resources
+from tessera.api.serving.fast_path import Shortcut, routes_of
+from tessera.api.serving.middleware import BodyLimit, ForwardedHeaders, RequestLog
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront.redemptions import router as redemptions
-from tessera.api.storefront.router import router as storefront
 from tessera.api.storefront.schemas import RedemptionCreateRequest, ReservationUpdateRequest, ValidationRequest
+from tessera.api.storefront.validations import router as storefront
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -68,7 +69,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     RedemptionCreateRequest,
     ReservationUpdateRequest,
     *management_errors.BODIES,
-    problems.ProblemModel,
+    problem_details.ProblemModel,
 )
 
 

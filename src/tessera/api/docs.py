@@ -10,9 +10,9 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from pydantic import BaseModel
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.links import base_url
-from tessera.api.openapi import components_of, unmark_nulls
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.openapi import components_of, unmark_nulls
+from tessera.api.serving.links import base_url
 
 DESCRIPTION = """\
 Promo codes and vouchers for many organizations on one installation: the reference implementation of the Certiverse

@@ -5,10 +5,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import Field
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import resources_of
-from tessera.api.openapi import answer
-from tessera.api.types import ResponseModel
+from tessera.api.http.fields import ResponseModel
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.openapi import answer
+from tessera.api.serving.callers import resources_of
 from tessera.kit.errors import DatabaseUnavailable
 
 router = APIRouter(prefix="/health", tags=["Health"])

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from tessera.api import certiverse
 from tessera.api.authentication.errors import UnsupportedGrantType
 from tessera.api.authentication.schemas import AccessTokenModel, AccessTokenRequest, AuthTokenModel, OAuthErrorModel
-from tessera.api.facts import RequestTooLarge, UnsupportedMediaType
-from tessera.api.openapi import answer, form_body
+from tessera.api.error_rendering import certiverse
+from tessera.api.http.errors import RequestTooLarge, UnsupportedMediaType
+from tessera.api.http.openapi import answer, form_body
 from tessera.kit.errors import DatabaseUnavailable
 
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.e30.c2lnbmF0dXJl"  # noqa: S105 - an example

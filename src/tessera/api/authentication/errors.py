@@ -1,9 +1,9 @@
 """Facts in the words of the two authentication endpoints."""
 
-from tessera.api import certiverse
-from tessera.api.answers import JsonAnswer
 from tessera.api.authentication.schemas import AuthenticateQuery
-from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.error_rendering import certiverse
+from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.http.json import JsonAnswer
 from tessera.kit.errors import DatabaseUnavailable, Fact, Invalid, NotAuthenticated
 
 # RFC 6749 forbids caching of every answer of the token endpoint.

@@ -5,15 +5,15 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
 
-from tessera.api import openapi
-from tessera.api.answers import JsonAnswer
 from tessera.api.authentication import documentation
-from tessera.api.authentication.auth import basic_credentials, issue_token
+from tessera.api.authentication.client_credentials import basic_credentials, issue_token
 from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
 from tessera.api.authentication.schemas import AuthenticateQuery
-from tessera.api.deps import resources_of
-from tessera.api.facts import Malformed, UnsupportedMediaType
-from tessera.api.reading import read_query
+from tessera.api.http import openapi
+from tessera.api.http.errors import Malformed, UnsupportedMediaType
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import read_query
+from tessera.api.serving.callers import resources_of
 from tessera.kit.errors import Invalid
 
 pattern_a = APIRouter(tags=["Authentication"])

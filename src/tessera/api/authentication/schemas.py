@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tessera.api.types import RequestModel, ResponseModel, Text
+from tessera.api.http.fields import RequestModel, ResponseModel, Text
 
 
 class AuthenticateQuery(RequestModel):

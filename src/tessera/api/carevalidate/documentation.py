@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera.api.carevalidate.schemas import Failure, InvalidApiKey, ValidationResult
-from tessera.api.openapi import answer
+from tessera.api.http.openapi import answer
 from tessera.kit.errors import DatabaseUnavailable
 
 PARAMETERS: list[dict[str, Any]] = [

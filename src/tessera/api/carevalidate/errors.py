@@ -1,7 +1,7 @@
 """Facts in the fixed words of the CareValidate document."""
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath
+from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath
+from tessera.api.http.json import JsonAnswer
 from tessera.kit.errors import DatabaseUnavailable, Fact, NotAuthenticated, NotFound
 
 

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import openapi
 from tessera.api.carevalidate import documentation
 from tessera.api.carevalidate.validation import validate
-from tessera.api.deps import resources_of
+from tessera.api.http import openapi
+from tessera.api.serving.callers import resources_of
 
 PATH = "/api/v1/promo-codes"
 

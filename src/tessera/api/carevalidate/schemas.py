@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tessera.api.types import ResponseModel
+from tessera.api.http.fields import ResponseModel
 
 
 class FlatDiscount(ResponseModel):

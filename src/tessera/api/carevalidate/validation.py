@@ -6,9 +6,9 @@ from uuid import UUID
 from starlette.types import Scope
 
 from tessera.api.carevalidate.errors import BundleIdMalformed, CodeMissing
-from tessera.api.deps import Resources
-from tessera.api.facts import Malformed
-from tessera.api.reading import parsed_query
+from tessera.api.http.errors import Malformed
+from tessera.api.http.parsing import parsed_query
+from tessera.api.serving.callers import Resources
 from tessera.identity.authentication.credentials import ApiKeyText, parse_key
 from tessera.kit.errors import Fact, NotAuthenticated
 from tessera.promo_codes.service import PromoCodeNotFound, Question, Validation

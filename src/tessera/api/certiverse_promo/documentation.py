@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tessera.api import certiverse
 from tessera.api.certiverse_promo.schemas import PromoCodeModel, PromoCodePage
-from tessera.api.openapi import answer, header
+from tessera.api.error_rendering import certiverse
+from tessera.api.http.openapi import answer, header
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.pages import MAX_RESULTS
 from tessera.kit.errors import LacksFunctionPoint, TooManyResults

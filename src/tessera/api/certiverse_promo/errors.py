@@ -1,8 +1,8 @@
 """Facts in the words of the Certiverse Promo Code API."""
 
-from tessera.api import certiverse
-from tessera.api.answers import JsonAnswer
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
+from tessera.api.error_rendering import certiverse
+from tessera.api.http.json import JsonAnswer
 from tessera.kit.errors import Fact, Invalid, TooManyResults
 
 

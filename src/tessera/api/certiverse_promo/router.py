@@ -2,13 +2,14 @@
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import idempotency, openapi
-from tessera.api.answers import JsonAnswer, objects_of
 from tessera.api.certiverse_promo import documentation
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
-from tessera.api.deps import ask_as_bearer, resources_of
-from tessera.api.links import link_header, next_link
-from tessera.api.reading import read_body, read_query
+from tessera.api.http import openapi
+from tessera.api.http.json import JsonAnswer, objects_of
+from tessera.api.http.parsing import read_body, read_query
+from tessera.api.serving import idempotency
+from tessera.api.serving.callers import ask_as_bearer, resources_of
+from tessera.api.serving.links import link_header, next_link
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes.rules import PromoCodeDraft
 from tessera.promo_codes.service import PromoCodeFilter

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tessera.api.types import (
+from tessera.api.http.fields import (
     Boolean,
     Flag,
     Instant,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from tessera.api import certiverse
 from tessera.api.certiverse_vouchers.schemas import (
     PartnerVoucherPage,
     PartnerVoucherPartnerPage,
@@ -10,8 +9,9 @@ from tessera.api.certiverse_vouchers.schemas import (
     PartnerVoucherPurchaseModel,
     PartnerVoucherPurchasePage,
 )
-from tessera.api.openapi import answer, header
-from tessera.api.types import ResponseModel
+from tessera.api.error_rendering import certiverse
+from tessera.api.http.fields import ResponseModel
+from tessera.api.http.openapi import answer, header
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.pages import MAX_RESULTS
 from tessera.kit.errors import LacksFunctionPoint, TooManyResults

@@ -1,7 +1,5 @@
 """Facts in the words of the Certiverse Voucher Partner API."""
 
-from tessera.api import certiverse
-from tessera.api.answers import JsonAnswer
 from tessera.api.certiverse_vouchers.schemas import (
     PartnerQuery,
     ProgramQuery,
@@ -9,6 +7,8 @@ from tessera.api.certiverse_vouchers.schemas import (
     VoucherPurchaseCreateCommand,
     VoucherQuery,
 )
+from tessera.api.error_rendering import certiverse
+from tessera.api.http.json import JsonAnswer
 from tessera.kit.errors import Fact, Invalid, TooManyResults
 
 # A violation names its field alone, so a field has the same name on the wire and the same place in each of these.

@@ -4,10 +4,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import idempotency, openapi
-from tessera.api.answers import JsonAnswer, objects_of
-from tessera.api.certiverse_vouchers import documentation, presenting
-from tessera.api.certiverse_vouchers.auth import VoucherManager
+from tessera.api.certiverse_vouchers import documentation, presenters
+from tessera.api.certiverse_vouchers.callers import VoucherManager
 from tessera.api.certiverse_vouchers.errors import NoFilter
 from tessera.api.certiverse_vouchers.schemas import (
     PartnerQuery,
@@ -16,9 +14,12 @@ from tessera.api.certiverse_vouchers.schemas import (
     VoucherPurchaseCreateCommand,
     VoucherQuery,
 )
-from tessera.api.deps import ask_as_bearer, resources_of
-from tessera.api.reading import read_body, read_query
-from tessera.api.types import RequestModel
+from tessera.api.http import openapi
+from tessera.api.http.fields import RequestModel
+from tessera.api.http.json import JsonAnswer, objects_of
+from tessera.api.http.parsing import read_body, read_query
+from tessera.api.serving import idempotency
+from tessera.api.serving.callers import ask_as_bearer, resources_of
 from tessera.kit.errors import Invalid
 from tessera.vouchers.issued.service import VoucherFilter
 from tessera.vouchers.partners import service as partners
@@ -45,7 +46,7 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonAnswer:
     """
     filters, number = _read(request, PartnerQuery)
     page = await partners.list_page(caller.work, wanted=PartnerFilter(**filters), number=number)
-    return presenting.page_answer(request, page, [presenting.partner(item) for item in page.items])
+    return presenters.page_answer(request, page, [presenters.partner(item) for item in page.items])
 
 
 @router.get(
@@ -62,7 +63,7 @@ async def list_programs(request: Request, caller: VoucherManager) -> JsonAnswer:
     """
     filters, number = _read(request, ProgramQuery)
     page = await programs.list_page(caller.work, name_part=filters.get("program_name_part"), number=number)
-    return presenting.page_answer(request, page, [presenting.program(item) for item in page.items])
+    return presenters.page_answer(request, page, [presenters.program(item) for item in page.items])
 
 
 @router.get(
@@ -79,7 +80,7 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonAnswer
     """
     filters, number = _read(request, PurchaseQuery, needs_filter=True)
     page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number, now=caller.now)
-    return presenting.page_answer(request, page, [presenting.purchase(item) for item in page.items])
+    return presenters.page_answer(request, page, [presenters.purchase(item) for item in page.items])
 
 
 @router.post(
@@ -124,7 +125,7 @@ async def list_vouchers(request: Request) -> JsonAnswer:
         return VoucherFilter(**filters), number
 
     page = await ask_as_bearer(request, resources_of(request).voucher_pages, wanted)
-    return presenting.page_answer(request, page, objects_of(page))
+    return presenters.page_answer(request, page, objects_of(page))
 
 
 def _read(request: Request, model: type[RequestModel], *, needs_filter: bool = False) -> tuple[dict[str, Any], int]:

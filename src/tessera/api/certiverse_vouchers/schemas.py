@@ -5,16 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tessera.api.types import (
-    EmailText,
-    Flag,
-    PageNumber,
-    RequestModel,
-    ResponseModel,
-    Text,
-    WholeNumber,
-    choice,
-)
+from tessera.api.http.fields import EmailText, Flag, PageNumber, RequestModel, ResponseModel, Text, WholeNumber, choice
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 StatusParameter = Annotated[Status, *choice(Status)]

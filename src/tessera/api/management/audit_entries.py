@@ -4,18 +4,18 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from tessera.api.answers import JsonAnswer
+from tessera.api.http.fields import RequestModel
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.auth import Manager
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.audit_entries import (
     AUDIT_ENTRY,
     AuditEntryModel,
     AuditEntryQuery,
     AuditEntrySlice,
 )
-from tessera.api.reading import path_id
-from tessera.api.slices import read_slice, slice_answer
-from tessera.api.types import RequestModel
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.audit import service
 from tessera.audit.service import Entry, EntryFilter
 

@@ -4,11 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import Caller
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.clients import (
     CLIENT,
     CLIENT_SECRET,
@@ -19,8 +19,8 @@ from tessera.api.management.schemas.clients import (
     ClientSecretModel,
     ClientSlice,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.callers import Caller
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.identity.clients import service
 from tessera.identity.clients.service import ManagedClient
 from tessera.identity.rules import CredentialDraft
@@ -66,7 +66,7 @@ async def create_client(request: Request, caller: Manager) -> Response:
         client, secret = await service.create(caller.work, draft=draft, rights=rights, now=caller.now)
         return _present(caller, client) | {SHOWN_ONCE: secret}
 
-    return await writing.once(request, caller, create, status=201, secret=SHOWN_ONCE)
+    return await responses.once(request, caller, create, status=201, secret=SHOWN_ONCE)
 
 
 @router.get(
@@ -78,7 +78,7 @@ async def create_client(request: Request, caller: Manager) -> Response:
 )
 async def get_client(request: Request, caller: Manager) -> JsonAnswer:
     """One API client, with the `ETag` that a change needs."""
-    return writing.one(_present(caller, await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(caller, await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -93,14 +93,14 @@ async def rotate_client_secret(request: Request, caller: Manager) -> Response:
 
     Tokens that were fetched before live on for their hour. The secret gives the client's rights, so you need them all.
     """
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def rotate() -> dict[str, Any]:
         rights = caller.principal.function_points
         client, secret = await service.rotate_secret(caller.work, target, rights=rights, now=caller.now)
         return _present(caller, client) | {SHOWN_ONCE: secret}
 
-    return await writing.once(request, caller, rotate, secret=SHOWN_ONCE)
+    return await responses.once(request, caller, rotate, secret=SHOWN_ONCE)
 
 
 @router.post(
@@ -112,12 +112,12 @@ async def rotate_client_secret(request: Request, caller: Manager) -> Response:
 )
 async def revoke_client(request: Request, caller: Manager) -> Response:
     """End a client for ever, and every token that it fetched."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def revoke() -> dict[str, Any]:
         return _present(caller, await service.revoke(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, revoke)
+    return await responses.once(request, caller, revoke)
 
 
 def _present(caller: Caller, client: ManagedClient) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Facts in the words of the management API."""
 
-from tessera.api import problems
+from tessera.api.error_rendering import problem_details
+from tessera.api.error_rendering.problem_details import ProblemAnswer
 from tessera.api.management.router import RESOURCES
-from tessera.api.problems import ProblemAnswer
 from tessera.kit.errors import Fact, Violation
 from tessera.promo_codes.imports.service import ImportRefused
 
@@ -18,8 +18,8 @@ def render(fact: Fact) -> ProblemAnswer:
     """
     if isinstance(fact, ImportRefused):
         errors = [_told(line.number, violation) for line in fact.lines for violation in line.violations]
-        return problems.problem(400, "validation-failed", "The file has bad lines", fact.message, errors=errors)
-    return problems.render(fact, *BODIES, *QUERIES)
+        return problem_details.problem(400, "validation-failed", "The file has bad lines", fact.message, errors=errors)
+    return problem_details.render(fact, *BODIES, *QUERIES)
 
 
 def _told(number: int, violation: Violation) -> dict[str, str]:

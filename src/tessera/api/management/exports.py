@@ -5,13 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from tessera.api.deps import resources_of
-from tessera.api.management import csv_files, documentation
-from tessera.api.management.auth import Manager
+from tessera.api.http.fields import RequestModel
+from tessera.api.http.parsing import read_query
+from tessera.api.management import csv_responses, documentation
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
-from tessera.api.reading import read_query
-from tessera.api.types import RequestModel
+from tessera.api.serving.callers import resources_of
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.management import export as promo_codes
 from tessera.promo_codes.management.service import ManagedFilter
@@ -42,7 +42,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     """
     wanted = ManagedFilter(**_filters(request, PromoCodeExportQuery))
     database = resources_of(request).database
-    return csv_files.file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
+    return csv_responses.file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
 
 
 @router.get(
@@ -55,7 +55,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
 )
 async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
     """All vouchers of your organization, oldest first, row by row; formulas are preceded by an apostrophe as above."""
-    return csv_files.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
+    return csv_responses.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
 
 
 @router.get(
@@ -70,7 +70,7 @@ async def export_redemptions(request: Request, caller: Manager) -> StreamingResp
     """The redemptions that match, in order of creation, row by row; formulas are preceded by an apostrophe as above."""
     wanted = RedemptionFilter(**_filters(request, RedemptionExportQuery))
     database, organization_id = resources_of(request).database, caller.work.organization_id
-    return csv_files.file(redemptions.csv(database, organization_id, wanted, now=caller.now), "redemptions.csv")
+    return csv_responses.file(redemptions.csv(database, organization_id, wanted, now=caller.now), "redemptions.csv")
 
 
 def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.keys import (
     KEY,
     KEY_SECRET,
@@ -20,8 +21,7 @@ from tessera.api.management.schemas.keys import (
     KeySecretModel,
     KeySlice,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.identity.keys import service
 from tessera.identity.keys.service import ManagedKey
 from tessera.identity.rules import CredentialDraft, overlap_of
@@ -72,7 +72,7 @@ async def create_key(request: Request, caller: Manager) -> Response:
         key, text = await service.create(caller.work, draft=draft, rights=rights, now=caller.now)
         return _present(key) | {SHOWN_ONCE: text}
 
-    return await writing.once(request, caller, create, status=201, secret=SHOWN_ONCE)
+    return await responses.once(request, caller, create, status=201, secret=SHOWN_ONCE)
 
 
 @router.get(
@@ -84,7 +84,7 @@ async def create_key(request: Request, caller: Manager) -> Response:
 )
 async def get_key(request: Request, caller: Manager) -> JsonAnswer:
     """One API key, with the `ETag` that a change needs. `lastUsedAt` comes minutes late."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -99,7 +99,7 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
 
     The key gives its rights, so you need them all.
     """
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     reading = await read_body(request, KeyRotateRequest)
     if reading.refused:
         raise Invalid(reading.refused)
@@ -110,7 +110,7 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
         key, text = await service.rotate(caller.work, target, overlap=overlap, rights=rights, now=caller.now)
         return _present(key) | {SHOWN_ONCE: text}
 
-    return await writing.once(request, caller, rotate, secret=SHOWN_ONCE)
+    return await responses.once(request, caller, rotate, secret=SHOWN_ONCE)
 
 
 @router.post(
@@ -122,12 +122,12 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
 )
 async def revoke_key(request: Request, caller: Manager) -> Response:
     """End a key at once."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def revoke() -> dict[str, Any]:
         return _present(await service.revoke(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, revoke)
+    return await responses.once(request, caller, revoke)
 
 
 def _present(key: ManagedKey) -> dict[str, Any]:

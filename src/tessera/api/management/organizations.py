@@ -5,11 +5,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import problems, versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import Caller, resources_of
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import PlatformAdministrator
+from tessera.api.error_rendering import problem_details
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import PlatformAdministrator
 from tessera.api.management.schemas.organizations import (
     ADMINISTRATOR,
     ORGANIZATION,
@@ -22,8 +23,8 @@ from tessera.api.management.schemas.organizations import (
 )
 from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
 from tessera.api.management.tokens import present as present_token
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.callers import Caller, resources_of
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.identity.organizations import administrators, service
 from tessera.identity.organizations.service import ManagedOrganization
 from tessera.identity.rules import UserDraft
@@ -68,7 +69,7 @@ async def create_organization(request: Request, caller: PlatformAdministrator) -
     async def create() -> dict[str, Any]:
         return _present(await service.create_another(caller.work, name=name, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -80,7 +81,7 @@ async def create_organization(request: Request, caller: PlatformAdministrator) -
 )
 async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonAnswer:
     """One organization, with the `ETag` that a change needs; for administrators of the platform."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -92,13 +93,13 @@ async def get_organization(request: Request, caller: PlatformAdministrator) -> J
 )
 async def rename_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Give an organization another name; for administrators of the platform."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     name = await _name(request)
 
     async def rename() -> dict[str, Any]:
         return _present(await service.rename(caller.work, target, name=name, now=caller.now))
 
-    return await writing.once(request, caller, rename)
+    return await responses.once(request, caller, rename)
 
 
 @router.post(
@@ -130,7 +131,7 @@ async def activate_organization(request: Request, caller: PlatformAdministrator)
     operation_id="addAdministrator",
     summary="Add the first people of an organization",
     status_code=201,
-    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_EMAIL) | problems.documented(404),
+    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_EMAIL) | problem_details.documented(404),
     openapi_extra=documentation.making(AdministratorRequest, ADMINISTRATOR, ID),
 )
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
@@ -148,16 +149,16 @@ async def add_administrator(request: Request, caller: PlatformAdministrator) -> 
         )
         return present_token(token) | {"token": text}
 
-    return await writing.once(request, caller, add, status=201, secret="token")  # noqa: S106 - a field's name
+    return await responses.once(request, caller, add, status=201, secret="token")  # noqa: S106 - a field's name
 
 
 async def _move(request: Request, caller: Caller, move: Callable[..., Awaitable[ManagedOrganization]]) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return _present(await move(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 async def _name(request: Request) -> str:

@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.product_bundles import (
     PRODUCT_BUNDLE,
     REQUEST,
@@ -17,8 +18,7 @@ from tessera.api.management.schemas.product_bundles import (
     ProductBundleRequest,
     ProductBundleSlice,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.catalog.product_bundles import service
 from tessera.catalog.product_bundles.service import ManagedProductBundle, ProductBundleFilter
 from tessera.catalog.rules import ProductBundleDraft
@@ -61,7 +61,7 @@ async def create_product_bundle(request: Request, caller: Manager) -> Response:
     async def create() -> dict[str, Any]:
         return _present(await service.create(caller.work, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -73,7 +73,7 @@ async def create_product_bundle(request: Request, caller: Manager) -> Response:
 )
 async def get_product_bundle(request: Request, caller: Manager) -> JsonAnswer:
     """One product bundle, with the `ETag` that a change of it needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -85,13 +85,13 @@ async def get_product_bundle(request: Request, caller: Manager) -> JsonAnswer:
 )
 async def update_product_bundle(request: Request, caller: Manager) -> Response:
     """Give a bundle another name, price and exams; exams that are in it may stay when they are archived."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     draft = ProductBundleDraft(**(await read_body(request, ProductBundleRequest)).draft())
 
     async def update() -> dict[str, Any]:
         return _present(await service.update(caller.work, target, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, update)
+    return await responses.once(request, caller, update)
 
 
 @router.post(
@@ -119,12 +119,12 @@ async def activate_product_bundle(request: Request, caller: Manager) -> Response
 
 
 async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedProductBundle]]) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return _present(await move(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def _present(bundle: ManagedProductBundle) -> dict[str, Any]:

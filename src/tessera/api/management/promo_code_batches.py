@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_code_batches import (
     BATCH,
     CREATE,
@@ -17,8 +18,7 @@ from tessera.api.management.schemas.promo_code_batches import (
     BatchQuery,
     BatchSlice,
 )
-from tessera.api.reading import Reading, path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.batches.service import Batch
@@ -72,7 +72,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     async def create() -> dict[str, Any]:
         return _present(await service.create(caller.work, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -84,7 +84,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
 )
 async def get_batch(request: Request, caller: Manager) -> JsonAnswer:
     """One batch, and how far it is."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -115,12 +115,12 @@ async def resume_batch(request: Request, caller: Manager) -> Response:
 
 
 async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[Batch]]) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return _present(await move(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def _as_draft(reading: Reading) -> BatchDraft:

@@ -4,13 +4,15 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import idempotency, openapi, problems, uploads
-from tessera.api.answers import JsonAnswer
-from tessera.api.management.auth import Manager
+from tessera.api.error_rendering import problem_details
+from tessera.api.http import openapi, uploads
+from tessera.api.http.fields import RequestModel
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.openapi import answer
+from tessera.api.http.parsing import read_query
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
-from tessera.api.openapi import answer
-from tessera.api.reading import read_query
-from tessera.api.types import RequestModel
+from tessera.api.serving import idempotency
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.imports import service
 from tessera.promo_codes.imports.service import Source
@@ -25,8 +27,8 @@ _BAD_LINE = ("/3/discountPercent", "DiscountPercentRange", "Line 3: discountPerc
 RESPONSES: dict[int | str, Any] = {
     200: answer(ImportModel, "The dry run found no bad line.", {"promoCodes": 2, "isDryRun": True}),
     201: answer(ImportModel, "All were imported.", {"promoCodes": 2, "isDryRun": False}),
-    400: problems.documented_invalid(*_BAD_LINE),
-    **problems.documented(401, 403, 409, 413, 415, 422, 500, 503),
+    400: problem_details.documented_invalid(*_BAD_LINE),
+    **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503),
 }
 READS = {
     "security": openapi.BEARER,

@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_codes import (
     CREATE,
     LISTED_PROMO_CODE,
@@ -20,8 +21,7 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeQuery,
     PromoCodeUpdateRequest,
 )
-from tessera.api.reading import Reading, path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -68,7 +68,7 @@ async def create_promo_code(request: Request, caller: Manager) -> Response:
     async def create() -> dict[str, Any]:
         return present(await service.create(caller.work, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -80,7 +80,7 @@ async def create_promo_code(request: Request, caller: Manager) -> Response:
 )
 async def get_promo_code(request: Request, caller: Manager) -> JsonAnswer:
     """One promo code with all its addresses, and the `ETag` that a change of it needs."""
-    return writing.one(present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -95,13 +95,13 @@ async def update_promo_code(request: Request, caller: Manager) -> Response:
 
     Whether it has a limit in total stays too, and a limit never falls below the uses that are taken or held.
     """
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     draft = as_draft(await read_body(request, PromoCodeUpdateRequest))
 
     async def update() -> dict[str, Any]:
         return present(await service.update(caller.work, target, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, update)
+    return await responses.once(request, caller, update)
 
 
 @router.post(
@@ -141,12 +141,12 @@ async def archive_promo_code(request: Request, caller: Manager) -> Response:
 
 
 async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedPromoCode]]) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return present(await move(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def as_draft(reading: Reading) -> PromoCodeDraft:

@@ -4,12 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import problems
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import resources_of
-from tessera.api.links import link_header, link_to_part
-from tessera.api.management import csv_files, documentation
-from tessera.api.management.auth import Manager
+from tessera.api.error_rendering import problem_details
+from tessera.api.http.fields import RequestModel, ResponseModel
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.openapi import answer, header
+from tessera.api.management import csv_responses, documentation
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.reports import (
     PARTNER,
     SUM,
@@ -21,9 +21,9 @@ from tessera.api.management.schemas.reports import (
     VoucherReportModel,
     VoucherReportQuery,
 )
-from tessera.api.openapi import answer, header
-from tessera.api.slices import read_slice
-from tessera.api.types import RequestModel, ResponseModel
+from tessera.api.serving.callers import resources_of
+from tessera.api.serving.cursor_pages import read_slice
+from tessera.api.serving.links import link_header, link_to_part
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals, RedemptionSum, VoucherTotals
 
@@ -42,8 +42,12 @@ def _documented(
     model: type[ResponseModel], example: dict[str, Any], csv: str, *, broken: tuple[str, str, str]
 ) -> dict[int | str, Any]:
     described = answer(model, "The report, as JSON or as a CSV file.", example) | {"headers": LINK}
-    described["content"] |= csv_files.content(csv)
-    return {200: described, 400: problems.documented_invalid(*broken), **problems.documented(401, 403, 500, 503)}
+    described["content"] |= csv_responses.content(csv)
+    return {
+        200: described,
+        400: problem_details.documented_invalid(*broken),
+        **problem_details.documented(401, 403, 500, 503),
+    }
 
 
 @router.get(
@@ -66,9 +70,9 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
     wanted, place = read_slice(request, RedemptionReportQuery)
     by = wanted.get("by", Dimension.DAY)
     report = service.report(by, first=wanted.get("first"), end=wanted.get("until"), now=caller.now)
-    if csv_files.wants_csv(request, wanted.get("format")):
+    if csv_responses.wants_csv(request, wanted.get("format")):
         content = export.redemptions_csv(resources_of(request).database, caller.work.organization_id, report)
-        return csv_files.file(content, f"redemptions-by-{by}.csv", VARY)
+        return csv_responses.file(content, f"redemptions-by-{by}.csv", VARY)
     part = await service.list_redemptions(caller.work, report, **place)
     days = {"from": str(report.period.first), "until": str(report.period.end)}
     body = {"by": by, **days, "data": [_present_sum(row) for row in part.items]}
@@ -87,9 +91,9 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
 async def report_vouchers(request: Request, caller: Manager) -> Response:
     """How many vouchers were bought, are used, and expire soon: by partner and in total, at this moment."""
     wanted, place = read_slice(request, VoucherReportQuery)
-    if csv_files.wants_csv(request, wanted.get("format")):
+    if csv_responses.wants_csv(request, wanted.get("format")):
         content = export.vouchers_csv(resources_of(request).database, caller.work.organization_id, now=caller.now)
-        return csv_files.file(content, "vouchers.csv", VARY)
+        return csv_responses.file(content, "vouchers.csv", VARY)
     part = await service.list_vouchers(caller.work, now=caller.now, **place)
     total = await service.sum_vouchers(caller.work, now=caller.now)
     body = {"total": _present_totals(total), "data": [_present_partner(row) for row in part.items]}

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
+from tessera.api.http.fields import RequestModel
 from tessera.api.management import (
     audit_entries,
     clients,
@@ -25,7 +26,6 @@ from tessera.api.management import (
     voucher_purchases,
     vouchers,
 )
-from tessera.api.types import RequestModel
 
 
 class Resource(Protocol):

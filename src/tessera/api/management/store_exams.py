@@ -5,10 +5,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.store_exams import (
     CREATE,
     STORE_EXAM,
@@ -19,8 +20,7 @@ from tessera.api.management.schemas.store_exams import (
     StoreExamSlice,
     StoreExamUpdateRequest,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service
 from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
@@ -63,7 +63,7 @@ async def create_store_exam(request: Request, caller: Manager) -> Response:
     async def create() -> dict[str, Any]:
         return _present(await service.create(caller.work, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -75,7 +75,7 @@ async def create_store_exam(request: Request, caller: Manager) -> Response:
 )
 async def get_store_exam(request: Request, caller: Manager) -> JsonAnswer:
     """One store exam, with the `ETag` that a change of it needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -87,13 +87,13 @@ async def get_store_exam(request: Request, caller: Manager) -> JsonAnswer:
 )
 async def update_store_exam(request: Request, caller: Manager) -> Response:
     """Give an exam another name and price. Its code stays."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     draft = StoreExamDraft(**(await read_body(request, StoreExamUpdateRequest)).draft())
 
     async def update() -> dict[str, Any]:
         return _present(await service.update(caller.work, target, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, update)
+    return await responses.once(request, caller, update)
 
 
 @router.post(
@@ -121,12 +121,12 @@ async def activate_store_exam(request: Request, caller: Manager) -> Response:
 
 
 async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedStoreExam]]) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return _present(await move(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def _present(exam: ManagedStoreExam) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import problems, versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import resources_of
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.error_rendering import problem_details
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.tokens import (
     REQUEST,
     TOKEN,
@@ -19,8 +20,8 @@ from tessera.api.management.schemas.tokens import (
     TokenSecretModel,
     TokenSlice,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.callers import resources_of
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.identity.rules import lifetime_of
 from tessera.identity.tokens import service
 from tessera.identity.tokens.service import ManagedToken
@@ -55,7 +56,7 @@ async def list_tokens(request: Request, caller: Manager) -> JsonAnswer:
     operation_id="issueToken",
     summary="Issue a long-lived token",
     status_code=201,
-    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_DAYS) | problems.documented(404),
+    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_DAYS) | problem_details.documented(404),
     openapi_extra=documentation.making(TokenRequest, REQUEST),
 )
 async def issue_token(request: Request, caller: Manager) -> Response:
@@ -75,7 +76,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
         )
         return present(token) | {SHOWN_ONCE: text}
 
-    return await writing.once(request, caller, issue, status=201, secret=SHOWN_ONCE)
+    return await responses.once(request, caller, issue, status=201, secret=SHOWN_ONCE)
 
 
 @router.get(
@@ -87,7 +88,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
 )
 async def get_token(request: Request, caller: Manager) -> JsonAnswer:
     """One token, without its text, with the `ETag` that a change needs."""
-    return writing.one(present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -99,12 +100,12 @@ async def get_token(request: Request, caller: Manager) -> JsonAnswer:
 )
 async def revoke_token(request: Request, caller: Manager) -> Response:
     """End a token at once."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def revoke() -> dict[str, Any]:
         return present(await service.revoke(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, revoke)
+    return await responses.once(request, caller, revoke)
 
 
 def present(token: ManagedToken) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.users import (
     CREATE,
     UPDATE,
@@ -18,8 +19,7 @@ from tessera.api.management.schemas.users import (
     UserSlice,
     UserUpdateRequest,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.identity.rules import UserDraft
 from tessera.identity.users import service
 from tessera.identity.users.service import ManagedUser, UserFilter
@@ -66,7 +66,7 @@ async def create_user(request: Request, caller: Manager) -> Response:
         rights = caller.principal.function_points
         return _present(await service.create(caller.work, draft=draft, rights=rights, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -78,7 +78,7 @@ async def create_user(request: Request, caller: Manager) -> Response:
 )
 async def get_user(request: Request, caller: Manager) -> JsonAnswer:
     """One user, with the `ETag` that a change needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -90,14 +90,14 @@ async def get_user(request: Request, caller: Manager) -> JsonAnswer:
 )
 async def update_user(request: Request, caller: Manager) -> Response:
     """Give a user other names and rights: none that you lack and the user has not. The address stays."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     draft = UserDraft(**(await read_body(request, UserUpdateRequest)).draft())
 
     async def update() -> dict[str, Any]:
         rights = caller.principal.function_points
         return _present(await service.update(caller.work, target, draft=draft, rights=rights, now=caller.now))
 
-    return await writing.once(request, caller, update)
+    return await responses.once(request, caller, update)
 
 
 @router.post(
@@ -109,12 +109,12 @@ async def update_user(request: Request, caller: Manager) -> Response:
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
     """Switch a user off, and with it all its tokens."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def deactivate() -> dict[str, Any]:
         return _present(await service.deactivate(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, deactivate)
+    return await responses.once(request, caller, deactivate)
 
 
 @router.post(
@@ -129,13 +129,13 @@ async def activate_user(request: Request, caller: Manager) -> Response:
 
     A voucher partner's user who is only invited must accept first.
     """
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def activate() -> dict[str, Any]:
         rights = caller.principal.function_points
         return _present(await service.activate(caller.work, target, rights=rights, now=caller.now))
 
-    return await writing.once(request, caller, activate)
+    return await responses.once(request, caller, activate)
 
 
 def _present(user: ManagedUser) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_partners import (
     INVITE,
     USER,
@@ -16,8 +17,7 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerUserQuery,
     VoucherPartnerUserSlice,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.vouchers.partners.users import service
 from tessera.vouchers.partners.users.rules import Invitation
 from tessera.vouchers.partners.users.service import PartnerUser
@@ -67,7 +67,7 @@ async def invite_user(request: Request, caller: Manager) -> Response:
     async def invite() -> dict[str, Any]:
         return _present(await service.invite(caller.work, partner_id, invitation, now=caller.now))
 
-    return await writing.once(request, caller, invite, status=201)
+    return await responses.once(request, caller, invite, status=201)
 
 
 @router.get(
@@ -79,7 +79,7 @@ async def invite_user(request: Request, caller: Manager) -> Response:
 )
 async def get_user(request: Request, caller: Manager) -> JsonAnswer:
     """One user of a partner, with the `ETag` that a change of it needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID))))
 
 
 @router.post(
@@ -119,14 +119,14 @@ async def deactivate_user(request: Request, caller: Manager) -> Response:
 
 
 async def _move(request: Request, caller: Manager, status: UserStatus) -> Response:
-    partner_id, target = path_id(request, PARTNER_ID), versions.target(request, ID)
+    partner_id, target = path_id(request, PARTNER_ID), if_match.target(request, ID)
     rights = caller.principal.function_points
 
     async def moved() -> dict[str, Any]:
         user = await service.move(caller.work, partner_id, target, status=status, rights=rights, now=caller.now)
         return _present(user)
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def _present(user: PartnerUser) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_partners import (
     CREATE_PARTNER,
     PARTNER,
@@ -18,8 +19,7 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerSlice,
     VoucherPartnerUpdateRequest,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.vouchers.partners import service
 from tessera.vouchers.partners.service import ManagedPartner, PartnerDraft, PartnerFilter
 from tessera.vouchers.rules import Status
@@ -61,7 +61,7 @@ async def create_partner(request: Request, caller: Manager) -> Response:
     async def create() -> dict[str, Any]:
         return _present(await service.create(caller.work, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -73,7 +73,7 @@ async def create_partner(request: Request, caller: Manager) -> Response:
 )
 async def get_partner(request: Request, caller: Manager) -> JsonAnswer:
     """One voucher partner, with the `ETag` that a change of it needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -85,13 +85,13 @@ async def get_partner(request: Request, caller: Manager) -> JsonAnswer:
 )
 async def rename_partner(request: Request, caller: Manager) -> Response:
     """Give a partner that is not archived another name."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     draft = PartnerDraft(**(await read_body(request, VoucherPartnerUpdateRequest)).draft())
 
     async def rename() -> dict[str, Any]:
         return _present(await service.rename(caller.work, target, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, rename)
+    return await responses.once(request, caller, rename)
 
 
 @router.post(
@@ -131,12 +131,12 @@ async def archive_partner(request: Request, caller: Manager) -> Response:
 
 
 async def _move(request: Request, caller: Manager, status: Status) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return _present(await service.set_status(caller.work, target, status=status, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def _present(partner: ManagedPartner) -> dict[str, Any]:

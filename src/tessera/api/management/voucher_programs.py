@@ -4,10 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.fields import RequestModel
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_programs import (
     CREATE_PROGRAM,
     PROGRAM,
@@ -18,9 +20,7 @@ from tessera.api.management.schemas.voucher_programs import (
     VoucherProgramSlice,
     VoucherProgramUpdateRequest,
 )
-from tessera.api.reading import Reading, path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
-from tessera.api.types import RequestModel
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.vouchers.programs import service
 from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import Program, ProgramFilter
@@ -67,7 +67,7 @@ async def create_program(request: Request, caller: Manager) -> Response:
     async def create() -> dict[str, Any]:
         return _present(await service.create(caller.work, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, create, status=201)
+    return await responses.once(request, caller, create, status=201)
 
 
 @router.get(
@@ -79,7 +79,7 @@ async def create_program(request: Request, caller: Manager) -> Response:
 )
 async def get_program(request: Request, caller: Manager) -> JsonAnswer:
     """One voucher program, with the `ETag` that a change of it needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.put(
@@ -94,13 +94,13 @@ async def update_program(request: Request, caller: Manager) -> Response:
 
     What was bought before keeps its price and its codes.
     """
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
     draft = _draft(await read_body(request, VoucherProgramUpdateRequest), VoucherProgramUpdateRequest)
 
     async def update() -> dict[str, Any]:
         return _present(await service.edit(caller.work, target, draft=draft, now=caller.now))
 
-    return await writing.once(request, caller, update)
+    return await responses.once(request, caller, update)
 
 
 @router.post(
@@ -140,12 +140,12 @@ async def archive_program(request: Request, caller: Manager) -> Response:
 
 
 async def _move(request: Request, caller: Manager, status: Status) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def moved() -> dict[str, Any]:
         return _present(await service.set_status(caller.work, target, status=status, now=caller.now))
 
-    return await writing.once(request, caller, moved)
+    return await responses.once(request, caller, moved)
 
 
 def _draft(reading: Reading, model: type[RequestModel]) -> ProgramDraft:

@@ -4,10 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_purchases import (
     ORDER,
     PURCHASE,
@@ -16,8 +17,7 @@ from tessera.api.management.schemas.voucher_purchases import (
     VoucherOrderRequest,
     VoucherPurchaseQuery,
 )
-from tessera.api.reading import path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.vouchers.purchases import service
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order
@@ -69,7 +69,7 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
     async def start() -> dict[str, Any]:
         return _present(await checkouts.start(caller.work, order, now=caller.now))
 
-    return await writing.once(request, caller, start, status=201)
+    return await responses.once(request, caller, start, status=201)
 
 
 @router.get(
@@ -81,7 +81,7 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
 )
 async def get_purchase(request: Request, caller: Manager) -> JsonAnswer:
     """One voucher purchase, with the `ETag` that a change of it needs."""
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID), now=caller.now)))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID), now=caller.now)))
 
 
 @router.post(
@@ -133,21 +133,21 @@ async def cancel_purchase(request: Request, caller: Manager) -> Response:
 )
 async def archive_purchase(request: Request, caller: Manager) -> Response:
     """Archive a purchase that has come to its end; its vouchers stay as they are."""
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def archived() -> dict[str, Any]:
         return _present(await checkouts.archive(caller.work, target, now=caller.now))
 
-    return await writing.once(request, caller, archived)
+    return await responses.once(request, caller, archived)
 
 
 async def _settle(request: Request, caller: Manager, outcome: PurchaseStatus) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def settled() -> dict[str, Any]:
         return _present(await checkouts.settle(caller.work, target, outcome=outcome, now=caller.now))
 
-    return await writing.once(request, caller, settled)
+    return await responses.once(request, caller, settled)
 
 
 def _present(purchase: Purchase) -> dict[str, Any]:

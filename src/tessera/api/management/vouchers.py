@@ -4,11 +4,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import idempotency, versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.facts import MethodNotAllowed
-from tessera.api.management import documentation, writing
-from tessera.api.management.auth import Manager
+from tessera.api.http import if_match
+from tessera.api.http.errors import MethodNotAllowed
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.management import documentation, responses
+from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.vouchers import (
     ASSIGN,
     BULK,
@@ -23,8 +24,8 @@ from tessera.api.management.schemas.vouchers import (
     VoucherExpiryRequest,
     VoucherResultsModel,
 )
-from tessera.api.reading import Reading, path_id, read_body
-from tessera.api.slices import read_slice, slice_answer
+from tessera.api.serving import idempotency
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
 from tessera.kit.errors import Invalid
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as changes
@@ -91,7 +92,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonAnswer:
     """One voucher, with the `ETag` that a change of it needs."""
     if request.scope["path"] == router.prefix + BULK_PATH:  # which is not the id of a voucher, and only posted to
         raise MethodNotAllowed("POST")
-    return writing.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -169,12 +170,12 @@ async def archive_voucher(request: Request, caller: Manager) -> Response:
 
 
 async def _change(request: Request, caller: Manager, wish: Wish) -> Response:
-    target = versions.target(request, ID)
+    target = if_match.target(request, ID)
 
     async def changed() -> dict[str, Any]:
         return _present(await changes.change(caller.work, target, wish=wish, now=caller.now))
 
-    return await writing.once(request, caller, changed)
+    return await responses.once(request, caller, changed)
 
 
 def _complete(reading: Reading) -> Reading:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tessera.api import problems
-from tessera.api.openapi import answer, header
+from tessera.api.error_rendering import problem_details
+from tessera.api.http.openapi import answer, header
 from tessera.api.storefront.schemas import (
     RedemptionModel,
     RedemptionsModel,
@@ -43,8 +43,8 @@ _RESULTS = [
 
 VALIDATE: dict[int | str, Any] = {
     200: answer(ValidationsModel, "What each code is worth.", {"results": _RESULTS}),
-    400: problems.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
-    **problems.documented(401, 403, 413, 415, 500, 503),
+    400: problem_details.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
+    **problem_details.documented(401, 403, 413, 415, 500, 503),
 }
 
 ID: dict[str, Any] = {
@@ -96,8 +96,8 @@ _HELD = {
     "updatedAt": "2026-11-25T12:00:00Z",
 }
 _BOOKING = {"reservationCode": "RSV-1002", "status": "Rescheduled", "redemptions": [_HELD]}
-_COMMON = problems.documented(401, 403, 500, 503)
-_WRITES = problems.documented(413, 422)
+_COMMON = problem_details.documented(401, 403, 500, 503)
+_WRITES = problem_details.documented(413, 422)
 _USED_UP = {
     "pointer": "/code",
     "code": "UsedUp",
@@ -108,47 +108,49 @@ _USED_UP = {
 
 REDEEM: dict[int | str, Any] = {
     201: answer(RedemptionModel, "The redemption, new or as it was made before.", _HELD),
-    400: problems.documented_invalid("/holdSeconds", "HoldRange", "holdSeconds must be an integer from 1 to 604,800."),
-    409: problems.documented_conflict(
+    400: problem_details.documented_invalid(
+        "/holdSeconds", "HoldRange", "holdSeconds must be an integer from 1 to 604,800."
+    ),
+    409: problem_details.documented_conflict(
         "not-redeemable", "The code cannot be redeemed", "Every reason why the code cannot be used.", errors=[_USED_UP]
     ),
     **_COMMON,
     **_WRITES,
-    **problems.documented(415),
+    **problem_details.documented(415),
 }
 _LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
 LIST: dict[int | str, Any] = {
     200: answer(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}) | _LINK,
-    400: problems.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
+    400: problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
     **_COMMON,
 }
 GET: dict[int | str, Any] = {
     200: answer(RedemptionModel, "The redemption.", _HELD),
     **_COMMON,
-    **problems.documented(404),
+    **problem_details.documented(404),
 }
-_WRONG_STATE = problems.documented_conflict(
+_WRONG_STATE = problem_details.documented_conflict(
     "wrong-state", "Not in this state", "Its state does not allow this; the problem names the state.", state="Cancelled"
 )
 CHANGE: dict[int | str, Any] = {
     200: answer(RedemptionModel, "The redemption as it is now.", _HELD | {"status": "Redeemed"}),
     **_COMMON,
     **_WRITES,
-    **problems.documented(400, 404),
+    **problem_details.documented(400, 404),
     409: _WRONG_STATE,
 }
 GET_RESERVATION: dict[int | str, Any] = {
     200: answer(ReservationModel, "The reservation.", _BOOKING),
     **_COMMON,
-    **problems.documented(404),
+    **problem_details.documented(404),
 }
 UPDATE_RESERVATION: dict[int | str, Any] = {
     200: answer(ReservationModel, "The reservation as it is now.", _BOOKING),
-    400: problems.documented_invalid(
+    400: problem_details.documented_invalid(
         "/status", "NotAmongValues", "status must be one of Rescheduled, Completed, NoShow, Cancelled."
     ),
     **_COMMON,
     **_WRITES,
-    **problems.documented(404, 415),
+    **problem_details.documented(404, 415),
     409: _WRONG_STATE,
 }

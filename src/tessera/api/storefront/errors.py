@@ -1,15 +1,15 @@
 """Facts in the words of the storefront API."""
 
-from tessera.api import problems
-from tessera.api.problems import ProblemAnswer
-from tessera.api.storefront import presenting
+from tessera.api.error_rendering import problem_details
+from tessera.api.error_rendering.problem_details import ProblemAnswer
+from tessera.api.http.fields import wire_names, wire_path
+from tessera.api.storefront import presenters
 from tessera.api.storefront.schemas import (
     RedemptionCreateRequest,
     RedemptionQuery,
     ReservationUpdateRequest,
     ValidationRequest,
 )
-from tessera.api.types import wire_names, wire_path
 from tessera.kit.errors import Fact, Violation
 from tessera.redemptions.redeem import NotRedeemable
 
@@ -18,11 +18,15 @@ def render(fact: Fact) -> ProblemAnswer:
     """Problem details (RFC 9457)."""
     if isinstance(fact, NotRedeemable):
         errors = [_error(violation) for violation in fact.violations]
-        return problems.problem(409, "not-redeemable", "The code cannot be redeemed", fact.message, errors=errors)
-    return problems.render(fact, ValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery)
+        return problem_details.problem(
+            409, "not-redeemable", "The code cannot be redeemed", fact.message, errors=errors
+        )
+    return problem_details.render(
+        fact, ValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery
+    )
 
 
 def _error(violation: Violation) -> dict[str, object]:
-    reason = presenting.reason(violation)
+    reason = presenters.reason(violation)
     reason["detail"] = reason.pop("message")
     return {"pointer": f"/{wire_path(violation.field, wire_names(RedemptionCreateRequest))}", **reason}

@@ -6,15 +6,16 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api import idempotency, openapi
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import key_or_token, resources_of
-from tessera.api.reading import read_body, receive_body
-from tessera.api.slices import read_slice, slice_answer
-from tessera.api.storefront import documentation, presenting
-from tessera.api.storefront.auth import Counter
-from tessera.api.storefront.router import product_of
+from tessera.api.http import openapi
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import read_body, receive_body
+from tessera.api.serving import idempotency
+from tessera.api.serving.callers import key_or_token, resources_of
+from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.storefront import documentation, presenters
+from tessera.api.storefront.callers import Counter
 from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
+from tessera.api.storefront.validations import product_of
 from tessera.kit.errors import Fact, Invalid, Violation
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter, RedemptionNotFound
@@ -89,7 +90,7 @@ async def list_redemptions(request: Request, caller: Counter) -> JsonAnswer:
     """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined."""
     filters, place = read_slice(request, RedemptionQuery)
     part = await lifecycle.list_slice(caller.work, RedemptionFilter(**filters), now=caller.now, **place)
-    return slice_answer(request, part, [presenting.redemption(each) for each in part.items])
+    return slice_answer(request, part, [presenters.redemption(each) for each in part.items])
 
 
 @router.get(
@@ -102,7 +103,7 @@ async def list_redemptions(request: Request, caller: Counter) -> JsonAnswer:
 async def get_redemption(request: Request, caller: Counter) -> JsonAnswer:
     """One redemption as it is now: a hold that has run out is `Expired`."""
     found = await lifecycle.get(caller.work, _redemption_id(request), now=caller.now)
-    return JsonAnswer(presenting.redemption(found))
+    return JsonAnswer(presenters.redemption(found))
 
 
 def _changing(
@@ -126,7 +127,7 @@ def _changing(
             changed = await lifecycle.change(
                 caller.work, _redemption_id(request), status, caller_id=caller.principal.id, now=caller.now
             )
-            return JsonAnswer(presenting.redemption(changed))
+            return JsonAnswer(presenters.redemption(changed))
 
         return await idempotency.once(request, caller, change)
 
@@ -163,7 +164,7 @@ cancel_redemption = _changing(
 async def get_reservation(request: Request, caller: Counter) -> JsonAnswer:
     """A reservation with every redemption that was made for it."""
     found = await reservations.get(caller.work, _reservation_code(request), now=caller.now)
-    return JsonAnswer(presenting.reservation(found))
+    return JsonAnswer(presenters.reservation(found))
 
 
 @router.put(
@@ -201,7 +202,7 @@ async def update_reservation(request: Request, caller: Counter) -> Response:
             caller_id=caller.principal.id,
             now=caller.now,
         )
-        return JsonAnswer(presenting.reservation(changed))
+        return JsonAnswer(presenters.reservation(changed))
 
     return await idempotency.once(request, caller, change)
 

@@ -5,8 +5,18 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import AN_OBJECT, EmailText, Instant, RequestModel, ResponseModel, Text, Uuid, choice, refuse
+from tessera.api.http.fields import (
+    AN_OBJECT,
+    EmailText,
+    Instant,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Uuid,
+    choice,
+    refuse,
+)
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 

@@ -6,9 +6,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 
-from tessera.api.answers import JsonAnswer
 from tessera.api.docs import HEADERS
-from tessera.api.facts import UnknownPath
+from tessera.api.http.errors import UnknownPath
+from tessera.api.http.json import JsonAnswer
 from tessera.demo import data
 from tessera.demo.load import Credentials
 

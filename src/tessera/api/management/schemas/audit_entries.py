@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import Instant, ResponseModel, Text, Uuid
+from tessera.api.http.fields import Instant, ResponseModel, Text, Uuid
+from tessera.api.serving.cursor_pages import SliceQuery
 
 
 class AuditEntryQuery(SliceQuery):

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tessera.api.http.fields import RequestModel, ResponseModel, Text
 from tessera.api.management.schemas.rights import FunctionPoints
-from tessera.api.slices import SliceQuery
-from tessera.api.types import RequestModel, ResponseModel, Text
+from tessera.api.serving.cursor_pages import SliceQuery
 
 
 class ClientQuery(SliceQuery):

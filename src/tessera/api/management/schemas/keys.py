@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tessera.api.http.fields import RequestModel, ResponseModel, Text, WholeNumber
 from tessera.api.management.schemas.rights import FunctionPoints
-from tessera.api.slices import SliceQuery
-from tessera.api.types import RequestModel, ResponseModel, Text, WholeNumber
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.identity.rules import MAX_OVERLAP_HOURS
 
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, RequestModel, ResponseModel, Text
+from tessera.api.http.fields import EmailText, RequestModel, ResponseModel, Text
+from tessera.api.serving.cursor_pages import SliceQuery
 
 
 class OrganizationQuery(SliceQuery):

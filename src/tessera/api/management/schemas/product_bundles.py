@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tessera.api.http.fields import Money, RequestModel, ResponseModel, Text, Texts
 from tessera.api.management.schemas.store_exams import StatusChoice
-from tessera.api.slices import SliceQuery
-from tessera.api.types import Money, RequestModel, ResponseModel, Text, Texts
+from tessera.api.serving.cursor_pages import SliceQuery
 
 
 class ProductBundleQuery(SliceQuery):

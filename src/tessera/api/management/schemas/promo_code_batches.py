@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from tessera.api.http.fields import Boolean, ResponseModel, Text, WholeNumber
 from tessera.api.management.schemas.promo_codes import PromoCodeTermsRequest
-from tessera.api.slices import SliceQuery
-from tessera.api.types import Boolean, ResponseModel, Text, WholeNumber
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.promo_codes.batches.rules import ALPHABET, MAX_QUANTITY
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tessera.api.types import Flag, RequestModel, ResponseModel
+from tessera.api.http.fields import Flag, RequestModel, ResponseModel
 
 
 class ImportQuery(RequestModel):

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import (
+from tessera.api.http.fields import (
     Boolean,
     Instant,
     Money,
@@ -20,6 +19,7 @@ from tessera.api.types import (
     WholeNumber,
     choice,
 )
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.promo_codes.rules import Kind, Status
 
 StatusChoice = Annotated[Status, *choice(Status)]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tessera.api.types import Instant, RequestModel, Text, choice
+from tessera.api.http.fields import Instant, RequestModel, Text, choice
 from tessera.redemptions.rules import RedemptionStatus
 
 

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.management.csv_files import Format
-from tessera.api.slices import SliceQuery
-from tessera.api.types import Day, ResponseModel, choice
+from tessera.api.http.fields import Day, ResponseModel, choice
+from tessera.api.management.csv_responses import Format
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.reports.service import Dimension
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from tessera.api.types import Text, a_list
+from tessera.api.http.fields import Text, a_list
 from tessera.identity.rules import FunctionPoint
 
 _SCHEMA = {"type": "array", "items": {"type": "string", "enum": list(FunctionPoint)}}

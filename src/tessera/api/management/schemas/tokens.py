@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, RequestModel, ResponseModel, Uuid, WholeNumber
+from tessera.api.http.fields import EmailText, RequestModel, ResponseModel, Uuid, WholeNumber
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.identity.rules import MAX_TOKEN_DAYS
 
 

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
+from tessera.api.http.fields import EmailText, Flag, RequestModel, ResponseModel, Text, Uuid, refuse
 from tessera.api.management.schemas.rights import FunctionPoints
-from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Flag, RequestModel, ResponseModel, Text, Uuid, refuse
+from tessera.api.serving.cursor_pages import SliceQuery
 
 
 def _nobodys(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import Boolean, RequestModel, ResponseModel, Text, choice
+from tessera.api.http.fields import Boolean, RequestModel, ResponseModel, Text, choice
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.vouchers.rules import Status
 
 StatusChoice = Annotated[Status, *choice(Status)]

@@ -6,9 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.management.schemas.voucher_partners import StatusChoice
-from tessera.api.slices import SliceQuery
-from tessera.api.types import (
+from tessera.api.http.fields import (
     AN_OBJECT,
     Boolean,
     Money,
@@ -20,6 +18,8 @@ from tessera.api.types import (
     WholeNumber,
     a_list,
 )
+from tessera.api.management.schemas.voucher_partners import StatusChoice
+from tessera.api.serving.cursor_pages import SliceQuery
 
 
 class TierRequest(RequestModel):

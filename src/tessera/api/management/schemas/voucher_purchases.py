@@ -6,8 +6,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import EmailText, Flag, Instant, RequestModel, ResponseModel, Text, Uuid, WholeNumber, choice
+from tessera.api.http.fields import (
+    EmailText,
+    Flag,
+    Instant,
+    RequestModel,
+    ResponseModel,
+    Text,
+    Uuid,
+    WholeNumber,
+    choice,
+)
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.vouchers.rules import PurchaseStatus
 
 PurchaseStatusChoice = Annotated[PurchaseStatus, *choice(PurchaseStatus)]

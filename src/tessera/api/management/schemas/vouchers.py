@@ -6,8 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.slices import SliceQuery
-from tessera.api.types import (
+from tessera.api.http.fields import (
     AN_OBJECT,
     EmailText,
     Flag,
@@ -19,6 +18,7 @@ from tessera.api.types import (
     a_list,
     choice,
 )
+from tessera.api.serving.cursor_pages import SliceQuery
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, Deed
 
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.links import link_header, link_to_part
-from tessera.api.reading import read_query
-from tessera.api.types import RequestModel, Text, refuse
+from tessera.api.http.fields import RequestModel, Text, refuse
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import read_query
+from tessera.api.serving.links import link_header, link_to_part
 from tessera.kit.db.pages import Slice
 from tessera.kit.errors import Invalid
 

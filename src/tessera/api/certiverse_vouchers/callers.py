@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from tessera.api.deps import Caller, bearer_caller
+from tessera.api.serving.callers import Caller, bearer_caller
 from tessera.identity.rules import FunctionPoint
 
 VoucherManager = Annotated[Caller, bearer_caller(FunctionPoint.PARTNER_MANAGE_VOUCHERS)]

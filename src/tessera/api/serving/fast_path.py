@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tessera.api.dialects import Dialects
+from tessera.api.error_rendering.renderers import Dialects
 from tessera.kit.errors import Fact
 
 Endpoint = Callable[[Request], Awaitable[Response]]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from tessera.api.deps import Caller, bearer_caller
+from tessera.api.serving.callers import Caller, bearer_caller
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.errors import NotAllowed
 

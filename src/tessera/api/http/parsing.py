@@ -11,8 +11,8 @@ import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
-from tessera.api.facts import Malformed, RequestTooLarge, UnsupportedMediaType
-from tessera.api.types import RequestModel
+from tessera.api.http.errors import Malformed, RequestTooLarge, UnsupportedMediaType
+from tessera.api.http.fields import RequestModel
 from tessera.kit.errors import NotFound, Violation
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tessera.api.types import RequestModel, ResponseModel
+from tessera.api.http.fields import RequestModel, ResponseModel
 
 Security = list[dict[str, list[str]]]
 

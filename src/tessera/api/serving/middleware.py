@@ -13,9 +13,9 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tessera.api.dialects import Dialects, unexpected
-from tessera.api.facts import RequestTooLarge
-from tessera.api.uploads import limit_of
+from tessera.api.error_rendering.renderers import Dialects, unexpected
+from tessera.api.http.errors import RequestTooLarge
+from tessera.api.http.uploads import limit_of
 from tessera.kit.identifiers import new_id
 
 CLIENT_GONE = 499  # in the log alone, as proxies write it

@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from fastapi import Request
 
-from tessera.api.facts import RequestTooLarge, UnsupportedMediaType
-from tessera.api.reading import receive_body
+from tessera.api.http.errors import RequestTooLarge, UnsupportedMediaType
+from tessera.api.http.parsing import receive_body
 
 MAX_BODY_BYTES = 1024 * 1024
 IMPORTS = "/management/v1/promo-code-imports"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from tessera.api.deps import Caller, key_or_bearer_caller
+from tessera.api.serving.callers import Caller, key_or_bearer_caller
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.errors import LacksFunctionPoint
 

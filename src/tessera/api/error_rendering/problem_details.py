@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.facts import (
+from tessera.api.http.errors import (
     Malformed,
     MethodNotAllowed,
     RequestTooLarge,
@@ -15,8 +14,9 @@ from tessera.api.facts import (
     UnsupportedMediaType,
     VersionMissing,
 )
-from tessera.api.openapi import answer, header
-from tessera.api.types import RequestModel, ResponseModel, in_wire_order
+from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.openapi import answer, header
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     Conflict,

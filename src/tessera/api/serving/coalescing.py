@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from tessera.api.deps import Caller
+from tessera.api.serving.callers import Caller
 from tessera.idempotency import service as idempotency
 from tessera.idempotency.service import Answer, Requested
 from tessera.identity.authentication import service as authentication

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.facts import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
-from tessera.api.openapi import answer
-from tessera.api.types import RequestModel, ResponseModel, in_wire_order
+from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.openapi import answer
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     DatabaseUnavailable,

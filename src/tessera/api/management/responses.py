@@ -6,16 +6,17 @@ from typing import Any
 import orjson
 from fastapi import Request, Response
 
-from tessera.api import idempotency, versions
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import Caller
+from tessera.api.http import if_match
+from tessera.api.http.json import JsonAnswer
+from tessera.api.serving import idempotency
+from tessera.api.serving.callers import Caller
 
 Body = Mapping[str, Any]
 
 
 def one(body: Body, status: int = 200) -> JsonAnswer:
     """One thing with its version, which the body has as well."""
-    return JsonAnswer(body, status, headers=versions.etag(body["version"]))
+    return JsonAnswer(body, status, headers=if_match.etag(body["version"]))
 
 
 async def once(
@@ -33,5 +34,5 @@ async def once(
 
     answer = await idempotency.once(request, caller, effect, secret=secret)
     if "ETag" not in answer.headers:
-        answer.headers.update(versions.etag(orjson.loads(bytes(answer.body))["version"]))
+        answer.headers.update(if_match.etag(orjson.loads(bytes(answer.body))["version"]))
     return answer

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Request, Response
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.deps import Caller, bearer_subject
-from tessera.api.reading import receive_body, size_of_body
-from tessera.api.uploads import Upload
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import receive_body, size_of_body
+from tessera.api.http.uploads import Upload
+from tessera.api.serving.callers import Caller, bearer_subject
 from tessera.idempotency import service
 from tessera.idempotency.service import Answer, KeyedRequest, Requested
 from tessera.identity.authentication.service import Credential

@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 from fastapi import Request
 
-from tessera.api.answers import JsonAnswer
-from tessera.api.links import link_header, next_link
+from tessera.api.http.json import JsonAnswer
+from tessera.api.serving.links import link_header, next_link
 from tessera.kit.db.json_projection import Shape, Time
 from tessera.kit.db.pages import JsonPage, Page
 from tessera.vouchers.partners.service import Partner

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from tessera.api.answers import JsonAnswer
+from tessera.api.http.json import JsonAnswer
 from tessera.codes.rules import Reason
 from tessera.kit.errors import Violation
 from tessera.redemptions.lifecycle import Redemption

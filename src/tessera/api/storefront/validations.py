@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Request
 
-from tessera.api import openapi
-from tessera.api.answers import JsonAnswer
-from tessera.api.reading import Reading, read_body
-from tessera.api.storefront import documentation, presenting
-from tessera.api.storefront.auth import Counter
+from tessera.api.http import openapi
+from tessera.api.http.json import JsonAnswer
+from tessera.api.http.parsing import Reading, read_body
+from tessera.api.storefront import documentation, presenters
+from tessera.api.storefront.callers import Counter
 from tessera.api.storefront.schemas import ValidationRequest
 from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Violation
@@ -46,7 +46,7 @@ async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
         candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
         now=wanted.get("as_of", caller.now),
     )
-    return JsonAnswer({"results": [presenting.assessment(each) for each in assessments]})
+    return JsonAnswer({"results": [presenters.assessment(each) for each in assessments]})
 
 
 def product_of(reading: Reading) -> ProductChoice | Refused:

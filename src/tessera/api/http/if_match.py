@@ -5,8 +5,8 @@ from typing import Any
 
 from fastapi import Request
 
-from tessera.api.facts import VersionMissing
-from tessera.api.reading import path_id
+from tessera.api.http.errors import VersionMissing
+from tessera.api.http.parsing import path_id
 from tessera.kit.editing import Target
 from tessera.kit.errors import VersionStale
 

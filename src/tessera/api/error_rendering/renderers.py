@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
-from tessera.api.facts import Malformed, MethodNotAllowed, Unexpected, UnknownPath
+from tessera.api.http.errors import Malformed, MethodNotAllowed, Unexpected, UnknownPath
 from tessera.kit.errors import Fact
 
 Dialect = Callable[[Fact], Response]

@@ -5,7 +5,7 @@ import binascii
 
 from fastapi import Request
 
-from tessera.api.deps import resources_of
+from tessera.api.serving.callers import resources_of
 from tessera.identity.authentication import credentials
 from tessera.identity.authentication import service as authentication
 from tessera.kit.errors import NotAuthenticated

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
-from tessera.api.uploads import received
+from tessera.api.http.uploads import received
 from tessera.idempotency.service import Answer, Requested
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import ApiKeyText, parse_key

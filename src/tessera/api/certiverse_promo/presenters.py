@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from tessera.api.answers import JsonAnswer
+from tessera.api.http.json import JsonAnswer
 from tessera.kit.db.json_projection import Shape, Time
 from tessera.promo_codes.service import ListedPromoCode
 
