@@ -29,10 +29,10 @@ from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
-from tests import factories
-from tests.browsing import ARGUMENTS, CHROMIUM
-from tests.factories import Tenant
-from tests.live import serving
+from tests.support import factories
+from tests.support.browsing import ARGUMENTS, CHROMIUM
+from tests.support.factories import Tenant
+from tests.support.live import serving
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
-from tests.factories import Tenant
+from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
 from tessera.api.serving.callers import Resources

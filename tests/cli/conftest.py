@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from tests.commands import tessera
+from tests.support.commands import tessera
 
 from tessera.provision import Addresses
 

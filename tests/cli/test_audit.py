@@ -6,7 +6,7 @@ import json
 import psycopg
 from tests.cli.conftest import Run
 from tests.conftest import NOW
-from tests.factories import Tenant
+from tests.support.factories import Tenant
 
 from tessera.api.serving.callers import Resources
 from tessera.audit.seals import service as seals

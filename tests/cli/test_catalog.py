@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.cli.conftest import Run
-from tests.factories import Tenant
+from tests.support.factories import Tenant
 
 
 def read(run: Run, *arguments: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
-from tests.commands import free_port, tessera
+from tests.support.commands import free_port, tessera
 
 from tessera import schema
 from tessera.provision import Addresses

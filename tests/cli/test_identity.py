@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.cli.conftest import Run
 from tests.conftest import NOW, TOKEN_KEYS
-from tests.factories import Tenant
+from tests.support.factories import Tenant
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.identifiers import new_id

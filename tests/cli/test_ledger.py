@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from tests.cli.conftest import Run
 from tests.conftest import NOW
-from tests.contract.redemption_requests import act, made
-from tests.factories import Tenant, add_promo_codes, percent_code
-from tests.reporting import roll_up
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.redemption_requests import act, made
+from tests.support.reporting import roll_up
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
 

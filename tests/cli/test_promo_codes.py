@@ -6,10 +6,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests import factories
 from tests.cli.conftest import Run
-from tests.contract.management_requests import recorded
-from tests.factories import Tenant
+from tests.support import factories
+from tests.support.factories import Tenant
+from tests.support.management_requests import recorded
 
 from tessera.api.serving.callers import Resources
 

@@ -7,10 +7,10 @@ import httpx
 import pytest
 from tests.cli.conftest import Run
 from tests.conftest import Clock
-from tests.contract.test_export_redemptions import HEADER
-from tests.contract.test_export_redemptions import URL as EXPORT
-from tests.factories import Tenant
-from tests.reporting import open_shop, redeem_for_days
+from tests.contract.management.test_export_redemptions import HEADER
+from tests.contract.management.test_export_redemptions import URL as EXPORT
+from tests.support.factories import Tenant
+from tests.support.reporting import open_shop, redeem_for_days
 
 from tessera.api.serving.callers import Resources
 

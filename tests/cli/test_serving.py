@@ -14,16 +14,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from tests.commands import (
-    Server,
-    answers,
-    launched,
-    postgres_runs,
-    postmaster_of,
-    serving,
-    tessera,
-    wait_until,
-)
+from tests.support.commands import Server, answers, launched, postgres_runs, postmaster_of, serving, tessera, wait_until
 
 from tessera.cli.serving import answers_here_alone
 from tessera.settings import Settings

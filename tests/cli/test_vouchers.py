@@ -6,9 +6,9 @@ from uuid import UUID
 
 import psycopg
 from tests.cli.conftest import Run
-from tests.contract.management_requests import recorded
-from tests.factories import Tenant
-from tests.voucher_factories import run_jobs
+from tests.support.factories import Tenant
+from tests.support.management_requests import recorded
+from tests.support.voucher_factories import run_jobs
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses

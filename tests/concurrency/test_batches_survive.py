@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
-from tests import dying, factories
-from tests.batching import Made, jobs_of, made_of, order
-from tests.commands import launched
-from tests.factories import Tenant
-from tests.purchasing import age_heartbeats, queue_of, until
+from tests.support import dying, factories
+from tests.support.batching import Made, jobs_of, made_of, order
+from tests.support.commands import launched
+from tests.support.factories import Tenant
+from tests.support.purchasing import age_heartbeats, queue_of, until
 
 from tessera import worker
 from tessera.api.serving.callers import Resources

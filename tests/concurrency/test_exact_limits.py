@@ -14,12 +14,12 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from tests.commands import Server, serving
-from tests.concurrency.racing import PERSONS, Code, Races, most
 from tests.conftest import TOKEN_KEYS
-from tests.contract.redemption_requests import URL, body, candidate
-from tests.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.commands import Server, serving
+from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
+from tests.support.racing import PERSONS, Code, Races, most
+from tests.support.redemption_requests import URL, body, candidate
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
 from tessera.identity.rules import PLATFORM_ID

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from tests.commands import launched
 from tests.conftest import NOW
-from tests.factories import Tenant
-from tests.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of, until
+from tests.support.commands import launched
+from tests.support.factories import Tenant
+from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of, until
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from tests.commands import launched, tessera
-from tests.factories import Tenant
-from tests.purchasing import NOTHING_YET, buy, complete, jobs_of, open_market, state_of, until
+from tests.support.commands import launched, tessera
+from tests.support.factories import Tenant
+from tests.support.purchasing import NOTHING_YET, buy, complete, jobs_of, open_market, state_of, until
 
 from tessera import worker
 from tessera.api.serving.callers import Resources

@@ -13,11 +13,11 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests import dying, factories
-from tests.commands import launched, postmaster_of, serving
 from tests.conftest import NOW, TOKEN_KEYS
-from tests.factories import Tenant
-from tests.purchasing import (
+from tests.support import dying, factories
+from tests.support.commands import launched, postmaster_of, serving
+from tests.support.factories import Tenant
+from tests.support.purchasing import (
     DRAFT,
     NOTHING_YET,
     REQUEST,

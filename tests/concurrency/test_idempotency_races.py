@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 import httpx
 import psycopg
 import pytest
-from tests import dying, factories
-from tests.commands import answers, free_port
 from tests.concurrency.test_racing_names import until_someone_waits
 from tests.conftest import TOKEN_KEYS
-from tests.factories import Tenant
-from tests.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, PURCHASES, Operation, effects, post
-from tests.purchasing import open_market, until
-from tests.recording import recorded
+from tests.support import dying, factories
+from tests.support.commands import answers, free_port
+from tests.support.factories import Tenant
+from tests.support.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, PURCHASES, Operation, effects, post
+from tests.support.purchasing import open_market, until
+from tests.support.recording import recorded
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses

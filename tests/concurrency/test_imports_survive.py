@@ -8,9 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests import dying, factories
-from tests.factories import Tenant
-from tests.purchasing import until
+from tests.support import dying, factories
+from tests.support.factories import Tenant
+from tests.support.purchasing import until
 
 from tessera.api.serving.callers import Resources
 from tessera.promo_codes.imports import service

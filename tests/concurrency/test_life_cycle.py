@@ -20,8 +20,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from tests.conftest import NOW
-from tests.factories import add_promo_codes, create_tenant, percent_code
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.factories import add_promo_codes, create_tenant, percent_code
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera import main, schema
 from tessera.codes.rules import ProductChoice

@@ -4,11 +4,11 @@ import asyncio
 
 import httpx
 import psycopg
-from tests.contract.management_requests import at
-from tests.contract.voucher_management import PROGRAM, PROGRAMS, PURCHASES, VOUCHERS, made, ordered
-from tests.factories import Tenant
-from tests.purchasing import jobs_of
-from tests.voucher_factories import add_partner, add_program, add_purchase, fill_vouchers
+from tests.support.factories import Tenant
+from tests.support.management_requests import at
+from tests.support.purchasing import jobs_of
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, fill_vouchers
+from tests.support.voucher_management import PROGRAM, PROGRAMS, PURCHASES, VOUCHERS, made, ordered
 
 from tessera.api.serving.callers import Resources
 

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
-from tests.contract.promo_code_requests import PROMO_CODE, create, refused, request, told
-from tests.factories import Tenant, percent_code
+from tests.support.factories import Tenant, percent_code
+from tests.support.promo_code_requests import PROMO_CODE, create, refused, request, told
 
 from tessera.api.serving.callers import Resources
 from tessera.promo_codes.repository import PromoCodeRepository

@@ -8,11 +8,11 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests.concurrency.waiting import until_someone_waits
 from tests.conftest import NOW, Clock
-from tests.contract.redemption_requests import URL, act, body, made, reasons, redeem, tell
-from tests.factories import Tenant, add_promo_codes, percent_code
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.redemption_requests import URL, act, body, made, reasons, redeem, tell
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.waiting import until_someone_waits
 
 from tessera.api.serving.callers import Resources
 from tessera.codes.rules import ProductChoice

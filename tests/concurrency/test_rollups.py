@@ -7,11 +7,11 @@ from decimal import Decimal
 from uuid import UUID
 
 import psycopg
-from tests import dying
 from tests.conftest import NOW
-from tests.factories import Tenant, create_tenant
-from tests.ledgers import Entry, append, expected, reported, writing
-from tests.reporting import roll_up
+from tests.support import dying
+from tests.support.factories import Tenant, create_tenant
+from tests.support.ledgers import Entry, append, expected, reported, writing
+from tests.support.reporting import roll_up
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.jobs import create_jobs

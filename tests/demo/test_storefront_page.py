@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser, Locator, Request, Route, expect
-from tests.browsing import Visit, needs_chromium, visiting
 from tests.demo.conftest import Demonstration
-from tests.live import serving
+from tests.support.browsing import Visit, needs_chromium, visiting
+from tests.support.live import serving
 
 from tessera import main, schema
 from tessera.api.application import create_app

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 from tests.conftest import app_on
-from tests.recording import rewritten
+from tests.support.recording import rewritten
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.db.database import Database

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from tests.conftest import NOW
-from tests.factories import Tenant
+from tests.support.factories import Tenant
 
 from tessera.api.serving.callers import Resources
 from tessera.audit import service as audit

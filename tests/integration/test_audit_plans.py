@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.factories import Tenant, create_tenant
-from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read, vacuum
-from tests.recording import recorded
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read, vacuum
+from tests.support.recording import recorded
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses

@@ -18,7 +18,7 @@ import pytest
 
 from tessera.kit.embedded_postgres import server
 
-SOURCES = Path(server.__file__).parents[2]
+SOURCES = Path(server.__file__).parents[3]
 FAST = {"fsync": "off"}
 AS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")

@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from jose import jwt
 from tests.conftest import TOKEN_KEYS, Clock, app_on
-from tests.factories import Tenant, add_promo_codes, percent_code
 from tests.integration.conftest import TENANT_CLAUSE, without_tenant_clause
-from tests.recording import recorded, rewritten
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.recording import recorded, rewritten
 
 from tessera.api.serving.callers import Resources
 from tessera.catalog import service as catalog

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-from tests.commands import environment, wait_until
+from tests.support.commands import environment, wait_until
 
 from tessera.provision import Addresses
 

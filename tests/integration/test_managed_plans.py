@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.factories import Tenant
 from tests.integration.test_query_plans import BESIDE, big
-from tests.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read
-from tests.recording import recorded
+from tests.support.factories import Tenant
+from tests.support.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read
+from tests.support.recording import recorded
 
 from tessera.api.serving.callers import Resources
 from tessera.promo_codes.management import service

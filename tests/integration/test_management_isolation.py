@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from tests.conftest import NOW
-from tests.contract.management_requests import ROOT, at, problem, told
-from tests.factories import Tenant
-from tests.voucher_factories import add_partner
+from tests.support.factories import Tenant
+from tests.support.management_requests import ROOT, at, problem, told
+from tests.support.voucher_factories import add_partner
 
 from tessera.api.serving.callers import Resources
 from tessera.audit import service as audit

@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import NOW, app_on
-from tests.contract.redemption_requests import RESERVATIONS, URL, act, body, made, reasons, redeem, tell
-from tests.factories import Tenant, add_platform, add_promo_codes, percent_code
 from tests.integration.conftest import without_tenant_clause
-from tests.recording import rewritten
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
+from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
+from tests.support.recording import rewritten
+from tests.support.redemption_requests import RESERVATIONS, URL, act, body, made, reasons, redeem, tell
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint

@@ -7,10 +7,10 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.contract.redemption_requests import URL
-from tests.factories import Tenant, create_tenant
-from tests.plans import blocks_for, buffers_read, explained, parts, rows_read, vacuum
-from tests.recording import recorded
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import blocks_for, buffers_read, explained, parts, rows_read, vacuum
+from tests.support.recording import recorded
+from tests.support.redemption_requests import URL
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import NOW
-from tests.contract.redemption_requests import URL, act, body, candidate, made, tell
-from tests.factories import Tenant, add_promo_codes, percent_code
-from tests.recording import Statement, recorded
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.recording import Statement, recorded
+from tests.support.redemption_requests import URL, act, body, candidate, made, tell
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
 from tessera.redemptions.serving import RedemptionRequest

@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.factories import Tenant, create_tenant
-from tests.plans import explained, parts, rows_read, vacuum
-from tests.recording import Statement, recorded
-from tests.reporting import roll_up
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import explained, parts, rows_read, vacuum
+from tests.support.recording import Statement, recorded
+from tests.support.reporting import roll_up
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 import pytest
 from tests.conftest import NOW
-from tests.factories import Tenant
-from tests.ledgers import Entry, append, expected, reported, writing
-from tests.reporting import roll_up
+from tests.support.factories import Tenant
+from tests.support.ledgers import Entry, append, expected, reported, writing
+from tests.support.reporting import roll_up
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.identifiers import new_id

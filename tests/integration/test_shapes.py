@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import ARRAY, Boolean, DateTime, Integer, Numeric, Subquery, Text, Uuid, literal, select
 from sqlalchemy.types import TypeEngine
-from tests.factories import Tenant
+from tests.support.factories import Tenant
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.db.json_projection import Shape, Time, json_object

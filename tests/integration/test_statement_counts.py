@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.factories import Tenant, add_promo_codes, percent_code
-from tests.recording import Statement, recorded
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.recording import Statement, recorded
 
 from tessera.api.serving.callers import Resources
 

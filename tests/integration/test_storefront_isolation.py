@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.conftest import NOW
-from tests.factories import Tenant, add_promo_codes, percent_code
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
-from tests.factories import Tenant, add_promo_codes, percent_code
+from tests.support.factories import Tenant, add_promo_codes, percent_code
 
 from tessera.api.serving.callers import Resources
 from tessera.identity.authentication.credentials import parse_key

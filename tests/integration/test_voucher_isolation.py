@@ -11,11 +11,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.conftest import app_on
-from tests.contract.voucher_requests import EMPTY, refused, request, told
-from tests.factories import Tenant
-from tests.integration.voucher_shops import Shop, View, furnish, ids, unlocked_database, views, without_clauses
-from tests.recording import rewritten
-from tests.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.factories import Tenant
+from tests.support.recording import rewritten
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.voucher_requests import EMPTY, refused, request, told
+from tests.support.voucher_shops import Shop, View, furnish, ids, unlocked_database, views, without_clauses
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.db.database import Database

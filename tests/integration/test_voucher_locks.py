@@ -6,9 +6,11 @@ import httpx
 import pytest
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import app_on
-from tests.contract.voucher_requests import NO_FUNCTION_POINT, refused, request, told
-from tests.factories import Tenant
-from tests.integration.voucher_shops import (
+from tests.support.factories import Tenant
+from tests.support.recording import recorded, rewritten
+from tests.support.voucher_factories import add_purchase, add_user
+from tests.support.voucher_requests import NO_FUNCTION_POINT, refused, request, told
+from tests.support.voucher_shops import (
     TENANT_CLAUSE,
     Shop,
     furnish,
@@ -17,8 +19,6 @@ from tests.integration.voucher_shops import (
     without_clauses,
     without_partner_clauses,
 )
-from tests.recording import recorded, rewritten
-from tests.voucher_factories import add_purchase, add_user
 
 from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint

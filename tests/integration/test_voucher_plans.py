@@ -9,10 +9,10 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.factories import Tenant, create_tenant
-from tests.plans import MODES, buffers_read, explained, vacuum
-from tests.recording import Statement, recorded
-from tests.voucher_factories import add_partner, add_program, add_user
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import MODES, buffers_read, explained, vacuum
+from tests.support.recording import Statement, recorded
+from tests.support.voucher_factories import add_partner, add_program, add_user
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.db.pages import MAX_RESULTS

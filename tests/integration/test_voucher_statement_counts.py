@@ -7,10 +7,10 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests.factories import Tenant
-from tests.purchasing import REQUEST, open_market
-from tests.recording import recorded
-from tests.voucher_factories import (
+from tests.support.factories import Tenant
+from tests.support.purchasing import REQUEST, open_market
+from tests.support.recording import recorded
+from tests.support.voucher_factories import (
     add_partner,
     add_program,
     add_purchase,

@@ -1,0 +1,122 @@
+"""The docs page as ops use it: in a real browser, against a real server, with no other host to be reached."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from playwright.async_api import Browser, Locator, expect
+from tests.conftest import Clock
+from tests.support import factories
+from tests.support.browsing import Visit, needs_chromium, visiting
+from tests.support.factories import Tenant
+
+from tessera.api.certiverse_promo import documentation
+from tessera.api.serving.callers import Resources
+
+pytestmark = needs_chromium
+
+
+@dataclass
+class Docs(Visit):
+    """The docs page in a browser."""
+
+    async def open(self, address: str) -> None:
+        """Load the page, and wait until it shows the operations."""
+        await self.page.goto(address)
+        await expect(self.page.locator(".opblock").first).to_be_visible()
+
+    async def fill(self, scheme: str, **inputs: str) -> Locator:
+        """Fill in the inputs of one form of the Authorize dialog, by their ids, and send it; the form."""
+        await self.page.locator(".auth-wrapper > .authorize").click()
+        form = self.page.locator(".auth-container", has=self.page.locator("h4", has_text=scheme))
+        for name, value in inputs.items():
+            await form.locator(f"input#{name.replace('__', '-')}").fill(value)
+        await form.locator("button.authorize").click()
+        return form
+
+    async def authorize(self, scheme: str, **inputs: str) -> None:
+        """Fill in one form of the Authorize dialog, see it accepted, and close the dialog."""
+        form = await self.fill(scheme, **inputs)
+        await expect(form.locator("h6", has_text="Authorized")).to_be_visible()
+        await form.locator(".btn-done").click()
+
+    async def execute(self, operation_id: str) -> tuple[str, object]:
+        """Status and body that the page shows after Execute."""
+        operation = self.operation(operation_id)
+        await operation.locator(".opblock-summary-control").click()
+        await operation.get_by_role("button", name="Execute").click()
+        answer = operation.locator(".live-responses-table .response").first
+        status = await answer.locator(".response-col_status").inner_text()
+        return status.split()[0], json.loads(await answer.locator(".highlight-code pre").first.inner_text())
+
+    def operation(self, operation_id: str) -> Locator:
+        """The block of one operation."""
+        return self.page.locator(f".opblock[id$='-{operation_id}']")
+
+
+@pytest.fixture
+async def docs(browser: Browser, live_url: str) -> AsyncIterator[Docs]:
+    async with visiting(Docs, await browser.new_page(), live_url) as docs:
+        await docs.open(f"{live_url}/docs")
+        yield docs
+
+
+async def test_client_credentials_fetch_a_token_that_lists_promo_codes(docs: Docs, tenant: Tenant) -> None:
+    assert tenant.client.secret is not None
+    await docs.authorize(
+        "clientCredentials",
+        client_id_clientCredentials=tenant.client.name,
+        client_secret_clientCredentials=tenant.client.secret,
+    )
+    assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
+
+
+async def test_a_bearer_token_creates_the_promo_code_of_the_example(docs: Docs, tenant: Tenant) -> None:
+    await docs.authorize("bearerToken", auth__bearer__value=tenant.token.secret)
+    assert await docs.execute("createPromoCode") == ("201", documentation.PROMO_CODE)
+
+
+async def test_an_api_key_validates_a_promo_code(
+    docs: Docs, tenant: Tenant, resources: Resources, clock: Clock
+) -> None:
+    await factories.add_promo_codes(resources, tenant, factories.percent_code(tenant, "PER10"), now=clock.now)
+    await docs.authorize("apiKey", api_key_value=tenant.key.secret)
+    assert await docs.execute("validatePromoCode") == ("200", {"success": True, "data": [{"percentDiscount": 10}]})
+
+
+async def test_without_a_credential_the_page_shows_what_is_missing(docs: Docs) -> None:
+    docs.expected = ["Failed to load resource: the server responded with a status of 401 (Unauthorized)"]
+    error = {"errorCode": "NotAuthenticated", "errorMessages": ["A Bearer token is required."]}
+    assert await docs.execute("listPromoCodes") == ("401", error)
+
+
+async def test_a_wrong_secret_is_refused_on_the_page(docs: Docs, tenant: Tenant) -> None:
+    docs.expected = ["Failed to load resource: the server responded with a status of 401 (Unauthorized)"]
+    form = await docs.fill(
+        "clientCredentials", client_id_clientCredentials=tenant.client.name, client_secret_clientCredentials="wrong"
+    )
+    await expect(form.locator(".errors")).to_contain_text("The client or its secret is not valid.")
+
+
+async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(docs: Docs, live_url: str, tenant: Tenant) -> None:
+    assert tenant.client.secret is not None
+    await docs.open(f"{live_url}/behind-a-proxy/docs")
+    asked: list[str] = []
+    docs.page.on("request", lambda request: asked.append(request.url))
+    await docs.authorize(
+        "clientCredentials",
+        client_id_clientCredentials=tenant.client.name,
+        client_secret_clientCredentials=tenant.client.secret,
+    )
+    assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
+    assert asked == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
+
+
+async def test_only_the_files_of_the_page_itself_may_run_in_it(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/docs")
+    assert answer.headers["Content-Security-Policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )

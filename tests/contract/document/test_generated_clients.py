@@ -1,0 +1,79 @@
+"""Clients that the two usual generators make from the OpenAPI document: made without a warning, and working."""
+
+import importlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.support.factories import Tenant
+
+from tessera.api.certiverse_promo import documentation
+
+TYPESCRIPT = "openapi-typescript@7.13.0"
+
+
+@pytest.fixture
+def document(app: FastAPI, tmp_path: Path) -> Path:
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(app.openapi()))
+    return path
+
+
+def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    # The generator formats what it wrote with the ruff that it finds on the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    # npm's remarks on its own configuration and version are none about the document.
+    environment = os.environ | {"PATH": path, "npm_config_loglevel": "error", "npm_config_update_notifier": "false"}
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def python_client(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the generated package, which can be imported."""
+    made = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
+    assert made.returncode == 0
+    # The generator knows no bodies of CSV.
+    warnings = re.findall(r"WARNING parsing (.+) within", made.stdout + made.stderr)
+    assert warnings == ["POST /management/v1/promo-code-imports"]
+    monkeypatch.syspath_prepend(tmp_path / "made")
+    return "tessera_client"
+
+
+def test_the_python_client_creates_and_lists_promo_codes(python_client: str, live_url: str, tenant: Tenant) -> None:
+    package = importlib.import_module(python_client)
+    models = importlib.import_module(f"{python_client}.models")
+    create = importlib.import_module(f"{python_client}.api.certiverse_promo_code_api.create_promo_code")
+    listing = importlib.import_module(f"{python_client}.api.certiverse_promo_code_api.list_promo_codes")
+    with package.AuthenticatedClient(base_url=live_url, token=tenant.token.secret) as client:
+        command = models.PromoCodeCreateCommand.from_dict(documentation.REQUEST)
+        created = create.sync(client=client, body=command)
+        listed = listing.sync(client=client, status=models.ListPromoCodesStatus.ACTIVE, page=1)
+    assert created.to_dict() == documentation.PROMO_CODE
+    assert listed.to_dict() == {"data": [documentation.PROMO_CODE], "nextLink": None}
+
+
+def registry_answers() -> bool:
+    found = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False)
+    try:
+        return httpx.head(found.stdout.strip(), timeout=5, follow_redirects=True).status_code < 500
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def test_the_typescript_client_is_made_without_a_warning(document: Path, tmp_path: Path) -> None:
+    if not (shutil.which("node") and shutil.which("npx")):
+        pytest.skip("no Node.js is installed, which openapi-typescript needs")
+    if not registry_answers():
+        pytest.skip("the npm registry cannot be reached, where openapi-typescript comes from")
+    made = run("npx", "--yes", TYPESCRIPT, document, "--output", "tessera.ts", directory=tmp_path)
+    told = made.stdout + made.stderr
+    assert made.returncode == 0, told
+    assert "warn" not in told.lower()
+    assert "createPromoCode: {" in (tmp_path / "tessera.ts").read_text()

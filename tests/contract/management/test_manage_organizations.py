@@ -1,0 +1,127 @@
+"""Organizations through the management API, for administrators of the platform alone."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant
+from tests.support.management_requests import ROOT, invalid, not_found, problem, told
+
+from tessera.api.serving.callers import Resources
+from tessera.identity import provisioning
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
+
+URL = f"{ROOT}/organizations"
+
+
+@pytest.fixture
+async def administrator(resources: Resources) -> dict[str, str]:
+    """Headers of a user of the platform who manages it."""
+    email, rights = f"{uuid4()}@example.com", [FunctionPoint.MANAGE_ORGANIZATION]
+    year = timedelta(days=365)
+    async with resources.database.unit_of_work(PLATFORM_ID) as work:
+        if PLATFORM_ID not in [each.id for each in await provisioning.list_organizations(work)]:
+            await provisioning.create_organization(work, name="Platform", now=NOW)
+        await provisioning.create_user(work, email=email, names=("Pia", "Form"), function_points=rights, now=NOW)
+        token = await provisioning.issue_token(work, signer=resources.signer, email=email, lifetime=year, now=NOW)
+    return {"Authorization": f"Bearer {token.secret}"}
+
+
+def operations(organization_id: object) -> list[tuple[str, str]]:
+    one = f"{URL}/{organization_id}"
+    return [("GET", one), ("PUT", one), ("POST", f"{one}/deactivate"), ("POST", f"{one}/activate")]
+
+
+async def test_an_organizations_own_manager_is_refused(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    refused = problem(403, "not-allowed", "Not allowed", "Only an administrator of the platform may do this.")
+    for method, url in [("GET", URL), ("POST", URL), *operations(tenant.id)]:
+        headers = tenant.bearer | {"If-Match": "*"}
+        assert told(await client.request(method, url, headers=headers, json={"name": "Mine"})) == refused
+
+
+async def test_an_organization_is_created_renamed_and_switched_off_and_on(
+    client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    name = f"Board {uuid4()}"
+    made = await client.post(URL, json={"name": name}, headers=administrator | {"Idempotency-Key": "a"})
+    expected = {"id": made.json()["id"], "name": name, "isActive": True, "createdAt": "2026-06-15T12:00:00Z"}
+    assert (told(made), made.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
+    url = f"{URL}/{made.json()['id']}"
+    expected["name"] = f"{name}!"
+    steps = [("PUT", url, True), ("POST", f"{url}/deactivate", False), ("POST", f"{url}/activate", True)]
+    for version, (method, step, is_active) in enumerate(steps, start=1):
+        headers = administrator | {"If-Match": f'"{version}"'}
+        answer = await client.request(method, step, headers=headers, json={"name": f"{name}!"})
+        assert told(answer) == (200, expected | {"isActive": is_active, "version": version + 1})
+    assert told(await client.get(url, headers=administrator)) == (200, expected | {"version": 4})
+    log = superuser.execute(
+        "select action, actor_kind from audit_entries where organization_id = %s order by id", [made.json()["id"]]
+    ).fetchall()
+    assert log == [(action, "User") for action in ("Created", "Updated", "Deactivated", "Activated")]
+
+    listed, link = set(), f"{URL}?limit=1000"
+    while link:
+        part = (await client.get(link, headers=administrator)).json()
+        listed |= {each["id"] for each in part["data"]}
+        link = part["nextLink"]
+    assert {str(PLATFORM_ID), str(tenant.id), made.json()["id"]} <= listed
+
+
+async def test_what_is_off_answers_nobody(
+    client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant
+) -> None:
+    url, headers = f"{URL}/{tenant.id}", administrator | {"If-Match": "*"}
+    await client.post(f"{url}/deactivate", headers=headers)
+    assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
+    again = await client.post(f"{url}/deactivate", headers=headers)
+    assert told(again) == problem(
+        409, "wrong-state", "Not in this state", "The organization is Inactive.", state="Inactive"
+    )
+    await client.post(f"{url}/activate", headers=headers)
+    assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
+
+
+async def test_what_cannot_be_is_told(
+    client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant, other_tenant: Tenant
+) -> None:
+    headers = administrator | {"If-Match": "*"}
+    taken = {"name": other_tenant.name.upper()}
+    expected = invalid(("/name", "NameTaken", f"name is taken: {taken['name']}."))
+    assert told(await client.post(URL, json=taken, headers=headers)) == expected
+    assert told(await client.put(f"{URL}/{tenant.id}", json=taken, headers=headers)) == expected
+    blank = invalid(("/name", "Blank", "name must not be blank."))
+    assert told(await client.post(URL, json={"name": " "}, headers=headers)) == blank
+    for method, url in operations(UUID(int=7)):
+        answer = await client.request(method, url, headers=headers, json={"name": "N"})
+        assert told(answer) == not_found("There is no such organization.")
+    for method, url in operations(tenant.id)[1:]:
+        assert (await client.request(method, url, headers=administrator, json=taken)).status_code == 428
+        stale = administrator | {"If-Match": '"9"'}
+        assert (await client.request(method, url, headers=stale, json={"name": "N"})).status_code == 412
+    own = await client.post(f"{URL}/{PLATFORM_ID}/deactivate", headers=headers)
+    assert told(own) == problem(403, "not-allowed", "Not allowed", "The platform itself stays active.")
+
+
+async def test_the_first_people_of_an_organization_come_from_the_platform(
+    client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant
+) -> None:
+    url = f"{URL}/{tenant.id}/administrators"
+    body = {"email": "first@example.com", "firstName": "F", "lastName": "P"}
+    assert (await client.post(url, json=body, headers=tenant.bearer)).status_code == 403
+    keyed = administrator | {"Idempotency-Key": str(uuid4())}
+    made, again = [await client.post(url, json=body, headers=keyed) for _ in range(2)]
+    assert told(again) == (201, made.json() | {"token": None})
+    own = {"Authorization": f"Bearer {made.json()['token']}"}
+    found = (await client.get(f"{ROOT}/users?email=first@example.com", headers=own)).json()["data"]
+    # No right that the administrator of the platform lacks.
+    assert [user["functionPoints"] for user in found] == [["ManageOrganization"]]
+    log = (await client.get(f"{ROOT}/audit-entries?kind=Token", headers=own)).json()["data"]
+    assert log[0]["actor"]["kind"] == "User"
+    taken = invalid(("/email", "NameTaken", "email is taken: first@example.com."))
+    assert told(await client.post(url, json=body, headers=administrator)) == taken
+    nowhere = await client.post(f"{URL}/{UUID(int=7)}/administrators", json=body, headers=administrator)
+    assert told(nowhere) == not_found("There is no such organization.")
+    assert (await client.post(url, json={}, headers=administrator)).json()["detail"] == "3 in all."

@@ -1,0 +1,319 @@
+"""Promo codes of every kind through the management API: their whole life, and everything that may be wrong."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support import factories
+from tests.support.factories import Tenant, percent_code
+from tests.support.management_requests import (
+    LACKING,
+    ROOT,
+    at,
+    invalid,
+    not_found,
+    platform_administrator,
+    powerless,
+    problem,
+    recorded,
+    told,
+)
+
+from tessera.api.serving.callers import Resources
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.identifiers import new_id
+from tessera.promo_codes.rules import Status
+from tessera.promo_codes.service import NewPromoCode
+
+URL = f"{ROOT}/promo-codes"
+NEW = {
+    "name": "SPRING10",
+    "isActive": True,
+    "discountPercent": 10,
+    "storeExamCodes": ["nca-genl", "CLD-100"],
+    "expiresAt": "2030-01-01T00:00:00Z",
+    "maxRedemptions": 100,
+    "maxRedemptionsPerCandidate": 1,
+    "emailAddresses": ["Ada@example.com", "ada@EXAMPLE.com", "bob@example.com"],
+    "restrictToEmailAddresses": True,
+    "notes": "Spring",
+}
+CREATED = {
+    "name": "SPRING10",
+    "status": "Active",
+    "discountPercent": 10,
+    "storeExamCodes": ["NCA-GENL", "CLD-100"],
+    "productBundleIds": [],
+    "restrictToEmailAddresses": True,
+    "emailAddresses": ["Ada@example.com", "bob@example.com"],
+    "expiresAt": "2030-01-01T00:00:00Z",
+    "maxRedemptions": 100,
+    "maxRedemptionsPerCandidate": 1,
+    "redemptionCount": 0,
+    "notes": "Spring",
+    "createdAt": "2026-06-15T12:00:00Z",
+    "version": 1,
+}
+NOBODY = UUID(int=7)
+
+
+async def create(client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer = await client.post(URL, json=body or NEW, headers=tenant.bearer)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def operations(code_id: object) -> list[tuple[str, str]]:
+    one = f"{URL}/{code_id}"
+    return [("GET", one), ("PUT", one), *[("POST", f"{one}/{move}") for move in ("activate", "deactivate", "archive")]]
+
+
+def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
+    return problem(409, "wrong-state", "Not in this state", f"The promo code is {state}.", state=state)
+
+
+async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    headers = await powerless(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    for method, url in [("GET", URL), ("POST", URL), *operations(NOBODY)]:
+        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+
+
+async def test_another_organizations_codes_are_not_there(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    theirs = (await create(client, other_tenant))["id"]
+    for code_id in (theirs, NOBODY):
+        for method, url in operations(code_id):
+            answer = await client.request(method, url, headers=at("*", tenant), json=NEW)
+            assert told(answer) == not_found("There is no such promo code.")
+    assert (await client.get(URL, headers=tenant.bearer)).json()["data"] == []
+
+
+async def test_a_code_is_created_read_changed_and_moved_through_its_life(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    made = await client.post(URL, json=NEW, headers=tenant.bearer)
+    code = made.json()
+    assert told(made) == (201, {"id": code["id"], **CREATED})
+    url = f"{URL}/{code['id']}"
+    read = await client.get(url, headers=tenant.bearer)
+    assert (told(read), read.headers["ETag"], made.headers["ETag"]) == ((200, code), '"1"', '"1"')
+
+    change = {"flatDiscount": 12.5, "productBundleIds": [str(tenant.bundle_id)], "maxRedemptions": 7}
+    changed = await client.put(url, json=change, headers=at(1, tenant))
+    gone = ("discountPercent", "expiresAt", "maxRedemptionsPerCandidate", "notes")
+    expected = {name: value for name, value in code.items() if name not in gone} | change
+    expected |= {"storeExamCodes": [], "emailAddresses": [], "restrictToEmailAddresses": False, "version": 2}
+    assert (told(changed), changed.headers["ETag"]) == ((200, expected), '"2"')
+
+    moves = (("deactivate", "Inactive"), ("activate", "Active"), ("archive", "Archived"))
+    for version, (move, status) in enumerate(moves, start=2):
+        moved = await client.post(f"{url}/{move}", headers=at(version, tenant))
+        expected |= {"status": status, "version": version + 1}
+        assert told(moved) == (200, expected)
+    entries = recorded(superuser, tenant, "PromoCode")
+    assert [entry[2] for entry in entries] == ["Created", "Updated", "Deactivated", "Activated", "Archived"]
+    assert {entry[:2] for entry in entries} == {("User", "ada@example.com")}
+    _, _, _, before, after = entries[1]
+    assert (before["discount_percent"], before["email_addresses"]) == (10, CREATED["emailAddresses"])
+    assert (after["flat_discount"], after["version"]) == ("12.50", 2)
+
+
+async def test_an_archived_code_stays_as_it_is(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    code = await create(client, tenant)
+    await client.post(f"{URL}/{code['id']}/archive", headers=at(1, tenant))
+    for method, url in operations(code["id"])[1:]:
+        answer = await client.request(method, url, headers=at(2, tenant), json=NEW)
+        assert told(answer) == wrong_state("Archived")
+    taken = ("/name", "NameTaken", "name must be unique, and 'spring10' is taken.")
+    assert told(await client.post(URL, json=NEW | {"name": "spring10"}, headers=tenant.bearer)) == invalid(taken)
+
+
+async def test_a_code_is_not_moved_to_where_it_is(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    code = await create(client, tenant)
+    url = f"{URL}/{code['id']}"
+    assert told(await client.post(f"{url}/activate", headers=at(1, tenant))) == wrong_state("Active")
+    await client.post(f"{url}/deactivate", headers=at(1, tenant))
+    assert told(await client.post(f"{url}/deactivate", headers=at(2, tenant))) == wrong_state("Inactive")
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, [("name", "Required", "is required"), ("discountPercent", "OneDiscount", "")]),
+        ({"name": "FLAT", "discountPercent": 5, "flatDiscount": 5}, [("discountPercent", "OneDiscount", "")]),
+        (
+            {"name": "no!", "discountPercent": 101, "maxRedemptions": 2, "maxRedemptionsPerCandidate": 3},
+            [
+                ("name", "NameNotAlphanumeric", "must be alphanumeric (A-Z, a-z, 0-9)"),
+                ("discountPercent", "DiscountPercentRange", "must be between 1 and 100"),
+                ("maxRedemptionsPerCandidate", "LimitAboveTotal", "must not exceed the limit in total"),
+            ],
+        ),
+        (
+            {"name": "AB", "flatDiscount": 0.005, "maxRedemptions": 0, "expiresAt": "2026-01-01"},
+            [
+                ("name", "NameLength", "must have 3 to 25 characters"),
+                ("flatDiscount", "FlatDiscountRange", "must be above 0, below 10 billion, and in whole cents"),
+                ("expiresAt", "NotDateTime", "must be an ISO 8601 date and time, such as 2026-01-01T00:00:00"),
+                ("maxRedemptions", "LimitRange", "must be between 1 and 1,000,000,000"),
+            ],
+        ),
+        (
+            {"name": "ABC", "flatDiscount": 1e300, "expiresAt": "2026-06-15T12:00:00Z", "notes": "n" * 257},
+            [
+                ("flatDiscount", "FlatDiscountRange", "must be above 0, below 10 billion, and in whole cents"),
+                ("expiresAt", "ExpiryInPast", "must not be in the past"),
+                ("notes", "NotesTooLong", "must have at most 256 characters"),
+            ],
+        ),
+        (
+            {
+                "name": "ABC",
+                "discountPercent": 1,
+                "storeExamCodes": ["X-1"],
+                "productBundleIds": [str(NOBODY)],
+                "emailAddresses": ["nobody"],
+            },
+            [
+                ("storeExamCodes", "StoreExamNotFound", "must be known store exams, unlike 'X-1'"),
+                ("productBundleIds", "ProductBundleNotFound", f"must be known product bundles, unlike '{NOBODY}'"),
+                ("emailAddresses", "InvalidEmailAddress", "must be valid e-mail addresses, not 'nobody'"),
+            ],
+        ),
+        (
+            {"name": 7, "discountPercent": "5", "storeExamCodes": "X", "restrictToEmailAddresses": "yes"},
+            [
+                ("name", "NotText", "must be a string"),
+                ("discountPercent", "NotInteger", "must be an integer"),
+                ("storeExamCodes", "NotList", "must be a list of strings"),
+                ("restrictToEmailAddresses", "NotBoolean", "must be true or false"),
+            ],
+        ),
+        (
+            {"name": "ABC", "discountPercent": 5, "storeExamCodes": ["NCA-GENL", 1], "productBundleIds": ["?", None]},
+            [
+                ("storeExamCodes/1", "NotText", "must be a string"),
+                ("productBundleIds/0", "NotUuid", "must be a UUID"),
+                ("productBundleIds/1", "NotUuid", "must be a UUID"),
+            ],
+        ),
+    ],
+)
+async def test_everything_that_is_wrong_with_a_new_code_is_named(
+    client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any], errors: list[tuple[str, str, str]]
+) -> None:
+    one = "or a flat discount must be given, and not both of them"
+    expected = {(f"/{name}", code, f"{name} {words or one}.") for name, code, words in errors}
+    status, answer = told(await client.post(URL, json=body, headers=tenant.bearer))
+    found = [(error["pointer"], error["code"], error["detail"]) for error in answer["errors"]]
+    assert (status, set(found), len(found)) == (400, expected, len(errors))
+
+
+async def test_a_limit_in_total_neither_comes_nor_goes_nor_falls_below_the_uses(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    limited = percent_code(tenant, "LIMITED", max_redemptions=10, redemption_count=4)
+    free = percent_code(tenant, "FREE", max_redemptions=None)
+    await factories.add_promo_codes(resources, tenant, limited, free, now=NOW)
+    body = {"discountPercent": 10}
+    fixed = "whether a code has a limit in total is fixed."
+    for code, limit, code_and_detail in (
+        (limited, None, ("LimitFixed", f"maxRedemptions must not be taken away: {fixed}")),
+        (limited, 3, ("LimitBelowUses", "maxRedemptions must be at least 4, the uses that are taken or held.")),
+        (free, 5, ("LimitFixed", f"maxRedemptions must stay absent: {fixed}")),
+    ):
+        answer = await client.put(f"{URL}/{code.id}", json=body | {"maxRedemptions": limit}, headers=at(1, tenant))
+        assert told(answer) == invalid(("/maxRedemptions", *code_and_detail))
+    lowered = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 4}, headers=at(1, tenant))
+    assert (lowered.status_code, lowered.json()["maxRedemptions"]) == (200, 4)
+
+
+async def test_what_a_code_has_it_may_keep(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> None:
+    past = percent_code(tenant, "BYGONE", expires_at=NOW.replace(year=2020), product_bundle_ids=(tenant.bundle_id,))
+    await factories.add_promo_codes(resources, tenant, past, now=NOW)
+    await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=at("*", tenant))
+    await client.post(f"{ROOT}/product-bundles/{tenant.bundle_id}/archive", headers=at("*", tenant))
+    read = (await client.get(f"{URL}/{past.id}", headers=tenant.bearer)).json()
+    answer = await client.put(f"{URL}/{past.id}", json=read | {"notes": "Kept"}, headers=at(1, tenant))
+    assert told(answer) == (200, read | {"notes": "Kept", "version": 2})
+
+
+async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    code = await create(client, tenant)
+    stale = problem(412, "version-stale", "Changed meanwhile", "It was changed meanwhile. Read it again.")
+    words = "The header If-Match is required, with the ETag of what was read."
+    missing = problem(428, "version-missing", "If-Match is required", words)
+    for method, url in operations(code["id"])[1:]:
+        assert told(await client.request(method, url, json=NEW, headers=tenant.bearer)) == missing
+        assert told(await client.request(method, url, json=NEW, headers=at(2, tenant))) == stale
+
+
+async def test_the_same_request_under_its_key_has_one_effect(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    keyed = tenant.bearer | {"Idempotency-Key": "make"}
+    first, again = [await client.post(URL, json=NEW, headers=keyed) for _ in range(2)]
+    assert (told(first), first.headers["ETag"]) == (told(again), again.headers["ETag"])
+    other = await client.post(URL, json=NEW | {"name": "OTHER"}, headers=keyed)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:tessera:problem:idempotency-key-reused")
+
+
+async def test_a_list_has_its_filters_and_goes_on_by_its_link(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    codes = [
+        percent_code(tenant, "AAA"),
+        percent_code(tenant, "BBB", status=Status.INACTIVE, store_exam_ids=(tenant.exam_ids["CLD-100"],)),
+        NewPromoCode(id=new_id(), name="CCC", status=Status.ACTIVE, flat_discount=5),  # type: ignore[arg-type]
+        percent_code(tenant, "DDD", product_bundle_ids=(tenant.bundle_id,), email_addresses=("a@example.com",)),
+    ]
+    await factories.add_promo_codes(resources, tenant, *codes, now=NOW)
+
+    async def names(query: str) -> list[str]:
+        found: list[str] = []
+        link: str | None = f"{URL}?limit=1&{query}"
+        while link:
+            part = (await client.get(link, headers=tenant.bearer)).json()
+            found += [code["name"] for code in part["data"]]
+            link = part["nextLink"]
+        return found
+
+    assert await names("") == ["AAA", "BBB", "CCC", "DDD"]
+    for query, expected in (
+        ("name=bbb", ["BBB"]),
+        ("status=active", ["AAA", "CCC", "DDD"]),
+        ("kind=Flat", ["CCC"]),
+        ("kind=Percent&status=Active", ["AAA", "DDD"]),
+        ("storeExamCode=nca-genl", ["AAA", "DDD"]),
+        (f"productBundleId={tenant.bundle_id}", ["DDD"]),
+        (f"productBundleId={tenant.bundle_id}&storeExamCode=CLD-100", []),
+        (f"batchId={NOBODY}", []),
+    ):
+        assert (query, await names(query)) == (query, expected)
+    whole = (await client.get(f"{URL}?name=DDD", headers=tenant.bearer)).json()["data"]
+    one = (await client.get(f"{URL}/{codes[3].id}", headers=tenant.bearer)).json()
+    assert whole == [{name: value for name, value in one.items() if name != "emailAddresses"}]
+    bad = await client.get(f"{URL}?status=Gone&kind=x&productBundleId=x", headers=tenant.bearer)
+    assert {error["pointer"] for error in bad.json()["errors"]} == {"/status", "/kind", "/productBundleId"}
+
+
+async def test_the_platforms_own_codes_are_global(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, superuser: psycopg.Connection
+) -> None:
+    administrator = await platform_administrator(resources, superuser)
+    name = f"GLOBAL{new_id().hex[-12:]}"
+    made = await client.post(URL, json={"name": name, "flatDiscount": 3, "isActive": True}, headers=administrator)
+    assert (made.status_code, made.json()["storeExamCodes"]) == (201, [])
+    question = {"codes": [name], "storeExamCode": "CLD-100"}
+    url = "/storefront/v1/validations"
+    answer = (await client.post(url, json=question, headers=tenant.api_key)).json()["results"]
+    assert [(each["isValid"], each["discount"]) for each in answer] == [(True, 3.0)]
+    archived = await client.post(f"{URL}/{made.json()['id']}/archive", headers=administrator | {"If-Match": '"1"'})
+    assert archived.json()["status"] == "Archived"
+    answer = (await client.post(url, json=question, headers=tenant.api_key)).json()["results"]
+    assert [reason["code"] for each in answer for reason in each["reasons"]] == ["Archived"]
+    owner = superuser.execute("select organization_id from promo_codes where name = %s", [name]).fetchone()
+    assert owner == (PLATFORM_ID,)

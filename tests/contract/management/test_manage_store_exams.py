@@ -1,0 +1,179 @@
+"""Store exams through the management API: their whole life, and everything that may be wrong with a request."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import Clock
+from tests.support.factories import EXAM_CODES, Tenant
+from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
+
+URL = f"{ROOT}/store-exams"
+NEW = {"code": "SEC-200", "name": "Security Practice", "price": 320.5}
+CREATED = NEW | {"status": "Active", "createdAt": "2026-06-15T12:00:00Z", "version": 1}
+NOBODY = UUID(int=7)
+
+
+async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    answer = await client.post(URL, json=NEW | changes, headers=tenant.bearer)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def operations(exam_id: object) -> list[tuple[str, str]]:
+    one = f"{URL}/{exam_id}"
+    return [("GET", one), ("PUT", one), ("POST", f"{one}/archive"), ("POST", f"{one}/activate")]
+
+
+async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    headers = await powerless(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    for method, url in [("GET", URL), ("POST", URL), *operations(tenant.exam_ids["CLD-100"])]:
+        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+
+
+async def test_another_organizations_exams_are_not_there(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    theirs = other_tenant.exam_ids["CLD-100"]
+    for exam_id in (theirs, NOBODY):
+        for method, url in operations(exam_id):
+            answer = await client.request(method, url, headers=at("*", tenant), json=NEW)
+            assert told(answer) == not_found("There is no such store exam.")
+    assert told(await client.get(f"{URL}/none", headers=tenant.bearer)) == not_found("There is nothing of this id.")
+    own = (await client.get(URL, headers=tenant.bearer)).json()["data"]
+    assert str(theirs) not in [exam["id"] for exam in own]
+
+
+async def test_an_exam_is_created_read_changed_archived_and_activated(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    made = await client.post(URL, json=NEW, headers=tenant.bearer)
+    exam_id = made.json()["id"]
+    assert told(made) == (201, {"id": exam_id, **CREATED})
+    assert made.headers["ETag"] == '"1"'
+
+    url = f"{URL}/{exam_id}"
+    read = await client.get(url, headers=tenant.bearer)
+    assert (told(read), read.headers["ETag"]) == ((200, made.json()), '"1"')
+
+    steps: list[tuple[str, str, dict[str, Any]]] = [
+        ("PUT", url, {"name": "Security", "price": 0}),
+        ("POST", f"{url}/archive", {"status": "Archived"}),
+        ("POST", f"{url}/activate", {"status": "Active"}),
+    ]
+    expected = made.json()
+    for version, (method, step, change) in enumerate(steps, start=1):
+        answer = await client.request(method, step, headers=at(version, tenant), json=change)
+        expected |= change | {"version": version + 1}
+        assert (told(answer), answer.headers["ETag"]) == ((200, expected), f'"{version + 1}"')
+
+    log = recorded(superuser, tenant, "StoreExam")
+    assert [(kind, name, action) for kind, name, action, _, _ in log] == [
+        ("User", tenant.user_email, action) for action in ("Created", "Updated", "Archived", "Activated")
+    ]
+    kept = {"id": exam_id, "code": "SEC-200", "created_at": "2026-06-15T12:00:00+00:00"}
+    assert log[0][3:] == (
+        None,
+        kept | {"name": "Security Practice", "price": "320.50", "status": "Active", "version": 1},
+    )
+    assert (log[1][4]["name"], log[2][3], log[2][4]["status"]) == ("Security", log[1][4], "Archived")
+
+
+async def test_the_list_is_by_cursor_and_filtered_by_code_and_status(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    first = await client.get(URL, params={"limit": "2"}, headers=tenant.bearer)
+    codes = [exam["code"] for exam in first.json()["data"]]
+    following = await client.get(first.json()["nextLink"], headers=tenant.bearer)
+    assert (*codes, *[exam["code"] for exam in following.json()["data"]]) == EXAM_CODES
+    assert (following.json()["nextLink"], first.headers["Link"][:1]) == (None, "<")
+
+    await client.post(f"{URL}/{tenant.exam_ids['CLD-100']}/archive", headers=at(1, tenant))
+    for query, found in (
+        ("status=archived", ["CLD-100"]),
+        ("status=Active", ["NCA-GENL", "NCP-ADS"]),
+        ("code=ncp-ads", ["NCP-ADS"]),
+        ("code=ncp-ads&status=Archived", []),
+    ):
+        answer = await client.get(f"{URL}?{query}", headers=tenant.bearer)
+        assert [exam["code"] for exam in answer.json()["data"]] == found
+
+
+async def test_a_list_names_everything_that_is_wrong_with_its_query(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    answer = await client.get(f"{URL}?status=Gone&limit=0&cursor=x", headers=tenant.bearer)
+    assert {error["code"] for error in answer.json()["errors"]} == {"NotAmongValues", "LimitRange"}
+    answer = await client.get(f"{URL}?cursor=x", headers=tenant.bearer)
+    assert told(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, [(f"/{name}", "Required", f"{name} is required.") for name in NEW]),
+        (
+            {"code": "A B", "name": " ", "price": -1},
+            [
+                ("/code", "NotStoreExamCode", "code must have 1 to 100 printable ASCII characters and no spaces."),
+                ("/name", "Blank", "name must not be blank."),
+                ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.99."),
+            ],
+        ),
+        (
+            {"code": 7, "name": "n" * 201, "price": "1"},
+            [
+                ("/code", "NotText", "code must be a string."),
+                ("/name", "TooLong", "name must have at most 200 characters."),
+                ("/price", "NotNumber", "price must be a number."),
+            ],
+        ),
+        (NEW | {"price": 1.005}, [("/price", "PriceCents", "price must have at most two decimals.")]),
+        (NEW | {"price": 1e300}, [("/price", "PriceRange", "price must be between 0 and 9,999,999,999.99.")]),
+        (NEW | {"price": True}, [("/price", "NotNumber", "price must be a number.")]),
+        (NEW | {"code": "nca-genl"}, [("/code", "CodeTaken", "code must be unique, and 'nca-genl' is taken.")]),
+    ],
+)
+async def test_everything_that_is_wrong_with_a_new_exam_is_named(
+    client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any], errors: list[tuple[str, str, str]]
+) -> None:
+    assert told(await client.post(URL, json=body, headers=tenant.bearer)) == invalid(*errors)
+
+
+async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    exam = await create(client, tenant)
+    url = f"{URL}/{exam['id']}"
+    stale = problem(412, "version-stale", "Changed meanwhile", "It was changed meanwhile. Read it again.")
+    words = "The header If-Match is required, with the ETag of what was read."
+    missing = problem(428, "version-missing", "If-Match is required", words)
+    for method, step in operations(exam["id"])[1:]:
+        assert told(await client.request(method, step, json=NEW, headers=tenant.bearer)) == missing
+        for version in ('"2"', 'W/"1"', "1", '"x"', "", '"' + "9" * 30 + '"'):
+            assert told(await client.request(method, step, json=NEW, headers=at(version, tenant))) == stale
+    assert (await client.put(url, json=NEW, headers=at("*", tenant))).headers["ETag"] == '"2"'
+
+
+async def test_what_is_archived_is_not_archived_again_and_not_sold(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    exam = await create(client, tenant)
+    url = f"{URL}/{exam['id']}"
+    words = "The store exam is Active."
+    active = problem(409, "wrong-state", "Not in this state", words, state="Active")
+    assert told(await client.post(f"{url}/activate", headers=at(1, tenant))) == active
+    assert (await client.post(f"{url}/archive", headers=at(1, tenant))).status_code == 200
+    assert (await client.post(f"{url}/archive", headers=at(2, tenant))).json()["state"] == "Archived"
+    question = {"codes": ["ANY"], "storeExamCode": "SEC-200"}
+    answer = await client.post("/storefront/v1/validations", json=question, headers=tenant.api_key)
+    assert [error["code"] for error in answer.json()["errors"]] == ["ProductNotFound"]
+
+
+async def test_the_same_request_under_its_key_has_one_effect(
+    client: httpx.AsyncClient, tenant: Tenant, clock: Clock
+) -> None:
+    keyed = tenant.bearer | {"Idempotency-Key": "make"}
+    first, again = [await client.post(URL, json=NEW, headers=keyed) for _ in range(2)]
+    assert (told(first), first.headers["ETag"]) == (told(again), again.headers["ETag"])
+    second = await create(client, tenant, code="SEC-201")
+    keyed = at(1, tenant) | {"Idempotency-Key": "archive"}
+    for exam in (first.json(), second):
+        answers = [await client.post(f"{URL}/{exam['id']}/archive", headers=keyed) for _ in range(2)]
+        # The key was used at another path: that is another request.
+        assert [answer.status_code for answer in answers] == ([200, 200] if exam == first.json() else [422, 422])

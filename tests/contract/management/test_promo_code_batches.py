@@ -1,0 +1,232 @@
+"""Batches of promo codes through the management API: ordered, made, cancelled, resumed, listed and exported."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from tests.support.batching import made_of
+from tests.support.factories import Tenant
+from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
+from tests.support.purchasing import until
+
+from tessera import worker
+from tessera.api.serving.callers import Resources
+from tessera.promo_codes.batches import service as batches
+from tessera.promo_codes.batches.rules import ALPHABET
+from tessera.provision import Addresses
+
+URL = f"{ROOT}/promo-code-batches"
+NEW = {
+    "quantity": 30,
+    "prefix": "Spring",
+    "length": 6,
+    "discountPercent": 10,
+    "storeExamCodes": ["NCA-GENL", "CLD-100"],
+    "maxRedemptions": 1,
+    "notes": "Fair",
+    "isActive": True,
+}
+CREATED = NEW | {
+    "status": "InProgress",
+    "made": 0,
+    "percent": 0,
+    "alphabet": ALPHABET,
+    "productBundleIds": [],
+    "createdAt": "2026-06-15T12:00:00Z",
+    "version": 1,
+}
+NOBODY = UUID(int=7)
+
+
+async def order(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    answer = await client.post(URL, json=NEW | changes, headers=tenant.bearer)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+async def make_all(resources: Resources, tenant: Tenant, batch_id: str) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await batches.make_some(work, UUID(batch_id), now=resources.clock())
+
+
+def operations(batch_id: object) -> list[tuple[str, str]]:
+    return [("GET", f"{URL}/{batch_id}"), ("POST", f"{URL}/{batch_id}/cancel"), ("POST", f"{URL}/{batch_id}/resume")]
+
+
+def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
+    return problem(409, "wrong-state", "Not in this state", f"The batch is {state}.", state=state)
+
+
+async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    headers = await powerless(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    for method, url in [("GET", URL), ("POST", URL), *operations(NOBODY)]:
+        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+
+
+async def test_another_organizations_batches_are_not_there(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    theirs = (await order(client, other_tenant))["id"]
+    for batch_id in (theirs, NOBODY):
+        for method, url in operations(batch_id):
+            answer = await client.request(method, url, headers=at("*", tenant))
+            assert told(answer) == not_found("There is no such batch.")
+    assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [], "nextLink": None}
+
+
+async def test_a_batch_is_made_by_a_worker_listed_and_exported(
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    resources: Resources,
+    addresses: Addresses,
+    superuser: psycopg.Connection,
+) -> None:
+    ordered = await client.post(URL, json=NEW, headers=tenant.bearer)
+    batch = ordered.json()
+    assert (told(ordered), ordered.headers["ETag"]) == ((201, {"id": batch["id"], **CREATED}), '"1"')
+    async with worker.running(addresses.application, database=resources.database):
+        await until(lambda: made_of(superuser, batch["id"]).status == "Complete")
+    done = await client.get(f"{URL}/{batch['id']}", headers=tenant.bearer)
+    expected = batch | {"status": "Complete", "made": 30, "percent": 100, "version": 2}
+    assert (told(done), done.headers["ETag"]) == ((200, expected), '"2"')
+    assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [expected], "nextLink": None}
+
+    listed = (await client.get(f"{ROOT}/promo-codes?batchId={batch['id']}", headers=tenant.bearer)).json()["data"]
+    code = listed[0]
+    own = {"id": code["id"], "name": code["name"], "createdAt": code["createdAt"], "batchId": batch["id"]}
+    assert (len(listed), code) == (
+        30,
+        own
+        | {
+            "status": "Active",
+            "discountPercent": 10,
+            "storeExamCodes": ["NCA-GENL", "CLD-100"],
+            "productBundleIds": [],
+            "restrictToEmailAddresses": False,
+            "maxRedemptions": 1,
+            "redemptionCount": 0,
+            "notes": "Fair",
+            "version": 1,
+        },
+    )
+    assert code["name"][:6] == "Spring"
+    assert set(code["name"][6:]) <= set(ALPHABET)
+    exported = await client.get(f"{ROOT}/exports/promo-codes?batchId={batch['id']}", headers=tenant.bearer)
+    assert [line.partition(",")[0] for line in exported.text.split("\r\n")[1:-1]] == [each["name"] for each in listed]
+    question = {"codes": [code["name"]], "storeExamCode": "NCA-GENL"}
+    answer = await client.post("/storefront/v1/validations", json=question, headers=tenant.api_key)
+    assert answer.json()["results"][0]["isValid"] is True
+    entries = recorded(superuser, tenant, "PromoCodeBatch")
+    assert [entry[:3] for entry in entries] == [
+        ("User", "ada@example.com", "Created"),
+        ("Job", "make_promo_codes", "Completed"),
+    ]
+
+
+async def test_a_batch_is_cancelled_and_resumed(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, superuser: psycopg.Connection
+) -> None:
+    batch = await order(client, tenant)
+    url = f"{URL}/{batch['id']}"
+    assert told(await client.post(f"{url}/resume", headers=at(1, tenant))) == wrong_state("InProgress")
+    cancelled = await client.post(f"{url}/cancel", headers=at(1, tenant))
+    assert told(cancelled) == (200, batch | {"status": "Cancelled", "version": 2})
+    await make_all(resources, tenant, batch["id"])
+    assert made_of(superuser, batch["id"]) == ("Cancelled", 0, 0, 0)
+    assert told(await client.post(f"{url}/cancel", headers=at(2, tenant))) == wrong_state("Cancelled")
+    resumed = await client.post(f"{url}/resume", headers=at("*", tenant))
+    assert told(resumed) == (200, batch | {"version": 3})
+    await make_all(resources, tenant, batch["id"])
+    assert made_of(superuser, batch["id"]) == ("Complete", 30, 30, 60)
+    for move in ("cancel", "resume"):
+        assert told(await client.post(f"{url}/{move}", headers=at("*", tenant))) == wrong_state("Complete")
+        assert (await client.post(f"{url}/{move}", headers=tenant.bearer)).status_code == 428
+        assert (await client.post(f"{url}/{move}", headers=at(1, tenant))).status_code == 412
+
+
+async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_free(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, superuser: psycopg.Connection
+) -> None:
+    # A hundred of the 256 names are taken.
+    letters = "ABCDEFGHIJKLMNOPQRST"
+    for name in [f"X{one}{two}" for one in letters[:10] for two in letters[:10]]:
+        await client.post(f"{ROOT}/promo-codes", json={"name": name, "flatDiscount": 1}, headers=tenant.bearer)
+    batch = await order(client, tenant, prefix="x", length=2, alphabet=letters[:10] + "XYZUVW", quantity=20)
+    await make_all(resources, tenant, batch["id"])
+    assert made_of(superuser, batch["id"]) == ("Complete", 20, 20, 40)
+    full = await order(client, tenant, prefix="X", length=2, alphabet="KLMNOPQRSTUVWXYZ0123456789", quantity=47)
+    superuser.execute(
+        "insert into promo_codes (organization_id, id, name, status, flat_discount, redemption_count, held_count,"
+        " version, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at)"
+        " select %s, gen_random_uuid(), 'X' || a || b, 'Active', 1, 0, 0, 1, false, false, false, now()"
+        " from string_to_table('KLMNOPQRSTUVWXYZ0123456789', null) a,"
+        " string_to_table('KLMNOPQRSTUVWXYZ0123456789', null) b on conflict do nothing",
+        [tenant.id],
+    )
+    await make_all(resources, tenant, full["id"])
+    assert made_of(superuser, full["id"]) == ("Exhausted", 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "errors"),
+    [
+        ({"quantity": None, "length": None}, [("quantity", "Required", "is"), ("length", "Required", "is")]),
+        ({"quantity": 0}, [("quantity", "QuantityRange", "must be between 1 and 1,000,000")]),
+        ({"quantity": 1_000_001}, [("quantity", "QuantityRange", "must be between 1 and 1,000,000")]),
+        ({"length": 0}, [("length", "LengthRange", "must be at least 1")]),
+        ({"length": 20}, [("length", "NameLength", "and the prefix together must have 3 to 25 characters")]),
+        (
+            {"prefix": "", "length": 2},
+            [("length", "NameLength", "and the prefix together must have 3 to 25 characters")],
+        ),
+        ({"prefix": "SPRING-"}, [("prefix", "PrefixNotAlphanumeric", "must be alphanumeric (A-Z, a-z, 0-9)")]),
+        *[
+            (
+                {"alphabet": alphabet},
+                [("alphabet", "BadAlphabet", "must have 2 to 36 of A-Z, a-z, 0-9, each once in either case")],
+            )
+            for alphabet in ("A", "AA", "Aa", "AÉ", "A-", "")
+        ],
+        (
+            {"quantity": 1_000_000, "length": 4},
+            [
+                (
+                    "length",
+                    "SpaceTooSmall",
+                    "must be at least 5: 10,000,000 possible codes are needed, 10 for each that there will be, and this"
+                    " pattern has 1,048,576",
+                )
+            ],
+        ),
+        (
+            {"discountPercent": None, "storeExamCodes": ["X-1"], "length": "6"},
+            [
+                ("length", "NotInteger", "must be an integer"),
+                ("discountPercent", "OneDiscount", "or a flat discount must be given, and not both of them"),
+                ("storeExamCodes", "StoreExamNotFound", "must be known store exams, unlike 'X-1'"),
+            ],
+        ),
+    ],
+)
+async def test_what_cannot_be_made_is_refused_at_once(
+    client: httpx.AsyncClient, tenant: Tenant, changes: dict[str, Any], errors: list[tuple[str, str, str]]
+) -> None:
+    answer = await client.post(URL, json=NEW | changes, headers=tenant.bearer)
+    expected = {(f"/{name}", code) for name, code, _ in errors}
+    assert answer.status_code == 400, answer.text
+    assert {(each["pointer"], each["code"]) for each in answer.json()["errors"]} == expected
+    for each in answer.json()["errors"]:
+        assert any(each["detail"].startswith(f"{name} {words}") for name, _, words in errors), each
+
+
+async def test_the_space_is_shared_with_the_batches_before(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    await order(client, tenant, length=3, quantity=3000)
+    answer = await client.post(
+        URL, json=NEW | {"length": 3, "quantity": 300, "prefix": "SPRING"}, headers=tenant.bearer
+    )
+    words = "33,000 possible codes are needed, 10 for each that there will be, and this pattern has 32,768."
+    assert told(answer) == invalid(("/length", "SpaceTooSmall", f"length must be at least 4: {words}"))
+    await order(client, tenant, length=3, quantity=3000, prefix="AUTUMN")

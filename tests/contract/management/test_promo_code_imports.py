@@ -1,0 +1,231 @@
+"""Importing promo codes from CSV files: whatever wrote them, all or nothing, and every bad line is named."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support import factories
+from tests.support.factories import Tenant, percent_code
+from tests.support.management_requests import LACKING, ROOT, powerless, problem, recorded, told
+
+from tessera.api.http import uploads
+from tessera.api.serving.callers import Resources
+from tessera.promo_codes.imports import parsing
+
+URL = f"{ROOT}/promo-code-imports"
+CODES = f"{ROOT}/promo-codes"
+HEADER = "name,status,discountPercent,flatDiscount,storeExamCodes,expiresAt,maxRedemptions,notes"
+GOOD = f"""{HEADER}
+SPRING10,Active,10,,nca-genl|CLD-100,2030-01-01T00:00:00Z,100,"For ""spring"", and summer"
+WELCOME5,,,5.50,,2030-01-01,,'=1+1
+"""
+
+
+async def send(
+    client: httpx.AsyncClient, tenant: Tenant, content: str | bytes, *, query: str = "", **headers: str
+) -> httpx.Response:
+    sent = tenant.bearer | {"Content-Type": "text/csv"} | headers
+    return await client.post(f"{URL}{query}", content=content, headers=sent)
+
+
+async def codes_of(client: httpx.AsyncClient, tenant: Tenant) -> list[dict[str, Any]]:
+    listed = (await client.get(CODES, headers=tenant.bearer)).json()["data"]
+    return [(await client.get(f"{CODES}/{code['id']}", headers=tenant.bearer)).json() for code in listed]
+
+
+def refused(*errors: tuple[int, str, str, str], lines: int | None = None) -> tuple[int, dict[str, Any]]:
+    named = [
+        {"pointer": f"/{line}/{column}", "code": code, "detail": f"Line {line}: {column} {words}."}
+        for line, column, code, words in errors
+    ]
+    count = lines or len({line for line, *_ in errors})
+    words = f"{count} bad lines in all. Nothing was imported."
+    return problem(400, "validation-failed", "The file has bad lines", words, errors=named)
+
+
+async def test_who_may_not_manage_imports_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    headers = await powerless(client, tenant) | {"Content-Type": "text/csv"}
+    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    assert told(await client.post(URL, content=GOOD, headers=headers)) == expected
+    assert (await client.post(URL, content=GOOD)).status_code == 401
+
+
+async def test_a_file_is_looked_at_and_imported(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    dry = await send(client, tenant, GOOD, query="?dryRun=true")
+    assert told(dry) == (200, {"promoCodes": 2, "isDryRun": True})
+    assert await codes_of(client, tenant) == []
+    assert told(await send(client, tenant, GOOD)) == (201, {"promoCodes": 2, "isDryRun": False})
+    spring, welcome = await codes_of(client, tenant)
+    common = {
+        "productBundleIds": [],
+        "restrictToEmailAddresses": False,
+        "emailAddresses": [],
+        "expiresAt": "2030-01-01T00:00:00Z",
+        "redemptionCount": 0,
+        "createdAt": "2026-06-15T12:00:00Z",
+        "version": 1,
+    }
+    assert spring == common | {
+        "id": spring["id"],
+        "name": "SPRING10",
+        "status": "Active",
+        "discountPercent": 10,
+        "storeExamCodes": ["NCA-GENL", "CLD-100"],
+        "maxRedemptions": 100,
+        "notes": 'For "spring", and summer',
+    }
+    assert welcome == common | {
+        "id": welcome["id"],
+        "name": "WELCOME5",
+        "status": "Inactive",
+        "flatDiscount": 5.5,
+        "storeExamCodes": [],
+        "notes": "=1+1",
+    }
+    assert await codes_of(client, other_tenant) == []
+    ((kind, name, action, before, after),) = recorded(superuser, tenant, "PromoCodeImport")
+    assert (kind, name, action, before, after["promo_codes"]) == ("User", "ada@example.com", "Imported", None, 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        GOOD.replace("\n", "\r\n").encode(),
+        GOOD.replace(",", ";").encode(),
+        GOOD.replace(",", "\t").encode(),
+        GOOD.replace(",", "\t").encode("utf-16"),
+        GOOD.replace("discountPercent", '"Discount percent"').replace("maxRedemptions", "MAX_REDEMPTIONS").encode(),
+        GOOD.replace("\nWELCOME", "\n\n,,,,,,,\nWELCOME").encode().rstrip(),
+        "\n".join(f"{line},ignored" for line in GOOD.strip().split("\n")).replace("notes,ignored", "notes,id").encode(),
+    ],
+    ids=["BOM", "CRLF", "semicolons", "tabs", "UTF-16", "titles of people", "empty lines", "an export's columns"],
+)
+async def test_whatever_wrote_the_file_it_is_read(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
+    assert told(await send(client, tenant, content)) == (201, {"promoCodes": 2, "isDryRun": False})
+    assert [code["name"] for code in await codes_of(client, tenant)] == ["SPRING10", "WELCOME5"]
+
+
+async def test_every_bad_line_is_named_and_nothing_is_imported(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    await factories.add_promo_codes(resources, tenant, percent_code(tenant, "TAKEN"), now=NOW)
+    lines = (
+        "GOOD1,Active,10,,,,,",
+        "no!,Archived,101,5,,2020-01-01,0,",
+        ",,ten,,,soon,1.5,",
+        'TWOLINES,,5,,,,,"of\nnotes"',
+        "taken,,,abc,X-1,,,",
+        "good1,,10,,,,,",
+        "SHORT,,10",
+        "NUL\0,,10,,,,,",
+    )
+    content = "\n".join((HEADER, *lines)).encode() + b"\nCAF\xc9,,10,,,,,\n"
+    one = "or a flat discount must be given, and not both of them"
+    number = "must be a whole number"
+    time = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
+    text = "must be text in UTF-8, without NUL characters"
+    expected = refused(
+        (3, "status", "NotAmongValues", "must be Active or Inactive"),
+        (3, "name", "NameNotAlphanumeric", "must be alphanumeric (A-Z, a-z, 0-9)"),
+        (3, "discountPercent", "OneDiscount", one),
+        (3, "discountPercent", "DiscountPercentRange", "must be between 1 and 100"),
+        (3, "maxRedemptions", "LimitRange", "must be between 1 and 1,000,000,000"),
+        (3, "expiresAt", "ExpiryInPast", "must not be in the past"),
+        (4, "name", "Required", "is required"),
+        (4, "discountPercent", "NotInteger", number),
+        (4, "expiresAt", "NotDateTime", time),
+        (4, "maxRedemptions", "NotInteger", number),
+        (7, "flatDiscount", "NotNumber", "must be a number such as 12.50"),
+        (7, "storeExamCodes", "StoreExamNotFound", "must be known store exams, unlike 'X-1'"),
+        (7, "name", "NameTaken", "must be unique, and 'taken' is taken"),
+        (8, "name", "Repeated", "must be unique, and stands in a line before"),
+        (9, "name", "NumberOfCells", "must have as many cells as the first line, 8, and has 3"),
+        (10, "name", "NotText", text),
+        (11, "name", "NotText", text),
+    )
+    for query in ("?dryRun=true", ""):
+        assert told(await send(client, tenant, content, query=query)) == expected
+    assert [code["name"] for code in await codes_of(client, tenant)] == ["TAKEN"]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("", (1, "header", "Required", "must name the column name")),
+        ("status\nActive\n", (1, "header", "Required", "must name the column name")),
+        ("name,Name\n", (1, "header", "Repeated", "must name each column once")),
+        ('name,notes\nGOOD,"open\nABC,x\n', (2, "header", "NotCsv", "cannot be read as CSV: unexpected end of data")),
+        (b"\x1f\x8b\x08\xff", (1, "header", "NotText", "must be text in UTF-8, without NUL characters")),
+        (b"name\0\n", (1, "header", "NotText", "must be text in UTF-8, without NUL characters")),
+        (b"\xff\xfe\x00\xd8\x00\xd8", (1, "header", "NotText", "is not UTF-16 text")),
+    ],
+)
+async def test_what_is_no_such_file_is_refused(
+    client: httpx.AsyncClient, tenant: Tenant, content: str | bytes, error: tuple[int, str, str, str]
+) -> None:
+    assert told(await send(client, tenant, content)) == refused(error)
+
+
+async def test_a_column_that_nobody_knows_is_not_left_out_in_silence(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    answer = await send(client, tenant, "name,discountPercent,maxRedemption\nABC,1,1\n")
+    (error,) = answer.json()["errors"]
+    assert (error["code"], error["detail"].rpartition(", ")[2]) == ("UnknownColumn", "unlike 'maxRedemption'.")
+
+
+async def test_a_file_of_another_type_or_too_large_is_refused(
+    client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = await send(client, tenant, GOOD, **{"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["type"]) == (415, "urn:tessera:problem:unsupported-media-type")
+    large = await send(client, tenant, HEADER + "\n" + " \n" * 2 * 2**20)
+    assert large.status_code == 400  # larger than other bodies may be, and read
+    monkeypatch.setitem(uploads._LARGER, URL, 100)
+    answer = await send(client, tenant, GOOD)
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:tessera:problem:request-too-large")
+    monkeypatch.undo()
+    monkeypatch.setattr("tessera.promo_codes.imports.service.MAX_LINES", 1)
+    answer = await send(client, tenant, GOOD)
+    assert [error["code"] for error in answer.json()["errors"]] == ["TooManyLines"]
+    assert await codes_of(client, tenant) == []
+
+
+async def test_a_cell_larger_than_any_may_be_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    answer = await send(client, tenant, f"name,notes\nABC,{'x' * (parsing.MAX_CELL + 1)}\n")
+    assert [error["code"] for error in answer.json()["errors"]] == ["NotCsv"]
+
+
+async def test_a_first_line_of_any_length_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    csv.field_size_limit(131_072)  # as in a process that has imported nothing yet
+    answer = await send(client, tenant, f"{'x' * 200_000}\n")
+    assert [error["code"] for error in answer.json()["errors"]] == ["UnknownColumn"]
+
+
+async def test_the_same_file_under_its_key_is_imported_once(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    key = {"Idempotency-Key": "import"}
+    dry = await send(client, tenant, GOOD, query="?dryRun=true", **key)
+    first, again = [await send(client, tenant, GOOD, **key) for _ in range(2)]
+    assert (dry.status_code, told(first)) == (200, told(again))
+    other = await send(client, tenant, GOOD.replace("WELCOME5", "WELCOME6"), **key)
+    assert (other.status_code, other.json()["type"]) == (422, "urn:tessera:problem:idempotency-key-reused")
+
+
+async def test_what_is_exported_can_be_imported_elsewhere(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, tmp_path: Path
+) -> None:
+    await send(client, tenant, GOOD)
+    everything = {"name": "FULL", "discountPercent": 1, "emailAddresses": ["+a@example.com", "b|c@example.com"]}
+    everything |= {"restrictToEmailAddresses": True, "maxRedemptions": 3, "maxRedemptionsPerCandidate": 2}
+    everything["notes"] = " '=1\r\n"
+    await client.post(CODES, json=everything, headers=tenant.bearer)
+    exported = await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)
+    answer = await send(client, other_tenant, exported.content)
+    assert told(answer) == (201, {"promoCodes": 3, "isDryRun": False})
+    theirs, ours = await codes_of(client, other_tenant), await codes_of(client, tenant)
+    assert [code | {"id": ""} for code in theirs] == [code | {"id": ""} for code in ours]

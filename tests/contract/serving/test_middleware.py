@@ -1,0 +1,258 @@
+"""What wraps every request: ids, log lines, unforeseen faults, and what no route answers, in each dialect."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+import structlog
+from fastapi import FastAPI
+from starlette.types import Message
+from tests.support.factories import Tenant
+
+FAULT = "Internal server error."
+NOWHERE = "There is nothing at this path."
+
+
+def certiverse(code: str, message: str) -> dict[str, Any]:
+    return {"errorCode": code, "errorMessages": [message]}
+
+
+def carevalidate(message: str) -> dict[str, Any]:
+    return {"success": False, "message": message}
+
+
+def oauth(error: str, message: str) -> dict[str, Any]:
+    return {"error": error, "error_description": message}
+
+
+def basic(client_id: str, secret: str) -> str:
+    return "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+
+
+@pytest.mark.parametrize("given", ["a", "A-b_c.9", "x" * 128, "01a2004f-89ee-75ec-8a63-6b951b07b7cf"])
+async def test_a_request_id_comes_back(client: httpx.AsyncClient, given: str) -> None:
+    answer = await client.get("/health/live", headers={"X-Request-ID": given})
+    assert answer.headers.get_list("X-Request-ID") == [given]
+
+
+@pytest.mark.parametrize(
+    "given", ["", " ", "x" * 129, "a b", "a\r\nSet-Cookie: x=y", "a\0", "é", '"><script>', "a\n", "{}", "\x1b[31m"]
+)
+async def test_a_hostile_request_id_is_replaced(client: httpx.AsyncClient, given: str) -> None:
+    with structlog.testing.capture_logs() as lines:
+        answer = await client.get("/health/live", headers={"X-Request-ID": given.encode("latin-1")})
+    (request_id,) = answer.headers.get_list("X-Request-ID")
+    assert re.fullmatch("[0-9a-f]{32}", request_id)
+    assert [line["request_id"] for line in lines] == [request_id]
+
+
+async def test_every_request_without_an_id_gets_its_own(client: httpx.AsyncClient) -> None:
+    answers = [await client.get(path) for path in ("/health/live", "/promo-codes", "/nowhere", "/health/live")]
+    assert len({answer.headers["X-Request-ID"] for answer in answers}) == 4
+
+
+async def test_a_request_leaves_one_line_without_its_query(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await client.get("/api/promo-codes?promoCodeName=PRIVATE", headers=tenant.bearer | {"X-Request-ID": "mine"})
+    (line,) = lines
+    assert isinstance(line.pop("ms"), float)
+    assert line == {
+        "event": "request",
+        "log_level": "info",
+        "method": "GET",
+        "route": "/promo-codes",
+        "status": 200,
+        "organization": str(tenant.id),
+        "request_id": "mine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "route", "status"),
+    [
+        ("GET", "/promo-codes", "/promo-codes", 401),
+        ("GET", "/secret-in-a-path", None, 404),
+        ("GET", "/api/v1/promo-codes", "/api/v1/promo-codes", 401),
+    ],
+)
+async def test_a_refused_request_leaves_a_line_too(
+    client: httpx.AsyncClient, method: str, path: str, route: str | None, status: int
+) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await client.request(method, path)
+    assert [(line["method"], line["route"], line["status"], line["organization"]) for line in lines] == [
+        (method, route, status, None)
+    ]
+
+
+@contextmanager
+def fault(superuser: psycopg.Connection, privilege: str) -> Iterator[None]:
+    """The application may not do something that it must: a fault that nobody foresaw."""
+    superuser.execute(f"revoke {privilege} from tessera_app")
+    try:
+        yield
+    finally:
+        superuser.execute(f"grant {privilege} to tessera_app")
+
+
+VALIDATION = "execute on function find_promo_code_usability"
+LOGIN = "select on api_clients"
+
+
+@pytest.mark.parametrize(
+    ("privilege", "method", "path", "body"),
+    [
+        ("select on promo_codes", "GET", "/promo-codes", certiverse("InternalServerError", FAULT)),
+        ("select on promo_codes", "GET", "/api/promo-codes", certiverse("InternalServerError", FAULT)),
+        (VALIDATION, "GET", "/api/v1/promo-codes?code=X", carevalidate("Internal server error")),
+        (LOGIN, "GET", "/authenticate", certiverse("InternalServerError", FAULT)),
+        (LOGIN, "POST", "/oauth/token", oauth("server_error", FAULT)),
+    ],
+)
+async def test_an_unforeseen_fault_is_500_in_each_dialect_and_its_cause_is_in_the_log_alone(
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    superuser: psycopg.Connection,
+    *,
+    privilege: str,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    credential = (
+        tenant.bearer if "promo" in path else {"Authorization": basic(tenant.client.name, tenant.client.secret)}
+    )
+    content = "grant_type=client_credentials" if method == "POST" else None
+    with fault(superuser, privilege), structlog.testing.capture_logs() as lines:
+        answer = await client.request(method, path, headers=credential | tenant.api_key, content=content)
+    assert (answer.status_code, answer.json()) == (500, body)
+    assert answer.headers["X-Request-ID"] == lines[-1]["request_id"]
+    unexpected, request = lines
+    assert (unexpected["event"], unexpected["log_level"], request["status"]) == ("unexpected", "error", 500)
+    assert "permission denied" in str(unexpected["exc_info"])
+    again = await client.request(method, path, headers=credential | tenant.api_key, content=content)
+    assert again.status_code in (200, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/", certiverse("NotFound", NOWHERE)),
+        ("/nowhere", certiverse("NotFound", NOWHERE)),
+        ("/promo-codes/", certiverse("NotFound", NOWHERE)),
+        ("/promo-codes/SPRING25", certiverse("NotFound", NOWHERE)),
+        ("/Promo-Codes", certiverse("NotFound", NOWHERE)),
+        ("/authenticate/x", certiverse("NotFound", NOWHERE)),
+        ("/api", certiverse("NotFound", NOWHERE)),
+        ("/api/v11", certiverse("NotFound", NOWHERE)),
+        ("/api/v1", carevalidate(NOWHERE)),
+        ("/api/v1/nowhere", carevalidate(NOWHERE)),
+        ("/oauth", oauth("invalid_request", NOWHERE)),
+        ("/oauth/nowhere", oauth("invalid_request", NOWHERE)),
+        ("/%00", certiverse("NotFound", NOWHERE)),
+        ("/%FF", certiverse("NotFound", NOWHERE)),
+    ],
+)
+async def test_an_unknown_path_is_404_in_each_dialect(
+    client: httpx.AsyncClient, path: str, body: dict[str, Any]
+) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.json()) == (404, body)
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize(
+    ("path", "allowed", "dialect"),
+    [
+        ("/promo-codes", "GET, POST", lambda message: certiverse("MethodNotAllowed", message)),
+        ("/api/promo-codes", "GET, POST", lambda message: certiverse("MethodNotAllowed", message)),
+        ("/authenticate", "GET", lambda message: certiverse("MethodNotAllowed", message)),
+        ("/api/v1/promo-codes", "GET", carevalidate),
+        ("/oauth/token", "POST", lambda message: oauth("invalid_request", message)),
+    ],
+    ids=["promo-codes", "promo-codes-under-api", "authenticate", "carevalidate", "token"],
+)
+async def test_another_method_is_405_and_every_allowed_one_is_named(
+    client: httpx.AsyncClient, method: str, path: str, allowed: str, dialect: Any
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()) == (405, dialect(f"This path allows {allowed} only."))
+    assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/promo-codes", "GET, POST"), ("/api/v1/promo-codes", "GET"), ("/oauth/token", "POST")]
+)
+async def test_head_is_405_too(client: httpx.AsyncClient, path: str, allowed: str) -> None:
+    answer = await client.head(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+
+
+async def test_no_log_line_holds_a_secret(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    good = basic(tenant.client.name, tenant.client.secret)
+    wrong = basic(tenant.client.name, "wrong-" + tenant.client.secret)
+    form = {"grant_type": "client_credentials", "client_id": tenant.client.name, "client_secret": tenant.client.secret}
+    with structlog.testing.capture_logs() as lines:
+        token = (await client.get("/authenticate", headers={"Authorization": good})).json()["authToken"]
+        await client.get("/authenticate", headers={"Authorization": wrong})
+        access_token = (await client.post("/oauth/token", data=form)).json()["access_token"]
+        await client.post("/oauth/token", data=form | {"client_secret": "wrong-" + tenant.client.secret})
+        for each in (token, access_token, tenant.token.secret, tenant.token.secret + "x"):
+            await client.get("/promo-codes", headers={"Authorization": f"Bearer {each}"})
+        for each in (tenant.key.secret, tenant.key.secret + "x"):
+            await client.get("/api/v1/promo-codes?code=X", headers={"cv-api-key": each})
+        for privilege in (VALIDATION, LOGIN, "select on issued_tokens"):
+            with fault(superuser, privilege):
+                await client.post("/oauth/token", data=form)
+                await client.get("/promo-codes", headers=tenant.bearer)
+                await client.get("/api/v1/promo-codes?code=X", headers=tenant.api_key)
+    assert [line["status"] for line in lines if line["event"] == "request"].count(500) == 3
+    logged = json.dumps([rendered(line) for line in lines]) + caplog.text
+    assert "permission denied" in logged
+    secrets = [tenant.client.secret, tenant.key.secret, tenant.token.secret, token, access_token, good, wrong]
+    assert [secret for secret in secrets if secret.removeprefix("Basic ") in logged] == []
+    assert "Bearer ey" not in logged
+
+
+async def test_a_client_that_goes_away_is_no_fault_of_ours(
+    app: FastAPI, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/promo-codes",
+        "query_string": b"",
+        "headers": [(b"authorization", tenant.bearer["Authorization"].encode())],
+    }
+    with structlog.testing.capture_logs() as lines:
+        await app(scope, receive, send)
+    assert sent == []
+    assert [(line["event"], line["log_level"], line["status"]) for line in lines] == [("request", "info", 499)]
+    left = superuser.execute(
+        "select from pg_stat_activity where state like 'idle in%' and datname = current_database()"
+    )
+    assert left.fetchall() == []
+
+
+def rendered(line: Any) -> dict[str, str]:
+    """A log line with its exception as the log shows it."""
+    shown = structlog.processors.format_exc_info(None, "", dict(line))
+    return {name: str(value) for name, value in shown.items()}

@@ -1,0 +1,145 @@
+"""The real command line in processes of its own."""
+
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tessera import cli
+
+TESSERA = Path(sys.executable).with_name("tessera")
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.support.dying", __name__])
+NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
+
+
+class Launched(subprocess.Popen[bytes]):
+    """A command that runs. What it says goes into files: a pipe that nobody reads stops it once it is full."""
+
+    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
+        self._stdout, self._stderr = directory / "stdout", directory / "stderr"
+        with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
+            super().__init__([TESSERA, *arguments], env=environment(settings), stdout=stdout, stderr=stderr)
+
+    @property
+    def printed(self) -> str:
+        """What it has written to standard output."""
+        return self._stdout.read_text(errors="replace")
+
+    @property
+    def logged(self) -> str:
+        """What it has written to standard error."""
+        return self._stderr.read_text(errors="replace")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers, or did when it was started."""
+
+    process: Launched
+    url: str
+    data: Path
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
+        """Its exit status and everything that it printed, after this signal."""
+        self.process.send_signal(number)
+        return self.process.wait(120), self.process.printed
+
+
+def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command that is run to its end, in a process of its own: forked from one that has imported everything."""
+    with tempfile.TemporaryDirectory() as directory:
+        outputs = (Path(directory) / "stdout", Path(directory) / "stderr")
+        process = _processes.Process(target=_be_tessera, args=(arguments, environment(settings), *outputs))
+        process.start()
+        process.join(180)
+        assert process.exitcode is not None, "it did not end in time"
+        return subprocess.CompletedProcess(arguments, process.exitcode, *(output.read_text() for output in outputs))
+
+
+def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+    for output, number in ((stdout, 1), (stderr, 2)):
+        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT, 0o600), number)
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.argv = ["tessera", *arguments]
+    cli.run()
+
+
+@contextmanager
+def launched(*arguments: str, **settings: str) -> Iterator[Launched]:
+    """A command while it runs; it is killed at the end if it has not ended. Shows its log if what follows fails."""
+    with tempfile.TemporaryDirectory() as directory:
+        process = Launched(arguments, settings, Path(directory))
+        try:
+            yield process
+        except BaseException:
+            sys.stderr.write(process.logged)
+            raise
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def serving(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
+    """A server on a free port, once it answers."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    with launched(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
+        wait_until(lambda: process.poll() is not None or answers(f"{url}/health/live"))
+        assert process.poll() is None
+        yield Server(process, url, data)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without settings of its own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
+    return {**inherited, **settings}
+
+
+def free_port() -> int:
+    """A port that nobody has at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether there is a 200 here."""
+    try:
+        return httpx.get(url, timeout=10).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_until(condition, seconds: float = 120) -> None:  # type: ignore[no-untyped-def]
+    """Wait for it to hold; fails if it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def postmaster_of(data: Path) -> int:
+    """The pid of the embedded Postgres."""
+    return int((data / "postgres" / "postmaster.pid").read_text().split()[0])
+
+
+def postgres_runs(data: Path) -> bool:
+    """Whether any process works in this database's directory."""
+    for entry in Path("/proc").glob("[0-9]*/cwd"):
+        try:
+            if entry.resolve() == (data / "postgres").resolve() and "(deleted)" not in str(entry.readlink()):
+                return True
+        except OSError:
+            continue
+    return False

@@ -1,0 +1,116 @@
+"""Real processes of ours that kill themselves (SIGKILL) at an exact moment of their work for one organization."""
+
+import asyncio
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import Engine, event
+from sqlalchemy.pool import Pool
+
+from tessera import cli, main, schema
+from tessera.kit.db.database import Database
+from tessera.kit.sockets import listen
+from tessera.reports import service as reports
+from tessera.settings import Settings
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__, "tests.support.commands"])
+
+
+@contextmanager
+def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int) -> Iterator[ForkServerProcess]:
+    """A process that does `run`, one of those below, until that moment of its transactions for the organization.
+
+    The moments, from 0: before and after each statement, then before and after COMMIT.
+    """
+    process = _processes.Process(target=run, args=(*arguments, str(organization), at))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def worker(url: str, organization: str, at: int) -> None:
+    """The worker of `tessera worker`."""
+    _kill_this_process(organization, at)
+    asyncio.run(main.run_worker(Settings(), url))
+
+
+def roll_up(url: str, organization: str, at: int) -> None:
+    """The summing up of the days that are over, of that organization."""
+    _kill_this_process(organization, at)
+    asyncio.run(_roll_up(url, UUID(organization)))
+
+
+async def _roll_up(url: str, organization_id: UUID) -> None:
+    database, more = Database(url, pool_size=1), True
+    while more:
+        async with database.unit_of_work(organization_id) as work:
+            more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+
+
+def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:
+    """The server of `tessera api`, on a port."""
+    _kill_this_process(organization, at)
+    settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
+    app = main.create_server(settings, url, schema_revision=schema.latest_revision())
+    main.serve(app, listen(settings.host, settings.port))
+
+
+def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:
+    """A command of `tessera`; it ends with status 0 if it lives."""
+    _kill_this_process(organization, at)
+    os.environ["TESSERA_DATABASE_URL"] = url
+    sys.argv = ["tessera", *arguments]
+    cli.run()
+
+
+def _kill_this_process(organization: str, at: int) -> None:
+    moments, counted = itertools.count(), set[Any]()  # the driver's connections, from BEGIN on
+
+    def pass_one(driver: Any) -> None:
+        if driver in counted and next(moments) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before(connection: Any, _: Any, text: str, *__: Any) -> None:
+        if organization in text and not _is_sealing():  # BEGIN names it
+            counted.add(connection.connection.driver_connection)
+        pass_one(connection.connection.driver_connection)
+
+    def after(connection: Any, *_: Any) -> None:
+        pass_one(connection.connection.driver_connection)
+
+    def ended(_: Any, record: Any, __: Any) -> None:
+        pass_one(record.driver_connection)
+        counted.discard(record.driver_connection)
+
+    async def execute(driver: Any, *arguments: Any, **options: Any) -> Any:
+        pass_one(driver)
+        cursor = await send(driver, *arguments, **options)
+        pass_one(driver)
+        return cursor
+
+    event.listen(Engine, "before_cursor_execute", before)
+    event.listen(Engine, "after_cursor_execute", after)
+    event.listen(Engine, "commit", after)
+    event.listen(Pool, "reset", ended)
+    # What goes to the driver without SQLAlchemy.
+    send, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
+
+
+def _is_sealing() -> bool:
+    # The audit log of every organization is sealed whenever the clock says so, beside what is to be killed here.
+    task = asyncio.current_task()
+    return task is not None and "seal_audit" in task.get_name()

@@ -1,0 +1,100 @@
+"""Entries of the ledger by themselves, and what reports must say of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import psycopg
+from tests.support.factories import Tenant
+
+from tessera.api.serving.callers import Resources
+from tessera.kit.identifiers import new_id
+from tessera.provision import Addresses
+from tessera.reports import service as reports
+from tessera.reports.service import Dimension, Period, RedemptionReport
+
+Sum = tuple[str, int, int, Decimal]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry: 1 for a redemption, -1 for a cancellation, 0 for what only concerns a hold."""
+
+    at: datetime
+    change: int
+    code: str
+    store_exam_id: UUID | None
+    product_bundle_id: UUID | None
+    partner_id: UUID | None
+    discount: Decimal
+
+    def key(self, by: Dimension) -> str | None:
+        """What it is summed up under."""
+        match by:
+            case Dimension.DAY:
+                return str(self.at.date())
+            case Dimension.CODE:
+                return self.code
+            case Dimension.STORE_EXAM:
+                return str(self.store_exam_id or self.product_bundle_id)
+            case Dimension.PARTNER:
+                return self.partner_id and str(self.partner_id)
+
+
+@contextmanager
+def writing(addresses: Addresses) -> Iterator[psycopg.Connection]:
+    """A connection to write entries with whose redemptions there are not."""
+    with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        yield connection
+
+
+def append(connection: psycopg.Connection, tenant: Tenant, entries: Iterable[Entry]) -> None:
+    """Append entries to an organization's ledger."""
+    fields = ("change", "code", "store_exam_id", "product_bundle_id", "partner_id", "discount", "at")
+    rows = [(tenant.id, new_id(), *(getattr(each, field) for field in fields)) for each in entries]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change,"
+            " held_change, code, store_exam_id, product_bundle_id, partner_id, discount, at)"
+            " values (%s, %s, 1, 'Whatever', %s, 0, %s, %s, %s, %s, %s, %s)",
+            rows,
+        )
+
+
+def expected(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
+    """What a report says of these entries, recounted one by one."""
+    sums: dict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        key = entry.key(by)
+        if key is not None and entry.change and first <= entry.at.date() < end:
+            sums[key].append(entry)
+    return [
+        (
+            key,
+            sum(each.change > 0 for each in found),
+            sum(each.change < 0 for each in found),
+            sum((each.change * each.discount for each in found), Decimal(0)),
+        )
+        for key, found in sorted(sums.items())
+    ]
+
+
+async def reported(
+    resources: Resources, tenant: Tenant, by: Dimension, first: date, end: date, *, size: int = 1000
+) -> Sequence[Sum]:
+    """What the report says, read part by part."""
+    found: list[Sum] = []
+    after, more = None, True
+    while more:
+        async with resources.database.unit_of_work(tenant.id) as work:
+            part = await reports.list_redemptions(
+                work, RedemptionReport(by=by, period=Period(first, end)), after=after, size=size
+            )
+        found += [(row.place, row.redeemed, row.cancelled, row.discount) for row in part.items]
+        after, more = part.cursor, part.cursor is not None
+    return found

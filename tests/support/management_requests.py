@@ -1,0 +1,73 @@
+"""Requests to the management API, and what is told about them."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+from tests.support.factories import Tenant
+
+from tessera.api.serving.callers import Resources
+from tessera.identity import provisioning
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
+
+ROOT = "/management/v1"
+LACKING = "The function point ManageOrganization is required."
+
+
+def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> tuple[int, dict[str, Any]]:
+    body = {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
+    return status, body
+
+
+def invalid(*errors: tuple[str, str, str]) -> tuple[int, dict[str, Any]]:
+    listed = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
+    title = "The request breaks rules"
+    return problem(400, "validation-failed", title, f"{len(errors)} in all.", errors=listed)
+
+
+def not_found(detail: str) -> tuple[int, dict[str, Any]]:
+    return problem(404, "not-found", "Not found", detail)
+
+
+def told(answer: httpx.Response) -> tuple[int, Any]:
+    return answer.status_code, answer.json()
+
+
+def at(version: int | str, tenant: Tenant) -> dict[str, str]:
+    """Headers of a user of the tenant who has read this version."""
+    return tenant.bearer | {"If-Match": version if isinstance(version, str) else f'"{version}"'}
+
+
+async def powerless(client: httpx.AsyncClient, tenant: Tenant) -> dict[str, str]:
+    """Headers of a client without any right."""
+    credentials = (tenant.powerless_client.name, str(tenant.powerless_client.secret))
+    token = (await client.get("/authenticate", auth=credentials)).json()["authToken"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def platform_administrator(resources: Resources, superuser: psycopg.Connection) -> dict[str, str]:
+    """Headers of a user of the platform's own organization."""
+    superuser.execute(
+        "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
+        " on conflict do nothing",
+        [PLATFORM_ID],
+    )
+    email, now = f"{uuid4()}@example.com", resources.clock()
+    async with resources.database.unit_of_work(PLATFORM_ID) as work:
+        rights = list(FunctionPoint)
+        await provisioning.create_user(work, email=email, names=("Root", "Admin"), function_points=rights, now=now)
+        token = await provisioning.issue_token(
+            work, signer=resources.signer, email=email, lifetime=timedelta(days=1), now=now
+        )
+    return {"Authorization": f"Bearer {token.secret}"}
+
+
+def recorded(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:
+    """What the audit log says of this kind of thing: actor, action, before and after, oldest first."""
+    return superuser.execute(
+        "select actor_kind, actor_name, action, before, after from audit_entries"
+        " where organization_id = %s and entity_kind = %s order by id",
+        [tenant.id, kind],
+    ).fetchall()

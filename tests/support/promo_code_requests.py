@@ -1,0 +1,59 @@
+"""The request of the document, and what it becomes."""
+
+from typing import Any
+
+import httpx
+from tests.support.factories import Tenant
+
+REQUEST: dict[str, Any] = {
+    "storeExamCodes": ["NCA-GENL", "CLD-100"],
+    "discountPercent": 25,
+    "expirationDateUtc": "2030-01-01T00:00:00",
+    "maxRedemptions": 500,
+    "promoCodeName": "SPRING25",
+    "emailAddresses": ["ada@example.com", "bob@example.com"],
+    "isActive": True,
+    "maxRedemptionsPerCandidate": 2,
+    "notes": "Spring campaign",
+    "restrictToEmailAddresses": True,
+}
+PROMO_CODE: dict[str, Any] = {
+    "storeExamCodes": ["NCA-GENL", "CLD-100"],
+    "discountPercent": 25,
+    "emailAddresses": ["ada@example.com", "bob@example.com"],
+    "expirationDateEndUtc": "2030-01-01T00:00:00",
+    "maxRedemptions": 500,
+    "maxRedemptionsPerCandidate": 2,
+    "notes": "Spring campaign",
+    "promoCodeName": "SPRING25",
+    "redemptionCount": 0,
+    "restrictToEmailAddresses": True,
+}
+REQUIRED = ("storeExamCodes", "discountPercent", "expirationDateUtc", "maxRedemptions", "promoCodeName")
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """The document's request with changes; `...` leaves a property out."""
+    return {name: value for name, value in (REQUEST | changes).items() if value is not ...}
+
+
+async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> httpx.Response:
+    return await client.post("/promo-codes", headers=tenant.bearer, json=request(**changes))
+
+
+async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes, **headers: str) -> httpx.Response:
+    """The bytes as they are, as JSON unless a header says otherwise."""
+    given = {"Content-Type": "application/json"} | {
+        name.replace("_", "-").title(): value for name, value in headers.items()
+    }
+    return await client.post("/promo-codes", headers=tenant.bearer | given, content=content)
+
+
+def refused(*messages: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of a request that breaks these rules."""
+    return 400, {"errorCode": "ValidationFailed", "errorMessages": list(messages)}
+
+
+def told(answer: httpx.Response) -> tuple[int, Any]:
+    """Status and body."""
+    return answer.status_code, answer.json()

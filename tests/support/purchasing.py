@@ -1,0 +1,117 @@
+"""Buying vouchers, and looking behind the application at what came of it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+from tests.conftest import NOW
+from tests.support.factories import Tenant
+
+from tessera.api.serving.callers import Resources
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.identifiers import new_id
+from tessera.vouchers.partners import service as partners
+from tessera.vouchers.partners.service import NewPartner
+from tessera.vouchers.programs import service as programs
+from tessera.vouchers.programs.service import NewProgram
+from tessera.vouchers.purchases import zero_price
+from tessera.vouchers.purchases.rules import PurchaseDraft
+from tessera.vouchers.purchases.service import Purchase
+from tessera.vouchers.rules import Status
+
+PREFIX = "ACME-"
+DRAFT = PurchaseDraft(notes="For the summer", partner_name="Acme Corp", program_name="Acme Program", quantity=20)
+REQUEST = {"notes": "For the summer", "partnerName": "Acme Corp", "programName": "Acme Program", "quantity": 20}
+
+
+class State(NamedTuple):
+    """What the database has of a purchase."""
+
+    status: str
+    vouchers: int
+    codes: int
+
+
+NOTHING_YET = State("VoucherCreation", 0, 0)
+
+
+def complete(quantity: int) -> State:
+    """A purchase with all its vouchers, each with a code of its own."""
+    return State("Complete", quantity, quantity)
+
+
+async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = NOW) -> None:
+    """A partner of the organization, and a program that costs it nothing."""
+    partner = NewPartner(new_id(), "Acme Corp", Status.ACTIVE)
+    program = NewProgram(id=new_id(), name="Acme Program", status=Status.ACTIVE, voucher_code_prefix=PREFIX)
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await partners.add_all(work, [partner], now=now)
+        await programs.add(work, program, now=now)
+
+
+async def buy(resources: Resources, tenant: Tenant, *, quantity: int = 20, now: datetime = NOW) -> UUID:
+    """A purchase whose vouchers are queued."""
+    async with resources.database.unit_of_work(tenant.id) as work:
+        return await order(work, replace(DRAFT, quantity=quantity), now=now)
+
+
+async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUID:
+    """A purchase that is ordered in this transaction."""
+    (ordered,) = await zero_price.create_all(work, [draft], now=now)
+    assert isinstance(ordered, Purchase)
+    return ordered.id
+
+
+def state_of(superuser: psycopg.Connection, purchase_id: UUID) -> State:
+    """Status and vouchers at one moment."""
+    with superuser.cursor(row_factory=class_row(State)) as cursor:
+        found = cursor.execute(
+            "select p.status, count(v.id) as vouchers, count(distinct v.code) as codes"
+            " from voucher_purchases p left join vouchers v on v.purchase_id = p.id"
+            " where p.id = %s group by p.status",
+            [purchase_id],
+        ).fetchone()
+    assert found is not None
+    return found
+
+
+def jobs_of(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[tuple[Any, ...]]:
+    """Status, attempts and start of each job for a purchase."""
+    return superuser.execute(
+        "select status::text, attempts, scheduled_at from procrastinate_jobs"
+        " where args->>'purchase_id' = %s order by id",
+        [str(purchase_id)],
+    ).fetchall()
+
+
+def age_heartbeats(superuser: psycopg.Connection) -> None:
+    """Let the dead workers be dead for an hour."""
+    superuser.execute("update procrastinate_workers set last_heartbeat = last_heartbeat - interval '1 hour'")
+
+
+def queue_of(superuser: psycopg.Connection) -> list[Any]:
+    """What there is to see of a queue in which something does not happen."""
+    queries = (
+        "select id, task_name, status::text, attempts, worker_id, scheduled_at, args::text from procrastinate_jobs"
+        " where status in ('todo', 'doing') order by id",
+        "select id, last_heartbeat, now() from procrastinate_workers",
+        "select pid, state, wait_event, pg_blocking_pids(pid), left(query, 200) from pg_stat_activity"
+        " where datname = current_database()",
+    )
+    return [superuser.execute(query).fetchall() for query in queries]
+
+
+async def until(
+    condition: Callable[[], bool], *, seconds: float = 120, otherwise: Callable[[], object] = lambda: ""
+) -> None:
+    """Wait for it to hold, while this event loop goes on; fails if it does not in time, and says what `otherwise`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"it did not happen in time: {otherwise()}"
+        await asyncio.sleep(0.02)

@@ -1,0 +1,58 @@
+"""Requests that bring a partner to its first voucher through the management API."""
+
+from typing import Any
+
+import httpx
+from tests.support.factories import Tenant
+from tests.support.management_requests import ROOT, at
+
+PARTNERS = f"{ROOT}/voucher-partners"
+PROGRAMS = f"{ROOT}/voucher-programs"
+PURCHASES = f"{ROOT}/voucher-purchases"
+VOUCHERS = f"{ROOT}/vouchers"
+PARTNER = {"name": "Acme Corp", "isActive": True}
+PROGRAM: dict[str, Any] = {
+    "name": "Professional",
+    "storeExamCodes": ["nca-genl"],
+    "costPerVoucher": 99.5,
+    "tiers": [{"quantity": 10, "percent": 5}, {"quantity": 50, "percent": 12.5}],
+    "isAvailableToAllPartners": True,
+    "voucherCodePrefix": "PRO-",
+    "isActive": True,
+}
+
+
+async def made(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What was made by a request that must succeed."""
+    answer = await client.post(url, json=body, headers=tenant.bearer)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
+    return dict(answer.json())
+
+
+async def changed(client: httpx.AsyncClient, tenant: Tenant, url: str, version: int, **body: Any) -> dict[str, Any]:
+    """What a change that must succeed has made of this version."""
+    answer = await client.post(url, json=body, headers=at(version, tenant))
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["version"], answer.headers["ETag"]) == (version + 1, f'"{version + 1}"')
+    return dict(answer.json())
+
+
+async def ordered(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> dict[str, Any]:
+    """A purchase by a new partner of a new program; `program` has what is special about that one."""
+    partner = await made(client, tenant, PARTNERS, PARTNER)
+    program = await made(client, tenant, PROGRAMS, PROGRAM | changes.pop("program", {}))
+    return await made(client, tenant, PURCHASES, order(partner["id"], program["id"]) | changes)
+
+
+def order(partner_id: str, program_id: str) -> dict[str, Any]:
+    """An order of 50 vouchers."""
+    return {
+        "partnerId": partner_id,
+        "programId": program_id,
+        "quantity": 50,
+        "notes": "Summer",
+        "purchasedByFirstName": "Grace",
+        "purchasedByLastName": "Hopper",
+        "purchasedByEmail": "grace@example.com",
+    }
