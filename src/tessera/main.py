@@ -19,23 +19,23 @@ from uvicorn.supervisors import Multiprocess
 
 from tessera import schema, worker
 from tessera.api.application import create_app
-from tessera.api.certiverse_promo.presenters import LISTED, created_answer
-from tessera.api.certiverse_vouchers.presenters import VOUCHER, ordered_answer
+from tessera.api.certiverse_promo.presenters import LISTED, created_response
+from tessera.api.certiverse_vouchers.presenters import VOUCHER, purchase_response
 from tessera.api.serving.callers import Resources
 from tessera.api.serving.coalescing import effects, of_one_caller, pages
-from tessera.api.storefront.presenters import redemption_answer
-from tessera.idempotency.service import Answer
+from tessera.api.storefront.presenters import redemption_response
+from tessera.idempotency.service import Outcome
 from tessera.identity.authentication.credentials import ApiKeyText
 from tessera.identity.authentication.key_usage import KeyUses
 from tessera.identity.rules import FunctionPoint
 from tessera.kit import logging
-from tessera.kit.batching import Batcher, Batchers
+from tessera.kit.batching import Batcher, KeyedBatcher
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
-from tessera.kit.errors import Fact, NotAuthenticated
+from tessera.kit.errors import DomainError, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes.service import Question, Validation
+from tessera.promo_codes.service import UsabilityRequest, Validation
 from tessera.redemptions import serving as redemptions
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
@@ -44,9 +44,9 @@ from tessera.vouchers.purchases import zero_price
 
 Listener = socket.socket
 # Twice as many as others have: creations wait for the disk alone, and for no lock of one another.
-CREATION_LANES = 4
+MAX_CONCURRENT_CREATE_BATCHES = 4
 # Of who waits for a name: it is asked again alone, so that others neither wait with it, nor hold what is waited for.
-PATIENCE = {"lock_timeout": "100ms"}
+NAME_LOCK_TIMEOUT = {"lock_timeout": "100ms"}
 
 # Proxies are ours to judge (ForwardedHeaders), requests ours to log.
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -73,7 +73,7 @@ def resources_on(
     """The same on this database, of which all of it makes use."""
     key_uses = KeyUses()
 
-    async def validate(questions: Sequence[Question]) -> Sequence[Validation | Fact]:
+    async def validate(questions: Sequence[UsabilityRequest]) -> Sequence[Validation | DomainError]:
         now = clock()
         answers = await database.read(lambda reader: promo_codes.validate_all(reader, questions, now=now))
         for question, answer in zip(questions, answers, strict=True):
@@ -81,10 +81,10 @@ def resources_on(
                 key_uses.note(question.key.name, now=now)
         return answers
 
-    async def redeem(organization_id: UUID, requests: Sequence[RedemptionRequest]) -> Sequence[Answer]:
+    async def redeem(organization_id: UUID, requests: Sequence[RedemptionRequest]) -> Sequence[Outcome]:
         now = clock()
         async with database.unit_of_work(organization_id) as work:
-            answers = await redemptions.serve_all(work, requests, now=now, present=redemption_answer)
+            answers = await redemptions.serve_all(work, requests, now=now, present=redemption_response)
         for request, answer in zip(requests, answers, strict=True):
             if isinstance(request.credential, ApiKeyText) and not isinstance(answer, NotAuthenticated):
                 key_uses.note(request.credential.name, now=now)
@@ -98,13 +98,15 @@ def resources_on(
         clock=clock,
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
         validations=Batcher(validate),
-        redemptions=Batchers(redeem),
+        redemptions=KeyedBatcher(redeem),
         creations=for_promo_codes(
-            effects(promo_codes.create_all, present=created_answer), lanes=CREATION_LANES, local=PATIENCE
+            effects(promo_codes.create_all, present=created_response),
+            max_concurrency=MAX_CONCURRENT_CREATE_BATCHES,
+            local=NAME_LOCK_TIMEOUT,
         ),
-        purchases=for_vouchers(effects(zero_price.create_all, present=ordered_answer)),
-        promo_code_pages=for_promo_codes(pages(promo_codes.list_pages, shape=LISTED)),
-        voucher_pages=for_vouchers(pages(vouchers.list_pages, shape=VOUCHER)),
+        purchases=for_vouchers(effects(zero_price.create_all, present=purchase_response)),
+        promo_code_pages=for_promo_codes(pages(promo_codes.list_pages, projection=LISTED)),
+        voucher_pages=for_vouchers(pages(vouchers.list_pages, projection=VOUCHER)),
         public_url=settings.public_url,
         schema_revision=schema_revision,
         key_uses=key_uses,

@@ -21,8 +21,8 @@ import tessera.redemptions.tables
 import tessera.reports.tables
 import tessera.vouchers.tables
 import tessera.vouchers.totals.tables  # noqa: F401 - imported for the tables that they declare
-from tessera.kit.db.base import Base
 from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
+from tessera.kit.db.table_base import Base
 
 metadata = Base.metadata
 

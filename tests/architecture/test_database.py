@@ -12,7 +12,7 @@ from psycopg import errors, sql
 from sqlalchemy import Constraint, Index, NullPool, create_engine
 
 from tessera import schema
-from tessera.kit.db.base import Base
+from tessera.kit.db.table_base import Base
 from tessera.provision import Addresses
 
 # Of every table with the column organization_id, which is what makes it a tenant's.

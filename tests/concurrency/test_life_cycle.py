@@ -25,7 +25,7 @@ from tests.support.voucher_factories import add_partner, add_program, add_purcha
 
 from tessera import main, schema
 from tessera.codes.rules import ProductChoice
-from tessera.kit.errors import Conflict, Fact, WrongState
+from tessera.kit.errors import Conflict, DomainError, WrongState
 from tessera.provision import Addresses
 from tessera.redemptions import ledger, lifecycle, validate
 from tessera.redemptions import redeem as redeeming
@@ -118,9 +118,9 @@ class Model:
 
 
 @contextmanager
-def told() -> Iterator[list[Fact]]:
+def told() -> Iterator[list[DomainError]]:
     """What is raised instead of an answer."""
-    facts: list[Fact] = []
+    facts: list[DomainError] = []
     try:
         yield facts
     except (WrongState, Conflict, ReservationNotFound) as fact:
@@ -176,12 +176,12 @@ class LifeCycle(RuleBasedStateMachine):
         for each, answer in zip(asked, answers, strict=True):
             self._redeemed(*each, answer=answer)
 
-    async def _redeem(self, drafts: list[RedemptionDraft]) -> list[Redemption | Fact]:
+    async def _redeem(self, drafts: list[RedemptionDraft]) -> list[Redemption | DomainError]:
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
             return await redeeming.redeem_all(work, drafts, now=self.model.now)
 
     def _redeemed(
-        self, reservation: str, code: str, person: str, seconds: int | None, *, answer: Redemption | Fact
+        self, reservation: str, code: str, person: str, seconds: int | None, *, answer: Redemption | DomainError
     ) -> None:
         model, booked = self.model, self.model.booked.get(reservation)
         known = [made for made in model.live(code) if made.booked is booked]
@@ -307,7 +307,7 @@ class LifeCycle(RuleBasedStateMachine):
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
             after, more = None, True
             while more:
-                part = await lifecycle.list_slice(work, wanted, now=self.model.now, after=after, size=2)
+                part = await lifecycle.list_by_cursor(work, wanted, now=self.model.now, after=after, size=2)
                 found += part.items
                 after, more = part.cursor, part.cursor is not None
         return found

@@ -59,7 +59,9 @@ async def test_vouchers_are_shown_in_every_state_of_the_document(
         "used_by_last_name": "Byron",
     }
     async with database.unit_of_work((await ids_by_name(database))[name]) as work:
-        part = await vouchers.list_slice(work, wanted=VoucherFilter(store_exam_code="NCA-GENL"), after=None, size=100)
+        part = await vouchers.list_by_cursor(
+            work, wanted=VoucherFilter(store_exam_code="NCA-GENL"), after=None, size=100
+        )
     assert {each.code: states(each) for each in part.items} == {
         "SPRING-RESERVED": ("RSV-RESERVED", "Created", True, used),
         "SPRING-COMPLETED": ("RSV-COMPLETED", "Completed", True, used),
@@ -76,7 +78,7 @@ def states(voucher: vouchers.Voucher) -> tuple[Any, ...]:
 async def test_one_code_is_held_for_a_week(demonstration: Demonstration, database: Database) -> None:
     wanted = RedemptionFilter(status=RedemptionStatus.HELD)
     async with database.unit_of_work((await ids_by_name(database))[NAMES[0]]) as work:
-        held = await lifecycle.list_slice(work, wanted, now=demonstration.loaded_at, after=None, size=10)
+        held = await lifecycle.list_by_cursor(work, wanted, now=demonstration.loaded_at, after=None, size=10)
     until = (demonstration.loaded_at + timedelta(days=7)).replace(microsecond=0)
     assert [(each.code, each.held_until) for each in held.items] == [("ONHOLD", until)]
 

@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 from tests.support.factories import Tenant
 
 from tessera.api.serving.callers import Resources
-from tessera.kit.db.json_projection import Shape, Time, json_object
+from tessera.kit.db.json_projection import JsonProjection, Time, json_object
 
 ID = UUID("01a21c8f-a022-7656-b795-1b77d47058ce")
 FIELDS: dict[str, tuple[TypeEngine[Any], Any]] = {
@@ -35,10 +35,10 @@ def row() -> Subquery:
     return select(*(literal(value, type_).label(name) for name, (type_, value) in FIELDS.items())).subquery()
 
 
-async def written(resources: Resources, tenant: Tenant, shape: Shape, *, zone: str) -> Any:
+async def written(resources: Resources, tenant: Tenant, projection: JsonProjection, *, zone: str) -> Any:
     async with resources.database.unit_of_work(tenant.id) as work:
         await work.connection.exec_driver_sql(f"set local time zone '{zone}'")
-        return json.loads((await work.connection.execute(select(json_object(row(), shape)))).scalar_one())
+        return json.loads((await work.connection.execute(select(json_object(row(), projection)))).scalar_one())
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
@@ -46,18 +46,18 @@ async def test_values_are_written_as_they_are_in_utc_and_what_is_null_is_absent(
     resources: Resources, tenant: Tenant, zone: str
 ) -> None:
     names = ("id", "name", "codes", "nothing", "count", "yes", "no", "absent")
-    shape = Shape(
+    projection = JsonProjection(
         {
             **{name.upper(): name for name in names},
             "at": Time("at"),
             "bare": Time("at", zone=""),
             "early": Time("early"),
             "late": Time("late"),
-            "inner": Shape({"count": "count", "absent": "absent"}, only_if="yes"),
-            "none": Shape({"count": "count"}, only_if="no"),
+            "inner": JsonProjection({"count": "count", "absent": "absent"}, only_if="yes"),
+            "none": JsonProjection({"count": "count"}, only_if="no"),
         }
     )
-    assert await written(resources, tenant, shape, zone=zone) == {
+    assert await written(resources, tenant, projection, zone=zone) == {
         "ID": str(ID),
         "NAME": 'a "quoted" \\ \n name',
         "CODES": ["A", '"', "é"],
@@ -76,4 +76,4 @@ async def test_values_are_written_as_they_are_in_utc_and_what_is_null_is_absent(
 @pytest.mark.parametrize("name", ["at", "money"])
 def test_what_cannot_be_written_is_refused_when_the_statement_is_made(name: str) -> None:
     with pytest.raises(TypeError, match=name):
-        json_object(row(), Shape({"x": name}))
+        json_object(row(), JsonProjection({"x": name}))

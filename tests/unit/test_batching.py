@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from tessera.kit import batching
-from tessera.kit.batching import Batcher, Batchers
-from tessera.kit.errors import NotFound, Undone
+from tessera.kit.batching import Batcher, KeyedBatcher
+from tessera.kit.errors import NotFound, TransactionAborted
 
 
 class Oracle:
@@ -26,7 +26,7 @@ class Oracle:
         if 404 in questions:
             raise NotFound("404")
         if 409 in questions and not self.is_free:
-            raise Undone
+            raise TransactionAborted
         return [f"answer {question}" for question in questions]
 
 
@@ -40,7 +40,7 @@ async def asked(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Tas
 
 async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     (task,) = await asked(batcher, 1)
     assert oracle.batches == [[1]]
     oracle.gate.set()
@@ -49,7 +49,7 @@ async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
 
 async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_answer() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await asked(batcher, 1), *await asked(batcher, 2, 3, 4)]
     assert oracle.batches == [[1]]
     oracle.gate.set()
@@ -59,7 +59,7 @@ async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_an
 
 async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1, limit=2)
+    batcher = Batcher(oracle, max_concurrency=1, limit=2)
     tasks = [*await asked(batcher, 0), *await asked(batcher, 1, 2, 3, 4, 5)]
     oracle.gate.set()
     assert await asyncio.gather(*tasks) == [f"answer {number}" for number in range(6)]
@@ -68,7 +68,7 @@ async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
 
 async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=2)
+    batcher = Batcher(oracle, max_concurrency=2)
     tasks = [task for number in range(4) for task in await asked(batcher, number)]
     assert oracle.batches == [[0], [1]]
     oracle.gate.set()
@@ -78,7 +78,7 @@ async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
 
 async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await asked(batcher, 1), *await asked(batcher, 404, 14)]
     oracle.gate.set()
     first, *others = await asyncio.gather(*tasks, return_exceptions=True)
@@ -89,7 +89,7 @@ async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
 
 async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await asked(batcher, 1), *await asked(batcher, 12, 13, 14)]
     oracle.gate.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
@@ -108,7 +108,7 @@ async def test_a_fact_may_be_an_answer() -> None:
 
 async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_nobody_waiting() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await asked(batcher, 1), *await asked(batcher, 409, 12, 14)]
     oracle.gate.set()
     first, waiting, *others = tasks
@@ -120,32 +120,32 @@ async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_no
 
 
 async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "ASKED_AGAIN_FOR", 0.2)
+    monkeypatch.setattr(batching, "RETRY_DEADLINE", 0.2)
     oracle = Oracle()
     oracle.gate.set()
-    for ask in (Batcher(oracle).ask(409), Batchers(lambda _, questions: oracle(questions)).ask_alone("a", 409)):
-        with pytest.raises(Undone):
+    for ask in (Batcher(oracle).ask(409), KeyedBatcher(lambda _, questions: oracle(questions)).ask_heavy("a", 409)):
+        with pytest.raises(TransactionAborted):
             await asyncio.wait_for(ask, timeout=20)
     assert len(oracle.batches) > 4
 
 
 async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
     oracle = Oracle()
-    batchers = Batchers(lambda _, questions: oracle(questions), lanes=1)
+    batchers = KeyedBatcher(lambda _, questions: oracle(questions), max_concurrency=1)
     task = asyncio.create_task(batchers.ask("a", 1))
     await asyncio.sleep(0.01)
     task.cancel()
     oracle.gate.set()
     await asyncio.sleep(0.01)
-    assert batchers._by_topic == {}
+    assert batchers._by_key == {}
 
 
 async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
     oracle = Oracle()
-    batchers = Batchers(lambda _, questions: oracle(questions), lanes=1)
+    batchers = KeyedBatcher(lambda _, questions: oracle(questions), max_concurrency=1)
     waiting = [asyncio.create_task(batchers.ask("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
-    alone = asyncio.create_task(batchers.ask_alone("a", 3))
+    alone = asyncio.create_task(batchers.ask_heavy("a", 3))
     await asyncio.sleep(0.01)
     assert oracle.batches == [[1, 2], [3]]
     oracle.gate.set()
@@ -158,22 +158,22 @@ async def test_topics_are_answered_apart_and_forgotten_when_they_are_idle() -> N
     async def ask_all(topic: str, questions: Sequence[int]) -> list[str]:
         return [f"{topic}: {answer}" for answer in await oracles[topic](questions)]
 
-    batchers = Batchers(ask_all, lanes=1)
+    batchers = KeyedBatcher(ask_all, max_concurrency=1)
     tasks = [asyncio.create_task(batchers.ask(topic, number)) for number in range(3) for topic in "ab"]
     await asyncio.sleep(0.01)
-    assert len(batchers._by_topic) == 2
+    assert len(batchers._by_key) == 2
     for oracle in oracles.values():
         oracle.gate.set()
     assert await asyncio.gather(*tasks) == [f"{topic}: answer {number}" for number in range(3) for topic in "ab"]
     assert [oracle.batches for oracle in oracles.values()] == [[[0, 1, 2]]] * 2
-    assert batchers._by_topic == {}
+    assert batchers._by_key == {}
 
 
 async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
     async def forgetful(questions: Sequence[int]) -> list[str]:
         return ["answer"] * (len(questions) - 1)
 
-    batcher = Batcher(forgetful, lanes=1)
+    batcher = Batcher(forgetful, max_concurrency=1)
     for _ in range(2):
         with pytest.raises(ValueError, match="shorter"):
             await asyncio.wait_for(batcher.ask(1), timeout=20)
@@ -182,7 +182,7 @@ async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
 async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await asked(batcher, 0), *await asked(batcher, 1, 2)]
     tasks.pop(cancelled).cancel()
     oracle.gate.set()
@@ -192,7 +192,7 @@ async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
 
 async def test_a_caller_who_goes_away_from_a_failing_batch_harms_nobody() -> None:
     oracle = Oracle()
-    batcher = Batcher(oracle, lanes=1)
+    batcher = Batcher(oracle, max_concurrency=1)
     leaving, staying = await asked(batcher, 13, 13)
     leaving.cancel()
     oracle.gate.set()
@@ -206,7 +206,7 @@ async def test_no_question_is_forgotten() -> None:
         await asyncio.sleep(0)
         return list(questions)
 
-    batcher = Batcher(echo, lanes=2, limit=7)
+    batcher = Batcher(echo, max_concurrency=2, limit=7)
 
     async def ask_often(start: int) -> list[int]:
         return [await batcher.ask(start + number) for number in range(50)]

@@ -20,11 +20,11 @@ from tessera.api.certiverse_vouchers import errors as voucher_errors
 from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
 from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
 from tessera.api.error_rendering import certiverse, problem_details
-from tessera.api.error_rendering.renderers import Dialects
+from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
 from tessera.api.serving.callers import Resources
-from tessera.api.serving.fast_path import Shortcut, routes_of
+from tessera.api.serving.fast_path import FastPath, routes_of
 from tessera.api.serving.middleware import BodyLimit, ForwardedHeaders, RequestLog
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront.redemptions import router as redemptions
@@ -33,7 +33,7 @@ from tessera.api.storefront.validations import router as storefront
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
-DIALECTS = Dialects(
+ERROR_RENDERERS = ErrorRenderers(
     {
         "": certiverse.common,
         "/authenticate": authentication_errors.render_authenticate,
@@ -48,7 +48,7 @@ DIALECTS = Dialects(
     }
 )
 
-ASKED_MOST = frozenset(
+HOT_ROUTES = frozenset(
     {
         ("GET", "/api/v1/promo-codes"),
         ("GET", "/promo-codes"),
@@ -100,12 +100,12 @@ def create_app(
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
     docs.install(app, models=MODELS)
-    DIALECTS.install(app)
+    ERROR_RENDERERS.install(app)
     # The last one added is the outermost.
     routers = (carevalidate, certiverse_promo, certiverse_vouchers, redemptions)
-    app.add_middleware(Shortcut, routes=routes_of(*routers, among=ASKED_MOST), dialects=DIALECTS)
+    app.add_middleware(FastPath, routes=routes_of(*routers, among=HOT_ROUTES), error_renderers=ERROR_RENDERERS)
     app.add_middleware(BodyLimit)
     if trusted_proxies:
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
-    app.add_middleware(RequestLog, dialects=DIALECTS)
+    app.add_middleware(RequestLog, error_renderers=ERROR_RENDERERS)
     return app

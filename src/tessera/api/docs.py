@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import FileResponse, HTMLResponse, Response
 from pydantic import BaseModel
 
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import components_of, unmark_nulls
 from tessera.api.serving.links import base_url
 
@@ -152,7 +152,7 @@ def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def document(request: Request) -> Response:
-        return JsonAnswer(_at(app.openapi(), base_url(request)))
+        return JsonResponse(_at(app.openapi(), base_url(request)))
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from pydantic import Field
 
 from tessera.api.http.fields import ResponseModel
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
 from tessera.api.serving.callers import resources_of
 from tessera.kit.errors import DatabaseUnavailable
@@ -45,19 +45,19 @@ _READINESS: dict[int | str, Any] = {
 
 
 @router.get("/live", operation_id="checkLiveness", summary="Is the process alive?", responses=_LIVE)
-async def check_liveness() -> JsonAnswer:
+async def check_liveness() -> JsonResponse:
     """Answers as long as the process serves requests at all; asks nothing of the database."""
-    return JsonAnswer({"status": "live"})
+    return JsonResponse({"status": "live"})
 
 
 @router.get("/ready", operation_id="checkReadiness", summary="Can the process serve?", responses=_READINESS)
-async def check_readiness(request: Request) -> JsonAnswer:
+async def check_readiness(request: Request) -> JsonResponse:
     """Whether the database answers, and whether its migrations are those that this code needs."""
     resources = resources_of(request)
     try:
         revision = await resources.database.schema_revision()
     except DatabaseUnavailable:
-        return JsonAnswer(_AWAY, 503, headers={"Retry-After": "2"})
+        return JsonResponse(_AWAY, 503, headers={"Retry-After": "2"})
     if revision != resources.schema_revision:
-        return JsonAnswer(_BEHIND, 503, headers={"Retry-After": "2"})
-    return JsonAnswer(_READY)
+        return JsonResponse(_BEHIND, 503, headers={"Retry-After": "2"})
+    return JsonResponse(_READY)

@@ -14,7 +14,7 @@ from tessera.audit.rules import Change
 from tessera.audit.tables import AuditEntry, AuditSeal
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.compiled_queries import run
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 
@@ -93,7 +93,7 @@ class AuditRepository:
         row = (await self._connection.execute(self._select().where(AuditEntry.id == entry_id))).first()
         return _entry(row) if row else None
 
-    async def list_slice(self, wanted: EntryFilter, *, after: str | None, size: int) -> Slice[Entry]:
+    async def list_by_cursor(self, wanted: EntryFilter, *, after: str | None, size: int) -> CursorPage[Entry]:
         """A part of the log, newest first."""
         statement = self._select()
         for field in ("actor_name", "action", "entity_kind", "entity_id"):
@@ -105,10 +105,10 @@ class AuditRepository:
         if wanted.until is not None:
             statement = statement.where(AuditEntry.at < wanted.until)
         columns = AuditEntry.__table__.c
-        part = await fetch_slice(
+        part = await fetch_cursor_page(
             self._connection, statement, order=[columns.at, columns.id], after=after, size=size, descending=True
         )
-        return Slice([_entry(row) for row in part.items], part.cursor)
+        return CursorPage([_entry(row) for row in part.items], part.cursor)
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         position = select(AuditSeal.position).where(

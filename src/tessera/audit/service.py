@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tessera.audit.repository import AuditRepository, Entry, EntryFilter
 from tessera.audit.rules import Action, Change
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 
@@ -31,6 +31,6 @@ async def get(work: UnitOfWork, entry_id: UUID) -> Entry:
     return entry
 
 
-async def list_slice(work: UnitOfWork, *, wanted: EntryFilter, after: str | None, size: int) -> Slice[Entry]:
+async def list_by_cursor(work: UnitOfWork, *, wanted: EntryFilter, after: str | None, size: int) -> CursorPage[Entry]:
     """A part of the log, newest first; raises Invalid for a cursor of another list."""
-    return await AuditRepository(work).list_slice(wanted, after=after, size=size)
+    return await AuditRepository(work).list_by_cursor(wanted, after=after, size=size)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit.db.base import Base, Timestamp
+from tessera.kit.db.table_base import Base, Timestamp
 
 
 def _of_entry() -> ForeignKeyConstraint:

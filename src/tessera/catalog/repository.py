@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.db.arrays import Texts
-from tessera.kit.db.compiled_queries import Statement, parameter
+from tessera.kit.db.compiled_queries import CompiledQuery, parameter
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -114,7 +114,7 @@ class CatalogRepository:
         await self._connection.execute(insert(ProductBundleStoreExam), contained)
 
 
-_STORE_EXAMS = Statement(
+_STORE_EXAMS = CompiledQuery(
     select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
         StoreExam.organization_id == parameter("organization_id", Uuid()),
         # One parameter however many codes: a statement cannot have more than 65,535 of them.

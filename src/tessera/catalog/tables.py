@@ -17,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
-from tessera.kit.db.base import Base, Timestamp
+from tessera.kit.db.table_base import Base, Timestamp
 
 STATUS = "status in ('Active', 'Archived')"
 

@@ -111,7 +111,7 @@ def list_users(organization: OneOrganization, as_json: AsJson = False) -> None:
 
     async def ask(work: UnitOfWork) -> list[user_service.ManagedUser]:
         return await everything(
-            lambda after: user_service.list_slice(work, wanted=UserFilter(), after=after, size=PART)
+            lambda after: user_service.list_by_cursor(work, wanted=UserFilter(), after=after, size=PART)
         )
 
     rows = [
@@ -165,7 +165,7 @@ def list_clients(organization: OneOrganization, as_json: AsJson = False) -> None
     """List the API clients without their secrets, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[dict[str, Any]]:
-        found = await everything(lambda after: client_service.list_slice(work, after=after, size=PART))
+        found = await everything(lambda after: client_service.list_by_cursor(work, after=after, size=PART))
         return [
             {
                 "id": client.id,
@@ -204,7 +204,7 @@ def list_keys(organization: OneOrganization, as_json: AsJson = False) -> None:
     """List the API keys without their secrets, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[key_service.ManagedKey]:
-        return await everything(lambda after: key_service.list_slice(work, after=after, size=PART))
+        return await everything(lambda after: key_service.list_by_cursor(work, after=after, size=PART))
 
     rows = [
         {
@@ -225,7 +225,7 @@ def list_tokens(organization: OneOrganization, as_json: AsJson = False) -> None:
     """List the long-lived tokens of all users, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[token_service.ManagedToken]:
-        return await everything(lambda after: token_service.list_slice(work, user_id=None, after=after, size=PART))
+        return await everything(lambda after: token_service.list_by_cursor(work, user_id=None, after=after, size=PART))
 
     rows = [
         {

@@ -42,7 +42,9 @@ def list_exams(organization: OneOrganization, as_json: AsJson = False) -> None:
     """List the store exams, oldest first, archived ones included."""
 
     async def ask(work: UnitOfWork) -> list[ManagedStoreExam]:
-        return await everything(lambda after: exams.list_slice(work, wanted=StoreExamFilter(), after=after, size=PART))
+        return await everything(
+            lambda after: exams.list_by_cursor(work, wanted=StoreExamFilter(), after=after, size=PART)
+        )
 
     rows = [_exam(exam) for exam in in_organization(start(), organization, ask)]
     show_rows(rows, as_json=as_json, if_none="There are no store exams yet.")
@@ -98,7 +100,7 @@ def list_bundles(organization: OneOrganization, as_json: AsJson = False) -> None
 
     async def ask(work: UnitOfWork) -> list[ManagedProductBundle]:
         return await everything(
-            lambda after: bundles.list_slice(work, wanted=ProductBundleFilter(), after=after, size=PART)
+            lambda after: bundles.list_by_cursor(work, wanted=ProductBundleFilter(), after=after, size=PART)
         )
 
     rows = [_bundle(bundle) for bundle in in_organization(start(), organization, ask)]
@@ -133,7 +135,7 @@ def activate_bundle(organization: OneOrganization, bundle_id: Id, as_json: AsJso
 
 
 async def _target(work: UnitOfWork, code: str) -> Target:
-    found = await exams.list_slice(work, wanted=StoreExamFilter(code=code), after=None, size=1)
+    found = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
     if not found.items:
         raise NotFound(f"There is no store exam {code}.")
     return Target(found.items[0].id)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
-from tessera.kit.errors import Fact, Invalid
+from tessera.kit.errors import DomainError, Invalid
 from tessera.promo_codes.imports.service import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
@@ -13,7 +13,7 @@ class CannotStart(Exception):
     """Something outside stands in the way; the message says what to do."""
 
 
-FORESEEN = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, Fact)
+FORESEEN = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, DomainError)
 
 
 def lines(error: Exception) -> Iterator[str]:

@@ -72,7 +72,7 @@ def list_batches(
     as_json: AsJson = False,
 ) -> None:
     """List batches, oldest first, each with how far it is."""
-    part = in_organization(start(), organization, lambda work: service.list_slice(work, after=None, size=limit))
+    part = in_organization(start(), organization, lambda work: service.list_by_cursor(work, after=None, size=limit))
     show_rows([_fields(batch) for batch in part.items], as_json=as_json, if_none="There are no batches yet.")
 
 

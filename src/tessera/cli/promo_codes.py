@@ -68,7 +68,7 @@ def list_promo_codes(
         name=name, status=status, kind=kind, store_exam_code=exam, product_bundle_id=bundle, batch_id=batch
     )
     part = in_organization(
-        start(), organization, lambda work: service.list_slice(work, wanted=wanted, after=None, size=limit)
+        start(), organization, lambda work: service.list_by_cursor(work, wanted=wanted, after=None, size=limit)
     )
     show_rows([fields(code) for code in part.items], as_json=as_json, if_none="There are no such promo codes.")
 

@@ -12,7 +12,7 @@ from tessera.cli.output import show_rows
 from tessera.cli.starting import start
 from tessera.cli.units import in_organization
 from tessera.kit.clock import clock
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals, RedemptionReport, RedemptionSum, VoucherTotals
@@ -98,7 +98,7 @@ def _row(partner_id: str | None, name: str, totals: VoucherTotals) -> dict[str, 
     }
 
 
-async def _all(ask: Callable[[str | None], Awaitable[Slice[T]]]) -> list[T]:
+async def _all(ask: Callable[[str | None], Awaitable[CursorPage[T]]]) -> list[T]:
     part = await ask(None)
     found = [*part.items]
     while part.cursor is not None:

@@ -14,7 +14,7 @@ from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.settings import Settings
@@ -59,7 +59,7 @@ def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result])
     return _run(settings, lambda database: _act(database, organization_id, action))
 
 
-async def everything(part_after: Callable[[str | None], Awaitable[Slice[T]]]) -> list[T]:
+async def everything(part_after: Callable[[str | None], Awaitable[CursorPage[T]]]) -> list[T]:
     """All of a list by cursor."""
     part = await part_after(None)
     found = [*part.items]

@@ -53,7 +53,7 @@ def list_partners(
     """List voucher partners, oldest first."""
     wanted = PartnerFilter(partner_name_part=name, status=status)
     part = in_organization(
-        start(), organization, lambda work: partners.list_slice(work, wanted=wanted, after=cursor, size=limit)
+        start(), organization, lambda work: partners.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
     )
     rows = [_fields(partner) for partner in part.items]
     show_rows(rows, as_json=as_json, if_none="There are no such voucher partners.", cursor=part.cursor)
@@ -116,7 +116,7 @@ def list_users(
     """List the users of a voucher partner, oldest first."""
 
     async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
-        return await users.list_slice(work, await finding.partner_id(work, partner), after=cursor, size=limit)
+        return await users.list_by_cursor(work, await finding.partner_id(work, partner), after=cursor, size=limit)
 
     part = in_organization(start(), organization, find)
     rows = [_user_fields(user) for user in part.items]

@@ -16,7 +16,7 @@ from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.actions import service as changes
-from tessera.vouchers.issued.actions.rules import BulkDraft, Choice, Deed
+from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherRef
 from tessera.vouchers.issued.actions.service import Outcome
 from tessera.vouchers.issued.export import service as exports
 from tessera.vouchers.issued.service import Voucher, VoucherFilter
@@ -52,7 +52,7 @@ def list_vouchers(
             is_active=on,
             is_archived=archived,
         )
-        return await vouchers.list_slice(work, wanted=wanted, after=cursor, size=limit)
+        return await vouchers.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
 
     part = in_organization(start(), organization, find)
     rows = [_fields(voucher) for voucher in part.items]
@@ -89,25 +89,25 @@ def assign_vouchers(
     as_json: AsJson = False,
 ) -> None:
     """Assign unused vouchers to a recipient, or to another one."""
-    _change(organization, code, Deed.ASSIGN, recipient_email=to, as_json=as_json)
+    _change(organization, code, VoucherAction.ASSIGN, recipient_email=to, as_json=as_json)
 
 
 @commands.command("unassign")
 def unassign_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
     """Make unused vouchers nobody's."""
-    _change(organization, code, Deed.UNASSIGN, as_json=as_json)
+    _change(organization, code, VoucherAction.UNASSIGN, as_json=as_json)
 
 
 @commands.command("switch-on")
 def switch_vouchers_on(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
     """Let vouchers be used."""
-    _change(organization, code, Deed.SWITCH_ON, as_json=as_json)
+    _change(organization, code, VoucherAction.SWITCH_ON, as_json=as_json)
 
 
 @commands.command("switch-off")
 def switch_vouchers_off(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
     """Let vouchers not be used until they are switched on again."""
-    _change(organization, code, Deed.SWITCH_OFF, as_json=as_json)
+    _change(organization, code, VoucherAction.SWITCH_OFF, as_json=as_json)
 
 
 @commands.command("change-expiry")
@@ -119,25 +119,25 @@ def change_expiry(
 ) -> None:
     """Change until when vouchers are good."""
     until = finding.moment("expires-at", expires_at)
-    _change(organization, code, Deed.CHANGE_EXPIRY, expires_at=until, as_json=as_json)
+    _change(organization, code, VoucherAction.CHANGE_EXPIRY, expires_at=until, as_json=as_json)
 
 
 @commands.command("archive")
 def archive_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
     """Put vouchers away for ever."""
-    _change(organization, code, Deed.ARCHIVE, as_json=as_json)
+    _change(organization, code, VoucherAction.ARCHIVE, as_json=as_json)
 
 
 def _change(
     organization: str,
     codes: list[str],
-    deed: Deed,
+    deed: VoucherAction,
     *,
     recipient_email: str | None = None,
     expires_at: datetime | None = None,
     as_json: bool,
 ) -> None:
-    named = [Choice(code=code) for code in codes]
+    named = [VoucherRef(code=code) for code in codes]
     draft = BulkDraft(deed=deed, recipient_email=recipient_email, expires_at=expires_at, vouchers=named)
     outcomes = in_organization(start(), organization, lambda work: changes.change_all(work, draft, now=clock()))
     rows = [_result(code, outcome) for code, outcome in zip(codes, outcomes, strict=True)]

@@ -14,7 +14,7 @@ from tessera.demo.vouchers import PARTNER_NAME
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.db.database import Database
-from tessera.kit.errors import Fact
+from tessera.kit.errors import DomainError
 from tessera.kit.identifiers import new_id
 from tessera.kit.secret_files import write_private
 from tessera.kit.tokens import TokenSigner
@@ -40,7 +40,7 @@ class Credentials:
     productBundleId: str  # noqa: N815
 
 
-class CredentialsDamaged(Fact):
+class CredentialsDamaged(DomainError):
     """The file of the demonstration credentials was changed by somebody; its secrets are nowhere else."""
 
     def __init__(self, path: Path) -> None:

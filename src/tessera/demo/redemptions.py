@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from tessera.codes.rules import ProductChoice
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Fact
+from tessera.kit.errors import DomainError
 from tessera.redemptions import redeem
 from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.reservations import service as reservations
@@ -41,7 +41,7 @@ async def load(work: UnitOfWork, *, now: datetime) -> None:
 
 async def _redeem(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> None:
     for answer in await redeem.redeem_all(work, drafts, now=now):
-        if isinstance(answer, Fact):
+        if isinstance(answer, DomainError):
             raise answer
 
 

@@ -13,7 +13,7 @@ from tessera.idempotency.tables import IdempotencyKey
 from tessera.kit.db.unit_of_work import Connection, UnitOfWork
 
 
-class Given(NamedTuple):
+class StoredResponse(NamedTuple):
     """An answer as it was given."""
 
     request_digest: bytes
@@ -48,7 +48,7 @@ class IdempotencyRepository:
         name = f"{self._organization_id}/{key.caller_id}/{key.key}".encode()
         return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
 
-    async def find(self, keys: Sequence[CallersKey], *, since: datetime) -> dict[CallersKey, Given]:
+    async def find(self, keys: Sequence[CallersKey], *, since: datetime) -> dict[CallersKey, StoredResponse]:
         """The answers that were given under these keys since then."""
         rows = await self._connection.exec_driver_sql(
             "select k.caller_id, k.key, k.request_digest, k.status, k.body"
@@ -62,16 +62,18 @@ class IdempotencyRepository:
                 "since": since,
             },
         )
-        return {CallersKey(row.caller_id, row.key): Given(row.request_digest, row.status, row.body) for row in rows}
+        return {
+            CallersKey(row.caller_id, row.key): StoredResponse(row.request_digest, row.status, row.body) for row in rows
+        }
 
-    async def put(self, answers: Mapping[CallersKey, Given], *, now: datetime) -> None:
+    async def put(self, answers: Mapping[CallersKey, StoredResponse], *, now: datetime) -> None:
         """Keep answers, in place of those whose time is over."""
         rows = [
             {"organization_id": self._organization_id, **key._asdict(), **given._asdict(), "created_at": now}
             for key, given in answers.items()
         ]
         statement = upsert(IdempotencyKey)
-        replaced = {name: statement.excluded[name] for name in (*Given._fields, "created_at")}
+        replaced = {name: statement.excluded[name] for name in (*StoredResponse._fields, "created_at")}
         await self._connection.execute(
             statement.on_conflict_do_update(constraint="idempotency_keys_pk", set_=replaced), rows
         )

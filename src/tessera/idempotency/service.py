@@ -8,32 +8,32 @@ from typing import Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from tessera.idempotency import repository
-from tessera.idempotency.repository import CallersKey, Given, IdempotencyRepository
+from tessera.idempotency.repository import CallersKey, IdempotencyRepository, StoredResponse
 from tessera.kit.db.unit_of_work import Connection, UnitOfWork
-from tessera.kit.errors import Fact
+from tessera.kit.errors import DomainError
 
 LIFETIME = timedelta(hours=24)
-Answer = tuple[int, bytes] | Fact
+Outcome = tuple[int, bytes] | DomainError
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
-class KeyMalformed(Fact):
+class KeyMalformed(DomainError):
     """The key is not 1 to 255 printable ASCII characters."""
 
     def __init__(self) -> None:
         super().__init__("The Idempotency-Key must have 1 to 255 printable ASCII characters.")
 
 
-class KeyReused(Fact):
+class KeyReused(DomainError):
     """The key was used with another request."""
 
     def __init__(self) -> None:
         super().__init__("The Idempotency-Key was used with another request.")
 
 
-class KeyInUse(Fact):
+class KeyInUse(DomainError):
     """The first request under this key is still running."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ async def once(
     Raises KeyMalformed, KeyReused, KeyInUse.
     """
     given = (await begin_all(work, {0: request}, now=now)).get(0)
-    if isinstance(given, Fact):
+    if isinstance(given, DomainError):
         raise given
     if given is None:
         given = await effect()
@@ -71,7 +71,7 @@ async def once(
 
 
 @dataclass(frozen=True, slots=True)
-class Requested(Generic[Asked]):
+class PendingRequest(Generic[Asked]):
     """One of many requests: how to read what is asked, or to be told what is wrong with it; its key if it has one."""
 
     read: Callable[[], Awaitable[Asked]]
@@ -82,27 +82,27 @@ class Requested(Generic[Asked]):
 async def serve_all(
     work: UnitOfWork,
     caller_id: UUID,
-    requests: Sequence[Requested[Asked]],
+    requests: Sequence[PendingRequest[Asked]],
     *,
     now: datetime,
-    effect: Callable[[Sequence[Asked]], Awaitable[Sequence[Done | Fact]]],
+    effect: Callable[[Sequence[Asked]], Awaitable[Sequence[Done | DomainError]]],
     present: Callable[[Done], tuple[int, bytes]],
-) -> list[Answer]:
+) -> list[Outcome]:
     """The answer to each of one caller's requests: what `effect` does, as `present` puts it, or the fact to be told."""
-    answers: dict[int, Answer] = {}
+    answers: dict[int, Outcome] = {}
     asked: dict[int, Asked] = {}
     keyed: dict[int, KeyedRequest | None] = {}
     for position, request in enumerate(requests):
         try:
             asked[position] = await request.read()
-        except Fact as fact:
-            answers[position] = fact
+        except DomainError as error:
+            answers[position] = error
         else:
             keyed[position] = KeyedRequest(caller_id, request.key, await request.digest()) if request.key else None
 
-    async def do(positions: Sequence[int]) -> list[Answer]:
+    async def do(positions: Sequence[int]) -> list[Outcome]:
         done = await effect([asked[position] for position in positions])
-        return [each if isinstance(each, Fact) else present(each) for each in done]
+        return [each if isinstance(each, DomainError) else present(each) for each in done]
 
     answers |= await once_all(work, keyed, now=now, effect=do)
     return [answers[position] for position in range(len(requests))]
@@ -113,8 +113,8 @@ async def once_all(
     requests: Mapping[int, KeyedRequest | None],
     *,
     now: datetime,
-    effect: Callable[[Sequence[int]], Awaitable[Sequence[Answer]]],
-) -> dict[int, Answer]:
+    effect: Callable[[Sequence[int]], Awaitable[Sequence[Outcome]]],
+) -> dict[int, Outcome]:
     """The answer to each of many requests, by position; None is one without a key.
 
     `effect` gives the answers of those that it is told, which are all that have none yet. Its facts are not kept.
@@ -134,13 +134,13 @@ async def once_all(
     return answers
 
 
-async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Answer]:
+async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
     """What is told to requests, by position, in place of an effect: the answer that was given before, or a fact.
 
     Those that are absent are the first under their keys, which are theirs until the end of the transaction.
     Facts are KeyMalformed, KeyReused, KeyInUse.
     """
-    told: dict[int, Answer] = {}
+    told: dict[int, Outcome] = {}
     firsts: dict[CallersKey, int] = {}
     for position, request in requests.items():
         if not _KEY.fullmatch(request.key):
@@ -164,7 +164,7 @@ async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, n
 
 async def keep_all(work: UnitOfWork, answers: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
     """Keep the answers to requests whose keys were taken in this transaction."""
-    given = {request.name: Given(request.digest, *answer) for request, answer in answers.items()}
+    given = {request.name: StoredResponse(request.digest, *answer) for request, answer in answers.items()}
     await IdempotencyRepository(work).put(given, now=now)
 
 

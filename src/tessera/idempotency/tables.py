@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit.db.base import Base, Timestamp
+from tessera.kit.db.table_base import Base, Timestamp
 
 # No foreign key leads from here to organizations: each new row would lock the one that all others refer to. They are
 # never deleted.

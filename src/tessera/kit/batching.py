@@ -6,59 +6,60 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from tessera.kit.errors import Fact, Undone
+from tessera.kit.errors import DomainError, TransactionAborted
 
-HEAVY_AT_ONCE = 2
+MAX_HEAVY = 2
 # Seconds of what the database has undone.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-ASKED_AGAIN_FOR = 30.0
+RETRY_DEADLINE = 30.0
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
-Topic = TypeVar("Topic", bound=Hashable)
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Key = TypeVar("Key", bound=Hashable)
 
 
 async def answer_open(
-    asked: Sequence[Question | Fact], answer: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]]
-) -> list[Answer | Fact]:
+    asked: Sequence[Request | DomainError], answer: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]]
+) -> list[Response | DomainError]:
     """What `answer` says to all these questions, each in its place; a fact is its own answer."""
-    open_ = [each for each in asked if not isinstance(each, Fact)]
+    open_ = [each for each in asked if not isinstance(each, DomainError)]
     answers = iter(await answer(open_) if open_ else ())
-    return [each if isinstance(each, Fact) else next(answers) for each in asked]
+    return [each if isinstance(each, DomainError) else next(answers) for each in asked]
 
 
-class Batcher(Generic[Question, Answer]):
+class Batcher(Generic[Request, Response]):
     """Answers questions in batches, with no delay when idle.
 
-    `ask_all` answers a batch in its order, or raises a fact for all of it; after anything else that it raises, and
-    after Undone, each question is asked alone, so it must have changed nothing; after Undone for half a minute, with
-    growing pauses in which it holds nothing. At most `lanes` batches of at most `limit` questions are under way; what
-    comes meanwhile is the next batch. After the last one `when_idle` is called.
+    `ask_all` answers a batch in its order, or raises a DomainError for all of it. After any other exception, and after
+    TransactionAborted, each request is sent again by itself, so `ask_all` must not have changed anything. Requests that
+    were aborted are retried until RETRY_DEADLINE, with growing pauses in which they hold nothing. At most
+    `max_concurrency` batches of at most `limit` requests run at once; requests that arrive meanwhile form the next
+    batch. `when_idle` is called after the last one.
     """
 
     def __init__(
         self,
-        ask_all: Callable[[Sequence[Question]], Awaitable[Sequence[Answer]]],
+        ask_all: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
         limit: int = 100,
-        lanes: int = 2,
+        max_concurrency: int = 2,
         when_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._ask_all = ask_all
         self._when_idle = when_idle
         self._limit = limit
-        self._lanes = self._idle_lanes = lanes
-        self._waiting: list[tuple[Question, asyncio.Future[Answer]]] = []
-        self._alone = asyncio.Semaphore(lanes)
+        self._max_concurrency = self._idle_workers = max_concurrency
+        self._waiting: list[tuple[Request, asyncio.Future[Response]]] = []
+        self._alone = asyncio.Semaphore(max_concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, request: Request) -> Response:
         """The answer to one question; raises what its batch raised."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((question, future))
-        if self._idle_lanes:
-            self._idle_lanes -= 1
+        future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, future))
+        if self._idle_workers:
+            self._idle_workers -= 1
             self._start(self._work_off())
         return await future
 
@@ -68,13 +69,13 @@ class Batcher(Generic[Question, Answer]):
                 batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
                 await self._answer(batch)
         finally:
-            self._idle_lanes += 1
-            if not self._waiting and self._idle_lanes == self._lanes:
+            self._idle_workers += 1
+            if not self._waiting and self._idle_workers == self._max_concurrency:
                 self._when_idle()
 
-    async def _answer(self, batch: list[tuple[Question, asyncio.Future[Answer]]]) -> None:
+    async def _answer(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
         try:
-            answers = await self._ask_all([question for question, _ in batch])
+            answers = await self._ask_all([request for request, _ in batch])
             answered = list(zip(batch, answers, strict=True))
         except Exception as error:  # noqa: BLE001 - handed on to those who asked, never dropped
             self._refuse(batch, error)
@@ -82,8 +83,8 @@ class Batcher(Generic[Question, Answer]):
         for (_, future), answer in answered:
             _tell(future, answer)
 
-    def _refuse(self, batch: list[tuple[Question, asyncio.Future[Answer]]], error: Exception) -> None:
-        if isinstance(error, Undone) or (len(batch) > 1 and not isinstance(error, Fact)):
+    def _refuse(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
+        if isinstance(error, TransactionAborted) or (len(batch) > 1 and not isinstance(error, DomainError)):
             # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other. Outside of the
             # lanes, so that whoever waits for a lock keeps nobody waiting.
             for one in batch:
@@ -92,13 +93,13 @@ class Batcher(Generic[Question, Answer]):
         for _, future in batch:
             _fail(future, error)
 
-    async def _answer_alone(self, question: Question, future: asyncio.Future[Answer]) -> None:
-        pause, end = FIRST_PAUSE, time.monotonic() + ASKED_AGAIN_FOR
+    async def _answer_alone(self, request: Request, future: asyncio.Future[Response]) -> None:
+        pause, end = FIRST_PAUSE, time.monotonic() + RETRY_DEADLINE
         while not future.done():
             try:
                 async with self._alone:
-                    (answer,) = await self._ask_all([question])
-            except Undone as error:
+                    (answer,) = await self._ask_all([request])
+            except TransactionAborted as error:
                 if time.monotonic() > end:
                     _fail(future, error)
             except Exception as error:  # noqa: BLE001 - handed on to the one who asked
@@ -115,53 +116,53 @@ class Batcher(Generic[Question, Answer]):
         task.add_done_callback(self._tasks.discard)
 
 
-def _tell(future: asyncio.Future[Answer], answer: Answer) -> None:
+def _tell(future: asyncio.Future[Response], answer: Response) -> None:
     if not future.done():  # its caller may have gone away
         future.set_result(answer)
 
 
-def _fail(future: asyncio.Future[Answer], error: Exception) -> None:
+def _fail(future: asyncio.Future[Response], error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
 
 
-class Batchers(Generic[Topic, Question, Answer]):
+class KeyedBatcher(Generic[Key, Request, Response]):
     """A batcher for each topic, for as long as it is asked something: only questions of one topic go together."""
 
     def __init__(
         self,
-        ask_all: Callable[[Topic, Sequence[Question]], Awaitable[Sequence[Answer]]],
+        ask_all: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
         limit: int = 100,
-        lanes: int = 2,
+        max_concurrency: int = 2,
     ) -> None:
         self._ask_all = ask_all
         self._limit = limit
-        self._lanes = lanes
-        self._heavy = asyncio.Semaphore(HEAVY_AT_ONCE)
-        self._by_topic: dict[Topic, Batcher[Question, Answer]] = {}
+        self._max_concurrency = max_concurrency
+        self._heavy = asyncio.Semaphore(MAX_HEAVY)
+        self._by_key: dict[Key, Batcher[Request, Response]] = {}
 
-    async def ask(self, topic: Topic, question: Question) -> Answer:
+    async def ask(self, key: Key, request: Request) -> Response:
         """The answer to one question; raises what its batch raised."""
-        batcher = self._by_topic.get(topic)
+        batcher = self._by_key.get(key)
         if batcher is None:
-            batcher = self._by_topic[topic] = Batcher(
-                partial(self._ask_all, topic),
+            batcher = self._by_key[key] = Batcher(
+                partial(self._ask_all, key),
                 limit=self._limit,
-                lanes=self._lanes,
+                max_concurrency=self._max_concurrency,
                 # Only busy topics take memory.
-                when_idle=partial(self._forget, topic),
+                when_idle=partial(self._forget, key),
             )
-        return await batcher.ask(question)
+        return await batcher.ask(request)
 
-    def _forget(self, topic: Topic) -> None:
-        del self._by_topic[topic]
+    def _forget(self, key: Key) -> None:
+        del self._by_key[key]
 
-    async def ask_alone(self, topic: Topic, question: Question) -> Answer:
+    async def ask_heavy(self, key: Key, request: Request) -> Response:
         """The answer to one question that is too heavy to go with others; few such are under way, of all topics."""
 
-        async def ask_all(questions: Sequence[Question]) -> Sequence[Answer]:
+        async def ask_all(requests: Sequence[Request]) -> Sequence[Response]:
             async with self._heavy:
-                return await self._ask_all(topic, questions)
+                return await self._ask_all(key, requests)
 
-        return await Batcher(ask_all, lanes=1).ask(question)
+        return await Batcher(ask_all, max_concurrency=1).ask(request)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from tessera.kit.errors import Fact, VersionStale
+from tessera.kit.errors import DomainError, VersionStale
 
 FIRST = 1
 
@@ -17,7 +17,7 @@ class Target:
 
     id: UUID
     version: int | None = None
-    refusal: Fact | None = None
+    refusal: DomainError | None = None
 
     def ensure(self, found: int) -> None:
         """Raise VersionStale, or the refusal, unless the locked row still has the version."""

@@ -13,7 +13,7 @@ class Violation:
     message: str
 
 
-class Fact(Exception):
+class DomainError(Exception):
     """Base of everything that a service tells its caller by raising."""
 
     @property
@@ -22,7 +22,7 @@ class Fact(Exception):
         return str(self)
 
 
-class Invalid(Fact):
+class Invalid(DomainError):
     """The request breaks rules; `violations` names every one, in field order."""
 
     def __init__(self, violations: Sequence[Violation]) -> None:
@@ -30,11 +30,11 @@ class Invalid(Fact):
         self.violations = tuple(violations)
 
 
-class NotFound(Fact):
+class NotFound(DomainError):
     """What was asked for does not exist for this caller."""
 
 
-class Conflict(Fact):
+class Conflict(DomainError):
     """What is asked for contradicts what is there; the message says how."""
 
 
@@ -46,41 +46,41 @@ class WrongState(Conflict):
         self.state = state
 
 
-class VersionStale(Fact):
+class VersionStale(DomainError):
     """It was changed since the caller has read it."""
 
     def __init__(self) -> None:
         super().__init__("It was changed meanwhile. Read it again.")
 
 
-class TooManyResults(Fact):
+class TooManyResults(DomainError):
     """A query matches more records than may be listed."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The query matches more than {limit:,} records. Refine it using filters.")
 
 
-class NotAuthenticated(Fact):
+class NotAuthenticated(DomainError):
     """The credential is missing, malformed, expired, revoked or unknown."""
 
 
-class LacksFunctionPoint(Fact):
+class LacksFunctionPoint(DomainError):
     """The caller is known but has no right to this."""
 
     def __init__(self, function_point: str) -> None:
         super().__init__(f"The function point {function_point} is required.")
 
 
-class DatabaseUnavailable(Fact):
+class DatabaseUnavailable(DomainError):
     """The database cannot be reached, or asks to come again."""
 
     def __init__(self) -> None:
         super().__init__("The database is not available. Try again shortly.")
 
 
-class Undone(DatabaseUnavailable):
+class TransactionAborted(DatabaseUnavailable):
     """The database has undone the transaction, as of a deadlock or a time limit: asked again, it may go better."""
 
 
-class NotAllowed(Fact):
+class NotAllowed(DomainError):
     """The caller has the right by name, and still may not do this; the message says why."""

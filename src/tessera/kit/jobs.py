@@ -66,7 +66,7 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str]) -> N
     await configured.batch_defer_async(*each_job)
 
 
-class GrowingPauses(BaseRetryStrategy):
+class ExponentialBackoff(BaseRetryStrategy):
     """Tries a job again after 1, 2, 4, ... seconds, at last every hour; gives up what does not exist."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:

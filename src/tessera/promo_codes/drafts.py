@@ -15,22 +15,24 @@ from tessera.promo_codes.rules import PromoCodeDraft, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ResolvedReferences:
     """What of that which drafts name there is: exams as (id, own spelling) by their code's key, and bundles."""
 
     exams: Mapping[str, tuple[UUID, str]] = field(default_factory=dict)
     bundle_ids: Collection[UUID] = frozenset()
 
 
-async def find_named_by(work: UnitOfWork, *drafts: PromoCodeDraft) -> Named:
+async def find_named_by(work: UnitOfWork, *drafts: PromoCodeDraft) -> ResolvedReferences:
     """Those exams and bundles that these drafts name and that there are; asks nothing where nothing is named."""
     exam_codes = {code for draft in drafts for code in draft.store_exam_codes or ()}
     bundle_ids = {bundle_id for draft in drafts for bundle_id in draft.product_bundle_ids or ()}
     exams = await catalog.find_store_exams(work, exam_codes) if exam_codes else {}
-    return Named(exams, await catalog.find_product_bundle_ids(work, bundle_ids) if bundle_ids else frozenset())
+    return ResolvedReferences(
+        exams, await catalog.find_product_bundle_ids(work, bundle_ids) if bundle_ids else frozenset()
+    )
 
 
-def unknown(draft: PromoCodeDraft, named: Named) -> Iterator[Violation]:
+def unknown(draft: PromoCodeDraft, named: ResolvedReferences) -> Iterator[Violation]:
     """What the draft names and the organization does not have."""
     exams = [code for code in draft.store_exam_codes or () if key_of(code) not in named.exams]
     if exams:
@@ -47,7 +49,7 @@ def name_taken(name: str) -> Violation:
     return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
 
 
-def exams_of(draft: PromoCodeDraft, named: Named) -> tuple[tuple[UUID, str], ...]:
+def exams_of(draft: PromoCodeDraft, named: ResolvedReferences) -> tuple[tuple[UUID, str], ...]:
     """Id and own spelling of the draft's exams in its order, each once; all must be known."""
     return tuple(named.exams[key_of(code)] for code in distinct(draft.store_exam_codes or ()))
 
@@ -57,7 +59,7 @@ def bundles_of(draft: PromoCodeDraft) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(draft.product_bundle_ids or ()))
 
 
-def new_promo_code(draft: PromoCodeDraft, named: Named) -> NewPromoCode:
+def new_promo_code(draft: PromoCodeDraft, named: ResolvedReferences) -> NewPromoCode:
     """The promo code that a draft without violations becomes."""
     return NewPromoCode(
         id=new_id(),

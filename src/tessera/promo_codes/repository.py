@@ -29,9 +29,9 @@ from tessera.catalog.tables import StoreExam
 from tessera.kit import editing
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.compiled_queries import Statement, parameter, run
-from tessera.kit.db.json_projection import Shape
-from tessera.kit.db.pages import JsonPage, PageQuestion, PageStatement, fetch_pages
+from tessera.kit.db.compiled_queries import CompiledQuery, parameter, run
+from tessera.kit.db.json_projection import JsonProjection
+from tessera.kit.db.pages import JsonPage, JsonPageQuery, JsonPageRequest, fetch_pages
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import key_of
@@ -158,13 +158,13 @@ class PromoCodeRepository:
         return frozenset(code.id for code in codes) - {code_id for (code_id,) in added}
 
     async def list_pages(
-        self, asked: Sequence[tuple[PromoCodeFilter, int]], *, shape: Shape
+        self, asked: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
         """Pages, by number, of the codes that the documented list can express; a shape of `ListedPromoCode`."""
-        questions = [self._question(wanted, number, shape) for wanted, number in asked]
-        return await fetch_pages(self._connection, questions)
+        requests = [self._question(wanted, number, projection) for wanted, number in asked]
+        return await fetch_pages(self._connection, requests)
 
-    def _question(self, wanted: PromoCodeFilter, number: int, shape: Shape) -> PageQuestion:
+    def _question(self, wanted: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
         values = {
             "organization_id": self._organization_id,
             "status": wanted.status and wanted.status.value,
@@ -174,7 +174,7 @@ class PromoCodeRepository:
             "email_key": wanted.email_address and key_of(wanted.email_address),
         }
         given = frozenset(name for name, value in values.items() if value is not None)
-        return _page_statement(given, shape).page(values, number=number)
+        return _page_statement(given, projection).page(values, number=number)
 
     async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
         """Add the exams, bundles and addresses of promo codes that have none yet."""
@@ -204,7 +204,7 @@ class PromoCodeRepository:
 
 
 _OWN: BindParameter[UUID] = parameter("organization_id", Uuid())
-_TAKEN = Statement(
+_TAKEN = CompiledQuery(
     select(PromoCode.name_key).where(
         PromoCode.organization_id == _OWN, PromoCode.name_key == any_(parameter("name_keys", ARRAY(Text)))
     )
@@ -216,9 +216,9 @@ def _row(code: NewPromoCode) -> dict[str, Any]:
 
 
 @cache
-def _page_statement(given: frozenset[str], shape: Shape) -> PageStatement:
+def _page_statement(given: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
     narrow = given & {"name_key", "exam_key", "email_key"}
-    return PageStatement(shape, matching=_matching(given) if narrow else _in_order(given), rows=_listed)
+    return JsonPageQuery(projection, matching=_matching(given) if narrow else _in_order(given), rows=_listed)
 
 
 def _in_order(given: frozenset[str]) -> list[Select[UUID]]:

@@ -12,13 +12,13 @@ from tessera.audit.service import Action, Change
 from tessera.codes.rules import Use
 from tessera.identity.rules import in_good_standing
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage
 from tessera.kit.db.unit_of_work import Reader, UnitOfWork
-from tessera.kit.errors import Fact, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
+from tessera.kit.errors import DomainError, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules
-from tessera.promo_codes.drafts import Named
+from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.repository import (
     ListedPromoCode,
     NewPromoCode,
@@ -27,9 +27,9 @@ from tessera.promo_codes.repository import (
 )
 from tessera.promo_codes.rules import Discount, PromoCodeDraft
 from tessera.promo_codes.uses import repository as usability
-from tessera.promo_codes.uses.repository import FoundPromoCode, Question, UsabilityRow, UseChange
+from tessera.promo_codes.uses.repository import FoundPromoCode, UsabilityRequest, UsabilityRow, UseChange
 
-__all__ = ["FoundPromoCode", "ListedPromoCode", "NewPromoCode", "PromoCodeFilter", "Question", "UseChange"]
+__all__ = ["FoundPromoCode", "ListedPromoCode", "NewPromoCode", "PromoCodeFilter", "UsabilityRequest", "UseChange"]
 
 
 FEW_ADDRESSES = 20  # that are checked sooner than handed to another thread
@@ -82,16 +82,16 @@ async def create_all(
     ]
 
 
-def _listed(code: NewPromoCode, draft: PromoCodeDraft, named: Named) -> ListedPromoCode:
+def _listed(code: NewPromoCode, draft: PromoCodeDraft, named: ResolvedReferences) -> ListedPromoCode:
     listed = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
     return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
 
 
 async def list_pages(
-    work: UnitOfWork, asked: Sequence[tuple[PromoCodeFilter, int]], *, shape: Shape
+    work: UnitOfWork, asked: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
     """Pages, by number, of the organization's listed promo codes; a shape of `ListedPromoCode`."""
-    return await PromoCodeRepository(work).list_pages(asked, shape=shape)
+    return await PromoCodeRepository(work).list_pages(asked, projection=projection)
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
@@ -123,19 +123,21 @@ async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> Non
     await usability.count_uses(work, changes)
 
 
-async def validate_all(reader: Reader, questions: Sequence[Question], *, now: datetime) -> list[Validation | Fact]:
+async def validate_all(
+    reader: Reader, requests: Sequence[UsabilityRequest], *, now: datetime
+) -> list[Validation | DomainError]:
     """The answer to each question, of whatever organization; changes nothing.
 
     An answer is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
     """
-    rows = await usability.find_usability(reader, questions, as_of=now)
-    return [_validation(question, rows.get(position), now=now) for position, question in enumerate(questions)]
+    rows = await usability.find_usability(reader, requests, as_of=now)
+    return [_validation(request, rows.get(position), now=now) for position, request in enumerate(requests)]
 
 
-def _validation(question: Question, row: UsabilityRow | None, *, now: datetime) -> Validation | Fact:
+def _validation(request: UsabilityRequest, row: UsabilityRow | None, *, now: datetime) -> Validation | DomainError:
     if (
         row is None
-        or not hmac.compare_digest(row.key_digest, question.key.digest)
+        or not hmac.compare_digest(row.key_digest, request.key.digest)
         or not in_good_standing(row.standing, now=now)
     ):
         return NotAuthenticated("The API key is not valid.")

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
-from tessera.kit.db.base import Base, Timestamp
+from tessera.kit.db.table_base import Base, Timestamp
 
 # The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
 LISTED = "discount_percent is not null and has_store_exams and expires_at is not null and max_redemptions is not null"

@@ -47,7 +47,7 @@ async def csv(
     after, more = None, True
     while more:
         async with database.unit_of_work(organization_id) as work:
-            part = await lifecycle.list_slice(work, wanted, now=now, after=after, size=AT_ONCE)
+            part = await lifecycle.list_by_cursor(work, wanted, now=now, after=after, size=AT_ONCE)
         yield csv_export.lines([_cells(each) for each in part.items])
         after, more = part.cursor, part.cursor is not None
 

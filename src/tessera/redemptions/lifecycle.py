@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound, WrongState
 from tessera.redemptions import rules, transitions
@@ -28,12 +28,12 @@ async def get(work: UnitOfWork, redemption_id: UUID, *, now: datetime) -> Redemp
     return at(await _get(RedemptionRepository(work), redemption_id), now=now)
 
 
-async def list_slice(
+async def list_by_cursor(
     work: UnitOfWork, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
-) -> Slice[Redemption]:
+) -> CursorPage[Redemption]:
     """A part of the redemptions in order of creation, as they are at `now`; raises Invalid for a strange cursor."""
-    part = await RedemptionRepository(work).list_slice(wanted, now=now, after=after, size=size)
-    return Slice([at(each, now=now) for each in part.items], part.cursor)
+    part = await RedemptionRepository(work).list_by_cursor(wanted, now=now, after=after, size=size)
+    return CursorPage([at(each, now=now) for each in part.items], part.cursor)
 
 
 async def count(work: UnitOfWork, wanted: RedemptionFilter, *, now: datetime) -> int:

@@ -10,7 +10,7 @@ from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
 from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Conflict, Fact, Invalid, Violation
+from tessera.kit.errors import Conflict, DomainError, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import service as promo_codes
@@ -50,7 +50,7 @@ class RedemptionDraft:
     caller_id: UUID | None = None
 
 
-class NotRedeemable(Fact):
+class NotRedeemable(DomainError):
     """The code cannot be used; `violations` names every reason."""
 
     def __init__(self, violations: Sequence[Violation]) -> None:
@@ -58,21 +58,23 @@ class NotRedeemable(Fact):
         self.violations = tuple(violations)
 
 
-async def redeem_all(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> list[Redemption | Fact]:
+async def redeem_all(
+    work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime
+) -> list[Redemption | DomainError]:
     """Redeem or hold codes, each as if it came alone and in this order; an answer is a fact where it cannot be done.
 
     A reservation that has the code already gets the same redemption. Facts are NotRedeemable, Invalid for an unknown
     product, and Conflict where the reservation has the code for somebody or something else.
     """
-    desk = await _Desk.open(work, drafts, now=now)
-    await desk.find_codes()
-    answers = [desk.decide(position, draft) for position, draft in enumerate(drafts)]
-    await desk.write()
+    batch = await _RedemptionBatch.open(work, drafts, now=now)
+    await batch.find_codes()
+    answers = [batch.decide(position, draft) for position, draft in enumerate(drafts)]
+    await batch.write()
     return answers
 
 
 @dataclass(slots=True)
-class _Desk:
+class _RedemptionBatch:
     """What is known while the redemptions of one transaction are decided, one after the other.
 
     Locks are taken in the order of all: reservations, promo codes, vouchers, purchases. What is read after a lock is
@@ -94,7 +96,7 @@ class _Desk:
     taken_vouchers: dict[UUID, Redemption] = field(default_factory=dict)
 
     @classmethod
-    async def open(cls, work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> "_Desk":
+    async def open(cls, work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> "_RedemptionBatch":
         """With the reservations locked, and what they have already."""
         repository, bookings = RedemptionRepository(work), ReservationRepository(work)
         codes = {draft.reservation_code for draft in drafts}
@@ -153,7 +155,7 @@ class _Desk:
         product, candidate = self.products[draft.product], draft.candidate
         return Use(product.store_exam_id, product.product_bundle_id, True, candidate.email, candidate.person_id)  # noqa: FBT003
 
-    def decide(self, position: int, draft: RedemptionDraft) -> Redemption | Fact:
+    def decide(self, position: int, draft: RedemptionDraft) -> Redemption | DomainError:
         """The redemption that a draft gets, or why it gets none."""
         product = self.products.get(draft.product)
         if product is None:

@@ -27,7 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db import cursors
 from tessera.kit.db.bulk_insert import insert_rows, row_of
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.redemptions.rules import LIVE, RedemptionStatus
@@ -132,14 +132,14 @@ class RedemptionRepository:
         statement = self._shown().where(*conditions).order_by(*_ORDER)
         return [_redemption(row) for row in await self._connection.execute(statement)]
 
-    async def list_slice(
+    async def list_by_cursor(
         self, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
-    ) -> Slice[Redemption]:
+    ) -> CursorPage[Redemption]:
         """A part of the redemptions in order of creation; raises Invalid for a strange cursor."""
         parts = []
         for state in _states(wanted.status, now=now):
             statement = self._shown().where(*self._conditions(wanted), state)
-            parts.append(await fetch_slice(self._connection, statement, order=_ORDER, after=after, size=size))
+            parts.append(await fetch_cursor_page(self._connection, statement, order=_ORDER, after=after, size=size))
         return _merged(parts, size=size)
 
     async def count(self, wanted: RedemptionFilter, *, now: datetime) -> int:
@@ -257,8 +257,8 @@ def _states(status: RedemptionStatus | None, *, now: datetime) -> list[ColumnEle
             return [RedemptionTable.status == status]
 
 
-def _merged(parts: Sequence[Slice[AnyRow]], *, size: int) -> Slice[Redemption]:
+def _merged(parts: Sequence[CursorPage[AnyRow]], *, size: int) -> CursorPage[Redemption]:
     found = sorted((_redemption(row) for part in parts for row in part.items), key=lambda r: (r.created_at, r.id))
     shown = found[:size]
     has_more = len(found) > size or any(part.cursor is not None for part in parts)
-    return Slice(shown, cursors.encode([shown[-1].created_at, shown[-1].id]) if has_more else None)
+    return CursorPage(shown, cursors.encode([shown[-1].created_at, shown[-1].id]) if has_more else None)

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit.db.base import Base, Timestamp
+from tessera.kit.db.table_base import Base, Timestamp
 
 # No foreign key leads from here to an organization, an exam or a promo code: each new row would lock the one that all
 # others of its kind refer to. Those are never deleted.

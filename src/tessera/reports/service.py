@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from tessera.kit.db import cursors
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.redemptions.ledger import Discrepancy
@@ -27,18 +27,18 @@ def report(by: Dimension, *, first: date | None, end: date | None, now: datetime
 
 async def list_redemptions(
     work: UnitOfWork, wanted: RedemptionReport, *, after: str | None, size: int
-) -> Slice[RedemptionSum]:
+) -> CursorPage[RedemptionSum]:
     """A part of the sums, in the order of their keys, up to this moment; raises Invalid for another list's cursor."""
     place = "" if after is None else cursors.decode(after, [str])[0]
     # One more tells whether there is a next part.
     found = await ReportRepository(work).list_sums(wanted, after=place, size=size + 1)
     shown = found[:size]
-    return Slice(shown, cursors.encode([shown[-1].place]) if len(found) > size else None)
+    return CursorPage(shown, cursors.encode([shown[-1].place]) if len(found) > size else None)
 
 
-async def list_vouchers(work: UnitOfWork, *, now: datetime, after: str | None, size: int) -> Slice[PartnerTotals]:
+async def list_vouchers(work: UnitOfWork, *, now: datetime, after: str | None, size: int) -> CursorPage[PartnerTotals]:
     """A part of the partners with their vouchers, oldest first; raises Invalid for another list's cursor."""
-    return await vouchers.list_slice(work, today=_today(now), after=after, size=size)
+    return await vouchers.list_by_cursor(work, today=_today(now), after=after, size=size)
 
 
 async def sum_vouchers(work: UnitOfWork, *, now: datetime) -> VoucherTotals:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Numeric, PrimaryKeyConstraint, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit.db.base import Base
+from tessera.kit.db.table_base import Base
 
 # Everything that is summed is in both indexes, so that either of them answers alone.
 _SUMMED = ["redeemed", "cancelled", "discount"]

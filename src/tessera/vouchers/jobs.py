@@ -10,7 +10,7 @@ from procrastinate import Blueprint, JobContext
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
-from tessera.kit.jobs import GrowingPauses
+from tessera.kit.jobs import ExponentialBackoff
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 
@@ -24,7 +24,7 @@ EXPIRE_CHECKOUTS = "expire_checkouts"
 AT_ONCE = 200
 
 
-@blueprint.task(name=purchases.ISSUE_VOUCHERS, retry=GrowingPauses(), pass_context=True)
+@blueprint.task(name=purchases.ISSUE_VOUCHERS, retry=ExponentialBackoff(), pass_context=True)
 async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_id: str) -> None:
     """Make the vouchers of a purchase; a second run of it changes nothing."""
     database: Database = context.additional_context["database"]

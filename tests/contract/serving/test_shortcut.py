@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from tests.support import redemption_requests
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.application import ASKED_MOST, create_app
+from tessera.api.application import HOT_ROUTES, create_app
 from tessera.api.serving.callers import Resources
-from tessera.api.serving.fast_path import Shortcut
+from tessera.api.serving.fast_path import FastPath
 
 VALIDATE = "/api/v1/promo-codes"
 REDEEM = "/storefront/v1/redemptions"
@@ -21,7 +21,7 @@ REDEEM = "/storefront/v1/redemptions"
 async def behind(resources: Resources, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application without the shortcut."""
     app = create_app(resources, trusted_proxies=["127.0.0.1"])
-    app.user_middleware = [each for each in app.user_middleware if each.cls is not Shortcut]
+    app.user_middleware = [each for each in app.user_middleware if each.cls is not FastPath]
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as found:
         yield found
@@ -83,7 +83,7 @@ async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
     assert found.headers.multi_items() == expected.headers.multi_items()
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(ASKED_MOST))
+@pytest.mark.parametrize(("method", "path"), sorted(HOT_ROUTES))
 async def test_the_framework_sees_other_methods_alone(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:

@@ -11,7 +11,7 @@ from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.http import openapi
 from tessera.api.http.errors import Malformed, UnsupportedMediaType
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
 from tessera.api.serving.callers import resources_of
 from tessera.kit.errors import Invalid
@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
     responses=documentation.AUTHENTICATE,
     openapi_extra={"security": openapi.BASIC, "parameters": openapi.parameters(AuthenticateQuery)},
 )
-async def authenticate(request: Request) -> JsonAnswer:
+async def authenticate(request: Request) -> JsonResponse:
     """Pattern A of the Certiverse APIs: the credentials come as `Authorization: Basic base64(ClientId:ClientSecret)`.
 
     The token is good for one hour unless the installation says otherwise. A header `x-functions-key` is ignored.
@@ -38,7 +38,7 @@ async def authenticate(request: Request) -> JsonAnswer:
     reading = read_query(request, AuthenticateQuery)
     if reading.refused:
         raise Invalid(reading.refused)
-    return JsonAnswer({"authToken": token, "code": reading.values.get("code")}, headers={"Cache-Control": "no-store"})
+    return JsonResponse({"authToken": token, "code": reading.values.get("code")}, headers={"Cache-Control": "no-store"})
 
 
 @oauth.post(
@@ -48,7 +48,7 @@ async def authenticate(request: Request) -> JsonAnswer:
     responses=documentation.TOKEN,
     openapi_extra={"security": [*openapi.BASIC, {}], "requestBody": documentation.TOKEN_FORM},
 )
-async def create_access_token(request: Request) -> JsonAnswer:
+async def create_access_token(request: Request) -> JsonResponse:
     """RFC 6749, section 4.4: `grant_type=client_credentials`, the client by Basic or by form fields.
 
     It issues the same tokens as `GET /authenticate`, for standard clients and the Authorize button of the docs page.
@@ -64,7 +64,7 @@ async def create_access_token(request: Request) -> JsonAnswer:
     token = await issue_token(request, given)
     lifetime = int(resources_of(request).token_lifetime.total_seconds())
     body: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
-    return JsonAnswer(body, headers=NO_STORE)
+    return JsonResponse(body, headers=NO_STORE)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -10,8 +10,8 @@ from tessera.api.http.errors import Malformed
 from tessera.api.http.parsing import parsed_query
 from tessera.api.serving.callers import Resources
 from tessera.identity.authentication.credentials import ApiKeyText, parse_key
-from tessera.kit.errors import Fact, NotAuthenticated
-from tessera.promo_codes.service import PromoCodeNotFound, Question, Validation
+from tessera.kit.errors import DomainError, NotAuthenticated
+from tessera.promo_codes.service import PromoCodeNotFound, UsabilityRequest, Validation
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _UNUSABLE = b'{"success":false,"data":[]}'
@@ -23,11 +23,11 @@ async def validate(scope: Scope, resources: Resources) -> bytes:
     scope.setdefault("state", {})["organization_id"] = key.organization_id
     asked = _question(scope["query_string"], key)
     # A wrong question is asked all the same, for the key: without a good one, nothing else is told.
-    question = Question(key, None, None) if isinstance(asked, Fact) else asked
+    question = UsabilityRequest(key, None, None) if isinstance(asked, DomainError) else asked
     found = await resources.validations.ask(question)
-    if isinstance(asked, Fact) and not isinstance(found, NotAuthenticated):
+    if isinstance(asked, DomainError) and not isinstance(found, NotAuthenticated):
         raise asked
-    if isinstance(found, Fact):
+    if isinstance(found, DomainError):
         raise found
     return _body(found)
 
@@ -40,18 +40,18 @@ def _key_text(scope: Scope) -> str:
     return ""
 
 
-def _question(query: bytes, key: ApiKeyText) -> Question | Fact:
+def _question(query: bytes, key: ApiKeyText) -> UsabilityRequest | DomainError:
     try:
         given = dict(parsed_query(query))
-    except Malformed as fact:
-        return fact
+    except Malformed as error:
+        return error
     code, bundle_id = given.get("code", "").strip(), given.get("product_bundle_id", "").strip()
     if not code:
         return CodeMissing()
     if bundle_id and not _UUID.fullmatch(bundle_id):
         return BundleIdMalformed()
     # Postgres knows no NUL in text, so no code has one.
-    return PromoCodeNotFound() if "\0" in code else Question(key, code, UUID(bundle_id) if bundle_id else None)
+    return PromoCodeNotFound() if "\0" in code else UsabilityRequest(key, code, UUID(bundle_id) if bundle_id else None)
 
 
 def _body(validation: Validation) -> bytes:

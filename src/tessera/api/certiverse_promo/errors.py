@@ -2,16 +2,16 @@
 
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
 from tessera.api.error_rendering import certiverse
-from tessera.api.http.json import JsonAnswer
-from tessera.kit.errors import Fact, Invalid, TooManyResults
+from tessera.api.http.json import JsonResponse
+from tessera.kit.errors import DomainError, Invalid, TooManyResults
 
 
-def render(fact: Fact) -> JsonAnswer:
+def render(error: DomainError) -> JsonResponse:
     """The Certiverse dialect; too many results are 400 here."""
-    match fact:
+    match error:
         case Invalid():
-            return certiverse.invalid(fact, PromoCodeQuery, PromoCodeCreateCommand)
+            return certiverse.invalid(error, PromoCodeQuery, PromoCodeCreateCommand)
         case TooManyResults():
-            return certiverse.error(400, "TooManyResults", fact.message)
+            return certiverse.error_response(400, "TooManyResults", error.message)
         case _:
-            return certiverse.common(fact)
+            return certiverse.common(error)

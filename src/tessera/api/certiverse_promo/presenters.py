@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from tessera.api.http.json import JsonAnswer
-from tessera.kit.db.json_projection import Shape, Time
+from tessera.api.http.json import JsonResponse
+from tessera.kit.db.json_projection import JsonProjection, Time
 from tessera.promo_codes.service import ListedPromoCode
 
 FIELDS: dict[str, str | Time] = {
@@ -20,13 +20,13 @@ FIELDS: dict[str, str | Time] = {
     "restrictToEmailAddresses": "restrict_to_email_addresses",
 }
 # What the database writes of a page of them.
-LISTED = Shape(FIELDS)
+LISTED = JsonProjection(FIELDS)
 
 
-def created_answer(code: ListedPromoCode) -> tuple[int, bytes]:
+def created_response(code: ListedPromoCode) -> tuple[int, bytes]:
     """Status and body of the answer to the request that created it: the same as it is listed."""
     shown = {name: _value(code, field) for name, field in FIELDS.items()}
-    return 201, bytes(JsonAnswer({name: value for name, value in shown.items() if value is not None}).body)
+    return 201, bytes(JsonResponse({name: value for name, value in shown.items() if value is not None}).body)
 
 
 def _value(code: ListedPromoCode, field: str | Time) -> Any:  # noqa: ANN401 - any JSON value

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.certiverse_promo import documentation
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
 from tessera.api.http import openapi
-from tessera.api.http.json import JsonAnswer, objects_of
+from tessera.api.http.json import JsonResponse, json_array
 from tessera.api.http.parsing import read_body, read_query
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import ask_as_bearer, resources_of
@@ -24,7 +24,7 @@ router = APIRouter(tags=["Certiverse Promo Code API"])
     responses=documentation.LIST,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PromoCodeQuery)},
 )
-async def list_promo_codes(request: Request) -> JsonAnswer:
+async def list_promo_codes(request: Request) -> JsonResponse:
     """Your organization's promo codes, oldest first, 100 a page; filters may be combined.
 
     A query that matches more than 10,000 records is refused: refine it using filters. It lists the codes that have a
@@ -32,8 +32,8 @@ async def list_promo_codes(request: Request) -> JsonAnswer:
     """
     page = await ask_as_bearer(request, resources_of(request).promo_code_pages, lambda: _wanted(request))
     following = next_link(request, number=page.number) if page.has_next else None
-    body = {"data": objects_of(page), "nextLink": following}
-    return JsonAnswer(body, headers=link_header(following) if following else None)
+    body = {"data": json_array(page), "nextLink": following}
+    return JsonResponse(body, headers=link_header(following) if following else None)
 
 
 @router.post(

@@ -8,28 +8,28 @@ from tessera.api.certiverse_vouchers.schemas import (
     VoucherQuery,
 )
 from tessera.api.error_rendering import certiverse
-from tessera.api.http.json import JsonAnswer
-from tessera.kit.errors import Fact, Invalid, TooManyResults
+from tessera.api.http.json import JsonResponse
+from tessera.kit.errors import DomainError, Invalid, TooManyResults
 
 # A violation names its field alone, so a field has the same name on the wire and the same place in each of these.
 MODELS = (PartnerQuery, ProgramQuery, VoucherPurchaseCreateCommand, PurchaseQuery, VoucherQuery)
 
 
-class NoFilter(Fact):
+class NoFilter(DomainError):
     """A list that needs a filter was asked for without one."""
 
     def __init__(self, *names: str) -> None:
         super().__init__(f"At least one of {', '.join(names)} is required.")
 
 
-def render(fact: Fact) -> JsonAnswer:
+def render(error: DomainError) -> JsonResponse:
     """The Certiverse dialect; too many results are 422 here."""
-    match fact:
+    match error:
         case Invalid():
-            return certiverse.invalid(fact, *MODELS)
+            return certiverse.invalid(error, *MODELS)
         case NoFilter():
-            return certiverse.error(400, "FilterRequired", fact.message)
+            return certiverse.error_response(400, "FilterRequired", error.message)
         case TooManyResults():
-            return certiverse.error(422, "TooManyResults", fact.message)
+            return certiverse.error_response(422, "TooManyResults", error.message)
         case _:
-            return certiverse.common(fact)
+            return certiverse.common(error)

@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 from fastapi import Request
 
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.serving.links import link_header, next_link
-from tessera.kit.db.json_projection import Shape, Time
+from tessera.kit.db.json_projection import JsonProjection, Time
 from tessera.kit.db.pages import JsonPage, Page
 from tessera.vouchers.partners.service import Partner
 from tessera.vouchers.programs.service import Program
@@ -15,14 +15,14 @@ from tessera.vouchers.purchases.service import Purchase
 from tessera.vouchers.rules import Status
 
 
-def page_answer(
+def page_response(
     request: Request, page: Page[Any] | JsonPage, data: list[dict[str, Any]] | orjson.Fragment
-) -> JsonAnswer:
+) -> JsonResponse:
     """A page of a list: `nextLink` is absent on the last one."""
     if not page.has_next:
-        return JsonAnswer({"data": data})
+        return JsonResponse({"data": data})
     following = next_link(request, number=page.number)
-    return JsonAnswer({"data": data, "nextLink": following}, headers=link_header(following))
+    return JsonResponse({"data": data, "nextLink": following}, headers=link_header(following))
 
 
 def partner(item: Partner) -> dict[str, Any]:
@@ -84,13 +84,13 @@ def purchase(item: Purchase) -> dict[str, Any]:
     }
 
 
-def ordered_answer(item: Purchase) -> tuple[int, bytes]:
+def purchase_response(item: Purchase) -> tuple[int, bytes]:
     """Status and body of the answer to the request that ordered it."""
-    return 200, bytes(JsonAnswer(purchase(item)).body)
+    return 200, bytes(JsonResponse(purchase(item)).body)
 
 
 # A PartnerVoucherModel as the database writes it; what there is none of is absent.
-VOUCHER = Shape(
+VOUCHER = JsonProjection(
     {
         "assignedDateUtc": Time("assigned_at"),
         "expirationDateUtc": Time("expires_at"),
@@ -101,7 +101,7 @@ VOUCHER = Shape(
         "reservationCode": "reservation_code",
         "reservationStatus": "reservation_status",
         "storeExamCode": "store_exam_code",
-        "usedBy": Shape(
+        "usedBy": JsonProjection(
             {
                 "clientCandidateId": "used_by_client_candidate_id",
                 "firstName": "used_by_first_name",

@@ -16,7 +16,7 @@ from tessera.api.certiverse_vouchers.schemas import (
 )
 from tessera.api.http import openapi
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonAnswer, objects_of
+from tessera.api.http.json import JsonResponse, json_array
 from tessera.api.http.parsing import read_body, read_query
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import ask_as_bearer, resources_of
@@ -39,14 +39,14 @@ router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API
     responses=documentation.PARTNERS,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PartnerQuery)},
 )
-async def list_partners(request: Request, caller: VoucherManager) -> JsonAnswer:
+async def list_partners(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher partners, oldest first, 100 a page; without filters, all that you may see.
 
     A partner's user sees that partner alone.
     """
     filters, number = _read(request, PartnerQuery)
     page = await partners.list_page(caller.work, wanted=PartnerFilter(**filters), number=number)
-    return presenters.page_answer(request, page, [presenters.partner(item) for item in page.items])
+    return presenters.page_response(request, page, [presenters.partner(item) for item in page.items])
 
 
 @router.get(
@@ -56,14 +56,14 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonAnswer:
     responses=documentation.PROGRAMS,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(ProgramQuery)},
 )
-async def list_programs(request: Request, caller: VoucherManager) -> JsonAnswer:
+async def list_programs(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher programs, each with its store exams, partner assignments, discount tiers and restriction settings.
 
     A partner's user sees the programs that are open to that partner.
     """
     filters, number = _read(request, ProgramQuery)
     page = await programs.list_page(caller.work, name_part=filters.get("program_name_part"), number=number)
-    return presenters.page_answer(request, page, [presenters.program(item) for item in page.items])
+    return presenters.page_response(request, page, [presenters.program(item) for item in page.items])
 
 
 @router.get(
@@ -73,14 +73,14 @@ async def list_programs(request: Request, caller: VoucherManager) -> JsonAnswer:
     responses=documentation.PURCHASES,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PurchaseQuery)},
 )
-async def list_purchases(request: Request, caller: VoucherManager) -> JsonAnswer:
+async def list_purchases(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher purchases with quantity, pricing and status, oldest first, 100 a page.
 
     At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
     """
     filters, number = _read(request, PurchaseQuery, needs_filter=True)
     page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number, now=caller.now)
-    return presenters.page_answer(request, page, [presenters.purchase(item) for item in page.items])
+    return presenters.page_response(request, page, [presenters.purchase(item) for item in page.items])
 
 
 @router.post(
@@ -114,7 +114,7 @@ async def create_purchase(request: Request) -> Response:
     responses=documentation.VOUCHERS,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(VoucherQuery)},
 )
-async def list_vouchers(request: Request) -> JsonAnswer:
+async def list_vouchers(request: Request) -> JsonResponse:
     """Vouchers with assignment, usage and reservation details, oldest first, 100 a page.
 
     At least one filter other than `page` must be given. A partner's user sees that partner's vouchers.
@@ -125,7 +125,7 @@ async def list_vouchers(request: Request) -> JsonAnswer:
         return VoucherFilter(**filters), number
 
     page = await ask_as_bearer(request, resources_of(request).voucher_pages, wanted)
-    return presenters.page_answer(request, page, objects_of(page))
+    return presenters.page_response(request, page, json_array(page))
 
 
 def _read(request: Request, model: type[RequestModel], *, needs_filter: bool = False) -> tuple[dict[str, Any], int]:

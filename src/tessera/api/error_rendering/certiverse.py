@@ -7,12 +7,12 @@ from pydantic import Field
 
 from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     DatabaseUnavailable,
-    Fact,
+    DomainError,
     Invalid,
     LacksFunctionPoint,
     NotAuthenticated,
@@ -29,46 +29,46 @@ class ErrorModel(ResponseModel):
     errorMessages: list[str] = Field(description="What to change, a sentence each.")  # noqa: N815
 
 
-def error(status: int, code: str, *messages: str, headers: Mapping[str, str] | None = None) -> JsonAnswer:
+def error_response(status: int, code: str, *messages: str, headers: Mapping[str, str] | None = None) -> JsonResponse:
     """An error answer: a stable code in PascalCase, and every message."""
-    return JsonAnswer({"errorCode": code, "errorMessages": messages}, status, headers=headers)
+    return JsonResponse({"errorCode": code, "errorMessages": messages}, status, headers=headers)
 
 
-def invalid(fact: Invalid, *models: type[RequestModel]) -> JsonAnswer:
+def invalid(error: Invalid, *models: type[RequestModel]) -> JsonResponse:
     """400 with every violation, under the wire names and in the order of the request's model, which is among these."""
-    found = in_wire_order(fact.violations, *models)
-    return error(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in found))
+    found = in_wire_order(error.violations, *models)
+    return error_response(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in found))
 
 
-def common(fact: Fact) -> JsonAnswer:
+def common(error: DomainError) -> JsonResponse:
     """The answer for what every operation may have to say."""
-    match fact:
+    match error:
         case Malformed():
-            return error(400, "MalformedRequest", fact.message)
+            return error_response(400, "MalformedRequest", error.message)
         case LacksFunctionPoint():
-            return error(401, "FunctionPointMissing", fact.message, headers=CHALLENGE)
+            return error_response(401, "FunctionPointMissing", error.message, headers=CHALLENGE)
         case TokenExpired():
-            return error(401, "TokenExpired", fact.message, headers=CHALLENGE)
+            return error_response(401, "TokenExpired", error.message, headers=CHALLENGE)
         case NotAuthenticated():
-            return error(401, "NotAuthenticated", fact.message, headers=CHALLENGE)
+            return error_response(401, "NotAuthenticated", error.message, headers=CHALLENGE)
         case KeyMalformed():
-            return error(400, "IdempotencyKeyMalformed", fact.message)
+            return error_response(400, "IdempotencyKeyMalformed", error.message)
         case KeyInUse():
-            return error(409, "IdempotencyKeyInUse", fact.message, headers={"Retry-After": "1"})
+            return error_response(409, "IdempotencyKeyInUse", error.message, headers={"Retry-After": "1"})
         case KeyReused():
-            return error(422, "IdempotencyKeyReused", fact.message)
+            return error_response(422, "IdempotencyKeyReused", error.message)
         case UnknownPath():
-            return error(404, "NotFound", fact.message)
+            return error_response(404, "NotFound", error.message)
         case MethodNotAllowed():
-            return error(405, "MethodNotAllowed", fact.message, headers={"Allow": fact.allowed})
+            return error_response(405, "MethodNotAllowed", error.message, headers={"Allow": error.allowed})
         case RequestTooLarge():
-            return error(413, "RequestTooLarge", fact.message)
+            return error_response(413, "RequestTooLarge", error.message)
         case UnsupportedMediaType():
-            return error(415, "UnsupportedMediaType", fact.message)
+            return error_response(415, "UnsupportedMediaType", error.message)
         case DatabaseUnavailable():
-            return error(503, "ServiceUnavailable", fact.message, headers={"Retry-After": "2"})
+            return error_response(503, "ServiceUnavailable", error.message, headers={"Retry-After": "2"})
         case _:
-            return error(500, "InternalServerError", "Internal server error.")
+            return error_response(500, "InternalServerError", "Internal server error.")
 
 
 # Status by status: when it comes, and each `errorCode` that it may have, with its messages.

@@ -15,13 +15,13 @@ from tessera.api.http.errors import (
     VersionMissing,
 )
 from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer, header
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     Conflict,
     DatabaseUnavailable,
-    Fact,
+    DomainError,
     Invalid,
     LacksFunctionPoint,
     NotAllowed,
@@ -59,7 +59,7 @@ class ProblemModel(ResponseModel):
     state: str | None = Field(None, description="The state that stands in the way.")
 
 
-class ProblemAnswer(JsonAnswer):
+class ProblemResponse(JsonResponse):
     """A problem."""
 
     media_type = MEDIA_TYPE
@@ -67,59 +67,59 @@ class ProblemAnswer(JsonAnswer):
 
 def problem(
     status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
-) -> ProblemAnswer:
+) -> ProblemResponse:
     """One problem as an answer; `kind` is the last part of its type."""
     body = {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
-    return ProblemAnswer(body, status, headers=headers)
+    return ProblemResponse(body, status, headers=headers)
 
 
-def render(fact: Fact, *models: type[RequestModel]) -> ProblemAnswer:
+def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
     """The problem for a fact; `models` are those that requests here are read with."""
-    match fact:
+    match error:
         case Invalid():
-            return _invalid(fact, models)
+            return _invalid(error, models)
         case Malformed() | KeyMalformed():
-            return problem(400, "malformed-request", "The request cannot be read", fact.message)
+            return problem(400, "malformed-request", "The request cannot be read", error.message)
         case LacksFunctionPoint():
-            return problem(403, "function-point-missing", "The right is missing", fact.message)
+            return problem(403, "function-point-missing", "The right is missing", error.message)
         case NotAllowed():
-            return problem(403, "not-allowed", "Not allowed", fact.message)
+            return problem(403, "not-allowed", "Not allowed", error.message)
         case NotAuthenticated():
             challenge = {"WWW-Authenticate": "Bearer"}
-            return problem(401, "not-authenticated", "A credential is needed", fact.message, headers=challenge)
+            return problem(401, "not-authenticated", "A credential is needed", error.message, headers=challenge)
         case NotFound() | UnknownPath():
-            return problem(404, "not-found", "Not found", fact.message)
+            return problem(404, "not-found", "Not found", error.message)
         case MethodNotAllowed():
-            allow = {"Allow": fact.allowed}
-            return problem(405, "method-not-allowed", "Method not allowed", fact.message, headers=allow)
+            allow = {"Allow": error.allowed}
+            return problem(405, "method-not-allowed", "Method not allowed", error.message, headers=allow)
         case WrongState():
-            return problem(409, "wrong-state", "Not in this state", fact.message, state=fact.state)
+            return problem(409, "wrong-state", "Not in this state", error.message, state=error.state)
         case KeyInUse():
             again, title = {"Retry-After": "1"}, "A request with this key is running"
-            return problem(409, "idempotency-key-in-use", title, fact.message, headers=again)
+            return problem(409, "idempotency-key-in-use", title, error.message, headers=again)
         case Conflict():
-            return problem(409, "conflict", "In conflict with what is there", fact.message)
+            return problem(409, "conflict", "In conflict with what is there", error.message)
         case VersionStale():
-            return problem(412, "version-stale", "Changed meanwhile", fact.message)
+            return problem(412, "version-stale", "Changed meanwhile", error.message)
         case RequestTooLarge():
-            return problem(413, "request-too-large", "The request is too large", fact.message)
+            return problem(413, "request-too-large", "The request is too large", error.message)
         case UnsupportedMediaType():
-            return problem(415, "unsupported-media-type", "Unsupported media type", fact.message)
+            return problem(415, "unsupported-media-type", "Unsupported media type", error.message)
         case KeyReused():
-            return problem(422, "idempotency-key-reused", "The Idempotency-Key is taken", fact.message)
+            return problem(422, "idempotency-key-reused", "The Idempotency-Key is taken", error.message)
         case VersionMissing():
-            return problem(428, "version-missing", "If-Match is required", fact.message)
+            return problem(428, "version-missing", "If-Match is required", error.message)
         case DatabaseUnavailable():
             again = {"Retry-After": "2"}
-            return problem(503, "service-unavailable", "Try again shortly", fact.message, headers=again)
+            return problem(503, "service-unavailable", "Try again shortly", error.message, headers=again)
         case _:
             return problem(500, "internal-server-error", "A fault of ours", "Internal server error.")
 
 
-def _invalid(fact: Invalid, models: tuple[type[RequestModel], ...]) -> ProblemAnswer:
+def _invalid(error: Invalid, models: tuple[type[RequestModel], ...]) -> ProblemResponse:
     errors = [
         {"pointer": f"/{path}", "code": violation.code, "detail": f"{path} {violation.message}."}
-        for path, violation in in_wire_order(fact.violations, *models)
+        for path, violation in in_wire_order(error.violations, *models)
     ]
     return problem(400, "validation-failed", "The request breaks rules", f"{len(errors)} in all.", errors=errors)
 

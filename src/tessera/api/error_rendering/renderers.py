@@ -8,23 +8,23 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from tessera.api.http.errors import Malformed, MethodNotAllowed, Unexpected, UnknownPath
-from tessera.kit.errors import Fact
+from tessera.kit.errors import DomainError
 
-Dialect = Callable[[Fact], Response]
+ErrorRenderer = Callable[[DomainError], Response]
 
 log = structlog.get_logger(__name__)
 
 
-class Dialects:
+class ErrorRenderers:
     """The dialect of each path prefix; the empty prefix has the one for all other paths."""
 
-    def __init__(self, by_prefix: Mapping[str, Dialect]) -> None:
+    def __init__(self, by_prefix: Mapping[str, ErrorRenderer]) -> None:
         self._longest_first = sorted(by_prefix.items(), key=lambda item: -len(item[0]))
 
-    def render(self, path: str, fact: Fact) -> Response:
+    def render(self, path: str, error: DomainError) -> Response:
         """The answer for a fact, as clients of this path know it."""
-        dialect = next(dialect for prefix, dialect in self._longest_first if _covers(prefix, path))
-        return dialect(fact)
+        renderer = next(renderer for prefix, renderer in self._longest_first if _covers(prefix, path))
+        return renderer(error)
 
     def install(self, app: FastAPI) -> None:
         """Answer every fact, and what the framework refuses by itself, in the right dialect."""
@@ -32,11 +32,11 @@ class Dialects:
         async def answer(request: Request, error: Exception) -> Response:
             return self.render(request.scope["path"], _fact(request, error))
 
-        app.add_exception_handler(Fact, answer)
+        app.add_exception_handler(DomainError, answer)
         app.add_exception_handler(HTTPException, answer)
 
 
-def unexpected(error: Exception) -> Fact:
+def unexpected(error: Exception) -> DomainError:
     """The fact for an exception that nobody foresaw, which is logged here."""
     log.error("unexpected", exc_info=error)
     return Unexpected()
@@ -55,9 +55,9 @@ def _allowed_methods(request: Request) -> str:
     return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
-def _fact(request: Request, error: Exception) -> Fact:
+def _fact(request: Request, error: Exception) -> DomainError:
     match error:
-        case Fact():
+        case DomainError():
             return error
         case HTTPException(status_code=404):
             return UnknownPath()

@@ -16,12 +16,12 @@ def _number(value: object) -> float:
     raise TypeError(type(value))
 
 
-def objects_of(page: JsonPage) -> orjson.Fragment:
+def json_array(page: JsonPage) -> orjson.Fragment:
     """The array of a page, as the database has written it."""
     return orjson.Fragment(f"[{page.objects}]")
 
 
-class JsonAnswer(Response):
+class JsonResponse(Response):
     """A JSON answer made of plain values; a Decimal becomes a number, a time has whole seconds and `Z` for UTC."""
 
     media_type = "application/json"

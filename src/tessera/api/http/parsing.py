@@ -17,7 +17,7 @@ from tessera.kit.errors import NotFound, Violation
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedRequest:
     """What a request holds: the values that could be read, by domain name, and what is wrong with the others."""
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -37,7 +37,7 @@ def _readers(model: type[RequestModel]) -> dict[str, tuple[str, bool, TypeAdapte
     }
 
 
-def read_query(request: Request, model: type[RequestModel]) -> Reading:
+def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
     """The query parameters; an empty one counts as absent, unknown ones are ignored. Raises Malformed."""
     given: dict[str, str] = {}
     repeated = []
@@ -61,8 +61,8 @@ async def receive_body(request: Request) -> None:
     """
     try:
         await request.body()
-    except RequestTooLarge as fact:
-        request.state.refused_body = fact
+    except RequestTooLarge as error:
+        request.state.refused_body = error
 
 
 async def size_of_body(request: Request) -> int:
@@ -70,7 +70,7 @@ async def size_of_body(request: Request) -> int:
     return 0 if hasattr(request.state, "refused_body") else len(await request.body())
 
 
-async def read_body(request: Request, model: type[RequestModel]) -> Reading:
+async def read_body(request: Request, model: type[RequestModel]) -> ParsedRequest:
     """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
     # The documents do not ask for the header, so a request without it is taken at its word.
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
@@ -108,8 +108,8 @@ def path_id(request: Request, name: str) -> UUID:
         raise NotFound("There is nothing of this id.") from error
 
 
-def _read(model: type[RequestModel], given: Mapping[str, Any]) -> Reading:
-    reading = Reading()
+def _read(model: type[RequestModel], given: Mapping[str, Any]) -> ParsedRequest:
+    reading = ParsedRequest()
     for name, (alias, required, adapter) in _readers(model).items():
         if alias not in given:
             if required:

@@ -44,8 +44,8 @@ async def received(request: Request) -> AsyncIterator[None]:
     with tempfile.TemporaryFile() as file:
         try:
             request.state.upload = await _store(request, file)
-        except RequestTooLarge as fact:
-            request.state.refused_body = fact
+        except RequestTooLarge as error:
+            request.state.refused_body = error
         yield
 
 

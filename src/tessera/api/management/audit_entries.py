@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
 from tessera.api.management.callers import Manager
@@ -15,7 +15,7 @@ from tessera.api.management.schemas.audit_entries import (
     AuditEntryQuery,
     AuditEntrySlice,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.audit import service
 from tessera.audit.service import Entry, EntryFilter
 
@@ -34,11 +34,11 @@ ID = "auditEntryId"
     responses=documentation.listed(AuditEntrySlice, AUDIT_ENTRY),
     openapi_extra=documentation.listing(AuditEntryQuery),
 )
-async def list_audit_entries(request: Request, caller: Manager) -> JsonAnswer:
+async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
     """Every change in your organization, newest first: who, when, and how it was before and after. Never a secret."""
-    wanted, place = read_slice(request, AuditEntryQuery)
-    part = await service.list_slice(caller.work, wanted=EntryFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(entry) for entry in part.items])
+    wanted, place = read_cursor_query(request, AuditEntryQuery)
+    part = await service.list_by_cursor(caller.work, wanted=EntryFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(entry) for entry in part.items])
 
 
 @router.get(
@@ -48,9 +48,9 @@ async def list_audit_entries(request: Request, caller: Manager) -> JsonAnswer:
     responses=documentation.unversioned(AuditEntryModel, AUDIT_ENTRY),
     openapi_extra=documentation.reading(ID),
 )
-async def get_audit_entry(request: Request, caller: Manager) -> JsonAnswer:
+async def get_audit_entry(request: Request, caller: Manager) -> JsonResponse:
     """One change. It is never changed itself, so it has no `ETag`."""
-    return JsonAnswer(_present(await service.get(caller.work, path_id(request, ID))))
+    return JsonResponse(_present(await service.get(caller.work, path_id(request, ID))))
 
 
 def _present(entry: Entry) -> dict[str, Any]:

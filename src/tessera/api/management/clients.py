@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -20,7 +20,7 @@ from tessera.api.management.schemas.clients import (
     ClientSlice,
 )
 from tessera.api.serving.callers import Caller
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.identity.clients import service
 from tessera.identity.clients.service import ManagedClient
 from tessera.identity.rules import CredentialDraft
@@ -42,11 +42,11 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
     responses=documentation.listed(ClientSlice, CLIENT),
     openapi_extra=documentation.listing(ClientQuery),
 )
-async def list_clients(request: Request, caller: Manager) -> JsonAnswer:
+async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's API clients, oldest first, those that were ended included."""
-    _, place = read_slice(request, ClientQuery)
-    part = await service.list_slice(caller.work, **place)
-    return slice_answer(request, part, [_present(caller, client) for client in part.items])
+    _, place = read_cursor_query(request, ClientQuery)
+    part = await service.list_by_cursor(caller.work, **place)
+    return cursor_page_response(request, part, [_present(caller, client) for client in part.items])
 
 
 @router.post(
@@ -76,7 +76,7 @@ async def create_client(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(ClientModel, CLIENT),
     openapi_extra=documentation.reading(ID),
 )
-async def get_client(request: Request, caller: Manager) -> JsonAnswer:
+async def get_client(request: Request, caller: Manager) -> JsonResponse:
     """One API client, with the `ETag` that a change needs."""
     return responses.one(_present(caller, await service.get(caller.work, path_id(request, ID))))
 

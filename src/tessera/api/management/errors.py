@@ -1,25 +1,25 @@
 """Facts in the words of the management API."""
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.error_rendering.problem_details import ProblemAnswer
+from tessera.api.error_rendering.problem_details import ProblemResponse
 from tessera.api.management.router import RESOURCES
-from tessera.kit.errors import Fact, Violation
+from tessera.kit.errors import DomainError, Violation
 from tessera.promo_codes.imports.service import ImportRefused
 
 BODIES = tuple(model for resource in RESOURCES for model in resource.BODIES)
 QUERIES = tuple(model for resource in RESOURCES for model in resource.QUERIES)
 
 
-def render(fact: Fact) -> ProblemAnswer:
+def render(error: DomainError) -> ProblemResponse:
     """Problem details (RFC 9457).
 
     A violation is told under the names of the first model that has all its fields, so a name is told alike everywhere.
     What is wrong with a CSV file points to its line and the name of its column.
     """
-    if isinstance(fact, ImportRefused):
-        errors = [_told(line.number, violation) for line in fact.lines for violation in line.violations]
-        return problem_details.problem(400, "validation-failed", "The file has bad lines", fact.message, errors=errors)
-    return problem_details.render(fact, *BODIES, *QUERIES)
+    if isinstance(error, ImportRefused):
+        errors = [_told(line.number, violation) for line in error.lines for violation in line.violations]
+        return problem_details.problem(400, "validation-failed", "The file has bad lines", error.message, errors=errors)
+    return problem_details.render(error, *BODIES, *QUERIES)
 
 
 def _told(number: int, violation: Violation) -> dict[str, str]:

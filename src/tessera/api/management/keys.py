@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -21,7 +21,7 @@ from tessera.api.management.schemas.keys import (
     KeySecretModel,
     KeySlice,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.identity.keys import service
 from tessera.identity.keys.service import ManagedKey
 from tessera.identity.rules import CredentialDraft, overlap_of
@@ -48,11 +48,11 @@ BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 
     responses=documentation.listed(KeySlice, KEY),
     openapi_extra=documentation.listing(KeyQuery),
 )
-async def list_keys(request: Request, caller: Manager) -> JsonAnswer:
+async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's API keys, oldest first, those that have ended included."""
-    _, place = read_slice(request, KeyQuery)
-    part = await service.list_slice(caller.work, **place)
-    return slice_answer(request, part, [_present(key) for key in part.items])
+    _, place = read_cursor_query(request, KeyQuery)
+    part = await service.list_by_cursor(caller.work, **place)
+    return cursor_page_response(request, part, [_present(key) for key in part.items])
 
 
 @router.post(
@@ -82,7 +82,7 @@ async def create_key(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(KeyModel, KEY),
     openapi_extra=documentation.reading(ID),
 )
-async def get_key(request: Request, caller: Manager) -> JsonAnswer:
+async def get_key(request: Request, caller: Manager) -> JsonResponse:
     """One API key, with the `ETag` that a change needs. `lastUsedAt` comes minutes late."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import PlatformAdministrator
@@ -24,7 +24,7 @@ from tessera.api.management.schemas.organizations import (
 from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
 from tessera.api.management.tokens import present as present_token
 from tessera.api.serving.callers import Caller, resources_of
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.identity.organizations import administrators, service
 from tessera.identity.organizations.service import ManagedOrganization
 from tessera.identity.rules import UserDraft
@@ -47,11 +47,11 @@ BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
     responses=documentation.listed(OrganizationSlice, ORGANIZATION),
     openapi_extra=documentation.listing(OrganizationQuery),
 )
-async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonAnswer:
+async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonResponse:
     """Every organization, oldest first; for administrators of the platform."""
-    _, place = read_slice(request, OrganizationQuery)
-    part = await service.list_slice(caller.work, **place)
-    return slice_answer(request, part, [_present(organization) for organization in part.items])
+    _, place = read_cursor_query(request, OrganizationQuery)
+    part = await service.list_by_cursor(caller.work, **place)
+    return cursor_page_response(request, part, [_present(organization) for organization in part.items])
 
 
 @router.post(
@@ -79,7 +79,7 @@ async def create_organization(request: Request, caller: PlatformAdministrator) -
     responses=documentation.shown(OrganizationModel, ORGANIZATION),
     openapi_extra=documentation.reading(ID),
 )
-async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonAnswer:
+async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonResponse:
     """One organization, with the `ETag` that a change needs; for administrators of the platform."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 

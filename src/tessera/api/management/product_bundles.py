@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -18,7 +18,7 @@ from tessera.api.management.schemas.product_bundles import (
     ProductBundleRequest,
     ProductBundleSlice,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.catalog.product_bundles import service
 from tessera.catalog.product_bundles.service import ManagedProductBundle, ProductBundleFilter
 from tessera.catalog.rules import ProductBundleDraft
@@ -39,11 +39,11 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
     responses=documentation.listed(ProductBundleSlice, PRODUCT_BUNDLE),
     openapi_extra=documentation.listing(ProductBundleQuery),
 )
-async def list_product_bundles(request: Request, caller: Manager) -> JsonAnswer:
+async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's product bundles, oldest first, archived ones included."""
-    wanted, place = read_slice(request, ProductBundleQuery)
-    part = await service.list_slice(caller.work, wanted=ProductBundleFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(bundle) for bundle in part.items])
+    wanted, place = read_cursor_query(request, ProductBundleQuery)
+    part = await service.list_by_cursor(caller.work, wanted=ProductBundleFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(bundle) for bundle in part.items])
 
 
 @router.post(
@@ -71,7 +71,7 @@ async def create_product_bundle(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(ProductBundleModel, PRODUCT_BUNDLE),
     openapi_extra=documentation.reading(ID),
 )
-async def get_product_bundle(request: Request, caller: Manager) -> JsonAnswer:
+async def get_product_bundle(request: Request, caller: Manager) -> JsonResponse:
     """One product bundle, with the `ETag` that a change of it needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 

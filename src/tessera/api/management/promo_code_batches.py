@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
-from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.http.json import JsonResponse
+from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_code_batches import (
@@ -18,7 +18,7 @@ from tessera.api.management.schemas.promo_code_batches import (
     BatchQuery,
     BatchSlice,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.batches.service import Batch
@@ -45,11 +45,11 @@ SPACE_TOO_SMALL = (
     responses=documentation.listed(BatchSlice, BATCH),
     openapi_extra=documentation.listing(BatchQuery),
 )
-async def list_batches(request: Request, caller: Manager) -> JsonAnswer:
+async def list_batches(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's batches, oldest first, each with how far it is."""
-    _, place = read_slice(request, BatchQuery)
-    part = await service.list_slice(caller.work, **place)
-    return slice_answer(request, part, [_present(batch) for batch in part.items])
+    _, place = read_cursor_query(request, BatchQuery)
+    part = await service.list_by_cursor(caller.work, **place)
+    return cursor_page_response(request, part, [_present(batch) for batch in part.items])
 
 
 @router.post(
@@ -82,7 +82,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(BatchModel, BATCH),
     openapi_extra=documentation.reading(ID),
 )
-async def get_batch(request: Request, caller: Manager) -> JsonAnswer:
+async def get_batch(request: Request, caller: Manager) -> JsonResponse:
     """One batch, and how far it is."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
@@ -123,7 +123,7 @@ async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable
     return await responses.once(request, caller, moved)
 
 
-def _as_draft(reading: Reading) -> BatchDraft:
+def _as_draft(reading: ParsedRequest) -> BatchDraft:
     fields = reading.draft()
     quantity = fields.pop("quantity", None)
     pattern = {name: fields.pop(name) for name in ("prefix", "length", "alphabet") if name in fields}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.error_rendering import problem_details
 from tessera.api.http import openapi, uploads
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
 from tessera.api.http.parsing import read_query
 from tessera.api.management.callers import Manager
@@ -64,10 +64,10 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
     upload = uploads.read_upload(request, MEDIA_TYPE)
     dry_run = bool(reading.values.get("dry_run"))
 
-    async def effect() -> JsonAnswer:
+    async def effect() -> JsonResponse:
         source = Source(upload.file, upload.digest)
         count = await service.import_file(caller.work, source, dry_run=dry_run, now=caller.now)
-        return JsonAnswer({"promoCodes": count, "isDryRun": dry_run}, 200 if dry_run else 201)
+        return JsonResponse({"promoCodes": count, "isDryRun": dry_run}, 200 if dry_run else 201)
 
     # A dry run has no effect that a key could guard.
     return await effect() if dry_run else await idempotency.once(request, caller, effect)

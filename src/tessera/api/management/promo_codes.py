@@ -6,8 +6,8 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
-from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.http.json import JsonResponse
+from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_codes import (
@@ -21,7 +21,7 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeQuery,
     PromoCodeUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -46,11 +46,11 @@ ONE_DISCOUNT = (
     responses=documentation.listed(ManagedPromoCodeSlice, LISTED_PROMO_CODE),
     openapi_extra=documentation.listing(PromoCodeQuery),
 )
-async def list_promo_codes(request: Request, caller: Manager) -> JsonAnswer:
+async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's promo codes, oldest first, archived ones included. The platform's are the global ones."""
-    wanted, place = read_slice(request, PromoCodeQuery)
-    part = await service.list_slice(caller.work, wanted=ManagedFilter(**wanted), **place)
-    return slice_answer(request, part, [present(code) for code in part.items])
+    wanted, place = read_cursor_query(request, PromoCodeQuery)
+    part = await service.list_by_cursor(caller.work, wanted=ManagedFilter(**wanted), **place)
+    return cursor_page_response(request, part, [present(code) for code in part.items])
 
 
 @router.post(
@@ -78,7 +78,7 @@ async def create_promo_code(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(ManagedPromoCodeModel, PROMO_CODE),
     openapi_extra=documentation.reading(ID),
 )
-async def get_promo_code(request: Request, caller: Manager) -> JsonAnswer:
+async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
     """One promo code with all its addresses, and the `ETag` that a change of it needs."""
     return responses.one(present(await service.get(caller.work, path_id(request, ID))))
 
@@ -149,7 +149,7 @@ async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable
     return await responses.once(request, caller, moved)
 
 
-def as_draft(reading: Reading) -> PromoCodeDraft:
+def as_draft(reading: ParsedRequest) -> PromoCodeDraft:
     """The promo code that a body asks for."""
     return PromoCodeDraft(**reading.draft())
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.fields import RequestModel, ResponseModel
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer, header
 from tessera.api.management import csv_responses, documentation
 from tessera.api.management.callers import Manager
@@ -22,7 +22,7 @@ from tessera.api.management.schemas.reports import (
     VoucherReportQuery,
 )
 from tessera.api.serving.callers import resources_of
-from tessera.api.serving.cursor_pages import read_slice
+from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.links import link_header, link_to_part
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals, RedemptionSum, VoucherTotals
@@ -67,7 +67,7 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
 
     An exam's report has bundles too, and a partner's only vouchers, since promo codes have no partner.
     """
-    wanted, place = read_slice(request, RedemptionReportQuery)
+    wanted, place = read_cursor_query(request, RedemptionReportQuery)
     by = wanted.get("by", Dimension.DAY)
     report = service.report(by, first=wanted.get("first"), end=wanted.get("until"), now=caller.now)
     if csv_responses.wants_csv(request, wanted.get("format")):
@@ -90,7 +90,7 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
 )
 async def report_vouchers(request: Request, caller: Manager) -> Response:
     """How many vouchers were bought, are used, and expire soon: by partner and in total, at this moment."""
-    wanted, place = read_slice(request, VoucherReportQuery)
+    wanted, place = read_cursor_query(request, VoucherReportQuery)
     if csv_responses.wants_csv(request, wanted.get("format")):
         content = export.vouchers_csv(resources_of(request).database, caller.work.organization_id, now=caller.now)
         return csv_responses.file(content, "vouchers.csv", VARY)
@@ -100,12 +100,12 @@ async def report_vouchers(request: Request, caller: Manager) -> Response:
     return _part(request, body, cursor=part.cursor)
 
 
-def _part(request: Request, body: dict[str, Any], *, cursor: str | None, **days: str) -> JsonAnswer:
+def _part(request: Request, body: dict[str, Any], *, cursor: str | None, **days: str) -> JsonResponse:
     if cursor is None:
-        return JsonAnswer({**body, "nextLink": None}, headers=VARY)
+        return JsonResponse({**body, "nextLink": None}, headers=VARY)
     # With the days, so that the next part is of the same ones also after midnight.
     link = link_to_part(request, cursor=cursor, **days)
-    return JsonAnswer({**body, "nextLink": link}, headers=VARY | link_header(link))
+    return JsonResponse({**body, "nextLink": link}, headers=VARY | link_header(link))
 
 
 def _present_sum(row: RedemptionSum) -> dict[str, Any]:

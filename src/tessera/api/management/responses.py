@@ -7,16 +7,16 @@ import orjson
 from fastapi import Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
 
 Body = Mapping[str, Any]
 
 
-def one(body: Body, status: int = 200) -> JsonAnswer:
+def one(body: Body, status: int = 200) -> JsonResponse:
     """One thing with its version, which the body has as well."""
-    return JsonAnswer(body, status, headers=if_match.etag(body["version"]))
+    return JsonResponse(body, status, headers=if_match.etag(body["version"]))
 
 
 async def once(
@@ -29,7 +29,7 @@ async def once(
 ) -> Response:
     """The answer of a write; under an `Idempotency-Key` it has one effect, and shows the field `secret` once."""
 
-    async def effect() -> JsonAnswer:
+    async def effect() -> JsonResponse:
         return one(await write(), status)
 
     answer = await idempotency.once(request, caller, effect, secret=secret)

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -20,7 +20,7 @@ from tessera.api.management.schemas.store_exams import (
     StoreExamSlice,
     StoreExamUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service
 from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
@@ -41,11 +41,11 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
     responses=documentation.listed(StoreExamSlice, STORE_EXAM),
     openapi_extra=documentation.listing(StoreExamQuery),
 )
-async def list_store_exams(request: Request, caller: Manager) -> JsonAnswer:
+async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's store exams, oldest first, archived ones included."""
-    wanted, place = read_slice(request, StoreExamQuery)
-    part = await service.list_slice(caller.work, wanted=StoreExamFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(exam) for exam in part.items])
+    wanted, place = read_cursor_query(request, StoreExamQuery)
+    part = await service.list_by_cursor(caller.work, wanted=StoreExamFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(exam) for exam in part.items])
 
 
 @router.post(
@@ -73,7 +73,7 @@ async def create_store_exam(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(StoreExamModel, STORE_EXAM),
     openapi_extra=documentation.reading(ID),
 )
-async def get_store_exam(request: Request, caller: Manager) -> JsonAnswer:
+async def get_store_exam(request: Request, caller: Manager) -> JsonResponse:
     """One store exam, with the `ETag` that a change of it needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 

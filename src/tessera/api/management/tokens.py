@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -21,7 +21,7 @@ from tessera.api.management.schemas.tokens import (
     TokenSlice,
 )
 from tessera.api.serving.callers import resources_of
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.identity.rules import lifetime_of
 from tessera.identity.tokens import service
 from tessera.identity.tokens.service import ManagedToken
@@ -44,11 +44,11 @@ BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
     responses=documentation.listed(TokenSlice, TOKEN),
     openapi_extra=documentation.listing(TokenQuery),
 )
-async def list_tokens(request: Request, caller: Manager) -> JsonAnswer:
+async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     """The long-lived tokens of your organization's users, oldest first, those that have ended included."""
-    wanted, place = read_slice(request, TokenQuery)
-    part = await service.list_slice(caller.work, user_id=wanted.get("user_id"), **place)
-    return slice_answer(request, part, [present(token) for token in part.items])
+    wanted, place = read_cursor_query(request, TokenQuery)
+    part = await service.list_by_cursor(caller.work, user_id=wanted.get("user_id"), **place)
+    return cursor_page_response(request, part, [present(token) for token in part.items])
 
 
 @router.post(
@@ -86,7 +86,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(TokenModel, TOKEN),
     openapi_extra=documentation.reading(ID),
 )
-async def get_token(request: Request, caller: Manager) -> JsonAnswer:
+async def get_token(request: Request, caller: Manager) -> JsonResponse:
     """One token, without its text, with the `ETag` that a change needs."""
     return responses.one(present(await service.get(caller.work, path_id(request, ID))))
 

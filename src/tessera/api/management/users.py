@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -19,7 +19,7 @@ from tessera.api.management.schemas.users import (
     UserSlice,
     UserUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.identity.rules import UserDraft
 from tessera.identity.users import service
 from tessera.identity.users.service import ManagedUser, UserFilter
@@ -43,11 +43,11 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
     responses=documentation.listed(UserSlice, USER),
     openapi_extra=documentation.listing(UserQuery),
 )
-async def list_users(request: Request, caller: Manager) -> JsonAnswer:
+async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's users, those of voucher partners included, oldest first."""
-    wanted, place = read_slice(request, UserQuery)
-    part = await service.list_slice(caller.work, wanted=UserFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(user) for user in part.items])
+    wanted, place = read_cursor_query(request, UserQuery)
+    part = await service.list_by_cursor(caller.work, wanted=UserFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(user) for user in part.items])
 
 
 @router.post(
@@ -76,7 +76,7 @@ async def create_user(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(UserModel, USER),
     openapi_extra=documentation.reading(ID),
 )
-async def get_user(request: Request, caller: Manager) -> JsonAnswer:
+async def get_user(request: Request, caller: Manager) -> JsonResponse:
     """One user, with the `ETag` that a change needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 

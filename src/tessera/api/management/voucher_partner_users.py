@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -17,7 +17,7 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerUserQuery,
     VoucherPartnerUserSlice,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.vouchers.partners.users import service
 from tessera.vouchers.partners.users.rules import Invitation
 from tessera.vouchers.partners.users.service import PartnerUser
@@ -40,11 +40,11 @@ EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.ex
     responses=documentation.listed(VoucherPartnerUserSlice, USER, within=True),
     openapi_extra=documentation.listing(VoucherPartnerUserQuery, PARTNER_ID),
 )
-async def list_users(request: Request, caller: Manager) -> JsonAnswer:
+async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """The users of a partner, oldest first."""
-    _, place = read_slice(request, VoucherPartnerUserQuery)
-    part = await service.list_slice(caller.work, path_id(request, PARTNER_ID), **place)
-    return slice_answer(request, part, [_present(user) for user in part.items])
+    _, place = read_cursor_query(request, VoucherPartnerUserQuery)
+    part = await service.list_by_cursor(caller.work, path_id(request, PARTNER_ID), **place)
+    return cursor_page_response(request, part, [_present(user) for user in part.items])
 
 
 @router.post(
@@ -77,7 +77,7 @@ async def invite_user(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(VoucherPartnerUserModel, USER),
     openapi_extra=documentation.reading(*PATH),
 )
-async def get_user(request: Request, caller: Manager) -> JsonAnswer:
+async def get_user(request: Request, caller: Manager) -> JsonResponse:
     """One user of a partner, with the `ETag` that a change of it needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID))))
 

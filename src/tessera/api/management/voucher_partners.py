@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -19,7 +19,7 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerSlice,
     VoucherPartnerUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.vouchers.partners import service
 from tessera.vouchers.partners.service import ManagedPartner, PartnerDraft, PartnerFilter
 from tessera.vouchers.rules import Status
@@ -39,11 +39,11 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
     responses=documentation.listed(VoucherPartnerSlice, PARTNER),
     openapi_extra=documentation.listing(VoucherPartnerQuery),
 )
-async def list_partners(request: Request, caller: Manager) -> JsonAnswer:
+async def list_partners(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher partners, oldest first, archived ones included."""
-    wanted, place = read_slice(request, VoucherPartnerQuery)
-    part = await service.list_slice(caller.work, wanted=PartnerFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(partner) for partner in part.items])
+    wanted, place = read_cursor_query(request, VoucherPartnerQuery)
+    part = await service.list_by_cursor(caller.work, wanted=PartnerFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(partner) for partner in part.items])
 
 
 @router.post(
@@ -71,7 +71,7 @@ async def create_partner(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(VoucherPartnerModel, PARTNER),
     openapi_extra=documentation.reading(ID),
 )
-async def get_partner(request: Request, caller: Manager) -> JsonAnswer:
+async def get_partner(request: Request, caller: Manager) -> JsonResponse:
     """One voucher partner, with the `ETag` that a change of it needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonAnswer
-from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.http.json import JsonResponse
+from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_programs import (
@@ -20,7 +20,7 @@ from tessera.api.management.schemas.voucher_programs import (
     VoucherProgramSlice,
     VoucherProgramUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.vouchers.programs import service
 from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import Program, ProgramFilter
@@ -45,11 +45,11 @@ NOT_RISING = (
     responses=documentation.listed(VoucherProgramSlice, PROGRAM),
     openapi_extra=documentation.listing(VoucherProgramQuery),
 )
-async def list_programs(request: Request, caller: Manager) -> JsonAnswer:
+async def list_programs(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher programs, oldest first, archived ones included."""
-    wanted, place = read_slice(request, VoucherProgramQuery)
-    part = await service.list_slice(caller.work, wanted=ProgramFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(program) for program in part.items])
+    wanted, place = read_cursor_query(request, VoucherProgramQuery)
+    part = await service.list_by_cursor(caller.work, wanted=ProgramFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(program) for program in part.items])
 
 
 @router.post(
@@ -77,7 +77,7 @@ async def create_program(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(VoucherProgramModel, PROGRAM),
     openapi_extra=documentation.reading(ID),
 )
-async def get_program(request: Request, caller: Manager) -> JsonAnswer:
+async def get_program(request: Request, caller: Manager) -> JsonResponse:
     """One voucher program, with the `ETag` that a change of it needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
 
@@ -148,7 +148,7 @@ async def _move(request: Request, caller: Manager, status: Status) -> Response:
     return await responses.once(request, caller, moved)
 
 
-def _draft(reading: Reading, model: type[RequestModel]) -> ProgramDraft:
+def _draft(reading: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
     unless_given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
     given = unless_given | reading.draft()
     tiers = [Tier(tier.quantity, tier.percent) for tier in given.pop("tiers") or ()]

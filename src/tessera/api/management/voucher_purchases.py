@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
@@ -17,7 +17,7 @@ from tessera.api.management.schemas.voucher_purchases import (
     VoucherOrderRequest,
     VoucherPurchaseQuery,
 )
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.vouchers.purchases import service
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order
@@ -40,14 +40,14 @@ PAID = PURCHASE | {"status": "VoucherCreation", "amountPaid": 4353.13, "version"
     responses=documentation.listed(ManagedVoucherPurchaseSlice, PURCHASE),
     openapi_extra=documentation.listing(VoucherPurchaseQuery),
 )
-async def list_purchases(request: Request, caller: Manager) -> JsonAnswer:
+async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher purchases, archived ones included.
 
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
-    wanted, place = read_slice(request, VoucherPurchaseQuery)
-    part = await service.list_slice(caller.work, wanted=PurchaseFilter(**wanted), **place, now=caller.now)
-    return slice_answer(request, part, [_present(purchase) for purchase in part.items])
+    wanted, place = read_cursor_query(request, VoucherPurchaseQuery)
+    part = await service.list_by_cursor(caller.work, wanted=PurchaseFilter(**wanted), **place, now=caller.now)
+    return cursor_page_response(request, part, [_present(purchase) for purchase in part.items])
 
 
 @router.post(
@@ -79,7 +79,7 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(ManagedVoucherPurchaseModel, PURCHASE),
     openapi_extra=documentation.reading(ID),
 )
-async def get_purchase(request: Request, caller: Manager) -> JsonAnswer:
+async def get_purchase(request: Request, caller: Manager) -> JsonResponse:
     """One voucher purchase, with the `ETag` that a change of it needs."""
     return responses.one(_present(await service.get(caller.work, path_id(request, ID), now=caller.now)))
 

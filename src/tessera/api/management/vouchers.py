@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.errors import MethodNotAllowed
-from tessera.api.http.json import JsonAnswer
-from tessera.api.http.parsing import Reading, path_id, read_body
+from tessera.api.http.json import JsonResponse
+from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
 from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.vouchers import (
@@ -25,11 +25,11 @@ from tessera.api.management.schemas.vouchers import (
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.kit.errors import Invalid
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as changes
-from tessera.vouchers.issued.actions.rules import BulkDraft, Choice, Deed, Wish
+from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherRef
 from tessera.vouchers.issued.actions.service import Outcome
 from tessera.vouchers.issued.service import Voucher, VoucherFilter
 
@@ -51,14 +51,14 @@ ONE_NAME = ("/vouchers/0", "OneName", "vouchers/0 must have either an id or a co
     responses=documentation.listed(ManagedVoucherSlice, VOUCHER),
     openapi_extra=documentation.listing(ManagedVoucherQuery),
 )
-async def list_vouchers(request: Request, caller: Manager) -> JsonAnswer:
+async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's vouchers, archived ones included.
 
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
-    wanted, place = read_slice(request, ManagedVoucherQuery)
-    part = await service.list_slice(caller.work, wanted=VoucherFilter(**wanted), **place)
-    return slice_answer(request, part, [_present(voucher) for voucher in part.items])
+    wanted, place = read_cursor_query(request, ManagedVoucherQuery)
+    part = await service.list_by_cursor(caller.work, wanted=VoucherFilter(**wanted), **place)
+    return cursor_page_response(request, part, [_present(voucher) for voucher in part.items])
 
 
 @router.post(
@@ -75,7 +75,7 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
     """
     draft = _draft(await read_body(request, VoucherBulkRequest))
 
-    async def change() -> JsonAnswer:
+    async def change() -> JsonResponse:
         return _results(await changes.change_all(caller.work, draft, now=caller.now))
 
     return await idempotency.once(request, caller, change)
@@ -88,7 +88,7 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
     responses=documentation.shown(ManagedVoucherModel, VOUCHER),
     openapi_extra=documentation.reading(ID),
 )
-async def get_voucher(request: Request, caller: Manager) -> JsonAnswer:
+async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     """One voucher, with the `ETag` that a change of it needs."""
     if request.scope["path"] == router.prefix + BULK_PATH:  # which is not the id of a voucher, and only posted to
         raise MethodNotAllowed("POST")
@@ -105,7 +105,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonAnswer:
 async def assign_voucher(request: Request, caller: Manager) -> Response:
     """Assign an unused voucher to a recipient, or to another one, as of now. A used or held one is 409."""
     reading = _complete(await read_body(request, VoucherAssignRequest))
-    return await _change(request, caller, Wish(deed=Deed.ASSIGN, **reading.values))
+    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ASSIGN, **reading.values))
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
     """Make a voucher nobody's. A used or held one is 409."""
-    return await _change(request, caller, Wish(deed=Deed.UNASSIGN))
+    return await _change(request, caller, VoucherCommand(deed=VoucherAction.UNASSIGN))
 
 
 @router.post(
@@ -129,7 +129,7 @@ async def unassign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_on(request: Request, caller: Manager) -> Response:
     """Let it be used, as far as nothing else forbids it."""
-    return await _change(request, caller, Wish(deed=Deed.SWITCH_ON))
+    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_ON))
 
 
 @router.post(
@@ -141,7 +141,7 @@ async def switch_voucher_on(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_off(request: Request, caller: Manager) -> Response:
     """Let it not be used until it is switched on again."""
-    return await _change(request, caller, Wish(deed=Deed.SWITCH_OFF))
+    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_OFF))
 
 
 @router.post(
@@ -154,7 +154,7 @@ async def switch_voucher_off(request: Request, caller: Manager) -> Response:
 async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
     """Let it expire at another time, also after it has expired."""
     reading = _complete(await read_body(request, VoucherExpiryRequest))
-    return await _change(request, caller, Wish(deed=Deed.CHANGE_EXPIRY, **reading.values))
+    return await _change(request, caller, VoucherCommand(deed=VoucherAction.CHANGE_EXPIRY, **reading.values))
 
 
 @router.post(
@@ -166,10 +166,10 @@ async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
 )
 async def archive_voucher(request: Request, caller: Manager) -> Response:
     """Archive a voucher: it can be used no more, and nothing about it changes again."""
-    return await _change(request, caller, Wish(deed=Deed.ARCHIVE))
+    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ARCHIVE))
 
 
-async def _change(request: Request, caller: Manager, wish: Wish) -> Response:
+async def _change(request: Request, caller: Manager, wish: VoucherCommand) -> Response:
     target = if_match.target(request, ID)
 
     async def changed() -> dict[str, Any]:
@@ -178,24 +178,24 @@ async def _change(request: Request, caller: Manager, wish: Wish) -> Response:
     return await responses.once(request, caller, changed)
 
 
-def _complete(reading: Reading) -> Reading:
+def _complete(reading: ParsedRequest) -> ParsedRequest:
     if reading.refused:
         raise Invalid(reading.refused)
     return reading
 
 
-def _draft(reading: Reading) -> BulkDraft:
+def _draft(reading: ParsedRequest) -> BulkDraft:
     given = reading.draft()
     vouchers = given.pop("vouchers", None)
     if vouchers is not None:
-        vouchers = [Choice(id=each.id, code=each.code, recipient_email=each.recipient_email) for each in vouchers]
+        vouchers = [VoucherRef(id=each.id, code=each.code, recipient_email=each.recipient_email) for each in vouchers]
     return BulkDraft(**given, vouchers=vouchers)
 
 
-def _results(outcomes: list[Outcome]) -> JsonAnswer:
+def _results(outcomes: list[Outcome]) -> JsonResponse:
     refused = sum(outcome.refusal is not None for outcome in outcomes)
     results = [_result(outcome) for outcome in outcomes]
-    return JsonAnswer({"done": len(outcomes) - refused, "refused": refused, "results": results})
+    return JsonResponse({"done": len(outcomes) - refused, "refused": refused, "results": results})
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:

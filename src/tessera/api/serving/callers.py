@@ -10,20 +10,20 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from tessera.api.http.uploads import received
-from tessera.idempotency.service import Answer, Requested
+from tessera.idempotency.service import Outcome, PendingRequest
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import ApiKeyText, parse_key
 from tessera.identity.authentication.key_usage import KeyUses
 from tessera.identity.authentication.service import Credential, Subject
 from tessera.identity.rules import FunctionPoint, Principal
-from tessera.kit.batching import Batcher, Batchers
+from tessera.kit.batching import Batcher, KeyedBatcher
 from tessera.kit.db.database import Database
 from tessera.kit.db.pages import JsonPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Fact, NotAuthenticated
+from tessera.kit.errors import DomainError, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.rules import PromoCodeDraft
-from tessera.promo_codes.service import PromoCodeFilter, Question, Validation
+from tessera.promo_codes.service import PromoCodeFilter, UsabilityRequest, Validation
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.vouchers.issued.service import VoucherFilter
 from tessera.vouchers.purchases.rules import PurchaseDraft
@@ -40,12 +40,12 @@ class Resources:
     signer: TokenSigner
     clock: Callable[[], datetime]
     token_lifetime: timedelta
-    validations: Batcher[Question, Validation | Fact]
-    redemptions: Batchers[UUID, RedemptionRequest, Answer]
-    creations: Batchers[Credential, Requested[PromoCodeDraft], Answer]
-    purchases: Batchers[Credential, Requested[PurchaseDraft], Answer]
-    promo_code_pages: Batchers[Credential, tuple[PromoCodeFilter, int] | Fact, JsonPage | Fact]
-    voucher_pages: Batchers[Credential, tuple[VoucherFilter, int] | Fact, JsonPage | Fact]
+    validations: Batcher[UsabilityRequest, Validation | DomainError]
+    redemptions: KeyedBatcher[UUID, RedemptionRequest, Outcome]
+    creations: KeyedBatcher[Credential, PendingRequest[PromoCodeDraft], Outcome]
+    purchases: KeyedBatcher[Credential, PendingRequest[PurchaseDraft], Outcome]
+    promo_code_pages: KeyedBatcher[Credential, tuple[PromoCodeFilter, int] | DomainError, JsonPage | DomainError]
+    voucher_pages: KeyedBatcher[Credential, tuple[VoucherFilter, int] | DomainError, JsonPage | DomainError]
     public_url: str | None
     schema_revision: str
     key_uses: KeyUses
@@ -103,21 +103,21 @@ def key_or_token(request: Request) -> Credential:
 
 
 async def ask_as_bearer(
-    request: Request, batchers: Batchers[Credential, Q | Fact, A | Fact], question: Callable[[], Q]
+    request: Request, batchers: KeyedBatcher[Credential, Q | DomainError, A | DomainError], question: Callable[[], Q]
 ) -> A:
     """The answer for the caller with a Bearer token; raises the fact that it may be, or that `question` raises.
 
     What is wrong with a request is told to those alone whose credential is good, so it is asked like a question.
     """
     subject = bearer_subject(request)
-    asked: Q | Fact
+    asked: Q | DomainError
     try:
         asked = question()
-    except Fact as fact:
-        asked = fact
+    except DomainError as error:
+        asked = error
     request.state.organization_id = subject.organization_id
     answer = await batchers.ask(subject, asked)
-    if isinstance(answer, Fact):
+    if isinstance(answer, DomainError):
         raise answer
     return answer
 

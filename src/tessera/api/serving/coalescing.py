@@ -6,15 +6,15 @@ from typing import Any, TypeVar
 
 from tessera.api.serving.callers import Caller
 from tessera.idempotency import service as idempotency
-from tessera.idempotency.service import Answer, Requested
+from tessera.idempotency.service import Outcome, PendingRequest
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.service import Credential
 from tessera.identity.rules import FunctionPoint
-from tessera.kit.batching import Batchers, answer_open
+from tessera.kit.batching import KeyedBatcher, answer_open
 from tessera.kit.db.database import Database
-from tessera.kit.db.json_projection import Shape
+from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage
-from tessera.kit.errors import Fact
+from tessera.kit.errors import DomainError
 
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
@@ -31,9 +31,9 @@ def of_one_caller(
     function_point: FunctionPoint,
     serve: Serve[Asked, Told],
     *,
-    lanes: int = 2,
+    max_concurrency: int = 2,
     local: Mapping[str, str] | None = None,
-) -> Batchers[Credential, Asked, Told]:
+) -> KeyedBatcher[Credential, Asked, Told]:
     """What a credential with this right asks, with `local` settings of the database.
 
     Who asks is looked at before anything is served: NotAuthenticated and LacksFunctionPoint are told to all.
@@ -47,16 +47,16 @@ def of_one_caller(
                 Caller(await authentication.admit(work, principal, function_point), principal, now), asked
             )
 
-    return Batchers(serve_all, lanes=lanes)
+    return KeyedBatcher(serve_all, max_concurrency=max_concurrency)
 
 
 def effects(
-    effect: Callable[..., Awaitable[Sequence[Done | Fact]]], *, present: Callable[[Done], tuple[int, bytes]]
-) -> Serve[Requested[Any], Answer]:
+    effect: Callable[..., Awaitable[Sequence[Done | DomainError]]], *, present: Callable[[Done], tuple[int, bytes]]
+) -> Serve[PendingRequest[Any], Outcome]:
     """Serves requests by an effect on all that they ask, each once for its key, and answers as `present` puts it."""
 
-    async def serve(caller: Caller, requests: Sequence[Requested[Any]]) -> Sequence[Answer]:
-        async def act(asked: Sequence[Any]) -> Sequence[Done | Fact]:
+    async def serve(caller: Caller, requests: Sequence[PendingRequest[Any]]) -> Sequence[Outcome]:
+        async def act(asked: Sequence[Any]) -> Sequence[Done | DomainError]:
             return await effect(caller.work, asked, now=caller.now)
 
         return await idempotency.serve_all(
@@ -67,11 +67,11 @@ def effects(
 
 
 def pages(
-    list_pages: Callable[..., Awaitable[Sequence[JsonPage | Fact]]], *, shape: Shape
-) -> Serve[tuple[Any, int] | Fact, JsonPage | Fact]:
+    list_pages: Callable[..., Awaitable[Sequence[JsonPage | DomainError]]], *, projection: JsonProjection
+) -> Serve[tuple[Any, int] | DomainError, JsonPage | DomainError]:
     """Serves pages, by filter and number, of objects in this shape."""
 
-    async def serve(caller: Caller, asked: Sequence[tuple[Any, int] | Fact]) -> Sequence[JsonPage | Fact]:
-        return await answer_open(asked, lambda open_: list_pages(caller.work, open_, shape=shape))
+    async def serve(caller: Caller, asked: Sequence[tuple[Any, int] | DomainError]) -> Sequence[JsonPage | DomainError]:
+        return await answer_open(asked, lambda open_: list_pages(caller.work, open_, projection=projection))
 
     return serve

@@ -8,10 +8,10 @@ from fastapi import Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tessera.api.http.fields import RequestModel, Text, refuse
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
 from tessera.api.serving.links import link_header, link_to_part
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.errors import Invalid
 
 DEFAULT_SIZE = 100
@@ -29,7 +29,7 @@ def _size(value: Any) -> int:  # noqa: ANN401 - whatever a query holds
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_SIZE})]
 
 
-class SliceQuery(RequestModel):
+class CursorQuery(RequestModel):
     """Which part of a list; the filters of a list are fields of its own model, derived from this one."""
 
     cursor: Text | None = Field(
@@ -43,8 +43,8 @@ class SliceQuery(RequestModel):
     )
 
 
-def read_slice(request: Request, model: type[SliceQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The filters, and `after` and `size` as `fetch_slice` takes them; raises Invalid, Malformed."""
+def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The filters, and `after` and `size` as `fetch_cursor_page` takes them; raises Invalid, Malformed."""
     reading = read_query(request, model)
     if reading.refused:
         raise Invalid(reading.refused)
@@ -52,9 +52,9 @@ def read_slice(request: Request, model: type[SliceQuery]) -> tuple[dict[str, Any
     return filters, {"after": filters.pop("cursor", None), "size": filters.pop("limit", DEFAULT_SIZE)}
 
 
-def slice_answer(request: Request, part: Slice[T], items: Sequence[dict[str, Any]]) -> JsonAnswer:
+def cursor_page_response(request: Request, part: CursorPage[T], items: Sequence[dict[str, Any]]) -> JsonResponse:
     """The part of a list with the link to the next one, in the body and as a header; null and absent at the end."""
     if part.cursor is None:
-        return JsonAnswer({"data": items, "nextLink": None})
+        return JsonResponse({"data": items, "nextLink": None})
     link = link_to_part(request, cursor=part.cursor)
-    return JsonAnswer({"data": items, "nextLink": link}, headers=link_header(link))
+    return JsonResponse({"data": items, "nextLink": link}, headers=link_header(link))

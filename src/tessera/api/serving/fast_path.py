@@ -11,20 +11,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tessera.api.error_rendering.renderers import Dialects
-from tessera.kit.errors import Fact
+from tessera.api.error_rendering.renderers import ErrorRenderers
+from tessera.kit.errors import DomainError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Place = tuple[str, str]
 
 
-class Shortcut:
+class FastPath:
     """Answers the requests of these methods and paths by the endpoints of their routes; hands on everything else."""
 
-    def __init__(self, app: ASGIApp, *, routes: Mapping[Place, APIRoute], dialects: Dialects) -> None:
+    def __init__(self, app: ASGIApp, *, routes: Mapping[Place, APIRoute], error_renderers: ErrorRenderers) -> None:
         self.app = app
         self._routes = routes
-        self._dialects = dialects
+        self._error_renderers = error_renderers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -36,8 +36,8 @@ class Shortcut:
         endpoint: Endpoint = route.endpoint
         try:
             answer = await endpoint(Request(scope, receive))
-        except Fact as fact:
-            answer = self._dialects.render(scope["path"], fact)
+        except DomainError as error:
+            answer = self._error_renderers.render(scope["path"], error)
         await answer(scope, receive, send)
 
 

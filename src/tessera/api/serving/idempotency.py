@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Request, Response
 
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import receive_body, size_of_body
 from tessera.api.http.uploads import Upload
 from tessera.api.serving.callers import Caller, bearer_subject
 from tessera.idempotency import service
-from tessera.idempotency.service import Answer, KeyedRequest, Requested
+from tessera.idempotency.service import KeyedRequest, Outcome, PendingRequest
 from tessera.identity.authentication.service import Credential
-from tessera.kit.batching import Batchers
-from tessera.kit.errors import Fact
+from tessera.kit.batching import KeyedBatcher
+from tessera.kit.errors import DomainError
 
 Asked = TypeVar("Asked")
 
@@ -36,7 +36,7 @@ PARAMETER: dict[str, Any] = {
 
 
 async def once(
-    request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonAnswer]], *, secret: str | None = None
+    request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonResponse]], *, secret: str | None = None
 ) -> Response:
     """The answer of `effect`; with an `Idempotency-Key`, of its first run, for the same body at the same path.
 
@@ -46,7 +46,7 @@ async def once(
     key = request.headers.get(HEADER)
     if not key:
         return await effect()
-    given: list[JsonAnswer] = []
+    given: list[JsonResponse] = []
 
     async def kept() -> tuple[int, bytes]:
         given.append(await effect())
@@ -59,7 +59,9 @@ async def once(
 
 
 async def once_among_others(
-    request: Request, batchers: Batchers[Credential, Requested[Asked], Answer], read: Callable[[], Awaitable[Asked]]
+    request: Request,
+    batchers: KeyedBatcher[Credential, PendingRequest[Asked], Outcome],
+    read: Callable[[], Awaitable[Asked]],
 ) -> Response:
     """The same for the caller with a Bearer token, served together with what it asks at the same time.
 
@@ -68,9 +70,9 @@ async def once_among_others(
     subject = bearer_subject(request)
     request.state.organization_id = subject.organization_id
     await receive_body(request)
-    requested = Requested(read, request.headers.get(HEADER) or None, partial(digest_of, request))
-    ask = batchers.ask if await size_of_body(request) <= LARGE else batchers.ask_alone
-    return answered(await ask(subject, requested))
+    requested = PendingRequest(read, request.headers.get(HEADER) or None, partial(digest_of, request))
+    ask = batchers.ask if await size_of_body(request) <= LARGE else batchers.ask_heavy
+    return outcome_response(await ask(subject, requested))
 
 
 async def key_and_digest(request: Request, *, is_sound: bool) -> tuple[str | None, bytes]:
@@ -79,9 +81,9 @@ async def key_and_digest(request: Request, *, is_sound: bool) -> tuple[str | Non
     return key, await digest_of(request) if key and is_sound else b""
 
 
-def answered(answer: Answer) -> Response:
+def outcome_response(answer: Outcome) -> Response:
     """The answer to such a request; raises the fact that it may be."""
-    if isinstance(answer, Fact):
+    if isinstance(answer, DomainError):
         raise answer
     status, body = answer
     return Response(body, status, media_type="application/json")

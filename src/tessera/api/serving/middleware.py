@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tessera.api.error_rendering.renderers import Dialects, unexpected
+from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
 from tessera.api.http.errors import RequestTooLarge
 from tessera.api.http.uploads import limit_of
 from tessera.kit.identifiers import new_id
@@ -27,9 +27,9 @@ log = structlog.get_logger("tessera.request")
 class RequestLog:
     """Gives each request an id, answers what nobody caught, and logs one line without any secret."""
 
-    def __init__(self, app: ASGIApp, *, dialects: Dialects) -> None:
+    def __init__(self, app: ASGIApp, *, error_renderers: ErrorRenderers) -> None:
         self.app = app
-        self._dialects = dialects
+        self._error_renderers = error_renderers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -57,9 +57,9 @@ class RequestLog:
         except ClientDisconnect:
             status = status or CLIENT_GONE  # nobody is left to be answered
         except Exception as error:  # noqa: BLE001 - logged, answered as 500, and never dropped
-            fact = unexpected(error)
+            error = unexpected(error)
             if not status:
-                await self._dialects.render(scope["path"], fact)(scope, receive, send_with_id)
+                await self._error_renderers.render(scope["path"], error)(scope, receive, send_with_id)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
             if log.is_enabled_for(logging.INFO):

@@ -1,7 +1,7 @@
 """Facts in the words of the storefront API."""
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.error_rendering.problem_details import ProblemAnswer
+from tessera.api.error_rendering.problem_details import ProblemResponse
 from tessera.api.http.fields import wire_names, wire_path
 from tessera.api.storefront import presenters
 from tessera.api.storefront.schemas import (
@@ -10,19 +10,19 @@ from tessera.api.storefront.schemas import (
     ReservationUpdateRequest,
     ValidationRequest,
 )
-from tessera.kit.errors import Fact, Violation
+from tessera.kit.errors import DomainError, Violation
 from tessera.redemptions.redeem import NotRedeemable
 
 
-def render(fact: Fact) -> ProblemAnswer:
+def render(error: DomainError) -> ProblemResponse:
     """Problem details (RFC 9457)."""
-    if isinstance(fact, NotRedeemable):
-        errors = [_error(violation) for violation in fact.violations]
+    if isinstance(error, NotRedeemable):
+        errors = [_error(violation) for violation in error.violations]
         return problem_details.problem(
-            409, "not-redeemable", "The code cannot be redeemed", fact.message, errors=errors
+            409, "not-redeemable", "The code cannot be redeemed", error.message, errors=errors
         )
     return problem_details.render(
-        fact, ValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery
+        error, ValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery
     )
 
 

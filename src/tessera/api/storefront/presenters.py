@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.codes.rules import Reason
 from tessera.kit.errors import Violation
 from tessera.redemptions.lifecycle import Redemption
@@ -70,9 +70,9 @@ def redemption(found: Redemption) -> dict[str, Any]:
     }
 
 
-def redemption_answer(made: Redemption) -> tuple[int, bytes]:
+def redemption_response(made: Redemption) -> tuple[int, bytes]:
     """Status and body for a redemption that was asked for, also when it was there already."""
-    answer = JsonAnswer(redemption(made), 201)
+    answer = JsonResponse(redemption(made), 201)
     return answer.status_code, bytes(answer.body)
 
 

@@ -7,16 +7,16 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import openapi
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_body, receive_body
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import key_or_token, resources_of
-from tessera.api.serving.cursor_pages import read_slice, slice_answer
+from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.api.storefront import documentation, presenters
-from tessera.api.storefront.callers import Counter
+from tessera.api.storefront.callers import StorefrontCaller
 from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
 from tessera.api.storefront.validations import product_of
-from tessera.kit.errors import Fact, Invalid, Violation
+from tessera.kit.errors import DomainError, Invalid, Violation
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter, RedemptionNotFound
 from tessera.redemptions.redeem import Candidate, RedemptionDraft
@@ -56,15 +56,15 @@ async def redeem_code(request: Request) -> Response:
     answer = await resources_of(request).redemptions.ask(
         credential.organization_id, RedemptionRequest(credential, asked, key, digest)
     )
-    return idempotency.answered(answer)
+    return idempotency.outcome_response(answer)
 
 
-async def _asked(request: Request) -> RedemptionDraft | Refused | Fact:
+async def _asked(request: Request) -> RedemptionDraft | Refused | DomainError:
     # What is wrong with a request is told to those alone whose credential is good, so it comes along as an answer.
     try:
         reading = await read_body(request, RedemptionCreateRequest)
-    except Fact as fact:
-        return fact
+    except DomainError as error:
+        return error
     product = product_of(reading)
     if isinstance(product, Refused):
         return product
@@ -86,11 +86,11 @@ async def _asked(request: Request) -> RedemptionDraft | Refused | Fact:
     responses=documentation.LIST,
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": openapi.parameters(RedemptionQuery)},
 )
-async def list_redemptions(request: Request, caller: Counter) -> JsonAnswer:
+async def list_redemptions(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined."""
-    filters, place = read_slice(request, RedemptionQuery)
-    part = await lifecycle.list_slice(caller.work, RedemptionFilter(**filters), now=caller.now, **place)
-    return slice_answer(request, part, [presenters.redemption(each) for each in part.items])
+    filters, place = read_cursor_query(request, RedemptionQuery)
+    part = await lifecycle.list_by_cursor(caller.work, RedemptionFilter(**filters), now=caller.now, **place)
+    return cursor_page_response(request, part, [presenters.redemption(each) for each in part.items])
 
 
 @router.get(
@@ -100,15 +100,15 @@ async def list_redemptions(request: Request, caller: Counter) -> JsonAnswer:
     responses=documentation.GET,
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": [documentation.ID]},
 )
-async def get_redemption(request: Request, caller: Counter) -> JsonAnswer:
+async def get_redemption(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """One redemption as it is now: a hold that has run out is `Expired`."""
     found = await lifecycle.get(caller.work, _redemption_id(request), now=caller.now)
-    return JsonAnswer(presenters.redemption(found))
+    return JsonResponse(presenters.redemption(found))
 
 
 def _changing(
     action: str, status: RedemptionStatus, *, summary: str, description: str
-) -> Callable[[Request, Counter], Awaitable[Response]]:
+) -> Callable[[Request, StorefrontCaller], Awaitable[Response]]:
     """An operation that takes a redemption to another status."""
 
     @router.post(
@@ -122,12 +122,12 @@ def _changing(
             "parameters": [documentation.ID, idempotency.PARAMETER],
         },
     )
-    async def change_redemption(request: Request, caller: Counter) -> Response:
-        async def change() -> JsonAnswer:
+    async def change_redemption(request: Request, caller: StorefrontCaller) -> Response:
+        async def change() -> JsonResponse:
             changed = await lifecycle.change(
                 caller.work, _redemption_id(request), status, caller_id=caller.principal.id, now=caller.now
             )
-            return JsonAnswer(presenters.redemption(changed))
+            return JsonResponse(presenters.redemption(changed))
 
         return await idempotency.once(request, caller, change)
 
@@ -161,10 +161,10 @@ cancel_redemption = _changing(
     responses=documentation.GET_RESERVATION,
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": [documentation.CODE]},
 )
-async def get_reservation(request: Request, caller: Counter) -> JsonAnswer:
+async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """A reservation with every redemption that was made for it."""
     found = await reservations.get(caller.work, _reservation_code(request), now=caller.now)
-    return JsonAnswer(presenters.reservation(found))
+    return JsonResponse(presenters.reservation(found))
 
 
 @router.put(
@@ -178,7 +178,7 @@ async def get_reservation(request: Request, caller: Counter) -> JsonAnswer:
         "requestBody": openapi.json_body(ReservationUpdateRequest, documentation.RESERVATION),
     },
 )
-async def update_reservation(request: Request, caller: Counter) -> Response:
+async def update_reservation(request: Request, caller: StorefrontCaller) -> Response:
     """`Rescheduled` (also to a new reservation code), `Completed`, `NoShow` or `Cancelled`.
 
     `Cancelled` gives back every redemption of the reservation. The last three are final. The same once more changes
@@ -193,7 +193,7 @@ async def update_reservation(request: Request, caller: Counter) -> Response:
     if refused:
         raise Invalid(refused)
 
-    async def change() -> JsonAnswer:
+    async def change() -> JsonResponse:
         changed = await reservations.change(
             caller.work,
             _reservation_code(request),
@@ -202,7 +202,7 @@ async def update_reservation(request: Request, caller: Counter) -> Response:
             caller_id=caller.principal.id,
             now=caller.now,
         )
-        return JsonAnswer(presenters.reservation(changed))
+        return JsonResponse(presenters.reservation(changed))
 
     return await idempotency.once(request, caller, change)
 

@@ -16,7 +16,7 @@ from tessera.api.http.fields import (
     choice,
     refuse,
 )
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 
@@ -129,7 +129,7 @@ class ReservationUpdateRequest(RequestModel):
     )
 
 
-class RedemptionQuery(SliceQuery):
+class RedemptionQuery(CursorQuery):
     """Which redemptions, and which part of the list."""
 
     code: Text | None = Field(

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request
 
 from tessera.api.http import openapi
-from tessera.api.http.json import JsonAnswer
-from tessera.api.http.parsing import Reading, read_body
+from tessera.api.http.json import JsonResponse
+from tessera.api.http.parsing import ParsedRequest, read_body
 from tessera.api.storefront import documentation, presenters
-from tessera.api.storefront.callers import Counter
+from tessera.api.storefront.callers import StorefrontCaller
 from tessera.api.storefront.schemas import ValidationRequest
 from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Violation
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
         "requestBody": openapi.json_body(ValidationRequest, documentation.VALIDATION),
     },
 )
-async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
+async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """What 1 to 1,000 codes are worth for an exam or a bundle: valid or not, every rule that each breaks, and prices.
 
     Promo codes, global ones included, and vouchers alike; held uses count as used. It changes nothing. The rules are
@@ -46,10 +46,10 @@ async def validate_codes(request: Request, caller: Counter) -> JsonAnswer:
         candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
         now=wanted.get("as_of", caller.now),
     )
-    return JsonAnswer({"results": [presenters.assessment(each) for each in assessments]})
+    return JsonResponse({"results": [presenters.assessment(each) for each in assessments]})
 
 
-def product_of(reading: Reading) -> ProductChoice | Refused:
+def product_of(reading: ParsedRequest) -> ProductChoice | Refused:
     """The one product that a request names, or else everything that is wrong with the request by itself."""
     fields = {"store_exam_code", "product_bundle_id"}
     named = {field: reading.values[field] for field in fields & reading.values.keys()}

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
-from tessera.kit.db.base import Timestamp
+from tessera.kit.db.table_base import Timestamp
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 _AS_TEXT = {"before", "after"}

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.rules import ContainedExam, Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -76,9 +76,9 @@ class ProductBundleRepository:
         # Read after the lock is there: the exams in it are rows of their own, which the waiting has not read again.
         return await self.find(bundle_id)
 
-    async def list_slice(
+    async def list_by_cursor(
         self, wanted: ProductBundleFilter, *, after: str | None, size: int
-    ) -> Slice[ManagedProductBundle]:
+    ) -> CursorPage[ManagedProductBundle]:
         """A part of the product bundles, oldest first."""
         statement = self._select()
         if wanted.status is not None:
@@ -93,8 +93,8 @@ class ProductBundleRepository:
                 ProductBundleStoreExam.store_exam_id == exam.scalar_subquery(),
             )
         order = [ProductBundle.__table__.c.id]
-        part = await fetch_slice(self._connection, statement, order=order, after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, bundle: ManagedProductBundle) -> None:
         """Write what has changed of a locked product bundle itself."""

@@ -16,7 +16,7 @@ from tessera.catalog.product_bundles.repository import (
 )
 from tessera.catalog.rules import ContainedExam, ProductBundleDraft, Status
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
@@ -50,11 +50,11 @@ async def get(work: UnitOfWork, bundle_id: UUID) -> ManagedProductBundle:
     return _found(await ProductBundleRepository(work).find(bundle_id))
 
 
-async def list_slice(
+async def list_by_cursor(
     work: UnitOfWork, *, wanted: ProductBundleFilter, after: str | None, size: int
-) -> Slice[ManagedProductBundle]:
+) -> CursorPage[ManagedProductBundle]:
     """A part of the product bundles, oldest first; raises Invalid for a cursor of another list."""
-    return await ProductBundleRepository(work).list_slice(wanted, after=after, size=size)
+    return await ProductBundleRepository(work).list_by_cursor(wanted, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: ProductBundleDraft, now: datetime) -> ManagedProductBundle:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -65,15 +65,19 @@ class StoreExamRepository:
         """The store exam with this id, which nobody else changes until the end of the transaction."""
         return await self._first(self._select().where(StoreExam.id == exam_id).with_for_update())
 
-    async def list_slice(self, wanted: StoreExamFilter, *, after: str | None, size: int) -> Slice[ManagedStoreExam]:
+    async def list_by_cursor(
+        self, wanted: StoreExamFilter, *, after: str | None, size: int
+    ) -> CursorPage[ManagedStoreExam]:
         """A part of the store exams, oldest first."""
         statement = self._select()
         if wanted.code is not None:
             statement = statement.where(StoreExam.code_key == key_of(wanted.code))
         if wanted.status is not None:
             statement = statement.where(StoreExam.status == wanted.status)
-        part = await fetch_slice(self._connection, statement, order=[StoreExam.__table__.c.id], after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(
+            self._connection, statement, order=[StoreExam.__table__.c.id], after=after, size=size
+        )
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, exam: ManagedStoreExam) -> None:
         """Write what has changed of a locked store exam."""

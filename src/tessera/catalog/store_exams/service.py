@@ -10,7 +10,7 @@ from tessera.catalog import rules
 from tessera.catalog.rules import Status, StoreExamDraft
 from tessera.catalog.store_exams.repository import ManagedStoreExam, StoreExamFilter, StoreExamRepository
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation, WrongState
@@ -46,11 +46,11 @@ async def get(work: UnitOfWork, exam_id: UUID) -> ManagedStoreExam:
     return _found(await StoreExamRepository(work).find(exam_id))
 
 
-async def list_slice(
+async def list_by_cursor(
     work: UnitOfWork, *, wanted: StoreExamFilter, after: str | None, size: int
-) -> Slice[ManagedStoreExam]:
+) -> CursorPage[ManagedStoreExam]:
     """A part of the store exams, oldest first; raises Invalid for a cursor of another list."""
-    return await StoreExamRepository(work).list_slice(wanted, after=after, size=size)
+    return await StoreExamRepository(work).list_by_cursor(wanted, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: StoreExamDraft, now: datetime) -> ManagedStoreExam:

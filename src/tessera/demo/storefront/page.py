@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, Response
 
 from tessera.api.docs import HEADERS
 from tessera.api.http.errors import UnknownPath
-from tessera.api.http.json import JsonAnswer
+from tessera.api.http.json import JsonResponse
 from tessera.demo import data
 from tessera.demo.load import Credentials
 
@@ -31,7 +31,7 @@ def install(app: FastAPI, organization: Credentials) -> None:
         # A page of somebody else's that was made to have this address, by its own name, must not read the key.
         if request.url.hostname not in LOOPBACK_NAMES:
             raise UnknownPath
-        return JsonAnswer(settings, headers=HEADERS | {"Cache-Control": "no-store"})
+        return JsonResponse(settings, headers=HEADERS | {"Cache-Control": "no-store"})
 
     # Addresses in the page are relative to its own, so that it also works where a proxy serves it under a prefix.
     for path, name in ((PATH, "index.html"), (f"{PATH}/page.css", "page.css"), (f"{PATH}/page.js", "page.js")):

@@ -8,7 +8,7 @@ from sqlalchemy import Uuid, and_, select
 from tessera.identity.rules import Standing
 from tessera.identity.tables import ApiClient, ApiKey, IssuedToken, Organization, User
 from tessera.kit.actors import Actor, ActorKind
-from tessera.kit.db.compiled_queries import Statement, parameter
+from tessera.kit.db.compiled_queries import CompiledQuery, parameter
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -56,24 +56,24 @@ class IdentityRepository:
         standing = Standing(row.revoked_at, row.expires_at, row.is_active)
         return Holder(Actor(ActorKind.USER, row.id, row.email), row.function_points, standing, row.partner_id)
 
-    async def _first(self, statement: Statement, id_: UUID) -> AnyRow | None:
+    async def _first(self, statement: CompiledQuery, id_: UUID) -> AnyRow | None:
         rows = await statement.all(self._connection, {"organization_id": self._organization_id, "id": id_})
         return rows[0] if rows else None
 
 
 # Each request asks one of these.
 _OWN, _ID = parameter("organization_id", Uuid()), parameter("id", Uuid())
-_CLIENT = Statement(
+_CLIENT = CompiledQuery(
     select(ApiClient.__table__, Organization.is_active)
     .join(Organization, Organization.id == ApiClient.organization_id)
     .where(ApiClient.organization_id == _OWN, ApiClient.id == _ID)
 )
-_KEY = Statement(
+_KEY = CompiledQuery(
     select(ApiKey.__table__, Organization.is_active)
     .join(Organization, Organization.id == ApiKey.organization_id)
     .where(ApiKey.organization_id == _OWN, ApiKey.id == _ID)
 )
-_TOKEN_HOLDER = Statement(
+_TOKEN_HOLDER = CompiledQuery(
     select(
         User.id,
         User.email,

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import ApiClient
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -57,11 +57,11 @@ class ClientRepository:
         """The client with this id, which nobody else changes until the end of the transaction."""
         return await self._first(self._select().where(ApiClient.id == client_id).with_for_update())
 
-    async def list_slice(self, *, after: str | None, size: int) -> Slice[ManagedClient]:
+    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedClient]:
         """A part of the clients, oldest first."""
         order = [ApiClient.__table__.c.id]
-        part = await fetch_slice(self._connection, self._select(), order=order, after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, client: ManagedClient, *, digest: bytes | None = None) -> None:
         """Write what has changed of a locked client, and another secret's digest if there is one."""

@@ -14,7 +14,7 @@ from tessera.identity.clients.repository import ClientRepository, ManagedClient
 from tessera.identity.errors import NameTaken
 from tessera.identity.rules import CredentialDraft
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
@@ -63,9 +63,9 @@ async def get(work: UnitOfWork, client_id: UUID) -> ManagedClient:
     return client
 
 
-async def list_slice(work: UnitOfWork, *, after: str | None, size: int) -> Slice[ManagedClient]:
+async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[ManagedClient]:
     """A part of the clients, oldest first; raises Invalid for a cursor of another list."""
-    return await ClientRepository(work).list_slice(after=after, size=size)
+    return await ClientRepository(work).list_by_cursor(after=after, size=size)
 
 
 async def rotate_secret(

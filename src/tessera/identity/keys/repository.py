@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Select, insert, or_, select, update
 
 from tessera.identity.tables import ApiKey
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -52,11 +52,11 @@ class KeyRepository:
         """The key with this id, which nobody else changes until the end of the transaction."""
         return await self._first(self._select().where(ApiKey.id == key_id).with_for_update())
 
-    async def list_slice(self, *, after: str | None, size: int) -> Slice[ManagedKey]:
+    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedKey]:
         """A part of the keys, oldest first."""
         order = [ApiKey.__table__.c.id]
-        part = await fetch_slice(self._connection, self._select(), order=order, after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, key: ManagedKey) -> None:
         """Write what has changed of a locked key."""

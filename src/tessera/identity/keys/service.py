@@ -13,7 +13,7 @@ from tessera.identity.authentication.credentials import CredentialName
 from tessera.identity.keys.repository import KeyRepository, ManagedKey
 from tessera.identity.rules import CredentialDraft, Standing
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
@@ -43,9 +43,9 @@ async def get(work: UnitOfWork, key_id: UUID) -> ManagedKey:
     return key
 
 
-async def list_slice(work: UnitOfWork, *, after: str | None, size: int) -> Slice[ManagedKey]:
+async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[ManagedKey]:
     """A part of the keys, oldest first; raises Invalid for a cursor of another list."""
-    return await KeyRepository(work).list_slice(after=after, size=size)
+    return await KeyRepository(work).list_by_cursor(after=after, size=size)
 
 
 async def rotate(

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from tessera.identity.errors import NameTaken
 from tessera.identity.tables import Organization
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -77,11 +77,11 @@ class OrganizationRepository:
         """Every organization; none unless the platform itself is pinned."""
         return (await self._connection.execute(_all()[0])).all()
 
-    async def list_slice(self, *, after: str | None, size: int) -> Slice[ManagedOrganization]:
+    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
         """A part of all organizations, oldest first; empty unless the platform itself is pinned."""
         statement, own_id = _all()
-        part = await fetch_slice(self._connection, statement, order=[own_id], after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
 
 def _all() -> tuple[Select[*tuple[Any, ...]], Any]:

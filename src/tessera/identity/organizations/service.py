@@ -13,7 +13,7 @@ from tessera.identity.errors import NameTaken
 from tessera.identity.organizations.repository import ManagedOrganization, OrganizationRepository
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotAllowed, NotFound, WrongState
@@ -56,9 +56,9 @@ async def list_all(work: UnitOfWork) -> Sequence[Any]:
     return await OrganizationRepository(work).list_all()
 
 
-async def list_slice(work: UnitOfWork, *, after: str | None, size: int) -> Slice[ManagedOrganization]:
+async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
     """A part of all organizations, oldest first, for a unit of work pinned to the platform."""
-    return await OrganizationRepository(work).list_slice(after=after, size=size)
+    return await OrganizationRepository(work).list_by_cursor(after=after, size=size)
 
 
 async def rename(work: UnitOfWork, target: Target, *, name: str, now: datetime) -> ManagedOrganization:

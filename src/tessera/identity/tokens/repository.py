@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, and_, insert, select, update
 
 from tessera.identity.tables import IssuedToken, User
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -54,14 +54,14 @@ class TokenRepository:
         statement = self._select().where(IssuedToken.id == token_id)
         return await self._first(statement.with_for_update(of=IssuedToken))
 
-    async def list_slice(self, user_id: UUID | None, *, after: str | None, size: int) -> Slice[ManagedToken]:
+    async def list_by_cursor(self, user_id: UUID | None, *, after: str | None, size: int) -> CursorPage[ManagedToken]:
         """A part of the tokens, of one user if it is named, oldest first."""
         statement = self._select()
         if user_id is not None:
             statement = statement.where(IssuedToken.user_id == user_id)
         order = [IssuedToken.__table__.c.id]
-        part = await fetch_slice(self._connection, statement, order=order, after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, token: ManagedToken) -> None:
         """Write what has changed of a locked token."""

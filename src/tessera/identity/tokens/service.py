@@ -11,7 +11,7 @@ from tessera.identity import rules
 from tessera.identity.tokens.repository import ManagedToken, TokenRepository
 from tessera.identity.users import service as users
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
@@ -57,9 +57,11 @@ async def get(work: UnitOfWork, token_id: UUID) -> ManagedToken:
     return token
 
 
-async def list_slice(work: UnitOfWork, *, user_id: UUID | None, after: str | None, size: int) -> Slice[ManagedToken]:
+async def list_by_cursor(
+    work: UnitOfWork, *, user_id: UUID | None, after: str | None, size: int
+) -> CursorPage[ManagedToken]:
     """A part of the tokens, of one user if it is named, oldest first; raises Invalid for a cursor of another list."""
-    return await TokenRepository(work).list_slice(user_id, after=after, size=size)
+    return await TokenRepository(work).list_by_cursor(user_id, after=after, size=size)
 
 
 async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedToken:

@@ -9,7 +9,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -74,7 +74,7 @@ class UserRepository:
         """The user with this id, which nobody else changes until the end of the transaction."""
         return await self._first(self._select().where(User.id == user_id).with_for_update())
 
-    async def list_slice(self, wanted: UserFilter, *, after: str | None, size: int) -> Slice[ManagedUser]:
+    async def list_by_cursor(self, wanted: UserFilter, *, after: str | None, size: int) -> CursorPage[ManagedUser]:
         """A part of the users, oldest first."""
         statement = self._select()
         if wanted.email is not None:
@@ -83,8 +83,8 @@ class UserRepository:
             statement = statement.where(User.is_active.is_(wanted.is_active))
         if wanted.partner_id is not None:
             statement = statement.where(User.partner_id == wanted.partner_id)
-        part = await fetch_slice(self._connection, statement, order=[User.__table__.c.id], after=after, size=size)
-        return Slice([_managed(row) for row in part.items], part.cursor)
+        part = await fetch_cursor_page(self._connection, statement, order=[User.__table__.c.id], after=after, size=size)
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, user: ManagedUser) -> None:
         """Write what has changed of a locked user."""

@@ -12,7 +12,7 @@ from tessera.identity.errors import NameTaken
 from tessera.identity.rules import UserDraft
 from tessera.identity.users.repository import ManagedUser, UserFilter, UserRepository
 from tessera.kit import editing
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
@@ -64,9 +64,11 @@ async def get_by_email(work: UnitOfWork, email: str) -> ManagedUser:
     return user
 
 
-async def list_slice(work: UnitOfWork, *, wanted: UserFilter, after: str | None, size: int) -> Slice[ManagedUser]:
+async def list_by_cursor(
+    work: UnitOfWork, *, wanted: UserFilter, after: str | None, size: int
+) -> CursorPage[ManagedUser]:
     """A part of the users, oldest first; raises Invalid for a cursor of another list."""
-    return await UserRepository(work).list_slice(wanted, after=after, size=size)
+    return await UserRepository(work).list_by_cursor(wanted, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import CursorResult
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from tessera.kit.db.base import Base
+from tessera.kit.db.table_base import Base
 
 
 def row_of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
@@ -26,7 +26,7 @@ async def insert_rows(connection: AsyncConnection, table: type[Base], rows: Sequ
     await _insert(connection, table, rows)
 
 
-async def insert_untaken(
+async def insert_ignoring_conflicts(
     connection: AsyncConnection, table: type[Base], rows: Sequence[Mapping[str, Any]], *, constraint: str
 ) -> frozenset[UUID]:
     """The same, but without those rows whose place under the constraint is taken; returns the ids of the others."""

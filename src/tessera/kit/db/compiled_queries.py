@@ -21,7 +21,7 @@ def parameter(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[
     return bindparam(name, type_=type_, required=False)
 
 
-class Statement:
+class CompiledQuery:
     """A query to be run with the values of its parameters; those of what is written out in it go along."""
 
     def __init__(self, built: Executable, *, rows: AsyncRowFactory[Any] = namedtuple_row) -> None:
@@ -42,8 +42,8 @@ class Statement:
         return cursor
 
 
-async def all_together(
-    connection: AsyncConnection, asked: Sequence[tuple[Statement, Mapping[str, Any]]]
+async def execute_pipelined(
+    connection: AsyncConnection, asked: Sequence[tuple[CompiledQuery, Mapping[str, Any]]]
 ) -> list[Sequence[Any]]:
     """Every row of each of these, all of which are sent before the first answer comes: one wait instead of many."""
     driver = await driver_of(connection)

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.db.engine import APPLICATION_ROLE, create_engine, driver_of
 from tessera.kit.db.unit_of_work import Reader, UnitOfWork
-from tessera.kit.errors import DatabaseUnavailable, Undone
+from tessera.kit.errors import DatabaseUnavailable, TransactionAborted
 
 MAX_READERS = 4
 
@@ -22,7 +22,7 @@ MAX_READERS = 4
 T = TypeVar("T")
 
 # A deadlock, a conflict of serializable transactions, a lock or a statement that took too long.
-_UNDONE = frozenset({"40P01", "40001", "55P03", "57014"})
+_ABORTED = frozenset({"40P01", "40001", "55P03", "57014"})
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
 
 
@@ -49,12 +49,12 @@ class Database:
         """A transaction that sees one organization alone; commits at the end, rolls back on any exception.
 
         Its changes are attributed to `actor`; `local` are settings of the database for this transaction. Raises
-        DatabaseUnavailable when the database is away, Undone where it has given the transaction up.
+        DatabaseUnavailable when the database is away, TransactionAborted where it has given the transaction up.
         """
-        async with _availability():
+        async with _map_driver_errors():
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
             statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (local or {}).items())
-            connection = await _again_if_stale(lambda: self._begin(statement))
+            connection = await _retry_on_stale_connection(lambda: self._begin(statement))
             try:
                 yield UnitOfWork(connection, organization_id, actor=actor)
                 await connection.commit()
@@ -123,7 +123,7 @@ class Database:
         return connection
 
 
-async def _again_if_stale(attempt: Callable[[], Awaitable[T]]) -> T:
+async def _retry_on_stale_connection(attempt: Callable[[], Awaitable[T]]) -> T:
     # A connection may have died in the pool, as after a restart of the database. An attempt has changed nothing by
     # then, so a second one is safe; the pool has thrown away its other old connections meanwhile.
     try:
@@ -135,9 +135,9 @@ async def _again_if_stale(attempt: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def _availability() -> AsyncIterator[None]:
+async def _map_driver_errors() -> AsyncIterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
         state = getattr(getattr(error, "orig", error), "sqlstate", None)
-        raise (Undone if state in _UNDONE else DatabaseUnavailable) from error
+        raise (TransactionAborted if state in _ABORTED else DatabaseUnavailable) from error

@@ -28,30 +28,30 @@ class Time:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shape:
+class JsonProjection:
     """An object: its names, each with the field that it shows; what is null is absent.
 
     With `only_if`, the name of a boolean field, the object is absent where that is false.
     """
 
-    members: Mapping[str, "str | Time | Shape"]
+    members: Mapping[str, "str | Time | JsonProjection"]
     only_if: str | None = None
 
 
-def json_object(row: Subquery, shape: Shape) -> ColumnElement[str]:
+def json_object(row: Subquery, projection: JsonProjection) -> ColumnElement[str]:
     """The text of the object for a row."""
-    members = (_member(name, row, shown) for name, shown in shape.members.items())
+    members = (_member(name, row, shown) for name, shown in projection.members.items())
     return _text("{").concat(func.concat_ws(_text(","), *members)).concat(_text("}"))
 
 
-def _member(name: str, row: Subquery, shown: str | Time | Shape) -> ColumnElement[str]:
-    value = _object_or_null(row, shown) if isinstance(shown, Shape) else _value(row, shown)
+def _member(name: str, row: Subquery, shown: str | Time | JsonProjection) -> ColumnElement[str]:
+    value = _object_or_null(row, shown) if isinstance(shown, JsonProjection) else _value(row, shown)
     return _text(f'"{name}":').concat(value)
 
 
-def _object_or_null(row: Subquery, shape: Shape) -> ColumnElement[str]:
-    written = json_object(row, shape)
-    return written if shape.only_if is None else case((row.c[shape.only_if], written))
+def _object_or_null(row: Subquery, projection: JsonProjection) -> ColumnElement[str]:
+    written = json_object(row, projection)
+    return written if projection.only_if is None else case((row.c[projection.only_if], written))
 
 
 def _value(row: Subquery, shown: str | Time) -> ColumnElement[str]:

@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.db import cursors
-from tessera.kit.db.compiled_queries import Statement, all_together, parameter
-from tessera.kit.db.json_projection import Shape, json_object
+from tessera.kit.db.compiled_queries import CompiledQuery, execute_pipelined, parameter
+from tessera.kit.db.json_projection import JsonProjection, json_object
 from tessera.kit.db.unit_of_work import AnyRow
 from tessera.kit.errors import TooManyResults
 
@@ -65,39 +65,41 @@ class JsonPage:
     has_next: bool
 
 
-class PageStatement:
+class JsonPageQuery:
     """Pages of a list that is asked for often: one statement, made once for all values of its parameters.
 
     `matching` are selects of ids that have none in common, each of which an index gives in their order; or one that has
     no such index.
     """
 
-    def __init__(self, shape: Shape, *, matching: Select[UUID] | Sequence[Select[UUID]], rows: Rows) -> None:
+    def __init__(
+        self, projection: JsonProjection, *, matching: Select[UUID] | Sequence[Select[UUID]], rows: Rows
+    ) -> None:
         page, total = _in_order(matching) if isinstance(matching, Sequence) else _sorted(matching)
         listed = rows(page).add_columns(page.c.id.label("place")).subquery("listed")
         separator: ColumnElement[str] = aggregate_order_by(literal_column("','"), listed.c.place)
-        joined = func.string_agg(json_object(listed, shape), separator)
-        self._statement = Statement(select(joined, total.scalar_subquery()), rows=tuple_row)
+        joined = func.string_agg(json_object(listed, projection), separator)
+        self._statement = CompiledQuery(select(joined, total.scalar_subquery()), rows=tuple_row)
 
-    def page(self, values: Mapping[str, Any], *, number: int) -> "PageQuestion":
+    def page(self, values: Mapping[str, Any], *, number: int) -> "JsonPageRequest":
         """The question for page `number` of what matches these values."""
-        return PageQuestion(self._statement, {**values, "offset": _offset(number)}, number)
+        return JsonPageRequest(self._statement, {**values, "offset": _offset(number)}, number)
 
 
 @dataclass(frozen=True, slots=True)
-class PageQuestion:
+class JsonPageRequest:
     """One page that is asked for."""
 
-    statement: Statement
+    statement: CompiledQuery
     values: Mapping[str, Any]
     number: int
 
 
 async def fetch_pages(
-    connection: AsyncConnection, questions: Sequence[PageQuestion]
+    connection: AsyncConnection, questions: Sequence[JsonPageRequest]
 ) -> list[JsonPage | TooManyResults]:
     """The page of each question, or that too much matches."""
-    found = await all_together(connection, [(each.statement, each.values) for each in questions])
+    found = await execute_pipelined(connection, [(each.statement, each.values) for each in questions])
     return [_json_page(row, each.number) for each, (row,) in zip(questions, found, strict=True)]
 
 
@@ -144,14 +146,14 @@ def _has_next(count: int, number: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Slice(Generic[T]):
+class CursorPage(Generic[T]):
     """A part of a list without a cap; `cursor` leads to the next part, and is None at the end."""
 
     items: Sequence[T]
     cursor: str | None
 
 
-async def fetch_slice(
+async def fetch_cursor_page(
     connection: AsyncConnection,
     statement: Select[*tuple[Any, ...]],
     *,
@@ -159,7 +161,7 @@ async def fetch_slice(
     after: str | None,
     size: int,
     descending: bool = False,
-) -> Slice[AnyRow]:
+) -> CursorPage[AnyRow]:
     """The first `size` rows of `statement` behind the cursor `after`, in an order that ends with something unique.
 
     A row is found by where it stands, not by a count, so any depth costs the same and what is added meanwhile moves
@@ -175,4 +177,4 @@ async def fetch_slice(
     found = (await connection.execute(ordered.limit(_literal(size + 1)))).all()
     rows = found[:size]
     cursor = cursors.encode([getattr(rows[-1], key.name) for key in keys]) if len(found) > size else None
-    return Slice(rows, cursor)
+    return CursorPage(rows, cursor)

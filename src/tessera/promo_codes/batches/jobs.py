@@ -9,7 +9,7 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
-from tessera.kit.jobs import GrowingPauses
+from tessera.kit.jobs import ExponentialBackoff
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import BatchStatus
 
@@ -20,7 +20,7 @@ blueprint = Blueprint()
 ACTOR = Actor(ActorKind.JOB, None, batches.MAKE_PROMO_CODES)
 
 
-@blueprint.task(name=batches.MAKE_PROMO_CODES, retry=GrowingPauses(), pass_context=True)
+@blueprint.task(name=batches.MAKE_PROMO_CODES, retry=ExponentialBackoff(), pass_context=True)
 async def make_promo_codes(context: JobContext, *, organization_id: str, batch_id: str) -> None:
     """Make the next codes of a batch, and queue the rest.
 

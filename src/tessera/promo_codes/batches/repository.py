@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Select, case, func, insert, select, update
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
@@ -111,10 +111,10 @@ class BatchRepository:
         statement = self._batches().where(PromoCodeBatch.id == batch_id).with_for_update()
         return (await self._connection.execute(statement)).first()
 
-    async def list_slice(self, *, after: str | None, size: int) -> Slice[AnyRow]:
+    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the batches, oldest first."""
         order = [PromoCodeBatch.__table__.c.id]
-        return await fetch_slice(self._connection, self._batches(), order=order, after=after, size=size)
+        return await fetch_cursor_page(self._connection, self._batches(), order=order, after=after, size=size)
 
     async def move(self, batch_id: UUID, *, status: BatchStatus, made: int) -> None:
         """Note how far a locked batch is."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import jobs
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
@@ -20,7 +20,7 @@ from tessera.promo_codes.batches import rules
 from tessera.promo_codes.batches.codes import random_names
 from tessera.promo_codes.batches.repository import BatchRepository, NewBatch
 from tessera.promo_codes.batches.rules import BatchDraft, BatchStatus
-from tessera.promo_codes.drafts import Named
+from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.rules import Status
 
 KIND = "PromoCodeBatch"
@@ -87,10 +87,10 @@ async def get(work: UnitOfWork, batch_id: UUID) -> Batch:
     return _batch(await BatchRepository(work).find(batch_id))
 
 
-async def list_slice(work: UnitOfWork, *, after: str | None, size: int) -> Slice[Batch]:
+async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[Batch]:
     """A part of the batches, oldest first; raises Invalid for a cursor of another list."""
-    part = await BatchRepository(work).list_slice(after=after, size=size)
-    return Slice([_batch(row) for row in part.items], part.cursor)
+    part = await BatchRepository(work).list_by_cursor(after=after, size=size)
+    return CursorPage([_batch(row) for row in part.items], part.cursor)
 
 
 async def cancel(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
@@ -160,7 +160,7 @@ async def _move(work: UnitOfWork, batch: Batch, status: BatchStatus, action: str
     return after
 
 
-def _new_batch(draft: BatchDraft, named: Named) -> NewBatch:
+def _new_batch(draft: BatchDraft, named: ResolvedReferences) -> NewBatch:
     codes = draft.codes
     return NewBatch(
         id=new_id(),

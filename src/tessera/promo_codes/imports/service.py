@@ -12,11 +12,11 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Change
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Fact, Violation
+from tessera.kit.errors import DomainError, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules
-from tessera.promo_codes.drafts import Named
+from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
 from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.repository import PromoCodeRepository
@@ -44,7 +44,7 @@ class Source:
     digest: str
 
 
-class ImportRefused(Fact):
+class ImportRefused(DomainError):
     """Nothing was imported; `lines` are the bad ones, the first 10,000 of `count`."""
 
     def __init__(self, lines: Sequence[BadLine], count: int) -> None:
@@ -122,7 +122,7 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
 
 async def _look_up(
     work: UnitOfWork, state: _Import, lines: Sequence[tuple[Line, list[Violation]]]
-) -> list[tuple[Line, Named]]:
+) -> list[tuple[Line, ResolvedReferences]]:
     """The lines with nothing wrong, also not with what they name."""
     named = await drafts.find_named_by(work, *(line.draft for line, _ in lines))
     taken = await PromoCodeRepository(work).find_taken([line.draft.name for line, _ in lines if line.draft.name])
@@ -138,7 +138,9 @@ async def _look_up(
     return good
 
 
-async def _add(work: UnitOfWork, state: _Import, good: Sequence[tuple[Line, Named]], *, now: datetime) -> None:
+async def _add(
+    work: UnitOfWork, state: _Import, good: Sequence[tuple[Line, ResolvedReferences]], *, now: datetime
+) -> None:
     numbers: dict[UUID, int] = {}
     codes = []
     for line, named in good:

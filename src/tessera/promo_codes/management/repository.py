@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, tuple_, update
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.restrictions import repository as restrictions
@@ -81,10 +81,10 @@ class ManagedPromoCodeRepository:
                 )
             )
 
-    async def list_slice(self, wanted: ManagedFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+    async def list_by_cursor(self, wanted: ManagedFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the promo codes, oldest first, without their addresses."""
         statement, order = self._matching(self._codes(), wanted)
-        return await fetch_slice(self._connection, statement, order=order, after=after, size=size)
+        return await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
 
     async def list_after(self, wanted: ManagedFilter, *, after: UUID | None, size: int) -> Sequence[AnyRow]:
         """The next promo codes behind this id, oldest first, with everything that they are restricted to."""

@@ -10,12 +10,12 @@ from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.promo_codes import drafts, rules
-from tessera.promo_codes.drafts import Named
+from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.management.repository import ManagedFilter, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import NewPromoCode, PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, Uses
@@ -106,12 +106,12 @@ def as_draft(code: ManagedPromoCode) -> PromoCodeDraft:
     )
 
 
-async def list_slice(
+async def list_by_cursor(
     work: UnitOfWork, *, wanted: ManagedFilter, after: str | None, size: int
-) -> Slice[ManagedPromoCode]:
+) -> CursorPage[ManagedPromoCode]:
     """A part of the promo codes, oldest first; raises Invalid for a cursor of another list."""
-    part = await ManagedPromoCodeRepository(work).list_slice(wanted, after=after, size=size)
-    return Slice([_managed(row) for row in part.items], part.cursor)
+    part = await ManagedPromoCodeRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return CursorPage([_managed(row) for row in part.items], part.cursor)
 
 
 async def count(work: UnitOfWork, *, wanted: ManagedFilter) -> int:
@@ -189,11 +189,11 @@ async def _lock(work: UnitOfWork, target: Target) -> AnyRow:
     return locked
 
 
-async def _find_named(work: UnitOfWork, draft: PromoCodeDraft, before: ManagedPromoCode) -> Named:
+async def _find_named(work: UnitOfWork, draft: PromoCodeDraft, before: ManagedPromoCode) -> ResolvedReferences:
     # What a code names already it may go on naming, sold or not.
     kept = await ManagedPromoCodeRepository(work).list_exams(before.id)
     found = await drafts.find_named_by(work, draft)
-    return Named({**kept, **found.exams}, {*before.product_bundle_ids, *found.bundle_ids})
+    return ResolvedReferences({**kept, **found.exams}, {*before.product_bundle_ids, *found.bundle_ids})
 
 
 async def _change(work: UnitOfWork, code: NewPromoCode) -> None:

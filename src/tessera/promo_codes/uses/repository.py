@@ -17,7 +17,7 @@ from tessera.kit.normalization import key_of
 from tessera.promo_codes.rules import Discount, Usability
 
 
-class Question(NamedTuple):
+class UsabilityRequest(NamedTuple):
     """Whether the holder of a key can use a code, for a product bundle if one is named."""
 
     key: ApiKeyText
@@ -132,16 +132,18 @@ select * from find_promo_code_usability(
 """
 
 
-async def find_usability(reader: Reader, questions: Sequence[Question], *, as_of: datetime) -> dict[int, UsabilityRow]:
+async def find_usability(
+    reader: Reader, requests: Sequence[UsabilityRequest], *, as_of: datetime
+) -> dict[int, UsabilityRow]:
     """Answers to many callers' questions by their position, in one statement; an unknown key has none."""
     found = await reader.execute(
         FIND_USABILITY,
         {
-            "organization_ids": Uuids([question.key.name.organization_id for question in questions]),
-            "key_ids": Uuids([question.key.name.id for question in questions]),
-            "code_keys": Texts([question.code and key_of(question.code) for question in questions]),
-            "bundle_ids": Uuids([question.product_bundle_id for question in questions]),
-            "digests": Binaries([question.key.digest for question in questions]),
+            "organization_ids": Uuids([request.key.name.organization_id for request in requests]),
+            "key_ids": Uuids([request.key.name.id for request in requests]),
+            "code_keys": Texts([request.code and key_of(request.code) for request in requests]),
+            "bundle_ids": Uuids([request.product_bundle_id for request in requests]),
+            "digests": Binaries([request.key.digest for request in requests]),
             "as_of": as_of,
         },
         binary=True,

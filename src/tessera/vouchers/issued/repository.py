@@ -13,8 +13,8 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db.compiled_queries import parameter
-from tessera.kit.db.json_projection import Shape
-from tessera.kit.db.pages import JsonPage, PageStatement, Slice, fetch_pages, fetch_slice
+from tessera.kit.db.json_projection import JsonProjection
+from tessera.kit.db.pages import CursorPage, JsonPage, JsonPageQuery, fetch_cursor_page, fetch_pages
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.identifiers import new_id_text
@@ -136,19 +136,19 @@ class VoucherRepository:
         await self._connection.execute(insert(Voucher), rows)
 
     async def list_pages(
-        self, asked: Sequence[tuple[VoucherFilter, int]], *, shape: Shape
+        self, asked: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
         """Pages, by number, of vouchers with the codes of purchase and exam, in this shape."""
         questions = []
         for wanted, number in asked:
             values = self._values(wanted)
-            questions.append(_page_statement(frozenset(values), shape).page(values, number=number))
+            questions.append(_page_statement(frozenset(values), projection).page(values, number=number))
         return await fetch_pages(self._connection, questions)
 
-    async def list_slice(self, wanted: VoucherFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+    async def list_by_cursor(self, wanted: VoucherFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the vouchers, in the order of the index that finds them."""
         statement = _whole(self._organization_id).where(*_conditions(self._values(wanted)))
-        return await fetch_slice(self._connection, statement, order=_order(wanted), after=after, size=size)
+        return await fetch_cursor_page(self._connection, statement, order=_order(wanted), after=after, size=size)
 
     async def find(self, voucher_id: UUID) -> AnyRow | None:
         """The whole voucher with this id."""
@@ -180,11 +180,11 @@ class VoucherRepository:
 
 
 @cache
-def _page_statement(given: frozenset[str], shape: Shape) -> PageStatement:
+def _page_statement(given: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
     parameters: dict[str, Any] = {name: parameter(name) for name in given}
     own: BindParameter[UUID] = parameters["organization_id"]
-    return PageStatement(
-        shape,
+    return JsonPageQuery(
+        projection,
         matching=_in_order(parameters) if given & SWITCHES and not given & NARROW else _matching(parameters),
         rows=lambda page: _whole(own).join(page, Voucher.id == page.c.id),
     )

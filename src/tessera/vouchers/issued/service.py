@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.kit.db.json_projection import Shape
-from tessera.kit.db.pages import JsonPage, Slice
+from tessera.kit.db.json_projection import JsonProjection
+from tessera.kit.db.pages import CursorPage, JsonPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
@@ -95,16 +95,18 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
 
 
 async def list_pages(
-    work: UnitOfWork, asked: Sequence[tuple[VoucherFilter, int]], *, shape: Shape
+    work: UnitOfWork, asked: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
     """Pages, by number, of the vouchers that the caller may see; a shape of `Voucher`."""
-    return await VoucherRepository(work).list_pages(asked, shape=shape)
+    return await VoucherRepository(work).list_pages(asked, projection=projection)
 
 
-async def list_slice(work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int) -> Slice[Voucher]:
+async def list_by_cursor(
+    work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int
+) -> CursorPage[Voucher]:
     """A part of the organization's vouchers; raises Invalid for a cursor of another list."""
-    part = await VoucherRepository(work).list_slice(wanted, after=after, size=size)
-    return Slice([_voucher(row) for row in part.items], part.cursor)
+    part = await VoucherRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return CursorPage([_voucher(row) for row in part.items], part.cursor)
 
 
 async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
-from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.rules import Status
 from tessera.vouchers.tables import VoucherPartner
@@ -58,10 +58,10 @@ class PartnerRepository:
         matching = select(VoucherPartner.id).where(*self._visible(), *self._conditions(wanted))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
-    async def list_slice(self, wanted: PartnerFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+    async def list_by_cursor(self, wanted: PartnerFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the partners, oldest first."""
         statement = self._whole().where(*self._conditions(wanted))
-        return await fetch_slice(
+        return await fetch_cursor_page(
             self._connection, statement, order=[VoucherPartner.__table__.c.id], after=after, size=size
         )
 

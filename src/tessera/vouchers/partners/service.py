@@ -9,7 +9,7 @@ from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import editing
 from tessera.kit.db.grouping import group
-from tessera.kit.db.pages import Page, Slice
+from tessera.kit.db.pages import CursorPage, Page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound
@@ -93,10 +93,12 @@ async def add_all(work: UnitOfWork, partners: Sequence[NewPartner], *, now: date
     await PartnerRepository(work).add_all(partners, now=now)
 
 
-async def list_slice(work: UnitOfWork, *, wanted: PartnerFilter, after: str | None, size: int) -> Slice[ManagedPartner]:
+async def list_by_cursor(
+    work: UnitOfWork, *, wanted: PartnerFilter, after: str | None, size: int
+) -> CursorPage[ManagedPartner]:
     """A part of the organization's partners, oldest first; raises Invalid for a cursor of another list."""
-    part = await PartnerRepository(work).list_slice(wanted, after=after, size=size)
-    return Slice([_managed(row) for row in part.items], part.cursor)
+    part = await PartnerRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return CursorPage([_managed(row) for row in part.items], part.cursor)
 
 
 async def get(work: UnitOfWork, partner_id: UUID) -> ManagedPartner:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.rules import Status
@@ -38,7 +38,7 @@ class ProgramFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Belongings:
+class ProgramRelations:
     """What belongs to a program in tables of its own; None leaves it as it is."""
 
     store_exam_ids: Sequence[UUID] | None = None
@@ -153,14 +153,14 @@ class ProgramRepository:
         )
         return await self._belonging(statement, table.organization_id, table.program_id.in_(program_ids))
 
-    async def list_slice(self, wanted: ProgramFilter, *, after: str | None, size: int) -> Slice[AnyRow]:
+    async def list_by_cursor(self, wanted: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the programs, oldest first."""
         statement = self._whole()
         if wanted.status is not None:
             statement = statement.where(VoucherProgram.status == wanted.status)
         if wanted.program_name_part is not None:
             statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(wanted.program_name_part)) > 0)
-        return await fetch_slice(
+        return await fetch_cursor_page(
             self._connection, statement, order=[VoucherProgram.__table__.c.id], after=after, size=size
         )
 
@@ -196,7 +196,7 @@ class ProgramRepository:
     async def add(self, program: NewProgram, *, now: datetime) -> bool:
         """Add a program and what belongs to it; False if its name is taken."""
         row = asdict(program)
-        belongings = Belongings(**{name: row.pop(name) for name in Belongings.__dataclass_fields__})
+        belongings = ProgramRelations(**{name: row.pop(name) for name in ProgramRelations.__dataclass_fields__})
         statement = (
             upsert(VoucherProgram)
             .values(organization_id=self._organization_id, created_at=now, version=1, **row)
@@ -208,7 +208,7 @@ class ProgramRepository:
         await self._insert(program.id, belongings)
         return True
 
-    async def change(self, program_id: UUID, columns: Mapping[str, Any], belongings: Belongings) -> None:
+    async def change(self, program_id: UUID, columns: Mapping[str, Any], belongings: ProgramRelations) -> None:
         """Write some of a program anew, which the caller has locked; raises Invalid for a name that is taken."""
         with unique_name(_NAME, columns.get("name")):
             await self._connection.execute(
@@ -223,7 +223,7 @@ class ProgramRepository:
                 )
         await self._insert(program_id, belongings)
 
-    async def _insert(self, program_id: UUID, belongings: Belongings) -> None:
+    async def _insert(self, program_id: UUID, belongings: ProgramRelations) -> None:
         own = {"organization_id": self._organization_id, "program_id": program_id}
         exams, partners = belongings.store_exam_ids or (), belongings.partner_ids or ()
         discounts, domains = belongings.discounts or (), belongings.email_domains or ()

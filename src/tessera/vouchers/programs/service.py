@@ -11,7 +11,7 @@ from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.catalog import service as catalog
 from tessera.kit.db.grouping import group
-from tessera.kit.db.pages import Page, Slice
+from tessera.kit.db.pages import CursorPage, Page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
@@ -19,7 +19,7 @@ from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, key_of
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import rules
-from tessera.vouchers.programs.repository import Belongings, NewProgram, ProgramFilter, ProgramRepository
+from tessera.vouchers.programs.repository import NewProgram, ProgramFilter, ProgramRelations, ProgramRepository
 from tessera.vouchers.programs.rules import ProgramDraft
 from tessera.vouchers.rules import ACTIONS, Status, check_standing
 from tessera.vouchers.unique_names import name_taken
@@ -27,7 +27,7 @@ from tessera.vouchers.unique_names import name_taken
 __all__ = ["NewProgram", "ProgramFilter"]
 
 KIND = "VoucherProgram"
-NOTHING = Belongings()
+NOTHING = ProgramRelations()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +80,13 @@ async def list_page(work: UnitOfWork, *, name_part: str | None, number: int) -> 
     return Page(await _whole(programs, page.items), page.number, page.has_next)
 
 
-async def list_slice(work: UnitOfWork, *, wanted: ProgramFilter, after: str | None, size: int) -> Slice[Program]:
+async def list_by_cursor(
+    work: UnitOfWork, *, wanted: ProgramFilter, after: str | None, size: int
+) -> CursorPage[Program]:
     """A part of the organization's programs, oldest first; raises Invalid for a cursor of another list."""
     programs = ProgramRepository(work)
-    part = await programs.list_slice(wanted, after=after, size=size)
-    return Slice(await _whole(programs, part.items), part.cursor)
+    part = await programs.list_by_cursor(wanted, after=after, size=size)
+    return CursorPage(await _whole(programs, part.items), part.cursor)
 
 
 async def get(work: UnitOfWork, program_id: UUID) -> Program:
@@ -166,7 +168,7 @@ async def _change(
     work: UnitOfWork,
     before: Program,
     columns: Mapping[str, Any],
-    belongings: Belongings = NOTHING,
+    belongings: ProgramRelations = NOTHING,
     *,
     action: str = Action.UPDATED,
     now: datetime,
@@ -177,7 +179,7 @@ async def _change(
     return after
 
 
-async def _checked(work: UnitOfWork, draft: ProgramDraft, *, program_id: UUID | None = None) -> Belongings:
+async def _checked(work: UnitOfWork, draft: ProgramDraft, *, program_id: UUID | None = None) -> ProgramRelations:
     """What belongs to the program by id; raises Invalid with every violation."""
     exams = await catalog.find_store_exams(work, draft.store_exam_codes or ())
     known = await partners.find_known(work, draft.partner_ids) if draft.partner_ids else frozenset()
@@ -200,9 +202,9 @@ async def _checked(work: UnitOfWork, draft: ProgramDraft, *, program_id: UUID | 
     return _belongings(draft, exams)
 
 
-def _belongings(draft: ProgramDraft, exams: Mapping[str, tuple[UUID, str]]) -> Belongings:
+def _belongings(draft: ProgramDraft, exams: Mapping[str, tuple[UUID, str]]) -> ProgramRelations:
     codes, ids, tiers, domains = draft.store_exam_codes, draft.partner_ids, draft.tiers, draft.email_domains
-    return Belongings(
+    return ProgramRelations(
         store_exam_ids=None if codes is None else [exams[key_of(code)][0] for code in distinct(codes)],
         partner_ids=None if ids is None else list(dict.fromkeys(ids)),
         discounts=None if tiers is None else [(tier.quantity, tier.percent) for tier in tiers],

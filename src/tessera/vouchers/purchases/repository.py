@@ -24,8 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.kit import editing
-from tessera.kit.db.bulk_insert import insert_untaken, row_of
-from tessera.kit.db.pages import Page, Slice, fetch_page, fetch_slice
+from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
+from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.vouchers import codes
@@ -84,7 +84,7 @@ class PurchaseRepository:
             for purchase in purchases
         ]
         code = "voucher_purchases_organization_id_code_key"
-        return await insert_untaken(self._connection, VoucherPurchase, rows, constraint=code)
+        return await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=code)
 
     async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
         """Add purchases in any status; a taken code raises the driver's error."""
@@ -174,10 +174,12 @@ class PurchaseRepository:
         listed = func.list_overdue_checkouts(now).table_valued("organization_id")
         return (await self._connection.execute(select(listed.c.organization_id))).scalars().all()
 
-    async def list_slice(self, wanted: PurchaseFilter, *, after: str | None, size: int, now: datetime) -> Slice[AnyRow]:
+    async def list_by_cursor(
+        self, wanted: PurchaseFilter, *, after: str | None, size: int, now: datetime
+    ) -> CursorPage[AnyRow]:
         """A part of the purchases, in the order of the index that finds them."""
         statement = self._whole().where(*self._conditions(wanted, now=now))
-        return await fetch_slice(self._connection, statement, order=_order(wanted), after=after, size=size)
+        return await fetch_cursor_page(self._connection, statement, order=_order(wanted), after=after, size=size)
 
     async def list_page(self, wanted: PurchaseFilter, *, number: int, now: datetime) -> Page[AnyRow]:
         """A page of purchases with the names of partner and program; raises TooManyResults."""

@@ -11,7 +11,7 @@ from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.kit import editing, jobs
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.pages import Page, Slice
+from tessera.kit.db.pages import CursorPage, Page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.vouchers import codes
@@ -122,12 +122,12 @@ async def list_page(work: UnitOfWork, *, wanted: PurchaseFilter, number: int, no
     return Page([_purchase(row, now=now) for row in page.items], page.number, page.has_next)
 
 
-async def list_slice(
+async def list_by_cursor(
     work: UnitOfWork, *, wanted: PurchaseFilter, after: str | None, size: int, now: datetime
-) -> Slice[Purchase]:
+) -> CursorPage[Purchase]:
     """A part of the organization's purchases; raises Invalid for a cursor of another list."""
-    part = await PurchaseRepository(work).list_slice(wanted, after=after, size=size, now=now)
-    return Slice([_purchase(row, now=now) for row in part.items], part.cursor)
+    part = await PurchaseRepository(work).list_by_cursor(wanted, after=after, size=size, now=now)
+    return CursorPage([_purchase(row, now=now) for row in part.items], part.cursor)
 
 
 async def get(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> Purchase:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func, literal, select, true, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.tables import Voucher, VoucherPartner
 from tessera.vouchers.totals.tables import VoucherTotal
@@ -102,12 +102,12 @@ class VoucherTotalsRepository:
         statement = select(*_sums(today)).where(VoucherTotal.organization_id == self._organization_id)
         return _totals((await self._connection.execute(statement)).one())
 
-    async def list_slice(self, *, today: date, after: str | None, size: int) -> Slice[PartnerTotals]:
+    async def list_by_cursor(self, *, today: date, after: str | None, size: int) -> CursorPage[PartnerTotals]:
         """A part of the partners, oldest first, each with its totals."""
         order = [VoucherPartner.__table__.c.id]
-        part = await fetch_slice(self._connection, self._by_partner(today), order=order, after=after, size=size)
+        part = await fetch_cursor_page(self._connection, self._by_partner(today), order=order, after=after, size=size)
         rows = [PartnerTotals(id=row.id, name=row.name, totals=_totals(row)) for row in part.items]
-        return Slice(rows, part.cursor)
+        return CursorPage(rows, part.cursor)
 
     def _by_partner(self, today: date) -> Select[tuple[UUID, str]]:
         summed = (

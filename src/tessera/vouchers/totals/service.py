@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers.totals.repository import (
     Count,
@@ -72,9 +72,9 @@ async def sum_all(work: UnitOfWork, *, today: date) -> VoucherTotals:
     return await VoucherTotalsRepository(work).sum(today=today)
 
 
-async def list_slice(work: UnitOfWork, *, today: date, after: str | None, size: int) -> Slice[PartnerTotals]:
+async def list_by_cursor(work: UnitOfWork, *, today: date, after: str | None, size: int) -> CursorPage[PartnerTotals]:
     """A part of the partners with their totals, oldest first; raises Invalid for a cursor of another list."""
-    return await VoucherTotalsRepository(work).list_slice(today=today, after=after, size=size)
+    return await VoucherTotalsRepository(work).list_by_cursor(today=today, after=after, size=size)
 
 
 def _count(voucher: Counted, by: int) -> Count:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit.db.base import Base
+from tessera.kit.db.table_base import Base
 
 
 class VoucherTotal(Base):

@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import Instant, ResponseModel, Text, Uuid
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 
 
-class AuditEntryQuery(SliceQuery):
+class AuditEntryQuery(CursorQuery):
     """Query of GET /management/v1/audit-entries."""
 
     since: Instant | None = Field(

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from tessera.api.http.fields import RequestModel, ResponseModel, Text
 from tessera.api.management.schemas.rights import FunctionPoints
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 
 
-class ClientQuery(SliceQuery):
+class ClientQuery(CursorQuery):
     """Query of GET /management/v1/clients."""
 
 

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from tessera.api.http.fields import RequestModel, ResponseModel, Text, WholeNumber
 from tessera.api.management.schemas.rights import FunctionPoints
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.identity.rules import MAX_OVERLAP_HOURS
 
 
-class KeyQuery(SliceQuery):
+class KeyQuery(CursorQuery):
     """Query of GET /management/v1/keys."""
 
 

@@ -6,10 +6,10 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import EmailText, RequestModel, ResponseModel, Text
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 
 
-class OrganizationQuery(SliceQuery):
+class OrganizationQuery(CursorQuery):
     """Query of GET /management/v1/organizations."""
 
 

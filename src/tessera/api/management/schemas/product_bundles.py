@@ -7,10 +7,10 @@ from pydantic import Field
 
 from tessera.api.http.fields import Money, RequestModel, ResponseModel, Text, Texts
 from tessera.api.management.schemas.store_exams import StatusChoice
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 
 
-class ProductBundleQuery(SliceQuery):
+class ProductBundleQuery(CursorQuery):
     """Query of GET /management/v1/product-bundles."""
 
     store_exam_code: Text | None = Field(

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from tessera.api.http.fields import Boolean, ResponseModel, Text, WholeNumber
 from tessera.api.management.schemas.promo_codes import PromoCodeTermsRequest
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.promo_codes.batches.rules import ALPHABET, MAX_QUANTITY
 
 
-class BatchQuery(SliceQuery):
+class BatchQuery(CursorQuery):
     """Query of GET /management/v1/promo-code-batches."""
 
 

@@ -19,7 +19,7 @@ from tessera.api.http.fields import (
     WholeNumber,
     choice,
 )
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.promo_codes.rules import Kind, Status
 
 StatusChoice = Annotated[Status, *choice(Status)]
@@ -49,7 +49,7 @@ class PromoCodeExportQuery(RequestModel):
     )
 
 
-class PromoCodeQuery(PromoCodeExportQuery, SliceQuery):
+class PromoCodeQuery(PromoCodeExportQuery, CursorQuery):
     """Query of GET /management/v1/promo-codes."""
 
 

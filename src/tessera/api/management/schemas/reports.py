@@ -7,11 +7,11 @@ from pydantic import Field
 
 from tessera.api.http.fields import Day, ResponseModel, choice
 from tessera.api.management.csv_responses import Format
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.reports.service import Dimension
 
 
-class ReportQuery(SliceQuery):
+class ReportQuery(CursorQuery):
     """In which form a report comes; a CSV file has all of it, whatever cursor and limit say."""
 
     format: Annotated[Format, *choice(Format)] | None = Field(

@@ -7,13 +7,13 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import Money, RequestModel, ResponseModel, Text, choice
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.catalog.rules import Status
 
 StatusChoice = Annotated[Status, *choice(Status)]
 
 
-class StoreExamQuery(SliceQuery):
+class StoreExamQuery(CursorQuery):
     """Query of GET /management/v1/store-exams."""
 
     code: Text | None = Field(

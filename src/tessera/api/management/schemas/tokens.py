@@ -6,11 +6,11 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import EmailText, RequestModel, ResponseModel, Uuid, WholeNumber
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.identity.rules import MAX_TOKEN_DAYS
 
 
-class TokenQuery(SliceQuery):
+class TokenQuery(CursorQuery):
     """Query of GET /management/v1/tokens."""
 
     user_id: Uuid | None = Field(

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from tessera.api.http.fields import EmailText, Flag, RequestModel, ResponseModel, Text, Uuid, refuse
 from tessera.api.management.schemas.rights import FunctionPoints
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 
 
 def _nobodys(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
@@ -16,7 +16,7 @@ def _nobodys(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
         raise refuse("NotHere", "must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users")
 
 
-class UserQuery(SliceQuery):
+class UserQuery(CursorQuery):
     """Query of GET /management/v1/users."""
 
     email: Text | None = Field(

@@ -7,13 +7,13 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import Boolean, RequestModel, ResponseModel, Text, choice
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.vouchers.rules import Status
 
 StatusChoice = Annotated[Status, *choice(Status)]
 
 
-class VoucherPartnerQuery(SliceQuery):
+class VoucherPartnerQuery(CursorQuery):
     """Query of GET /management/v1/voucher-partners."""
 
     partner_name_part: Text | None = Field(
@@ -35,7 +35,7 @@ class VoucherPartnerUpdateRequest(RequestModel):
     name: Text = Field(alias="name", description="1 to 200 characters, unique in any case.")
 
 
-class VoucherPartnerUserQuery(SliceQuery):
+class VoucherPartnerUserQuery(CursorQuery):
     """Query of GET /management/v1/voucher-partners/{voucherPartnerId}/users."""
 
 

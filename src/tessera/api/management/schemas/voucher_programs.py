@@ -19,7 +19,7 @@ from tessera.api.http.fields import (
     a_list,
 )
 from tessera.api.management.schemas.voucher_partners import StatusChoice
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 
 
 class TierRequest(RequestModel):
@@ -34,7 +34,7 @@ class TierRequest(RequestModel):
 Tiers = Annotated[tuple[TierRequest, ...], a_list(Annotated[TierRequest, AN_OBJECT], "tiers")]
 
 
-class VoucherProgramQuery(SliceQuery):
+class VoucherProgramQuery(CursorQuery):
     """Query of GET /management/v1/voucher-programs."""
 
     program_name_part: Text | None = Field(

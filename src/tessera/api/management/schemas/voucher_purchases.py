@@ -17,13 +17,13 @@ from tessera.api.http.fields import (
     WholeNumber,
     choice,
 )
-from tessera.api.serving.cursor_pages import SliceQuery
+from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.vouchers.rules import PurchaseStatus
 
 PurchaseStatusChoice = Annotated[PurchaseStatus, *choice(PurchaseStatus)]
 
 
-class VoucherPurchaseQuery(SliceQuery):
+class VoucherPurchaseQuery(CursorQuery):
     """Query of GET /management/v1/voucher-purchases."""
 
     partner_id: Uuid | None = Field(

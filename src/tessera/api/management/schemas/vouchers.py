@@ -18,11 +18,11 @@ from tessera.api.http.fields import (
     a_list,
     choice,
 )
-from tessera.api.serving.cursor_pages import SliceQuery
-from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, Deed
+from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
 
 
-class ManagedVoucherQuery(SliceQuery):
+class ManagedVoucherQuery(CursorQuery):
     """Query of GET /management/v1/vouchers."""
 
     purchase_id: Uuid | None = Field(
@@ -86,7 +86,9 @@ class VoucherChoiceRequest(RequestModel):
 class VoucherBulkRequest(RequestModel):
     """Body of POST /management/v1/vouchers/bulk."""
 
-    deed: Annotated[Deed, *choice(Deed)] = Field(alias="action", description="What to do to each of them.")
+    deed: Annotated[VoucherAction, *choice(VoucherAction)] = Field(
+        alias="action", description="What to do to each of them."
+    )
     recipient_email: EmailText | None = Field(
         None, alias="recipientEmail", description="For `Assign`: whom they are for, where a voucher names nobody."
     )

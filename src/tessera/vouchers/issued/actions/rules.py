@@ -12,7 +12,7 @@ from tessera.kit.errors import Violation
 MAX_VOUCHERS = 1000
 
 
-class Deed(StrEnum):
+class VoucherAction(StrEnum):
     """What can be done to a voucher."""
 
     ASSIGN = "Assign"
@@ -24,16 +24,16 @@ class Deed(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class VoucherCommand:
     """What is asked for one voucher; a recipient where it is assigned, a time where its expiry changes."""
 
-    deed: Deed
+    deed: VoucherAction
     recipient_email: str | None = None
     expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class VoucherRef:
     """One of many vouchers, by its id or its code, and whom it is for if that is asked."""
 
     id: UUID | None = None
@@ -45,10 +45,10 @@ class Choice:
 class BulkDraft:
     """One deed for many vouchers; `refused` is what its reader could not read, which is None here."""
 
-    deed: Deed | None = None
+    deed: VoucherAction | None = None
     recipient_email: str | None = None
     expires_at: datetime | None = None
-    vouchers: Sequence[Choice] | None = None
+    vouchers: Sequence[VoucherRef] | None = None
     refused: tuple[Violation, ...] = ()
 
 
@@ -69,11 +69,11 @@ class VoucherState:
     version: int
 
 
-def wish_violations(wish: Wish, *, now: datetime) -> Iterator[Violation]:
+def wish_violations(wish: VoucherCommand, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with a wish by itself."""
     if wish.recipient_email is not None and not is_email_address(wish.recipient_email):
         yield Violation("NotEmail", "recipient_email", "must be a valid e-mail address")
-    if wish.deed is Deed.CHANGE_EXPIRY and wish.expires_at is not None and wish.expires_at <= now:
+    if wish.deed is VoucherAction.CHANGE_EXPIRY and wish.expires_at is not None and wish.expires_at <= now:
         yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
 
 
@@ -81,10 +81,10 @@ def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with a deed for many vouchers by itself."""
     yield from draft.refused
     unreadable = {violation.field.partition("/")[0] for violation in draft.refused}
-    if draft.deed is Deed.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
+    if draft.deed is VoucherAction.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
         yield Violation("Required", "expires_at", "is required to change the expiry")
     if draft.deed is not None:
-        for_all = Wish(deed=draft.deed, recipient_email=draft.recipient_email, expires_at=draft.expires_at)
+        for_all = VoucherCommand(deed=draft.deed, recipient_email=draft.recipient_email, expires_at=draft.expires_at)
         yield from wish_violations(for_all, now=now)
     if draft.vouchers is None:
         return
@@ -92,7 +92,7 @@ def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
         yield Violation("NumberOfVouchers", "vouchers", f"must be a list of 1 to {MAX_VOUCHERS:,} vouchers")
         return
     needs_recipient = (
-        draft.deed is Deed.ASSIGN and draft.recipient_email is None and "recipient_email" not in unreadable
+        draft.deed is VoucherAction.ASSIGN and draft.recipient_email is None and "recipient_email" not in unreadable
     )
     for number, choice in enumerate(draft.vouchers):
         if (choice.id is None) == (choice.code is None):
@@ -101,32 +101,32 @@ def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
             yield Violation("Required", f"vouchers/{number}/recipientEmail", "is required to assign it")
 
 
-def refusal(voucher: VoucherState, wish: Wish, *, now: datetime) -> Violation | None:
+def refusal(voucher: VoucherState, wish: VoucherCommand, *, now: datetime) -> Violation | None:
     """Why this cannot be done to this voucher; the code names the state that stands in the way."""
     if voucher.is_archived:
         return Violation("Archived", "voucher", "is archived")
-    if wish.deed in (Deed.ASSIGN, Deed.UNASSIGN):
+    if wish.deed in (VoucherAction.ASSIGN, VoucherAction.UNASSIGN):
         # Whom it is for was asked when it was used or held, and a hold is kept whatever becomes of the voucher.
         if voucher.is_used:
             return Violation("Used", "voucher", "has been used")
         if voucher.held_until is not None and now < voucher.held_until:
             return Violation("Held", "voucher", "is held for a reservation")
-    if wish.deed is Deed.ASSIGN and now >= voucher.expires_at:
+    if wish.deed is VoucherAction.ASSIGN and now >= voucher.expires_at:
         return Violation("Expired", "voucher", "has expired")
     return None
 
 
-def changed(voucher: VoucherState, wish: Wish, *, now: datetime) -> VoucherState:
+def changed(voucher: VoucherState, wish: VoucherCommand, *, now: datetime) -> VoucherState:
     """What the voucher becomes."""
     after = replace(voucher, version=voucher.version + 1)
     match wish.deed:
-        case Deed.ASSIGN:
+        case VoucherAction.ASSIGN:
             return replace(after, recipient_email=wish.recipient_email, assigned_at=now)
-        case Deed.UNASSIGN:
+        case VoucherAction.UNASSIGN:
             return replace(after, recipient_email=None, assigned_at=None)
-        case Deed.SWITCH_ON | Deed.SWITCH_OFF:
-            return replace(after, is_active=wish.deed is Deed.SWITCH_ON)
-        case Deed.CHANGE_EXPIRY:
+        case VoucherAction.SWITCH_ON | VoucherAction.SWITCH_OFF:
+            return replace(after, is_active=wish.deed is VoucherAction.SWITCH_ON)
+        case VoucherAction.CHANGE_EXPIRY:
             return replace(after, expires_at=wish.expires_at or voucher.expires_at)
-        case Deed.ARCHIVE:
+        case VoucherAction.ARCHIVE:
             return replace(after, is_archived=True)

@@ -14,19 +14,19 @@ from tessera.vouchers import codes
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.actions import rules
 from tessera.vouchers.issued.actions.repository import ChangeRepository
-from tessera.vouchers.issued.actions.rules import BulkDraft, Deed, VoucherState, Wish
+from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherState
 from tessera.vouchers.issued.service import Voucher, VoucherNotFound
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import Counted
 
 KIND = "Voucher"
 ACTIONS = {
-    Deed.ASSIGN: "Assigned",
-    Deed.UNASSIGN: "Unassigned",
-    Deed.SWITCH_ON: "SwitchedOn",
-    Deed.SWITCH_OFF: "SwitchedOff",
-    Deed.CHANGE_EXPIRY: "ExpiryChanged",
-    Deed.ARCHIVE: "Archived",
+    VoucherAction.ASSIGN: "Assigned",
+    VoucherAction.UNASSIGN: "Unassigned",
+    VoucherAction.SWITCH_ON: "SwitchedOn",
+    VoucherAction.SWITCH_OFF: "SwitchedOff",
+    VoucherAction.CHANGE_EXPIRY: "ExpiryChanged",
+    VoucherAction.ARCHIVE: "Archived",
 }
 
 
@@ -38,7 +38,7 @@ class Outcome:
     refusal: Violation | None
 
 
-async def change(work: UnitOfWork, target: Target, *, wish: Wish, now: datetime) -> Voucher:
+async def change(work: UnitOfWork, target: Target, *, wish: VoucherCommand, now: datetime) -> Voucher:
     """Do one thing to one voucher; raises Invalid, VoucherNotFound, VersionStale, WrongState."""
     violations = list(rules.wish_violations(wish, now=now))
     if violations:
@@ -68,7 +68,7 @@ async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> li
     ids = [choice.id or by_code.get(codes.spelled(choice.code or "")) for choice in draft.vouchers]
     found = await repository.lock({voucher_id for voucher_id in ids if voucher_id})
     wishes = [
-        Wish(
+        VoucherCommand(
             deed=draft.deed,
             recipient_email=choice.recipient_email or draft.recipient_email,
             expires_at=draft.expires_at,
@@ -82,7 +82,7 @@ async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> li
 
 
 def _outcomes(
-    wishes: Sequence[Wish], ids: Sequence[UUID | None], found: Mapping[UUID, VoucherState], *, now: datetime
+    wishes: Sequence[VoucherCommand], ids: Sequence[UUID | None], found: Mapping[UUID, VoucherState], *, now: datetime
 ) -> Iterator[Outcome]:
     seen: dict[UUID, VoucherState] = {}
     for wish, voucher_id in zip(wishes, ids, strict=True):
@@ -99,7 +99,7 @@ def _outcomes(
 
 
 async def _write(
-    work: UnitOfWork, deed: Deed, changes: Sequence[tuple[VoucherState, VoucherState]], *, now: datetime
+    work: UnitOfWork, deed: VoucherAction, changes: Sequence[tuple[VoucherState, VoucherState]], *, now: datetime
 ) -> None:
     if not changes:
         return

@@ -10,7 +10,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
-from tessera.kit.db.pages import Slice, fetch_slice
+from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.vouchers.rules import UserStatus
@@ -64,10 +64,10 @@ class PartnerUserRepository:
         """The id of the user with this address."""
         return (await self._connection.execute(self._whole().where(User.email_key == key_of(email)))).scalar()
 
-    async def list_slice(self, *, after: str | None, size: int) -> Slice[AnyRow]:
+    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the users, oldest first."""
         order = [User.__table__.c.id]
-        return await fetch_slice(self._connection, self._whole(), order=order, after=after, size=size)
+        return await fetch_cursor_page(self._connection, self._whole(), order=order, after=after, size=size)
 
     async def change(self, user_id: UUID, *, is_active: bool, invitation: str | None) -> None:
         """Move a user, whom the caller has locked, to another status."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.identity.rules import FunctionPoint, ensure_may_give
-from tessera.kit.db.pages import Slice
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
@@ -50,11 +50,13 @@ class PartnerUserNotFound(NotFound):
         super().__init__("The voucher partner has no such user.")
 
 
-async def list_slice(work: UnitOfWork, partner_id: UUID, *, after: str | None, size: int) -> Slice[PartnerUser]:
+async def list_by_cursor(
+    work: UnitOfWork, partner_id: UUID, *, after: str | None, size: int
+) -> CursorPage[PartnerUser]:
     """A part of a partner's users, oldest first; raises PartnerNotFound, Invalid for a cursor of another list."""
     await partners.get(work, partner_id)
-    part = await PartnerUserRepository(work, partner_id).list_slice(after=after, size=size)
-    return Slice([_user(row) for row in part.items], part.cursor)
+    part = await PartnerUserRepository(work, partner_id).list_by_cursor(after=after, size=size)
+    return CursorPage([_user(row) for row in part.items], part.cursor)
 
 
 async def get(work: UnitOfWork, partner_id: UUID, user_id: UUID) -> PartnerUser:
