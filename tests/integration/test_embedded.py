@@ -28,8 +28,8 @@ FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python
 USE = """
 import sys
 from pathlib import Path
-from tessera.kit import embedded
-postgres = embedded.start(Path(sys.argv[1]), settings={"fsync": "off"})
+from tessera.kit.embedded_postgres import server
+postgres = server.start(Path(sys.argv[1]), settings={"fsync": "off"})
 print(postgres.url(user="postgres", database="postgres"), flush=True)
 sys.stdin.read()
 postgres.stop()
