@@ -13,7 +13,7 @@ from tests.support.factories import Tenant
 from tests.support.purchasing import age_heartbeats, queue_of, until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.editing import Target
 from tessera.promo_codes.batches import service as batches
 from tessera.provision import Addresses

@@ -14,7 +14,7 @@ from tests.support.commands import launched
 from tests.support.factories import Tenant
 from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of, until
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import codes
 from tessera.vouchers.purchases import service as purchases

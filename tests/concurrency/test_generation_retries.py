@@ -15,7 +15,7 @@ from tests.support.factories import Tenant
 from tests.support.purchasing import NOTHING_YET, buy, complete, jobs_of, open_market, state_of, until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 

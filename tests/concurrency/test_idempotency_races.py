@@ -19,7 +19,7 @@ from tests.support.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, 
 from tests.support.purchasing import open_market, until
 from tests.support.recording import recorded
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 RACERS = 32

@@ -364,7 +364,9 @@ def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
     settings: Settings, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     loop = asyncio.new_event_loop()
-    resources = main.create_resources(settings, addresses.application, schema_revision=schema.latest_revision())
+    resources = main.create_resources(
+        settings, main.create_database(settings, addresses.application), schema_revision=schema.latest_revision()
+    )
     try:
         run_state_machine_as_test(  # type: ignore[no-untyped-call]
             lambda: LifeCycle(loop, resources, superuser),

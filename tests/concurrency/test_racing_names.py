@@ -16,7 +16,7 @@ from tests.conftest import NOW, TOKEN_KEYS
 from tests.support.factories import Tenant, percent_code
 from tests.support.promo_code_requests import PROMO_CODE, create, refused, request, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.provision import Addresses
 from tessera.settings import Settings

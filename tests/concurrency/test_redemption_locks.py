@@ -14,7 +14,7 @@ from tests.support.redemption_requests import URL, act, body, made, reasons, red
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 from tests.support.waiting import until_someone_waits
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

@@ -10,9 +10,10 @@ from fastapi.routing import iter_route_contexts
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT, at, problem, told
+from tests.support.narrowing import narrow
 from tests.support.voucher_factories import add_partner
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit import service as audit
 from tessera.audit.service import Change
 from tessera.identity import provisioning
@@ -112,7 +113,7 @@ async def test_what_a_partners_user_does_is_recorded_and_not_shown_to_them(
     partner_id = await add_partner(resources, tenant, "Globex")
     thing = new_id()
     async with resources.database.unit_of_work(tenant.id) as work:
-        narrowed = await work.narrowed_to(partner_id)
+        narrowed = await narrow(work, partner_id)
         await audit.record(narrowed, Change(action="Created", kind="Thing", id=thing), now=NOW)
         for table in ("audit_entries", "audit_unsealed", "audit_seals"):
             rows = await narrowed.connection.exec_driver_sql(f"select count(*) from {table}")

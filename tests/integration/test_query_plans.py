@@ -10,7 +10,7 @@ from tests.support.factories import Tenant, add_promo_codes, create_tenant, perc
 from tests.support.plans import MODES, buffers_read, explained, parts, rows_read, vacuum
 from tests.support.recording import recorded
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 BIG = 200_000
@@ -91,7 +91,7 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses) -
         async def ask(tenant: Tenant, query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
             with recorded(resources.database) as sent:
                 answer = await client.get(f"/promo-codes?{query}", headers=tenant.bearer)
-            begin, _, page, *_ = sent
+            _, begin, page, *_ = sent
             return answer, [explained(connection, begin, page, mode=mode) for mode in MODES]
 
         yield ask

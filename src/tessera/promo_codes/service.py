@@ -1,7 +1,6 @@
 """Promo codes: creating, listing and validating them."""
 
 import asyncio
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +9,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
 from tessera.codes.rules import Use
-from tessera.identity.rules import in_good_standing
+from tessera.identity.authentication.service import is_valid_key
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage
@@ -135,11 +134,7 @@ async def validate_all(
 
 
 def _validation(request: UsabilityRequest, row: UsabilityRow | None, *, now: datetime) -> Validation | DomainError:
-    if (
-        row is None
-        or not hmac.compare_digest(row.key_digest, request.key.digest)
-        or not in_good_standing(row.standing, now=now)
-    ):
+    if row is None or not is_valid_key(row.key_digest, row.standing, key=request.key, now=now):
         return NotAuthenticated("The API key is not valid.")
     if row.usability is None:
         return PromoCodeNotFound("There is no such promo code.")

@@ -10,7 +10,7 @@ from tests.conftest import Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.promo_code_requests import PROMO_CODE, create, refused, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode

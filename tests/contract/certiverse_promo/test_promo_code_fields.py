@@ -9,7 +9,7 @@ import pytest
 from tests.support.factories import Tenant
 from tests.support.promo_code_requests import PROMO_CODE, create, refused, request, send, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
 from tessera.kit.identifiers import new_id

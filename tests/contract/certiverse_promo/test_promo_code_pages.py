@@ -11,7 +11,7 @@ from tests.support.factories import Tenant
 from tests.support.promo_code_requests import create, refused, told
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 EMPTY = (200, {"data": [], "nextLink": None})
 TOO_MANY = (

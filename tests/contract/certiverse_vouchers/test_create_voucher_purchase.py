@@ -23,7 +23,7 @@ from tests.support.voucher_requests import (
     told,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.provision import Addresses
 from tessera.vouchers.purchases import service as purchases

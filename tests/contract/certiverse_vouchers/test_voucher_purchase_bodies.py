@@ -10,7 +10,7 @@ from tests.support.factories import Tenant
 from tests.support.voucher_factories import add_partner, add_program
 from tests.support.voucher_requests import EMPTY, REQUEST, REQUEST_TEXT, refused, request, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.vouchers.rules import Status
 
 PATH = "/api/vouchers/purchases"

@@ -9,7 +9,7 @@ from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
 from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 
 URL = f"{ROOT}/audit-entries"

@@ -10,7 +10,7 @@ from tests.support import factories, voucher_factories
 from tests.support.factories import Tenant, percent_code
 from tests.support.management_requests import LACKING, ROOT, invalid, powerless, problem, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.rules import Status
 

@@ -11,7 +11,7 @@ from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
 from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 
@@ -224,7 +224,7 @@ async def test_when_a_key_was_used_is_written_now_and_then(
     url = f"{KEYS}/{tenant.key.id}"
 
     async def used_at() -> str | None:
-        await resources.key_uses.flush(resources.database)
+        await resources.pipeline.key_uses.flush(resources.database)
         return (await client.get(url, headers=tenant.bearer)).json()["lastUsedAt"]
 
     wrong = {"cv-api-key": tenant.key.secret[:-1] + ("A" if tenant.key.secret[-1] != "A" else "B")}

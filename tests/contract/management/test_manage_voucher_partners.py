@@ -11,7 +11,7 @@ from tests.support.management_requests import LACKING, ROOT, at, invalid, not_fo
 from tests.support.voucher_factories import add_user
 from tests.support.voucher_management import PARTNER, PARTNERS, changed, made
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 NOBODY = UUID(int=7)

@@ -24,7 +24,7 @@ from tests.support.voucher_management import (
     ordered,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import jobs
 from tessera.vouchers.purchases.checkout import service as checkouts

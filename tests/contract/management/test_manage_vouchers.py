@@ -25,7 +25,7 @@ from tests.support.voucher_factories import (
 )
 from tests.support.voucher_management import VOUCHERS, changed
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.redemptions import ledger
 from tessera.vouchers.issued.service import NewVoucher
 

@@ -12,7 +12,7 @@ from tests.support.management_requests import LACKING, ROOT, at, invalid, not_fo
 from tests.support.purchasing import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import ALPHABET
 from tessera.provision import Addresses

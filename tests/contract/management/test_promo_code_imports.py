@@ -13,7 +13,7 @@ from tests.support.factories import Tenant, percent_code
 from tests.support.management_requests import LACKING, ROOT, powerless, problem, recorded, told
 
 from tessera.api.http import uploads
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.imports import parsing
 
 URL = f"{ROOT}/promo-code-imports"

@@ -12,7 +12,7 @@ from tests.support.idempotency_requests import MALFORMED, OPERATIONS, PROMO_CODE
 from tests.support.purchasing import open_market, until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 pytestmark = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.table)

@@ -8,7 +8,6 @@ from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.audit_entries import (
     AUDIT_ENTRY,
     AuditEntryModel,
@@ -16,6 +15,7 @@ from tessera.api.management.schemas.audit_entries import (
     AuditEntrySlice,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.audit import service
 from tessera.audit.service import Entry, EntryFilter
 

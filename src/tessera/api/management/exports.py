@@ -8,10 +8,10 @@ from fastapi.responses import StreamingResponse
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.parsing import read_query
 from tessera.api.management import csv_responses, documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
-from tessera.api.serving.callers import resources_of
+from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.management import export as promo_codes
 from tessera.promo_codes.management.service import ManagedFilter

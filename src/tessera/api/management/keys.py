@@ -8,7 +8,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.keys import (
     KEY,
     KEY_SECRET,
@@ -22,6 +21,7 @@ from tessera.api.management.schemas.keys import (
     KeySlice,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.keys import service
 from tessera.identity.keys.service import ManagedKey
 from tessera.identity.rules import CredentialDraft, overlap_of

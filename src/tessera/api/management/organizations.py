@@ -10,7 +10,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import PlatformAdministrator
 from tessera.api.management.schemas.organizations import (
     ADMINISTRATOR,
     ORGANIZATION,
@@ -23,8 +22,10 @@ from tessera.api.management.schemas.organizations import (
 )
 from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
 from tessera.api.management.tokens import present as present_token
-from tessera.api.serving.callers import Caller, resources_of
+from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import PlatformAdministrator
+from tessera.api.serving.resources import resources_of
 from tessera.identity.organizations import administrators, service
 from tessera.identity.organizations.service import ManagedOrganization
 from tessera.identity.rules import UserDraft

@@ -9,7 +9,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.product_bundles import (
     PRODUCT_BUNDLE,
     REQUEST,
@@ -19,6 +18,7 @@ from tessera.api.management.schemas.product_bundles import (
     ProductBundleSlice,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.catalog.product_bundles import service
 from tessera.catalog.product_bundles.service import ManagedProductBundle, ProductBundleFilter
 from tessera.catalog.rules import ProductBundleDraft

@@ -9,7 +9,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_code_batches import (
     BATCH,
     CREATE,
@@ -19,6 +18,7 @@ from tessera.api.management.schemas.promo_code_batches import (
     BatchSlice,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.batches.service import Batch

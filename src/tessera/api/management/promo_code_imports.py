@@ -10,9 +10,9 @@ from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
 from tessera.api.http.parsing import read_query
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
 from tessera.api.serving import idempotency
+from tessera.api.serving.dependencies import Manager
 from tessera.kit.errors import Invalid
 from tessera.promo_codes.imports import service
 from tessera.promo_codes.imports.service import Source

@@ -9,7 +9,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.promo_codes import (
     CREATE,
     LISTED_PROMO_CODE,
@@ -22,6 +21,7 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft

@@ -9,7 +9,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.store_exams import (
     CREATE,
     STORE_EXAM,
@@ -21,6 +20,7 @@ from tessera.api.management.schemas.store_exams import (
     StoreExamUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service
 from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter

@@ -9,7 +9,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.tokens import (
     REQUEST,
     TOKEN,
@@ -20,8 +19,9 @@ from tessera.api.management.schemas.tokens import (
     TokenSecretModel,
     TokenSlice,
 )
-from tessera.api.serving.callers import resources_of
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.identity.rules import lifetime_of
 from tessera.identity.tokens import service
 from tessera.identity.tokens.service import ManagedToken

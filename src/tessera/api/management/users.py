@@ -8,7 +8,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.users import (
     CREATE,
     UPDATE,
@@ -20,6 +19,7 @@ from tessera.api.management.schemas.users import (
     UserUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.rules import UserDraft
 from tessera.identity.users import service
 from tessera.identity.users.service import ManagedUser, UserFilter

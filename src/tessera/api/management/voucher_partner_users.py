@@ -8,7 +8,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_partners import (
     INVITE,
     USER,
@@ -18,6 +17,7 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerUserSlice,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.partners.users import service
 from tessera.vouchers.partners.users.rules import Invitation
 from tessera.vouchers.partners.users.service import PartnerUser

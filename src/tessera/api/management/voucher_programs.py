@@ -9,7 +9,6 @@ from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.voucher_programs import (
     CREATE_PROGRAM,
     PROGRAM,
@@ -21,6 +20,7 @@ from tessera.api.management.schemas.voucher_programs import (
     VoucherProgramUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.programs import service
 from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import Program, ProgramFilter

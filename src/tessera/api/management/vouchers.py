@@ -9,7 +9,6 @@ from tessera.api.http.errors import MethodNotAllowed
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.vouchers import (
     ASSIGN,
     BULK,
@@ -26,6 +25,7 @@ from tessera.api.management.schemas.vouchers import (
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.kit.errors import Invalid
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as changes

@@ -44,19 +44,27 @@ class Database:
 
     @asynccontextmanager
     async def unit_of_work(
-        self, organization_id: UUID, *, actor: Actor = INSTALLATION, local: Mapping[str, str] | None = None
+        self,
+        organization_id: UUID,
+        *,
+        partner_id: UUID | None = None,
+        actor: Actor = INSTALLATION,
+        settings: Mapping[str, str] | None = None,
     ) -> AsyncIterator[UnitOfWork]:
         """A transaction that sees one organization alone; commits at the end, rolls back on any exception.
 
-        Its changes are attributed to `actor`; `local` are settings of the database for this transaction. Raises
+        With `partner_id` it sees only that voucher partner. Its changes are attributed to `actor`; `settings` are
+        settings of Postgres for this transaction. Raises
         DatabaseUnavailable when the database is away, TransactionAborted where it has given the transaction up.
         """
         async with _map_driver_errors():
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
-            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (local or {}).items())
+            if partner_id is not None:
+                statement += f"; SET LOCAL app.partner_id = '{partner_id}'"
+            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (settings or {}).items())
             connection = await _retry_on_stale_connection(lambda: self._begin(statement))
             try:
-                yield UnitOfWork(connection, organization_id, actor=actor)
+                yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
             finally:
                 await connection.close()

@@ -27,15 +27,6 @@ class UnitOfWork:
     partner_id: UUID | None = None
     actor: Actor = INSTALLATION
 
-    def acting_as(self, actor: Actor) -> "UnitOfWork":
-        """The rest of this transaction, attributed to this actor."""
-        return replace(self, actor=actor)
-
-    async def narrowed_to(self, partner_id: UUID) -> "UnitOfWork":
-        """The rest of this transaction, pinned to one voucher partner as well."""
-        await self.connection.exec_driver_sql(f"SET LOCAL app.partner_id = '{partner_id}'")
-        return replace(self, partner_id=partner_id)
-
     @asynccontextmanager
     async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
         """A part of this transaction inside another organization; what raises in there ends the whole of it."""

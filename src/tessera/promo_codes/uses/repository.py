@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.codes.rules import Use
-from tessera.identity.authentication.credentials import ApiKeyText
+from tessera.identity.authentication.credentials import Credential
 from tessera.identity.rules import Standing
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
@@ -20,7 +20,7 @@ from tessera.promo_codes.rules import Discount, Usability
 class UsabilityRequest(NamedTuple):
     """Whether the holder of a key can use a code, for a product bundle if one is named."""
 
-    key: ApiKeyText
+    key: Credential
     code: str | None
     product_bundle_id: UUID | None
 

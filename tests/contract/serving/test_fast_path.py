@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from tests.support import redemption_requests
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.application import HOT_ROUTES, create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.application import HOT_OPERATIONS, create_app
 from tessera.api.serving.fast_path import FastPath
+from tessera.api.serving.resources import Resources
 
 VALIDATE = "/api/v1/promo-codes"
 REDEEM = "/storefront/v1/redemptions"
@@ -83,7 +83,7 @@ async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
     assert found.headers.multi_items() == expected.headers.multi_items()
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(HOT_ROUTES))
+@pytest.mark.parametrize(("method", "path"), sorted(operation.route for operation in HOT_OPERATIONS))
 async def test_the_framework_sees_other_methods_alone(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
