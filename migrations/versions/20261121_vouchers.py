@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0003"
 down_revision = "0002"
@@ -242,38 +242,6 @@ READ_BY_PARTNERS = (
     "voucher_program_email_domains",
 )
 
-DELETE_OLD_KEYS = """
-create function delete_idempotency_keys(created_before timestamptz) returns bigint
-language sql volatile security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    with deleted as (
-        delete from idempotency_keys
-        where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-          and created_at < created_before
-        returning 1
-    )
-    select count(*) from deleted
-$$
-"""
-
-LIST_UNFINISHED = """
-create function list_unfinished_purchases(purchased_before timestamptz)
-returns table (organization_id uuid, organization_name text, id uuid, code text, quantity integer, purchased_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select o.id, o.name, p.id, p.code, p.quantity, p.purchased_at
-    from organizations o
-    join voucher_purchases p on p.organization_id = o.id
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and p.status = 'VoucherCreation' and p.purchased_at < purchased_before
-    order by p.id
-$$
-"""
-
-FUNCTIONS = (
-    (DELETE_OLD_KEYS, "delete_idempotency_keys(timestamptz)"),
-    (LIST_UNFINISHED, "list_unfinished_purchases(timestamptz)"),
-)
 NEW_TABLES = (
     "voucher_partners",
     "voucher_programs",
@@ -309,10 +277,8 @@ def upgrade() -> None:
             op.execute(f"alter table {table} alter column {column} set statistics 0")
     _lock_partners()
     op.execute("create policy owner_deletes on idempotency_keys for delete to tessera_owner using (true)")
-    for function, signature in FUNCTIONS:
-        op.execute(function)
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to tessera_app")
+    functions.install("delete_idempotency_keys", 1)
+    functions.install("list_unfinished_purchases", 1)
 
 
 def _lock_partners() -> None:
@@ -325,8 +291,7 @@ def _lock_partners() -> None:
 
 
 def downgrade() -> None:
-    for _, signature in FUNCTIONS:
-        op.execute(f"drop function {signature}")
+    op.execute("drop function delete_idempotency_keys(timestamptz), list_unfinished_purchases(timestamptz)")
     for table in CLOSED_TO_PARTNERS[:3]:
         op.execute(f"drop policy partner on {table}")
     for table in READ_BY_PARTNERS[:5]:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0007"
 down_revision = "0006"
@@ -72,17 +72,6 @@ NEW_TABLES = {
     "audit_seals": "select, insert",
 }
 
-# Which organizations have something to seal; for the platform's own jobs.
-LIST_UNSEALED = """
-create function list_unsealed_organizations() returns setof uuid
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select distinct organization_id from audit_unsealed
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-    order by organization_id
-$$
-"""
-
 
 def upgrade() -> None:
     for table in MANAGED:
@@ -104,9 +93,7 @@ def upgrade() -> None:
         # The planner is kept from counting whose rows these are: it would think that a tenant whom it has not counted yet
         # has none, and look up a single entry by any index that begins with the tenant, reading all.
         op.execute(f"alter table {table} alter column organization_id set statistics 0")
-    op.execute(LIST_UNSEALED)
-    op.execute("revoke all on function list_unsealed_organizations() from public")
-    op.execute("grant execute on function list_unsealed_organizations() to tessera_app")
+    functions.install("list_unsealed_organizations", 1)
 
 
 def downgrade() -> None:

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from migrations import functions
+
 revision = "0009"
 down_revision = "0008"
 
@@ -24,29 +26,11 @@ create index voucher_purchases_by_deadline_index on voucher_purchases (organizat
 create index vouchers_archived_index on vouchers (organization_id, id) where is_archived
 """
 
-# Only which organizations there is something to do in: each writes its own rows itself.
-LIST_OVERDUE = """
-create function list_overdue_checkouts(expired_before timestamptz) returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select o.id
-    from organizations o
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and exists (
-          select from voucher_purchases p
-          where p.organization_id = o.id and p.status = 'CheckoutInProgress' and p.checkout_expires_at <= expired_before
-      )
-    order by o.id
-$$
-"""
-
 
 def upgrade() -> None:
     for statement in COLUMNS.split(";\n"):
         op.execute(statement)
-    op.execute(LIST_OVERDUE)
-    op.execute("revoke all on function list_overdue_checkouts(timestamptz) from public")
-    op.execute("grant execute on function list_overdue_checkouts(timestamptz) to tessera_app")
+    functions.install("list_overdue_checkouts", 1)
 
 
 def downgrade() -> None:

@@ -1,6 +1,7 @@
 """Rules that hold for every table, asked of the catalog, so that a new table cannot forget one."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from alembic.migration import MigrationContext
 from psycopg import errors, sql
 from sqlalchemy import Constraint, Index, NullPool, create_engine
 
+from migrations import functions
 from tessera import schema
 from tessera.kit.db.table_base import Base
 from tessera.provision import Addresses
@@ -213,3 +215,26 @@ def formatted(dialect: Any, named: Constraint | Index) -> str:
     preparer = dialect.identifier_preparer
     found = preparer.format_index(named) if isinstance(named, Index) else preparer.format_constraint(named)
     return str(found)
+
+
+def definitions(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, ...]]:
+    """The functions of the schema, apart from the job queue's, with their definitions, owners and grants."""
+    rows = connection.execute(
+        "select proname, oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text"
+        " from pg_proc where pronamespace = 'public'::regnamespace and proname not like 'procrastinate%'"
+    )
+    return {name: tuple(rest) for name, *rest in rows}
+
+
+def test_functions_are_what_the_newest_versions_of_their_files_say(superuser: psycopg.Connection[Any]) -> None:
+    installed = definitions(superuser)
+    folders = [path for path in Path(functions.__file__).parent.iterdir() if list(path.glob("v*.sql"))]
+    with superuser.transaction(force_rollback=True):
+        superuser.execute("set local role tessera_owner")
+        for signature, *_ in installed.values():
+            superuser.execute(f"drop function {signature}")
+        for folder in folders:
+            newest = max(folder.glob("v*.sql"), key=lambda file: int(file.stem.removeprefix("v")))
+            superuser.execute(newest.read_bytes())
+        assert definitions(superuser) == installed
+    assert len(folders) == len(installed) >= 12
