@@ -26,7 +26,9 @@ from tessera.kit.db.table_base import Base
 
 metadata = Base.metadata
 
-CONFIGURATION = Path(__file__).parents[2] / "alembic.ini"
+# A wheel carries alembic.ini and the migrations inside the package; a checkout has them at its top level.
+_PACKAGED = Path(__file__).with_name("_schema") / "alembic.ini"
+CONFIGURATION = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "alembic.ini"
 # Any number will do that no one else takes on this database.
 MIGRATION_LOCK = 7_355_608
 
