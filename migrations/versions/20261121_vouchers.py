@@ -201,12 +201,12 @@ create index idempotency_keys_created_at_index on idempotency_keys (created_at);
 """
 
 PARTNER = tenancy.CURRENT_PARTNER
-# What a partner's user sees beyond the organization's lock: each condition holds by itself where no partner is pinned.
+# The conditions for users of a partner, on top of the policy of the tenant; without a pinned partner they do not apply.
 PARTNER_CONDITIONS = {
     "voucher_partners": f"id = {PARTNER}",
     "users": f"partner_id = {PARTNER}",
-    # A program that was closed to the partner since it bought from it still names those purchases. OFFSET 0 keeps the
-    # planner at looking one program up; without it, it may read everything the partner ever bought instead.
+    # A partner sees a program that has since been closed to it, because its purchases name the program. OFFSET 0 makes
+    # the planner look up one program; without it, the planner may read all purchases of the partner instead.
     "voucher_programs": (
         "is_available_to_all_partners or exists (select from voucher_program_partners assigned"
         " where assigned.organization_id = voucher_programs.organization_id"
@@ -226,7 +226,7 @@ PARTNER_CONDITIONS = {
     for table in ("voucher_program_discounts", "voucher_program_store_exams", "voucher_program_email_domains")
 }
 
-# Others' credentials are none of a partner's business, and what partners share is the organization's to change.
+# Partners never see credentials, and only the organization may change what partners share.
 CLOSED_TO_PARTNERS = ("api_clients", "api_keys", "issued_tokens", "voucher_code_spaces")
 READ_BY_PARTNERS = (
     "organizations",
@@ -255,9 +255,8 @@ NEW_TABLES = (
     "idempotency_keys",
 )
 
-
-# The planner is kept from counting whose rows these are. It would think that a tenant or partner whom it has not counted
-# yet has no rows, and would then look up a single one of them by any index that begins with the tenant, reading all.
+# No statistics on the tenant and the partner. With them, the planner assumes that a tenant missing from the statistics
+# has no rows, and then finds a single row through any index that starts with the tenant, reading all of its rows.
 UNCOUNTED = {
     "voucher_partners": ("organization_id",),
     "voucher_programs": ("organization_id",),

@@ -1,4 +1,4 @@
-"""The audit log with its chain of seals, and the versions of everything that is managed."""
+"""The audit log with its chain of seals, and versions of all managed objects."""
 
 from alembic import op
 
@@ -65,7 +65,7 @@ create table audit_seals (
 );
 """
 
-# A partner's user is recorded too, and reads nothing of it.
+# Actions of a partner's users are recorded too, but partners cannot read the log.
 NEW_TABLES = {
     "audit_entries": "select, insert",
     "audit_unsealed": "select, insert, delete",
@@ -90,8 +90,8 @@ def upgrade() -> None:
     for table, grants in NEW_TABLES.items():
         tenancy.lock(table, grants=grants)
         tenancy.close_reading_to_partners(table)
-        # The planner is kept from counting whose rows these are: it would think that a tenant whom it has not counted yet
-        # has none, and look up a single entry by any index that begins with the tenant, reading all.
+        # No statistics on the tenant. With them, the planner assumes that a tenant missing from the statistics has no
+        # rows, and then finds a single entry through any index that starts with the tenant, reading all entries.
         op.execute(f"alter table {table} alter column organization_id set statistics 0")
     functions.install("list_unsealed_organizations", 1)
 

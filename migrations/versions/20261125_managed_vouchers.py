@@ -1,4 +1,4 @@
-"""What managing partners, programs, purchases and vouchers needs: checkouts with a deadline, archived vouchers."""
+"""Management of voucher sales: checkouts with a deadline, archived vouchers, invitations of partners' users."""
 
 from alembic import op
 
@@ -7,7 +7,7 @@ from migrations import functions
 revision = "0009"
 down_revision = "0008"
 
-# The owner itself may only read while row-level security is forced; this transaction alone sees it otherwise.
+# Forced row-level security lets the owner only read. It is lifted inside this transaction only.
 COLUMNS = """
 alter table voucher_purchases add column amount numeric(14, 2);
 alter table voucher_purchases no force row level security;

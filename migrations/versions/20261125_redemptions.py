@@ -116,8 +116,8 @@ create index redemption_ledger_of_global_codes_index on redemption_ledger (promo
 create index redemption_ledger_by_time_index on redemption_ledger (organization_id, at) where redeemed_change <> 0;
 """
 
-# Vouchers that were used before there was a ledger get the redemption that they must have had; the id of the voucher,
-# made before, serves as the id of both.
+# Vouchers that were used before the ledger existed get the redemption that they must have had, and a reservation. Both
+# take the id of the voucher.
 CARRY_OVER = (
     """
 insert into reservations (organization_id, id, code, status, created_at, updated_at)
@@ -171,7 +171,7 @@ def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         if statement.strip():
             op.execute(statement)
-    # Before the tables are locked: the owner, too, is bound by row-level security then.
+    # Before tenancy.lock, after which row-level security applies to the owner too.
     for statement in CARRY_OVER:
         op.execute(statement)
     for table in ("reservations", "redemptions"):
@@ -179,7 +179,7 @@ def upgrade() -> None:
         tenancy.close_to_partners(table)
     tenancy.lock("redemption_ledger", grants="select, insert")
     tenancy.close_to_partners("redemption_ledger")
-    # What the functions below change beyond the pinned organization: counts of global codes, and holds on them.
+    # The functions below also change rows of other organizations: counts of global codes, and holds on them.
     op.execute("create policy owner_counts on promo_codes for update to tessera_owner using (true)")
     op.execute("create policy owner_expires on redemptions for update to tessera_owner using (true)")
     op.execute("create policy owner_appends on redemption_ledger for insert to tessera_owner with check (true)")

@@ -1,4 +1,4 @@
-"""Totals that reports are answered from: of redemptions by day, and of vouchers by the day they expire on."""
+"""Totals for reports: redemptions by day, and vouchers by day of expiry."""
 
 from alembic import op
 
@@ -7,8 +7,8 @@ from migrations import functions, tenancy
 revision = "0010"
 down_revision = "0009"
 
-# With all that is summed in both indexes, so that either of them answers alone. No foreign key to the organization: it
-# would be looked up for each of a day's rows, and organizations are never deleted.
+# Both indexes include the summed columns, so that each of them suffices for a query. There is no foreign key to the
+# organization, because each new row would cost a look-up and organizations are never deleted.
 TABLES = """
 create table redemption_totals (
     organization_id uuid not null,

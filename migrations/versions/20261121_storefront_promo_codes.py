@@ -1,4 +1,4 @@
-"""What a storefront needs to know of promo codes, its organization's own and global ones."""
+"""A function that tells a storefront about promo codes of its organization and global ones."""
 
 from alembic import op
 
