@@ -124,14 +124,14 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
     stop = asyncio.create_task(stopping.wait())
     pause = 0.5
     while not stopping.is_set():
-        began = time.monotonic()
+        start = time.monotonic()
         try:
             async with app.open_async():
                 await _work(app, stop, context=context, concurrency=concurrency)
         except (OSError, ConnectorException, psycopg.OperationalError) as error:
             log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
         if not stopping.is_set():
-            pause = 0.5 if time.monotonic() - began > 60 else min(pause * 2, 30)  # noqa: PLR2004 - a good minute
+            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, 30)  # noqa: PLR2004 - a minute without failure
             await asyncio.wait({stop}, timeout=pause)
 
 
@@ -152,9 +152,9 @@ async def _work(app: App, stop: asyncio.Task[Any], *, context: Mapping[str, Any]
     await asyncio.wait({worker, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
     lost.cancel()
     worker.cancel()  # requests a graceful stop, which waits for running jobs
-    (ended,) = await asyncio.gather(worker, return_exceptions=True)
-    if isinstance(ended, Exception):
-        log.warning("worker ended and is restarted", error=str(ended.__cause__ or ended))
+    (result,) = await asyncio.gather(worker, return_exceptions=True)
+    if isinstance(result, Exception):
+        log.warning("worker ended and is restarted", error=str(result.__cause__ or result))
 
 
 class _Outcomes(JobManager):
@@ -169,15 +169,15 @@ class _Outcomes(JobManager):
         app.job_manager = self
         self.lost = asyncio.Event()
 
-    async def finish_job(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - passed on
+    async def finish_job(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Write the final state of a job."""
         with self._detecting_loss():
-            await super().finish_job(*arguments, **named)
+            await super().finish_job(*arguments, **options)
 
-    async def retry_job(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - passed on
+    async def retry_job(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Queue a job again."""
         with self._detecting_loss():
-            await super().retry_job(*arguments, **named)
+            await super().retry_job(*arguments, **options)
 
     @contextmanager
     def _detecting_loss(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ class SharedAddress(socket.socket):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _listen_beside_others, (self.family, self.getsockname())
+        return _listen_with_others, (self.family, self.getsockname())
 
 
 def listen(host: str, port: int, *, processes: int = 1) -> socket.socket:
@@ -36,7 +36,7 @@ def listen(host: str, port: int, *, processes: int = 1) -> socket.socket:
     return listener
 
 
-def _listen_beside_others(family: int, address: tuple[Any, ...]) -> socket.socket:
+def _listen_with_others(family: int, address: tuple[Any, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
