@@ -29,7 +29,7 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
-        """A part of this transaction inside another organization; what raises in there ends the whole of it."""
+        """A part of this transaction in another organization; an exception inside ends the whole transaction."""
         await self._pin(organization_id)
         yield replace(self, organization_id=organization_id)
         await self._pin(self.organization_id)
@@ -38,5 +38,5 @@ class UnitOfWork:
         await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
 
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
-        """The psycopg connection under this unit of work, for what must join its transaction."""
+        """The psycopg connection of this transaction, for libraries that must join the transaction."""
         return await driver_of(self.connection)

@@ -1,4 +1,4 @@
-"""A keyed request does not lock the row of its organization, which all others refer to."""
+"""A request with an idempotency key no longer locks the row of its organization, which many others reference."""
 
 from alembic import op
 

@@ -1,13 +1,6 @@
-"""What a storefront needs to know of promo codes, its organization's own and global ones."""
-
-from alembic import op
-
-revision = "0005"
-down_revision = "0004"
-
-# For the pinned organization alone. Global codes are the platform's rows, which no other tenant may see by itself.
-FIND_PROMO_CODES = """
-create function find_promo_codes_for_storefront(code_keys text[], exam_id uuid, bundle_id uuid, candidate_email_key text)
+-- For the pinned organization only. Global codes are rows of the platform, which row-level security hides from every
+-- other tenant.
+create or replace function find_promo_codes_for_storefront(code_keys text[], exam_id uuid, bundle_id uuid, candidate_email_key text)
 returns table (
     code_key text, promo_code_id uuid, name text, status text, expires_at timestamptz, max_redemptions integer,
     redemption_count integer, discount_percent integer, flat_discount numeric, covers_product boolean,
@@ -53,16 +46,6 @@ begin
         limit 1
     ) p on true;
 end
-$$
-"""
-SIGNATURE = "find_promo_codes_for_storefront(text[], uuid, uuid, text)"
-
-
-def upgrade() -> None:
-    op.execute(FIND_PROMO_CODES)
-    op.execute(f"revoke all on function {SIGNATURE} from public")
-    op.execute(f"grant execute on function {SIGNATURE} to tessera_app")
-
-
-def downgrade() -> None:
-    op.execute(f"drop function {SIGNATURE}")
+$$;
+revoke all on function find_promo_codes_for_storefront(text[], uuid, uuid, text) from public;
+grant execute on function find_promo_codes_for_storefront(text[], uuid, uuid, text) to tessera_app;

@@ -1,4 +1,4 @@
-"""Vouchers by use and state are found in the order of their ids."""
+"""The index of vouchers by use and state returns them in the order of ids."""
 
 from alembic import op
 
