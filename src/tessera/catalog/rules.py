@@ -23,17 +23,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreExamDraft:
-    """A store exam as somebody wants it; `refused` is what its reader could not read, which is None here."""
+    """A store exam to write; a field that could not be parsed is None and listed in `parse_violations`."""
 
     code: str | None = None
     name: str | None = None
     price: Decimal | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def store_exam_violations(draft: StoreExamDraft) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    yield from draft.parse_violations
     if draft.code is not None:
         yield from _code_violations(draft.code)
     yield from product_violations(draft.name, draft.price)
@@ -56,12 +56,12 @@ def _code_violations(code: str) -> Iterator[Violation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductBundleDraft:
-    """A product bundle as somebody wants it; `refused` is what its reader could not read, which is None here."""
+    """A product bundle to write; a field that could not be parsed is None and listed in `parse_violations`."""
 
     name: str | None = None
     price: Decimal | None = None
     store_exam_codes: tuple[str, ...] | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ContainedExam:
 
 def product_bundle_violations(draft: ProductBundleDraft) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    yield from draft.parse_violations
     yield from product_violations(draft.name, draft.price)
     if draft.store_exam_codes is not None and not 1 <= len(draft.store_exam_codes) <= MAX_EXAMS:
         yield Violation("NumberOfExams", "store_exam_codes", f"must name 1 to {MAX_EXAMS} store exams")

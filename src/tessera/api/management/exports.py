@@ -75,6 +75,6 @@ async def export_redemptions(request: Request, caller: Manager) -> StreamingResp
 
 def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
     reading = read_query(request, model)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     return reading.values

@@ -101,8 +101,8 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
     """
     target = if_match.target(request, ID)
     reading = await read_body(request, KeyRotateRequest)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     overlap = overlap_of(reading.values["overlap_hours"])
 
     async def rotate() -> dict[str, Any]:

@@ -163,8 +163,8 @@ async def _move(request: Request, caller: Caller, move: Callable[..., Awaitable[
 
 async def _name(request: Request) -> str:
     reading = await read_body(request, OrganizationRequest)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     return str(reading.values["name"])
 
 

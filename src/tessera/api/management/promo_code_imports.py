@@ -59,8 +59,8 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
     UTF-16 with a byte-order mark; comma, semicolon or tab.
     """
     reading = read_query(request, ImportQuery)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     upload = uploads.read_upload(request, MEDIA_TYPE)
     dry_run = bool(reading.values.get("dry_run"))
 

@@ -65,8 +65,8 @@ async def issue_token(request: Request, caller: Manager) -> Response:
     The token gives the user's rights, so you need them all.
     """
     reading = await read_body(request, TokenRequest)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     email, lifetime = reading.values["email"], lifetime_of(reading.values["days"])
 
     async def issue() -> dict[str, Any]:

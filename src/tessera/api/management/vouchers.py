@@ -179,8 +179,8 @@ async def _change(request: Request, caller: Manager, wish: VoucherCommand) -> Re
 
 
 def _complete(reading: ParsedRequest) -> ParsedRequest:
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     return reading
 
 
