@@ -43,7 +43,7 @@ def list_exams(organization: OneOrganization, as_json: AsJson = False) -> None:
 
     async def ask(work: UnitOfWork) -> list[ManagedStoreExam]:
         return await everything(
-            lambda after: exams.list_by_cursor(work, wanted=StoreExamFilter(), after=after, size=PART)
+            lambda after: exams.list_by_cursor(work, filters=StoreExamFilter(), after=after, size=PART)
         )
 
     rows = [_exam(exam) for exam in in_organization(start(), organization, ask)]
@@ -100,7 +100,7 @@ def list_bundles(organization: OneOrganization, as_json: AsJson = False) -> None
 
     async def ask(work: UnitOfWork) -> list[ManagedProductBundle]:
         return await everything(
-            lambda after: bundles.list_by_cursor(work, wanted=ProductBundleFilter(), after=after, size=PART)
+            lambda after: bundles.list_by_cursor(work, filters=ProductBundleFilter(), after=after, size=PART)
         )
 
     rows = [_bundle(bundle) for bundle in in_organization(start(), organization, ask)]
@@ -135,7 +135,7 @@ def activate_bundle(organization: OneOrganization, bundle_id: Id, as_json: AsJso
 
 
 async def _target(work: UnitOfWork, code: str) -> Target:
-    found = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
+    found = await exams.list_by_cursor(work, filters=StoreExamFilter(code=code), after=None, size=1)
     if not found.items:
         raise NotFound(f"There is no store exam {code}.")
     return Target(found.items[0].id)

@@ -37,7 +37,7 @@ ID = "auditEntryId"
 async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
     """Every change in your organization, newest first: who, when, and how it was before and after. Never a secret."""
     wanted, place = read_cursor_query(request, AuditEntryQuery)
-    part = await service.list_by_cursor(caller.work, wanted=EntryFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=EntryFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(entry) for entry in part.items])
 
 

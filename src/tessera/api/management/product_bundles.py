@@ -42,7 +42,7 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
 async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's product bundles, oldest first, archived ones included."""
     wanted, place = read_cursor_query(request, ProductBundleQuery)
-    part = await service.list_by_cursor(caller.work, wanted=ProductBundleFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=ProductBundleFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(bundle) for bundle in part.items])
 
 

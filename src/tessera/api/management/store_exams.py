@@ -44,7 +44,7 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
 async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's store exams, oldest first, archived ones included."""
     wanted, place = read_cursor_query(request, StoreExamQuery)
-    part = await service.list_by_cursor(caller.work, wanted=StoreExamFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=StoreExamFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(exam) for exam in part.items])
 
 

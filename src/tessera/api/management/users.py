@@ -46,7 +46,7 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's users, those of voucher partners included, oldest first."""
     wanted, place = read_cursor_query(request, UserQuery)
-    part = await service.list_by_cursor(caller.work, wanted=UserFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=UserFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(user) for user in part.items])
 
 

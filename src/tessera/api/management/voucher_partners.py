@@ -42,7 +42,7 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
 async def list_partners(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher partners, oldest first, archived ones included."""
     wanted, place = read_cursor_query(request, VoucherPartnerQuery)
-    part = await service.list_by_cursor(caller.work, wanted=PartnerFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=PartnerFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(partner) for partner in part.items])
 
 

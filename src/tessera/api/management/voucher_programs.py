@@ -48,7 +48,7 @@ NOT_RISING = (
 async def list_programs(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher programs, oldest first, archived ones included."""
     wanted, place = read_cursor_query(request, VoucherProgramQuery)
-    part = await service.list_by_cursor(caller.work, wanted=ProgramFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=ProgramFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(program) for program in part.items])
 
 

@@ -46,7 +46,7 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
     wanted, place = read_cursor_query(request, VoucherPurchaseQuery)
-    part = await service.list_by_cursor(caller.work, wanted=PurchaseFilter(**wanted), **place, now=caller.now)
+    part = await service.list_by_cursor(caller.work, filters=PurchaseFilter(**wanted), **place, now=caller.now)
     return cursor_page_response(request, part, [_present(purchase) for purchase in part.items])
 
 

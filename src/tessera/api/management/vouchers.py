@@ -57,7 +57,7 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
     wanted, place = read_cursor_query(request, ManagedVoucherQuery)
-    part = await service.list_by_cursor(caller.work, wanted=VoucherFilter(**wanted), **place)
+    part = await service.list_by_cursor(caller.work, filters=VoucherFilter(**wanted), **place)
     return cursor_page_response(request, part, [_present(voucher) for voucher in part.items])
 
 

@@ -62,10 +62,10 @@ async def get_by_email(work: UnitOfWork, email: str) -> ManagedUser:
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: UserFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: UserFilter, after: str | None, size: int
 ) -> CursorPage[ManagedUser]:
     """A page of users, oldest first; raises Invalid for a cursor of another list."""
-    return await UserRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return await UserRepository(work).list_by_cursor(filters, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:
