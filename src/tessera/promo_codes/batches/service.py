@@ -54,6 +54,11 @@ class Batch:
     version: int
 
     @property
+    def is_active(self) -> bool:
+        """Whether its codes can be used at once."""
+        return self.code_status == Status.ACTIVE
+
+    @property
     def percent(self) -> int:
         """How much of it is done; 100 only when all is."""
         return 100 * self.made // self.quantity
