@@ -22,7 +22,7 @@ Active = Annotated[bool, typer.Option("--active", help="Usable at once.")]
 
 
 def read(**options: str | list[str] | None) -> dict[str, Any]:
-    """The fields of a draft that these options give; what cannot be read is among the `refused`."""
+    """The fields of a draft that these options give; what cannot be read is among the `parse_violations`."""
     texts = {name: value if isinstance(value, str) else join(value) for name, value in options.items() if value}
     return cells.read(texts)
 

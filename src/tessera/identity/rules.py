@@ -84,28 +84,28 @@ def name_violations(field: str, name: str) -> Iterator[Violation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDraft:
-    """A user as somebody wants it; `refused` is what its reader could not read, which is None here."""
+    """A user as somebody wants it; `parse_violations` is what its reader could not read, which is None here."""
 
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     function_points: tuple[str, ...] | None = None
     partner_id: UUID | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialDraft:
-    """A client or key as somebody wants it; `refused` as above."""
+    """A client or key as somebody wants it; `parse_violations` as above."""
 
     name: str | None = None
     function_points: tuple[str, ...] | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def user_violations(draft: UserDraft) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    yield from draft.parse_violations
     if draft.email is not None and not is_email_address(draft.email):
         yield Violation("InvalidEmail", "email", f"is not a valid e-mail address: {draft.email[:254]}")
     for field in ("first_name", "last_name"):
@@ -117,7 +117,7 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
 
 def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)
     yield from function_point_violations(draft.function_points or ())

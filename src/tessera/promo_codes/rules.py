@@ -40,7 +40,7 @@ class Status(StrEnum):
 class PromoCodeDraft:
     """A promo code that somebody asks for.
 
-    `refused` is what its reader could not read; such a field is None here, and no rule speaks of it again.
+    `parse_violations` is what its reader could not read; such a field is None here, and no rule speaks of it again.
     """
 
     name: str | None = None
@@ -55,12 +55,12 @@ class PromoCodeDraft:
     restrict_to_email_addresses: bool | None = False
     is_active: bool | None = False
     notes: str | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself (Certiverse Promo Code API, POST /promo-codes)."""
-    yield from draft.refused
+    yield from draft.parse_violations
     yield from _name(draft)
     yield from _store_exams(draft)
     yield from _limits(draft, highest=DOCUMENTED_LIMIT)
@@ -70,7 +70,7 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
 
 def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong by itself with a promo code of any kind, as those who run the installation make it."""
-    yield from draft.refused
+    yield from draft.parse_violations
     yield from _name(draft)
     yield from _discount(draft)
     yield from _limits(draft, highest=MAX_LIMIT)
@@ -92,7 +92,7 @@ def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]
     Uses are counted for codes with a limit in total alone, so a code cannot get its first limit later.
     """
     field = "max_redemptions"
-    if any(violation.field == field for violation in draft.refused):
+    if any(violation.field == field for violation in draft.parse_violations):
         return
     if draft.max_redemptions is None or uses.limit is None:
         if draft.max_redemptions != uses.limit:
@@ -126,7 +126,7 @@ def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
 def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
     both = {"discount_percent", "flat_discount"}
     given = {field for field in both if getattr(draft, field) is not None}
-    given |= both & {violation.field for violation in draft.refused}
+    given |= both & {violation.field for violation in draft.parse_violations}
     if len(given) != 1:
         yield Violation("OneDiscount", "discount_percent", "or a flat discount must be given, and not both of them")
     flat = draft.flat_discount

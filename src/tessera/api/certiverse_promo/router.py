@@ -66,7 +66,7 @@ def _wanted(request: Request) -> tuple[PromoCodeFilter, int]:
     reading = read_query(request, PromoCodeQuery)
     number = reading.values.pop("page", 1)
     wanted = PromoCodeFilter(**reading.values)
-    refused = [*reading.refused]
+    refused = [*reading.violations]
     if wanted.email_address is not None and wanted.restrict_to_email_addresses is not True:
         refused.append(
             Violation("NeedsRestriction", "email_address", "can only be used with restrictToEmailAddresses=true")

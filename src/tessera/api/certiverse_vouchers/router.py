@@ -130,8 +130,8 @@ async def list_vouchers(request: Request) -> JsonResponse:
 
 def _read(request: Request, model: type[RequestModel], *, needs_filter: bool = False) -> tuple[dict[str, Any], int]:
     reading = read_query(request, model)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     number = reading.values.pop("page", 1)
     if needs_filter and not reading.values:
         raise NoFilter(*(info.alias or name for name, info in model.model_fields.items() if name != "page"))

@@ -28,6 +28,6 @@ def read_filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
 
 
 def _valid(parsed: ParsedRequest) -> dict[str, Any]:
-    if parsed.refused:
-        raise Invalid(parsed.refused)
+    if parsed.violations:
+        raise Invalid(parsed.violations)
     return parsed.values

@@ -93,15 +93,15 @@ READ = frozenset(_READERS)
 def read(cells: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a draft that cells by their column say; an empty cell says nothing.
 
-    What could not be read is None, and among the `refused`.
+    What could not be read is None, and among the `parse_violations`.
     """
     fields: dict[str, Any] = {}
-    refused = []
+    violations = []
     for column, text in cells.items():
         field, reader = _READERS[column]
         try:
             fields[field] = reader(text)
         except _Refused as error:
             fields[field] = None
-            refused.append(Violation(error.code, column, str(error)))
-    return {**fields, "refused": tuple(refused)}
+            violations.append(Violation(error.code, column, str(error)))
+    return {**fields, "parse_violations": tuple(violations)}

@@ -25,11 +25,11 @@ _BY_TITLE = {key_of(title): column for column, title in COLUMNS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A promo code that stands in the file, from this line on; `refused` is what is wrong with the line as such."""
+    """The promo code that begins at this line of the file; `parse_violations` concern the line itself."""
 
     number: int
     draft: PromoCodeDraft
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 class Unreadable(Exception):
@@ -130,7 +130,7 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
         return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unusable))
     fields = cells.read(given)
     if "name" not in given:
-        fields["refused"] = (Violation("Required", "name", "is required"), *fields["refused"])
+        fields["parse_violations"] = (Violation("Required", "name", "is required"), *fields["parse_violations"])
     return Line(number, PromoCodeDraft(**fields))
 
 

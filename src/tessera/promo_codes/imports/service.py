@@ -109,8 +109,8 @@ def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violatio
 
 
 def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]:
-    if line.refused:
-        return list(line.refused)
+    if line.parse_violations:
+        return list(line.parse_violations)
     found = list(rules.managed_violations(line.draft, now=now))
     if line.draft.name is not None:
         key = key_of(line.draft.name)

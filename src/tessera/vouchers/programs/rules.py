@@ -33,7 +33,7 @@ class Tier:
 class ProgramDraft:
     """A program that somebody asks for, or what to change in one; None is not given, or not readable.
 
-    `refused` is what its reader could not read.
+    `parse_violations` is what its reader could not read.
     """
 
     name: str | None = None
@@ -49,12 +49,12 @@ class ProgramDraft:
     expiration_period_in_days: int | None = None
     allow_ach_payments: bool | None = None
     is_active: bool | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(draft: ProgramDraft) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)
     if draft.store_exam_codes == ():

@@ -12,13 +12,13 @@ MAX_QUANTITY = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseDraft:
-    """A purchase that somebody asks for; `refused` is what its reader could not read, which is None here."""
+    """A purchase that somebody asks for; `parse_violations` is what its reader could not read, which is None here."""
 
     notes: str | None = None
     partner_name: str | None = None
     program_name: str | None = None
     quantity: int | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class Terms:
 
 def violations(draft: PurchaseDraft) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself (Voucher Partner API, VoucherPurchaseCreateCommand)."""
-    yield from draft.refused
+    yield from draft.parse_violations
     for field in ("notes", "partner_name", "program_name"):
         text: str | None = getattr(draft, field)
         if text is not None and not text.strip():

@@ -43,13 +43,13 @@ class VoucherRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkDraft:
-    """One deed for many vouchers; `refused` is what its reader could not read, which is None here."""
+    """One deed for many vouchers; `parse_violations` is what its reader could not read, which is None here."""
 
     deed: VoucherAction | None = None
     recipient_email: str | None = None
     expires_at: datetime | None = None
     vouchers: Sequence[VoucherRef] | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,8 @@ def wish_violations(wish: VoucherCommand, *, now: datetime) -> Iterator[Violatio
 
 def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with a deed for many vouchers by itself."""
-    yield from draft.refused
-    unreadable = {violation.field.partition("/")[0] for violation in draft.refused}
+    yield from draft.parse_violations
+    unreadable = {violation.field.partition("/")[0] for violation in draft.parse_violations}
     if draft.deed is VoucherAction.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
         yield Violation("Required", "expires_at", "is required to change the expiry")
     if draft.deed is not None:

@@ -17,17 +17,17 @@ _FROM = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """Who shall call for a partner; None is what could not be read, as `refused` tells."""
+    """Who shall call for a partner; None is what could not be read, as `parse_violations` tells."""
 
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(invitation: Invitation) -> Iterator[Violation]:
     """Everything that is wrong with an invitation by itself."""
-    yield from invitation.refused
+    yield from invitation.parse_violations
     if invitation.email is not None and not is_email_address(invitation.email):
         yield Violation("NotEmail", "email", "must be a valid e-mail address")
     for field in ("first_name", "last_name"):

@@ -19,7 +19,7 @@ MAX_LIFETIME = timedelta(days=30)
 class Order:
     """A purchase that is managed: at its price, for a partner and a program by their ids.
 
-    `refused` is what its reader could not read; such a field is None here.
+    `parse_violations` is what its reader could not read; such a field is None here.
     """
 
     partner_id: UUID | None = None
@@ -30,12 +30,12 @@ class Order:
     purchased_by_last_name: str | None = None
     purchased_by_email: str | None = None
     checkout_expires_at: datetime | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with an order by itself."""
-    yield from order.refused
+    yield from order.parse_violations
     if order.quantity is not None and not 1 <= order.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
     if order.notes is not None and len(order.notes) > MAX_NOTES:
