@@ -5,12 +5,12 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.database_sessions import OrganizationDatabase, in_organization, with_organization
+from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
 from tessera.cli.progress import bar
 from tessera.cli.promo_code_terms import Active, Bundles, Exams, Expires, Flat, Limit, LimitEach, Notes, Percent, read
-from tessera.cli.starting import start
-from tessera.cli.units import Place, at_organization, in_organization
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.editing import Target
 from tessera.promo_codes.batches import service
@@ -26,7 +26,7 @@ commands = typer.Typer(no_args_is_help=True)
 
 @commands.command("create")
 def create_batch(
-    organization: OneOrganization,
+    organization: Organization,
     quantity: Annotated[int, typer.Option(help="How many codes, up to 1,000,000.")],
     length: Annotated[int, typer.Option(help="How many random characters follow the prefix.")],
     prefix: Annotated[str, typer.Option(help="What each code begins with.")] = "",
@@ -57,17 +57,17 @@ def create_batch(
     pattern = Pattern(prefix=prefix, length=length, alphabet=alphabet)
     draft = BatchDraft(pattern=pattern, quantity=quantity, codes=PromoCodeDraft(is_active=active, **given))
 
-    async def create(place: Place) -> Batch:
+    async def create(place: OrganizationDatabase) -> Batch:
         async with place.unit_of_work() as work:
             batch = await service.create(work, draft=draft, now=clock())
         return batch if background else await _make(place, batch)
 
-    show("Made the batch.", _fields(at_organization(start(), organization, create)), as_json=as_json)
+    show("Made the batch.", _fields(with_organization(start(), organization, create)), as_json=as_json)
 
 
 @commands.command("list")
 def list_batches(
-    organization: OneOrganization,
+    organization: Organization,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
     as_json: AsJson = False,
 ) -> None:
@@ -77,14 +77,14 @@ def list_batches(
 
 
 @commands.command("show")
-def show_batch(organization: OneOrganization, batch: Id, as_json: AsJson = False) -> None:
+def show_batch(organization: Organization, batch: Id, as_json: AsJson = False) -> None:
     """Show how far a batch is."""
     found = in_organization(start(), organization, lambda work: service.get(work, batch))
     show("The batch.", _fields(found), as_json=as_json)
 
 
 @commands.command("cancel")
-def cancel_batch(organization: OneOrganization, batch: Id, as_json: AsJson = False) -> None:
+def cancel_batch(organization: Organization, batch: Id, as_json: AsJson = False) -> None:
     """Make no more codes of a batch; those that are there stay."""
     cancelled = in_organization(start(), organization, lambda work: service.cancel(work, Target(batch), now=clock()))
     show("Cancelled the batch.", _fields(cancelled), as_json=as_json)
@@ -92,19 +92,19 @@ def cancel_batch(organization: OneOrganization, batch: Id, as_json: AsJson = Fal
 
 @commands.command("resume")
 def resume_batch(
-    organization: OneOrganization, batch: Id, background: Background = False, as_json: AsJson = False
+    organization: Organization, batch: Id, background: Background = False, as_json: AsJson = False
 ) -> None:
     """Go on with a batch that was cancelled."""
 
-    async def resume(place: Place) -> Batch:
+    async def resume(place: OrganizationDatabase) -> Batch:
         async with place.unit_of_work() as work:
             resumed = await service.resume(work, Target(batch), now=clock())
         return resumed if background else await _make(place, resumed)
 
-    show("Resumed the batch.", _fields(at_organization(start(), organization, resume)), as_json=as_json)
+    show("Resumed the batch.", _fields(with_organization(start(), organization, resume)), as_json=as_json)
 
 
-async def _make(place: Place, batch: Batch) -> Batch:
+async def _make(place: OrganizationDatabase, batch: Batch) -> Batch:
     # Its job is queued as well: a worker that runs takes turns with this command, and goes on where this is ended.
     with bar("Making", length=batch.quantity) as reach:
         while batch.status == BatchStatus.IN_PROGRESS:

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import typer
 
+from tessera.cli.database_sessions import in_organization
 from tessera.cli.files import Length, save
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show
 from tessera.cli.progress import bar
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.imports import service as imports
@@ -30,7 +30,7 @@ Output = Annotated[Path | None, typer.Argument(help="Where to put it; standard o
 
 
 def import_promo_codes(
-    organization: OneOrganization, file: File, dry_run: DryRun = False, as_json: AsJson = False
+    organization: Organization, file: File, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
     """Import all promo codes of a CSV file, or none: every bad line is named with its reasons."""
     with file.open("rb") as content, bar("Reading", length=file.stat().st_size) as reach:
@@ -46,7 +46,7 @@ def import_promo_codes(
 
 
 def export_promo_codes(
-    organization: OneOrganization,
+    organization: Organization,
     file: Output = None,
     status: Annotated[Status | None, typer.Option(help="Those of this status.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Percentages, or flat amounts.")] = None,

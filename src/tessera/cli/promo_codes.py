@@ -8,7 +8,8 @@ from uuid import UUID
 import typer
 
 from tessera.cli import promo_code_batches, promo_code_files
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
 from tessera.cli.promo_code_terms import (
     Active,
@@ -25,8 +26,7 @@ from tessera.cli.promo_code_terms import (
     fields,
     read,
 )
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -53,7 +53,7 @@ commands.command("export")(promo_code_files.export_promo_codes)
 
 @commands.command("list")
 def list_promo_codes(
-    organization: OneOrganization,
+    organization: Organization,
     name: Annotated[str | None, typer.Option(help="The one of this name.")] = None,
     status: Annotated[Status | None, typer.Option(help="Those of this status.")] = None,
     kind: Annotated[Kind | None, typer.Option(help="Percentages, or flat amounts.")] = None,
@@ -74,7 +74,7 @@ def list_promo_codes(
 
 
 @commands.command("show")
-def show_promo_code(organization: OneOrganization, code: Code, as_json: AsJson = False) -> None:
+def show_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
     """Show one promo code."""
     found = in_organization(start(), organization, lambda work: service.get_by_name(work, code))
     show(f"The promo code {found.name}.", all_fields(found), as_json=as_json)
@@ -82,7 +82,7 @@ def show_promo_code(organization: OneOrganization, code: Code, as_json: AsJson =
 
 @commands.command("create")
 def create_promo_code(
-    organization: OneOrganization,
+    organization: Organization,
     name: Name,
     percent: Percent = None,
     flat: Flat = None,
@@ -116,7 +116,7 @@ def create_promo_code(
 
 @commands.command("edit")
 def edit_promo_code(
-    organization: OneOrganization,
+    organization: Organization,
     code: Code,
     percent: Percent = None,
     flat: Flat = None,
@@ -156,19 +156,19 @@ def edit_promo_code(
 
 
 @commands.command("activate")
-def activate_promo_code(organization: OneOrganization, code: Code, as_json: AsJson = False) -> None:
+def activate_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
     """Make an inactive promo code usable."""
     _move("Activated", organization, code, service.activate, as_json=as_json)
 
 
 @commands.command("deactivate")
-def deactivate_promo_code(organization: OneOrganization, code: Code, as_json: AsJson = False) -> None:
+def deactivate_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
     """Make an active promo code unusable, until it is activated again."""
     _move("Deactivated", organization, code, service.deactivate, as_json=as_json)
 
 
 @commands.command("archive")
-def archive_promo_code(organization: OneOrganization, code: Code, as_json: AsJson = False) -> None:
+def archive_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
     """Put a promo code away for ever; its name stays taken."""
     _move("Archived", organization, code, service.archive, as_json=as_json)
 
