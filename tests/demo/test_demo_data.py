@@ -60,7 +60,7 @@ async def test_vouchers_are_shown_in_every_state_of_the_document(
     }
     async with database.unit_of_work((await ids_by_name(database))[name]) as work:
         part = await vouchers.list_by_cursor(
-            work, wanted=VoucherFilter(store_exam_code="NCA-GENL"), after=None, size=100
+            work, filters=VoucherFilter(store_exam_code="NCA-GENL"), after=None, size=100
         )
     assert {each.code: states(each) for each in part.items} == {
         "SPRING-RESERVED": ("RSV-RESERVED", "Created", True, used),

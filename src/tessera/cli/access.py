@@ -100,7 +100,7 @@ def list_users(organization: Organization, as_json: AsJson = False) -> None:
 
     async def ask(work: UnitOfWork) -> list[user_service.ManagedUser]:
         return await fetch_all(
-            lambda after: user_service.list_by_cursor(work, wanted=UserFilter(), after=after, size=PART)
+            lambda after: user_service.list_by_cursor(work, filters=UserFilter(), after=after, size=PART)
         )
 
     rows = [

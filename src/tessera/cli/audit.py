@@ -36,7 +36,7 @@ def list_entries(
     """List the latest changes, newest first."""
     wanted = EntryFilter(entity_kind=kind, actor_name=actor)
     part = in_organization(
-        start(), organization, lambda work: audit.list_by_cursor(work, wanted=wanted, after=None, size=limit)
+        start(), organization, lambda work: audit.list_by_cursor(work, filters=wanted, after=None, size=limit)
     )
     rows: list[dict[str, Any]] = [
         {

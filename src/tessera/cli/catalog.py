@@ -44,7 +44,7 @@ def list_exams(organization: Organization, as_json: AsJson = False) -> None:
 
     async def ask(work: UnitOfWork) -> list[ManagedStoreExam]:
         return await fetch_all(
-            lambda after: exams.list_by_cursor(work, wanted=StoreExamFilter(), after=after, size=PART)
+            lambda after: exams.list_by_cursor(work, filters=StoreExamFilter(), after=after, size=PART)
         )
 
     rows = [_exam(exam) for exam in in_organization(start(), organization, ask)]
@@ -99,7 +99,7 @@ def list_bundles(organization: Organization, as_json: AsJson = False) -> None:
 
     async def ask(work: UnitOfWork) -> list[ManagedProductBundle]:
         return await fetch_all(
-            lambda after: bundles.list_by_cursor(work, wanted=ProductBundleFilter(), after=after, size=PART)
+            lambda after: bundles.list_by_cursor(work, filters=ProductBundleFilter(), after=after, size=PART)
         )
 
     rows = [_bundle(bundle) for bundle in in_organization(start(), organization, ask)]
@@ -134,7 +134,7 @@ def activate_bundle(organization: Organization, bundle_id: Id, as_json: AsJson =
 
 
 async def _target(work: UnitOfWork, code: str) -> Target:
-    found = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
+    found = await exams.list_by_cursor(work, filters=StoreExamFilter(code=code), after=None, size=1)
     if not found.items:
         raise NotFound(f"There is no store exam {code}.")
     return Target(found.items[0].id)

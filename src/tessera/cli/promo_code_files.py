@@ -55,6 +55,6 @@ def export_promo_codes(
     batch: Annotated[UUID | None, typer.Option(help="Those of this batch.")] = None,
 ) -> None:
     """Export promo codes as a CSV file, of any length."""
-    wanted = ManagedFilter(status=status, kind=kind, store_exam_code=exam, product_bundle_id=bundle, batch_id=batch)
-    length = Length(lambda work: service.count(work, wanted=wanted), EXPORTED_AT_ONCE)
-    save(organization, file, lambda at: export.csv(at.database, at.organization_id, wanted=wanted), length)
+    filters = ManagedFilter(status=status, kind=kind, store_exam_code=exam, product_bundle_id=bundle, batch_id=batch)
+    length = Length(lambda work: service.count(work, filters=filters), EXPORTED_AT_ONCE)
+    save(organization, file, lambda at: export.csv(at.database, at.organization_id, filters), length)

@@ -64,11 +64,11 @@ def list_promo_codes(
     as_json: AsJson = False,
 ) -> None:
     """List promo codes, oldest first; `tessera promo-code export` has all of them."""
-    wanted = ManagedFilter(
+    filters = ManagedFilter(
         name=name, status=status, kind=kind, store_exam_code=exam, product_bundle_id=bundle, batch_id=batch
     )
     part = in_organization(
-        start(), organization, lambda work: service.list_by_cursor(work, wanted=wanted, after=None, size=limit)
+        start(), organization, lambda work: service.list_by_cursor(work, filters=filters, after=None, size=limit)
     )
     show_rows([fields(code) for code in part.items], as_json=as_json, if_none="There are no such promo codes.")
 

@@ -90,7 +90,7 @@ def list_purchases(
     async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
         partner_id = await lookups.partner_id(work, partner) if partner else None
         wanted = PurchaseFilter(partner_id=partner_id, status=status)
-        return await purchases.list_by_cursor(work, wanted=wanted, after=cursor, size=limit, now=now)
+        return await purchases.list_by_cursor(work, filters=wanted, after=cursor, size=limit, now=now)
 
     part = in_organization(start(), organization, find)
     rows = [_fields(purchase) for purchase in part.items]

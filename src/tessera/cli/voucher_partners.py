@@ -51,7 +51,7 @@ def list_partners(
     """List voucher partners, oldest first."""
     wanted = PartnerFilter(partner_name_part=name, status=status)
     part = in_organization(
-        start(), organization, lambda work: partners.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
+        start(), organization, lambda work: partners.list_by_cursor(work, filters=wanted, after=cursor, size=limit)
     )
     rows = [_fields(partner) for partner in part.items]
     show_rows(rows, as_json=as_json, if_none="There are no such voucher partners.", cursor=part.cursor)

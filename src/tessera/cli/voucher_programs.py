@@ -164,7 +164,7 @@ def list_programs(
     """List voucher programs, oldest first."""
     wanted = ProgramFilter(program_name_part=name, status=status)
     part = in_organization(
-        start(), organization, lambda work: programs.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
+        start(), organization, lambda work: programs.list_by_cursor(work, filters=wanted, after=cursor, size=limit)
     )
     rows = [_fields(program) for program in part.items]
     show_rows(rows, as_json=as_json, if_none="There are no such voucher programs.", cursor=part.cursor)

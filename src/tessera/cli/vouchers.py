@@ -51,7 +51,7 @@ def list_vouchers(
             is_active=on,
             is_archived=archived,
         )
-        return await vouchers.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
+        return await vouchers.list_by_cursor(work, filters=wanted, after=cursor, size=limit)
 
     part = in_organization(start(), organization, find)
     rows = [_fields(voucher) for voucher in part.items]

@@ -155,17 +155,17 @@ class PromoCodeRepository:
         self, asked: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
         """Pages, by number, of the codes that the documented list can express; a shape of `ListedPromoCode`."""
-        requests = [self._question(wanted, number, projection) for wanted, number in asked]
+        requests = [self._question(filters, number, projection) for filters, number in asked]
         return await fetch_pages(self._connection, requests)
 
-    def _question(self, wanted: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
+    def _question(self, filters: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
         values = {
             "organization_id": self._organization_id,
-            "status": wanted.status and wanted.status.value,
-            "name_key": wanted.name and key_of(wanted.name),
-            "restricted": wanted.restrict_to_email_addresses,
-            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
-            "email_key": wanted.email_address and key_of(wanted.email_address),
+            "status": filters.status and filters.status.value,
+            "name_key": filters.name and key_of(filters.name),
+            "restricted": filters.restrict_to_email_addresses,
+            "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
+            "email_key": filters.email_address and key_of(filters.email_address),
         }
         given = frozenset(name for name, value in values.items() if value is not None)
         return _page_statement(given, projection).page(values, number=number)

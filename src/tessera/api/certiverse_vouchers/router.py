@@ -45,7 +45,7 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonRespons
     A partner's user sees that partner alone.
     """
     filters, number = _read(request, PartnerQuery)
-    page = await partners.list_page(caller.work, wanted=PartnerFilter(**filters), number=number)
+    page = await partners.list_page(caller.work, filters=PartnerFilter(**filters), number=number)
     return presenters.page_response(request, page, [presenters.partner(item) for item in page.items])
 
 
@@ -79,7 +79,7 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonRespon
     At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
     """
     filters, number = _read(request, PurchaseQuery, needs_filter=True)
-    page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number, now=caller.now)
+    page = await purchases.list_page(caller.work, filters=PurchaseFilter(**filters), number=number, now=caller.now)
     return presenters.page_response(request, page, [presenters.purchase(item) for item in page.items])
 
 

@@ -37,7 +37,7 @@ RESOURCE = Resource(AuditEntryModel, id=ID)
 async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
     """Every change in your organization, newest first: who, when, and how it was before and after. Never a secret."""
     filters, place = read_cursor_query(request, AuditEntryQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=EntryFilter(**filters), **place))
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=EntryFilter(**filters), **place))
 
 
 @router.get(

@@ -39,7 +39,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     """
     filters = ManagedFilter(**read_filters(request, PromoCodeExportQuery))
     database = resources_of(request).database
-    return csv_responses.file(promo_codes.csv(database, caller.work.organization_id, wanted=filters), "promo-codes.csv")
+    return csv_responses.file(promo_codes.csv(database, caller.work.organization_id, filters), "promo-codes.csv")
 
 
 @router.get(

@@ -42,9 +42,8 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
 async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's product bundles, oldest first, archived ones included."""
     filters, place = read_cursor_query(request, ProductBundleQuery)
-    return RESOURCE.page(
-        request, await service.list_by_cursor(caller.work, wanted=ProductBundleFilter(**filters), **place)
-    )
+    page = await service.list_by_cursor(caller.work, filters=ProductBundleFilter(**filters), **place)
+    return RESOURCE.page(request, page)
 
 
 @router.post(

@@ -49,7 +49,7 @@ ONE_DISCOUNT = (
 async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's promo codes, oldest first, archived ones included. The platform's are the global ones."""
     filters, place = read_cursor_query(request, PromoCodeQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=ManagedFilter(**filters), **place))
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ManagedFilter(**filters), **place))
 
 
 @router.post(

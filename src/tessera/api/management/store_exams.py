@@ -44,7 +44,8 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
 async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's store exams, oldest first, archived ones included."""
     filters, place = read_cursor_query(request, StoreExamQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=StoreExamFilter(**filters), **place))
+    page = await service.list_by_cursor(caller.work, filters=StoreExamFilter(**filters), **place)
+    return RESOURCE.page(request, page)
 
 
 @router.post(

@@ -47,7 +47,7 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's users, those of voucher partners included, oldest first."""
     filters, place = read_cursor_query(request, UserQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=UserFilter(**filters), **place))
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=UserFilter(**filters), **place))
 
 
 @router.post(

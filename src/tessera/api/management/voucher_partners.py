@@ -43,7 +43,7 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
 async def list_partners(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher partners, oldest first, archived ones included."""
     filters, place = read_cursor_query(request, VoucherPartnerQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=PartnerFilter(**filters), **place))
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=PartnerFilter(**filters), **place))
 
 
 @router.post(

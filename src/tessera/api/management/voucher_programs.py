@@ -48,7 +48,7 @@ NOT_RISING = (
 async def list_programs(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher programs, oldest first, archived ones included."""
     filters, place = read_cursor_query(request, VoucherProgramQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=ProgramFilter(**filters), **place))
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ProgramFilter(**filters), **place))
 
 
 @router.post(

@@ -46,9 +46,8 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
     filters, place = read_cursor_query(request, VoucherPurchaseQuery)
-    return RESOURCE.page(
-        request, await service.list_by_cursor(caller.work, wanted=PurchaseFilter(**filters), **place, now=caller.now)
-    )
+    page = await service.list_by_cursor(caller.work, filters=PurchaseFilter(**filters), **place, now=caller.now)
+    return RESOURCE.page(request, page)
 
 
 @router.post(

@@ -58,7 +58,7 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
     filters, place = read_cursor_query(request, ManagedVoucherQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, wanted=VoucherFilter(**filters), **place))
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **place))
 
 
 @router.post(

@@ -51,10 +51,10 @@ async def get(work: UnitOfWork, bundle_id: UUID) -> ManagedProductBundle:
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: ProductBundleFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: ProductBundleFilter, after: str | None, size: int
 ) -> CursorPage[ManagedProductBundle]:
     """A page of product bundles, oldest first; raises Invalid for a cursor of another list."""
-    return await ProductBundleRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return await ProductBundleRepository(work).list_by_cursor(filters, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: ProductBundleDraft, now: datetime) -> ManagedProductBundle:

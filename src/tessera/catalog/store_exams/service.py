@@ -47,10 +47,10 @@ async def get(work: UnitOfWork, exam_id: UUID) -> ManagedStoreExam:
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: StoreExamFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: StoreExamFilter, after: str | None, size: int
 ) -> CursorPage[ManagedStoreExam]:
     """A page of store exams, oldest first; raises Invalid for a cursor of another list."""
-    return await StoreExamRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return await StoreExamRepository(work).list_by_cursor(filters, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: StoreExamDraft, now: datetime) -> ManagedStoreExam:

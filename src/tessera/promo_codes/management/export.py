@@ -10,11 +10,11 @@ from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
 
 
-def csv(database: Database, organization_id: UUID, *, wanted: ManagedFilter) -> AsyncIterator[bytes]:
+def csv(database: Database, organization_id: UUID, filters: ManagedFilter) -> AsyncIterator[bytes]:
     """The file part by part, of any length: its first line names the columns, the others are oldest first."""
 
     async def list_after(after: UUID | None) -> list[ManagedPromoCode]:
         async with database.unit_of_work(organization_id) as work:
-            return await service.list_after(work, wanted=wanted, after=after)
+            return await service.list_after(work, filters=filters, after=after)
 
     return csv_export.file(COLUMNS, list_after)

@@ -108,26 +108,26 @@ class ManagedPromoCodeRepository:
             )
 
     async def list_by_cursor(
-        self, wanted: ManagedFilter, *, after: str | None, size: int
+        self, filters: ManagedFilter, *, after: str | None, size: int
     ) -> CursorPage[ManagedPromoCode]:
         """A page of promo codes, oldest first, without their addresses."""
-        statement, order = self._matching(self._codes(), wanted)
+        statement, order = self._matching(self._codes(), filters)
         page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
         return CursorPage([_managed(row) for row in page.items], page.cursor)
 
-    async def list_after(self, wanted: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
+    async def list_after(self, filters: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
         """The promo codes that follow this id, oldest first, with all their restrictions."""
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
-        statement, order = self._matching(self._codes().add_columns(addresses), wanted)
+        statement, order = self._matching(self._codes().add_columns(addresses), filters)
         if after is not None:
-            place = [*(state for state in (wanted.status, wanted.kind) if state is not None), after][-len(order) :]
+            place = [*(state for state in (filters.status, filters.kind) if state is not None), after][-len(order) :]
             statement = statement.where(tuple_(*order) > tuple_(*map(literal, place)))
         rows = await self._connection.execute(statement.order_by(*order).limit(size))
         return [_managed(row) for row in rows]
 
-    async def count(self, wanted: ManagedFilter) -> int:
+    async def count(self, filters: ManagedFilter) -> int:
         """How many promo codes."""
-        statement, _ = self._matching(select(func.count()).select_from(PromoCode), wanted)
+        statement, _ = self._matching(select(func.count()).select_from(PromoCode), filters)
         return int((await self._connection.execute(statement)).scalar_one())
 
     def _is(self, promo_code_id: UUID) -> ColumnElement[bool]:
@@ -142,17 +142,17 @@ class ManagedPromoCodeRepository:
         )
 
     def _matching(
-        self, statement: Select[*tuple[Any, ...]], wanted: ManagedFilter
+        self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
         """The statement with this filter, and the order, that of ids, in which an index gives what matches."""
         code = PromoCode.__table__.c
-        name = None if wanted.name is None else key_of(wanted.name)
-        equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, wanted.batch_id)]
-        states: list[tuple[ColumnElement[Any], Any]] = [(code.status, wanted.status), (code.kind, wanted.kind)]
+        name = None if filters.name is None else key_of(filters.name)
+        equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, filters.batch_id)]
+        states: list[tuple[ColumnElement[Any], Any]] = [(code.status, filters.status), (code.kind, filters.kind)]
         statement = statement.where(code.organization_id == self._organization_id)
         order = [column for column, value in states if value is not None]
-        if wanted.store_exam_code is not None or wanted.product_bundle_id is not None:
-            statement, place = self._restricted(statement, wanted)
+        if filters.store_exam_code is not None or filters.product_bundle_id is not None:
+            statement, place = self._restricted(statement, filters)
             return _where(statement, equal + states), [place]
         # As ranges of one value, and first in the order: to the planner, which knows only averages over all tenants, an
         # equal sign would allow an order by id alone, and with it a walk over all codes for a few at their end.
@@ -162,19 +162,19 @@ class ManagedPromoCodeRepository:
         return _where(statement, equal), [*order, code.id]
 
     def _restricted(
-        self, statement: Select[*tuple[Any, ...]], wanted: ManagedFilter
+        self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
         place: ColumnElement[UUID] = PromoCode.__table__.c.id
-        if wanted.product_bundle_id is not None:
+        if filters.product_bundle_id is not None:
             statement = statement.join(PromoCodeProductBundle, _is_of_promo_code(PromoCodeProductBundle)).where(
                 PromoCodeProductBundle.organization_id == self._organization_id,
-                PromoCodeProductBundle.product_bundle_id == wanted.product_bundle_id,
+                PromoCodeProductBundle.product_bundle_id == filters.product_bundle_id,
             )
             place = PromoCodeProductBundle.__table__.c.promo_code_id
-        if wanted.store_exam_code is not None:
+        if filters.store_exam_code is not None:
             exam = select(StoreExam.id).where(
                 StoreExam.organization_id == self._organization_id,
-                StoreExam.code_key == key_of(wanted.store_exam_code),
+                StoreExam.code_key == key_of(filters.store_exam_code),
             )
             statement = statement.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
                 PromoCodeStoreExam.organization_id == self._organization_id,

@@ -70,20 +70,20 @@ def as_draft(code: ManagedPromoCode) -> PromoCodeDraft:
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: ManagedFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: ManagedFilter, after: str | None, size: int
 ) -> CursorPage[ManagedPromoCode]:
     """A page of promo codes, oldest first; raises Invalid for a cursor of another list."""
-    return await ManagedPromoCodeRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return await ManagedPromoCodeRepository(work).list_by_cursor(filters, after=after, size=size)
 
 
-async def count(work: UnitOfWork, *, wanted: ManagedFilter) -> int:
+async def count(work: UnitOfWork, *, filters: ManagedFilter) -> int:
     """The number of promo codes."""
-    return await ManagedPromoCodeRepository(work).count(wanted)
+    return await ManagedPromoCodeRepository(work).count(filters)
 
 
-async def list_after(work: UnitOfWork, *, wanted: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
+async def list_after(work: UnitOfWork, *, filters: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
     """The next 1,000 promo codes after this id with all their addresses, oldest first."""
-    return await ManagedPromoCodeRepository(work).list_after(wanted, after=after, size=EXPORTED_AT_ONCE)
+    return await ManagedPromoCodeRepository(work).list_after(filters, after=after, size=EXPORTED_AT_ONCE)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:

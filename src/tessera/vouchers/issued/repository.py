@@ -140,15 +140,15 @@ class VoucherRepository:
     ) -> list[JsonPage | TooManyResults]:
         """Pages, by number, of vouchers with the codes of purchase and exam, in this shape."""
         questions = []
-        for wanted, number in asked:
-            values = self._values(wanted)
+        for filters, number in asked:
+            values = self._values(filters)
             questions.append(_page_statement(frozenset(values), projection).page(values, number=number))
         return await fetch_pages(self._connection, questions)
 
-    async def list_by_cursor(self, wanted: VoucherFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
+    async def list_by_cursor(self, filters: VoucherFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the vouchers, in the order of the index that finds them."""
-        statement = _whole(self._organization_id).where(*_conditions(self._values(wanted)))
-        return await fetch_cursor_page(self._connection, statement, order=_order(wanted), after=after, size=size)
+        statement = _whole(self._organization_id).where(*_conditions(self._values(filters)))
+        return await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
 
     async def find(self, voucher_id: UUID) -> AnyRow | None:
         """The whole voucher with this id."""
@@ -161,20 +161,20 @@ class VoucherRepository:
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
-    def _values(self, wanted: VoucherFilter) -> dict[str, Any]:
+    def _values(self, filters: VoucherFilter) -> dict[str, Any]:
         values = {
             "organization_id": self._organization_id,
             "own_partner_id": self._partner_id,
-            "is_active": wanted.is_active,
-            "is_used": wanted.is_used,
-            "purchase_code": wanted.purchase_code and codes.spelled(wanted.purchase_code),
-            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
-            "code": wanted.voucher_code and codes.spelled(wanted.voucher_code),
-            "recipient_email_key": wanted.recipient_email and key_of(wanted.recipient_email),
-            "reservation_code": wanted.reservation_code,
-            "purchase_id": wanted.purchase_id,
-            "partner_id": wanted.partner_id,
-            "is_archived": wanted.is_archived,
+            "is_active": filters.is_active,
+            "is_used": filters.is_used,
+            "purchase_code": filters.purchase_code and codes.spelled(filters.purchase_code),
+            "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
+            "code": filters.voucher_code and codes.spelled(filters.voucher_code),
+            "recipient_email_key": filters.recipient_email and key_of(filters.recipient_email),
+            "reservation_code": filters.reservation_code,
+            "purchase_id": filters.purchase_id,
+            "partner_id": filters.partner_id,
+            "is_archived": filters.is_archived,
         }
         return {name: value for name, value in values.items() if value is not None}
 
@@ -241,15 +241,15 @@ def _code_of(
     return select(table.code).where(table.organization_id == own, table.id == id_).scalar_subquery()
 
 
-def _order(wanted: VoucherFilter) -> list[ColumnElement[Any]]:
+def _order(filters: VoucherFilter) -> list[ColumnElement[Any]]:
     # What the index behind the filter is ordered by, so that a part of the list costs the same at any depth.
     names = ["id"]
-    if wanted.purchase_id or wanted.purchase_code or wanted.recipient_email or wanted.store_exam_code:
+    if filters.purchase_id or filters.purchase_code or filters.recipient_email or filters.store_exam_code:
         names = ["partner_id", "id"]
-    elif wanted.reservation_code or wanted.voucher_code:
+    elif filters.reservation_code or filters.voucher_code:
         names = ["id"]
-    elif wanted.partner_id:
+    elif filters.partner_id:
         names = ["is_active", "is_used", "id"]
-    elif wanted.is_active is not None or wanted.is_used is not None:
+    elif filters.is_active is not None or filters.is_used is not None:
         names = ["is_used", "is_active", "id"]
     return [Voucher.__table__.c[name] for name in names]

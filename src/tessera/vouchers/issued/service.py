@@ -102,10 +102,10 @@ async def list_pages(
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: VoucherFilter, after: str | None, size: int
 ) -> CursorPage[Voucher]:
     """A part of the organization's vouchers; raises Invalid for a cursor of another list."""
-    part = await VoucherRepository(work).list_by_cursor(wanted, after=after, size=size)
+    part = await VoucherRepository(work).list_by_cursor(filters, after=after, size=size)
     return CursorPage([_voucher(row) for row in part.items], part.cursor)
 
 

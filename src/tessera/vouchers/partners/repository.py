@@ -53,14 +53,14 @@ class PartnerRepository:
         )
         return (await self._connection.execute(statement)).first()
 
-    async def list_page(self, wanted: PartnerFilter, *, number: int) -> Page[AnyRow]:
+    async def list_page(self, filters: PartnerFilter, *, number: int) -> Page[AnyRow]:
         """A page of partners; raises TooManyResults."""
-        matching = select(VoucherPartner.id).where(*self._visible(), *self._conditions(wanted))
+        matching = select(VoucherPartner.id).where(*self._visible(), *self._conditions(filters))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
-    async def list_by_cursor(self, wanted: PartnerFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
+    async def list_by_cursor(self, filters: PartnerFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the partners, oldest first."""
-        statement = self._whole().where(*self._conditions(wanted))
+        statement = self._whole().where(*self._conditions(filters))
         return await fetch_cursor_page(
             self._connection, statement, order=[VoucherPartner.__table__.c.id], after=after, size=size
         )
@@ -81,8 +81,8 @@ class PartnerRepository:
 
     async def find_known(self, partner_ids: Collection[UUID]) -> frozenset[UUID]:
         """Those of these ids that are partners'."""
-        wanted = literal(list(partner_ids), ARRAY(Uuid))
-        statement = select(VoucherPartner.id).where(*self._visible(), VoucherPartner.id == any_(wanted))
+        ids = literal(list(partner_ids), ARRAY(Uuid))
+        statement = select(VoucherPartner.id).where(*self._visible(), VoucherPartner.id == any_(ids))
         return frozenset((await self._connection.execute(statement)).scalars())
 
     async def add(self, partner: NewPartner, *, now: datetime) -> bool:
@@ -123,12 +123,12 @@ class PartnerRepository:
         own = true() if self._partner_id is None else VoucherPartner.id == self._partner_id
         return VoucherPartner.organization_id == self._organization_id, own
 
-    def _conditions(self, wanted: PartnerFilter) -> list[ColumnElement[bool]]:
+    def _conditions(self, filters: PartnerFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if wanted.status is not None:
-            conditions.append(VoucherPartner.status == wanted.status)
-        if wanted.partner_name_part is not None:
-            conditions.append(func.strpos(VoucherPartner.name_key, func.lower(wanted.partner_name_part)) > 0)
+        if filters.status is not None:
+            conditions.append(VoucherPartner.status == filters.status)
+        if filters.partner_name_part is not None:
+            conditions.append(func.strpos(VoucherPartner.name_key, func.lower(filters.partner_name_part)) > 0)
         return conditions
 
     def _whole(self) -> Select[*tuple[Any, ...]]:

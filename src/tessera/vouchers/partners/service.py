@@ -63,10 +63,10 @@ class Partner:
     users: Sequence[PartnerUser]
 
 
-async def list_page(work: UnitOfWork, *, wanted: PartnerFilter, number: int) -> Page[Partner]:
+async def list_page(work: UnitOfWork, *, filters: PartnerFilter, number: int) -> Page[Partner]:
     """A page of the partners that the caller may see; raises TooManyResults."""
     partners = PartnerRepository(work)
-    page = await partners.list_page(wanted, number=number)
+    page = await partners.list_page(filters, number=number)
     users = group(await partners.list_users([row.id for row in page.items]), by="partner_id") if page.items else {}
     items = [
         Partner(
@@ -94,10 +94,10 @@ async def add_all(work: UnitOfWork, partners: Sequence[NewPartner], *, now: date
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: PartnerFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: PartnerFilter, after: str | None, size: int
 ) -> CursorPage[ManagedPartner]:
     """A part of the organization's partners, oldest first; raises Invalid for a cursor of another list."""
-    part = await PartnerRepository(work).list_by_cursor(wanted, after=after, size=size)
+    part = await PartnerRepository(work).list_by_cursor(filters, after=after, size=size)
     return CursorPage([_managed(row) for row in part.items], part.cursor)
 
 

@@ -153,13 +153,13 @@ class ProgramRepository:
         )
         return await self._belonging(statement, table.organization_id, table.program_id.in_(program_ids))
 
-    async def list_by_cursor(self, wanted: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
+    async def list_by_cursor(self, filters: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A part of the programs, oldest first."""
         statement = self._whole()
-        if wanted.status is not None:
-            statement = statement.where(VoucherProgram.status == wanted.status)
-        if wanted.program_name_part is not None:
-            statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(wanted.program_name_part)) > 0)
+        if filters.status is not None:
+            statement = statement.where(VoucherProgram.status == filters.status)
+        if filters.program_name_part is not None:
+            statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(filters.program_name_part)) > 0)
         return await fetch_cursor_page(
             self._connection, statement, order=[VoucherProgram.__table__.c.id], after=after, size=size
         )

@@ -81,11 +81,11 @@ async def list_page(work: UnitOfWork, *, name_part: str | None, number: int) -> 
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: ProgramFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: ProgramFilter, after: str | None, size: int
 ) -> CursorPage[Program]:
     """A part of the organization's programs, oldest first; raises Invalid for a cursor of another list."""
     programs = ProgramRepository(work)
-    part = await programs.list_by_cursor(wanted, after=after, size=size)
+    part = await programs.list_by_cursor(filters, after=after, size=size)
     return CursorPage(await _whole(programs, part.items), part.cursor)
 
 

@@ -175,15 +175,15 @@ class PurchaseRepository:
         return (await self._connection.execute(select(listed.c.organization_id))).scalars().all()
 
     async def list_by_cursor(
-        self, wanted: PurchaseFilter, *, after: str | None, size: int, now: datetime
+        self, filters: PurchaseFilter, *, after: str | None, size: int, now: datetime
     ) -> CursorPage[AnyRow]:
         """A part of the purchases, in the order of the index that finds them."""
-        statement = self._whole().where(*self._conditions(wanted, now=now))
-        return await fetch_cursor_page(self._connection, statement, order=_order(wanted), after=after, size=size)
+        statement = self._whole().where(*self._conditions(filters, now=now))
+        return await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
 
-    async def list_page(self, wanted: PurchaseFilter, *, number: int, now: datetime) -> Page[AnyRow]:
+    async def list_page(self, filters: PurchaseFilter, *, number: int, now: datetime) -> Page[AnyRow]:
         """A page of purchases with the names of partner and program; raises TooManyResults."""
-        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(wanted, now=now))
+        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(filters, now=now))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
     async def list_unfinished(self, *, purchased_before: datetime) -> Sequence[AnyRow]:
@@ -196,22 +196,22 @@ class PurchaseRepository:
         own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
         return VoucherPurchase.organization_id == self._organization_id, own
 
-    def _conditions(self, wanted: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
+    def _conditions(self, filters: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if wanted.partner_name is not None:
-            partner = self._id_by_name(VoucherPartner, wanted.partner_name)
+        if filters.partner_name is not None:
+            partner = self._id_by_name(VoucherPartner, filters.partner_name)
             conditions.append(VoucherPurchase.partner_id == partner.scalar_subquery())
-        if wanted.program_name is not None:
-            program = self._id_by_name(VoucherProgram, wanted.program_name)
+        if filters.program_name is not None:
+            program = self._id_by_name(VoucherProgram, filters.program_name)
             conditions.append(VoucherPurchase.program_id == program.scalar_subquery())
-        if wanted.status is not None:
-            conditions += _status_is(wanted.status, now=now)
+        if filters.status is not None:
+            conditions += _status_is(filters.status, now=now)
         given = (
-            (VoucherPurchase.code, wanted.purchase_code and codes.spelled(wanted.purchase_code)),
-            (VoucherPurchase.purchased_by_email_key, wanted.purchased_by_email and key_of(wanted.purchased_by_email)),
-            (VoucherPurchase.partner_id, wanted.partner_id),
-            (VoucherPurchase.program_id, wanted.program_id),
-            (VoucherPurchase.is_archived, wanted.is_archived),
+            (VoucherPurchase.code, filters.purchase_code and codes.spelled(filters.purchase_code)),
+            (VoucherPurchase.purchased_by_email_key, filters.purchased_by_email and key_of(filters.purchased_by_email)),
+            (VoucherPurchase.partner_id, filters.partner_id),
+            (VoucherPurchase.program_id, filters.program_id),
+            (VoucherPurchase.is_archived, filters.is_archived),
         )
         conditions += [column == value for column, value in given if value is not None]
         return conditions
@@ -255,12 +255,12 @@ def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[b
     return [VoucherPurchase.status == status]
 
 
-def _order(wanted: PurchaseFilter) -> list[ColumnElement[Any]]:
+def _order(filters: PurchaseFilter) -> list[ColumnElement[Any]]:
     # What the index behind the filter is ordered by, so that a part of the list costs the same at any depth.
-    if wanted.partner_id is not None:
+    if filters.partner_id is not None:
         names = ["status", "id"]
-    elif wanted.program_id is not None or wanted.purchased_by_email is not None:
+    elif filters.program_id is not None or filters.purchased_by_email is not None:
         names = ["partner_id", "id"]
     else:
-        names = ["id"] if wanted.status is None else ["status", "partner_id", "id"]
+        names = ["id"] if filters.status is None else ["status", "partner_id", "id"]
     return [VoucherPurchase.__table__.c[name] for name in names]

@@ -116,17 +116,17 @@ async def retry(work: UnitOfWork, *, id_or_code: str) -> UUID:
     return found
 
 
-async def list_page(work: UnitOfWork, *, wanted: PurchaseFilter, number: int, now: datetime) -> Page[Purchase]:
+async def list_page(work: UnitOfWork, *, filters: PurchaseFilter, number: int, now: datetime) -> Page[Purchase]:
     """A page of the purchases that the caller may see; raises TooManyResults."""
-    page = await PurchaseRepository(work).list_page(wanted, number=number, now=now)
+    page = await PurchaseRepository(work).list_page(filters, number=number, now=now)
     return Page([_purchase(row, now=now) for row in page.items], page.number, page.has_next)
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: PurchaseFilter, after: str | None, size: int, now: datetime
+    work: UnitOfWork, *, filters: PurchaseFilter, after: str | None, size: int, now: datetime
 ) -> CursorPage[Purchase]:
     """A part of the organization's purchases; raises Invalid for a cursor of another list."""
-    part = await PurchaseRepository(work).list_by_cursor(wanted, after=after, size=size, now=now)
+    part = await PurchaseRepository(work).list_by_cursor(filters, after=after, size=size, now=now)
     return CursorPage([_purchase(row, now=now) for row in part.items], part.cursor)
 
 
