@@ -3,11 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
+
+from tessera.kit.wire import wire_name
 
 # What spreadsheets take for the beginning of a formula (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -27,18 +29,17 @@ class Record(Protocol):
 
 
 async def file(
-    columns: Mapping[str, str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
+    fields: Sequence[str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
 ) -> AsyncIterator[bytes]:
-    """A file part by part: each field of the records under the name of its column.
+    """The parts of a CSV file: a first line with the wire names of these fields, then the records.
 
-    `list_after` gives the next records behind an id, and none at the end. It opens a unit of work of its own each time:
-    a slow reader holds neither a connection nor old versions of rows, and what changes meanwhile is told as it is when
-    its turn comes.
+    `list_after` returns the records that follow an id, and none at the end. Each call opens its own unit of work, so
+    that a slow reader holds neither a connection nor old row versions; a later part has the later state.
     """
-    yield lines([list(columns.values())])
+    yield lines([[wire_name(field) for field in fields]])
     after: UUID | None = None
     while records := await list_after(after):
-        yield lines([[getattr(record, field) for field in columns] for record in records])
+        yield lines([[getattr(record, field) for field in fields] for record in records])
         after = records[-1].id
 
 

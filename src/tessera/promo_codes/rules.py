@@ -1,15 +1,18 @@
 """The documented rules of promo codes: what may be created, and what may be used."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
+from tessera.audit.rules import Action
 from tessera.codes.rules import Reason
 from tessera.identity.rules import is_email_address
+from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import distinct
 
@@ -36,8 +39,35 @@ class Status(StrEnum):
     ARCHIVED = "Archived"
 
 
+MOVES: Mapping[str, Move] = {
+    Status.ACTIVE: Move({Status.INACTIVE}, Action.ACTIVATED),
+    Status.INACTIVE: Move({Status.ACTIVE}, Action.DEACTIVATED),
+    Status.ARCHIVED: Move({Status.INACTIVE, Status.ACTIVE}, Action.ARCHIVED),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromoCodeDraft:
+class PromoCodeTerms:
+    """What a promo code gives, how often and until when: optional columns that drafts, codes and batches share."""
+
+    discount_percent: int | None = None
+    flat_discount: Decimal | None = None
+    expires_at: datetime | None = None
+    max_redemptions: int | None = None
+    max_redemptions_per_candidate: int | None = None
+    notes: str | None = None
+
+
+TERMS = tuple(PromoCodeTerms.__dataclass_fields__)
+
+
+def terms_of(source: PromoCodeTerms) -> dict[str, Any]:
+    """The terms of a draft, a code or a batch by name."""
+    return {name: getattr(source, name) for name in TERMS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeDraft(PromoCodeTerms):
     """A promo code that somebody asks for.
 
     `parse_violations` is what its reader could not read; such a field is None here, and no rule speaks of it again.
@@ -46,15 +76,9 @@ class PromoCodeDraft:
     name: str | None = None
     store_exam_codes: tuple[str, ...] | None = None
     product_bundle_ids: tuple[UUID, ...] | None = ()
-    discount_percent: int | None = None
-    flat_discount: Decimal | None = None
-    expires_at: datetime | None = None
-    max_redemptions: int | None = None
-    max_redemptions_per_candidate: int | None = None
     email_addresses: tuple[str, ...] | None = ()
     restrict_to_email_addresses: bool | None = False
     is_active: bool | None = False
-    notes: str | None = None
     parse_violations: tuple[Violation, ...] = ()
 
 

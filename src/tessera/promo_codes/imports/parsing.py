@@ -9,8 +9,8 @@ from typing import BinaryIO
 from tessera.kit.csv import plain
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
+from tessera.kit.wire import wire_name
 from tessera.promo_codes.imports import cells
-from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.rules import PromoCodeDraft
 
 SEPARATORS = ",;\t"
@@ -19,8 +19,7 @@ MAX_LINES = 1_000_000
 MAX_CELL = 2**20
 HEADER = "header"
 NOT_TEXT = "must be text in UTF-8, without NUL characters"
-# The columns of an export that an import leaves alone.
-_BY_TITLE = {key_of(title): column for column, title in COLUMNS.items()}
+_BY_TITLE = {key_of(wire_name(column)): column for column in cells.COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def _columns(line: str) -> list[str]:
     found = [_BY_TITLE.get(_key(title), "") for title in titles]
     unknown = [title for title, column in zip(titles, found, strict=True) if not column]
     if unknown:
-        known = ", ".join(title for column, title in COLUMNS.items() if column in cells.READ)
+        known = ", ".join(map(wire_name, cells.READ))
         message = f"must name columns among {known}, unlike '{unknown[0][:60]}'"
         raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
     if len(set(found)) < len(found):

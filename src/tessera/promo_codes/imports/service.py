@@ -15,10 +15,10 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
+from tessera.kit.wire import wire_name
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
-from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.repository import PromoCodeRepository
 
 KIND = "PromoCodeImport"
@@ -154,4 +154,4 @@ async def _add(
 
 
 def _as_column(violation: Violation) -> Violation:
-    return Violation(violation.code, COLUMNS.get(violation.field, violation.field), violation.message)
+    return Violation(violation.code, wire_name(violation.field), violation.message)
