@@ -105,7 +105,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
 async def assign_voucher(request: Request, caller: Manager) -> Response:
     """Assign an unused voucher to a recipient, or to another one, as of now. A used or held one is 409."""
     values = await read_values(request, VoucherAssignRequest)
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ASSIGN, **values))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.ASSIGN, **values))
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
     """Make a voucher nobody's. A used or held one is 409."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.UNASSIGN))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.UNASSIGN))
 
 
 @router.post(
@@ -129,7 +129,7 @@ async def unassign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_on(request: Request, caller: Manager) -> Response:
     """Let it be used, as far as nothing else forbids it."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_ON))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_ON))
 
 
 @router.post(
@@ -141,7 +141,7 @@ async def switch_voucher_on(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_off(request: Request, caller: Manager) -> Response:
     """Let it not be used until it is switched on again."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_OFF))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_OFF))
 
 
 @router.post(
@@ -154,7 +154,7 @@ async def switch_voucher_off(request: Request, caller: Manager) -> Response:
 async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
     """Let it expire at another time, also after it has expired."""
     values = await read_values(request, VoucherExpiryRequest)
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.CHANGE_EXPIRY, **values))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.CHANGE_EXPIRY, **values))
 
 
 @router.post(
@@ -166,11 +166,11 @@ async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
 )
 async def archive_voucher(request: Request, caller: Manager) -> Response:
     """Archive a voucher: it can be used no more, and nothing about it changes again."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ARCHIVE))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.ARCHIVE))
 
 
-async def _change(request: Request, caller: Manager, wish: VoucherCommand) -> Response:
-    return await RESOURCE.change(request, caller, changes.change, wish=wish)
+async def _change(request: Request, caller: Manager, command: VoucherCommand) -> Response:
+    return await RESOURCE.change(request, caller, changes.change, command=command)
 
 
 def _draft(reading: ParsedRequest) -> BulkDraft:

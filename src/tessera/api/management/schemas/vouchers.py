@@ -60,7 +60,7 @@ class VoucherChoiceRequest(RequestModel):
 class VoucherBulkRequest(RequestModel):
     """Body of POST /management/v1/vouchers/bulk."""
 
-    deed: Annotated[VoucherAction, *choice(VoucherAction)] = Field(
+    action: Annotated[VoucherAction, *choice(VoucherAction)] = Field(
         alias="action", description="What to do to each of them."
     )
     recipient_email: EmailText | None = Field(
