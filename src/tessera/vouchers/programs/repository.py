@@ -213,8 +213,8 @@ class ProgramRepository:
 
     async def change(self, program_id: UUID, columns: Mapping[str, Any], relations: ProgramRelations) -> None:
         """Write the next version of a locked program; raises Invalid for a name that is taken."""
-        taken = Invalid([name_taken(columns.get("name", ""))])
-        with unique_constraints.raising(taken, constraint=_UNIQUE_NAME):
+        error = Invalid([name_taken(columns.get("name", ""))])
+        with unique_constraints.raising(error, constraint=_UNIQUE_NAME):
             await self._connection.execute(
                 update(VoucherProgram)
                 .where(VoucherProgram.organization_id == self._organization_id, VoucherProgram.id == program_id)
