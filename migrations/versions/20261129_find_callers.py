@@ -1,6 +1,7 @@
 """Callers are found by their credentials, in one statement for all organizations."""
 
 from alembic import op
+
 from migrations import functions
 
 revision = "0014"

@@ -25,7 +25,8 @@ from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.provision import Addresses
-from tessera.redemptions import jobs, ledger
+from tessera.redemptions import jobs
+from tessera.redemptions.ledger import service as ledger
 
 WANTED = 10_000
 CALLERS = 400

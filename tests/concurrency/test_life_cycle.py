@@ -27,8 +27,9 @@ from tessera import main, schema
 from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Conflict, DomainError, WrongState
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, validate
+from tessera.redemptions import lifecycle, validate
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.redeem import Candidate, NotRedeemable, RedemptionDraft
 from tessera.redemptions.repository import Redemption

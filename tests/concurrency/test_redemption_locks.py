@@ -20,8 +20,9 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle
+from tessera.redemptions import lifecycle
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations

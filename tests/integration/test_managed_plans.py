@@ -83,7 +83,7 @@ async def test_a_part_of_an_export_reads_little_more_than_it_tells(
     for _ in range(3):
         with recorded(resources.database) as sent:
             async with resources.database.unit_of_work(big.id) as work:
-                codes = await service.list_after(work, wanted=wanted, after=after)
+                codes = await service.list_after(work, filters=wanted, after=after)
         after = codes[-1].id
         for mode in MODES:
             plan = explained(application, sent[1], sent[-1], mode=mode)

@@ -120,4 +120,4 @@ async def test_what_a_partners_user_does_is_recorded_and_not_shown_to_them(
             assert rows.scalar_one() == 0
     async with resources.database.unit_of_work(tenant.id) as work:
         wanted = audit.EntryFilter(entity_id=thing)
-        assert len((await audit.list_by_cursor(work, wanted=wanted, after=None, size=10)).items) == 1
+        assert len((await audit.list_by_cursor(work, filters=wanted, after=None, size=10)).items) == 1

@@ -11,9 +11,9 @@ import typer
 from tessera import provision, schema
 from tessera import settings as configuration
 from tessera.api.serving import server
-from tessera.cli import greeting
+from tessera.cli import banner
 from tessera.cli.failures import CannotStart
-from tessera.cli.starting import start
+from tessera.cli.startup import start
 from tessera.demo import load as demonstration
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
@@ -52,7 +52,7 @@ def serve(demo: Demo = False) -> None:
         if credentials and answers_here_alone(settings, listener):
             page.install(app, credentials[0])
             pages["storefront"] = page.PATH
-        server.serve(app, listener, on_ready=lambda: greeting.show(base_url, pages, settings.data_dir, credentials))
+        server.serve(app, listener, on_ready=lambda: banner.show(base_url, pages, settings.data_dir, credentials))
 
 
 def api() -> None:

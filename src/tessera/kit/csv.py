@@ -3,11 +3,13 @@
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
+
+from tessera.kit.wire import wire_name
 
 # Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -27,17 +29,17 @@ class Record(Protocol):
 
 
 async def file(
-    columns: Mapping[str, str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
+    fields: Sequence[str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
 ) -> AsyncIterator[bytes]:
-    """Yield a file in chunks; `columns` maps fields of the records to names of columns.
+    """Yield a file in chunks: a first line with the wire names of these fields, then the records.
 
     `list_after` returns the next records after an id, and none at the end. It must open a unit of work for each call,
     so that a slow reader holds neither a connection nor old versions of rows. A record has its values of that time.
     """
-    yield lines([list(columns.values())])
+    yield lines([[wire_name(field) for field in fields]])
     after: UUID | None = None
     while records := await list_after(after):
-        yield lines([[getattr(record, field) for field in columns] for record in records])
+        yield lines([[getattr(record, field) for field in fields] for record in records])
         after = records[-1].id
 
 

@@ -26,7 +26,7 @@ from tests.support.voucher_factories import (
 from tests.support.voucher_management import VOUCHERS, changed
 
 from tessera.api.serving.resources import Resources
-from tessera.redemptions import ledger
+from tessera.redemptions.ledger import service as ledger
 from tessera.vouchers.issued.service import NewVoucher
 
 NOBODY = UUID(int=7)

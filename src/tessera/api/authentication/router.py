@@ -38,8 +38,8 @@ async def authenticate(request: Request) -> JsonResponse:
     """
     token = await _issue_token(request, read_basic(request))
     reading = read_query(request, AuthenticateQuery)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     return JsonResponse({"authToken": token, "code": reading.values.get("code")}, headers={"Cache-Control": "no-store"})
 
 

@@ -27,7 +27,7 @@ def _read_list(request: Request) -> tuple[PromoCodeFilter, int]:
     reading = read_query(request, PromoCodeQuery)
     number = reading.values.pop("page", 1)
     filters = PromoCodeFilter(**reading.values)
-    violations = [*reading.refused]
+    violations = [*reading.violations]
     if filters.email_address is not None and filters.restrict_to_email_addresses is not True:
         violations.append(
             Violation("NeedsRestriction", "email_address", "can only be used with restrictToEmailAddresses=true")

@@ -26,8 +26,8 @@ def read_filters(
 ) -> tuple[dict[str, Any], int]:
     """The filters of a list and its page number; raises Invalid, NoFilter."""
     reading = read_query(request, model)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     number = reading.values.pop("page", 1)
     if needs_filter and not reading.values:
         raise NoFilter(*(info.alias or name for name, info in model.model_fields.items() if name != "page"))

@@ -38,7 +38,7 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonRespons
     A partner's user sees that partner alone.
     """
     filters, number = read_filters(request, PartnerQuery)
-    page = await partners.list_page(caller.work, wanted=PartnerFilter(**filters), number=number)
+    page = await partners.list_page(caller.work, filters=PartnerFilter(**filters), number=number)
     return numbered_page_response(request, page, [presenters.partner(item) for item in page.items])
 
 
@@ -72,7 +72,7 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonRespon
     At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
     """
     filters, number = read_filters(request, PurchaseQuery, needs_filter=True)
-    page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number, now=caller.now)
+    page = await purchases.list_page(caller.work, filters=PurchaseFilter(**filters), number=number, now=caller.now)
     return numbered_page_response(request, page, [presenters.purchase(item) for item in page.items])
 
 

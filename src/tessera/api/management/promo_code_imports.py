@@ -9,11 +9,10 @@ from tessera.api.http import openapi, uploads
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
-from tessera.api.http.parsing import read_query
+from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import Manager
-from tessera.kit.errors import Invalid
 from tessera.promo_codes.imports import service
 from tessera.promo_codes.imports.service import Source
 
@@ -58,11 +57,9 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
     values in a cell have `|` between them; a `|` of a value, or a backslash, has a backslash before it. UTF-8, or
     UTF-16 with a byte-order mark; comma, semicolon or tab.
     """
-    reading = read_query(request, ImportQuery)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    filters = read_filters(request, ImportQuery)
     upload = uploads.read_upload(request, MEDIA_TYPE)
-    dry_run = bool(reading.values.get("dry_run"))
+    dry_run = bool(filters.get("dry_run"))
 
     async def effect() -> JsonResponse:
         source = Source(upload.file, upload.digest)

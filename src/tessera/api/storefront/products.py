@@ -10,8 +10,8 @@ def read_product(reading: ParsedRequest) -> ProductChoice | Refused:
     """The one product that a request names, or else everything that is wrong with the request by itself."""
     fields = {"store_exam_code", "product_bundle_id"}
     named = {field: reading.values[field] for field in fields & reading.values.keys()}
-    if len(named.keys() | fields & {each.field for each in reading.refused}) != 1:
+    if len(named.keys() | fields & {each.field for each in reading.violations}) != 1:
         message = "or productBundleId must be given, and not both of them"
-        return Refused([*reading.refused, Violation("OneProduct", "store_exam_code", message)], None)
+        return Refused([*reading.violations, Violation("OneProduct", "store_exam_code", message)], None)
     choice = ProductChoice(**named)
-    return Refused(reading.refused, choice if named else None) if reading.refused else choice
+    return Refused(reading.violations, choice if named else None) if reading.violations else choice

@@ -151,7 +151,7 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
     nothing and gets the same answer.
     """
     reading = await read_body(request, ReservationUpdateRequest)
-    values, refused = reading.values, list(reading.refused)
+    values, refused = reading.values, list(reading.violations)
     if "reservation_code" in values and values.get("status", ReservationStatus.RESCHEDULED) != "Rescheduled":
         refused.append(
             Violation("NotRescheduled", "reservation_code", "must be given with the status Rescheduled only")

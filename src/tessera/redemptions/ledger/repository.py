@@ -1,33 +1,12 @@
-"""The ledger of redemptions, recounted: whether everything that is shown agrees with it."""
+"""Statements that recount one organization from its ledger of redemptions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from tessera.identity.rules import PLATFORM_ID
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.redemptions.rules import Discrepancy
 
-
-@dataclass(frozen=True, slots=True)
-class Discrepancy:
-    """One thing that shows something else than the ledger says; both as redeemed and held uses, or as a state."""
-
-    kind: str
-    name: str
-    shown: str
-    counted: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How many entries and redemptions were recounted, and the first thousand discrepancies of each kind."""
-
-    entries: int
-    redemptions: int
-    discrepancies: Sequence[Discrepancy]
-
-
-# One snapshot for all of it, however much is redeemed meanwhile; and whole tables are read here, for once.
+# One snapshot excludes concurrent redemptions, and the plans may read whole tables, which other statements must not.
 PREPARE = """
 set transaction isolation level repeatable read;
 set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
@@ -79,7 +58,7 @@ order by p.code limit 1000
 """
 
 VOUCHER_TOTALS = """
-select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || places.expires_on as name,
+select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || buckets.expires_on as name,
        coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used, '
        || coalesce(t.archived, 0) || ' archived' as shown,
        coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used, '
@@ -95,14 +74,14 @@ from (
 ) t on t.partner_id = v.partner_id and t.expires_on = v.expires_on
 cross join lateral (
     values (coalesce(t.partner_id, v.partner_id), coalesce(t.expires_on, v.expires_on))
-) as places (partner_id, expires_on)
-left join voucher_partners p on p.organization_id = %(organization_id)s and p.id = places.partner_id
+) as buckets (partner_id, expires_on)
+left join voucher_partners p on p.organization_id = %(organization_id)s and p.id = buckets.partner_id
 where (coalesce(t.quantity, 0), coalesce(t.used, 0), coalesce(t.archived, 0))
       is distinct from (coalesce(v.quantity, 0), coalesce(v.used, 0), coalesce(v.archived, 0))
 order by 2 limit 1000
 """
 
-# The last entry tells the status, none is missing, and together they say what that status means.
+# The last entry has the status, no number is missing, and the sum of the entries agrees with the status.
 REDEMPTIONS = """
 select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as shown,
        coalesce(l.status, 'nothing') || ' after ' || coalesce(l.entries, 0) as counted
@@ -124,18 +103,31 @@ select (select count(*) from redemption_ledger where organization_id = %(organiz
 """
 
 
-async def verify(work: UnitOfWork) -> Verdict:
-    """Recount the organization that the unit of work is pinned to, in one snapshot; changes nothing.
+class LedgerRepository:
+    """The ledger of the organization that the unit of work is pinned to."""
 
-    For the platform, its codes are recounted over all organizations. Must be the first thing in its transaction.
-    """
-    parameters: dict[str, Any] = {"organization_id": work.organization_id}
-    for statement in PREPARE.split(";"):
-        await work.connection.exec_driver_sql(statement)
-    sums = GLOBAL_SUMS if work.organization_id == PLATFORM_ID else OWN_SUMS
-    found = []
-    for statement in (PROMO_CODES.format(sums=sums), VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
-        rows = await work.connection.exec_driver_sql(statement, parameters)
-        found += [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
-    totals = (await work.connection.exec_driver_sql(TOTALS, parameters)).one()
-    return Verdict(totals.entries, totals.redemptions, found)
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._parameters: dict[str, Any] = {"organization_id": work.organization_id}
+
+    async def prepare(self) -> None:
+        """Start a snapshot for statements that read whole tables; must come first in the transaction."""
+        for statement in PREPARE.split(";"):
+            await self._connection.exec_driver_sql(statement)
+
+    async def list_discrepancies(self, *, of_global_codes: bool) -> list[Discrepancy]:
+        """The first thousand discrepancies of each kind; global codes are recounted over all organizations."""
+        promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
+        discrepancies = []
+        for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
+            rows = await self._rows(statement)
+            discrepancies += [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
+        return discrepancies
+
+    async def count(self) -> tuple[int, int]:
+        """The numbers of entries and of redemptions."""
+        (totals,) = await self._rows(TOTALS)
+        return totals.entries, totals.redemptions
+
+    async def _rows(self, statement: str) -> Sequence[AnyRow]:
+        return (await self._connection.exec_driver_sql(statement, self._parameters)).all()

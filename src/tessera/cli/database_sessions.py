@@ -1,4 +1,4 @@
-"""One command, one unit of work: opening the database, and finding the organization that a command names."""
+"""Database connections and units of work of a command, attributed to the person at the terminal."""
 
 import asyncio
 import getpass
@@ -14,67 +14,58 @@ from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
-from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 from tessera.settings import Settings
 
 Result = TypeVar("Result")
-T = TypeVar("T")
 Action = Callable[[UnitOfWork], Awaitable[Result]]
 
 
-def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
-    """Do one thing in the organization with this name (in any case) or id; raises NotFound."""
-
-    async def find_and_act(database: Database) -> Result:
-        return await _act(database, await _find_organization(database, name_or_id), action)
-
-    return _run(settings, find_and_act)
-
-
 @dataclass(frozen=True, slots=True)
-class Place:
-    """An organization, for commands that take more than one unit of work."""
+class OrganizationDatabase:
+    """The database and one organization in it, for commands of several units of work."""
 
     database: Database
     organization_id: UUID
 
     def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
-        """A transaction there, attributed to whoever types."""
-        return self.database.unit_of_work(self.organization_id, actor=_whoever_types())
+        """A transaction pinned to the organization."""
+        return self.database.unit_of_work(self.organization_id, actor=_actor())
 
 
-def at_organization(settings: Settings, name_or_id: str, job: Callable[[Place], Awaitable[Result]]) -> Result:
-    """Do many things in the organization with this name (in any case) or id; raises NotFound."""
+def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
+    """Run one unit of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
 
-    async def find_and_do(database: Database) -> Result:
-        return await job(Place(database, await _find_organization(database, name_or_id)))
+    async def act(session: OrganizationDatabase) -> Result:
+        async with session.unit_of_work() as work:
+            return await action(work)
 
-    return _run(settings, find_and_do)
+    return with_organization(settings, name_or_id, act)
+
+
+def with_organization(
+    settings: Settings, name_or_id: str, job: Callable[[OrganizationDatabase], Awaitable[Result]]
+) -> Result:
+    """Run several units of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+
+    async def find_and_run(database: Database) -> Result:
+        return await job(OrganizationDatabase(database, await _find_organization(database, name_or_id)))
+
+    return _run(settings, find_and_run)
 
 
 def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:
-    """Do one thing in the organization with this id, which need not exist yet."""
-    return _run(settings, lambda database: _act(database, organization_id, action))
+    """Run one unit of work in the organization with this id, which need not exist yet."""
+
+    async def act(database: Database) -> Result:
+        async with OrganizationDatabase(database, organization_id).unit_of_work() as work:
+            return await action(work)
+
+    return _run(settings, act)
 
 
-async def everything(part_after: Callable[[str | None], Awaitable[CursorPage[T]]]) -> list[T]:
-    """All of a list by cursor."""
-    part = await part_after(None)
-    found = [*part.items]
-    while part.cursor is not None:
-        part = await part_after(part.cursor)
-        found += part.items
-    return found
-
-
-async def _act(database: Database, organization_id: UUID, action: Action[Result]) -> Result:
-    async with database.unit_of_work(organization_id, actor=_whoever_types()) as work:
-        return await action(work)
-
-
-def _whoever_types() -> Actor:
+def _actor() -> Actor:
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a container may run as a number that has no name

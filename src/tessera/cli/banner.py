@@ -1,4 +1,4 @@
-"""What `tessera serve` says when it is ready."""
+"""The banner that `tessera serve` prints when it is ready."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from tessera.demo.load import FILE_NAME, Credentials
 
 
 def show(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
-    """Where the pages are, by their names, and, with demonstration data, three requests to try."""
+    """Print the address of each page and, with demonstration data, three requests to try."""
     typer.echo(f"\nTessera serves on {base_url}")
     for name, path in pages.items():
         typer.echo(f"  {name:10} {base_url}{path}")
