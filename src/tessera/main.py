@@ -35,7 +35,8 @@ from tessera.kit.db.database import Database
 from tessera.kit.errors import DomainError, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes.service import UsabilityRequest, Validation
+from tessera.promo_codes.uses import service as promo_code_uses
+from tessera.promo_codes.uses.service import UsabilityRequest, Validation
 from tessera.redemptions import serving as redemptions
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.settings import Settings, load
@@ -75,7 +76,7 @@ def resources_on(
 
     async def validate(questions: Sequence[UsabilityRequest]) -> Sequence[Validation | DomainError]:
         now = clock()
-        answers = await database.read(lambda reader: promo_codes.validate_all(reader, questions, now=now))
+        answers = await database.read(lambda reader: promo_code_uses.validate_all(reader, questions, now=now))
         for question, answer in zip(questions, answers, strict=True):
             if not isinstance(answer, NotAuthenticated):
                 key_uses.note(question.key.name, now=now)

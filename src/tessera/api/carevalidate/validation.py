@@ -11,7 +11,7 @@ from tessera.api.http.parsing import parsed_query
 from tessera.api.serving.callers import Resources
 from tessera.identity.authentication.credentials import ApiKeyText, parse_key
 from tessera.kit.errors import DomainError, NotAuthenticated
-from tessera.promo_codes.service import PromoCodeNotFound, UsabilityRequest, Validation
+from tessera.promo_codes.uses.service import PromoCodeNotFound, UsabilityRequest, Validation
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _UNUSABLE = b'{"success":false,"data":[]}'

@@ -23,7 +23,8 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, NotAuthenticated
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes.rules import PromoCodeDraft
-from tessera.promo_codes.service import PromoCodeFilter, UsabilityRequest, Validation
+from tessera.promo_codes.service import PromoCodeFilter
+from tessera.promo_codes.uses.service import UsabilityRequest, Validation
 from tessera.redemptions.serving import RedemptionRequest
 from tessera.vouchers.issued.service import VoucherFilter
 from tessera.vouchers.purchases.rules import PurchaseDraft
