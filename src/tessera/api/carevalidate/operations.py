@@ -10,8 +10,8 @@ from tessera.api.http.parsing import parsed_query
 from tessera.api.serving.operations import HotLookup, Route
 from tessera.identity.authentication.credentials import Credential, parse_key
 from tessera.kit.errors import DomainError
-from tessera.promo_codes import service
-from tessera.promo_codes.service import PromoCodeNotFound, UsabilityRequest, Validation
+from tessera.promo_codes.uses import service
+from tessera.promo_codes.uses.service import PromoCodeNotFound, UsabilityRequest, Validation
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _UNUSABLE = b'{"success":false,"data":[]}'
