@@ -1,6 +1,7 @@
 """Every case beside its floor: `python -m benchmarks`, or some of them by name."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import psycopg
@@ -40,7 +41,7 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
             name: stack.enter_context(serving(name, f"benchmarks.{factory}", environment))
             for name, factory in FACTORIES.items()
         }
-        cases = {
+        cases: dict[str, Callable[[], None]] = {
             "validating": lambda: validating.measure(results, servers, shops),
             "processes": lambda: processes.measure_two(results, servers, shops, environment),
             "memory": lambda: processes.measure_memory(results, shops, environment),

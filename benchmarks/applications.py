@@ -16,6 +16,7 @@ from benchmarks.data import TOKEN_KEYS
 from tessera import main, schema
 from tessera.identity.authentication.credentials import parse_key
 from tessera.identity.tables import ApiKey, Organization
+from tessera.kit import logging
 from tessera.promo_codes.tables import PromoCode
 from tessera.settings import Settings
 
@@ -23,7 +24,7 @@ from tessera.settings import Settings
 def tessera() -> ASGIApp:
     """Tessera's own API, one process, without its log lines."""
     settings = Settings(token_keys=TOKEN_KEYS, log_level="WARNING", pool_size=16)
-    main.logging.configure(level="WARNING")
+    logging.configure(level="WARNING")
     return main.create_server(settings, os.environ["APPLICATION_URL"], schema_revision=schema.latest_revision())
 
 

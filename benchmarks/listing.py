@@ -1,6 +1,7 @@
 """Lists: GET /promo-codes with all that is nested, and GET /api/vouchers while its table grows."""
 
 from collections.abc import Mapping
+from functools import partial
 from statistics import median
 
 import httpx
@@ -41,7 +42,7 @@ def _beside(results: Results, servers: Mapping[str, Server], case: str, request:
     def run(name: str) -> Figures:
         return servers[name].measure([request], connections=CONNECTIONS, seconds=CHOSEN.seconds)
 
-    results.interleave(case, {name: lambda name=name: run(name) for name in NAMES}, rounds=CHOSEN.rounds)
+    results.interleave(case, {name: partial(run, name) for name in NAMES}, rounds=CHOSEN.rounds)
     ratio = results.ratio(case, "Tessera")
     results.judge(case, "0.60 of the floor", ratio, reached=ratio >= 0.6)
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from benchmarks.data import Shop
 from benchmarks.results import Figures, Results
@@ -30,7 +31,7 @@ def measure(results: Results, servers: Mapping[str, Server], shops: Sequence[Sho
     for case, connections in ((MANY, CONNECTIONS), (ONE, 1)):
         found = results.interleave(
             case,
-            {name: lambda name=name, count=connections: run(name, count) for name in ("Tessera", "usual", "bare")},
+            {name: partial(run, name, connections) for name in ("Tessera", "usual", "bare")},
             rounds=CHOSEN.rounds,
         )
         _judge(results, case, found)

@@ -9,7 +9,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg import errors, sql
-from sqlalchemy import Constraint, Index, NullPool, create_engine
+from sqlalchemy import Index, NullPool, create_engine
+from sqlalchemy.schema import SchemaItem
 
 from tessera import schema
 from tessera.kit.db.table_base import Base
@@ -209,7 +210,7 @@ def declared() -> Iterator[tuple[str, str]]:
             yield table.name, formatted(dialect, named)
 
 
-def formatted(dialect: Any, named: Constraint | Index) -> str:
+def formatted(dialect: Any, named: SchemaItem) -> str:
     preparer = dialect.identifier_preparer
     found = preparer.format_index(named) if isinstance(named, Index) else preparer.format_constraint(named)
     return str(found)

@@ -92,7 +92,7 @@ def test_what_was_tampered_with_is_named(
     only = f" code = '{name}' and" if kind == "voucher" else ""
     clause = tampering if tampering.endswith(" and") else f"{tampering} where{only}"
     superuser.execute(
-        f"{clause} organization_id = '{shop.id}'".replace(  # type: ignore[arg-type]
+        f"{clause} organization_id = '{shop.id}'".replace(
             "from redemptions limit", f"from redemptions where organization_id = '{shop.id}' limit"
         )
     )

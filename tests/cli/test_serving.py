@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -47,8 +48,8 @@ def ended(server: Server) -> Server:
     return server
 
 
-def read_credentials(server: Server) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads((server.data / "demo.json").read_text())["organizations"]
+def read_credentials(server: Server) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((server.data / "demo.json").read_text())["organizations"]
     return found
 
 

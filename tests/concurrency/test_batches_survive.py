@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -59,6 +60,10 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     assert {made_of(superuser, each) for each in (*ordered.values(), last)} == {COMPLETE}
 
 
+def has_more_codes(superuser: psycopg.Connection, batch_id: UUID, *, than: int) -> bool:
+    return made_of(superuser, batch_id).made > than
+
+
 async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_and_doubles_nothing(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
@@ -67,9 +72,7 @@ async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_
     seen = 0
     while seen < 30_000:
         with launched("worker", TESSERA_DATABASE_URL=addresses.application) as process:
-            await until(
-                lambda before=seen: made_of(superuser, ordered).made > before, otherwise=lambda: queue_of(superuser)
-            )
+            await until(partial(has_more_codes, superuser, ordered, than=seen), otherwise=lambda: queue_of(superuser))
             process.kill()
             process.wait()
         seen = made_of(superuser, ordered).made

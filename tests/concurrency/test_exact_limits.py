@@ -8,7 +8,6 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
@@ -17,6 +16,7 @@ import pytest
 from tests.conftest import TOKEN_KEYS
 from tests.support.commands import Server, serving
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
+from tests.support.jobs import job_context
 from tests.support.racing import PERSONS, Code, Races, most
 from tests.support.redemption_requests import URL, body, candidate
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
@@ -85,8 +85,7 @@ async def add_global_codes(resources: Resources, superuser: psycopg.Connection, 
 
 
 async def expire_holds(resources: Resources) -> None:
-    context = SimpleNamespace(additional_context={"database": resources.database, "clock": clock})
-    await jobs.expire_holds(context, 0)
+    await jobs.expire_holds(job_context(resources, clock), 0)
 
 
 async def housekeep(resources: Resources) -> None:
@@ -194,7 +193,7 @@ async def assert_shown(client: httpx.AsyncClient, superuser: psycopg.Connection,
         " where r.organization_id = %s and r.promo_code_owner_id = %s group by r.code",
         [tenant.id, tenant.id],
     )
-    counted = dict(rows.fetchall())
+    counted: dict[str, int] = dict(rows.fetchall())
     listed = {each["promoCodeName"]: each["redemptionCount"] for each in shown}
     assert listed == {name: counted[name] for name in listed}
     (purchase,) = (await client.get("/api/vouchers/purchases?purchaseCode=VP-1", headers=tenant.bearer)).json()["data"]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -45,6 +46,11 @@ def call_again(superuser: psycopg.Connection, purchase_id: UUID) -> float:
     return float(row[0])
 
 
+def waits_after(superuser: psycopg.Connection, purchase_id: UUID, *, tries: int) -> bool:
+    """Whether the purchase's job waits for its next attempt after so many."""
+    return jobs_of(superuser, purchase_id)[0][:2] == ("todo", tries)
+
+
 async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_pauses_until_it_can(
     resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
@@ -54,9 +60,9 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
     with structlog.testing.capture_logs() as logs, vouchers_refused(superuser, tenant):
         async with worker.running(addresses.application, database=resources.database):
             for tries in range(1, 6):
-                await until(lambda tries=tries: jobs_of(superuser, bought)[0][:2] == ("todo", tries))  # type: ignore[misc]
+                await until(partial(waits_after, superuser, bought, tries=tries))
                 pauses.append(call_again(superuser, bought))
-            await until(lambda: jobs_of(superuser, bought)[0][:2] == ("todo", 6))
+            await until(partial(waits_after, superuser, bought, tries=6))
         assert state_of(superuser, bought) == NOTHING_YET
     warnings = [(log["log_level"], log["tries"], log["pause"]) for log in logs if "tries" in log]
     # The pause is counted from a moment before the database notes it, by as much as the machine is busy.

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
 
 import httpx
 import psycopg
@@ -77,7 +78,7 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
 @asynccontextmanager
 async def dying_api(
     addresses: Addresses, tenant: Tenant, *, at: int
-) -> AsyncIterator[tuple[httpx.AsyncClient, dying.ForkServerProcess]]:
+) -> AsyncIterator[tuple[httpx.AsyncClient, ForkServerProcess]]:
     """A client of a server that dies at that moment of its first request for the organization."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = (dying.api, addresses.application, port, TOKEN_KEYS)

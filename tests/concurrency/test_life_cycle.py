@@ -5,7 +5,8 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import hypothesis
@@ -24,6 +25,7 @@ from tests.support.factories import add_promo_codes, create_tenant, percent_code
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera import main, schema
+from tessera.api.serving.callers import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Conflict, DomainError, WrongState
 from tessera.provision import Addresses
@@ -130,9 +132,7 @@ def told() -> Iterator[list[DomainError]]:
 class LifeCycle(RuleBasedStateMachine):
     """Each step is done by the application and in the model; both must say the same."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, resources: main.Resources, superuser: psycopg.Connection
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, resources: Resources, superuser: psycopg.Connection) -> None:
         super().__init__()
         self.loop, self.resources, self.superuser = loop, resources, superuser
         self.model = Model()
@@ -366,8 +366,8 @@ def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
     loop = asyncio.new_event_loop()
     resources = main.create_resources(settings, addresses.application, schema_revision=schema.latest_revision())
     try:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
-            lambda: LifeCycle(loop, resources, superuser),
+        run_state_machine_as_test(
+            cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # any factory will do
             settings=hypothesis.settings(
                 max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None
             ),

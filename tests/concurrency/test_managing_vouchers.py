@@ -25,7 +25,7 @@ async def test_of_many_who_end_a_checkout_one_does(
     states = {answer.json()["state"] for answer in answers if answer.status_code == 409}
     assert states == {winner["status"]}
     paid = winner["status"] == "VoucherCreation"
-    assert len(jobs_of(superuser, purchase["id"])) == int(paid)  # type: ignore[arg-type]
+    assert len(jobs_of(superuser, purchase["id"])) == int(paid)
 
 
 async def test_of_many_programs_that_take_one_name_one_has_it(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -139,8 +139,9 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
         await ReservationRepository(work).lock(["RSV-1"])
         waiting = asyncio.create_task(expire())
         await until_someone_waits(superuser)
-        moved = {"new_code": "RSV-2", "caller_id": None, "now": clock.now}
-        await reservations.change(work, "RSV-1", ReservationStatus.RESCHEDULED, **moved)
+        await reservations.change(
+            work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller_id=None, now=clock.now
+        )
     # Whoever changes the hold now has locked RSV-2.
     assert await waiting == 0
     assert await expire() == 1
@@ -153,8 +154,7 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
         # The code that is locked last by whoever takes both.
         there, here = sorted(("RSV-1", "RSV-2"), key=ReservationRepository(work)._lock_number)
         held = await made(client, shop, "FREE", here, holdSeconds=60)
-        moved = {"new_code": there, "caller_id": None, "now": NOW}
-        await reservations.change(work, here, ReservationStatus.RESCHEDULED, **moved)
+        await reservations.change(work, here, ReservationStatus.RESCHEDULED, new_code=there, caller_id=None, now=NOW)
         confirming = asyncio.create_task(act(client, shop, held, "confirm"))
         await until_someone_waits(superuser)
         moving = asyncio.create_task(tell(client, shop, there, "Rescheduled", reservationCode=here))

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -150,7 +149,7 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
 async def test_tampering_is_found_even_a_superusers(
     resources: Resources, sealed: Tenant, superuser: psycopg.Connection, tampering: str, flaws: list[tuple[str, Any]]
 ) -> None:
-    entry: UUID = superuser.execute(f"select {ENTRY.format(3)}", {"tenant": sealed.id}).fetchone()[0]  # type: ignore[index]
+    ((entry,),) = superuser.execute(f"select {ENTRY.format(3)}", {"tenant": sealed.id}).fetchall()
     with superuser.transaction():
         superuser.execute("set local session_replication_role = replica")  # no foreign key stops a superuser
         superuser.execute("alter table audit_seals drop constraint audit_seals_position_check")

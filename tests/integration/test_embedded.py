@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
@@ -253,8 +254,8 @@ def test_a_server_stopped_by_somebody_else_is_no_error(data: Path) -> None:
 def test_a_pid_file_that_names_another_living_process_hinders_nobody(data: Path) -> None:
     server.start(data, settings=FAST).stop()
     owner = data.stat()
-    as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if AS_ROOT else {}
-    stranger = subprocess.Popen(["sleep", "60"], cwd="/", **as_owner)  # type: ignore[call-overload]
+    as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if AS_ROOT else {}
+    stranger = subprocess.Popen(["sleep", "60"], cwd="/", **as_owner)
     pid_file = data / "postgres" / "postmaster.pid"
     pid_file.write_text(f"{stranger.pid}\n{data}/postgres\n1\n5432\n{data}/postgres\n\n\nready\n")
     postgres = server.start(data, settings=FAST)

@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from tests.support.commands import environment, wait_until
@@ -61,9 +62,9 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
 ) -> None:
     name = f"wait-{uuid.uuid4().hex}"
 
-    def job() -> tuple[str, int]:
-        row = superuser.execute("select status, attempts from procrastinate_jobs where queue_name = %s", [name])
-        return row.fetchone()  # type: ignore[return-value]
+    def job() -> tuple[Any, ...] | None:
+        query = "select status, attempts from procrastinate_jobs where queue_name = %s"
+        return superuser.execute(query, [name]).fetchone()
 
     with worker(addresses, name, permitted="no") as killed:
         assert read_line(killed) == "began"

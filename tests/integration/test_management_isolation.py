@@ -98,9 +98,9 @@ async def test_a_partners_user_gets_nothing_from_any_operation(
     refused = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner manage nothing here.")
     tried = 0
     for route in iter_route_contexts(app.routes):
-        if route.path.startswith(ROOT):
+        path = (route.path or "").replace("{", "").replace("}", "")
+        if path.startswith(ROOT):
             for method in route.methods or ():
-                path = route.path.replace("{", "").replace("}", "")
                 assert told(await client.request(method, path, headers=partners_user)) == refused, path
                 tried += 1
     assert tried > 30

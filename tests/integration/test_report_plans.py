@@ -56,7 +56,7 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
                 "entries": DAYS * A_DAY,
             }
             for statement in (FILL, *TOTALS.split(";\n")):
-                superuser.execute(statement, values)  # type: ignore[arg-type]
+                superuser.execute(statement, values)
         vacuum(superuser, "redemption_ledger")
         for tenant in tenants:
             await roll_up(resources, tenant, now=NOW - timedelta(days=1))

@@ -68,9 +68,10 @@ from generate_series(1, %(count)s) n
 async def fill(resources: Resources, connection: psycopg.Connection[Any], tenant: Tenant) -> UUID:
     """Add as many purchases as vouchers, half of them Acme's; that partner's id."""
     await add_program(resources, tenant, "Autumn")
+    acme = await add_partner(resources, tenant, "Acme")
     values = {
         "tenant": tenant.id,
-        "acme": await add_partner(resources, tenant, "Acme"),
+        "acme": acme,
         "globex": await add_partner(resources, tenant, "Globex"),
         "program": await add_program(resources, tenant, "Spring"),
         "exam": tenant.exam_ids["NCA-GENL"],
@@ -79,7 +80,7 @@ async def fill(resources: Resources, connection: psycopg.Connection[Any], tenant
     }
     for statement in (PURCHASES, VOUCHERS):
         connection.execute(statement.replace(" % ", " %% "), values)
-    return values["acme"]
+    return acme
 
 
 def scans(node: dict[str, Any]) -> Iterator[tuple[str, int]]:

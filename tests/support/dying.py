@@ -42,6 +42,11 @@ def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int
         process.join()
 
 
+def has_ended(process: ForkServerProcess) -> bool:
+    """Whether the process has died or come to its end."""
+    return process.exitcode is not None
+
+
 def worker(url: str, organization: str, at: int) -> None:
     """The worker of `tessera worker`."""
     _kill_this_process(organization, at)
@@ -107,7 +112,8 @@ def _kill_this_process(organization: str, at: int) -> None:
     event.listen(Engine, "commit", after)
     event.listen(Pool, "reset", ended)
     # What goes to the driver without SQLAlchemy.
-    send, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
+    send = psycopg.AsyncConnection.execute
+    psycopg.AsyncConnection.execute = execute  # type: ignore[assignment,method-assign]  # overloads
 
 
 def _is_sealing() -> bool:

@@ -27,8 +27,9 @@ async def post(
     client: httpx.AsyncClient, tenant: Tenant, operation: Operation, key: str | bytes, **changes: Any
 ) -> httpx.Response:
     """The operation's request under this key."""
-    headers: dict[str, str | bytes] = {**tenant.bearer, "Idempotency-Key": key}
-    return await client.post(operation.path, headers=headers, json=operation.request | changes)  # type: ignore[arg-type]
+    headers = {name.encode(): value.encode() for name, value in tenant.bearer.items()}
+    headers[b"Idempotency-Key"] = key if isinstance(key, bytes) else key.encode()
+    return await client.post(operation.path, headers=headers, json=operation.request | changes)
 
 
 def effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation) -> int:

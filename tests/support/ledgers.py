@@ -42,7 +42,7 @@ class Entry:
             case Dimension.STORE_EXAM:
                 return str(self.store_exam_id or self.product_bundle_id)
             case Dimension.PARTNER:
-                return self.partner_id and str(self.partner_id)
+                return str(self.partner_id) if self.partner_id else None
 
 
 @contextmanager

@@ -31,7 +31,7 @@ async def _noticed(connection: Any, query: Any, params: Any = None, **options: A
     return await _execute(connection, query, params, **options)
 
 
-psycopg.AsyncConnection.execute = _noticed  # type: ignore[method-assign]
+psycopg.AsyncConnection.execute = _noticed  # type: ignore[assignment,method-assign]  # overloads
 
 
 @contextmanager

@@ -38,7 +38,7 @@ async def redeem_for_days(client: httpx.AsyncClient, tenant: Tenant, clock: Cloc
 
 async def roll_up(resources: Resources, tenant: Tenant, *, now: datetime) -> list[str]:
     """Sum up all days that are over; which they were."""
-    days = []
+    days: list[str] = []
     while True:
         async with resources.database.unit_of_work(tenant.id) as work:
             day = await reports.roll_up(work, now=now)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+from dirty_equals import IsUUID
 
 # Word for word the document's example.
 REQUEST_TEXT = (
@@ -31,6 +32,7 @@ TOO_MANY = (
         "errorMessages": ["The query matches more than 10,000 records. Refine it using filters."],
     },
 )
+UUID7 = IsUUID(version=7)  # type: ignore[arg-type]  # the annotation knows only the versions 1 to 5
 EMPTY: tuple[int, dict[str, Any]] = (200, {"data": []})
 
 

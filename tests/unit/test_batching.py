@@ -1,7 +1,7 @@
 """Questions that go together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -28,6 +28,11 @@ class Oracle:
         if 409 in questions and not self.is_free:
             raise TransactionAborted
         return [f"answer {question}" for question in questions]
+
+
+def by_topic(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[str]]]:
+    """The oracle for a KeyedBatcher: it answers for every key alike."""
+    return lambda _, questions: oracle(questions)
 
 
 async def asked(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
@@ -123,7 +128,7 @@ async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(batching, "RETRY_DEADLINE", 0.2)
     oracle = Oracle()
     oracle.gate.set()
-    for ask in (Batcher(oracle).ask(409), KeyedBatcher(lambda _, questions: oracle(questions)).ask_heavy("a", 409)):
+    for ask in (Batcher(oracle).ask(409), KeyedBatcher(by_topic(oracle)).ask_heavy("a", 409)):
         with pytest.raises(TransactionAborted):
             await asyncio.wait_for(ask, timeout=20)
     assert len(oracle.batches) > 4
@@ -131,7 +136,7 @@ async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPat
 
 async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(lambda _, questions: oracle(questions), max_concurrency=1)
+    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
     task = asyncio.create_task(batchers.ask("a", 1))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -142,7 +147,7 @@ async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
 
 async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(lambda _, questions: oracle(questions), max_concurrency=1)
+    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
     waiting = [asyncio.create_task(batchers.ask("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
     alone = asyncio.create_task(batchers.ask_heavy("a", 3))

@@ -1,6 +1,7 @@
 """ClientIds, secrets and API keys."""
 
 import hashlib
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -45,9 +46,9 @@ def test_a_secret_matches_its_own_digest_alone() -> None:
 
 
 @pytest.mark.parametrize("spoil", [str.upper, str.strip, lambda text: text[:-1], lambda text: text + "A"])
-def test_a_changed_client_id_is_refused_or_names_another(spoil: object) -> None:
+def test_a_changed_client_id_is_refused_or_names_another(spoil: Callable[[str], str]) -> None:
     text = NAME.text(CLIENT_PREFIX)
-    spoilt = spoil(text)  # type: ignore[operator]
+    spoilt = spoil(text)
     if spoilt != text:
         with pytest.raises(NotAuthenticated):
             credentials.parse_client_id(spoilt)

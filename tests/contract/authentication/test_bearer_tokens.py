@@ -37,7 +37,7 @@ async def test_what_is_no_bearer_token_is_401(client: httpx.AsyncClient, header:
 
 @pytest.mark.parametrize("token", ["abc", "a.b.c", "..", "e30.e30.e30", "é.é.é", "\0", "x" * 10_000])
 async def test_garbage_is_401(client: httpx.AsyncClient, token: str) -> None:
-    answer = await client.get("/promo-codes", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
+    answer = await client.get("/promo-codes", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
     message = "The token is too long." if len(token) > 4096 else "The token is not valid."
     assert told(answer) == not_authenticated(message)
 

@@ -52,7 +52,7 @@ async def caller(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
 )
 @pytest.mark.parametrize("query", ["", "code=PER10", "code=%FF", "code=PER10&product_bundle_id=x"])
 async def test_without_a_good_key_nothing_else_is_told(client: httpx.AsyncClient, key: str | None, query: str) -> None:
-    headers = {} if key is None else {"cv-api-key": key.encode("latin-1")}
+    headers = {} if key is None else {b"cv-api-key": key.encode("latin-1")}
     answer = await client.get(f"/api/v1/promo-codes?{query}", headers=headers)
     assert (answer.status_code, answer.content) == INVALID_KEY
 

@@ -15,7 +15,7 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 
-EMPTY = (200, {"data": [], "nextLink": None})
+EMPTY: tuple[int, dict[str, Any]] = (200, {"data": [], "nextLink": None})
 
 
 async def names(client: httpx.AsyncClient, tenant: Tenant, **query: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import psycopg
@@ -13,7 +14,7 @@ from tests.support.promo_code_requests import create, refused, told
 from tessera.api.application import create_app
 from tessera.api.serving.callers import Resources
 
-EMPTY = (200, {"data": [], "nextLink": None})
+EMPTY: tuple[int, dict[str, Any]] = (200, {"data": [], "nextLink": None})
 TOO_MANY = (
     400,
     {

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from dirty_equals import IsStr, IsUUID
+from dirty_equals import IsStr
 from tests.conftest import Clock
 from tests.support.factories import Tenant
 from tests.support.voucher_factories import add_partner, add_program, add_user, run_jobs
@@ -18,6 +18,7 @@ from tests.support.voucher_requests import (
     NO_TOKEN,
     REQUEST,
     REQUEST_TEXT,
+    UUID7,
     refused,
     request,
     told,
@@ -32,7 +33,7 @@ from tessera.vouchers.purchases.service import PurchaseNotUnfinished
 PATH = "/api/vouchers/purchases"
 PURCHASE: dict[str, Any] = {
     "amountPaid": 0,
-    "id": IsUUID(version=7),
+    "id": UUID7,
     "isArchived": False,
     "notes": "Q2 employee certification batch",
     "partnerName": "Acme Corp",
@@ -166,7 +167,7 @@ async def test_nobody_sees_vouchers_before_the_purchase_is_complete(
             {
                 # The vouchers are created by the job, an hour later.
                 "expirationDateUtc": "2026-09-13T13:00:00Z",
-                "id": IsUUID(version=7),
+                "id": UUID7,
                 "isActive": True,
                 "isUsed": False,
                 "voucherCode": IsStr(regex=r"SPRING-[0-9A-HJKMNP-TV-Z]{6,}"),

@@ -8,10 +8,9 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from dirty_equals import IsUUID
 from tests.support.factories import Tenant
 from tests.support.voucher_factories import add_partner, add_program, add_user, fill_programs
-from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, page, told
+from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, UUID7, page, told
 
 from tessera.api.serving.callers import Resources
 from tessera.identity.rules import FunctionPoint
@@ -114,7 +113,6 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
 ) -> None:
     answer = await client.get(PATH, headers=tenant.bearer)
     spring, ecole, sure, back = ALL
-    an_id = IsUUID(version=7)
     expected = [
         plain(
             spring,
@@ -122,9 +120,9 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
             [exam(tenant, "NCP-ADS"), exam(tenant, "NCA-GENL")],
             allowAchPayments=True,
             discounts=[
-                {"id": an_id, "percent": 0.07, "quantity": 10},
-                {"id": an_id, "percent": 12.5, "quantity": 100},
-                {"id": an_id, "percent": 20, "quantity": 1000},
+                {"id": UUID7, "percent": 0.07, "quantity": 10},
+                {"id": UUID7, "percent": 12.5, "quantity": 100},
+                {"id": UUID7, "percent": 20, "quantity": 1000},
             ],
             expirationPeriodInDays=90,
             partners={
@@ -137,8 +135,8 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
             },
             restrictions={
                 "emailDomainRestrictions": [
-                    {"id": an_id, "domain": "acme.example.com"},
-                    {"id": an_id, "domain": "zeta.example.com"},
+                    {"id": UUID7, "domain": "acme.example.com"},
+                    {"id": UUID7, "domain": "zeta.example.com"},
                 ],
                 "enforceAssignedEmailToBookExam": True,
             },

@@ -225,7 +225,8 @@ async def test_when_a_key_was_used_is_written_now_and_then(
 
     async def used_at() -> str | None:
         await resources.key_uses.flush(resources.database)
-        return (await client.get(url, headers=tenant.bearer)).json()["lastUsedAt"]
+        last_used_at: str | None = (await client.get(url, headers=tenant.bearer)).json()["lastUsedAt"]
+        return last_used_at
 
     wrong = {"cv-api-key": tenant.key.secret[:-1] + ("A" if tenant.key.secret[-1] != "A" else "B")}
     await client.get("/api/v1/promo-codes?code=X", headers=wrong)

@@ -1,5 +1,6 @@
 """Promo codes of every kind through the management API: their whole life, and everything that may be wrong."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -267,7 +268,7 @@ async def test_a_list_has_its_filters_and_goes_on_by_its_link(
     codes = [
         percent_code(tenant, "AAA"),
         percent_code(tenant, "BBB", status=Status.INACTIVE, store_exam_ids=(tenant.exam_ids["CLD-100"],)),
-        NewPromoCode(id=new_id(), name="CCC", status=Status.ACTIVE, flat_discount=5),  # type: ignore[arg-type]
+        NewPromoCode(id=new_id(), name="CCC", status=Status.ACTIVE, flat_discount=Decimal(5)),
         percent_code(tenant, "DDD", product_bundle_ids=(tenant.bundle_id,), email_addresses=("a@example.com",)),
     ]
     await factories.add_promo_codes(resources, tenant, *codes, now=NOW)

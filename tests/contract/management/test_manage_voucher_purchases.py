@@ -1,6 +1,5 @@
 """Priced purchases through the management API: from checkout to vouchers, or to one of its other ends."""
 
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import psycopg
 import pytest
 from tests.conftest import Clock
 from tests.support.factories import Tenant
+from tests.support.jobs import job_context
 from tests.support.management_requests import LACKING, at, invalid, not_found, powerless, problem, recorded, told
 from tests.support.voucher_factories import run_jobs
 from tests.support.voucher_management import (
@@ -184,9 +184,8 @@ async def test_a_job_writes_down_what_has_expired_in_every_organization(
     purchases = [await ordered(client, each) for each in (tenant, tenant, other_tenant) if await fresh(client, each)]
     clock.advance(hours=24)
 
-    context = SimpleNamespace(additional_context={"database": resources.database, "clock": clock})
     for _ in range(2):
-        await jobs.expire_checkouts.func(context, 0)
+        await jobs.expire_checkouts.func(job_context(resources, clock), 0)
     ids = [purchase["id"] for purchase in purchases]
     found = superuser.execute("select status, version from voucher_purchases where id = any(%s::uuid[])", [ids])
     assert found.fetchall() == [("CheckoutExpired", 2)] * len(ids)
@@ -198,7 +197,7 @@ async def test_a_job_writes_down_what_has_expired_in_every_organization(
 
 async def fresh(client: httpx.AsyncClient, tenant: Tenant) -> bool:
     """Whether the tenant has no purchase yet."""
-    return (await client.get(PURCHASES, headers=tenant.bearer)).json()["data"] == []
+    return bool((await client.get(PURCHASES, headers=tenant.bearer)).json()["data"] == [])
 
 
 async def test_everything_that_is_wrong_with_an_order_is_named_at_once(

@@ -46,7 +46,7 @@ async def fetched(client: httpx.AsyncClient, tenant: Tenant) -> str:
     return token
 
 
-EMPTY = (200, {"data": [], "nextLink": None})
+EMPTY: tuple[int, dict[str, Any]] = (200, {"data": [], "nextLink": None})
 NOT_FOUND = (404, {"success": False, "message": "Promo code not found!"})
 
 
