@@ -9,9 +9,10 @@ from uuid import UUID
 import psycopg
 from tests.support import dying, factories
 from tests.support.batching import Made, jobs_of, made_of, order
-from tests.support.commands import launched
+from tests.support.commands import SECONDS_TO_END, launched
 from tests.support.factories import Tenant
-from tests.support.purchasing import age_heartbeats, queue_of, until
+from tests.support.purchasing import age_heartbeats, queue_of
+from tests.support.waiting import until
 
 from tessera import worker
 from tessera.api.serving.callers import Resources
@@ -40,7 +41,7 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
         tenant = await seller(resources)
         ordered[moment] = await order(resources, tenant, QUANTITY, now=datetime.now(UTC))
         with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
-            await until(lambda: process.exitcode is not None)
+            await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
         left = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
         assert (moment, made_of(superuser, ordered[moment])) == (moment, left)
@@ -51,10 +52,10 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     last = await order(resources, tenant, QUANTITY, now=datetime.now(UTC))
     # It would die after the last moment: that it lives proves that there are no other moments to die at.
     with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1) as process:
+        everything = (*ordered.values(), last)
         await until(
-            lambda: (
-                {status for each in (*ordered.values(), last) for status in jobs_of(superuser, each)} == {"succeeded"}
-            )
+            "all jobs succeed",
+            lambda: {status for each in everything for status in jobs_of(superuser, each)} == {"succeeded"},
         )
         assert process.exitcode is None
     assert {made_of(superuser, each) for each in (*ordered.values(), last)} == {COMPLETE}
@@ -72,13 +73,17 @@ async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_
     seen = 0
     while seen < 30_000:
         with launched("worker", TESSERA_DATABASE_URL=addresses.application) as process:
-            await until(partial(has_more_codes, superuser, ordered, than=seen), otherwise=lambda: queue_of(superuser))
+            await until(
+                "the batch has more codes",
+                partial(has_more_codes, superuser, ordered, than=seen),
+                details=lambda: queue_of(superuser),
+            )
             process.kill()
-            process.wait()
+            process.wait(SECONDS_TO_END)
         seen = made_of(superuser, ordered).made
         age_heartbeats(superuser)
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: made_of(superuser, ordered).status == "Complete")
+        await until("the batch is complete", lambda: made_of(superuser, ordered).status == "Complete")
     assert made_of(superuser, ordered) == Made("Complete", 45_000, 45_000, 45_000)
 
 
@@ -103,14 +108,14 @@ async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was
     tenant = await seller(resources)
     ordered = await order(resources, tenant, 40_000, now=datetime.now(UTC))
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: made_of(superuser, ordered).made > 0)
+        await until("the batch has codes", lambda: made_of(superuser, ordered).made > 0)
         async with resources.database.unit_of_work(tenant.id) as work:
             cancelled = await batches.cancel(work, Target(ordered), now=datetime.now(UTC))
-        await until(lambda: set(jobs_of(superuser, ordered)) == {"succeeded"})
+        await until("the job ends", lambda: set(jobs_of(superuser, ordered)) == {"succeeded"})
         made = made_of(superuser, ordered)
         assert (made.status, made.made, made.codes) == ("Cancelled", cancelled.made, cancelled.made)
         assert 0 < made.made < 40_000
         async with resources.database.unit_of_work(tenant.id) as work:
             await batches.resume(work, Target(ordered), now=datetime.now(UTC))
-        await until(lambda: made_of(superuser, ordered).status == "Complete")
+        await until("the batch is complete", lambda: made_of(superuser, ordered).status == "Complete")
     assert made_of(superuser, ordered) == Made("Complete", 40_000, 40_000, 40_000)

@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import NOW
 from tests.support.commands import launched
 from tests.support.factories import Tenant
-from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of, until
+from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of
+from tests.support.waiting import until
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
@@ -51,7 +52,10 @@ async def test_two_workers_with_two_jobs_for_each_purchase_make_its_vouchers_onc
             await purchases.queue(work, each)
     url = addresses.application
     with launched("worker", TESSERA_DATABASE_URL=url), launched("worker", TESSERA_DATABASE_URL=url):
-        await until(lambda: {job[0] for each in bought for job in jobs_of(superuser, each)} == {"succeeded"})
+        await until(
+            "all jobs succeed",
+            lambda: {job[0] for each in bought for job in jobs_of(superuser, each)} == {"succeeded"},
+        )
     assert {state_of(superuser, each) for each in bought} == {complete(100)}
 
 
@@ -62,9 +66,10 @@ async def test_nobody_ever_sees_a_part_of_the_vouchers(
     with launched("worker", TESSERA_DATABASE_URL=addresses.application):
         bought = [await buy(resources, tenant, quantity=1000) for _ in range(10)]
         seen = {state_of(superuser, each) for each in bought}
-        while any(state_of(superuser, each) != complete(1000) for each in bought):
-            seen |= {state_of(superuser, each) for each in bought}
-            await asyncio.sleep(0)
+        async with asyncio.timeout(90):
+            while any(state_of(superuser, each) != complete(1000) for each in bought):
+                seen |= {state_of(superuser, each) for each in bought}
+                await asyncio.sleep(0)
     assert seen == {NOTHING_YET, complete(1000)}
 
 

@@ -13,7 +13,8 @@ import psycopg
 import structlog
 from tests.support.commands import launched, tessera
 from tests.support.factories import Tenant
-from tests.support.purchasing import NOTHING_YET, buy, complete, jobs_of, open_market, state_of, until
+from tests.support.purchasing import NOTHING_YET, buy, complete, jobs_of, open_market, state_of
+from tests.support.waiting import until
 
 from tessera import worker
 from tessera.api.serving.callers import Resources
@@ -60,9 +61,9 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
     with structlog.testing.capture_logs() as logs, vouchers_refused(superuser, tenant):
         async with worker.running(addresses.application, database=resources.database):
             for tries in range(1, 6):
-                await until(partial(waits_after, superuser, bought, tries=tries))
+                await until(f"attempt {tries} fails", partial(waits_after, superuser, bought, tries=tries))
                 pauses.append(call_again(superuser, bought))
-            await until(partial(waits_after, superuser, bought, tries=6))
+            await until("attempt 6 fails", partial(waits_after, superuser, bought, tries=6))
         assert state_of(superuser, bought) == NOTHING_YET
     warnings = [(log["log_level"], log["tries"], log["pause"]) for log in logs if "tries" in log]
     # The pause is counted from a moment before the database notes it, by as much as the machine is busy.
@@ -74,7 +75,7 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
 
     call_again(superuser, bought)
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: jobs_of(superuser, bought)[0][:2] == ("succeeded", 7))
+        await until("attempt 7 succeeds", lambda: jobs_of(superuser, bought)[0][:2] == ("succeeded", 7))
     assert state_of(superuser, bought) == complete(20)
 
 
@@ -104,10 +105,12 @@ async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job
         retry = ("purchase", "retry", "--organization", tenant.name, str(code).lower())
         done = tessera(*retry, "--json", **settings)
         assert (json.loads(done.stdout), done.stderr) == ({"id": str(bought)}, "")
-        await until(lambda: state_of(superuser, bought) == complete(20))
+        await until("the purchase is complete", lambda: state_of(superuser, bought) == complete(20))
         call_again_at_once = "update procrastinate_jobs set scheduled_at = now() where args->>'purchase_id' = %s"
         superuser.execute(call_again_at_once, [str(bought)])
-        await until(lambda: [job[:2] for job in jobs_of(superuser, bought)] == [("succeeded", 1)] * 2)
+        await until(
+            "both jobs succeed", lambda: [job[:2] for job in jobs_of(superuser, bought)] == [("succeeded", 1)] * 2
+        )
     assert state_of(superuser, bought) == complete(20)
     assert listed() == []
     refused = tessera(*retry[:-1], str(bought), **settings)
@@ -140,6 +143,6 @@ async def test_stalled_jobs_that_cannot_be_retried_do_not_keep_the_others_waitin
     superuser.execute("update procrastinate_jobs set status = 'doing' where args->>'purchase_id' = %s", [str(bought)])
     with structlog.testing.capture_logs() as logs:
         async with worker.running(addresses.application, database=resources.database):
-            await until(lambda: state_of(superuser, bought) == complete(20))
+            await until("the purchase is complete", lambda: state_of(superuser, bought) == complete(20))
     superuser.execute("delete from procrastinate_jobs where task_name = 'tessera:any'")
     assert "stalled job not retried" in {log["event"] for log in logs}

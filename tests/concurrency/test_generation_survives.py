@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
 from tests.support import dying, factories
-from tests.support.commands import launched, postmaster_of, serving
+from tests.support.commands import SECONDS_TO_END, launched, postmaster_of, serving
 from tests.support.factories import Tenant
 from tests.support.purchasing import (
     DRAFT,
@@ -29,8 +29,8 @@ from tests.support.purchasing import (
     order,
     queue_of,
     state_of,
-    until,
 )
+from tests.support.waiting import until
 
 from tessera import main, schema, worker
 from tessera.api.serving.callers import Resources
@@ -60,7 +60,7 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
         tenant = await buyer(resources)
         bought[moment] = await buy(resources, tenant)
         with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
-            await until(lambda: process.exitcode is not None)
+            await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
         left = complete(20) if moment == LAST_MOMENT else NOTHING_YET
         assert (moment, state_of(superuser, bought[moment])) == (moment, left)
@@ -71,7 +71,10 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     last = await buy(resources, tenant)
     # It would die after the last moment: that it lives proves that there are no other moments to die at.
     with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1) as process:
-        await until(lambda: {jobs_of(superuser, each)[0][0] for each in (*bought.values(), last)} == {"succeeded"})
+        everything = (*bought.values(), last)
+        await until(
+            "all jobs succeed", lambda: {jobs_of(superuser, each)[0][0] for each in everything} == {"succeeded"}
+        )
         assert process.exitcode is None
     assert {state_of(superuser, each) for each in (*bought.values(), last)} == {complete(20)}
 
@@ -85,10 +88,10 @@ async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
         async with httpx.AsyncClient(base_url=server.url, headers=tenant.bearer, timeout=90) as client:
             answer = await client.post("/api/vouchers/purchases", json=REQUEST)
         server.process.kill()
-        server.process.wait()
+        server.process.wait(SECONDS_TO_END)
     assert (answer.status_code, answer.json()["status"]) == (200, "VoucherCreation")
     with launched("worker", **settings):
-        await until(lambda: state_of(superuser, UUID(answer.json()["id"])) == complete(20))
+        await until("the purchase is complete", lambda: state_of(superuser, UUID(answer.json()["id"])) == complete(20))
 
 
 async def test_a_purchase_that_is_rolled_back_leaves_no_job(
@@ -115,17 +118,20 @@ async def test_a_worker_that_is_only_slow_may_be_taken_for_dead(
         psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival,
     ):
         rival.execute("select from voucher_purchases where id = %s for update", [bought])
-        await until(lambda: jobs_of(superuser, bought)[0][:2] == ("doing", 0))
+        await until("a worker takes the job", lambda: jobs_of(superuser, bought)[0][:2] == ("doing", 0))
         slow.send_signal(signal.SIGSTOP)
         age_heartbeats(superuser)
         with launched("worker", TESSERA_DATABASE_URL=addresses.application):
-            taken_over = ("doing", 1)
-            await until(lambda: jobs_of(superuser, bought)[0][:2] == taken_over, otherwise=lambda: queue_of(superuser))
+            await until(
+                "the other worker takes the job over",
+                lambda: jobs_of(superuser, bought)[0][:2] == ("doing", 1),
+                details=lambda: queue_of(superuser),
+            )
             slow.send_signal(signal.SIGCONT)
             rival.rollback()
-            await until(lambda: jobs_of(superuser, bought)[0][0] == "succeeded")
+            await until("the job succeeds", lambda: jobs_of(superuser, bought)[0][0] == "succeeded")
             after = await buy(resources, tenant)
-            await until(lambda: state_of(superuser, after) == complete(20))
+            await until("the next purchase is complete", lambda: state_of(superuser, after) == complete(20))
     assert state_of(superuser, bought) == complete(20)
     assert [job[:2] for job in jobs_of(superuser, bought)] == [("succeeded", 2)]
 
@@ -149,10 +155,10 @@ async def test_a_job_whose_outcome_the_database_refuses_is_not_left_to_a_worker_
         f" check (status <> 'succeeded' or args->>'purchase_id' <> '{bought}') not valid"
     )
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: state_of(superuser, bought) == complete(20))
-        await until(lambda: has_left(superuser, bought))
+        await until("the purchase is complete", lambda: state_of(superuser, bought) == complete(20))
+        await until("the worker gives the job up", lambda: has_left(superuser, bought))
         superuser.execute("alter table procrastinate_jobs drop constraint disk_is_full")
-        await until(lambda: jobs_of(superuser, bought)[0][0] == "succeeded")
+        await until("the job succeeds", lambda: jobs_of(superuser, bought)[0][0] == "succeeded")
     assert state_of(superuser, bought) == complete(20)
 
 
@@ -209,13 +215,13 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
     tenant = await buyer(resources)
     with launched("worker", TESSERA_DATABASE_URL=addresses.application) as running:
         bought = [await buy(resources, tenant, quantity=1000) for _ in range(20)]
-        await until(lambda: server.count("Complete") > 0)
+        await until("a purchase is complete", lambda: server.count("Complete") > 0)
         server.kill()
         server.start()
         assert 0 < server.count("Complete") < len(bought)
         with server.superuser() as superuser:
             age_heartbeats(superuser)
-            await until(lambda: server.count("Complete") == len(bought))
+            await until("all purchases are complete", lambda: server.count("Complete") == len(bought))
             assert {state_of(superuser, each) for each in bought} == {complete(1000)}
         assert running.poll() is None
     await resources.database.close()

@@ -11,14 +11,14 @@ from multiprocessing.context import ForkServerProcess
 import httpx
 import psycopg
 import pytest
-from tests.concurrency.test_racing_names import until_someone_waits
 from tests.conftest import TOKEN_KEYS
 from tests.support import dying, factories
 from tests.support.commands import answers, free_port
 from tests.support.factories import Tenant
 from tests.support.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, PURCHASES, Operation, effects, post
-from tests.support.purchasing import open_market, until
+from tests.support.purchasing import open_market
 from tests.support.recording import recorded
+from tests.support.waiting import until, until_blocked
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
@@ -63,7 +63,7 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
             [buyer.id],
         )
         running = asyncio.create_task(post(client, buyer, PROMO_CODES, "key"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser, lock_type="transactionid")
         twin = await post(client, buyer, PROMO_CODES, "key")
         other_body = await post(client, buyer, PROMO_CODES, "key", notes="Something else")
         rival.rollback()
@@ -83,7 +83,7 @@ async def dying_api(
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = (dying.api, addresses.application, port, TOKEN_KEYS)
     with dying.dying(*arguments, organization=tenant.id, at=at) as process:
-        await until(lambda: answers(f"{url}/health/live"))
+        await until("the server answers", lambda: answers(f"{url}/health/live"))
         async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             yield client, process
 
@@ -114,7 +114,7 @@ async def test_a_process_that_dies_between_effect_and_answer_leaves_both_or_neit
     async with dying_api(addresses, buyer, at=moments - from_end) as (doomed, process):
         with pytest.raises(httpx.RemoteProtocolError):
             await post(doomed, buyer, operation, "key")
-        await until(lambda: process.exitcode == -signal.SIGKILL)
+        await until("the server dies", lambda: process.exitcode == -signal.SIGKILL)
     assert effects(superuser, buyer, operation) == left
 
     async with dying_api(addresses, buyer, at=NEVER) as (healthy, _):

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from tests.support import dying, factories
 from tests.support.factories import Tenant
-from tests.support.purchasing import until
+from tests.support.waiting import until
 
 from tessera.api.serving.callers import Resources
 from tessera.promo_codes.imports import service
@@ -50,7 +50,7 @@ async def test_a_command_killed_before_or_after_any_statement_has_imported_all_o
         tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
         arguments = ("promo-code", "import", str(file), "--organization", str(tenant.id))
         with dying.dying(dying.command, addresses.application, arguments, organization=tenant.id, at=moment) as process:
-            await until(partial(dying.has_ended, process))
+            await until("the command ends", partial(dying.has_ended, process))
         # It would die after the last moment: that it lives proves that there are no other moments to die at.
         assert (moment, process.exitcode) == (moment, 0 if moment > LAST_MOMENT else -signal.SIGKILL)
         assert (moment, counts(superuser, tenant)) == (moment, (5, 5, 1) if moment >= LAST_MOMENT else (0, 0, 0))

@@ -12,7 +12,7 @@ from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import URL, act, body, made, reasons, redeem, tell
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
-from tests.support.waiting import until_someone_waits
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.callers import Resources
 from tessera.codes.rules import ProductChoice
@@ -101,7 +101,7 @@ async def test_what_has_lapsed_on_another_code_of_the_same_text_waits_for_both(
     with rivalling(addresses) as rival:
         lock(rival, shop, "V1")
         waiting = asyncio.create_task(redeem(client, shop, "V1"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
     answer = await waiting
     assert (answer.status_code, answer.json()["kind"]) == (201, "PromoCode")
     assert await status_of(client, shop, held) == "Expired"
@@ -117,7 +117,7 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
         async with resources.database.unit_of_work(shop.id) as work:
             await ReservationRepository(work).lock(["RSV-1"])
             waiting = asyncio.create_task(act(client, shop, held, "confirm"))
-            await until_someone_waits(superuser)
+            await until_blocked(superuser)
             clock.advance(seconds=2)
             await made(client, shop, code, "RSV-2")
         confirmed = await waiting
@@ -138,7 +138,7 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
     async with resources.database.unit_of_work(shop.id) as work:
         await ReservationRepository(work).lock(["RSV-1"])
         waiting = asyncio.create_task(expire())
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
         await reservations.change(
             work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller_id=None, now=clock.now
         )
@@ -156,9 +156,9 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
         held = await made(client, shop, "FREE", here, holdSeconds=60)
         await reservations.change(work, here, ReservationStatus.RESCHEDULED, new_code=there, caller_id=None, now=NOW)
         confirming = asyncio.create_task(act(client, shop, held, "confirm"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
         moving = asyncio.create_task(tell(client, shop, there, "Rescheduled", reservationCode=here))
-        await until_someone_waits(superuser, count=2)
+        await until_blocked(superuser, count=2)
     assert [(await each).status_code for each in (confirming, moving)] == [200, 200]
     assert await status_of(client, shop, held) == "Redeemed"
 
@@ -175,7 +175,7 @@ async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_
             [shop.id],
         )
         waiting = asyncio.create_task(redeem(client, shop, "FIRST", "RSV-1"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
         assert not waiting.done()
     assert (await waiting).status_code == 201
     assert reasons(await redeem(client, shop, "FIRST", "RSV-2")) == [("/code", "UsedUp")]
@@ -188,7 +188,7 @@ async def test_a_redemption_of_a_voucher_or_with_a_limit_for_each_waits_for_the_
     with rivalling(addresses) as rival:
         lock(rival, shop, code)
         waiting = asyncio.create_task(redeem(client, shop, code))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
         await made(client, shop, "V2", "RSV-2")
         assert not waiting.done()
     assert (await waiting).status_code == 201

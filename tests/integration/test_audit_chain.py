@@ -109,7 +109,7 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
         sealing = asyncio.create_task(seal_all(sealer, tenant))
         await asyncio.sleep(chance.uniform(0.0, 0.06))
         superuser.execute("select pg_terminate_backend(%s)", [row[0]])
-        await asyncio.wait({sealing})
+        await asyncio.wait({sealing}, timeout=60)
         assert sealing.exception() is None or isinstance(sealing.exception(), DatabaseUnavailable)
         assert (await verdict(resources.database, tenant)).findings == []
     await sealer.close()

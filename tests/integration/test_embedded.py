@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import select as polling
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from tests.support.commands import SECONDS_TO_END, read_line
 
 from tessera.kit.embedded_postgres import server
 
@@ -80,13 +82,8 @@ def launch(data: Path) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> int:
-    process.communicate(timeout=90)
+    process.communicate(timeout=SECONDS_TO_END)
     return process.returncode
-
-
-def read_url(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 def read_pid(data: Path) -> int:
@@ -95,7 +92,24 @@ def read_pid(data: Path) -> int:
 
 def kill(process: subprocess.Popen[str]) -> None:
     process.kill()
-    process.communicate()
+    process.communicate(timeout=SECONDS_TO_END)
+
+
+def wait_readable(file: int, event: str) -> None:
+    assert polling.select([file], [], [], SECONDS_TO_END)[0], f"not within {SECONDS_TO_END} s: {event}"
+
+
+def read_byte(file: int, event: str) -> bytes:
+    wait_readable(file, event)
+    return os.read(file, 1)
+
+
+def wait_for(child: int) -> int:
+    """The exit code of a forked child."""
+    end = os.pidfd_open(child)
+    wait_readable(end, "the end of the child")
+    os.close(end)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 @contextmanager
@@ -118,10 +132,10 @@ def as_nobody_using(data: Path) -> Iterator[None]:
         finally:
             os._exit(failed)
     os.close(started[1])
-    assert os.read(started[0], 1)
+    assert read_byte(started[0], "the start of the ordinary user's server"), "it failed"
     yield
     os.close(end[1])
-    assert os.waitpid(child, 0)[1] == 0
+    assert wait_for(child) == 0
     os.close(started[0])
     os.close(end[0])
 
@@ -170,7 +184,7 @@ def test_data_survives_a_restart(data: Path) -> None:
 def test_the_last_user_stops_the_server_and_none_before(data: Path) -> None:
     first = server.start(data, settings=FAST)
     other = launch(data)
-    url = read_url(other)
+    url = read_line(other)
     first.stop()
     first.stop()
     assert answers(url)
@@ -181,7 +195,7 @@ def test_the_last_user_stops_the_server_and_none_before(data: Path) -> None:
 
 def test_two_processes_that_start_at_the_same_time_share_one_server(data: Path) -> None:
     processes = [launch(data) for _ in range(2)]
-    urls = {read_url(process) for process in processes}
+    urls = {read_line(process) for process in processes}
     assert len(urls) == 1
     assert select(urls.pop()) == 1
     assert [finish(process) for process in processes] == [0, 0]
@@ -196,14 +210,14 @@ def test_a_forked_child_stops_nothing(data: Path) -> None:
             postgres.stop()
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
+    assert wait_for(child) == 0
     assert ask(postgres) == 1
     postgres.stop()
 
 
 def test_a_server_whose_starter_was_killed_is_joined_and_stopped(data: Path) -> None:
     starter = launch(data)
-    url = read_url(starter)
+    url = read_line(starter)
     pid = read_pid(data)
     kill(starter)
     postgres = server.start(data, settings=FAST)
@@ -237,7 +251,7 @@ def test_a_killed_server_is_recovered_by_the_next_start(data: Path) -> None:
     second = server.start(data, settings=FAST)
     assert ask(second, "select number from kept") == 7
     other = launch(data)
-    assert read_url(other)
+    assert read_line(other)
     os.kill(read_pid(data), signal.SIGKILL)
     assert finish(other) == 0
     second.stop()
@@ -263,7 +277,7 @@ def test_a_pid_file_that_names_another_living_process_hinders_nobody(data: Path)
     postgres.stop()
     assert stranger.poll() is None
     stranger.kill()
-    stranger.wait()
+    stranger.wait(SECONDS_TO_END)
 
 
 def test_a_half_made_database_is_made_anew(data: Path) -> None:
@@ -363,6 +377,7 @@ def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> Non
         capture_output=True,
         text=True,
         check=False,
+        timeout=SECONDS_TO_END,
     )
     if done.returncode not in (0, 1) or "unshare:" in done.stderr:
         pytest.skip("the system's Postgres cannot be hidden here")

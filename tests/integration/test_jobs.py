@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from tests.support.commands import environment, wait_until
+from tests.support.commands import SECONDS_TO_END, environment, read_line
+from tests.support.waiting import wait_until
 
 from tessera.provision import Addresses
 
@@ -49,12 +50,7 @@ def worker(addresses: Addresses, name: str, *, permitted: str) -> Iterator["subp
         yield process
     finally:
         process.kill()
-        process.communicate()
-
-
-def read_line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+        process.communicate(timeout=SECONDS_TO_END)
 
 
 def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
@@ -77,4 +73,4 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
     )
     with worker(addresses, name, permitted="yes") as other:
         assert [read_line(other), read_line(other)] == ["began", "done"]
-        wait_until(lambda: job() == ("succeeded", 2))
+        wait_until("the job has succeeded", lambda: job() == ("succeeded", 2))

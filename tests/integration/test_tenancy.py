@@ -169,7 +169,7 @@ async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(one_connection: 
             await work.connection.exec_driver_sql("select pg_sleep(60)")
 
     task = asyncio.create_task(hang())
-    await begun.wait()
+    await asyncio.wait_for(begun.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

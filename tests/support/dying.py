@@ -39,7 +39,8 @@ def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int
         yield process
     finally:
         process.kill()
-        process.join()
+        process.join(60)
+        assert process.exitcode is not None, "not within 60 s: the end of a killed process"
 
 
 def has_ended(process: ForkServerProcess) -> bool:

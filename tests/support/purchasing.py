@@ -1,8 +1,6 @@
 """Buying vouchers, and looking behind the application at what came of it."""
 
-import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -105,13 +103,3 @@ def queue_of(superuser: psycopg.Connection) -> list[Any]:
         " where datname = current_database()",
     )
     return [superuser.execute(query).fetchall() for query in queries]
-
-
-async def until(
-    condition: Callable[[], bool], *, seconds: float = 120, otherwise: Callable[[], object] = lambda: ""
-) -> None:
-    """Wait for it to hold, while this event loop goes on; fails if it does not in time, and says what `otherwise`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"it did not happen in time: {otherwise()}"
-        await asyncio.sleep(0.02)

@@ -9,7 +9,7 @@ import pytest
 from tests.support.batching import made_of
 from tests.support.factories import Tenant
 from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
-from tests.support.purchasing import until
+from tests.support.waiting import until
 
 from tessera import worker
 from tessera.api.serving.callers import Resources
@@ -88,7 +88,7 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
     batch = ordered.json()
     assert (told(ordered), ordered.headers["ETag"]) == ((201, {"id": batch["id"], **CREATED}), '"1"')
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: made_of(superuser, batch["id"]).status == "Complete")
+        await until("the batch is complete", lambda: made_of(superuser, batch["id"]).status == "Complete")
     done = await client.get(f"{URL}/{batch['id']}", headers=tenant.bearer)
     expected = batch | {"status": "Complete", "made": 30, "percent": 100, "version": 2}
     assert (told(done), done.headers["ETag"]) == ((200, expected), '"2"')

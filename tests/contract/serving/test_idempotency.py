@@ -9,7 +9,8 @@ import pytest
 from tests.conftest import Clock
 from tests.support.factories import Tenant
 from tests.support.idempotency_requests import MALFORMED, OPERATIONS, PROMO_CODES, REUSED, Operation, effects, post
-from tests.support.purchasing import open_market, until
+from tests.support.purchasing import open_market
+from tests.support.waiting import until
 
 from tessera import worker
 from tessera.api.serving.callers import Resources
@@ -185,5 +186,5 @@ async def test_the_worker_forgets_keys_after_a_day_and_no_others(
         """ values ('default', 'tessera:delete_idempotency_keys', '{"timestamp": 0}')"""
     )
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: len(superuser.execute(query, [ids]).fetchall()) < 3, seconds=10)
+        await until("the old keys are deleted", lambda: len(superuser.execute(query, [ids]).fetchall()) < 3)
     assert superuser.execute(query, [ids]).fetchall() == [("young",)]
