@@ -21,10 +21,10 @@ from tests.support.commands import (
     SECONDS_TO_END,
     Server,
     answers,
-    launched,
     postgres_runs,
     postmaster_of,
-    serving,
+    running_command,
+    running_server,
     tessera,
 )
 from tests.support.waiting import wait_until
@@ -48,12 +48,12 @@ ORGANIZATION = [
 @pytest.fixture(scope="module")
 def server(place: Path) -> Iterator[Server]:
     """A server with demonstration data."""
-    with serving("serve", "--demo", data=place / "data") as found:
+    with running_server("serve", "--demo", data=place / "data") as found:
         yield found
 
 
 @pytest.fixture
-def ended(server: Server) -> Server:
+def ended_server(server: Server) -> Server:
     """The server after its end, so that its directory is free for others; for the last tests of this module."""
     if server.process.poll() is None:
         server.stop()
@@ -241,7 +241,7 @@ def test_a_killed_server_starts_again_with_the_same_credentials_and_ends_cleanly
     server.process.kill()
     server.process.wait(SECONDS_TO_END)
     for number in (signal.SIGINT, signal.SIGTERM):
-        with serving("serve", "--demo", data=server.data) as again:
+        with running_server("serve", "--demo", data=server.data) as again:
             assert read_credentials(again) == before
             assert validate(again).status_code == 200
             status, _ = again.stop(number)
@@ -249,9 +249,9 @@ def test_a_killed_server_starts_again_with_the_same_credentials_and_ends_cleanly
         assert not postgres_runs(server.data)
 
 
-def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) -> None:
+def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended_server: Server) -> None:
     for delay, number in ((0.3, signal.SIGINT), (0.8, signal.SIGTERM), (1.1, signal.SIGINT)):
-        with launched("serve", "--demo", TESSERA_DATA_DIR=str(ended.data), PORT="0") as process:
+        with running_command("serve", "--demo", TESSERA_DATA_DIR=str(ended_server.data), PORT="0") as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(delay)
             process.send_signal(number)
@@ -260,12 +260,12 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) 
             assert process.wait(SECONDS_TO_END) in (0, -number, 128 + number)
             # Where a signal meets a destructor, Python itself says that it went on; the second one ended it then.
             assert "Traceback" not in process.logged.partition("Exception ignored in")[0]
-        wait_until("Postgres has ended", lambda: not postgres_runs(ended.data))
+        wait_until("Postgres has ended", lambda: not postgres_runs(ended_server.data))
 
 
-def test_several_processes_share_connections_are_replaced_and_end_together(ended: Server) -> None:
-    keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended.data / 'token.key').read_text()}"}
-    with serving("api", data=ended.data, TESSERA_PROCESSES="2", **keys) as several:
+def test_several_processes_share_connections_are_replaced_and_end_together(ended_server: Server) -> None:
+    keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended_server.data / 'token.key').read_text()}"}
+    with running_server("api", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
         assert validate(several).status_code == 200
         for _ in range(2):
             wait_until("both processes accept connections", lambda: both_accept(several))
@@ -278,16 +278,16 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
         children = children_of(several)
         status, printed = several.stop(signal.SIGTERM)
         assert (status, printed) == (0, "")
-    assert not postgres_runs(ended.data)
+    assert not postgres_runs(ended_server.data)
     wait_until("all processes have ended", lambda: all(has_ended(child) for child in children))
 
 
-def test_an_idle_worker_ends_at_once(ended: Server) -> None:
+def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:
     started = datetime.now(UTC)
-    with launched("worker", TESSERA_DATA_DIR=str(ended.data)) as worker:
-        wait_until("the worker has started", lambda: has_worker(ended.data, since=started))
+    with running_command("worker", TESSERA_DATA_DIR=str(ended_server.data)) as worker:
+        wait_until("the worker has started", lambda: has_worker(ended_server.data, since=started))
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)
         assert (worker.wait(SECONDS_TO_END), re.findall("Traceback|error", worker.logged)) == (0, [])
-    assert not postgres_runs(ended.data)
+    assert not postgres_runs(ended_server.data)

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import TOKEN_KEYS
-from tests.support.commands import Server, serving
+from tests.support.commands import Server, running_server
 from tests.support.connections import Connections
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
 from tests.support.jobs import job_context
@@ -52,7 +52,7 @@ def servers(addresses: Addresses, tmp_path: Path) -> Iterator[list[Server]]:
         "TESSERA_POOL_SIZE": "25",
     }
     with ExitStack() as stack:
-        yield [stack.enter_context(serving("api", data=tmp_path, **settings)) for _ in range(3)]
+        yield [stack.enter_context(running_server("api", data=tmp_path, **settings)) for _ in range(3)]
 
 
 async def furnish(resources: Resources, tenant: Tenant) -> None:
@@ -130,7 +130,7 @@ def wrong_refusals(superuser: psycopg.Connection, races: Races) -> list[str]:
     return wrong
 
 
-def exceeded(races: Races) -> list[str]:
+def exceeded_limits(races: Races) -> list[str]:
     """Limits that were exceeded at some moment by uses that certainly existed together."""
     sure, limits = defaultdict(list), {}
     for use in races.uses.values():
@@ -142,7 +142,7 @@ def exceeded(races: Races) -> list[str]:
     return [f"{counted}: {number}" for counted, number in largest.items() if number > limits[counted]]
 
 
-def taken(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
+def count_uses(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
     """How many uses the ledger counts against a limit."""
     organization_id, code, *person = counted
     row = superuser.execute(
@@ -156,7 +156,7 @@ def taken(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
     return int(row[0])
 
 
-async def granted(client: httpx.AsyncClient, tenants: list[Tenant], code: Code, persons: list[str]) -> int:
+async def count_granted(client: httpx.AsyncClient, tenants: list[Tenant], code: Code, persons: list[str]) -> int:
     """The number of these candidates, asking at the same time, who get the code; all others are refused."""
     answers = await asyncio.gather(
         *(
@@ -178,12 +178,12 @@ async def assert_the_rest_is_granted(
     """Check that the remaining uses of a code are granted, and not one more."""
     if code.per_candidate and not code.total:
         for person in (f"P-{number}" for number in range(PERSONS)):
-            free = code.per_candidate - taken(superuser, (str(tenants[0].id), code.name, person))
-            assert (code, person, await granted(client, tenants, code, [person] * 4)) == (code, person, free)
+            free = code.per_candidate - count_uses(superuser, (str(tenants[0].id), code.name, person))
+            assert (code, person, await count_granted(client, tenants, code, [person] * 4)) == (code, person, free)
     if code.total:
-        free = code.total - taken(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
+        free = code.total - count_uses(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
         persons = [f"LAST-{number}" for number in range(free + 3)]
-        assert (code, await granted(client, tenants, code, persons)) == (code, free)
+        assert (code, await count_granted(client, tenants, code, persons)) == (code, free)
 
 
 async def assert_shown(client: httpx.AsyncClient, superuser: psycopg.Connection, tenant: Tenant) -> None:
@@ -250,7 +250,7 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
     await run(resources, races, servers[1])
     await connections.close()
     assert races.unexpected == []
-    assert exceeded(races) == []
+    assert exceeded_limits(races) == []
     assert wrong_refusals(superuser, races) == []
     await assert_recounted(resources, races)
     async with httpx.AsyncClient(base_url=servers[0].url, timeout=60) as client:

@@ -11,9 +11,10 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
-from tests.support.commands import serving
+from tests.support.commands import running_server
 from tests.support.factories import Tenant, percent_code
-from tests.support.promo_code_requests import PROMO_CODE, create, refused, request, told
+from tests.support.promo_code_requests import PROMO_CODE, create, request
+from tests.support.responses import status_and_body, validation_failed
 from tests.support.waiting import until_blocked
 
 from tessera.api.serving.callers import Resources
@@ -40,8 +41,8 @@ async def test_of_many_racing_creations_of_one_name_exactly_one_succeeds(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     answers = await asyncio.gather(*(create(client, tenant) for _ in range(RACERS)))
-    told_all = [told(answer) for answer in answers]
-    lost = refused("promoCodeName must be unique, and 'SPRING25' is taken.")
+    told_all = [status_and_body(answer) for answer in answers]
+    lost = validation_failed("promoCodeName must be unique, and 'SPRING25' is taken.")
     assert (told_all.count((201, PROMO_CODE)), told_all.count(lost)) == (1, RACERS - 1)
     assert count_of(superuser, tenant) == 1
 
@@ -64,7 +65,7 @@ async def test_a_creation_waits_for_the_one_before_and_gets_the_name_when_that_i
         await until_blocked(superuser, lock_type="transactionid")
         assert not waiting.done()
         rival.rollback()
-    assert told(await waiting) == (201, PROMO_CODE)
+    assert status_and_body(await waiting) == (201, PROMO_CODE)
 
 
 async def test_nobody_waits_for_a_name_that_another_request_waits_for(
@@ -97,7 +98,7 @@ def servers(addresses: Addresses, settings: Settings, tmp_path: Path) -> Iterato
         "TESSERA_PROCESSES": "1",
     }
     with ExitStack() as stack:
-        yield [stack.enter_context(serving("api", data=tmp_path, **environment)).url for _ in range(2)]
+        yield [stack.enter_context(running_server("api", data=tmp_path, **environment)).url for _ in range(2)]
 
 
 async def test_transactions_that_add_the_same_names_in_other_orders_do_not_lock_each_other_up(

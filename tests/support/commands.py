@@ -25,7 +25,7 @@ _processes.set_forkserver_preload(["tests.support.dying", __name__])
 NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 
 
-class Launched(subprocess.Popen[bytes]):
+class RunningCommand(subprocess.Popen[bytes]):
     """A command that runs. What it says goes into files: a pipe that nobody reads stops it once it is full."""
 
     def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
@@ -48,7 +48,7 @@ class Launched(subprocess.Popen[bytes]):
 class Server:
     """A server that answers, or did when it was started."""
 
-    process: Launched
+    process: RunningCommand
     url: str
     data: Path
 
@@ -81,10 +81,10 @@ def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: 
 
 
 @contextmanager
-def launched(*arguments: str, **settings: str) -> Iterator[Launched]:
+def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand]:
     """A command while it runs; it is killed at the end if it has not ended. Shows its log if what follows fails."""
     with tempfile.TemporaryDirectory() as directory:
-        process = Launched(arguments, settings, Path(directory))
+        process = RunningCommand(arguments, settings, Path(directory))
         try:
             yield process
         except BaseException:
@@ -96,10 +96,10 @@ def launched(*arguments: str, **settings: str) -> Iterator[Launched]:
 
 
 @contextmanager
-def serving(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
+def running_server(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
     """A server on a free port, once it answers."""
     url = f"http://127.0.0.1:{(port := free_port())}"
-    with launched(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
+    with running_command(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
         wait_until("the server answers", lambda: process.poll() is not None or answers(f"{url}/health/live"))
         assert process.poll() is None, "the server ended before it answered"
         yield Server(process, url, data)

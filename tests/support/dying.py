@@ -28,7 +28,9 @@ _processes.set_forkserver_preload([__name__, "tests.support.commands"])
 
 
 @contextmanager
-def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int) -> Iterator[ForkServerProcess]:
+def process_that_dies(
+    run: Callable[..., None], *arguments: Any, organization: UUID, at: int
+) -> Iterator[ForkServerProcess]:
     """A process that does `run`, one of those below, until that moment of its transactions for the organization.
 
     The moments, from 0: before and after each statement, then before and after COMMIT.

@@ -32,7 +32,7 @@ async def post(
     return await client.post(operation.path, headers=headers, json=operation.request | changes)
 
 
-def effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation) -> int:
+def count_effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation) -> int:
     """How many times the operation took effect in the organization."""
     query = f"select count(*) from {operation.table} where organization_id = %s"
     row = superuser.execute(query, [tenant.id]).fetchone()
@@ -40,11 +40,11 @@ def effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation)
     return int(row[0])
 
 
-def refused(code: str, message: str) -> dict[str, Any]:
+def error_body(code: str, message: str) -> dict[str, Any]:
     """The body of an error."""
     return {"errorCode": code, "errorMessages": [message]}
 
 
-REUSED = refused("IdempotencyKeyReused", "The Idempotency-Key was used with another request.")
-IN_USE = refused("IdempotencyKeyInUse", "A request with this Idempotency-Key is still running.")
-MALFORMED = refused("IdempotencyKeyMalformed", "The Idempotency-Key must have 1 to 255 printable ASCII characters.")
+REUSED = error_body("IdempotencyKeyReused", "The Idempotency-Key was used with another request.")
+IN_USE = error_body("IdempotencyKeyInUse", "A request with this Idempotency-Key is still running.")
+MALFORMED = error_body("IdempotencyKeyMalformed", "The Idempotency-Key must have 1 to 255 printable ASCII characters.")

@@ -46,7 +46,7 @@ class Entry:
 
 
 @contextmanager
-def writing(addresses: Addresses) -> Iterator[psycopg.Connection]:
+def ledger_connection(addresses: Addresses) -> Iterator[psycopg.Connection]:
     """A connection to write entries with whose redemptions there are not."""
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")
@@ -66,7 +66,7 @@ def append(connection: psycopg.Connection, tenant: Tenant, entries: Iterable[Ent
         )
 
 
-def expected(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
+def expected_sums(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
     """What a report says of these entries, recounted one by one."""
     sums: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -84,7 +84,7 @@ def expected(entries: Iterable[Entry], by: Dimension, first: date, end: date) ->
     ]
 
 
-async def reported(
+async def read_report(
     resources: Resources, tenant: Tenant, by: Dimension, first: date, end: date, *, size: int = 1000
 ) -> Sequence[Sum]:
     """The rows of the report, read page by page."""

@@ -216,7 +216,7 @@ async def test_no_log_line_holds_a_secret(
                 await client.get("/promo-codes", headers=tenant.bearer)
                 await client.get("/api/v1/promo-codes?code=X", headers=tenant.api_key)
     assert [line["status"] for line in lines if line["event"] == "request"].count(500) == 3
-    logged = json.dumps([rendered(line) for line in lines]) + caplog.text
+    logged = json.dumps([render(line) for line in lines]) + caplog.text
     assert "permission denied" in logged
     secrets = [tenant.client.secret, tenant.key.secret, tenant.token.secret, token, access_token, good, wrong]
     assert [secret for secret in secrets if secret.removeprefix("Basic ") in logged] == []
@@ -252,7 +252,7 @@ async def test_a_client_that_goes_away_is_no_fault_of_ours(
     assert left.fetchall() == []
 
 
-def rendered(line: Any) -> dict[str, str]:
+def render(line: Any) -> dict[str, str]:
     """A log line with its exception as the log shows it."""
     shown = structlog.processors.format_exc_info(None, "", dict(line))
     return {name: str(value) for name, value in shown.items()}

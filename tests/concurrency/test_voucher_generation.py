@@ -10,9 +10,9 @@ from uuid import UUID
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.support.commands import launched
+from tests.support.commands import running_command
 from tests.support.factories import Tenant
-from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, jobs_of, open_market, state_of
+from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, open_market, purchase_jobs, purchase_state
 from tests.support.waiting import until
 
 from tessera.api.serving.callers import Resources
@@ -39,7 +39,7 @@ async def test_of_many_that_make_the_vouchers_of_one_purchase_at_once_one_makes_
     bought = await buy(resources, tenant)
     made = await asyncio.gather(*(issue(resources, tenant, bought) for _ in range(8)))
     assert Counter(made) == {20: 1, 0: 7}
-    assert state_of(superuser, bought) == complete(20)
+    assert purchase_state(superuser, bought) == complete(20)
 
 
 async def test_two_workers_with_two_jobs_for_each_purchase_make_its_vouchers_once(
@@ -51,24 +51,24 @@ async def test_two_workers_with_two_jobs_for_each_purchase_make_its_vouchers_onc
         for each in bought:
             await purchases.queue(work, each)
     url = addresses.application
-    with launched("worker", TESSERA_DATABASE_URL=url), launched("worker", TESSERA_DATABASE_URL=url):
+    with running_command("worker", TESSERA_DATABASE_URL=url), running_command("worker", TESSERA_DATABASE_URL=url):
         await until(
             "all jobs succeed",
-            lambda: {job[0] for each in bought for job in jobs_of(superuser, each)} == {"succeeded"},
+            lambda: {job[0] for each in bought for job in purchase_jobs(superuser, each)} == {"succeeded"},
         )
-    assert {state_of(superuser, each) for each in bought} == {complete(100)}
+    assert {purchase_state(superuser, each) for each in bought} == {complete(100)}
 
 
 async def test_nobody_ever_sees_a_part_of_the_vouchers(
     resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)
-    with launched("worker", TESSERA_DATABASE_URL=addresses.application):
+    with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
         bought = [await buy(resources, tenant, quantity=1000) for _ in range(10)]
-        seen = {state_of(superuser, each) for each in bought}
+        seen = {purchase_state(superuser, each) for each in bought}
         async with asyncio.timeout(90):
-            while any(state_of(superuser, each) != complete(1000) for each in bought):
-                seen |= {state_of(superuser, each) for each in bought}
+            while any(purchase_state(superuser, each) != complete(1000) for each in bought):
+                seen |= {purchase_state(superuser, each) for each in bought}
                 await asyncio.sleep(0)
     assert seen == {NOTHING_YET, complete(1000)}
 
@@ -85,8 +85,8 @@ async def test_codes_that_collide_are_drawn_again(
     drawn = chain(known, ["SAME00"] * (20 - taken), ["SAME00", *known], (f"NEW{number:03}" for number in count(1)))
     monkeypatch.setattr(codes, "random_texts", lambda wanted, *, length: list(islice(drawn, wanted)))
     assert await issue(resources, tenant, bought) == 20
-    assert state_of(superuser, bought) == complete(20)
-    assert state_of(superuser, before) == complete(20)
+    assert purchase_state(superuser, bought) == complete(20)
+    assert purchase_state(superuser, before) == complete(20)
 
 
 async def test_codes_are_the_prefix_and_six_unambiguous_characters(
@@ -113,7 +113,7 @@ async def test_codes_grow_once_a_blind_guess_would_hit_with_a_chance_above_one_i
     bought = await buy(resources, tenant)
     await issue(resources, tenant, bought)
     assert {len(code) - len(PREFIX) for code in codes_of(superuser, bought)} == {length}
-    assert state_of(superuser, bought) == complete(20)
+    assert purchase_state(superuser, bought) == complete(20)
 
 
 async def test_codes_grow_in_time_for_those_that_are_made_at_once(
@@ -126,7 +126,7 @@ async def test_codes_grow_in_time_for_those_that_are_made_at_once(
     lengths = [{len(code) - len(PREFIX) for code in codes_of(superuser, each)} for each in bought]
     # Three of them reach 1,060; the fourth one would reach 1,080.
     assert (lengths.count({6}), lengths.count({7})) == (3, 5)
-    assert {state_of(superuser, each) for each in bought} == {complete(20)}
+    assert {purchase_state(superuser, each) for each in bought} == {complete(20)}
     assert superuser.execute(
         "select issued from voucher_code_spaces where organization_id = %s", [tenant.id]
     ).fetchall() == [(1160,)]

@@ -5,10 +5,10 @@ import asyncio
 import httpx
 import psycopg
 from tests.support.factories import Tenant
-from tests.support.management_requests import at
-from tests.support.purchasing import jobs_of
+from tests.support.management_requests import if_match
+from tests.support.purchasing import purchase_jobs
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, fill_vouchers
-from tests.support.voucher_management import PROGRAM, PROGRAMS, PURCHASES, VOUCHERS, made, ordered
+from tests.support.voucher_management import PROGRAM, PROGRAMS, PURCHASES, VOUCHERS, create_purchase, create_resource
 
 from tessera.api.serving.callers import Resources
 
@@ -16,23 +16,25 @@ from tessera.api.serving.callers import Resources
 async def test_of_many_who_end_a_checkout_one_does(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    purchase = await ordered(client, tenant)
+    purchase = await create_purchase(client, tenant)
     url = f"{PURCHASES}/{purchase['id']}"
     moves = ["pay", "cancel", "fail", "pay"] * 3
-    answers = await asyncio.gather(*(client.post(f"{url}/{move}", headers=at("*", tenant)) for move in moves))
+    answers = await asyncio.gather(*(client.post(f"{url}/{move}", headers=if_match("*", tenant)) for move in moves))
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 11
     (winner,) = [answer.json() for answer in answers if answer.status_code == 200]
     states = {answer.json()["state"] for answer in answers if answer.status_code == 409}
     assert states == {winner["status"]}
     paid = winner["status"] == "VoucherCreation"
-    assert len(jobs_of(superuser, purchase["id"])) == int(paid)
+    assert len(purchase_jobs(superuser, purchase["id"])) == int(paid)
 
 
 async def test_of_many_programs_that_take_one_name_one_has_it(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    programs = [await made(client, tenant, PROGRAMS, PROGRAM | {"name": f"P{number}"}) for number in range(6)]
+    programs = [
+        await create_resource(client, tenant, PROGRAMS, PROGRAM | {"name": f"P{number}"}) for number in range(6)
+    ]
     body = PROGRAM | {"name": "Wanted"}
     answers = await asyncio.gather(
-        *(client.put(f"{PROGRAMS}/{program['id']}", json=body, headers=at(1, tenant)) for program in programs)
+        *(client.put(f"{PROGRAMS}/{program['id']}", json=body, headers=if_match(1, tenant)) for program in programs)
     )
     assert sorted(answer.status_code for answer in answers) == [200] + [400] * 5
     errors = [answer.json()["errors"] for answer in answers if answer.status_code == 400]

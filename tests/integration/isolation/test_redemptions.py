@@ -7,10 +7,19 @@ import psycopg
 import pytest
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import NOW, app_on
-from tests.integration.conftest import without_tenant_clause
+from tests.integration.isolation.conftest import without_tenant_clause
 from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
-from tests.support.recording import rewritten
-from tests.support.redemption_requests import RESERVATIONS, URL, act, body, made, reasons, redeem, tell
+from tests.support.recording import rewrite_statements
+from tests.support.redemption_requests import (
+    RESERVATIONS,
+    URL,
+    act,
+    body,
+    create_redemption,
+    reasons,
+    redeem,
+    update_reservation,
+)
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
@@ -37,7 +46,7 @@ async def shops(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> t
     return tenant, other_tenant
 
 
-async def listed(client: httpx.AsyncClient, shop: Tenant, query: str) -> list[str]:
+async def list_ids(client: httpx.AsyncClient, shop: Tenant, query: str) -> list[str]:
     data = (await client.get(f"{URL}?{query}", headers=shop.api_key)).json()["data"]
     return [each["id"] for each in data]
 
@@ -47,20 +56,22 @@ async def test_equal_codes_and_reservations_of_two_organizations_never_meet(
 ) -> None:
     client = guarded_client
     for code in ("SAME", "PAID"):
-        found = [await made(client, shop, code, holdSeconds=60) for shop in shops]
+        found = [await create_redemption(client, shop, code, holdSeconds=60) for shop in shops]
         for shop, own in zip(shops, found, strict=True):
-            assert (await made(client, shop, code, holdSeconds=60)) == own
+            assert (await create_redemption(client, shop, code, holdSeconds=60)) == own
             assert (await act(client, shop, own, "confirm")).status_code == 200
             for query in ("", "personId=P-1&", "reservationCode=RSV-1&", "status=Redeemed&"):
-                assert await listed(client, shop, f"{query}code={code}") == [own["id"]]
+                assert await list_ids(client, shop, f"{query}code={code}") == [own["id"]]
     for shop in shops:
-        assert (await tell(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")).status_code == 200
-    told = await tell(client, shops[0], "RSV-2", "Cancelled")
+        assert (
+            await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
+        ).status_code == 200
+    told = await update_reservation(client, shops[0], "RSV-2", "Cancelled")
     assert [each["status"] for each in told.json()["redemptions"]] == ["Cancelled", "Cancelled"]
     other = await client.get(f"{RESERVATIONS}/RSV-2", headers=shops[1].api_key)
     assert [each["status"] for each in other.json()["redemptions"]] == ["Redeemed", "Redeemed"]
     assert reasons(await redeem(client, shops[1], "SAME", "RSV-3")) == [("/code", "UsedUp")]
-    await made(client, shops[0], "SAME", "RSV-3")
+    await create_redemption(client, shops[0], "SAME", "RSV-3")
 
 
 async def test_what_the_neighbour_alone_has_is_not_found(
@@ -71,16 +82,16 @@ async def test_what_the_neighbour_alone_has_is_not_found(
         assert reasons(await redeem(client, first, code)) == [("/code", "NotFound")]
     bundle = {"storeExamCode": None, "productBundleId": str(second.bundle_id)}
     assert reasons(await redeem(client, first, "SAME", **bundle)) == [("/productBundleId", "ProductNotFound")]
-    theirs = await made(client, second, "V-SECOND", "RSV-9", holdSeconds=60)
+    theirs = await create_redemption(client, second, "V-SECOND", "RSV-9", holdSeconds=60)
     for each in (theirs, {"id": MISSING}):
         answers = [await client.get(f"{URL}/{each['id']}", headers=first.api_key)]
         answers += [await act(client, first, each, action) for action in ("confirm", "release", "cancel")]
         told = {(answer.status_code, answer.json()["detail"]) for answer in answers}
         assert told == {(404, "There is no such redemption.")}
     assert (await client.get(f"{RESERVATIONS}/RSV-9", headers=first.api_key)).status_code == 404
-    assert (await tell(client, first, "RSV-9", "Cancelled")).status_code == 404
+    assert (await update_reservation(client, first, "RSV-9", "Cancelled")).status_code == 404
     for query in ("", "code=V-SECOND", "reservationCode=RSV-9", "personId=P-1", "status=Held"):
-        assert await listed(client, first, query) == []
+        assert await list_ids(client, first, query) == []
     assert (await client.get(f"{URL}/{theirs['id']}", headers=second.api_key)).json() == theirs
 
 
@@ -96,11 +107,11 @@ async def test_a_key_of_one_organization_is_not_the_others(
 
 
 async def test_without_either_lock_the_neighbour_is_seen(
-    resources: Resources, unlocked: Database, shops: tuple[Tenant, Tenant], client: httpx.AsyncClient
+    resources: Resources, superuser_database: Database, shops: tuple[Tenant, Tenant], client: httpx.AsyncClient
 ) -> None:
-    theirs = await made(client, shops[1], "SECOND")
-    app = app_on(unlocked, resources)
-    with rewritten(unlocked, without_tenant_clause):
+    theirs = await create_redemption(client, shops[1], "SECOND")
+    app = app_on(superuser_database, resources)
+    with rewrite_statements(superuser_database, without_tenant_clause):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as open_client:
             answer = await open_client.get(f"{URL}/{theirs['id']}", headers=shops[0].api_key)
     assert answer.json()["id"] == theirs["id"]
@@ -112,12 +123,12 @@ async def test_a_global_code_is_shared_and_its_redemptions_are_not(
     name = f"G{new_id().hex}"
     code = percent_code(shops[0], name, max_redemptions=2, store_exam_ids=())
     await add_promo_codes(resources, add_platform(superuser, shops[0]), code, now=NOW)
-    found = [await made(guarded_client, shop, name, holdSeconds=60) for shop in shops]
+    found = [await create_redemption(guarded_client, shop, name, holdSeconds=60) for shop in shops]
     assert reasons(await redeem(guarded_client, shops[0], name, "RSV-2")) == [("/code", "UsedUp")]
     for shop, own in zip(shops, found, strict=True):
-        assert await listed(guarded_client, shop, f"code={name}") == [own["id"]]
+        assert await list_ids(guarded_client, shop, f"code={name}") == [own["id"]]
     assert (await act(guarded_client, shops[1], found[1], "release")).status_code == 200
-    await made(guarded_client, shops[0], name, "RSV-2")
+    await create_redemption(guarded_client, shops[0], name, "RSV-2")
 
 
 @pytest.fixture
@@ -133,7 +144,7 @@ async def test_a_voucher_partners_user_has_no_storefront(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant], partners_user: dict[str, str]
 ) -> None:
     client = guarded_client
-    found = await made(client, shops[0], "SAME", holdSeconds=60)
+    found = await create_redemption(client, shops[0], "SAME", holdSeconds=60)
     answers = [
         await client.post(URL, json=body("PAID"), headers=partners_user),
         await client.post(URL, json={}, headers=partners_user),
@@ -154,7 +165,7 @@ async def test_a_voucher_partners_user_has_no_storefront(
 async def test_a_voucher_partners_user_sees_no_redemption_even_past_the_application(
     client: httpx.AsyncClient, resources: Resources, shops: tuple[Tenant, Tenant], table: str
 ) -> None:
-    await made(client, shops[0], "SAME")
+    await create_redemption(client, shops[0], "SAME")
     partner = await add_partner(resources, shops[0], "Partner")
     async with resources.database.unit_of_work(shops[0].id) as work:
         count = f"select count(*) from {table}"
@@ -179,7 +190,7 @@ async def test_a_voucher_partners_user_sees_no_redemption_even_past_the_applicat
 async def test_nothing_is_written_for_another_and_nothing_that_was_written_down_is_taken_away(
     client: httpx.AsyncClient, resources: Resources, shops: tuple[Tenant, Tenant], statement: str
 ) -> None:
-    await made(client, shops[0], "SAME")
+    await create_redemption(client, shops[0], "SAME")
     other: dict[str, Any] = {"other": shops[1].id}
     with pytest.raises(DBAPIError, match=r"row-level security|permission denied"):
         async with resources.database.unit_of_work(shops[0].id) as work:
@@ -189,7 +200,7 @@ async def test_nothing_is_written_for_another_and_nothing_that_was_written_down_
 async def test_functions_of_the_database_reach_no_other_organization(
     client: httpx.AsyncClient, resources: Resources, shops: tuple[Tenant, Tenant], superuser: psycopg.Connection
 ) -> None:
-    held = await made(client, shops[1], "SECOND", holdSeconds=1)
+    held = await create_redemption(client, shops[1], "SECOND", holdSeconds=1)
     code = superuser.execute(
         "select id from promo_codes where organization_id = %s and name = 'SECOND'", [shops[1].id]
     ).fetchone()

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import psycopg
 from tests.support import dying, factories
-from tests.support.batching import Made, jobs_of, made_of, order
-from tests.support.commands import SECONDS_TO_END, launched
+from tests.support.batching import BatchState, batch_state, job_statuses, order_batch
+from tests.support.commands import SECONDS_TO_END, running_command
 from tests.support.factories import Tenant
-from tests.support.purchasing import age_heartbeats, queue_of
+from tests.support.purchasing import age_heartbeats, queue_contents
 from tests.support.waiting import until
 
 from tessera import worker
@@ -21,8 +21,8 @@ from tessera.promo_codes.batches import service as batches
 from tessera.provision import Addresses
 
 QUANTITY = 5
-NOTHING_YET = Made("InProgress", 0, 0, 0)
-COMPLETE = Made("Complete", QUANTITY, QUANTITY, QUANTITY)
+NOTHING_YET = BatchState("InProgress", 0, 0, 0)
+COMPLETE = BatchState("Complete", QUANTITY, QUANTITY, QUANTITY)
 # BEGIN, the batch's lock, the codes, how far it is, the entry of the audit log: before and after each of them, and of
 # COMMIT. What comes after the last moment is the queue's own note that the job is done.
 LAST_MOMENT = 11
@@ -39,59 +39,61 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     ordered: dict[int, UUID] = {}
     for moment in range(LAST_MOMENT + 1):
         tenant = await seller(resources)
-        ordered[moment] = await order(resources, tenant, QUANTITY, now=datetime.now(UTC))
-        with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
+        ordered[moment] = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
+        with dying.process_that_dies(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
             await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
         left = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
-        assert (moment, made_of(superuser, ordered[moment])) == (moment, left)
-        assert jobs_of(superuser, ordered[moment]) == ["doing"]
+        assert (moment, batch_state(superuser, ordered[moment])) == (moment, left)
+        assert job_statuses(superuser, ordered[moment]) == ["doing"]
 
     age_heartbeats(superuser)
     tenant = await seller(resources)
-    last = await order(resources, tenant, QUANTITY, now=datetime.now(UTC))
+    last = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
     # It would die after the last moment: that it lives proves that there are no other moments to die at.
-    with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1) as process:
+    with dying.process_that_dies(
+        dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
+    ) as process:
         everything = (*ordered.values(), last)
         await until(
             "all jobs succeed",
-            lambda: {status for each in everything for status in jobs_of(superuser, each)} == {"succeeded"},
+            lambda: {status for each in everything for status in job_statuses(superuser, each)} == {"succeeded"},
         )
         assert process.exitcode is None
-    assert {made_of(superuser, each) for each in (*ordered.values(), last)} == {COMPLETE}
+    assert {batch_state(superuser, each) for each in (*ordered.values(), last)} == {COMPLETE}
 
 
 def has_more_codes(superuser: psycopg.Connection, batch_id: UUID, *, than: int) -> bool:
-    return made_of(superuser, batch_id).made > than
+    return batch_state(superuser, batch_id).made > than
 
 
 async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_and_doubles_nothing(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     tenant = await seller(resources)
-    ordered = await order(resources, tenant, 45_000, now=datetime.now(UTC))
+    ordered = await order_batch(resources, tenant, 45_000, now=datetime.now(UTC))
     seen = 0
     while seen < 30_000:
-        with launched("worker", TESSERA_DATABASE_URL=addresses.application) as process:
+        with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as process:
             await until(
                 "the batch has more codes",
                 partial(has_more_codes, superuser, ordered, than=seen),
-                details=lambda: queue_of(superuser),
+                details=lambda: queue_contents(superuser),
             )
             process.kill()
             process.wait(SECONDS_TO_END)
-        seen = made_of(superuser, ordered).made
+        seen = batch_state(superuser, ordered).made
         age_heartbeats(superuser)
     async with worker.running(addresses.application, database=resources.database):
-        await until("the batch is complete", lambda: made_of(superuser, ordered).status == "Complete")
-    assert made_of(superuser, ordered) == Made("Complete", 45_000, 45_000, 45_000)
+        await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
+    assert batch_state(superuser, ordered) == BatchState("Complete", 45_000, 45_000, 45_000)
 
 
 async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
     resources: Resources, superuser: psycopg.Connection
 ) -> None:
     tenant = await seller(resources)
-    ordered = await order(resources, tenant, 25_000, now=datetime.now(UTC))
+    ordered = await order_batch(resources, tenant, 25_000, now=datetime.now(UTC))
 
     async def make() -> None:
         for _ in range(3):
@@ -99,23 +101,23 @@ async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
                 await batches.make_some(work, ordered, now=datetime.now(UTC))
 
     await asyncio.gather(*(make() for _ in range(4)))
-    assert made_of(superuser, ordered) == Made("Complete", 25_000, 25_000, 25_000)
+    assert batch_state(superuser, ordered) == BatchState("Complete", 25_000, 25_000, 25_000)
 
 
 async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     tenant = await seller(resources)
-    ordered = await order(resources, tenant, 40_000, now=datetime.now(UTC))
+    ordered = await order_batch(resources, tenant, 40_000, now=datetime.now(UTC))
     async with worker.running(addresses.application, database=resources.database):
-        await until("the batch has codes", lambda: made_of(superuser, ordered).made > 0)
+        await until("the batch has codes", lambda: batch_state(superuser, ordered).made > 0)
         async with resources.database.unit_of_work(tenant.id) as work:
             cancelled = await batches.cancel(work, Target(ordered), now=datetime.now(UTC))
-        await until("the job ends", lambda: set(jobs_of(superuser, ordered)) == {"succeeded"})
-        made = made_of(superuser, ordered)
+        await until("the job ends", lambda: set(job_statuses(superuser, ordered)) == {"succeeded"})
+        made = batch_state(superuser, ordered)
         assert (made.status, made.made, made.codes) == ("Cancelled", cancelled.made, cancelled.made)
         assert 0 < made.made < 40_000
         async with resources.database.unit_of_work(tenant.id) as work:
             await batches.resume(work, Target(ordered), now=datetime.now(UTC))
-        await until("the batch is complete", lambda: made_of(superuser, ordered).status == "Complete")
-    assert made_of(superuser, ordered) == Made("Complete", 40_000, 40_000, 40_000)
+        await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
+    assert batch_state(superuser, ordered) == BatchState("Complete", 40_000, 40_000, 40_000)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, buffers_read, explained, vacuum
-from tests.support.recording import Statement, recorded
+from tests.support.plans import MODES, buffers_read, explain, vacuum
+from tests.support.recording import Statement, record_statements
 from tests.support.voucher_factories import add_partner, add_program, add_user
 
 from tessera.api.serving.callers import Resources
@@ -99,7 +99,7 @@ def plans(addresses: Addresses, tenant: Tenant, partner_id: UUID | None, sent: S
         begin += f"; set local app.partner_id = '{partner_id}'"
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
-        return [explained(connection, Statement(begin, None), sent, mode=mode) for mode in MODES]
+        return [explain(connection, Statement(begin, None), sent, mode=mode) for mode in MODES]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Loaded:
 
 
 @pytest.fixture
-async def loaded(
+async def large_tables(
     resources: Resources,
     addresses: Addresses,
     tenant: Tenant,
@@ -126,17 +126,17 @@ async def loaded(
 
 
 async def excessive_scans(
-    client: httpx.AsyncClient, resources: Resources, loaded: Loaded, *, most: int, blocks: int
+    client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, *, most: int, blocks: int
 ) -> list[tuple[str, UUID | None, str, int]]:
     """Every scan of a whole table, every one of more rows than `most`, and every plan that looks at more `blocks`."""
     found = []
-    for headers, partner_id in loaded.callers:
+    for headers, partner_id in large_tables.callers:
         for query in QUERIES:
-            with recorded(resources.database) as sent:
+            with record_statements(resources.database) as sent:
                 answer = await client.get(f"/api/vouchers{query}", headers=headers)
             assert answer.status_code in (200, 422)
             (listing, *_) = [each for each in sent if "matches" in each.text]
-            for plan in plans(loaded.addresses, loaded.tenant, partner_id, listing):
+            for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, listing):
                 found += [
                     (query, partner_id, scan, read)
                     for scan, read in scans(plan)
@@ -148,10 +148,10 @@ async def excessive_scans(
 
 
 async def test_no_filter_reads_more_than_the_cap(
-    client: httpx.AsyncClient, resources: Resources, loaded: Loaded, superuser: psycopg.Connection[Any]
+    client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, superuser: psycopg.Connection[Any]
 ) -> None:
     vacuum(superuser, *TABLES)
-    assert await excessive_scans(client, resources, loaded, most=MAX_RESULTS + 1_000, blocks=1_500) == []
+    assert await excessive_scans(client, resources, large_tables, most=MAX_RESULTS + 1_000, blocks=1_500) == []
 
 
 async def test_nothing_is_read_twice_while_the_planner_has_not_counted_a_tenants_rows(

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
 from tests.support import dying, factories
-from tests.support.commands import SECONDS_TO_END, launched, postmaster_of, serving
+from tests.support.commands import SECONDS_TO_END, postmaster_of, running_command, running_server
 from tests.support.factories import Tenant
 from tests.support.purchasing import (
     DRAFT,
@@ -24,11 +24,11 @@ from tests.support.purchasing import (
     age_heartbeats,
     buy,
     complete,
-    jobs_of,
     open_market,
     order,
-    queue_of,
-    state_of,
+    purchase_jobs,
+    purchase_state,
+    queue_contents,
 )
 from tests.support.waiting import until
 
@@ -59,24 +59,26 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     for moment in range(LAST_MOMENT + 1):
         tenant = await buyer(resources)
         bought[moment] = await buy(resources, tenant)
-        with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
+        with dying.process_that_dies(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
             await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
         left = complete(20) if moment == LAST_MOMENT else NOTHING_YET
-        assert (moment, state_of(superuser, bought[moment])) == (moment, left)
-        assert [job[:2] for job in jobs_of(superuser, bought[moment])] == [("doing", 0)]
+        assert (moment, purchase_state(superuser, bought[moment])) == (moment, left)
+        assert [job[:2] for job in purchase_jobs(superuser, bought[moment])] == [("doing", 0)]
 
     age_heartbeats(superuser)
     tenant = await buyer(resources)
     last = await buy(resources, tenant)
     # It would die after the last moment: that it lives proves that there are no other moments to die at.
-    with dying.dying(dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1) as process:
+    with dying.process_that_dies(
+        dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
+    ) as process:
         everything = (*bought.values(), last)
         await until(
-            "all jobs succeed", lambda: {jobs_of(superuser, each)[0][0] for each in everything} == {"succeeded"}
+            "all jobs succeed", lambda: {purchase_jobs(superuser, each)[0][0] for each in everything} == {"succeeded"}
         )
         assert process.exitcode is None
-    assert {state_of(superuser, each) for each in (*bought.values(), last)} == {complete(20)}
+    assert {purchase_state(superuser, each) for each in (*bought.values(), last)} == {complete(20)}
 
 
 async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
@@ -84,14 +86,16 @@ async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
 ) -> None:
     tenant = await buyer(resources)
     settings = {"TESSERA_DATABASE_URL": addresses.application, "TESSERA_TOKEN_KEYS": KEYS}
-    with serving("api", data=tmp_path, **settings) as server:
+    with running_server("api", data=tmp_path, **settings) as server:
         async with httpx.AsyncClient(base_url=server.url, headers=tenant.bearer, timeout=90) as client:
             answer = await client.post("/api/vouchers/purchases", json=REQUEST)
         server.process.kill()
         server.process.wait(SECONDS_TO_END)
     assert (answer.status_code, answer.json()["status"]) == (200, "VoucherCreation")
-    with launched("worker", **settings):
-        await until("the purchase is complete", lambda: state_of(superuser, UUID(answer.json()["id"])) == complete(20))
+    with running_command("worker", **settings):
+        await until(
+            "the purchase is complete", lambda: purchase_state(superuser, UUID(answer.json()["id"])) == complete(20)
+        )
 
 
 async def test_a_purchase_that_is_rolled_back_leaves_no_job(
@@ -114,26 +118,26 @@ async def test_a_worker_that_is_only_slow_may_be_taken_for_dead(
     tenant = await buyer(resources)
     bought = await buy(resources, tenant)
     with (
-        launched("worker", TESSERA_DATABASE_URL=addresses.application) as slow,
+        running_command("worker", TESSERA_DATABASE_URL=addresses.application) as slow,
         psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival,
     ):
         rival.execute("select from voucher_purchases where id = %s for update", [bought])
-        await until("a worker takes the job", lambda: jobs_of(superuser, bought)[0][:2] == ("doing", 0))
+        await until("a worker takes the job", lambda: purchase_jobs(superuser, bought)[0][:2] == ("doing", 0))
         slow.send_signal(signal.SIGSTOP)
         age_heartbeats(superuser)
-        with launched("worker", TESSERA_DATABASE_URL=addresses.application):
+        with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
             await until(
                 "the other worker takes the job over",
-                lambda: jobs_of(superuser, bought)[0][:2] == ("doing", 1),
-                details=lambda: queue_of(superuser),
+                lambda: purchase_jobs(superuser, bought)[0][:2] == ("doing", 1),
+                details=lambda: queue_contents(superuser),
             )
             slow.send_signal(signal.SIGCONT)
             rival.rollback()
-            await until("the job succeeds", lambda: jobs_of(superuser, bought)[0][0] == "succeeded")
+            await until("the job succeeds", lambda: purchase_jobs(superuser, bought)[0][0] == "succeeded")
             after = await buy(resources, tenant)
-            await until("the next purchase is complete", lambda: state_of(superuser, after) == complete(20))
-    assert state_of(superuser, bought) == complete(20)
-    assert [job[:2] for job in jobs_of(superuser, bought)] == [("succeeded", 2)]
+            await until("the next purchase is complete", lambda: purchase_state(superuser, after) == complete(20))
+    assert purchase_state(superuser, bought) == complete(20)
+    assert [job[:2] for job in purchase_jobs(superuser, bought)] == [("succeeded", 2)]
 
 
 def has_left(superuser: psycopg.Connection, purchase_id: UUID) -> bool:
@@ -155,11 +159,11 @@ async def test_a_job_whose_outcome_the_database_refuses_is_not_left_to_a_worker_
         f" check (status <> 'succeeded' or args->>'purchase_id' <> '{bought}') not valid"
     )
     async with worker.running(addresses.application, database=resources.database):
-        await until("the purchase is complete", lambda: state_of(superuser, bought) == complete(20))
+        await until("the purchase is complete", lambda: purchase_state(superuser, bought) == complete(20))
         await until("the worker gives the job up", lambda: has_left(superuser, bought))
         superuser.execute("alter table procrastinate_jobs drop constraint disk_is_full")
-        await until("the job succeeds", lambda: jobs_of(superuser, bought)[0][0] == "succeeded")
-    assert state_of(superuser, bought) == complete(20)
+        await until("the job succeeds", lambda: purchase_jobs(superuser, bought)[0][0] == "succeeded")
+    assert purchase_state(superuser, bought) == complete(20)
 
 
 class Postgres:
@@ -213,7 +217,7 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
     revision = schema.latest_revision()
     resources = main.create_resources(settings, addresses.application, schema_revision=revision)
     tenant = await buyer(resources)
-    with launched("worker", TESSERA_DATABASE_URL=addresses.application) as running:
+    with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as running:
         bought = [await buy(resources, tenant, quantity=1000) for _ in range(20)]
         await until("a purchase is complete", lambda: server.count("Complete") > 0)
         server.kill()
@@ -222,6 +226,6 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
         with server.superuser() as superuser:
             age_heartbeats(superuser)
             await until("all purchases are complete", lambda: server.count("Complete") == len(bought))
-            assert {state_of(superuser, each) for each in bought} == {complete(1000)}
+            assert {purchase_state(superuser, each) for each in bought} == {complete(1000)}
         assert running.poll() is None
     await resources.database.close()

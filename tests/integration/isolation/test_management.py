@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from tests.conftest import NOW
 from tests.support.factories import Tenant
-from tests.support.management_requests import ROOT, at, problem, told
+from tests.support.management_requests import ROOT, if_match, problem
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner
 
 from tessera.api.serving.callers import Resources
@@ -66,7 +67,7 @@ async def test_no_manager_changes_what_is_theirs_not(
     }
     method = "PUT" if body else "POST"
     url = f"{ROOT}/{path.format(**found)}"
-    answer = await guarded_client.request(method, url, json=body, headers=at("*", tenant))
+    answer = await guarded_client.request(method, url, json=body, headers=if_match("*", tenant))
     assert answer.status_code == 404
     versions = await guarded_client.get(f"{ROOT}/{'/'.join(url.split('/')[3:5])}", headers=other_tenant.bearer)
     assert versions.json()["version"] == 1
@@ -101,7 +102,7 @@ async def test_a_partners_user_gets_nothing_from_any_operation(
         path = (route.path or "").replace("{", "").replace("}", "")
         if path.startswith(ROOT):
             for method in route.methods or ():
-                assert told(await client.request(method, path, headers=partners_user)) == refused, path
+                assert status_and_body(await client.request(method, path, headers=partners_user)) == refused, path
                 tried += 1
     assert tried > 30
 

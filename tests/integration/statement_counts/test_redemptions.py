@@ -7,8 +7,8 @@ import httpx
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.recording import Statement, recorded
-from tests.support.redemption_requests import URL, act, body, candidate, made, tell
+from tests.support.recording import Statement, record_statements
+from tests.support.redemption_requests import URL, act, body, candidate, create_redemption, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera.api.serving.callers import Resources
@@ -33,7 +33,7 @@ def kinds(sent: list[Statement]) -> list[str]:
     return [" ".join(each[:3] if each[0] == "insert" else each[:1]) for each in words]
 
 
-def asked(kind: str, number: int, **more: Any) -> dict[str, Any]:
+def redeem_body(kind: str, number: int, **more: Any) -> dict[str, Any]:
     code = f"V{number}" if kind == "voucher" else kind
     return body(code, f"RSV-{number}", candidate=candidate(f"P-{number}"), **more)
 
@@ -42,7 +42,7 @@ async def sent_for(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, bodies: list[dict[str, Any]]
 ) -> list[str]:
     """The statements for requests that are sent at once, all of which are granted."""
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answers = await asyncio.gather(*(client.post(URL, json=each, headers=tenant.api_key) for each in bodies))
     assert {answer.status_code for answer in answers} == {201}
     return kinds(sent)
@@ -73,14 +73,14 @@ async def test_a_redemption_costs_a_fixed_number_of_statements(
 ) -> None:
     expected = COSTS[kind][:-3] if kind == "voucher" and seconds else COSTS[kind]
     for number in range(2):
-        assert await sent_for(client, resources, shop, [asked(kind, number, holdSeconds=seconds)]) == expected
+        assert await sent_for(client, resources, shop, [redeem_body(kind, number, holdSeconds=seconds)]) == expected
 
 
 @pytest.mark.parametrize("kind", list(COSTS))
 async def test_fifty_that_come_together_cost_as_much_as_one(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str
 ) -> None:
-    found = await sent_for(client, resources, shop, [asked(kind, number) for number in range(52)])
+    found = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
     # The first two go alone, on a lane each; the fifty that come meanwhile go together.
     assert len(found) <= 3 * (len(COSTS[kind]) + 1)
     assert found.count("begin;") <= 3
@@ -98,11 +98,11 @@ async def test_a_batch_costs_the_same_whatever_its_size(
 
     monkeypatch.setattr(resources.redemptions, "ask", note)
     for number in range(51):
-        await made(client, shop, "FREE", f"RSV-{number}")
+        await create_redemption(client, shop, "FREE", f"RSV-{number}")
     answer_all = resources.redemptions._ask_all
     costs = []
     for count in (1, 50):
-        with recorded(resources.database) as sent:
+        with record_statements(resources.database) as sent:
             answers = await answer_all(shop.id, asked_[:count])
         assert len(answers) == count
         costs.append(kinds(sent))
@@ -116,8 +116,8 @@ async def test_a_change_costs_a_fixed_number_of_statements(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, action: str, seconds: int | None, count: int
 ) -> None:
     for _ in range(2):
-        found = await made(client, shop, "SPRING", holdSeconds=seconds)
-        with recorded(resources.database) as sent:
+        found = await create_redemption(client, shop, "SPRING", holdSeconds=seconds)
+        with record_statements(resources.database) as sent:
             assert (await act(client, shop, found, action)).status_code == 200
         assert len(sent) <= count
         await act(client, shop, found, "cancel")
@@ -129,9 +129,9 @@ async def test_cancelling_a_reservation_costs_the_same_for_one_redemption_and_fo
     costs = []
     for number, count in enumerate((2, 20)):
         for each in range(count):
-            await made(client, shop, f"V{each}", f"RSV-{number}")
-        with recorded(resources.database) as sent:
-            assert (await tell(client, shop, f"RSV-{number}", "Cancelled")).status_code == 200
+            await create_redemption(client, shop, f"V{each}", f"RSV-{number}")
+        with record_statements(resources.database) as sent:
+            assert (await update_reservation(client, shop, f"RSV-{number}", "Cancelled")).status_code == 200
         costs.append(kinds(sent))
     assert costs[0] == costs[1]
 
@@ -143,8 +143,8 @@ async def test_a_list_costs_the_same_for_one_redemption_and_for_many(
     costs = []
     for count in (1, 20):
         for number in range(count):
-            await made(client, shop, "FREE", f"RSV-{number}", holdSeconds=60)
-        with recorded(resources.database) as sent:
+            await create_redemption(client, shop, "FREE", f"RSV-{number}", holdSeconds=60)
+        with record_statements(resources.database) as sent:
             assert (await client.get(f"{URL}?{query}", headers=shop.api_key)).status_code == 200
         costs.append(kinds(sent))
     expected = ["begin;", "select", "select"]

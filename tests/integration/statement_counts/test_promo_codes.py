@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.recording import Statement, recorded
+from tests.support.recording import Statement, record_statements
 
 from tessera.api.serving.callers import Resources
 
@@ -22,7 +22,7 @@ async def test_a_page_takes_three_statements_whatever_its_size(
 ) -> None:
     codes = [percent_code(tenant, f"CODE{number}", email_addresses=("a@example.com",)) for number in range(count)]
     await add_promo_codes(resources, tenant, *codes, now=resources.clock())
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get("/promo-codes", headers=tenant.bearer)
     assert len(answer.json()["data"]) == min(count, 100)
     assert kinds(sent) == ["BEGIN;", "SELECT", "SELECT"]
@@ -32,7 +32,7 @@ async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_cred
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=resources.clock())
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answers = await asyncio.gather(
             *(client.get(f"/promo-codes?page={1 + n % 2}", headers=tenant.bearer) for n in range(52))
         )
@@ -45,7 +45,7 @@ async def test_pages_at_the_same_time_share_a_transaction_and_a_look_at_the_cred
 async def test_an_empty_page_takes_no_statement_more(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, query: str
 ) -> None:
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get(f"/promo-codes?{query}", headers=tenant.bearer)
     assert answer.json() == {"data": [], "nextLink": None}
     assert len(sent) == 3
@@ -75,7 +75,7 @@ async def test_creating_takes_the_same_statements_for_one_address_and_for_thousa
         "storeExamCodes": ["NCA-GENL", "NCP-ADS", "CLD-100"],
         "emailAddresses": [f"a{number}@example.com" for number in range(emails)],
     }
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.post("/promo-codes", headers=tenant.bearer, json=body)
     assert answer.status_code == 201
     assert kinds(sent) == CREATING
@@ -85,7 +85,7 @@ async def test_fifty_codes_that_come_together_cost_as_much_as_one(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     bodies = [CODE | {"promoCodeName": f"CODE{number}"} for number in range(54)]
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answers = await asyncio.gather(
             *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)
         )
@@ -99,7 +99,7 @@ async def test_large_requests_go_alone_and_make_no_other_wait(
 ) -> None:
     large = CODE | {"emailAddresses": [f"a{number}@example.com" for number in range(1_000)]}
     bodies = [large | {"promoCodeName": f"LARGE{number}"} for number in range(10)]
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answers = await asyncio.gather(
             *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)
         )
@@ -110,7 +110,7 @@ async def test_large_requests_go_alone_and_make_no_other_wait(
 async def test_a_refused_credential_takes_two_statements(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get("/authenticate", auth=(tenant.client.name, "wrong"))
     assert answer.status_code == 401
     assert kinds(sent) == ["BEGIN;", "SELECT"]
@@ -120,7 +120,7 @@ async def test_a_refused_credential_takes_two_statements(
 async def test_a_token_that_we_did_not_sign_costs_no_statement(
     client: httpx.AsyncClient, resources: Resources, token: str
 ) -> None:
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get("/promo-codes", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, sent) == (401, [])
 
@@ -129,7 +129,7 @@ async def test_one_validation_takes_one_statement(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=resources.clock())
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get("/api/v1/promo-codes?code=summer", headers=tenant.api_key)
     assert answer.json() == {"success": True, "data": [{"percentDiscount": 10}]}
     assert kinds(sent) == ["select"]
@@ -140,7 +140,7 @@ async def test_validations_at_the_same_time_share_statements(
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=resources.clock())
     headers = [tenant.api_key, other_tenant.api_key] * 50
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answers = await asyncio.gather(
             *(client.get("/api/v1/promo-codes?code=summer", headers=each) for each in headers)
         )

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import app_on
 from tests.support.factories import Tenant
-from tests.support.recording import recorded, rewritten
+from tests.support.recording import record_statements, rewrite_statements
+from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_purchase, add_user
-from tests.support.voucher_requests import NO_FUNCTION_POINT, refused, request, told
+from tests.support.voucher_requests import NO_FUNCTION_POINT, request
 from tests.support.voucher_shops import (
     TENANT_CLAUSE,
     Shop,
@@ -30,7 +31,7 @@ LISTS = ("/partners", "/programs", "/purchases?status=Complete", "?isUsed=true")
 
 
 @pytest.fixture
-async def unlocked(addresses: Addresses) -> AsyncIterator[Database]:
+async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     async with unlocked_database(addresses) as database:
         yield database
 
@@ -42,10 +43,10 @@ async def shop(resources: Resources, tenant: Tenant) -> Shop:
 
 @pytest.mark.parametrize("path", LISTS)
 async def test_without_either_lock_the_other_partner_is_seen(
-    resources: Resources, unlocked: Database, shop: Shop, path: str
+    resources: Resources, superuser_database: Database, shop: Shop, path: str
 ) -> None:
-    app = app_on(unlocked, resources)
-    with rewritten(unlocked, without_partner_clauses):
+    app = app_on(superuser_database, resources)
+    with rewrite_statements(superuser_database, without_partner_clauses):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             narrow = await client.get(ROOT + path, headers=shop.headers["Acme"])
             wide = await client.get(ROOT + path, headers=shop.headers[""])
@@ -65,7 +66,7 @@ async def test_the_partners_clauses_are_really_taken_out(
             changed.append(found)
         return found
 
-    with rewritten(resources.database, take_out), recorded(resources.database) as sent:
+    with rewrite_statements(resources.database, take_out), record_statements(resources.database) as sent:
         assert (await client.get(ROOT + path, headers=shop.headers["Acme"])).status_code == 200
     assert len(changed) == count
     assert not [each.text for each in sent if TENANT_CLAUSE.search(each.text)]
@@ -79,9 +80,9 @@ async def test_a_partners_user_needs_the_function_point_too(
     headers = await add_user(
         resources, shop.tenant, "x@example.com", partner_id=shop.partners["Acme"], function_points=others
     )
-    assert told(await client.get(ROOT + path, headers=headers)) == NO_FUNCTION_POINT
+    assert status_and_body(await client.get(ROOT + path, headers=headers)) == NO_FUNCTION_POINT
     body = request(partnerName="Acme", programName="Open")
-    assert told(await client.post(f"{ROOT}/purchases", headers=headers, json=body)) == NO_FUNCTION_POINT
+    assert status_and_body(await client.post(f"{ROOT}/purchases", headers=headers, json=body)) == NO_FUNCTION_POINT
 
 
 async def test_a_purchase_of_a_program_that_was_closed_since_stays_in_its_partners_sight(
@@ -102,8 +103,8 @@ async def test_a_program_that_was_closed_since_is_neither_listed_nor_sold(
     answer = await client.get(f"{ROOT}/programs", headers=shop.headers["Acme"])
     assert [each["id"] for each in answer.json()["data"]] == ids(shop.programs, ("Open", "Acme's", "Shared"))
     body = request(partnerName="Acme", programName="Nobody's")
-    refusal = refused("programName was not found: 'Nobody's'.")
-    assert told(await client.post(f"{ROOT}/purchases", headers=shop.headers["Acme"], json=body)) == refusal
+    refusal = validation_failed("programName was not found: 'Nobody's'.")
+    assert status_and_body(await client.post(f"{ROOT}/purchases", headers=shop.headers["Acme"], json=body)) == refusal
 
 
 @pytest.mark.parametrize(

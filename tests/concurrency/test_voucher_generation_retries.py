@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from tests.support.commands import launched, tessera
+from tests.support.commands import running_command, tessera
 from tests.support.factories import Tenant
-from tests.support.purchasing import NOTHING_YET, buy, complete, jobs_of, open_market, state_of
+from tests.support.purchasing import NOTHING_YET, buy, complete, open_market, purchase_jobs, purchase_state
 from tests.support.waiting import until
 
 from tessera import worker
@@ -22,7 +22,7 @@ from tessera.provision import Addresses
 
 
 @contextmanager
-def vouchers_refused(superuser: psycopg.Connection, tenant: Tenant) -> Iterator[None]:
+def rejected_vouchers(superuser: psycopg.Connection, tenant: Tenant) -> Iterator[None]:
     """Nobody can make vouchers of this organization meanwhile."""
     name = f"broken_{uuid4().hex}"
     superuser.execute(f"alter table vouchers add constraint {name} check (organization_id <> '{tenant.id}') not valid")
@@ -49,7 +49,7 @@ def call_again(superuser: psycopg.Connection, purchase_id: UUID) -> float:
 
 def waits_after(superuser: psycopg.Connection, purchase_id: UUID, *, tries: int) -> bool:
     """Whether the purchase's job waits for its next attempt after so many."""
-    return jobs_of(superuser, purchase_id)[0][:2] == ("todo", tries)
+    return purchase_jobs(superuser, purchase_id)[0][:2] == ("todo", tries)
 
 
 async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_pauses_until_it_can(
@@ -58,13 +58,13 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
     await open_market(resources, tenant)
     bought = await buy(resources, tenant)
     pauses = []
-    with structlog.testing.capture_logs() as logs, vouchers_refused(superuser, tenant):
+    with structlog.testing.capture_logs() as logs, rejected_vouchers(superuser, tenant):
         async with worker.running(addresses.application, database=resources.database):
             for tries in range(1, 6):
                 await until(f"attempt {tries} fails", partial(waits_after, superuser, bought, tries=tries))
                 pauses.append(call_again(superuser, bought))
             await until("attempt 6 fails", partial(waits_after, superuser, bought, tries=6))
-        assert state_of(superuser, bought) == NOTHING_YET
+        assert purchase_state(superuser, bought) == NOTHING_YET
     warnings = [(log["log_level"], log["tries"], log["pause"]) for log in logs if "tries" in log]
     # The pause is counted from a moment before the database notes it, by as much as the machine is busy.
     assert all(wanted - 0.95 < pause <= wanted for pause, wanted in zip(pauses, (1, 2, 4, 8, 16), strict=True))
@@ -75,8 +75,8 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
 
     call_again(superuser, bought)
     async with worker.running(addresses.application, database=resources.database):
-        await until("attempt 7 succeeds", lambda: jobs_of(superuser, bought)[0][:2] == ("succeeded", 7))
-    assert state_of(superuser, bought) == complete(20)
+        await until("attempt 7 succeeds", lambda: purchase_jobs(superuser, bought)[0][:2] == ("succeeded", 7))
+    assert purchase_state(superuser, bought) == complete(20)
 
 
 async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job_still_pauses(
@@ -101,17 +101,17 @@ async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job
     assert row == {"id": str(bought), "code": code, "organization": tenant.name, "quantity": 20, "purchasedAt": when}
     assert listed("--older-than-minutes", "11") == []
 
-    with launched("worker", TESSERA_DATABASE_URL=addresses.application):
+    with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
         retry = ("purchase", "retry", "--organization", tenant.name, str(code).lower())
         done = tessera(*retry, "--json", **settings)
         assert (json.loads(done.stdout), done.stderr) == ({"id": str(bought)}, "")
-        await until("the purchase is complete", lambda: state_of(superuser, bought) == complete(20))
+        await until("the purchase is complete", lambda: purchase_state(superuser, bought) == complete(20))
         call_again_at_once = "update procrastinate_jobs set scheduled_at = now() where args->>'purchase_id' = %s"
         superuser.execute(call_again_at_once, [str(bought)])
         await until(
-            "both jobs succeed", lambda: [job[:2] for job in jobs_of(superuser, bought)] == [("succeeded", 1)] * 2
+            "both jobs succeed", lambda: [job[:2] for job in purchase_jobs(superuser, bought)] == [("succeeded", 1)] * 2
         )
-    assert state_of(superuser, bought) == complete(20)
+    assert purchase_state(superuser, bought) == complete(20)
     assert listed() == []
     refused = tessera(*retry[:-1], str(bought), **settings)
     line = "tessera: There is no such purchase that waits for its vouchers.\n"
@@ -143,6 +143,6 @@ async def test_stalled_jobs_that_cannot_be_retried_do_not_keep_the_others_waitin
     superuser.execute("update procrastinate_jobs set status = 'doing' where args->>'purchase_id' = %s", [str(bought)])
     with structlog.testing.capture_logs() as logs:
         async with worker.running(addresses.application, database=resources.database):
-            await until("the purchase is complete", lambda: state_of(superuser, bought) == complete(20))
+            await until("the purchase is complete", lambda: purchase_state(superuser, bought) == complete(20))
     superuser.execute("delete from procrastinate_jobs where task_name = 'tessera:any'")
     assert "stalled job not retried" in {log["event"] for log in logs}

@@ -7,8 +7,8 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read, vacuum
-from tests.support.recording import recorded
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
+from tests.support.recording import record_statements
 
 from tessera.api.serving.callers import Resources
 from tessera.provision import Addresses
@@ -67,11 +67,11 @@ async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
     asked: tuple[str, int, int],
 ) -> None:
     query, found, bound = asked
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get(f"/management/v1/audit-entries?{query}", headers=long_log.bearer)
     assert len(answer.json()["data"]) >= found
     for mode in MODES:
-        plan = explained(application, sent[0], sent[-1], mode=mode)
-        assert [part for part in parts(plan) if "Seq Scan" in part["Node Type"]] == []
+        plan = explain(application, sent[0], sent[-1], mode=mode)
+        assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
         assert (mode, rows_read(plan)) <= (mode, bound)
         assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))

@@ -10,7 +10,7 @@ import psycopg
 from tests.conftest import NOW
 from tests.support import dying
 from tests.support.factories import Tenant, create_tenant
-from tests.support.ledgers import Entry, append, expected, reported, writing
+from tests.support.ledgers import Entry, append, expected_sums, ledger_connection, read_report
 from tests.support.reporting import roll_up
 
 from tessera.api.serving.callers import Resources
@@ -47,7 +47,7 @@ def summed_up(superuser: psycopg.Connection, tenant: Tenant) -> list[date]:
 
 async def assert_whole(resources: Resources, tenant: Tenant) -> None:
     for by in Dimension:
-        assert await reported(resources, tenant, by, date.min, date.max) == expected(
+        assert await read_report(resources, tenant, by, date.min, date.max) == expected_sums(
             entries(tenant), by, date.min, date.max
         )
 
@@ -57,9 +57,11 @@ async def test_whoever_is_killed_before_or_after_any_statement_leaves_all_or_not
 ) -> None:
     for moment in range(DONE + 1):
         tenant = await create_tenant(resources, now=NOW)
-        with writing(addresses) as connection:
+        with ledger_connection(addresses) as connection:
             append(connection, tenant, entries(tenant))
-        with dying.dying(dying.roll_up, addresses.application, organization=tenant.id, at=moment) as process:
+        with dying.process_that_dies(
+            dying.roll_up, addresses.application, organization=tenant.id, at=moment
+        ) as process:
             await asyncio.to_thread(process.join, 60)
             assert process.exitcode == -signal.SIGKILL
         assert (moment, summed_up(superuser, tenant)) == (moment, [FIRST.date()] if moment == DONE else [])
@@ -72,7 +74,7 @@ async def test_whoever_is_killed_before_or_after_any_statement_leaves_all_or_not
 async def test_those_who_sum_up_at_once_take_turns(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection, tenant: Tenant
 ) -> None:
-    with writing(addresses) as connection:
+    with ledger_connection(addresses) as connection:
         append(connection, tenant, entries(tenant))
     days = await asyncio.gather(*(roll_up(resources, tenant, now=NOW) for _ in range(6)))
     assert sorted(day for each in days for day in each) == [str(FIRST.date()), str(SECOND.date())]
@@ -83,7 +85,7 @@ async def test_those_who_sum_up_at_once_take_turns(
 async def test_the_job_sums_up_every_organization_and_a_second_run_changes_nothing(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    with writing(addresses) as connection:
+    with ledger_connection(addresses) as connection:
         for each in (tenant, other_tenant):
             append(connection, each, entries(each))
     for hours, days in ((36, []), (37, [FIRST.date()]), (37, [FIRST.date()]), (1000, [FIRST.date(), SECOND.date()])):

@@ -35,7 +35,7 @@ def row() -> Subquery:
     return select(*(literal(value, type_).label(name) for name, (type_, value) in FIELDS.items())).subquery()
 
 
-async def written(resources: Resources, tenant: Tenant, projection: JsonProjection, *, zone: str) -> Any:
+async def select_json(resources: Resources, tenant: Tenant, projection: JsonProjection, *, zone: str) -> Any:
     async with resources.database.unit_of_work(tenant.id) as work:
         await work.connection.exec_driver_sql(f"set local time zone '{zone}'")
         return json.loads((await work.connection.execute(select(json_object(row(), projection)))).scalar_one())
@@ -57,7 +57,7 @@ async def test_values_are_written_as_they_are_in_utc_and_what_is_null_is_absent(
             "none": JsonProjection({"count": "count"}, only_if="no"),
         }
     )
-    assert await written(resources, tenant, projection, zone=zone) == {
+    assert await select_json(resources, tenant, projection, zone=zone) == {
         "ID": str(ID),
         "NAME": 'a "quoted" \\ \n name',
         "CODES": ["A", '"', "é"],

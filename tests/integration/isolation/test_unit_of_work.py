@@ -137,10 +137,10 @@ def test_a_reference_to_a_row_of_another_tenant_cannot_be_made(
 
 async def test_a_pin_ends_with_its_unit_of_work(one_connection: Database, tenant: Tenant) -> None:
     async with one_connection.unit_of_work(tenant.id) as work:
-        assert await seen(work.connection) == (str(tenant.id), "", 1)
+        assert await read_pins(work.connection) == (str(tenant.id), "", 1)
         partner_id = uuid4()
         await work.narrowed_to(partner_id)
-        assert await seen(work.connection) == (str(tenant.id), str(partner_id), 1)
+        assert await read_pins(work.connection) == (str(tenant.id), str(partner_id), 1)
     assert await afterwards(one_connection) == ("", "", 0)
 
 
@@ -181,16 +181,16 @@ async def test_the_next_unit_of_work_has_its_own_pin(
 ) -> None:
     for each in (tenant, other_tenant) * 8:  # often enough for the driver to prepare the statements
         async with one_connection.unit_of_work(each.id) as work:
-            assert await seen(work.connection) == (str(each.id), "", 1)
+            assert await read_pins(work.connection) == (str(each.id), "", 1)
 
 
 async def afterwards(database: Database) -> tuple[str, str, int]:
     """What the connection of the last unit of work sees once it is back in the pool."""
     async with database._engine.connect() as connection:
-        return await seen(connection)
+        return await read_pins(connection)
 
 
-async def seen(connection: Any) -> tuple[str, str, int]:
+async def read_pins(connection: Any) -> tuple[str, str, int]:
     """The pins, the empty text without one, and how many organizations there seem to be."""
     found = await connection.exec_driver_sql(
         "select coalesce(current_setting('app.organization_id', true), ''),"

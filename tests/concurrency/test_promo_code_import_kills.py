@@ -49,7 +49,9 @@ async def test_a_command_killed_before_or_after_any_statement_has_imported_all_o
     for moment in range(LAST_MOMENT + 2):
         tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
         arguments = ("promo-code", "import", str(file), "--organization", str(tenant.id))
-        with dying.dying(dying.command, addresses.application, arguments, organization=tenant.id, at=moment) as process:
+        with dying.process_that_dies(
+            dying.command, addresses.application, arguments, organization=tenant.id, at=moment
+        ) as process:
             await until("the command ends", partial(dying.has_ended, process))
         # It would die after the last moment: that it lives proves that there are no other moments to die at.
         assert (moment, process.exitcode) == (moment, 0 if moment > LAST_MOMENT else -signal.SIGKILL)

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import blocks_for, buffers_read, explained, parts, rows_read, vacuum
-from tests.support.recording import recorded
+from tests.support.plans import blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
+from tests.support.recording import record_statements
 from tests.support.redemption_requests import URL
 
 from tessera.api.serving.callers import Resources
@@ -85,11 +85,11 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses, b
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
 
         async def ask(query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
-            with recorded(resources.database) as sent:
+            with record_statements(resources.database) as sent:
                 answer = await client.get(f"{URL}?{query}", headers=big.api_key)
             begin, _, *lists = sent
             modes = ("force_custom_plan", "force_generic_plan")
-            return answer, [explained(connection, begin, each, mode=mode) for each in lists for mode in modes]
+            return answer, [explain(connection, begin, each, mode=mode) for each in lists for mode in modes]
 
         yield ask
 
@@ -100,7 +100,7 @@ async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int
     assert len(answer.json()["data"]) == shown
     for plan in found:
         assert [
-            part for part in parts(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > 100
+            part for part in plan_nodes(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > 100
         ] == []
         assert rows_read(plan) <= bound
         assert buffers_read(plan) <= blocks_for(bound)

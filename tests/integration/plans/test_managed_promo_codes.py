@@ -6,18 +6,16 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.integration.test_query_plans import BESIDE, big
+from tests.integration.plans.conftest import BESIDE
 from tests.support.factories import Tenant
-from tests.support.plans import MODES, blocks_for, buffers_read, explained, parts, rows_read
-from tests.support.recording import recorded
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read
+from tests.support.recording import record_statements
 
 from tessera.api.serving.callers import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
 from tessera.provision import Addresses
-
-__all__ = ["big"]
 
 # What a page of a hundred may read: each code with its exams, and the one that tells whether there is a next page.
 PAGE = 1_000
@@ -56,13 +54,13 @@ async def test_a_part_of_a_list_reads_little_more_than_it_shows(
     query, found, bound = asked
     link: str | None = f"/management/v1/promo-codes?{query}"
     for _ in range(3):
-        with recorded(resources.database) as sent:
+        with record_statements(resources.database) as sent:
             answer = await client.get(str(link), headers=big.bearer)
         assert len(answer.json()["data"]) == found
         begin, page = sent[0], sent[-1]
         for mode in MODES:
-            plan = explained(application, begin, page, mode=mode)
-            assert [part for part in parts(plan) if "Seq Scan" in part["Node Type"]] == []
+            plan = explain(application, begin, page, mode=mode)
+            assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
             assert (mode, rows_read(plan)) <= (mode, bound)
             assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))
         link = answer.json()["nextLink"]
@@ -81,12 +79,12 @@ async def test_a_part_of_an_export_reads_little_more_than_it_tells(
 ) -> None:
     after = None
     for _ in range(3):
-        with recorded(resources.database) as sent:
+        with record_statements(resources.database) as sent:
             async with resources.database.unit_of_work(big.id) as work:
                 codes = await service.list_after(work, wanted=wanted, after=after)
         after = codes[-1].id
         for mode in MODES:
-            plan = explained(application, sent[0], sent[-1], mode=mode)
+            plan = explain(application, sent[0], sent[-1], mode=mode)
             # Each code with its exam; one in ten has two addresses.
             assert (mode, rows_read(plan)) <= (mode, 6 * len(codes))
     assert len(codes) == service.EXPORTED_AT_ONCE < BESIDE

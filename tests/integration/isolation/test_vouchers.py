@@ -12,9 +12,10 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import app_on
 from tests.support.factories import Tenant
-from tests.support.recording import rewritten
+from tests.support.recording import rewrite_statements
+from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
-from tests.support.voucher_requests import EMPTY, refused, request, told
+from tests.support.voucher_requests import EMPTY, request
 from tests.support.voucher_shops import Shop, View, furnish, ids, unlocked_database, views, without_clauses
 
 from tessera.api.serving.callers import Resources
@@ -30,25 +31,29 @@ async def shops(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> t
 
 
 @pytest.fixture
-async def unlocked(addresses: Addresses) -> AsyncIterator[Database]:
+async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     async with unlocked_database(addresses) as database:
         yield database
 
 
 @pytest.fixture(params=["both locks", "row-level security alone", "the repositories' clauses alone"])
 async def asking(
-    request: pytest.FixtureRequest, app: FastAPI, resources: Resources, shops: tuple[Shop, Shop], unlocked: Database
+    request: pytest.FixtureRequest,
+    app: FastAPI,
+    resources: Resources,
+    shops: tuple[Shop, Shop],
+    superuser_database: Database,
 ) -> AsyncIterator[httpx.AsyncClient]:
     with ExitStack() as stack:
         if request.param == "row-level security alone":
-            stack.enter_context(rewritten(resources.database, without_clauses))
+            stack.enter_context(rewrite_statements(resources.database, without_clauses))
         if request.param == "the repositories' clauses alone":
-            app = app_on(unlocked, resources)
+            app = app_on(superuser_database, resources)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             yield client
 
 
-async def listed(client: httpx.AsyncClient, view: View, path: str) -> list[dict[str, Any]]:
+async def list_records(client: httpx.AsyncClient, view: View, path: str) -> list[dict[str, Any]]:
     answer = await client.get(ROOT + path, headers=view.headers)
     assert (answer.status_code, set(answer.json())) == (200, {"data"})
     data: list[dict[str, Any]] = answer.json()["data"]
@@ -58,7 +63,7 @@ async def listed(client: httpx.AsyncClient, view: View, path: str) -> list[dict[
 @pytest.mark.parametrize("query", ["", "?status=active", "?partnerName=E", "?partnerName=e&status=Active"])
 async def test_partners_are_the_callers_own(asking: httpx.AsyncClient, shops: tuple[Shop, Shop], query: str) -> None:
     for view in views(shops):
-        found = await listed(asking, view, f"/partners{query}")
+        found = await list_records(asking, view, f"/partners{query}")
         names = [name for name in view.partners if "partnerName" not in query or "e" in name.lower()]
         assert [partner["id"] for partner in found] == ids(view.shop.partners, tuple(names))
         emails = [[f"user@{name}.example.com".lower()] for name in names]
@@ -71,7 +76,7 @@ async def test_programs_are_those_open_to_the_caller_and_name_no_other_partner(
 ) -> None:
     assigned = {"Acme's": ("Acme",), "Globex's": ("Globex",), "Shared": ("Acme", "Globex")}
     for view in views(shops):
-        found = await listed(asking, view, f"/programs{query}")
+        found = await list_records(asking, view, f"/programs{query}")
         names = [name for name in view.programs if not query or "e" in name.lower()]
         assert [program["id"] for program in found] == ids(view.shop.programs, tuple(names))
         shown = [[partner["id"] for partner in program["partners"]["assignedPartners"]] for program in found]
@@ -91,7 +96,7 @@ async def test_programs_are_those_open_to_the_caller_and_name_no_other_partner(
 )
 async def test_purchases_are_the_callers_own(asking: httpx.AsyncClient, shops: tuple[Shop, Shop], query: str) -> None:
     for view in views(shops):
-        found = await listed(asking, view, f"/purchases?{query}")
+        found = await list_records(asking, view, f"/purchases?{query}")
         assert [(each["id"], each["partnerName"]) for each in found] == [
             (str(view.shop.purchases[name]), name) for name in view.partners
         ]
@@ -103,7 +108,7 @@ async def test_anothers_purchases_are_not_found(
 ) -> None:
     for view in views(shops):
         for name in ("Acme", "Globex"):
-            found = await listed(asking, view, pattern.format(name))
+            found = await list_records(asking, view, pattern.format(name))
             visible = (name,) if name in view.partners else ()
             assert [each["id"] for each in found] == ids(view.shop.purchases, visible)
 
@@ -115,7 +120,7 @@ async def test_anothers_purchases_are_not_found(
 )  # fmt: skip
 async def test_vouchers_are_the_callers_own(asking: httpx.AsyncClient, shops: tuple[Shop, Shop], query: str) -> None:
     for view in views(shops):
-        found = await listed(asking, view, f"?{query}")
+        found = await list_records(asking, view, f"?{query}")
         assert [each["id"] for each in found] == ids(view.shop.vouchers, view.partners)
 
 
@@ -125,7 +130,7 @@ async def test_anothers_vouchers_are_not_found(
 ) -> None:
     for view in views(shops):
         for name in ("Acme", "Globex"):
-            found = await listed(asking, view, pattern.format(name))
+            found = await list_records(asking, view, pattern.format(name))
             visible = (name,) if name in view.partners else ()
             assert [each["id"] for each in found] == ids(view.shop.vouchers, visible)
 
@@ -136,11 +141,11 @@ async def test_a_purchase_is_for_the_callers_own_partner(asking: httpx.AsyncClie
             body = request(partnerName=name, programName="Open", quantity=1)
             answer = await asking.post(f"{ROOT}/purchases", headers=view.headers, json=body)
             if name not in view.partners:
-                assert told(answer) == refused(f"partnerName was not found: '{name}'.")
+                assert status_and_body(answer) == validation_failed(f"partnerName was not found: '{name}'.")
                 continue
             organization = View(view.shop, view.shop.headers[""], (), ())
             code = answer.json()["voucherPurchaseCode"]
-            assert await listed(asking, organization, f"/purchases?purchaseCode={code}") == [answer.json()]
+            assert await list_records(asking, organization, f"/purchases?purchaseCode={code}") == [answer.json()]
             assert answer.json()["partnerName"] == name
 
 
@@ -152,7 +157,7 @@ async def test_a_program_that_is_not_open_to_the_callers_partner_is_not_found(
         for name in set(view.shop.programs) - set(view.programs):
             body = request(partnerName=own, programName=name)
             answer = await asking.post(f"{ROOT}/purchases", headers=view.headers, json=body)
-            assert told(answer) == refused(f"programName was not found: '{name}'.")
+            assert status_and_body(answer) == validation_failed(f"programName was not found: '{name}'.")
 
 
 async def test_what_the_neighbour_alone_has_is_not_found(
@@ -174,9 +179,9 @@ async def test_what_the_neighbour_alone_has_is_not_found(
     for shop, theirs in zip(shops, ("Second", "First"), strict=True):
         for path in paths:
             answer = await asking.get(ROOT + path.format(theirs), headers=shop.headers[""])
-            assert told(answer) == EMPTY
+            assert status_and_body(answer) == EMPTY
         body = request(partnerName=theirs, programName=theirs)
         answer = await asking.post(f"{ROOT}/purchases", headers=shop.headers[""], json=body)
-        assert told(answer) == refused(
+        assert status_and_body(answer) == validation_failed(
             f"partnerName was not found: '{theirs}'.", f"programName was not found: '{theirs}'."
         )

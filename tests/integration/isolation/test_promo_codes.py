@@ -12,9 +12,9 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from jose import jwt
 from tests.conftest import TOKEN_KEYS, Clock, app_on
-from tests.integration.conftest import TENANT_CLAUSE, without_tenant_clause
+from tests.integration.isolation.conftest import TENANT_CLAUSE, without_tenant_clause
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.recording import recorded, rewritten
+from tests.support.recording import record_statements, rewrite_statements
 
 from tessera.api.serving.callers import Resources
 from tessera.catalog import service as catalog
@@ -47,18 +47,18 @@ async def furnish(resources: Resources, tenant: Tenant, *, percent: int, own: st
 
 
 @pytest.fixture
-async def furnished(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> tuple[Tenant, Tenant]:
+async def furnished_tenants(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> tuple[Tenant, Tenant]:
     await furnish(resources, tenant, percent=10, own="FIRST")
     await furnish(resources, other_tenant, percent=20, own="SECOND")
     return tenant, other_tenant
 
 
 @pytest.fixture
-def neighbours(furnished: tuple[Tenant, Tenant], guarded_client: httpx.AsyncClient) -> Neighbours:
-    return Neighbours(*furnished, guarded_client)
+def neighbours(furnished_tenants: tuple[Tenant, Tenant], guarded_client: httpx.AsyncClient) -> Neighbours:
+    return Neighbours(*furnished_tenants, guarded_client)
 
 
-def listed(name: str, *, percent: int, emails: list[str], restricted: bool) -> dict[str, Any]:
+def promo_code(name: str, *, percent: int, emails: list[str], restricted: bool) -> dict[str, Any]:
     return {
         "storeExamCodes": ["NCA-GENL"],
         "discountPercent": percent,
@@ -72,11 +72,11 @@ def listed(name: str, *, percent: int, emails: list[str], restricted: bool) -> d
 
 
 def same(own: str, percent: int) -> dict[str, Any]:
-    return listed("SAME", percent=percent, emails=[f"{own}@example.com"], restricted=False)
+    return promo_code("SAME", percent=percent, emails=[f"{own}@example.com"], restricted=False)
 
 
 def own_code(own: str, percent: int) -> dict[str, Any]:
-    return listed(own, percent=percent, emails=["a@example.com"], restricted=True)
+    return promo_code(own, percent=percent, emails=["a@example.com"], restricted=True)
 
 
 async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
@@ -92,17 +92,17 @@ async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
 
 
 async def test_without_either_lock_the_neighbour_is_seen(
-    resources: Resources, unlocked: Database, furnished: tuple[Tenant, Tenant]
+    resources: Resources, superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
-    app = app_on(unlocked, resources)
-    with rewritten(unlocked, without_tenant_clause):
+    app = app_on(superuser_database, resources)
+    with rewrite_statements(superuser_database, without_tenant_clause):
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
-            answer = await client.get("/promo-codes?promoCodeName=SECOND", headers=furnished[0].bearer)
+            answer = await client.get("/promo-codes?promoCodeName=SECOND", headers=furnished_tenants[0].bearer)
     assert answer.json()["data"] != []
 
 
 async def test_the_clause_is_really_taken_out(
-    app: FastAPI, client: httpx.AsyncClient, resources: Resources, furnished: tuple[Tenant, Tenant]
+    app: FastAPI, client: httpx.AsyncClient, resources: Resources, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
     removed: list[int] = []
 
@@ -111,8 +111,8 @@ async def test_the_clause_is_really_taken_out(
         removed.append(count)
         return changed
 
-    with rewritten(resources.database, take_out), recorded(resources.database) as sent:
-        answer = await client.get("/promo-codes?storeExamCode=nca-genl", headers=furnished[0].bearer)
+    with rewrite_statements(resources.database, take_out), record_statements(resources.database) as sent:
+        answer = await client.get("/promo-codes?storeExamCode=nca-genl", headers=furnished_tenants[0].bearer)
     assert answer.status_code == 200
     # Nothing to take out of BEGIN, one clause for the caller, and six for the page.
     assert removed == [0, 1, 6]
@@ -120,9 +120,9 @@ async def test_the_clause_is_really_taken_out(
 
 
 async def test_without_row_level_security_every_row_is_seen(
-    unlocked: Database, furnished: tuple[Tenant, Tenant]
+    superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
-    async with unlocked.unit_of_work(furnished[0].id) as work:
+    async with superuser_database.unit_of_work(furnished_tenants[0].id) as work:
         found = await work.connection.exec_driver_sql(
             "select count(distinct organization_id) from promo_codes where name in ('FIRST', 'SECOND')"
         )
@@ -223,7 +223,7 @@ async def test_a_fetched_token_is_for_the_clients_organization(neighbours: Neigh
             assert jwt.get_unverified_claims(token)["org"] == str(tenant.id)
 
 
-def renamed(text: str, prefix: str, organization: Tenant) -> str:
+def with_organization(text: str, prefix: str, organization: Tenant) -> str:
     """A ClientId or key that names another organization, all else kept."""
     name, rest = text.removeprefix(prefix)[:43], text.removeprefix(prefix)[43:]
     own_id = urlsafe_b64decode(name + "=")[16:]
@@ -232,7 +232,7 @@ def renamed(text: str, prefix: str, organization: Tenant) -> str:
 
 async def test_a_client_that_names_the_neighbour_is_refused(neighbours: Neighbours) -> None:
     first, second = neighbours.first, neighbours.second
-    for name in (second.client.name, renamed(first.client.name, "tsc_", second)):
+    for name in (second.client.name, with_organization(first.client.name, "tsc_", second)):
         answer = await neighbours.client.get("/authenticate", auth=(name, first.client.secret))
         body = {"errorCode": "NotAuthenticated", "errorMessages": ["The client or its secret is not valid."]}
         assert (answer.status_code, answer.json()) == (401, body)
@@ -243,7 +243,7 @@ async def test_a_client_that_names_the_neighbour_is_refused(neighbours: Neighbou
 
 
 async def test_a_key_that_names_the_neighbour_is_refused(neighbours: Neighbours) -> None:
-    forged = renamed(neighbours.first.key.secret, "tsk_", neighbours.second)
+    forged = with_organization(neighbours.first.key.secret, "tsk_", neighbours.second)
     for code in ("SAME", "SECOND", "FIRST", ""):
         answer = await neighbours.client.get(f"/api/v1/promo-codes?code={code}", headers={"cv-api-key": forged})
         assert (answer.status_code, answer.json()) == (401, {"status": 401, "error": "Invalid API key"})

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import event
 from tests.conftest import app_on
-from tests.support.recording import rewritten
+from tests.support.recording import rewrite_statements
 
 from tessera.api.serving.callers import Resources
 from tessera.kit.db.database import Database
@@ -26,7 +26,7 @@ def without_tenant_clause(text: str) -> str:
 
 
 @pytest.fixture
-async def unlocked(addresses: Addresses) -> AsyncIterator[Database]:
+async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     """The database as its superuser sees it, whom no row-level security binds."""
     database = Database(addresses.owner)
 
@@ -42,14 +42,14 @@ async def unlocked(addresses: Addresses) -> AsyncIterator[Database]:
 
 @pytest.fixture(params=["both locks", "row-level security alone", "the repositories' clause alone"])
 async def guarded_client(
-    request: pytest.FixtureRequest, app: FastAPI, resources: Resources, unlocked: Database
+    request: pytest.FixtureRequest, app: FastAPI, resources: Resources, superuser_database: Database
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application: as it is, and with either lock taken away."""
     with ExitStack() as stack:
         if request.param == "row-level security alone":
-            stack.enter_context(rewritten(resources.database, without_tenant_clause))
+            stack.enter_context(rewrite_statements(resources.database, without_tenant_clause))
         if request.param == "the repositories' clause alone":
-            app = app_on(unlocked, resources)
+            app = app_on(superuser_database, resources)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client

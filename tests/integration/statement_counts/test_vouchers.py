@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from tests.support.factories import Tenant
 from tests.support.purchasing import REQUEST, open_market
-from tests.support.recording import recorded
+from tests.support.recording import record_statements
 from tests.support.voucher_factories import (
     add_partner,
     add_program,
@@ -59,7 +59,7 @@ def fill(connection: psycopg.Connection[Any], tenant: Tenant, count: int, partne
 
 
 @pytest.fixture(params=[1, 90])
-async def filled(
+async def filled_tables(
     request: pytest.FixtureRequest, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
 ) -> tuple[int, UUID]:
     """How many rows there are beside the first, and the partner to whom purchases and vouchers belong."""
@@ -72,7 +72,7 @@ async def filled(
 
 async def count(client: httpx.AsyncClient, resources: Resources, headers: dict[str, str], path: str) -> tuple[int, int]:
     """How many statements a list takes, and how many rows it has."""
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.get(f"/api/vouchers{path}", headers=headers)
     assert answer.status_code == 200
     return len(sent), len(answer.json()["data"])
@@ -80,18 +80,18 @@ async def count(client: httpx.AsyncClient, resources: Resources, headers: dict[s
 
 @pytest.mark.parametrize("path", EXPECTED)
 async def test_the_organizations_lists_take_as_many_statements_for_many_rows_as_for_one(
-    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, filled: tuple[int, UUID], path: str
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, filled_tables: tuple[int, UUID], path: str
 ) -> None:
-    rows = filled[0] if path.startswith("?") else filled[0] + 1
+    rows = filled_tables[0] if path.startswith("?") else filled_tables[0] + 1
     assert await count(client, resources, tenant.bearer, path) == (EXPECTED[path], rows)
 
 
 @pytest.mark.parametrize("path", EXPECTED)
 async def test_a_partners_lists_take_one_more_for_being_narrowed(
-    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, filled: tuple[int, UUID], path: str
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, filled_tables: tuple[int, UUID], path: str
 ) -> None:
-    headers = await add_user(resources, tenant, "user@own.example.com", partner_id=filled[1])
-    rows = 1 if path == "/partners" else filled[0] if path.startswith("?") else filled[0] + 1
+    headers = await add_user(resources, tenant, "user@own.example.com", partner_id=filled_tables[1])
+    rows = 1 if path == "/partners" else filled_tables[0] if path.startswith("?") else filled_tables[0] + 1
     assert await count(client, resources, headers, path) == (EXPECTED[path] + 1, rows)
 
 
@@ -110,7 +110,7 @@ async def test_purchases_that_come_together_cost_as_much_as_one(
     await open_market(resources, tenant)
     costs = []
     for count in (1, 52):
-        with recorded(resources.database) as sent:
+        with record_statements(resources.database) as sent:
             answers = await asyncio.gather(
                 *(client.post("/api/vouchers/purchases", headers=tenant.bearer, json=REQUEST) for _ in range(count))
             )

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import explained, parts, rows_read, vacuum
-from tests.support.recording import Statement, recorded
+from tests.support.plans import explain, plan_nodes, rows_read, vacuum
+from tests.support.recording import Statement, record_statements
 from tests.support.reporting import roll_up
 
 from tessera.api.serving.callers import Resources
@@ -66,7 +66,7 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
 
 async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask: Any) -> list[list[dict[str, Any]]]:
     """For each way of planning, the plan of each statement that is asked for."""
-    with recorded(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         async with resources.database.unit_of_work(tenant.id) as work:
             await ask(work)
     begin, *statements = sent
@@ -75,7 +75,7 @@ async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask:
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
         return [
-            [explained(connection, begin, statement, mode=mode) for statement in asked]
+            [explain(connection, begin, statement, mode=mode) for statement in asked]
             for mode in ("force_custom_plan", "force_generic_plan")
         ]
 
@@ -91,7 +91,7 @@ async def test_a_short_report_reads_its_days_alone(
         await reports.list_redemptions(work, wanted, after=None, size=100)
 
     for planned in await plans(resources, addresses, big, ask):
-        assert [part["Node Type"] for plan in planned for part in parts(plan) if "Seq" in part["Node Type"]] == []
+        assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
         # The days are counted, then read; those that are not summed up yet are read from the ledger.
         assert sum(map(rows_read, planned)) <= 2 * days * A_DAY + 3 * A_DAY + 500
 
@@ -107,7 +107,7 @@ async def test_a_long_report_reads_key_by_key_as_far_as_it_shows(
             await reports.list_redemptions(work, wanted, after=cursor, size=20)
 
     for planned in await plans(resources, addresses, big, ask):
-        assert [part["Node Type"] for plan in planned for part in parts(plan) if "Seq" in part["Node Type"]] == []
+        assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
         # A promo code has a row for about two days in three, a voucher one; the counts are of the whole table here.
         assert [rows_read(plan) for plan in planned if rows_read(plan) > 3 * A_DAY + 21 * DAYS] == [
             rows_read(plan) for plan in planned if plan["Node Type"] == "Aggregate"
@@ -124,4 +124,4 @@ async def test_a_report_on_vouchers_reads_the_totals_of_its_organization(
     for part, total in await plans(resources, addresses, big, ask):
         assert rows_read(part) <= 101 + 101 * 20
         assert rows_read(total) <= 200 * 20
-        assert [each for plan in (part, total) for each in parts(plan) if "Seq" in each["Node Type"]] == []
+        assert [each for plan in (part, total) for each in plan_nodes(plan) if "Seq" in each["Node Type"]] == []

@@ -78,7 +78,7 @@ async def caller(app: FastAPI) -> Tenant:
 
 
 @pytest.fixture
-async def served(app: FastAPI, server: Server, caller: Tenant) -> AsyncIterator[httpx.AsyncClient]:
+async def restartable_client(app: FastAPI, server: Server, caller: Tenant) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application on that database, which runs when the test begins."""
     assert caller
     server.start()
@@ -125,40 +125,52 @@ REQUESTS = pytest.mark.parametrize(
 
 @REQUESTS
 async def test_away_is_503_in_each_dialect_and_back_is_back(
-    served: httpx.AsyncClient, server: Server, caller: Tenant, request_of: Any, status: int, away: dict[str, Any]
+    restartable_client: httpx.AsyncClient,
+    server: Server,
+    caller: Tenant,
+    request_of: Any,
+    status: int,
+    away: dict[str, Any],
 ) -> None:
     server.stop()
-    answer = await served.request(**request_of(caller))
+    answer = await restartable_client.request(**request_of(caller))
     assert (answer.status_code, answer.json()) == (503, away)
     assert int(answer.headers["Retry-After"]) > 0
     server.start()
-    assert (await served.request(**request_of(caller))).status_code == status
+    assert (await restartable_client.request(**request_of(caller))).status_code == status
 
 
 @REQUESTS
 async def test_a_restart_between_two_requests_is_not_noticed(
-    served: httpx.AsyncClient, server: Server, caller: Tenant, request_of: Any, status: int, away: dict[str, Any]
+    restartable_client: httpx.AsyncClient,
+    server: Server,
+    caller: Tenant,
+    request_of: Any,
+    status: int,
+    away: dict[str, Any],
 ) -> None:
-    before = await served.request(**request_of(caller))
+    before = await restartable_client.request(**request_of(caller))
     server.restart()
-    after = await served.request(**request_of(caller))
+    after = await restartable_client.request(**request_of(caller))
     assert (before.status_code, after.status_code) == (status, status), f"not {away}"
 
 
-async def test_a_process_without_its_database_still_lives(served: httpx.AsyncClient, server: Server) -> None:
+async def test_a_process_without_its_database_still_lives(
+    restartable_client: httpx.AsyncClient, server: Server
+) -> None:
     server.stop()
-    answer = await served.get("/health/live")
+    answer = await restartable_client.get("/health/live")
     assert (answer.status_code, answer.json()) == (200, {"status": "live"})
 
 
 async def test_a_database_behind_this_code_is_not_ready(
-    served: httpx.AsyncClient, server: Server, caller: Tenant
+    restartable_client: httpx.AsyncClient, server: Server, caller: Tenant
 ) -> None:
     postgres = server.start()
     with psycopg.connect(postgres.url(user="postgres", database="postgres").replace("+psycopg", "")) as connection:
         connection.execute("update alembic_version set version_num = '0000'")
         connection.commit()
-        answer = await served.get("/health/ready")
+        answer = await restartable_client.get("/health/ready")
         connection.execute("update alembic_version set version_num = %s", [schema.latest_revision()])
     assert (answer.status_code, answer.json()) == (
         503,
@@ -168,11 +180,14 @@ async def test_a_database_behind_this_code_is_not_ready(
 
 
 async def test_a_restart_under_many_callers_is_not_noticed(
-    served: httpx.AsyncClient, server: Server, caller: Tenant
+    restartable_client: httpx.AsyncClient, server: Server, caller: Tenant
 ) -> None:
     async def ask_all() -> set[int]:
         requests = [list_request(caller), validate_request(caller)] * 16
-        return {answer.status_code for answer in await asyncio.gather(*(served.request(**each) for each in requests))}
+        return {
+            answer.status_code
+            for answer in await asyncio.gather(*(restartable_client.request(**each) for each in requests))
+        }
 
     assert await ask_all() == {200, 404}
     server.restart()
@@ -181,7 +196,7 @@ async def test_a_restart_under_many_callers_is_not_noticed(
 
 @pytest.mark.parametrize("expiry", ["2030-01-01T00:00:00", "9999-12-31T23:59:59"])
 async def test_times_are_utc_whatever_the_time_zone_of_the_server(
-    served: httpx.AsyncClient, caller: Tenant, expiry: str
+    restartable_client: httpx.AsyncClient, caller: Tenant, expiry: str
 ) -> None:
     body = {
         "storeExamCodes": ["NCA-GENL"],
@@ -190,6 +205,6 @@ async def test_times_are_utc_whatever_the_time_zone_of_the_server(
         "maxRedemptions": 500,
         "promoCodeName": f"YEAR{expiry[:4]}",
     }
-    await served.post("/promo-codes", headers=caller.bearer, json=body)
-    listed = await served.get(f"/promo-codes?promoCodeName={body['promoCodeName']}", headers=caller.bearer)
+    await restartable_client.post("/promo-codes", headers=caller.bearer, json=body)
+    listed = await restartable_client.get(f"/promo-codes?promoCodeName={body['promoCodeName']}", headers=caller.bearer)
     assert [code["expirationDateEndUtc"] for code in listed.json()["data"]] == [expiry]

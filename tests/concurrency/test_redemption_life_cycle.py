@@ -120,7 +120,7 @@ class Model:
 
 
 @contextmanager
-def told() -> Iterator[list[DomainError]]:
+def domain_errors() -> Iterator[list[DomainError]]:
     """What is raised instead of an answer."""
     facts: list[DomainError] = []
     try:
@@ -209,7 +209,7 @@ class LifeCycle(RuleBasedStateMachine):
         made = data.draw(st.sampled_from(self.model.made))
         current = self.model.status(made)
         allowed = {"Redeemed": "Held", "Released": "Held", "Cancelled": "Redeemed"}[status] == current
-        with told() as facts:
+        with domain_errors() as facts:
             answer = self.run(self._change(made.id, RedemptionStatus(status)))
             assert (answer.id, answer.status) == (made.id, status)
         if not allowed and current != status:
@@ -235,7 +235,7 @@ class LifeCycle(RuleBasedStateMachine):
         wanted, model = new_code or code, self.model
         moved = model.booked.get(wanted)
         booked = model.booked.get(code) or (moved if moved and moved.before == code else None)
-        with told() as facts:
+        with domain_errors() as facts:
             self.run(self._tell(code, ReservationStatus(status), new_code))
         if booked is None:
             assert [type(fact) for fact in facts] == [ReservationNotFound]
