@@ -1,4 +1,4 @@
-"""Lists: GET /promo-codes with all that is nested, and GET /api/vouchers while its table grows."""
+"""Lists: GET /promo-codes with nested exams and addresses, and GET /api/vouchers while its table grows."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,7 +21,7 @@ NAMES = ("Tessera", "bare")
 
 
 def measure(results: Results, servers: Mapping[str, Server], shop: Shop, connection: psycopg.Connection) -> None:
-    """Promo codes beside the floor; vouchers at each size by themselves, and beside the floor at the largest."""
+    """Measure promo codes beside the floor, and vouchers at each size; the largest size also beside the floor."""
     data.load_listed_codes(connection, shop, codes=1_000)
     _beside(results, servers, CODES, get("/promo-codes", shop.bearer))
     market = Market(connection, shop)
@@ -49,9 +49,9 @@ def _beside(results: Results, servers: Mapping[str, Server], case: str, request:
 
 def _alone(server: Server, path: str, shop: Shop) -> float:
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=shop.bearer, timeout=60) as client:
-        taken = []
+        latencies = []
         for _ in range(TRIES):
             answer = client.get(path)
             assert len(answer.json()["data"]) == 100, answer.text
-            taken.append(answer.elapsed.total_seconds() * 1000)
-    return median(taken[5:])
+            latencies.append(answer.elapsed.total_seconds() * 1000)
+    return median(latencies[5:])
