@@ -86,12 +86,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def addresses(cluster: str) -> Iterator[Addresses]:
     """A migrated database of this test process alone."""
-    with migrated(cluster, "test") as found:
+    with migrated_database(cluster, "test") as found:
         yield found
 
 
 @contextmanager
-def migrated(cluster: str, purpose: str) -> Iterator[Addresses]:
+def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
     """A migrated database for one purpose of this test process, dropped at the end."""
     name = f"tessera_{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
     admin_url = make_url(cluster)

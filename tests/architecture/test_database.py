@@ -10,7 +10,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg import errors, sql
-from sqlalchemy import Constraint, Index, NullPool, create_engine
+from sqlalchemy import Index, NullPool, create_engine
+from sqlalchemy.schema import SchemaItem
 
 from migrations import functions
 from tessera import schema
@@ -211,7 +212,7 @@ def declared() -> Iterator[tuple[str, str]]:
             yield table.name, format_name(dialect, item)
 
 
-def format_name(dialect: Any, item: Constraint | Index) -> str:
+def format_name(dialect: Any, item: SchemaItem) -> str:
     preparer = dialect.identifier_preparer
     return str(preparer.format_index(item) if isinstance(item, Index) else preparer.format_constraint(item))
 

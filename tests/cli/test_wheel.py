@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from tests.support.commands import answers, environment, free_port, wait_until
+from tests.support.commands import answers, environment, free_port
+from tests.support.waiting import wait_until
 
 from tessera import schema
 
@@ -78,8 +79,8 @@ def test_a_wheel_migrates_serves_and_works_in_an_empty_directory(installed: Path
     assert migrated.stdout == f"The database is at revision {schema.latest_revision()}.\n"
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running(installed, "serve", "--demo", cwd=directory, PORT=str(port)) as server:
-        wait_until(lambda: server.poll() is not None or answers(f"{url}/health/ready"))
+        wait_until("it is ready", lambda: server.poll() is not None or answers(f"{url}/health/ready"))
         for path in ("/docs", "/demo/storefront", "/demo/storefront/page.js", "/demo/storefront/page.css"):
             assert (path, httpx.get(url + path, timeout=10).status_code) == (path, 200)
         with running(installed, "worker", cwd=directory):
-            wait_until(lambda: count_workers(directory / ".tessera") == 2)
+            wait_until("two workers run", lambda: count_workers(directory / ".tessera") == 2)

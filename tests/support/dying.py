@@ -30,7 +30,9 @@ _processes.set_forkserver_preload([__name__, "tests.support.commands"])
 
 
 @contextmanager
-def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int) -> Iterator[ForkServerProcess]:
+def process_that_dies(
+    run: Callable[..., None], *arguments: Any, organization: UUID, at: int
+) -> Iterator[ForkServerProcess]:
     """A process that does `run`, one of those below, until that moment of its transactions for the organization.
 
     The moments, from 0: before and after each statement, then before and after COMMIT.
@@ -41,7 +43,13 @@ def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int
         yield process
     finally:
         process.kill()
-        process.join()
+        process.join(60)
+        assert process.exitcode is not None, "not within 60 s: the end of a killed process"
+
+
+def has_ended(process: ForkServerProcess) -> bool:
+    """Whether the process has died or come to its end."""
+    return process.exitcode is not None
 
 
 def worker(url: str, organization: str, at: int) -> None:
@@ -109,7 +117,8 @@ def _kill_this_process(organization: str, at: int) -> None:
     event.listen(Engine, "commit", after)
     event.listen(Pool, "reset", ended)
     # What goes to the driver without SQLAlchemy.
-    send, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
+    send = psycopg.AsyncConnection.execute
+    psycopg.AsyncConnection.execute = execute  # type: ignore[assignment,method-assign]  # overloads
 
 
 def _is_sealing() -> bool:

@@ -1,6 +1,7 @@
 """ClientIds, secrets and API keys."""
 
 import hashlib
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -40,9 +41,9 @@ def test_the_digest_of_a_client_is_that_of_its_secret() -> None:
 
 
 @pytest.mark.parametrize("spoil", [str.upper, str.strip, lambda text: text[:-1], lambda text: text + "A"])
-def test_a_changed_client_id_is_refused_or_names_another(spoil: object) -> None:
+def test_a_changed_client_id_is_refused_or_names_another(spoil: Callable[[str], str]) -> None:
     text = NAME.text(CLIENT_PREFIX)
-    spoilt = spoil(text)  # type: ignore[operator]
+    spoilt = spoil(text)
     if spoilt != text:
         with pytest.raises(NotAuthenticated):
             credentials.parse_client(spoilt, "secret")

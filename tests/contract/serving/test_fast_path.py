@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter
+from starlette.middleware import Middleware
 from tests.support import redemption_requests
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
@@ -17,11 +18,16 @@ VALIDATE = "/api/v1/promo-codes"
 REDEEM = "/storefront/v1/redemptions"
 
 
+def is_fast_path(middleware: Middleware) -> bool:
+    factory: object = middleware.cls
+    return factory is FastPath
+
+
 @pytest.fixture
 async def behind(resources: Resources, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application without the shortcut."""
     app = create_app(resources, trusted_proxies=["127.0.0.1"])
-    app.user_middleware = [each for each in app.user_middleware if each.cls is not FastPath]
+    app.user_middleware = [each for each in app.user_middleware if not is_fast_path(each)]
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as found:
         yield found
@@ -39,6 +45,8 @@ CODE = {"storeExamCodes": ["NCA-GENL"], "discountPercent": 10, "maxRedemptions":
 CREATE = CODE | {"promoCodeName": "SPRING1", "expirationDateUtc": "2030-01-01T00:00:00"}
 TAKEN = CREATE | {"promoCodeName": "per10"}
 PURCHASE = {"notes": "", "partnerName": "Nobody", "programName": "Nothing", "quantity": 7}
+CREATE_BODIES: list[Any] = [TAKEN, {}, CODE, [], "x", {"promoCodeName": 7}]
+PURCHASE_BODIES: list[Any] = [{}, {"quantity": "x"}, PURCHASE, []]
 REQUESTS: list[tuple[str, str, Any]] = [
     *(
         ("GET", f"{VALIDATE}?{query}", None)
@@ -53,8 +61,8 @@ REQUESTS: list[tuple[str, str, Any]] = [
         for query in ("", "?page=1", "?page=0", "?status=X&page=1", "?promoCodeName=PER10", "?emailAddress=%FF", "?x=y")
     ),
     *(("GET", f"/api/vouchers{query}", None) for query in ("", "?isUsed=false", "?isUsed=7&page=x", "?purchaseCode=X")),
-    *(("POST", "/promo-codes", body) for body in (TAKEN, {}, CODE, [], "x", {"promoCodeName": 7})),
-    *(("POST", "/api/vouchers/purchases", body) for body in ({}, {"quantity": "x"}, PURCHASE, [])),
+    *(("POST", "/promo-codes", body) for body in CREATE_BODIES),
+    *(("POST", "/api/vouchers/purchases", body) for body in PURCHASE_BODIES),
     *(("POST", REDEEM, body) for body in ({}, redemption_requests.body("NOSUCH"), redemption_requests.body("PAST"))),
 ]  # fmt: skip
 
