@@ -59,16 +59,15 @@ def test_a_key_is_found_in_its_own_organization_by_either_lock_alone(
     # Row-level security: the same function without its clauses, for the role that is bound.
     query = "select pg_get_functiondef('find_callers(text[], uuid[], uuid[])'::regprocedure)"
     (text,) = superuser.execute(query).fetchone() or ("",)
-    unguarded = text.replace("public.find_callers", "pg_temp.find_any", 1)
+    unguarded = text.replace("find_callers", "find_any_caller", 1)
     for alias in "kct":
         unguarded = unguarded.replace(f"{alias}.organization_id = organization_ids[n] and", "")
-    superuser.execute("create temporary table any_table ()")  # makes the schema
-    superuser.execute(unguarded)
-    assert found(superuser, "pg_temp.find_any", other_tenant, tenant) != []
-    superuser.execute("grant usage on schema pg_temp to tessera_app")
-    superuser.execute("set role tessera_app")
-    assert found(superuser, "pg_temp.find_any", tenant, tenant) != []
-    assert found(superuser, "pg_temp.find_any", other_tenant, tenant) == []
+    with superuser.transaction(force_rollback=True):
+        superuser.execute(unguarded)
+        assert found(superuser, "find_any_caller", other_tenant, tenant) != []
+        superuser.execute("set local role tessera_app")
+        assert found(superuser, "find_any_caller", tenant, tenant) != []
+        assert found(superuser, "find_any_caller", other_tenant, tenant) == []
 
 
 @pytest.mark.parametrize("pinned", ["", "00000000-0000-0000-0000-000000000001"])
