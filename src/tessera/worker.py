@@ -32,7 +32,7 @@ async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None
 
 @asynccontextmanager
 async def running(url: str, *, database: Database) -> AsyncIterator[None]:
-    """A worker in this process, beside whatever else it does."""
+    """A worker in this process, until the block ends."""
     stopping = asyncio.Event()
     task = asyncio.create_task(work(url, database=database, stopping=stopping))
     try:

@@ -23,7 +23,7 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> tup
 
 def invalid(*errors: tuple[str, str, str]) -> tuple[int, dict[str, Any]]:
     listed = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
-    title = "The request breaks rules"
+    title = "Validation failed"
     return problem(400, "validation-failed", title, f"{len(errors)} in all.", errors=listed)
 
 

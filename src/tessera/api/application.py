@@ -1,4 +1,4 @@
-"""The application: routers, dialects and middleware, put together around resources."""
+"""The application: routers, error renderers and middleware."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -52,7 +52,7 @@ ERROR_RENDERERS = ErrorRenderers(
     }
 )
 
-# The operations that are asked for most, ahead of the framework.
+# The operations with the most requests, which FastPath executes without the framework.
 HOT_OPERATIONS = (
     carevalidate_operations.VALIDATE,
     promo_operations.LIST,
@@ -62,7 +62,7 @@ HOT_OPERATIONS = (
     storefront_operations.REDEEM,
 )
 
-# The models that the document refers to and the framework does not know of: what requests are read with, and problems.
+# Models of the OpenAPI document that the framework does not see: those of requests, and problems.
 MODELS: tuple[type[BaseModel], ...] = (
     AccessTokenRequest,
     PromoCodeCreateCommand,
@@ -78,7 +78,7 @@ MODELS: tuple[type[BaseModel], ...] = (
 def create_app(
     resources: Resources, *, trusted_proxies: Sequence[str] = (), lifespan: Lifespan | None = None
 ) -> FastAPI:
-    """The whole HTTP application; it does no I/O before the first request, or before its lifespan."""
+    """The whole HTTP application; it does no I/O before its lifespan begins."""
     app = FastAPI(
         title="Tessera",
         version=tessera.__version__,
@@ -98,12 +98,12 @@ def create_app(
     app.include_router(redemptions)
     app.include_router(management)
     app.include_router(health.router)
-    # The original serves these two under a base path as well.
+    # The original API also has the base path /api for these two.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
     docs.install(app, models=MODELS)
     ERROR_RENDERERS.install(app)
-    # The last one added is the outermost.
+    # The middleware added last is the outermost.
     app.add_middleware(
         FastPath, operations=HOT_OPERATIONS, pipeline=resources.pipeline, error_renderers=ERROR_RENDERERS
     )

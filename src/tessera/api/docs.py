@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that ops work from, served without any other host."""
+"""The OpenAPI document and the docs page, which loads nothing from other hosts."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ Promo Code API, the Certiverse Voucher Partner API and the CareValidate promo-co
 * `bearerToken`: a token from `GET /authenticate`, or one that an administrator issued;
 * `apiKey`: the `cv-api-key` of a storefront.
 
-Each operation names what it takes. Every request answers with an `X-Request-ID`, which the server's log has too.
+Each operation lists the credentials that it accepts. Every response has an `X-Request-ID`, which is also in the log.
 """
 
 TAGS = [
@@ -34,24 +34,27 @@ TAGS = [
         "name": "Certiverse Voucher Partner API",
         "description": "Voucher partners, programs and purchases, and the vouchers themselves.",
     },
-    {"name": "CareValidate", "description": "Validating a promo code while something is being sold."},
-    {"name": "Storefront", "description": "Codes at the moment of sale: what they give, and every reason why not."},
+    {"name": "CareValidate", "description": "Validating a promo code at the moment of sale."},
+    {"name": "Storefront", "description": "Validating, holding and redeeming codes, with prices and reasons."},
     {"name": "Management: catalog", "description": "What your organization sells: store exams and product bundles."},
     {
         "name": "Management: promo codes",
-        "description": "Promo codes of every kind, one by one, in batches by a pattern, and as CSV files.",
+        "description": "Promo codes of every kind: single, in batches, and from CSV files.",
     },
-    {"name": "Management: exports", "description": "Everything as CSV files, of any length."},
+    {"name": "Management: exports", "description": "CSV files of promo codes, vouchers and redemptions."},
     {
         "name": "Management: vouchers",
-        "description": "Partners with their users, programs, purchases, and vouchers one by one or in bulk.",
+        "description": "Partners and their users, programs, purchases, and vouchers.",
     },
-    {"name": "Management: access", "description": "Who may call: users, API clients, API keys and long-lived tokens."},
-    {"name": "Management: audit", "description": "Every change: who, when, before and after."},
+    {"name": "Management: access", "description": "Users, API clients, API keys and long-lived tokens."},
+    {
+        "name": "Management: audit",
+        "description": "The audit log: every change with its actor, time, and values before and after.",
+    },
     {"name": "Management: organizations", "description": "The tenants, for administrators of the platform."},
     {
         "name": "Management: reports",
-        "description": "What was redeemed and given, and how many vouchers there are; as JSON and as CSV.",
+        "description": "Redemptions, discounts and vouchers, summed up, as JSON and CSV.",
     },
     {"name": "Health", "description": "For load balancers and monitors."},
 ]
@@ -72,7 +75,7 @@ SECURITY_SCHEMES: dict[str, Any] = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "cv-api-key", "description": "A storefront's secret key."},
 }
 
-# Every address is relative to /docs, so that the page also works where a proxy serves it under a prefix.
+# URLs are relative to /docs, so that the page also works under a prefix of a proxy.
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -90,8 +93,8 @@ PAGE = """<!doctype html>
 </html>
 """
 
-# Browsers let the page call the address alone that it was opened under, which need not be the public one. And it would
-# fill in the example of every filter, which together match nothing: those are told in words here.
+# The page may call only the origin that it was opened from, which need not be the public URL. Examples of optional
+# parameters become words: filled in as values, they would together match nothing.
 START = """const here = new URL(".", window.location.href).href.replace(/[/]$/, "");
 
 function adapt(response) {
@@ -99,19 +102,19 @@ function adapt(response) {
     const spec = JSON.parse(response.text);
     spec.servers = [{ url: here }];
     spec.components.securitySchemes.clientCredentials.flows.clientCredentials.tokenUrl = `${here}/oauth/token`;
-    Object.values(spec.paths).flatMap(Object.values).forEach(tellExamples);
+    Object.values(spec.paths).flatMap(Object.values).forEach(describeExamples);
     response.text = JSON.stringify(spec);
   }
   return response;
 }
 
-function sendAsGiven(request) {
-  // The browser would ask for a password of its own when the server refuses the one of the form.
+function omitCredentials(request) {
+  // With credentials the browser would show its own password dialog after a 401.
   request.credentials = "omit";
   return request;
 }
 
-function tellExamples(operation) {
+function describeExamples(operation) {
   for (const parameter of operation.parameters ?? []) {
     if (!parameter.required && parameter.example !== undefined) {
       parameter.description += " Example: `" + parameter.example + "`";
@@ -128,12 +131,12 @@ SwaggerUIBundle({
   persistAuthorization: false,
   tryItOutEnabled: true,
   validatorUrl: null,
-  requestInterceptor: sendAsGiven,
+  requestInterceptor: omitCredentials,
   responseInterceptor: adapt
 });
 """
 
-# Nothing from anywhere else runs or loads here, and nothing inline; the page's icons are data: images.
+# Nothing inline and nothing from other hosts runs or loads; the icons of the page are data: images.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -146,7 +149,7 @@ HEADERS = {
 
 
 def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
-    """Serve `/docs`, and `/openapi.json` with security schemes and the models that the framework cannot find."""
+    """Serve `/docs`, and `/openapi.json` with the security schemes and these models."""
     app.openapi = lambda: _document(app, models)  # type: ignore[method-assign]
     assets = _assets()
 
@@ -167,7 +170,7 @@ def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
 
 
 def _at(document: dict[str, Any], base: str) -> dict[str, Any]:
-    # The description of the server at this address, for clients that take their addresses from the document.
+    # Clients take the addresses of the server and of the token endpoint from the document.
     flows = {"clientCredentials": {"tokenUrl": f"{base}/oauth/token", "scopes": {}}}
     schemes = {**SECURITY_SCHEMES, "clientCredentials": {**SECURITY_SCHEMES["clientCredentials"], "flows": flows}}
     components = {**document["components"], "securitySchemes": schemes}
@@ -182,7 +185,7 @@ def _file(path: Path) -> Any:  # noqa: ANN401 - an endpoint, as FastAPI takes it
 
 
 def _assets() -> Path:
-    # Only the files of this package are of use; importing it would replace FastAPI's own class.
+    # Only the files of this package are used; importing it would replace FastAPI's own class.
     found = find_spec("fastapi_offline")
     assert found is not None, "a dependency of this package"  # noqa: S101 - a broken installation
     assert found.origin is not None  # noqa: S101

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can serve."""
+"""Health checks: liveness and readiness."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ router = APIRouter(prefix="/health", tags=["Health"])
 
 
 class Health(ResponseModel):
-    """How the process is."""
+    """The state of the process."""
 
     status: str = Field(description="`live`.")
 
 
 class Readiness(ResponseModel):
-    """What serving needs."""
+    """The state of the process and of the database."""
 
     status: str = Field(description="`ready` or `not ready`.")
     database: str = Field(description="`ok` or `away`.")
@@ -36,8 +36,8 @@ _READINESS: dict[int | str, Any] = {
     200: answer(Readiness, "The process can serve.", ready=_READY),
     503: answer(
         Readiness,
-        "The database is away, or its migrations are behind this code.",
-        headers={"Retry-After": "When to come again, in seconds."},
+        "The database is unavailable, or not migrated to the version of this code.",
+        headers={"Retry-After": "Seconds to wait before retrying."},
         away=_AWAY,
         behind=_BEHIND,
     ),
@@ -46,13 +46,13 @@ _READINESS: dict[int | str, Any] = {
 
 @router.get("/live", operation_id="checkLiveness", summary="Is the process alive?", responses=_LIVE)
 async def check_liveness() -> JsonResponse:
-    """Answers as long as the process serves requests at all; asks nothing of the database."""
+    """Returns 200 while the process serves requests. It does not use the database."""
     return JsonResponse({"status": "live"})
 
 
 @router.get("/ready", operation_id="checkReadiness", summary="Can the process serve?", responses=_READINESS)
 async def check_readiness(request: Request) -> JsonResponse:
-    """Whether the database answers, and whether its migrations are those that this code needs."""
+    """Returns 200 if the database is available and has the migrations that this code needs."""
     resources = resources_of(request)
     try:
         revision = await resources.database.schema_revision()

@@ -18,7 +18,7 @@ blueprint = Blueprint()
 @blueprint.periodic(cron="42 * * * *")
 @blueprint.task(name="delete_idempotency_keys", queueing_lock="delete_idempotency_keys", pass_context=True)
 async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
-    """Delete the keys whose time is over."""
+    """Delete expired keys."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(PLATFORM_ID) as work:

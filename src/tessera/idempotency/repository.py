@@ -14,7 +14,7 @@ from tessera.kit.db.unit_of_work import Connection, UnitOfWork
 
 
 class StoredResponse(NamedTuple):
-    """An answer as it was given."""
+    """The response that was sent for a key."""
 
     request_digest: bytes
     status: int
@@ -22,7 +22,7 @@ class StoredResponse(NamedTuple):
 
 
 class CallersKey(NamedTuple):
-    """A key as one caller uses it."""
+    """A key of one caller; another caller may use the same text."""
 
     caller_id: UUID
     key: str
@@ -36,7 +36,7 @@ class IdempotencyRepository:
         self._organization_id = work.organization_id
 
     async def try_lock(self, keys: Sequence[CallersKey]) -> list[bool]:
-        """Take the keys until the end of the transaction; False for each that another request has."""
+        """Lock the keys until the end of the transaction; False for each that another request holds."""
         taken = await self._connection.exec_driver_sql(
             "select pg_try_advisory_xact_lock(n) from unnest(%s::bigint[]) with ordinality as asked (n, place)"
             " order by place",
@@ -49,7 +49,7 @@ class IdempotencyRepository:
         return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
 
     async def find(self, keys: Sequence[CallersKey], *, since: datetime) -> dict[CallersKey, StoredResponse]:
-        """The answers that were given under these keys since then."""
+        """The responses stored under these keys since then."""
         rows = await self._connection.exec_driver_sql(
             "select k.caller_id, k.key, k.request_digest, k.status, k.body"
             " from unnest(%(callers)s::uuid[], %(keys)s::text[]) as asked (caller_id, key)"
@@ -67,7 +67,7 @@ class IdempotencyRepository:
         }
 
     async def put(self, answers: Mapping[CallersKey, StoredResponse], *, now: datetime) -> None:
-        """Keep answers, in place of those whose time is over."""
+        """Store responses, replacing expired ones."""
         rows = [
             {"organization_id": self._organization_id, **key._asdict(), **given._asdict(), "created_at": now}
             for key, given in answers.items()
@@ -80,6 +80,6 @@ class IdempotencyRepository:
 
 
 async def delete_before(connection: Connection, moment: datetime) -> int:
-    """Delete every organization's keys from before that moment, and say how many."""
+    """Delete the keys of all organizations from before that time; returns their number."""
     deleted = await connection.execute(select(func.delete_idempotency_keys(moment)))
     return int(deleted.scalar_one())

@@ -1,4 +1,4 @@
-"""Idempotency: a request that comes again under its key gets the first one's answer, and has no second effect."""
+"""Idempotency: a repeated request under the same key gets the first response, and has no second effect."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
 class KeyMalformed(DomainError):
-    """The key is not 1 to 255 printable ASCII characters."""
+    """The key does not have 1 to 255 printable ASCII characters."""
 
     def __init__(self) -> None:
         super().__init__("The Idempotency-Key must have 1 to 255 printable ASCII characters.")
@@ -40,7 +40,7 @@ class KeyInUse(DomainError):
 
 
 class KeyedRequest(NamedTuple):
-    """A request under a key: who sends it, and what tells it from others."""
+    """A request under a key: its caller, and the digest of its method, path and body."""
 
     caller_id: UUID
     key: str
@@ -48,7 +48,7 @@ class KeyedRequest(NamedTuple):
 
     @property
     def name(self) -> CallersKey:
-        """The key as this caller uses it."""
+        """The key together with its caller."""
         return CallersKey(self.caller_id, self.key)
 
 
@@ -57,8 +57,8 @@ async def once(
 ) -> tuple[int, bytes]:
     """Status and body of `effect`, which runs once for this key within 24 hours.
 
-    The answer is kept in the transaction of the effect: both are there, or neither. What `effect` raises is not kept.
-    Raises KeyMalformed, KeyReused, KeyInUse.
+    The response is stored in the transaction of the effect; an exception of `effect` is not stored. Raises
+    KeyMalformed, KeyReused, KeyInUse.
     """
     given = (await begin_all(work, {0: request}, now=now)).get(0)
     if isinstance(given, DomainError):
@@ -76,9 +76,9 @@ async def once_all(
     now: datetime,
     effect: Callable[[Sequence[int]], Awaitable[Sequence[Outcome]]],
 ) -> dict[int, Outcome]:
-    """The answer to each of many requests, by position; None is one without a key.
+    """The outcome of each request, by position; the value None stands for a request without a key.
 
-    `effect` gives the answers of those that it is told, which are all that have none yet. Its facts are not kept.
+    `effect` is called with the positions of the requests without a stored response. Its errors are not stored.
     """
     keyed = {position: request for position, request in requests.items() if request is not None}
     answers = await begin_all(work, keyed, now=now) if keyed else {}
@@ -96,10 +96,10 @@ async def once_all(
 
 
 async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
-    """What is told to requests, by position, in place of an effect: the answer that was given before, or a fact.
+    """The outcomes of requests that must have no effect, by position: a stored response, or an error.
 
-    Those that are absent are the first under their keys, which are theirs until the end of the transaction.
-    Facts are KeyMalformed, KeyReused, KeyInUse.
+    The other requests are the first under their keys, and hold them until the end of the transaction. Errors are
+    KeyMalformed, KeyReused, KeyInUse.
     """
     told: dict[int, Outcome] = {}
     firsts: dict[CallersKey, int] = {}
@@ -124,11 +124,11 @@ async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, n
 
 
 async def keep_all(work: UnitOfWork, answers: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
-    """Keep the answers to requests whose keys were taken in this transaction."""
+    """Store the responses to requests that hold their keys in this transaction."""
     given = {request.name: StoredResponse(request.digest, *answer) for request, answer in answers.items()}
     await IdempotencyRepository(work).put(given, now=now)
 
 
 async def forget_old(connection: Connection, *, now: datetime) -> int:
-    """Delete every organization's keys whose time is over, and say how many."""
+    """Delete the expired keys of all organizations; returns their number."""
     return await repository.delete_before(connection, now - LIFETIME)

@@ -1,4 +1,4 @@
-"""The table of answers that were given to keyed requests."""
+"""The table of responses to keyed requests."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ from tessera.kit.db.table_base import Base, Timestamp
 
 
 class IdempotencyKey(Base):
-    """One request that took effect: what it was, and what was answered."""
+    """A request that had its effect, and the response to it."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (

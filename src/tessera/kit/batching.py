@@ -1,4 +1,4 @@
-"""Batching: while one look-up is under way, the next ones gather and go together."""
+"""Batching: requests that arrive while others are executed are executed together next."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from tessera.kit.errors import DomainError, TransactionAborted
 
 MAX_HEAVY = 2
-# Seconds of what the database has undone.
+# Seconds between retries of aborted requests, and until they fail.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 RETRY_DEADLINE = 30.0
@@ -22,17 +22,17 @@ Key = TypeVar("Key", bound=Hashable)
 async def answer_open(
     asked: Sequence[Request | DomainError], answer: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]]
 ) -> list[Response | DomainError]:
-    """What `answer` says to all these questions, each in its place; a fact is its own answer."""
+    """The responses to all requests in their order; a DomainError among the requests is its own response."""
     open_ = [each for each in asked if not isinstance(each, DomainError)]
     answers = iter(await answer(open_) if open_ else ())
     return [each if isinstance(each, DomainError) else next(answers) for each in asked]
 
 
 class Batcher(Generic[Request, Response]):
-    """Answers questions in batches, with no delay when idle.
+    """Executes requests in batches, with no delay when idle.
 
-    `ask_all` answers a batch in its order, or raises a DomainError for all of it. After any other exception, and after
-    TransactionAborted, each request is sent again by itself, so `ask_all` must not have changed anything. Requests that
+    `ask_all` returns the responses to a batch in its order, or raises a DomainError for all of it. After any other
+    exception, and after TransactionAborted, each request is sent again by itself, so `ask_all` must not have changed anything. Requests that
     were aborted are retried until RETRY_DEADLINE, with growing pauses in which they hold nothing. At most
     `max_concurrency` batches of at most `limit` requests run at once; requests that arrive meanwhile form the next
     batch. `when_idle` is called after the last one.
@@ -55,7 +55,7 @@ class Batcher(Generic[Request, Response]):
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, request: Request) -> Response:
-        """The answer to one question; raises what its batch raised."""
+        """The response to one request; raises what its batch raised."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         if self._idle_workers:
@@ -77,7 +77,7 @@ class Batcher(Generic[Request, Response]):
         try:
             answers = await self._ask_all([request for request, _ in batch])
             answered = list(zip(batch, answers, strict=True))
-        except Exception as error:  # noqa: BLE001 - handed on to those who asked, never dropped
+        except Exception as error:  # noqa: BLE001 - passed on to the callers
             self._refuse(batch, error)
             return
         for (_, future), answer in answered:
@@ -85,8 +85,8 @@ class Batcher(Generic[Request, Response]):
 
     def _refuse(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
         if isinstance(error, TransactionAborted) or (len(batch) > 1 and not isinstance(error, DomainError)):
-            # Nobody foresaw this, so it is the fault of one question: asked alone, it harms no other. Outside of the
-            # lanes, so that whoever waits for a lock keeps nobody waiting.
+            # One request causes an unexpected exception. Retried by itself it does not harm the others, and outside
+            # of the batches a request that waits for a lock does not delay them.
             for one in batch:
                 self._start(self._answer_alone(*one))
             return
@@ -102,7 +102,7 @@ class Batcher(Generic[Request, Response]):
             except TransactionAborted as error:
                 if time.monotonic() > end:
                     _fail(future, error)
-            except Exception as error:  # noqa: BLE001 - handed on to the one who asked
+            except Exception as error:  # noqa: BLE001 - passed on to the caller
                 _fail(future, error)
             else:
                 _tell(future, answer)
@@ -112,12 +112,12 @@ class Batcher(Generic[Request, Response]):
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._tasks.add(task)  # the loop itself holds tasks only weakly
+        self._tasks.add(task)  # the event loop holds only weak references to tasks
         task.add_done_callback(self._tasks.discard)
 
 
 def _tell(future: asyncio.Future[Response], answer: Response) -> None:
-    if not future.done():  # its caller may have gone away
+    if not future.done():  # the caller may have been cancelled
         future.set_result(answer)
 
 
@@ -127,7 +127,7 @@ def _fail(future: asyncio.Future[Response], error: Exception) -> None:
 
 
 class KeyedBatcher(Generic[Key, Request, Response]):
-    """A batcher for each topic, for as long as it is asked something: only questions of one topic go together."""
+    """Batches of requests with the same key: a batcher for each key that has requests."""
 
     def __init__(
         self,
@@ -143,14 +143,14 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         self._by_key: dict[Key, Batcher[Request, Response]] = {}
 
     async def ask(self, key: Key, request: Request) -> Response:
-        """The answer to one question; raises what its batch raised."""
+        """The response to one request; raises what its batch raised."""
         batcher = self._by_key.get(key)
         if batcher is None:
             batcher = self._by_key[key] = Batcher(
                 partial(self._ask_all, key),
                 limit=self._limit,
                 max_concurrency=self._max_concurrency,
-                # Only busy topics take memory.
+                # Only keys with requests take memory.
                 when_idle=partial(self._forget, key),
             )
         return await batcher.ask(request)
@@ -159,7 +159,7 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         del self._by_key[key]
 
     async def ask_heavy(self, key: Key, request: Request) -> Response:
-        """The answer to one question that is too heavy to go with others; few such are under way, of all topics."""
+        """The response to a heavy request, which is executed by itself; at most MAX_HEAVY are executed at once."""
 
         async def ask_all(requests: Sequence[Request]) -> Sequence[Response]:
             async with self._heavy:

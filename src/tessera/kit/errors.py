@@ -23,7 +23,7 @@ class DomainError(Exception):
 
 
 class Invalid(DomainError):
-    """The request breaks rules; `violations` lists all of them, in the order of the fields."""
+    """Validation failed; `violations` lists all of them, in the order of the fields."""
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("; ".join(f"{violation.field} {violation.message}" for violation in violations))
@@ -50,7 +50,7 @@ class VersionStale(DomainError):
     """The object has changed since the caller read it."""
 
     def __init__(self) -> None:
-        super().__init__("It was changed meanwhile. Read it again.")
+        super().__init__("The version in If-Match is not the current one. Read the resource again.")
 
 
 class TooManyResults(DomainError):

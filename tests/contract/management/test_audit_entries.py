@@ -44,7 +44,7 @@ async def list_entries(client: httpx.AsyncClient, tenant: Tenant, query: str = "
 async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
     for url in (URL, f"{URL}/{UUID(int=7)}"):
-        expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+        expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
         assert status_and_body(await client.get(url, headers=headers)) == expected
 
 

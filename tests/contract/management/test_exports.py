@@ -24,7 +24,7 @@ def rows(answer: httpx.Response) -> list[dict[str, str]]:
 
 
 async def test_without_the_function_point_nothing_is_exported(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     assert status_and_body(await client.get(URL, headers=await headers_without_rights(client, tenant))) == expected
 
 
@@ -110,7 +110,7 @@ async def test_vouchers_are_exported_with_what_they_belong_to(
         "storeExamCode": "CLD-100",
         "usedAt": "2026-06-15T12:00:00Z",
     }
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     assert (
         status_and_body(
             await client.get(f"{ROOT}/exports/vouchers", headers=await headers_without_rights(client, tenant))

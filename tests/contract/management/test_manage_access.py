@@ -70,7 +70,7 @@ async def test_without_the_function_point_every_operation_is_403(
     client: httpx.AsyncClient, tenant: Tenant, url: str
 ) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, path in [("GET", url), ("POST", url), *operations(url, UUID(int=7))]:
         assert status_and_body(await client.request(method, path, headers=headers, json={})) == expected
 
@@ -114,7 +114,7 @@ async def test_a_user_is_created_changed_and_switched_off_and_on(
     assert status_and_body(off) == (200, expected | {"isActive": False, "version": 3})
     again = await client.post(f"{url}/deactivate", headers=if_match(3, tenant))
     assert status_and_body(again) == problem(
-        409, "wrong-state", "Not in this state", "The user is Inactive.", state="Inactive"
+        409, "wrong-state", "Wrong state", "The user is Inactive.", state="Inactive"
     )
     for query in ("isActive=false", "email=GRACE@example.com"):
         found = (await client.get(f"{USERS}?{query}", headers=tenant.bearer)).json()["data"]

@@ -79,7 +79,7 @@ async def test_what_is_off_answers_nobody(
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
     again = await client.post(f"{url}/deactivate", headers=headers)
     assert status_and_body(again) == problem(
-        409, "wrong-state", "Not in this state", "The organization is Inactive.", state="Inactive"
+        409, "wrong-state", "Wrong state", "The organization is Inactive.", state="Inactive"
     )
     await client.post(f"{url}/activate", headers=headers)
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200

@@ -39,7 +39,7 @@ def operations(bundle_id: object) -> list[tuple[str, str]]:
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(tenant.bundle_id)]:
         assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
@@ -139,7 +139,7 @@ async def test_a_change_needs_the_version_that_is_there_and_a_state_that_allows_
         assert (await client.request(method, url, json=NEW, headers=tenant.bearer)).status_code == 428
         assert (await client.request(method, url, json=NEW, headers=if_match(2, tenant))).status_code == 412
     url = f"{URL}/{tenant.bundle_id}"
-    expected = problem(409, "wrong-state", "Not in this state", "The product bundle is Active.", state="Active")
+    expected = problem(409, "wrong-state", "Wrong state", "The product bundle is Active.", state="Active")
     assert status_and_body(await client.post(f"{url}/activate", headers=if_match(1, tenant))) == expected
     await client.post(f"{url}/archive", headers=if_match(1, tenant))
     assert (await client.post(f"{url}/archive", headers=if_match(2, tenant))).json()["state"] == "Archived"

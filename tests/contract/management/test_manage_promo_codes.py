@@ -73,12 +73,12 @@ def operations(code_id: object) -> list[tuple[str, str]]:
 
 
 def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
-    return problem(409, "wrong-state", "Not in this state", f"The promo code is {state}.", state=state)
+    return problem(409, "wrong-state", "Wrong state", f"The promo code is {state}.", state=state)
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(NOBODY)]:
         assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
@@ -252,7 +252,12 @@ async def test_what_a_code_has_it_may_keep(client: httpx.AsyncClient, tenant: Te
 
 async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant) -> None:
     code = await create(client, tenant)
-    stale = problem(412, "version-stale", "Changed meanwhile", "It was changed meanwhile. Read it again.")
+    stale = problem(
+        412,
+        "version-stale",
+        "Precondition failed",
+        "The version in If-Match is not the current one. Read the resource again.",
+    )
     words = "The header If-Match is required, with the ETag of what was read."
     missing = problem(428, "version-missing", "If-Match is required", words)
     for method, url in operations(code["id"])[1:]:

@@ -39,7 +39,7 @@ def operations(exam_id: object) -> list[tuple[str, str]]:
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(tenant.exam_ids["CLD-100"])]:
         assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
@@ -154,7 +154,12 @@ async def test_everything_that_is_wrong_with_a_new_exam_is_named(
 async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant) -> None:
     exam = await create(client, tenant)
     url = f"{URL}/{exam['id']}"
-    stale = problem(412, "version-stale", "Changed meanwhile", "It was changed meanwhile. Read it again.")
+    stale = problem(
+        412,
+        "version-stale",
+        "Precondition failed",
+        "The version in If-Match is not the current one. Read the resource again.",
+    )
     words = "The header If-Match is required, with the ETag of what was read."
     missing = problem(428, "version-missing", "If-Match is required", words)
     for method, step in operations(exam["id"])[1:]:
@@ -171,7 +176,7 @@ async def test_what_is_archived_is_not_archived_again_and_not_sold(client: httpx
     exam = await create(client, tenant)
     url = f"{URL}/{exam['id']}"
     words = "The store exam is Active."
-    active = problem(409, "wrong-state", "Not in this state", words, state="Active")
+    active = problem(409, "wrong-state", "Wrong state", words, state="Active")
     assert status_and_body(await client.post(f"{url}/activate", headers=if_match(1, tenant))) == active
     assert (await client.post(f"{url}/archive", headers=if_match(1, tenant))).status_code == 200
     assert (await client.post(f"{url}/archive", headers=if_match(2, tenant))).json()["state"] == "Archived"

@@ -45,12 +45,12 @@ def operations(partner_id: object, user_id: object) -> list[tuple[str, str]]:
 
 
 def wrong_state(what: str, state: str) -> tuple[int, dict[str, Any]]:
-    return problem(409, "wrong-state", "Not in this state", f"The {what} is {state}.", state=state)
+    return problem(409, "wrong-state", "Wrong state", f"The {what} is {state}.", state=state)
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, url in [("GET", PARTNERS), ("POST", PARTNERS), *operations(NOBODY, NOBODY)]:
         assert status_and_body(await client.request(method, url, headers=headers, json=PARTNER)) == expected
 
@@ -120,7 +120,12 @@ async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClien
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
     url = f"{PARTNERS}/{partner['id']}/deactivate"
     missing = "The header If-Match is required, with the ETag of what was read."
-    stale = problem(412, "version-stale", "Changed meanwhile", "It was changed meanwhile. Read it again.")
+    stale = problem(
+        412,
+        "version-stale",
+        "Precondition failed",
+        "The version in If-Match is not the current one. Read the resource again.",
+    )
     expected = problem(428, "version-missing", "If-Match is required", missing)
     assert status_and_body(await client.post(url, headers=tenant.bearer)) == expected
     assert status_and_body(await client.post(url, headers=if_match(2, tenant))) == stale
@@ -233,7 +238,7 @@ async def test_nobody_invites_with_a_right_they_lack(
     )
     answer = await client.post(f"{PARTNERS}/{partner['id']}/users", json=INVITE, headers=headers)
     lacking = "The function point PartnerManageVouchers is required."
-    assert status_and_body(answer) == problem(403, "function-point-missing", "The right is missing", lacking)
+    assert status_and_body(answer) == problem(403, "function-point-missing", "Permission missing", lacking)
 
 
 async def test_nobody_activates_a_partners_user_whose_rights_they_lack(

@@ -42,7 +42,7 @@ def operations(program_id: object) -> list[tuple[str, str]]:
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, url in [("GET", PROGRAMS), ("POST", PROGRAMS), *operations(NOBODY)]:
         assert status_and_body(await client.request(method, url, headers=headers, json=PROGRAM)) == expected
 
@@ -99,7 +99,7 @@ async def test_a_program_lives_from_its_creation_to_its_archive(
     assert (await change_resource(client, tenant, f"{url}/activate", 3))["status"] == "Active"
     archived = await change_resource(client, tenant, f"{url}/archive", 4)
     assert archived == expected | {"status": "Archived", "version": 5}
-    final = problem(409, "wrong-state", "Not in this state", "The voucher program is Archived.", state="Archived")
+    final = problem(409, "wrong-state", "Wrong state", "The voucher program is Archived.", state="Archived")
     assert (await client.put(url, json={}, headers=if_match(4, tenant))).status_code == 412
     assert status_and_body(await client.put(url, json=other, headers=if_match(5, tenant))) == final
     assert status_and_body(await client.post(f"{url}/activate", headers=if_match(5, tenant))) == final

@@ -66,12 +66,12 @@ def operations(batch_id: object) -> list[tuple[str, str]]:
 
 
 def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
-    return problem(409, "wrong-state", "Not in this state", f"The batch is {state}.", state=state)
+    return problem(409, "wrong-state", "Wrong state", f"The batch is {state}.", state=state)
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(NOBODY)]:
         assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 

@@ -50,7 +50,7 @@ def import_failed(*errors: tuple[int, str, str, str], lines: int | None = None) 
 
 async def test_who_may_not_manage_imports_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant) | {"Content-Type": "text/csv"}
-    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     assert status_and_body(await client.post(URL, content=GOOD, headers=headers)) == expected
     assert (await client.post(URL, content=GOOD)).status_code == 401
 

@@ -37,13 +37,13 @@ def report(by: str, *rows: dict[str, Any], first: str = "2026-05-17", until: str
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(URL)
     assert status_and_body(answer) == problem(
-        401, "not-authenticated", "A credential is needed", "A Bearer token is required."
+        401, "not-authenticated", "Authentication required", "A Bearer token is required."
     )
 
 
 async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await client.get(URL, headers=await headers_without_rights(client, tenant))
-    assert status_and_body(answer) == problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    assert status_and_body(answer) == problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
 
 
 async def test_a_partners_user_gets_nothing(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> None:

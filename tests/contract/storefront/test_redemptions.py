@@ -354,7 +354,7 @@ async def test_what_a_state_does_not_allow_is_told_with_the_state(
     assert refused.status_code == 409
     assert refused.json() == {
         "type": "urn:tessera:problem:wrong-state",
-        "title": "Not in this state",
+        "title": "Wrong state",
         "status": 409,
         "detail": f"The redemption is {state}.",
         "state": state,

@@ -48,7 +48,7 @@ async def voucher_reservation(client: httpx.AsyncClient, tenant: Tenant) -> tupl
 def conflict(state: str) -> dict[str, Any]:
     return {
         "type": "urn:tessera:problem:wrong-state",
-        "title": "Not in this state",
+        "title": "Wrong state",
         "status": 409,
         "detail": f"The reservation is {state}.",
         "state": state,
@@ -149,7 +149,7 @@ async def test_the_code_of_another_reservation_is_taken(client: httpx.AsyncClien
         409,
         {
             "type": "urn:tessera:problem:conflict",
-            "title": "In conflict with what is there",
+            "title": "Conflict",
             "status": 409,
             "detail": "There is a reservation RSV-2 already.",
         },

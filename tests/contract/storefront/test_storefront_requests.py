@@ -17,14 +17,14 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> dic
 def invalid(*errors: tuple[str, str, str]) -> dict[str, Any]:
     listed = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
     detail = f"{len(errors)} in all."
-    return problem(400, "validation-failed", "The request breaks rules", detail, errors=listed)
+    return problem(400, "validation-failed", "Validation failed", detail, errors=listed)
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.post(URL, json=GOOD)
     assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/problem+json")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    expected = problem(401, "not-authenticated", "A credential is needed", "A Bearer token is required.")
+    expected = problem(401, "not-authenticated", "Authentication required", "A Bearer token is required.")
     assert answer.json() == expected
 
 
@@ -44,7 +44,7 @@ async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, t
     token = (await client.get("/authenticate", auth=credentials)).json()["authToken"]
     answer = await client.post(URL, json=GOOD, headers={"Authorization": f"Bearer {token}"})
     words = "The function point StorefrontRedeem is required."
-    expected = problem(403, "function-point-missing", "The right is missing", words)
+    expected = problem(403, "function-point-missing", "Permission missing", words)
     assert (answer.status_code, answer.json()) == (403, expected)
 
 

@@ -16,8 +16,8 @@ AUTHENTICATE: dict[int | str, Any] = {
     400: certiverse.documented_error(400, ValidationFailed=["Code must be given once."]),
     401: answer(
         certiverse.ErrorModel,
-        "No credentials, malformed ones, or a ClientId or secret that is not or no longer good.",
-        headers={"WWW-Authenticate": "The scheme that is asked for."},
+        "The credentials are missing, malformed, invalid or revoked.",
+        headers={"WWW-Authenticate": "The authentication scheme."},
         NotAuthenticated={
             "errorCode": "NotAuthenticated",
             "errorMessages": ["The client or its secret is not valid."],
@@ -45,18 +45,20 @@ TOKEN: dict[int | str, Any] = {
         invalid_request="The parameter grant_type is required.",
     ),
     401: _oauth_error(
-        "No credentials, malformed ones, or a client or secret that is not or no longer good.",
-        headers={"WWW-Authenticate": "The scheme that is asked for."},
+        "The credentials are missing, malformed, invalid or revoked.",
+        headers={"WWW-Authenticate": "The authentication scheme."},
         invalid_client="The client or its secret is not valid.",
     ),
     413: _oauth_error("The form is larger than 1 MiB.", invalid_request=RequestTooLarge(1024 * 1024).message),
     415: _oauth_error(
         "The body is no form.", invalid_request=UnsupportedMediaType("application/x-www-form-urlencoded").message
     ),
-    500: _oauth_error("A fault of ours; the server's log knows more.", server_error="Internal server error."),
+    500: _oauth_error(
+        "Internal server error. The server's log has the details.", server_error="Internal server error."
+    ),
     503: _oauth_error(
         "The database is away.",
-        headers={"Retry-After": "When to come again, in seconds."},
+        headers={"Retry-After": "Seconds to wait before retrying."},
         temporarily_unavailable=DatabaseUnavailable().message,
     ),
 }

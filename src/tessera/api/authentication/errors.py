@@ -1,4 +1,4 @@
-"""Facts in the words of the two authentication endpoints."""
+"""Errors in the formats of the two authentication endpoints."""
 
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.error_rendering import certiverse
@@ -6,19 +6,19 @@ from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge
 from tessera.api.http.json import JsonResponse
 from tessera.kit.errors import DatabaseUnavailable, DomainError, Invalid, NotAuthenticated
 
-# RFC 6749 forbids caching of every answer of the token endpoint.
+# RFC 6749 forbids caching of responses of the token endpoint.
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class UnsupportedGrantType(DomainError):
-    """Only client credentials are exchanged for tokens here."""
+    """The grant type is not supported."""
 
     def __init__(self) -> None:
         super().__init__("The grant type must be client_credentials.")
 
 
 def render_authenticate(error: DomainError) -> JsonResponse:
-    """The Certiverse dialect; a wrong ClientId or secret asks for Basic."""
+    """The Certiverse format; a 401 has a Basic challenge."""
     match error:
         case Invalid():
             return certiverse.invalid(error, AuthenticateQuery)

@@ -1,4 +1,4 @@
-"""Exchanging ClientId and secret for a Bearer token."""
+"""The exchange of ClientId and secret for a Bearer token."""
 
 from typing import Any
 from urllib.parse import parse_qsl
@@ -34,7 +34,8 @@ FORM = "application/x-www-form-urlencoded"
 async def authenticate(request: Request) -> JsonResponse:
     """Pattern A of the Certiverse APIs: the credentials come as `Authorization: Basic base64(ClientId:ClientSecret)`.
 
-    The token is good for one hour unless the installation says otherwise. A header `x-functions-key` is ignored.
+    The token is valid for one hour, unless the installation sets another lifetime. A header `x-functions-key` is
+    ignored.
     """
     token = await _issue_token(request, read_basic(request))
     reading = read_query(request, AuthenticateQuery)
@@ -51,7 +52,7 @@ async def authenticate(request: Request) -> JsonResponse:
     openapi_extra={"security": [*openapi.BASIC, {}], "requestBody": documentation.TOKEN_FORM},
 )
 async def create_access_token(request: Request) -> JsonResponse:
-    """RFC 6749, section 4.4: `grant_type=client_credentials`, the client by Basic or by form fields.
+    """RFC 6749, section 4.4: `grant_type=client_credentials`, with the client in Basic or in form fields.
 
     It issues the same tokens as `GET /authenticate`, for standard clients and the Authorize button of the docs page.
     """

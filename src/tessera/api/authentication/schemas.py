@@ -1,4 +1,4 @@
-"""What the authentication endpoints answer."""
+"""Requests and responses of the authentication endpoints."""
 
 from pydantic import ConfigDict, Field
 
@@ -8,13 +8,13 @@ from tessera.api.http.fields import RequestModel, ResponseModel, Text
 class AuthenticateQuery(RequestModel):
     """Query of GET /authenticate."""
 
-    code: Text | None = Field(None, alias="Code", description="Any text; it comes back as `code`.", examples=["abc"])
+    code: Text | None = Field(None, alias="Code", description="Any text, returned as `code`.", examples=["abc"])
 
 
 class AuthTokenModel(ResponseModel):
-    """Answer of GET /authenticate (Pattern A)."""
+    """Response of GET /authenticate (Pattern A)."""
 
-    authToken: str = Field(description="A Bearer token, good for one hour.")
+    authToken: str = Field(description="A Bearer token, valid for one hour.")
     code: str | None = Field(description="The `Code` of the request, or null.")
 
 
@@ -24,16 +24,16 @@ class AccessTokenRequest(RequestModel):
     model_config = ConfigDict(alias_generator=None)  # the RFC has its own names
 
     grant_type: str = Field(description="`client_credentials`.", json_schema_extra={"enum": ["client_credentials"]})
-    client_id: str | None = Field(None, description="The ClientId, unless Basic carries it.")
-    client_secret: str | None = Field(None, description="Its secret, unless Basic carries it.")
+    client_id: str | None = Field(None, description="The ClientId, unless it is in the Basic credentials.")
+    client_secret: str | None = Field(None, description="The client secret, unless it is in the Basic credentials.")
 
 
 class AccessTokenModel(ResponseModel):
-    """Answer of POST /oauth/token (RFC 6749, section 5.1)."""
+    """Response of POST /oauth/token (RFC 6749, section 5.1)."""
 
     access_token: str = Field(description="A Bearer token.")
     token_type: str = Field(description="`Bearer`.")
-    expires_in: int = Field(description="How long it is good, in seconds.")
+    expires_in: int = Field(description="The lifetime of the token in seconds.")
 
 
 class OAuthErrorModel(ResponseModel):

@@ -11,7 +11,7 @@ PARAMETERS: list[dict[str, Any]] = [
         "name": "code",
         "in": "query",
         "required": True,
-        "description": "The promo code to validate, in any case.",
+        "description": "The promo code to validate (not case-sensitive).",
         "schema": {"type": "string"},
         "example": "PER10",
     },
@@ -34,7 +34,7 @@ def _failure(description: str, *, headers: dict[str, str] | None = None, **messa
 VALIDATE: dict[int | str, Any] = {
     200: answer(
         ValidationResult,
-        "The code is known. `data` has one entry if it can be used now, and none if not.",
+        "The code exists. `data` has one entry if the code can be used now, and is empty otherwise.",
         flat={"success": True, "data": [{"flatDiscount": 10.00}]},
         percent={"success": True, "data": [{"percentDiscount": 15}]},
         unusable={"success": False, "data": []},
@@ -47,10 +47,10 @@ VALIDATE: dict[int | str, Any] = {
     ),
     401: answer(InvalidApiKey, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}),
     404: _failure("There is no such code.", unknown="Promo code not found!"),
-    500: _failure("A fault of ours; the server's log knows more.", fault="Internal server error"),
+    500: _failure("Internal server error. The server's log has the details.", fault="Internal server error"),
     503: _failure(
         "The database is away.",
-        headers={"Retry-After": "When to come again, in seconds."},
+        headers={"Retry-After": "Seconds to wait before retrying."},
         away=DatabaseUnavailable().message,
     ),
 }

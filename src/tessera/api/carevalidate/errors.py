@@ -1,4 +1,4 @@
-"""Facts in the fixed words of the CareValidate document."""
+"""Errors with the fixed messages of the CareValidate document."""
 
 from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath
 from tessera.api.http.json import JsonResponse
@@ -10,11 +10,11 @@ class CodeMissing(DomainError):
 
 
 class BundleIdMalformed(DomainError):
-    """What was given as a product bundle's id is no UUID."""
+    """The id of the product bundle is not a UUID."""
 
 
 def render(error: DomainError) -> JsonResponse:
-    """The CareValidate dialect: one message, and a body of its own for the key."""
+    """The CareValidate format: one message, and another body for an invalid key."""
     match error:
         case NotAuthenticated():
             return JsonResponse({"status": 401, "error": "Invalid API key"}, 401)

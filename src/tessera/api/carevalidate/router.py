@@ -19,8 +19,7 @@ router = APIRouter(tags=["CareValidate"])
 async def validate_promo_code(request: Request) -> Response:
     """Whether a promo code can be used now, and the discount that it gives, flat or percent.
 
-    Checks your organization's promo codes and the global ones; yours win where both have the name. A code applies to
-    a product bundle if it names the bundle, or an exam in it, or neither bundles nor exams. Validation changes
-    nothing.
+    Your organization's promo codes take precedence over global codes with the same name. A code applies to a product
+    bundle if it names the bundle, names an exam in it, or names neither bundles nor exams. Validation changes nothing.
     """
     return await run(request, operations.VALIDATE)

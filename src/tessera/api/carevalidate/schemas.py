@@ -1,4 +1,4 @@
-"""What the CareValidate promo-code validation answers."""
+"""Responses of the CareValidate promo-code validation."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from tessera.api.http.fields import ResponseModel
 
 
 class FlatDiscount(ResponseModel):
-    """A fixed amount off, in dollars."""
+    """A fixed discount in dollars."""
 
     flatDiscount: float = Field(description="Fixed discount amount in dollars.", ge=0)
 
@@ -18,7 +18,7 @@ class PercentDiscount(ResponseModel):
 
 
 class ValidationResult(ResponseModel):
-    """Whether the code can be used now, and what it gives: exactly one entry, or none."""
+    """Whether the code can be used now, and its discount: one entry, or none."""
 
     success: bool = Field(description="Whether the promo code is valid.")
     data: list[FlatDiscount | PercentDiscount] = Field(
@@ -27,14 +27,14 @@ class ValidationResult(ResponseModel):
 
 
 class Failure(ResponseModel):
-    """A request that cannot be answered."""
+    """An invalid request."""
 
     success: bool = Field(description="`false`.")
     message: str = Field(description="What is wrong.")
 
 
 class InvalidApiKey(ResponseModel):
-    """A request without a good key."""
+    """A request without a valid key."""
 
     status: int = Field(description="`401`.")
     error: str = Field(description="What is wrong.")

@@ -43,7 +43,7 @@ LIST: dict[int | str, Any] = {
     | {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}},
     400: certiverse.documented_error(
         400,
-        "A parameter is wrong, or the query matches more than 10,000 records (`TooManyResults`).",
+        "A parameter is invalid, or the query matches more than 10,000 records (`TooManyResults`).",
         "ValidationFailed",
         "emailAddress can only be used with restrictToEmailAddresses=true.",
         "status must be one of Inactive, Active, Archived.",
@@ -56,7 +56,7 @@ CREATE: dict[int | str, Any] = {
     201: answer(PromoCodeModel, "The promo code was created.", created=PROMO_CODE),
     400: certiverse.documented_error(
         400,
-        "The body breaks rules; every one is named, in the order of the fields.",
+        "The body is invalid. `errorMessages` has every violation, in the order of the fields.",
         "ValidationFailed",
         "storeExamCodes must contain at least one store exam code.",
         "promoCodeName must be unique, and 'SPRING25' is taken.",

@@ -1,4 +1,4 @@
-"""Facts in the words of the Certiverse Promo Code API."""
+"""Errors in the format of the Certiverse Promo Code API."""
 
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
 from tessera.api.error_rendering import certiverse
@@ -7,7 +7,7 @@ from tessera.kit.errors import DomainError, Invalid, TooManyResults
 
 
 def render(error: DomainError) -> JsonResponse:
-    """The Certiverse dialect; too many results are 400 here."""
+    """The Certiverse format; TooManyResults is 400 here."""
     match error:
         case Invalid():
             return certiverse.invalid(error, PromoCodeQuery, PromoCodeCreateCommand)

@@ -17,9 +17,9 @@ from tessera.promo_codes import service
 from tessera.promo_codes.rules import PromoCodeDraft
 from tessera.promo_codes.service import PromoCodeFilter
 
-# A request that waits for a name is retried by itself: others neither wait with it, nor hold the lock it waits for.
+# A request that waits for the lock on a name is retried by itself, so that it does not delay the rest of its batch.
 NAME_LOCK_TIMEOUT = {"lock_timeout": "100ms"}
-# More than for other operations, because creations wait only for the disk, and for no lock of one another.
+# Twice the default, because concurrent creations wait for the disk and not for locks.
 MAX_CONCURRENT_CREATE_BATCHES = 4
 
 

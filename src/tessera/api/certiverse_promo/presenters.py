@@ -1,4 +1,4 @@
-"""Promo codes in the words of the Certiverse Promo Code API."""
+"""Promo codes as the Certiverse Promo Code API shows them."""
 
 from datetime import datetime
 from typing import Any
@@ -19,12 +19,12 @@ FIELDS: dict[str, str | Time] = {
     "redemptionCount": "redemption_count",
     "restrictToEmailAddresses": "restrict_to_email_addresses",
 }
-# What the database writes of a page of them.
+# The JSON that the database writes for each promo code of a page.
 LISTED = JsonProjection(FIELDS)
 
 
 def created_response(code: ListedPromoCode) -> tuple[int, bytes]:
-    """Status and body of the answer to the request that created it: the same as it is listed."""
+    """Status and body of the response to the request that created the promo code."""
     shown = {name: _value(code, field) for name, field in FIELDS.items()}
     return 201, bytes(JsonResponse({name: value for name, value in shown.items() if value is not None}).body)
 

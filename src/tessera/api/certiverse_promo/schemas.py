@@ -1,4 +1,4 @@
-"""What the Certiverse Promo Code API reads and answers, in its document's names and order."""
+"""Requests and responses of the Certiverse Promo Code API, in the names and order of its document."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ class PromoCodeQuery(RequestModel):
     )
     page: PageNumber = Field(1, alias="page", description="Page number, from 1; a page has 100 records.", examples=[1])
     name: Text | None = Field(
-        None, alias="promoCodeName", description="Exact promo code name, in any case.", examples=["SPRING25"]
+        None, alias="promoCodeName", description="Exact promo code name (not case-sensitive).", examples=["SPRING25"]
     )
     restrict_to_email_addresses: Flag | None = Field(
         None,
@@ -45,7 +45,10 @@ class PromoCodeQuery(RequestModel):
         None, alias="storeExamCode", description="Only codes for this store exam.", examples=["NCA-GENL"]
     )
     status: StatusParameter | None = Field(
-        None, alias="status", description="`Active`, `Inactive` or `Archived`, in any case.", examples=["Active"]
+        None,
+        alias="status",
+        description="`Active`, `Inactive` or `Archived` (not case-sensitive).",
+        examples=["Active"],
     )
 
 
@@ -66,12 +69,12 @@ class PromoCodeCreateCommand(RequestModel):
     )
     max_redemptions: WholeNumber = Field(
         alias="maxRedemptions",
-        description="How often it can be redeemed in total.",
+        description="The maximum number of redemptions.",
         json_schema_extra={"minimum": 1, "maximum": 100_000},
     )
     name: Text = Field(
         alias="promoCodeName",
-        description="Letters and digits alone; unique in the organization, ignoring case, for ever.",
+        description="Letters and digits only; unique in the organization, ignoring case and including archived codes.",
         json_schema_extra={"minLength": 3, "maxLength": 25, "pattern": "^[A-Za-z0-9]*$"},
     )
     email_addresses: Texts = Field(
@@ -80,11 +83,11 @@ class PromoCodeCreateCommand(RequestModel):
         description="Required when `restrictToEmailAddresses` is true; at most 10,000.",
         json_schema_extra={"maxItems": 10_000, "default": []},
     )
-    is_active: Boolean = Field(default=False, alias="isActive", description="Whether the code can be used at once.")
+    is_active: Boolean = Field(default=False, alias="isActive", description="Whether the code is active immediately.")
     max_redemptions_per_candidate: WholeNumber | None = Field(
         None,
         alias="maxRedemptionsPerCandidate",
-        description="How often one candidate can redeem it; never above `maxRedemptions`.",
+        description="The maximum number of redemptions for each candidate; not above `maxRedemptions`.",
         json_schema_extra={"minimum": 1, "maximum": 100_000},
     )
     notes: Text | None = Field(None, alias="notes", description="Internal notes.", json_schema_extra={"maxLength": 256})
@@ -100,7 +103,9 @@ class PromoCodeModel(ResponseModel):
 
     storeExamCodes: list[str] = Field(description="The store exams that the code applies to.")
     discountPercent: int = Field(description="Percentage discount applied when the promo code is redeemed.")
-    emailAddresses: list[str] = Field(description="Candidates whom the code is restricted to; `[]` if there are none.")
+    emailAddresses: list[str] = Field(
+        description="Email addresses that the code is restricted to; `[]` if there are none."
+    )
     expirationDateEndUtc: LocalDateTime = Field(description="UTC, without an offset: `2027-01-01T00:00:00`.")
     maxRedemptions: int = Field(description="Maximum total number of times the promo code can be redeemed.")
     maxRedemptionsPerCandidate: int | None = Field(
@@ -108,7 +113,7 @@ class PromoCodeModel(ResponseModel):
     )
     notes: str | None = Field(None, description="Internal notes. Not returned if null.")
     promoCodeName: str = Field(description="Unique within the organization.")
-    redemptionCount: int = Field(description="Times redeemed; cancelled redemptions are not counted.")
+    redemptionCount: int = Field(description="The number of redemptions, without cancelled ones.")
     restrictToEmailAddresses: bool = Field(description="Whether only candidates in `emailAddresses` may redeem.")
 
 

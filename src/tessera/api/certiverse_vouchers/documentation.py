@@ -131,7 +131,7 @@ PURCHASES = _list(
     _PURCHASE | {"status": "Complete"},
     certiverse.documented_error(
         400,
-        "A parameter is wrong, or no filter is given.",
+        "A parameter is invalid, or there is no filter.",
         "ValidationFailed",
         "purchasedByEmail must be a valid e-mail address.",
         FilterRequired=[_FILTER_REQUIRED],
@@ -143,7 +143,7 @@ VOUCHERS = _list(
     _VOUCHER,
     certiverse.documented_error(
         400,
-        "A parameter is wrong, or no filter is given.",
+        "A parameter is invalid, or there is no filter.",
         "ValidationFailed",
         "isUsed must be true or false.",
         FilterRequired=["At least one of isActive, isUsed, purchaseCode, recipientEmail, ... is required."],
@@ -153,7 +153,7 @@ CREATE: dict[int | str, Any] = {
     200: answer(PartnerVoucherPurchaseModel, "The purchase was created.", _PURCHASE),
     400: certiverse.documented_error(
         400,
-        "The body breaks rules, or names a partner or program that cannot be used; every violation is named.",
+        "The body is invalid, or names a partner or program that cannot be used. `errorMessages` has every violation.",
         "ValidationFailed",
         "partnerName was not found: 'Acme'.",
         "programName must name a program that is priced at $0.",

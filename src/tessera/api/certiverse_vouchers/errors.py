@@ -1,4 +1,4 @@
-"""Facts in the words of the Certiverse Voucher Partner API."""
+"""Errors in the format of the Certiverse Voucher Partner API."""
 
 from tessera.api.certiverse_vouchers.schemas import (
     PartnerQuery,
@@ -11,19 +11,19 @@ from tessera.api.error_rendering import certiverse
 from tessera.api.http.json import JsonResponse
 from tessera.kit.errors import DomainError, Invalid, TooManyResults
 
-# A violation names its field alone, so a field has the same name on the wire and the same place in each of these.
+# A violation names only its field, so a field has the same wire name and position in each of these models.
 MODELS = (PartnerQuery, ProgramQuery, VoucherPurchaseCreateCommand, PurchaseQuery, VoucherQuery)
 
 
 class NoFilter(DomainError):
-    """A list that needs a filter was asked for without one."""
+    """A list was requested without the filter that it needs."""
 
     def __init__(self, *names: str) -> None:
         super().__init__(f"At least one of {', '.join(names)} is required.")
 
 
 def render(error: DomainError) -> JsonResponse:
-    """The Certiverse dialect; too many results are 422 here."""
+    """The Certiverse format; TooManyResults is 422 here."""
     match error:
         case Invalid():
             return certiverse.invalid(error, *MODELS)

@@ -1,4 +1,4 @@
-"""Partners, programs, purchases and vouchers as the document shows them."""
+"""Partners, programs, purchases and vouchers as the Certiverse Voucher Partner API shows them."""
 
 from typing import Any
 
@@ -70,11 +70,11 @@ def purchase(item: Purchase) -> dict[str, Any]:
 
 
 def purchase_response(item: Purchase) -> tuple[int, bytes]:
-    """Status and body of the answer to the request that ordered it."""
+    """Status and body of the response to the request that ordered the purchase."""
     return 200, bytes(JsonResponse(purchase(item)).body)
 
 
-# A PartnerVoucherModel as the database writes it; what there is none of is absent.
+# A PartnerVoucherModel as the database writes it, without fields that are null.
 VOUCHER = JsonProjection(
     {
         "assignedDateUtc": Time("assigned_at"),

@@ -35,7 +35,7 @@ router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API
 async def list_partners(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher partners, oldest first, 100 a page; without filters, all that you may see.
 
-    A partner's user sees that partner alone.
+    A partner's user sees only that partner.
     """
     filters, number = read_filters(request, PartnerQuery)
     page = await partners.list_page(caller.work, filters=PartnerFilter(**filters), number=number)
@@ -90,7 +90,7 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonRespon
 async def create_purchase(request: Request) -> Response:
     """Create a voucher purchase of a program priced at $0 and queue the generation of its vouchers.
 
-    The answer has the status `VoucherCreation`; once the vouchers exist it is `Complete`. The purchase is attributed
+    The response has the status `VoucherCreation`; once the vouchers exist it is `Complete`. The purchase is attributed
     to the system user "Certiverse API".
     """
     return await run(request, operations.PURCHASE)

@@ -1,4 +1,4 @@
-"""What the Certiverse Voucher Partner API reads and answers, in its document's names."""
+"""Requests and responses of the Certiverse Voucher Partner API, in the names of its document."""
 
 from datetime import datetime
 from typing import Annotated
@@ -27,10 +27,13 @@ class PartnerQuery(RequestModel):
 
     page: PageNumber = _page()
     partner_name_part: Text | None = Field(
-        None, alias="partnerName", description="Any part of the partner's name, in any case.", examples=["Acme"]
+        None, alias="partnerName", description="Any part of the partner's name (not case-sensitive).", examples=["Acme"]
     )
     status: StatusParameter | None = Field(
-        None, alias="status", description="`Active`, `Inactive` or `Archived`, in any case.", examples=["Active"]
+        None,
+        alias="status",
+        description="`Active`, `Inactive` or `Archived` (not case-sensitive).",
+        examples=["Active"],
     )
 
 
@@ -39,7 +42,10 @@ class ProgramQuery(RequestModel):
 
     page: PageNumber = _page()
     program_name_part: Text | None = Field(
-        None, alias="programName", description="Any part of the program's name, in any case.", examples=["Spring"]
+        None,
+        alias="programName",
+        description="Any part of the program's name (not case-sensitive).",
+        examples=["Spring"],
     )
 
 
@@ -48,7 +54,7 @@ class PurchaseQuery(RequestModel):
 
     page: PageNumber = _page()
     partner_name: Text | None = Field(
-        None, alias="partnerName", description="Name of the partner who made the purchase.", examples=["Acme Corp"]
+        None, alias="partnerName", description="Name of the partner that made the purchase.", examples=["Acme Corp"]
     )
     program_name: Text | None = Field(
         None, alias="programName", description="Name of the program.", examples=["Spring Certification Drive"]
@@ -60,7 +66,7 @@ class PurchaseQuery(RequestModel):
         None, alias="purchasedByEmail", description="E-mail address of the buyer.", examples=["ada@example.com"]
     )
     status: PurchaseStatusParameter | None = Field(
-        None, alias="status", description="Status of the purchase, in any case.", examples=["Complete"]
+        None, alias="status", description="Status of the purchase (not case-sensitive).", examples=["Complete"]
     )
 
 
@@ -87,16 +93,14 @@ class VoucherQuery(RequestModel):
         None, alias="storeExamCode", description="Code of the linked store exam.", examples=["NCA-GENL"]
     )
     voucher_code: Text | None = Field(
-        None, alias="voucherCode", description="Code of the voucher, in any case.", examples=["SPRING-4H7KQ2M"]
+        None, alias="voucherCode", description="Code of the voucher (not case-sensitive).", examples=["SPRING-4H7KQ2M"]
     )
 
 
 class VoucherPurchaseCreateCommand(RequestModel):
     """Body of POST /api/vouchers/purchases."""
 
-    notes: Text = Field(
-        alias="notes", description="Notes to keep with the purchase.", json_schema_extra={"minLength": 1}
-    )
+    notes: Text = Field(alias="notes", description="Notes on the purchase.", json_schema_extra={"minLength": 1})
     partner_name: Text = Field(
         alias="partnerName",
         description="Name of an active partner within your organization.",
@@ -173,7 +177,7 @@ class PartnerVoucherProgramEmailDomainRestrictionModel(ResponseModel):
     """A domain whose candidates may redeem."""
 
     id: str = Field(description="Unique identifier of the restriction.")
-    domain: str = Field(description="The e-mail domain; its subdomains are other domains.")
+    domain: str = Field(description="The email domain, without its subdomains.")
 
 
 class PartnerVoucherProgramRestrictionsModel(ResponseModel):
@@ -227,7 +231,7 @@ class PartnerVoucherPurchaseModel(ResponseModel):
     id: str = Field(description="Unique identifier for the purchase record.")
     isArchived: bool = Field(description="Whether this purchase record has been archived.")
     notes: str = Field(description="Notes recorded against this purchase.")
-    partnerName: str = Field(description="Name of the partner who made the purchase.")
+    partnerName: str = Field(description="Name of the partner that made the purchase.")
     programName: str = Field(description="Name of the voucher program purchased.")
     purchaseDateUtc: datetime = Field(description="When the purchase was initiated, UTC.")
     purchasedByFirstName: str = Field(description="First name of the purchasing user.")

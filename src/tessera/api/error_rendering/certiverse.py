@@ -1,4 +1,4 @@
-"""The Certiverse dialect, which two of the documented APIs speak."""
+"""Errors in the format of the Certiverse APIs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,25 +23,25 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
 class ErrorModel(ResponseModel):
-    """Every error of the Certiverse APIs."""
+    """An error of the Certiverse APIs."""
 
-    errorCode: str = Field(description="What went wrong, in a word that does not change.")  # noqa: N815
-    errorMessages: list[str] = Field(description="What to change, a sentence each.")  # noqa: N815
+    errorCode: str = Field(description="A stable code in PascalCase.")  # noqa: N815
+    errorMessages: list[str] = Field(description="One sentence for each violation.")  # noqa: N815
 
 
 def error_response(status: int, code: str, *messages: str, headers: Mapping[str, str] | None = None) -> JsonResponse:
-    """An error answer: a stable code in PascalCase, and every message."""
+    """An error response: a stable code in PascalCase, and every message."""
     return JsonResponse({"errorCode": code, "errorMessages": messages}, status, headers=headers)
 
 
 def invalid(error: Invalid, *models: type[RequestModel]) -> JsonResponse:
-    """400 with every violation, under the wire names and in the order of the request's model, which is among these."""
+    """400 with every violation, named and ordered like the request's model, which is one of these."""
     found = in_wire_order(error.violations, *models)
     return error_response(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in found))
 
 
 def common(error: DomainError) -> JsonResponse:
-    """The answer for what every operation may have to say."""
+    """The response for errors that every operation may raise."""
     match error:
         case Malformed():
             return error_response(400, "MalformedRequest", error.message)
@@ -71,14 +71,14 @@ def common(error: DomainError) -> JsonResponse:
             return error_response(500, "InternalServerError", "Internal server error.")
 
 
-# Status by status: when it comes, and each `errorCode` that it may have, with its messages.
+# For each status: when it is returned, and its error codes with example messages.
 _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
     400: (
-        "The request breaks rules; every one is named, in the order of the fields.",
+        "The request is invalid. `errorMessages` has every violation, in the order of the fields.",
         {"MalformedRequest": ["The query string is not valid UTF-8."]},
     ),
     401: (
-        "No credential, one that is not or no longer good, or one without the function point.",
+        "The credential is missing, invalid or expired, or lacks the function point.",
         {
             "NotAuthenticated": ["A Bearer token is required."],
             "TokenExpired": ["The token has expired."],
@@ -86,18 +86,21 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
     ),
     413: ("The body is larger than 1 MiB.", {"RequestTooLarge": [RequestTooLarge(1024 * 1024).message]}),
     415: ("The body is not JSON.", {"UnsupportedMediaType": [UnsupportedMediaType("application/json").message]}),
-    500: ("A fault of ours; the server's log knows more.", {"InternalServerError": ["Internal server error."]}),
+    500: (
+        "Internal server error. The server's log has the details.",
+        {"InternalServerError": ["Internal server error."]},
+    ),
     503: ("The database is away.", {"ServiceUnavailable": [DatabaseUnavailable().message]}),
 }
 _HEADERS = {
-    401: {"WWW-Authenticate": "The scheme that is asked for."},
-    409: {"Retry-After": "When to come again, in seconds."},
-    503: {"Retry-After": "When to come again, in seconds."},
+    401: {"WWW-Authenticate": "The authentication scheme."},
+    409: {"Retry-After": "Seconds to wait before retrying."},
+    503: {"Retry-After": "Seconds to wait before retrying."},
 }
 
 
 def documented(*statuses: int) -> dict[int | str, Any]:
-    """The error statuses of an operation for the OpenAPI document, each with schema and examples."""
+    """Error statuses of an operation for the OpenAPI document, each with schema and examples."""
     return {status: documented_error(status) for status in statuses}
 
 
@@ -106,8 +109,8 @@ def documented_error(
 ) -> dict[str, Any]:
     """One error status for the OpenAPI document.
 
-    The example of `code` and `messages` comes first, then what every operation may say, then `codes`: messages by
-    `errorCode`.
+    Its examples are `code` with `messages`, the errors of every operation, and `codes`, which maps error codes to
+    messages.
     """
     usual, usual_codes = _DOCUMENTED.get(status, ("", {}))
     told = {**({code: list(messages)} if code else {}), **usual_codes, **codes}
@@ -116,7 +119,7 @@ def documented_error(
 
 
 def idempotency_documented() -> dict[int | str, Any]:
-    """The statuses that an `Idempotency-Key` may bring about, for the OpenAPI document."""
+    """The error statuses of an `Idempotency-Key`, for the OpenAPI document."""
     return {
         409: documented_error(
             409, "A request with this key is still running.", "IdempotencyKeyInUse", KeyInUse().message

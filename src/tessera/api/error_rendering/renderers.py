@@ -1,4 +1,4 @@
-"""Which API's words an error is told in: that of the longest matching path prefix."""
+"""Error renderers by path: each API has its own format for errors."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,18 +16,18 @@ log = structlog.get_logger(__name__)
 
 
 class ErrorRenderers:
-    """The dialect of each path prefix; the empty prefix has the one for all other paths."""
+    """The error renderer of each path prefix; the longest match counts, and the empty prefix matches every path."""
 
     def __init__(self, by_prefix: Mapping[str, ErrorRenderer]) -> None:
         self._longest_first = sorted(by_prefix.items(), key=lambda item: -len(item[0]))
 
     def render(self, path: str, error: DomainError) -> Response:
-        """The answer for a fact, as clients of this path know it."""
+        """The response for an error, in the format of the API at this path."""
         renderer = next(renderer for prefix, renderer in self._longest_first if _covers(prefix, path))
         return renderer(error)
 
     def install(self, app: FastAPI) -> None:
-        """Answer every fact, and what the framework refuses by itself, in the right dialect."""
+        """Render domain errors and the framework's own errors in the format of the API."""
 
         async def answer(request: Request, error: Exception) -> Response:
             return self.render(request.scope["path"], _fact(request, error))
@@ -37,7 +37,7 @@ class ErrorRenderers:
 
 
 def unexpected(error: Exception) -> DomainError:
-    """The fact for an exception that nobody foresaw, which is logged here."""
+    """The domain error for any other exception, which is logged here."""
     log.error("unexpected", exc_info=error)
     return Unexpected()
 
@@ -47,10 +47,10 @@ def _covers(prefix: str, path: str) -> bool:
 
 
 def _allowed_methods(request: Request) -> str:
-    # Each method is a route of its own, and the framework names only the first one that it finds.
+    # Each method is a route of its own, and the framework reports only the first match.
     routes = iter_route_contexts(request.app.routes)
     matching = [route for route in routes if route.path_regex.match(request.scope["path"])]
-    # A path that is somebody's in full letters is not also an id's.
+    # A literal path takes precedence over a path with a parameter.
     matching = [route for route in matching if route.path == request.scope["path"]] or matching
     return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 

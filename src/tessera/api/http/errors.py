@@ -1,17 +1,17 @@
-"""What only HTTP can get wrong; the services' own facts are in `tessera.kit.errors`."""
+"""Errors of HTTP requests as such; the errors that services raise are in `tessera.kit.errors`."""
 
 from tessera.kit.errors import DomainError
 
 
 class UnknownPath(DomainError):
-    """Nothing answers at this path."""
+    """No operation has this path."""
 
     def __init__(self) -> None:
         super().__init__("There is nothing at this path.")
 
 
 class MethodNotAllowed(DomainError):
-    """The path knows other methods; `allowed` names them for the `Allow` header."""
+    """The path has operations with other methods, which `allowed` lists for the `Allow` header."""
 
     def __init__(self, allowed: str) -> None:
         super().__init__(f"This path allows {allowed} only.")
@@ -19,32 +19,32 @@ class MethodNotAllowed(DomainError):
 
 
 class RequestTooLarge(DomainError):
-    """The body is larger than any request needs."""
+    """The body exceeds the limit of its path."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The request body must not be larger than {limit:,} bytes.")
 
 
 class UnsupportedMediaType(DomainError):
-    """The body is declared to be something else than what this operation reads."""
+    """The operation does not read bodies of the declared media type."""
 
     def __init__(self, expected: str) -> None:
         super().__init__(f"The request body must be {expected}.")
 
 
 class Malformed(DomainError):
-    """The request cannot be read at all."""
+    """The request cannot be parsed."""
 
 
 class VersionMissing(DomainError):
-    """An update does not say which version it is of."""
+    """A change has no `If-Match` header."""
 
     def __init__(self) -> None:
         super().__init__("The header If-Match is required, with the ETag of what was read.")
 
 
 class Unexpected(DomainError):
-    """A fault of ours; the log knows more."""
+    """An unexpected exception; the log has its traceback."""
 
     def __init__(self) -> None:
         super().__init__("Internal server error.")

@@ -1,4 +1,4 @@
-"""Types of what callers send: each reads one documented form, and says what it wants when it gets another."""
+"""Field types of requests: each parses one documented form, and its error names that form."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ from tessera.kit.normalization import key_of
 from tessera.kit.wire import wire_name
 
 MAX_WRONG_ITEMS = 100
-MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
+MAX_PAGE = 10**9  # beyond the last page of every list
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NOT_DAY = "must be a date, such as 2026-01-31"
@@ -34,8 +34,8 @@ _DATE_AND_TIME_SCHEMA = {"type": "string", "pattern": f"^{_DATE_AND_TIME.pattern
 
 
 def _describe(schema: dict[str, Any]) -> None:
-    # Titles made of names ("Promocodename") would show in place of the names. None stands for absent here: what
-    # clients are told is that they may leave the field out, in the documents' words, and not that it may be null.
+    # A title derived from a name ("Promocodename") would replace the name on the docs page. None means absent here, so
+    # the schema says that a field is optional, and not that it may be null.
     for name, field in schema.get("properties", {}).items():
         field.pop("title", None)
         if name not in schema.get("required", []):
@@ -53,30 +53,30 @@ def _describe_optional(field: dict[str, Any]) -> None:
 
 
 class RequestModel(BaseModel):
-    """What one operation reads: domain names as attributes, wire names as aliases, in the document's order."""
+    """The fields that an operation parses, in the document's order; aliases are wire names."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=wire_name, json_schema_extra=_describe)
 
 
 class ResponseModel(BaseModel):
-    """What one operation answers; used for the OpenAPI document, never to check our own output."""
+    """The fields of a response, for the OpenAPI document; responses are not validated against it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=_describe)
 
 
 def wire_names(model: type[RequestModel]) -> dict[str, str]:
-    """Wire name by domain name, in the document's order."""
+    """The wire name of each domain name, in the document's order."""
     return {name: info.alias or name for name, info in model.model_fields.items()}
 
 
 def wire_path(field: str, names: Mapping[str, str]) -> str:
-    """The way to a field, or into its value ("storeExamCodes/3"), by wire names."""
+    """The path of a field, or of a part of its value ("storeExamCodes/3"), in wire names."""
     name, slash, rest = field.partition("/")
     return names[name] + slash + rest
 
 
 def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:
-    """Each violation with the way to it by wire names, in the order of the model, of these the one with all fields."""
+    """Each violation with its path in wire names, ordered like the first model that has all of the fields."""
     by_name = [(violation.field.partition("/")[0], violation) for violation in violations]
     names = next(wire for wire in map(wire_names, models) if {name for name, _ in by_name} <= wire.keys())
     order = list(names)
@@ -98,7 +98,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON or a query string 
 
 
 def _whole_number(value: Any) -> int:  # noqa: ANN401
-    # bool is an int in Python, and not in JSON.
+    # In Python a bool is an int; in JSON it is not.
     if not isinstance(value, int) or isinstance(value, bool):
         raise refuse("NotInteger", "must be an integer")
     return value
@@ -111,9 +111,9 @@ def _boolean(value: Any) -> bool:  # noqa: ANN401
 
 
 def a_list(item: Any, of: str) -> PlainValidator:  # noqa: ANN401 - an annotated type
-    """What makes a tuple the values of a JSON list of these items: a list `of` what.
+    """A validator that parses a JSON list of these items into a tuple; `of` names them in its error.
 
-    What is wrong with them is told of the first hundred alone, where the library would go on to the end of a body.
+    It reports the first 100 violations and stops; pydantic's own list validator would report every item of a body.
     """
     reader = TypeAdapter(item)
 
@@ -161,7 +161,7 @@ def _day(value: Any) -> date:  # noqa: ANN401
 def _page(value: Any) -> int:  # noqa: ANN401
     if not re.fullmatch(r"\+?0*[1-9][0-9]*", value, re.ASCII):
         raise refuse("NotPage", "must be a positive integer")
-    # Python refuses to read numbers of more digits than this.
+    # Python does not convert more digits than this.
     return min(int(value.lstrip("+0")[:4000]), MAX_PAGE)
 
 
@@ -172,7 +172,7 @@ def _flag(value: Any) -> bool:  # noqa: ANN401
 
 
 def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
-    """What makes these options of an Enum the documented values of a field, in any case."""
+    """A validator and a schema for a field whose values are these options of an Enum; case is ignored."""
     values = {key_of(str(option.value)): option for option in options}
     listed = ", ".join(str(option.value) for option in options)
 
@@ -191,7 +191,7 @@ def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
     return {name: each for name, each in value.items() if each is not None}
 
 
-# A JSON object, whose fields are read next; null counts as absent.
+# A JSON object whose null fields count as absent.
 AN_OBJECT = BeforeValidator(_object)
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[tuple[str, ...], a_list(Text, "strings")]
@@ -218,7 +218,7 @@ EmailText = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "str
 def _money(value: Any) -> Decimal:  # noqa: ANN401
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise refuse("NotNumber", "must be a number")
-    # By way of its text, as the caller wrote it: the float itself is not quite the decimal.
+    # From the text that the caller wrote, because the float itself is not exactly that decimal.
     return Decimal(str(value))
 
 

@@ -1,4 +1,4 @@
-"""Versions over HTTP: `ETag` on what is read and written, `If-Match` on what is changed (RFC 9110, section 13.1.1)."""
+"""Versions over HTTP: `ETag` in responses, `If-Match` in requests that change something (RFC 9110, section 13.1.1)."""
 
 import re
 from typing import Any
@@ -14,29 +14,32 @@ PARAMETER: dict[str, Any] = {
     "name": "If-Match",
     "in": "header",
     "required": True,
-    "description": "The `ETag` of what was read, so that nobody's change is overwritten; `*` for whichever is there.",
+    "description": (
+        "The `ETag` of the representation that you read, so that you do not overwrite a later change;"
+        " `*` for any version."
+    ),
     "schema": {"type": "string"},
     "example": '"1"',
 }
-DOCUMENTED = {"ETag": "The version of what is answered, for `If-Match`."}
+DOCUMENTED = {"ETag": "The version of the representation, for `If-Match`."}
 
 
 def etag(version: int) -> dict[str, str]:
-    """The header of an answer that shows this version."""
+    """The `ETag` header of this version."""
     return {"ETag": f'"{version}"'}
 
 
 def target(request: Request, name: str) -> Target:
-    """The thing with the id in the path, in the version of `If-Match`.
+    """The target of a change: the id in the path, and the version in `If-Match`; raises NotFound.
 
-    Raises NotFound. Without a usable version the target refuses itself, once it is known to be there.
+    Without a usable version the target raises its error only when the row exists, so that a 404 comes first.
     """
     found, given = path_id(request, name), request.headers.get("if-match")
     if given is None:
         return Target(found, refusal=VersionMissing())
     if given.strip() == "*":
         return Target(found)
-    # Whatever else it is, a weak tag or a text of another server, it matches nothing here.
+    # Anything else, such as a weak tag or a tag of another server, matches no version here.
     if not re.fullmatch(r'"[1-9][0-9]{0,8}"', given.strip(), re.ASCII):
         return Target(found, refusal=VersionStale())
     return Target(found, int(given.strip()[1:-1]))

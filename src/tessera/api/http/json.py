@@ -1,4 +1,4 @@
-"""Answers: serialized once, as documented, without checking our own output again."""
+"""JSON responses, serialized once and not validated."""
 
 from decimal import Decimal
 from typing import Any
@@ -15,7 +15,7 @@ def _number(value: object) -> float:
 
 
 class JsonResponse(Response):
-    """A JSON answer made of plain values; a Decimal becomes a number, a time has whole seconds and `Z` for UTC."""
+    """A JSON response of plain values; a Decimal becomes a number, a time has whole seconds and `Z` for UTC."""
 
     media_type = "application/json"
 

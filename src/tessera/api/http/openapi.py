@@ -1,4 +1,4 @@
-"""The OpenAPI description of operations that read their requests themselves."""
+"""The OpenAPI description of operations that parse their requests themselves."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,25 +19,25 @@ _SCHEMA_REFERENCE = "#/components/schemas/{model}"
 
 
 def parameters(model: type[RequestModel]) -> list[dict[str, Any]]:
-    """The query parameters that `read_query` reads with this model."""
+    """The query parameters that `read_query` parses with this model."""
     schema = schema_of(model)
     required = schema.get("required", [])
     return [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
 
 
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The model's JSON schema; the schemas of the models inside it are under `$defs`."""
+    """The JSON schema of a model; the schemas of nested models are under `$defs`."""
     return model.model_json_schema(by_alias=True, ref_template=_SCHEMA_REFERENCE)
 
 
 def components_of(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON schemas of the model and of those inside it by name, as the document's components have them."""
+    """The JSON schemas of a model and of its nested models by name, as components of the OpenAPI document."""
     schema = schema_of(model)
     return {**schema.pop("$defs", {}), model.__name__: schema}
 
 
 def json_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON body that `read_body` reads with this model; `install` in docs.py adds the model itself."""
+    """The JSON body that `read_body` parses with this model; `install` in docs.py adds the model itself."""
     return _body("application/json", model, example)
 
 
@@ -54,9 +54,9 @@ def answer(
     headers: Mapping[str, str] | None = None,
     **examples: object,
 ) -> dict[str, Any]:
-    """One status of an operation: its schema, when it comes, which headers it always has, and what it looks like.
+    """One status of an operation: its schema, when it is returned, its headers, and examples.
 
-    It has either one example, or several under names, which the docs page offers to choose from.
+    Pass either one example, or several by name, from which the docs page offers a choice.
     """
     content: dict[str, Any] = {"example": mark_nulls(example)}
     if examples:
@@ -72,12 +72,12 @@ def answer(
 
 
 def mark_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The value with a mark for each null, since FastAPI drops what is null, inside examples too."""
+    """The value with a mark in place of each null, because FastAPI drops nulls, in examples too."""
     return _replaced(value, None, _NULL)
 
 
 def unmark_nulls(value: Any) -> Any:  # noqa: ANN401
-    """The value with its nulls again."""
+    """The value with nulls in place of the marks."""
     return _replaced(value, _NULL, None)
 
 
@@ -92,7 +92,7 @@ def _replaced(value: Any, old: object, new: object) -> Any:  # noqa: ANN401
 
 
 def header(description: str) -> dict[str, Any]:
-    """One header of an answer."""
+    """One header of a response."""
     return {"description": description, "schema": {"type": "string"}}
 
 

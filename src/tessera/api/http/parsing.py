@@ -1,4 +1,4 @@
-"""Reading requests: every violation is collected, field by field, and none stops the others from being found."""
+"""Parsing requests field by field, so that every violation is collected."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from tessera.kit.errors import NotFound, Violation
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """What a request holds: the values that could be read, by domain name, and what is wrong with the others."""
+    """The values of a request by domain name, and the violations of the fields that could not be parsed."""
 
     values: dict[str, Any] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
@@ -55,9 +55,9 @@ def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
 
 
 async def receive_body(request: Request) -> None:
-    """Have the whole body here before a connection to the database is taken: slow uploads must not use up the pool.
+    """Receive the whole body before a database connection is taken: slow uploads must not use up the pool.
 
-    What is wrong with it is told by `read_body`, after the credential has been looked at.
+    `read_body` raises the error of a body that is too large.
     """
     try:
         await request.body()
@@ -66,13 +66,13 @@ async def receive_body(request: Request) -> None:
 
 
 async def size_of_body(request: Request) -> int:
-    """How many bytes of a received body there are; one that was refused has none."""
+    """The number of bytes of a received body; 0 if it is too large."""
     return 0 if hasattr(request.state, "refused_body") else len(await request.body())
 
 
 async def read_body(request: Request, model: type[RequestModel]) -> ParsedRequest:
     """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
-    # The documents do not ask for the header, so a request without it is taken at its word.
+    # The documents do not require the header, so a request without it is parsed as JSON.
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("application/json")
@@ -88,12 +88,12 @@ async def read_body(request: Request, model: type[RequestModel]) -> ParsedReques
 
 
 def query_items(request: Request) -> list[tuple[str, str]]:
-    """The query parameters as they come, percent-decoded; raises Malformed."""
+    """The query parameters in their order, percent-decoded; raises Malformed."""
     return parsed_query(request.scope["query_string"])
 
 
 def parsed_query(raw: bytes) -> list[tuple[str, str]]:
-    """The parameters of a query string as they come, percent-decoded; raises Malformed."""
+    """The parameters of a query string in their order, percent-decoded; raises Malformed."""
     try:
         return parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
     except ValueError as error:
@@ -101,7 +101,7 @@ def parsed_query(raw: bytes) -> list[tuple[str, str]]:
 
 
 def path_id(request: Request, name: str) -> UUID:
-    """The id in the path; raises NotFound for anything else, since nothing has such an id."""
+    """The id in the path; raises NotFound if it is not a UUID, since every id is one."""
     try:
         return UUID(request.path_params[name])
     except ValueError as error:
@@ -123,7 +123,7 @@ def _read(model: type[RequestModel], given: Mapping[str, Any]) -> ParsedRequest:
 
 
 def _violations(name: str, error: ValidationError) -> list[Violation]:
-    # The path into a nested value is told in wire names: "candidate/email", "codes/3".
+    # The path of a nested value is in wire names: "candidate/email", "codes/3".
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     return [_violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in errors]
 

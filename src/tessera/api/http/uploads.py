@@ -1,4 +1,4 @@
-"""Files that requests bring: too large for memory, so they wait in a temporary file."""
+"""Uploaded files, which are too large for memory and therefore stored in a temporary file."""
 
 import asyncio
 import hashlib
@@ -20,22 +20,22 @@ _LARGER = {IMPORTS: 100 * 1024 * 1024}
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a request has brought, from its beginning, and the SHA-256 of it in hexadecimal."""
+    """An uploaded file, positioned at its beginning, and its SHA-256 in hexadecimal."""
 
     file: BinaryIO
     digest: str
 
 
 def limit_of(path: str) -> int:
-    """How many bytes the body of a request to this path may have."""
+    """The maximum size of a body sent to this path, in bytes."""
     return _LARGER.get(path, MAX_BODY_BYTES)
 
 
 @asynccontextmanager
 async def received(request: Request) -> AsyncIterator[None]:
-    """Have the whole body here before a connection to the database is taken: slow uploads must not use up the pool.
+    """Receive the whole body before a database connection is taken: slow uploads must not use up the pool.
 
-    What is wrong with it is told when it is read, after the credential has been looked at.
+    `read_body` and `read_upload` raise the error of a body that is too large.
     """
     if request.scope["path"] not in _LARGER:
         await receive_body(request)
@@ -59,7 +59,7 @@ async def _store(request: Request, file: BinaryIO) -> Upload:
 
 
 def read_upload(request: Request, media_type: str) -> Upload:
-    """The file; raises UnsupportedMediaType, RequestTooLarge."""
+    """The uploaded file; raises UnsupportedMediaType, RequestTooLarge."""
     if request.headers.get("content-type", media_type).partition(";")[0].strip().lower() != media_type:
         raise UnsupportedMediaType(media_type)
     if isinstance(refused := getattr(request.state, "refused_body", None), RequestTooLarge):

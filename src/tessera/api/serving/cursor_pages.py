@@ -1,4 +1,4 @@
-"""Lists by cursor: what is asked for, and the links to what comes next (RFC 8288)."""
+"""Lists by cursor: query parameters, and the response with a link to the next page (RFC 8288)."""
 
 import re
 from collections.abc import Sequence
@@ -30,21 +30,21 @@ Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "integer",
 
 
 class CursorQuery(RequestModel):
-    """Which part of a list; the filters of a list are fields of its own model, derived from this one."""
+    """The query parameters of every list by cursor; a list derives its own model with its filters."""
 
     cursor: Text | None = Field(
         None,
         alias="cursor",
-        description="Where to go on, from the link of the part before.",
+        description="The start of the page, from `nextLink` of the previous page.",
         examples=["WyIwMTlhYjBjNC03YjdlLTdjM2EtOWQwZS0yZjZmM2ExYjVjN2QiXQ"],
     )
     limit: Size | None = Field(
-        None, alias="limit", description=f"How many at most; {DEFAULT_SIZE} unless given.", examples=[20]
+        None, alias="limit", description=f"The maximum number of items; default {DEFAULT_SIZE}.", examples=[20]
     )
 
 
 def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The filters, and `after` and `size` as `fetch_cursor_page` takes them; raises Invalid, Malformed."""
+    """The filters, and the arguments `after` and `size` of `fetch_cursor_page`; raises Invalid, Malformed."""
     reading = read_query(request, model)
     if reading.violations:
         raise Invalid(reading.violations)
@@ -53,7 +53,7 @@ def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[
 
 
 def cursor_page_response(request: Request, part: CursorPage[T], items: Sequence[dict[str, Any]]) -> JsonResponse:
-    """The part of a list with the link to the next one, in the body and as a header; null and absent at the end."""
+    """A page with the link to the next one in the body and as a header; the last page has null and no header."""
     if part.cursor is None:
         return JsonResponse({"data": items, "nextLink": None})
     link = link_to_part(request, cursor=part.cursor)

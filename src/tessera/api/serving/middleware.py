@@ -1,4 +1,4 @@
-"""What wraps every request: its id, its log line, its limits, its proxies, and the last resort for exceptions."""
+"""Steps 1 and 8 of the pipeline: limits and proxies, the request id, the log line, and unhandled exceptions."""
 
 import ipaddress
 import logging
@@ -18,14 +18,14 @@ from tessera.api.http.errors import RequestTooLarge
 from tessera.api.http.uploads import limit_of
 from tessera.kit.identifiers import new_id
 
-CLIENT_GONE = 499  # in the log alone, as proxies write it
+CLIENT_GONE = 499  # only in the log, as nginx writes it
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 log = structlog.get_logger("tessera.request")
 
 
 class RequestLog:
-    """Gives each request an id, answers what nobody caught, and logs one line without any secret."""
+    """Gives each request an id, renders unhandled exceptions, and logs one line without any secret."""
 
     def __init__(self, app: ASGIApp, *, error_renderers: ErrorRenderers) -> None:
         self.app = app
@@ -55,8 +55,8 @@ class RequestLog:
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
-            status = status or CLIENT_GONE  # nobody is left to be answered
-        except Exception as error:  # noqa: BLE001 - logged, answered as 500, and never dropped
+            status = status or CLIENT_GONE  # the client is gone
+        except Exception as error:  # noqa: BLE001 - logged, and rendered as 500
             error = unexpected(error)
             if not status:
                 await self._error_renderers.render(scope["path"], error)(scope, receive, send_with_id)
@@ -67,7 +67,7 @@ class RequestLog:
 
 
 class BodyLimit:
-    """Refuses bodies over 1 MiB, or over what their path takes, declared or not, when they are read."""
+    """Raises RequestTooLarge when more of a body is received than its path accepts, usually 1 MiB."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -89,7 +89,7 @@ class BodyLimit:
 
 
 class ForwardedHeaders:
-    """Takes scheme, host, prefix and client from `X-Forwarded-*`, from trusted proxies alone."""
+    """Takes scheme, host, prefix and client from `X-Forwarded-*` headers of trusted proxies."""
 
     def __init__(self, app: ASGIApp, *, trusted: Sequence[str]) -> None:
         self.app = app
@@ -128,7 +128,7 @@ def _apply_forwarded(scope: Scope, headers: Headers) -> None:
 
 
 def _last(headers: Headers, name: str) -> str:
-    # The last entry is the one that our own proxy wrote; those before it are hearsay.
+    # The trusted proxy wrote the last entry. The client may have sent those before it.
     return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
 
 

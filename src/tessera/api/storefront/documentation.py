@@ -107,7 +107,7 @@ _USED_UP = {
 }
 
 REDEEM: dict[int | str, Any] = {
-    201: answer(RedemptionModel, "The redemption, new or as it was made before.", _HELD),
+    201: answer(RedemptionModel, "The redemption, new or from an earlier identical request.", _HELD),
     400: problem_details.documented_invalid(
         "/holdSeconds", "HoldRange", "holdSeconds must be an integer from 1 to 604,800."
     ),
@@ -130,10 +130,13 @@ GET: dict[int | str, Any] = {
     **problem_details.documented(404),
 }
 _WRONG_STATE = problem_details.documented_conflict(
-    "wrong-state", "Not in this state", "Its state does not allow this; the problem names the state.", state="Cancelled"
+    "wrong-state",
+    "Wrong state",
+    "The current state, which `state` has, does not permit the operation.",
+    state="Cancelled",
 )
 CHANGE: dict[int | str, Any] = {
-    200: answer(RedemptionModel, "The redemption as it is now.", _HELD | {"status": "Redeemed"}),
+    200: answer(RedemptionModel, "The current representation.", _HELD | {"status": "Redeemed"}),
     **_COMMON,
     **_WRITES,
     **problem_details.documented(400, 404),
@@ -145,7 +148,7 @@ GET_RESERVATION: dict[int | str, Any] = {
     **problem_details.documented(404),
 }
 UPDATE_RESERVATION: dict[int | str, Any] = {
-    200: answer(ReservationModel, "The reservation as it is now.", _BOOKING),
+    200: answer(ReservationModel, "The current representation.", _BOOKING),
     400: problem_details.documented_invalid(
         "/status", "NotAmongValues", "status must be one of Rescheduled, Completed, NoShow, Cancelled."
     ),

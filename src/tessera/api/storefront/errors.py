@@ -1,4 +1,4 @@
-"""Facts in the words of the storefront API."""
+"""Errors in the format of the storefront API."""
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.error_rendering.problem_details import ProblemResponse

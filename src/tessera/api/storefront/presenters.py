@@ -1,4 +1,4 @@
-"""Facts of redemptions in the names of the storefront API."""
+"""Assessments, redemptions and reservations as the storefront API shows them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from tessera.redemptions.validate import Assessment, CodeKind
 
 
 def assessment(found: Assessment) -> dict[str, Any]:
-    """What one code is worth."""
+    """The assessment of one code."""
     return {
         "code": found.code,
         "kind": found.kind,
@@ -27,7 +27,7 @@ def assessment(found: Assessment) -> dict[str, Any]:
 
 
 def reason(broken: Violation) -> dict[str, Any]:
-    """A rule that a code breaks."""
+    """A reason why a code cannot be used."""
     waits = broken if isinstance(broken, Reason) else None
     return {
         "code": broken.code,
@@ -38,7 +38,7 @@ def reason(broken: Violation) -> dict[str, Any]:
 
 
 def _second_from(moment: datetime) -> datetime:
-    # Answers have whole seconds: cut off, it would be a time at which the code is still refused.
+    # Responses have whole seconds. Rounded down, it would be a time at which the code still cannot be used.
     whole = moment.replace(microsecond=0)
     return whole if whole == moment else whole + timedelta(seconds=1)
 
@@ -71,7 +71,7 @@ def redemption(found: Redemption) -> dict[str, Any]:
 
 
 def redemption_response(made: Redemption) -> tuple[int, bytes]:
-    """Status and body for a redemption that was asked for, also when it was there already."""
+    """Status and body of the response to a request to redeem, the first one or a repeated one."""
     answer = JsonResponse(redemption(made), 201)
     return answer.status_code, bytes(answer.body)
 

@@ -7,7 +7,7 @@ from tessera.redemptions.validate import Refused
 
 
 def read_product(reading: ParsedRequest) -> ProductChoice | Refused:
-    """The one product that a request names, or else everything that is wrong with the request by itself."""
+    """The product that a request names, or every violation in a request."""
     fields = {"store_exam_code", "product_bundle_id"}
     named = {field: reading.values[field] for field in fields & reading.values.keys()}
     if len(named.keys() | fields & {each.field for each in reading.violations}) != 1:

@@ -1,4 +1,4 @@
-"""The storefront API: /storefront/v1, codes that are redeemed or held, and what becomes of their reservations."""
+"""The storefront API: redemptions and reservations under /storefront/v1."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID
@@ -36,11 +36,11 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
     },
 )
 async def redeem_code(request: Request) -> Response:
-    """Use a promo code or a voucher for a reservation: at once, or held for 1 second to 7 days.
+    """Redeem a promo code or a voucher for a reservation, or hold it for 1 second to 7 days.
 
-    Limits are exact, whoever else redeems at the same time: what cannot be redeemed is answered with every reason.
-    A hold counts as a use until it is confirmed or released, or runs out. The same reservation and code, or the same
-    `Idempotency-Key`, is the same redemption and gets the same answer; once that was given back, it is a new one.
+    Limits are exact under concurrent requests. A code that cannot be redeemed is a 409 with every reason. A hold counts
+    as a use until it is confirmed, released or expired. A request with the same reservation and code, or with the same
+    `Idempotency-Key`, returns the same redemption; after a release or cancellation it creates a new one.
     """
     return await run(request, operations.REDEEM)
 
@@ -67,7 +67,7 @@ async def list_redemptions(request: Request, caller: StorefrontCaller) -> JsonRe
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": [documentation.ID]},
 )
 async def get_redemption(request: Request, caller: StorefrontCaller) -> JsonResponse:
-    """One redemption as it is now: a hold that has run out is `Expired`."""
+    """The current state of a redemption; a hold past its deadline is `Expired`."""
     found = await lifecycle.get(caller.work, _redemption_id(request), now=caller.now)
     return JsonResponse(presenters.redemption(found))
 
@@ -75,7 +75,7 @@ async def get_redemption(request: Request, caller: StorefrontCaller) -> JsonResp
 def _changing(
     action: str, status: RedemptionStatus, *, summary: str, description: str
 ) -> Callable[[Request, StorefrontCaller], Awaitable[Response]]:
-    """An operation that takes a redemption to another status."""
+    """An operation that changes the status of a redemption."""
 
     @router.post(
         f"/redemptions/{{id}}/{action}",
@@ -104,13 +104,13 @@ confirm_redemption = _changing(
     "confirm",
     RedemptionStatus.REDEEMED,
     summary="Confirm a hold",
-    description="The held use becomes a redeemed one. A hold is a promise, kept even if the code has ended since.",
+    description="The held use becomes a redeemed one, even if the code has expired or was deactivated since.",
 )
 release_redemption = _changing(
     "release",
     RedemptionStatus.RELEASED,
     summary="Release a hold",
-    description="The held use is given back at once, before its hold runs out.",
+    description="The held use is given back before the hold expires.",
 )
 cancel_redemption = _changing(
     "cancel",
@@ -136,7 +136,7 @@ async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonRes
 @router.put(
     "/reservations/{code:path}",
     operation_id="updateReservation",
-    summary="Tell what became of a reservation",
+    summary="Update the status of a reservation",
     responses=documentation.UPDATE_RESERVATION,
     openapi_extra={
         "security": openapi.KEY_OR_BEARER,
@@ -147,8 +147,8 @@ async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonRes
 async def update_reservation(request: Request, caller: StorefrontCaller) -> Response:
     """`Rescheduled` (also to a new reservation code), `Completed`, `NoShow` or `Cancelled`.
 
-    `Cancelled` gives back every redemption of the reservation. The last three are final. The same once more changes
-    nothing and gets the same answer.
+    `Cancelled` gives back every redemption of the reservation. The last three are final. Repeating the request changes
+    nothing and returns the same response.
     """
     reading = await read_body(request, ReservationUpdateRequest)
     values, refused = reading.values, list(reading.violations)
@@ -181,5 +181,5 @@ def _redemption_id(request: Request) -> UUID:
 
 
 def _reservation_code(request: Request) -> str:
-    # Text that Postgres cannot hold names no reservation.
+    # Postgres cannot store a NUL, so no reservation has one in its code.
     return str(request.path_params["code"]).replace("\0", "\N{REPLACEMENT CHARACTER}").strip()

@@ -1,4 +1,4 @@
-"""What the storefront API reads and answers."""
+"""Requests and responses of the storefront API."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -22,7 +22,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 MAX_CODES = 1000
 MAX_CODE_LENGTH = 100
-# What can be told of a reservation; `Created` is what it is at first.
+# The statuses that a request can set; `Created` is only the first status.
 TOLD_STATUSES = tuple(status for status in ReservationStatus if status is not ReservationStatus.CREATED)
 
 
@@ -47,7 +47,7 @@ Codes = Annotated[tuple[Code, ...], BeforeValidator(_codes)]
 
 
 def _label(longest: int) -> Any:  # noqa: ANN401 - an annotated type
-    """A text of 1 to `longest` characters, without white space around it."""
+    """A text of 1 to `longest` characters, stripped of white space."""
 
     def read(value: Any) -> str:  # noqa: ANN401
         if not isinstance(value, str) or not 1 <= len(value.strip()) <= longest or "\0" in value:
@@ -75,10 +75,12 @@ HoldSeconds = Annotated[
 
 
 class AskedCandidateRequest(RequestModel):
-    """The candidate who is asked about."""
+    """The candidate of a validation."""
 
     person_id: PersonText | None = Field(
-        None, alias="personId", description="Who it is; without, limits for each candidate are not asked."
+        None,
+        alias="personId",
+        description="The id of the person; if absent, limits for each candidate are not checked.",
     )
     email: EmailText | None = Field(None, alias="email", description="The address of the booking account.")
 
@@ -86,12 +88,16 @@ class AskedCandidateRequest(RequestModel):
 class CandidateRequest(RequestModel):
     """The candidate who sits the exam."""
 
-    person_id: PersonText = Field(alias="personId", description="Who it is: limits for each candidate go by this.")
-    client_candidate_id: PersonText = Field(alias="clientCandidateId", description="The same person in your system.")
+    person_id: PersonText = Field(
+        alias="personId", description="The id of the person, by which limits for each candidate count."
+    )
+    client_candidate_id: PersonText = Field(
+        alias="clientCandidateId", description="The id of the person in your system."
+    )
     first_name: PersonText = Field(alias="firstName", description="First name.")
     last_name: PersonText = Field(alias="lastName", description="Last name.")
     email: EmailText | None = Field(
-        None, alias="email", description="The address of the booking account; some codes ask for it."
+        None, alias="email", description="The email address of the booking account; some codes require it."
     )
 
 
@@ -102,9 +108,9 @@ Candidate = Annotated[CandidateRequest, AN_OBJECT]
 class RedemptionCreateRequest(RequestModel):
     """Body of POST /storefront/v1/redemptions."""
 
-    code: Code = Field(alias="code", description="A promo code or a voucher, in any case.")
+    code: Code = Field(alias="code", description="A promo code or a voucher (not case-sensitive).")
     reservation_code: ReservationCode = Field(
-        alias="reservationCode", description="Your name of the booking; a reservation uses a code once."
+        alias="reservationCode", description="Your code of the booking; a reservation uses a code once."
     )
     store_exam_code: Text | None = Field(
         None, alias="storeExamCode", description="The exam that is being booked; either this or a bundle."
@@ -114,7 +120,9 @@ class RedemptionCreateRequest(RequestModel):
     )
     candidate: Candidate = Field(alias="candidate", description="Who sits the exam.")
     hold_seconds: HoldSeconds | None = Field(
-        None, alias="holdSeconds", description="Hold the code for so long, to be confirmed; without, it is redeemed."
+        None,
+        alias="holdSeconds",
+        description="Hold the code for this time, to be confirmed; if absent, the code is redeemed.",
     )
 
 
@@ -122,18 +130,21 @@ class ReservationUpdateRequest(RequestModel):
     """Body of PUT /storefront/v1/reservations/{code}."""
 
     status: Annotated[ReservationStatus, *choice(TOLD_STATUSES)] = Field(
-        alias="status", description="What became of the booking; `Cancelled` gives every use back."
+        alias="status", description="The status of the booking; `Cancelled` gives every use back."
     )
     reservation_code: ReservationCode | None = Field(
-        None, alias="reservationCode", description="With `Rescheduled`: the code that the booking has from now on."
+        None, alias="reservationCode", description="With `Rescheduled`: the new code of the booking."
     )
 
 
 class RedemptionQuery(CursorQuery):
-    """Which redemptions, and which part of the list."""
+    """Query of GET /storefront/v1/redemptions."""
 
     code: Text | None = Field(
-        None, alias="code", description="Of this promo code or voucher, in any case.", examples=["WELCOME"]
+        None,
+        alias="code",
+        description="Only redemptions of this promo code or voucher (not case-sensitive).",
+        examples=["WELCOME"],
     )
     reservation_code: Text | None = Field(
         None, alias="reservationCode", description="Of this reservation.", examples=["RSV-1001"]
@@ -143,7 +154,10 @@ class RedemptionQuery(CursorQuery):
         None, alias="status", description="In this status now.", examples=["Held"]
     )
     created_from: Instant | None = Field(
-        None, alias="createdFrom", description="Made at this time or later.", examples=["2026-11-01T00:00:00Z"]
+        None,
+        alias="createdFrom",
+        description="Only redemptions created at this time or later.",
+        examples=["2026-11-01T00:00:00Z"],
     )
     created_before: Instant | None = Field(
         None, alias="createdBefore", description="Made before this time.", examples=["2026-12-01T00:00:00Z"]
@@ -155,7 +169,7 @@ class ValidationRequest(RequestModel):
 
     codes: Codes = Field(
         alias="codes",
-        description="Promo codes and vouchers, in any case.",
+        description="Promo codes and vouchers (not case-sensitive).",
         json_schema_extra={"minItems": 1, "maxItems": MAX_CODES},
     )
     store_exam_code: Text | None = Field(
@@ -165,40 +179,42 @@ class ValidationRequest(RequestModel):
         None, alias="productBundleId", description="The bundle that is being bought; either this or an exam."
     )
     candidate: AskedCandidate | None = Field(
-        None, alias="candidate", description="Who would use the codes; without, rules about candidates are not asked."
+        None,
+        alias="candidate",
+        description="The candidate who would use the codes; if absent, rules about candidates are not checked.",
     )
-    as_of: Instant | None = Field(None, alias="asOf", description="The time that is asked about; now unless given.")
+    as_of: Instant | None = Field(None, alias="asOf", description="The time of use; default: now.")
 
 
 class ReasonModel(ResponseModel):
-    """A rule that a code breaks."""
+    """A reason why a code cannot be used."""
 
-    code: str = Field(description="Stable, in PascalCase: `Expired`, `UsedUp`, `EmailNotListed` ...")
+    code: str = Field(description="A stable code in PascalCase: `Expired`, `UsedUp`, `EmailNotListed` ...")
     message: str = Field(description="A sentence for people.")
-    remainingUses: int | None = Field(description="What a limit that is reached leaves; null for other rules.")
+    remainingUses: int | None = Field(description="Remaining uses under a limit; null for other rules.")
     validFrom: datetime | None = Field(
-        description="When this rule may be met by itself, as a hold runs out, UTC; null if never."
+        description="When the rule may be met without a change, for example because a hold expires, UTC; null if never."
     )
 
 
 class AssessmentModel(ResponseModel):
-    """What one code is worth."""
+    """The assessment of one code."""
 
     code: str = Field(description="The code in its own spelling.")
     kind: str | None = Field(description="`PromoCode` or `Voucher`; null for a code that does not exist.")
     isValid: bool = Field(description="Whether it can be used.")
     reasons: list[ReasonModel] = Field(description="Every rule that it breaks.")
     remainingUses: int | None = Field(
-        description="Uses that are left, holds counted, for the candidate if one is named; null if nothing limits them."
+        description="Remaining uses for the candidate, or for anyone; holds count as uses. Null without a limit."
     )
     validUntil: datetime | None = Field(description="When it expires, UTC; null for never.")
-    listPrice: float = Field(description="What the product costs, in dollars.")
-    discount: float = Field(description="What the code takes off, if it is valid.")
-    finalPrice: float = Field(description="What is left to pay with it; never below zero.")
+    listPrice: float = Field(description="The price of the product in dollars.")
+    discount: float = Field(description="The discount of the code, if it is valid.")
+    finalPrice: float = Field(description="The price after the discount; not below zero.")
 
 
 class ValidationsModel(ResponseModel):
-    """What each code is worth, in the order of the request."""
+    """The assessments, in the order of the codes in the request."""
 
     results: list[AssessmentModel] = Field(description="One for each code.")
 
@@ -207,37 +223,39 @@ class RedeemedCandidateModel(ResponseModel):
     """The candidate of a redemption."""
 
     personId: str = Field(description="Who it is.")
-    clientCandidateId: str = Field(description="The same person in your system.")
+    clientCandidateId: str = Field(description="The id of the person in your system.")
     firstName: str = Field(description="First name.")
     lastName: str = Field(description="Last name.")
-    email: str | None = Field(description="The address of the booking account; null if none was given.")
+    email: str | None = Field(description="The email address of the booking account, or null.")
 
 
 class RedemptionModel(ResponseModel):
     """A promo code or a voucher used for a reservation."""
 
-    id: str = Field(description="Names it in the operations on it.")
+    id: str = Field(description="The id of the redemption.")
     status: str = Field(description="`Held`, `Redeemed`, `Released`, `Expired` or `Cancelled`.")
     code: str = Field(description="The code in its own spelling.")
     kind: str = Field(description="`PromoCode` or `Voucher`.")
-    reservationCode: str = Field(description="The reservation's code now.")
+    reservationCode: str = Field(description="The current code of the reservation.")
     reservationStatus: str = Field(description="`Created`, `Rescheduled`, `Completed`, `NoShow` or `Cancelled`.")
     storeExamCode: str | None = Field(description="The exam; null for a bundle.")
     productBundleId: str | None = Field(description="The bundle; null for an exam.")
     candidate: RedeemedCandidateModel = Field(description="Who sits the exam.")
-    listPrice: float = Field(description="What the product cost, in dollars.")
+    listPrice: float = Field(description="The price of the product at that time, in dollars.")
     discount: float = Field(description="What the code took off.")
     finalPrice: float = Field(description="What was left to pay.")
-    heldUntil: datetime | None = Field(description="When a hold runs out, UTC; null if there was none.")
+    heldUntil: datetime | None = Field(description="When the hold expires, UTC; null without a hold.")
     createdAt: datetime = Field(description="When it was made, UTC.")
     updatedAt: datetime = Field(description="When its status changed, UTC.")
 
 
 class RedemptionsModel(ResponseModel):
-    """A part of a list of redemptions."""
+    """A page of redemptions."""
 
     data: list[RedemptionModel] = Field(description="In order of creation.")
-    nextLink: str | None = Field(description="The next part; null at the end. The Link header has it too.")
+    nextLink: str | None = Field(
+        description="The URL of the next page, also in the Link header; null on the last page."
+    )
 
 
 class ReservationModel(ResponseModel):

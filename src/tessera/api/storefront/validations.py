@@ -1,4 +1,4 @@
-"""The storefront API: /storefront/v1, codes before they are used."""
+"""The storefront API: validation of codes under /storefront/v1."""
 
 from fastapi import APIRouter, Request
 
@@ -26,10 +26,10 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
     },
 )
 async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResponse:
-    """What 1 to 1,000 codes are worth for an exam or a bundle: valid or not, every rule that each breaks, and prices.
+    """Assess 1 to 1,000 promo codes and vouchers for an exam or a bundle: validity, reasons, discount and price.
 
-    Promo codes, global ones included, and vouchers alike; held uses count as used. It changes nothing. The rules are
-    those by which codes are redeemed and `GET /api/v1/promo-codes` answers.
+    Global promo codes are included, and held uses count as uses. Validation changes nothing. Redemptions and
+    `GET /api/v1/promo-codes` follow the same rules.
     """
     reading = await read_body(request, ValidationRequest)
     product = read_product(reading)

@@ -1,4 +1,4 @@
-"""Secrets and the credentials that carry them; each names its organization, so that a tenant can be pinned first."""
+"""Credentials and their secrets; each credential names its organization, so that the tenant can be pinned first."""
 
 import hashlib
 import secrets
@@ -19,18 +19,18 @@ KEY_PREFIX = "tsk_"
 
 @dataclass(frozen=True, slots=True)
 class CredentialName:
-    """Which organization, and which client or key in it: the public part of a credential."""
+    """The public part of a credential: an organization, and a client, key or token in it."""
 
     organization_id: UUID
     id: UUID
 
     def text(self, prefix: str) -> str:
-        """The name as its holder sees it, 47 characters with the prefix."""
+        """The name as text: the prefix, and 43 characters."""
         return prefix + urlsafe_b64encode(self.organization_id.bytes + self.id.bytes).decode().rstrip("=")
 
 
 class CredentialKind(StrEnum):
-    """What a credential is; Bearer tokens name the client that fetched them, or the token that was issued to a user."""
+    """The kind of a credential; a Bearer token names a client, or a token that was issued to a user."""
 
     KEY = "key"
     CLIENT = "client"
@@ -39,7 +39,7 @@ class CredentialKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a caller presents: its public name, and the SHA-256 digest of its secret.
+    """A credential of a request: its public name, and the SHA-256 digest of its secret.
 
     `digest` is None for a Bearer token, whose signature was verified when it was read.
     """
@@ -60,7 +60,7 @@ def new_secret() -> str:
 
 
 def digest_of(secret: str) -> bytes:
-    """What the database keeps of a secret: enough to recognize it, nothing to use it."""
+    """The SHA-256 digest of a secret, which the database stores in its place."""
     return hashlib.sha256(secret.encode()).digest()
 
 

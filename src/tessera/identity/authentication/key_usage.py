@@ -1,4 +1,4 @@
-"""When keys were last used: collected in the process, and written now and then, never in the way of a request."""
+"""The times when API keys were last used, collected in memory and written in the background."""
 
 import asyncio
 from collections import defaultdict
@@ -14,7 +14,7 @@ from tessera.identity.keys import service
 from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable
 
-# A key's use is written at most this often, however many processes serve it.
+# The minimum time between two writes for one key, by all processes together.
 PAUSE = timedelta(minutes=5)
 FLUSH_SECONDS = 30
 
@@ -22,20 +22,20 @@ log = structlog.get_logger(__name__)
 
 
 class KeyUses:
-    """The uses that one process has seen and not written yet; a crash loses them, which costs minutes of exactness."""
+    """Uses of keys that this process has not written yet; a crash loses the last minutes of them."""
 
     def __init__(self) -> None:
         self._seen: dict[CredentialName, datetime] = {}
         self._written: dict[CredentialName, datetime] = {}
 
     def note(self, key: CredentialName, *, now: datetime) -> None:
-        """Remember that a key was used, of one whose secret was right."""
+        """Note a use of a key whose secret was valid."""
         written = self._written.get(key)
         if written is None or now - written >= PAUSE:
             self._seen[key] = now
 
     async def flush(self, database: Database) -> None:
-        """Write what was seen, an organization at a time; raises DatabaseUnavailable, and then it is seen still."""
+        """Write the noted uses, one organization at a time; after DatabaseUnavailable the others are kept."""
         by_organization: dict[UUID, dict[UUID, datetime]] = defaultdict(dict)
         for key, at in self._seen.items():
             by_organization[key.organization_id][key.id] = at
@@ -49,7 +49,7 @@ class KeyUses:
 
     @asynccontextmanager
     async def flushing(self, database: Database) -> AsyncIterator[None]:
-        """Write every half minute while the block runs, and once at its end."""
+        """Write every 30 seconds while the block runs, and once at its end."""
         task = asyncio.create_task(self._keep_flushing(database))
         try:
             yield

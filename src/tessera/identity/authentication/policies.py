@@ -11,8 +11,8 @@ from tessera.kit.errors import LacksFunctionPoint, NotAllowed
 class Policy:
     """The function point that an operation needs, and which callers with it are still refused.
 
-    `accepts_keys` admits a `cv-api-key` beside a Bearer token. `partners` says what users of a voucher partner are
-    told: "admitted" lets them in, narrowed to their partner.
+    `accepts_keys` admits a `cv-api-key` beside a Bearer token. `partners` decides about users of a voucher partner:
+    admitted users see only their partner; the others get LacksFunctionPoint or NotAllowed.
     """
 
     function_point: FunctionPoint

@@ -9,7 +9,7 @@ from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.unit_of_work import Reader
 
-# The function pins each organization in turn, so that row-level security binds what it reads for a credential.
+# The function pins each organization in turn, so that row-level security applies to each look-up.
 FIND_CALLERS = "select * from find_callers(%(kinds)s, %(organization_ids)s, %(ids)s)"
 
 
