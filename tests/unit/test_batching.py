@@ -37,7 +37,7 @@ def by_topic(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[st
 
 async def start_asking(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
     """Tasks that ask, each of which has begun."""
-    tasks = [asyncio.create_task(batcher.ask(question)) for question in questions]
+    tasks = [asyncio.create_task(batcher.submit(question)) for question in questions]
     for _ in range(3):
         await asyncio.sleep(0)
     return tasks
@@ -105,10 +105,10 @@ async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
 async def test_a_fact_may_be_an_answer() -> None:
     answer = NotFound("404")
 
-    async def ask_all(questions: Sequence[int]) -> list[NotFound]:
+    async def execute(questions: Sequence[int]) -> list[NotFound]:
         return [answer] * len(questions)
 
-    assert await asyncio.wait_for(Batcher(ask_all).ask(1), timeout=20) is answer
+    assert await asyncio.wait_for(Batcher(execute).submit(1), timeout=20) is answer
 
 
 async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_nobody_waiting() -> None:
@@ -118,7 +118,7 @@ async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_no
     oracle.gate.set()
     first, waiting, *others = tasks
     assert await asyncio.wait_for(asyncio.gather(first, *others), timeout=20) == ["answer 1", "answer 12", "answer 14"]
-    assert await asyncio.wait_for(batcher.ask(15), timeout=20) == "answer 15"
+    assert await asyncio.wait_for(batcher.submit(15), timeout=20) == "answer 15"
     assert not waiting.done()
     oracle.is_free = True
     assert await asyncio.wait_for(waiting, timeout=20) == "answer 409"
@@ -128,16 +128,16 @@ async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(batching, "RETRY_DEADLINE", 0.2)
     oracle = Oracle()
     oracle.gate.set()
-    for ask in (Batcher(oracle).ask(409), KeyedBatcher(by_topic(oracle)).ask_heavy("a", 409)):
+    for submit in (Batcher(oracle).submit(409), KeyedBatcher(by_topic(oracle)).submit_heavy("a", 409)):
         with pytest.raises(TransactionAborted):
-            await asyncio.wait_for(ask, timeout=20)
+            await asyncio.wait_for(submit, timeout=20)
     assert len(oracle.batches) > 4
 
 
 async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
     oracle = Oracle()
     batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
-    task = asyncio.create_task(batchers.ask("a", 1))
+    task = asyncio.create_task(batchers.submit("a", 1))
     await asyncio.sleep(0.01)
     task.cancel()
     oracle.gate.set()
@@ -148,9 +148,9 @@ async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
 async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
     oracle = Oracle()
     batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
-    waiting = [asyncio.create_task(batchers.ask("a", number)) for number in (1, 2)]
+    waiting = [asyncio.create_task(batchers.submit("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
-    alone = asyncio.create_task(batchers.ask_heavy("a", 3))
+    alone = asyncio.create_task(batchers.submit_heavy("a", 3))
     await asyncio.sleep(0.01)
     assert oracle.batches == [[1, 2], [3]]
     oracle.gate.set()
@@ -160,11 +160,11 @@ async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
 async def test_topics_are_answered_apart_and_forgotten_when_they_are_idle() -> None:
     oracles: dict[str, Oracle] = {"a": Oracle(), "b": Oracle()}
 
-    async def ask_all(topic: str, questions: Sequence[int]) -> list[str]:
+    async def execute(topic: str, questions: Sequence[int]) -> list[str]:
         return [f"{topic}: {answer}" for answer in await oracles[topic](questions)]
 
-    batchers = KeyedBatcher(ask_all, max_concurrency=1)
-    tasks = [asyncio.create_task(batchers.ask(topic, number)) for number in range(3) for topic in "ab"]
+    batchers = KeyedBatcher(execute, max_concurrency=1)
+    tasks = [asyncio.create_task(batchers.submit(topic, number)) for number in range(3) for topic in "ab"]
     await asyncio.sleep(0.01)
     assert len(batchers._by_key) == 2
     for oracle in oracles.values():
@@ -181,7 +181,7 @@ async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
     batcher = Batcher(forgetful, max_concurrency=1)
     for _ in range(2):
         with pytest.raises(ValueError, match="shorter"):
-            await asyncio.wait_for(batcher.ask(1), timeout=20)
+            await asyncio.wait_for(batcher.submit(1), timeout=20)
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
@@ -203,7 +203,7 @@ async def test_a_caller_who_goes_away_from_a_failing_batch_harms_nobody() -> Non
     oracle.gate.set()
     with pytest.raises(LookupError):
         await asyncio.wait_for(staying, timeout=20)
-    assert await asyncio.wait_for(batcher.ask(1), timeout=20) == "answer 1"
+    assert await asyncio.wait_for(batcher.submit(1), timeout=20) == "answer 1"
 
 
 async def test_no_question_is_forgotten() -> None:
@@ -214,7 +214,7 @@ async def test_no_question_is_forgotten() -> None:
     batcher = Batcher(echo, max_concurrency=2, limit=7)
 
     async def ask_often(start: int) -> list[int]:
-        return [await batcher.ask(start + number) for number in range(50)]
+        return [await batcher.submit(start + number) for number in range(50)]
 
     found = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=60)
     assert found == [[1000 * caller + number for number in range(50)] for caller in range(40)]

@@ -186,10 +186,10 @@ def _file(path: Path) -> Any:  # noqa: ANN401 - an endpoint, as FastAPI takes it
 
 def _assets() -> Path:
     # Only the files of this package are used; importing it would replace FastAPI's own class.
-    found = find_spec("fastapi_offline")
-    assert found is not None, "a dependency of this package"  # noqa: S101 - a broken installation
-    assert found.origin is not None  # noqa: S101
-    return Path(found.origin).parent / "static"
+    spec = find_spec("fastapi_offline")
+    assert spec is not None, "a dependency of this package"  # noqa: S101 - a broken installation
+    assert spec.origin is not None  # noqa: S101
+    return Path(spec.origin).parent / "static"
 
 
 def _document(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from tessera.api.http.fields import ResponseModel
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import answer
+from tessera.api.http.openapi import response
 from tessera.api.serving.resources import resources_of
 from tessera.kit.errors import DatabaseUnavailable
 
@@ -31,10 +31,10 @@ class Readiness(ResponseModel):
 _READY = {"status": "ready", "database": "ok", "migrations": "ok"}
 _AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
 _BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
-_LIVE: dict[int | str, Any] = {200: answer(Health, "The process lives.", live={"status": "live"})}
+_LIVE: dict[int | str, Any] = {200: response(Health, "The process lives.", live={"status": "live"})}
 _READINESS: dict[int | str, Any] = {
-    200: answer(Readiness, "The process can serve.", ready=_READY),
-    503: answer(
+    200: response(Readiness, "The process can serve.", ready=_READY),
+    503: response(
         Readiness,
         "The database is unavailable, or not migrated to the version of this code.",
         headers={"Retry-After": "Seconds to wait before retrying."},

@@ -37,12 +37,12 @@ class IdempotencyRepository:
 
     async def try_lock(self, keys: Sequence[CallersKey]) -> list[bool]:
         """Lock the keys until the end of the transaction; False for each that another request holds."""
-        taken = await self._connection.exec_driver_sql(
+        rows = await self._connection.exec_driver_sql(
             "select pg_try_advisory_xact_lock(n) from unnest(%s::bigint[]) with ordinality as asked (n, place)"
             " order by place",
             ([self._lock_number(key) for key in keys],),
         )
-        return list(taken.scalars())
+        return list(rows.scalars())
 
     def _lock_number(self, key: CallersKey) -> int:
         name = f"{self._organization_id}/{key.caller_id}/{key.key}".encode()
@@ -66,11 +66,11 @@ class IdempotencyRepository:
             CallersKey(row.caller_id, row.key): StoredResponse(row.request_digest, row.status, row.body) for row in rows
         }
 
-    async def put(self, answers: Mapping[CallersKey, StoredResponse], *, now: datetime) -> None:
+    async def put(self, responses: Mapping[CallersKey, StoredResponse], *, now: datetime) -> None:
         """Store responses, replacing expired ones."""
         rows = [
             {"organization_id": self._organization_id, **key._asdict(), **given._asdict(), "created_at": now}
-            for key, given in answers.items()
+            for key, given in responses.items()
         ]
         statement = upsert(IdempotencyKey)
         replaced = {name: statement.excluded[name] for name in (*StoredResponse._fields, "created_at")}

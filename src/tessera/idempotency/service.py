@@ -60,13 +60,13 @@ async def once(
     The response is stored in the transaction of the effect; an exception of `effect` is not stored. Raises
     KeyMalformed, KeyReused, KeyInUse.
     """
-    given = (await begin_all(work, {0: request}, now=now)).get(0)
-    if isinstance(given, DomainError):
-        raise given
-    if given is None:
-        given = await effect()
-        await keep_all(work, {request: given}, now=now)
-    return given
+    outcome = (await lock_all(work, {0: request}, now=now)).get(0)
+    if isinstance(outcome, DomainError):
+        raise outcome
+    if outcome is None:
+        outcome = await effect()
+        await store_all(work, {request: outcome}, now=now)
+    return outcome
 
 
 async def once_all(
@@ -81,52 +81,52 @@ async def once_all(
     `effect` is called with the positions of the requests without a stored response. Its errors are not stored.
     """
     keyed = {position: request for position, request in requests.items() if request is not None}
-    answers = await begin_all(work, keyed, now=now) if keyed else {}
-    open_ = [position for position in requests if position not in answers]
-    if open_:
-        answers |= zip(open_, await effect(open_), strict=True)
-    kept = {
-        keyed[position]: answer
-        for position in open_
-        if position in keyed and isinstance(answer := answers[position], tuple)
+    outcomes = await lock_all(work, keyed, now=now) if keyed else {}
+    first_positions = [position for position in requests if position not in outcomes]
+    if first_positions:
+        outcomes |= zip(first_positions, await effect(first_positions), strict=True)
+    to_store = {
+        keyed[position]: outcome
+        for position in first_positions
+        if position in keyed and isinstance(outcome := outcomes[position], tuple)
     }
-    if kept:
-        await keep_all(work, kept, now=now)
-    return answers
+    if to_store:
+        await store_all(work, to_store, now=now)
+    return outcomes
 
 
-async def begin_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
+async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
     """The outcomes of requests that must have no effect, by position: a stored response, or an error.
 
     The other requests are the first under their keys, and hold them until the end of the transaction. Errors are
     KeyMalformed, KeyReused, KeyInUse.
     """
-    told: dict[int, Outcome] = {}
+    outcomes: dict[int, Outcome] = {}
     firsts: dict[CallersKey, int] = {}
     for position, request in requests.items():
         if not _KEY.fullmatch(request.key):
-            told[position] = KeyMalformed()
+            outcomes[position] = KeyMalformed()
         elif request.name in firsts:
-            told[position] = KeyInUse()
+            outcomes[position] = KeyInUse()
         else:
             firsts[request.name] = position
     keys = IdempotencyRepository(work)
     names = list(firsts)
     locked = await keys.try_lock(names)
-    given = await keys.find(names, since=now - LIFETIME)
+    stored = await keys.find(names, since=now - LIFETIME)
     for name, is_locked in zip(names, locked, strict=True):
         if not is_locked:
-            told[firsts[name]] = KeyInUse()
-        elif name in given:
-            is_same = given[name].request_digest == requests[firsts[name]].digest
-            told[firsts[name]] = (given[name].status, given[name].body) if is_same else KeyReused()
-    return told
+            outcomes[firsts[name]] = KeyInUse()
+        elif name in stored:
+            is_same = stored[name].request_digest == requests[firsts[name]].digest
+            outcomes[firsts[name]] = (stored[name].status, stored[name].body) if is_same else KeyReused()
+    return outcomes
 
 
-async def keep_all(work: UnitOfWork, answers: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
+async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
     """Store the responses to requests that hold their keys in this transaction."""
-    given = {request.name: StoredResponse(request.digest, *answer) for request, answer in answers.items()}
-    await IdempotencyRepository(work).put(given, now=now)
+    responses = {request.name: StoredResponse(request.digest, *outcome) for request, outcome in outcomes.items()}
+    await IdempotencyRepository(work).put(responses, now=now)
 
 
 async def forget_old(connection: Connection, *, now: datetime) -> int:

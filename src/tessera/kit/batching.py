@@ -19,93 +19,84 @@ Response = TypeVar("Response")
 Key = TypeVar("Key", bound=Hashable)
 
 
-async def answer_open(
-    asked: Sequence[Request | DomainError], answer: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]]
-) -> list[Response | DomainError]:
-    """The responses to all requests in their order; a DomainError among the requests is its own response."""
-    open_ = [each for each in asked if not isinstance(each, DomainError)]
-    answers = iter(await answer(open_) if open_ else ())
-    return [each if isinstance(each, DomainError) else next(answers) for each in asked]
-
-
 class Batcher(Generic[Request, Response]):
     """Executes requests in batches, with no delay when idle.
 
-    `ask_all` returns the responses to a batch in its order, or raises a DomainError for all of it. After any other
-    exception, and after TransactionAborted, each request is sent again by itself, so `ask_all` must not have changed anything. Requests that
-    were aborted are retried until RETRY_DEADLINE, with growing pauses in which they hold nothing. At most
-    `max_concurrency` batches of at most `limit` requests run at once; requests that arrive meanwhile form the next
-    batch. `when_idle` is called after the last one.
+    `execute` returns the responses to a batch in its order, or raises a DomainError for all of it. After any other
+    exception, and after TransactionAborted, each request is executed again by itself, so `execute` must not have
+    changed anything. Aborted requests are retried until RETRY_DEADLINE, with growing pauses in which they hold nothing.
+    At most `max_concurrency` batches of at most `limit` requests run at once; requests that arrive meanwhile form the
+    next batch. `when_idle` is called after the last one.
     """
 
     def __init__(
         self,
-        ask_all: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]],
+        execute: Callable[[Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
         limit: int = 100,
         max_concurrency: int = 2,
         when_idle: Callable[[], None] = lambda: None,
     ) -> None:
-        self._ask_all = ask_all
+        self._execute = execute
         self._when_idle = when_idle
         self._limit = limit
         self._max_concurrency = self._idle_workers = max_concurrency
         self._waiting: list[tuple[Request, asyncio.Future[Response]]] = []
-        self._alone = asyncio.Semaphore(max_concurrency)
+        self._retry_slots = asyncio.Semaphore(max_concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def ask(self, request: Request) -> Response:
+    async def submit(self, request: Request) -> Response:
         """The response to one request; raises what its batch raised."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, future))
         if self._idle_workers:
             self._idle_workers -= 1
-            self._start(self._work_off())
+            self._start(self._work())
         return await future
 
-    async def _work_off(self) -> None:
+    async def _work(self) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-                await self._answer(batch)
+                await self._execute_batch(batch)
         finally:
             self._idle_workers += 1
             if not self._waiting and self._idle_workers == self._max_concurrency:
                 self._when_idle()
 
-    async def _answer(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
+    async def _execute_batch(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
         try:
-            answers = await self._ask_all([request for request, _ in batch])
-            answered = list(zip(batch, answers, strict=True))
+            responses = await self._execute([request for request, _ in batch])
+            resolved = list(zip(batch, responses, strict=True))
         except Exception as error:  # noqa: BLE001 - passed on to the callers
-            self._refuse(batch, error)
+            self._fail_or_retry(batch, error)
             return
-        for (_, future), answer in answered:
-            _tell(future, answer)
+        for (_, future), response in resolved:
+            _resolve(future, response)
 
-    def _refuse(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
+    def _fail_or_retry(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
         if isinstance(error, TransactionAborted) or (len(batch) > 1 and not isinstance(error, DomainError)):
             # One request causes an unexpected exception. Retried by itself it does not harm the others, and outside
             # of the batches a request that waits for a lock does not delay them.
             for one in batch:
-                self._start(self._answer_alone(*one))
+                self._start(self._retry(*one))
             return
         for _, future in batch:
             _fail(future, error)
 
-    async def _answer_alone(self, request: Request, future: asyncio.Future[Response]) -> None:
+    async def _retry(self, request: Request, future: asyncio.Future[Response]) -> None:
         pause, end = FIRST_PAUSE, time.monotonic() + RETRY_DEADLINE
         while not future.done():
             try:
-                async with self._alone:
-                    (answer,) = await self._ask_all([request])
+                async with self._retry_slots:
+                    (response,) = await self._execute([request])
             except TransactionAborted as error:
                 if time.monotonic() > end:
                     _fail(future, error)
             except Exception as error:  # noqa: BLE001 - passed on to the caller
                 _fail(future, error)
             else:
-                _tell(future, answer)
+                _resolve(future, response)
             if not future.done():
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -116,9 +107,9 @@ class Batcher(Generic[Request, Response]):
         task.add_done_callback(self._tasks.discard)
 
 
-def _tell(future: asyncio.Future[Response], answer: Response) -> None:
+def _resolve(future: asyncio.Future[Response], response: Response) -> None:
     if not future.done():  # the caller may have been cancelled
-        future.set_result(answer)
+        future.set_result(response)
 
 
 def _fail(future: asyncio.Future[Response], error: Exception) -> None:
@@ -131,38 +122,38 @@ class KeyedBatcher(Generic[Key, Request, Response]):
 
     def __init__(
         self,
-        ask_all: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
+        execute: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
         limit: int = 100,
         max_concurrency: int = 2,
     ) -> None:
-        self._ask_all = ask_all
+        self._execute = execute
         self._limit = limit
         self._max_concurrency = max_concurrency
         self._heavy = asyncio.Semaphore(MAX_HEAVY)
         self._by_key: dict[Key, Batcher[Request, Response]] = {}
 
-    async def ask(self, key: Key, request: Request) -> Response:
+    async def submit(self, key: Key, request: Request) -> Response:
         """The response to one request; raises what its batch raised."""
         batcher = self._by_key.get(key)
         if batcher is None:
             batcher = self._by_key[key] = Batcher(
-                partial(self._ask_all, key),
+                partial(self._execute, key),
                 limit=self._limit,
                 max_concurrency=self._max_concurrency,
                 # Only keys with requests take memory.
                 when_idle=partial(self._forget, key),
             )
-        return await batcher.ask(request)
+        return await batcher.submit(request)
 
     def _forget(self, key: Key) -> None:
         del self._by_key[key]
 
-    async def ask_heavy(self, key: Key, request: Request) -> Response:
+    async def submit_heavy(self, key: Key, request: Request) -> Response:
         """The response to a heavy request, which is executed by itself; at most MAX_HEAVY are executed at once."""
 
-        async def ask_all(requests: Sequence[Request]) -> Sequence[Response]:
+        async def execute(requests: Sequence[Request]) -> Sequence[Response]:
             async with self._heavy:
-                return await self._ask_all(key, requests)
+                return await self._execute(key, requests)
 
-        return await Batcher(ask_all, max_concurrency=1).ask(request)
+        return await Batcher(execute, max_concurrency=1).submit(request)

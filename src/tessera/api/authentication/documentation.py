@@ -6,15 +6,15 @@ from tessera.api.authentication.errors import UnsupportedGrantType
 from tessera.api.authentication.schemas import AccessTokenModel, AccessTokenRequest, AuthTokenModel, OAuthErrorModel
 from tessera.api.error_rendering import certiverse
 from tessera.api.http.errors import RequestTooLarge, UnsupportedMediaType
-from tessera.api.http.openapi import answer, form_body
+from tessera.api.http.openapi import form_body, response
 from tessera.kit.errors import DatabaseUnavailable
 
 _TOKEN = "eyJhbGciOiJIUzI1NiIsImtpZCI6IjEiLCJ0eXAiOiJKV1QifQ.e30.c2lnbmF0dXJl"  # noqa: S105 - an example
 
 AUTHENTICATE: dict[int | str, Any] = {
-    200: answer(AuthTokenModel, "The token.", {"authToken": _TOKEN, "code": "abc"}),
+    200: response(AuthTokenModel, "The token.", {"authToken": _TOKEN, "code": "abc"}),
     400: certiverse.documented_error(400, ValidationFailed=["Code must be given once."]),
-    401: answer(
+    401: response(
         certiverse.ErrorModel,
         "The credentials are missing, malformed, invalid or revoked.",
         headers={"WWW-Authenticate": "The authentication scheme."},
@@ -29,11 +29,11 @@ AUTHENTICATE: dict[int | str, Any] = {
 
 def _oauth_error(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
     examples = {error: {"error": error, "error_description": words} for error, words in messages.items()}
-    return answer(OAuthErrorModel, description, headers=headers, **examples)
+    return response(OAuthErrorModel, description, headers=headers, **examples)
 
 
 TOKEN: dict[int | str, Any] = {
-    200: answer(
+    200: response(
         AccessTokenModel,
         "The token.",
         headers={"Cache-Control": "`no-store`."},

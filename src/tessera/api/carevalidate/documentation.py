@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera.api.carevalidate.schemas import Failure, InvalidApiKey, ValidationResult
-from tessera.api.http.openapi import answer
+from tessera.api.http.openapi import response
 from tessera.kit.errors import DatabaseUnavailable
 
 PARAMETERS: list[dict[str, Any]] = [
@@ -28,11 +28,11 @@ PARAMETERS: list[dict[str, Any]] = [
 
 def _failure(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
     examples = {name: {"success": False, "message": words} for name, words in messages.items()}
-    return answer(Failure, description, headers=headers, **examples)
+    return response(Failure, description, headers=headers, **examples)
 
 
 VALIDATE: dict[int | str, Any] = {
-    200: answer(
+    200: response(
         ValidationResult,
         "The code exists. `data` has one entry if the code can be used now, and is empty otherwise.",
         flat={"success": True, "data": [{"flatDiscount": 10.00}]},
@@ -45,7 +45,7 @@ VALIDATE: dict[int | str, Any] = {
         bundle="Invalid product bundle ID format",
         malformed="The query string is not valid UTF-8.",
     ),
-    401: answer(InvalidApiKey, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}),
+    401: response(InvalidApiKey, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}),
     404: _failure("There is no such code.", unknown="Promo code not found!"),
     500: _failure("Internal server error. The server's log has the details.", fault="Internal server error"),
     503: _failure(

@@ -4,7 +4,7 @@ from typing import Any
 
 from tessera.api.certiverse_promo.schemas import PromoCodeModel, PromoCodePage
 from tessera.api.error_rendering import certiverse
-from tessera.api.http.openapi import answer, header
+from tessera.api.http.openapi import header, response
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.pages import MAX_RESULTS
 from tessera.kit.errors import LacksFunctionPoint, TooManyResults
@@ -39,7 +39,7 @@ _NOT_ALLOWED = certiverse.documented_error(
 )
 
 LIST: dict[int | str, Any] = {
-    200: answer(PromoCodePage, "A page of promo codes.", {"data": [PROMO_CODE], "nextLink": _NEXT})
+    200: response(PromoCodePage, "A page of promo codes.", {"data": [PROMO_CODE], "nextLink": _NEXT})
     | {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}},
     400: certiverse.documented_error(
         400,
@@ -53,7 +53,7 @@ LIST: dict[int | str, Any] = {
     **certiverse.documented(500, 503),
 }
 CREATE: dict[int | str, Any] = {
-    201: answer(PromoCodeModel, "The promo code was created.", created=PROMO_CODE),
+    201: response(PromoCodeModel, "The promo code was created.", created=PROMO_CODE),
     400: certiverse.documented_error(
         400,
         "The body is invalid. `errorMessages` has every violation, in the order of the fields.",

@@ -11,7 +11,7 @@ from tessera.api.certiverse_vouchers.schemas import (
 )
 from tessera.api.error_rendering import certiverse
 from tessera.api.http.fields import ResponseModel
-from tessera.api.http.openapi import answer, header
+from tessera.api.http.openapi import header, response
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.pages import MAX_RESULTS
 from tessera.kit.errors import LacksFunctionPoint, TooManyResults
@@ -102,7 +102,7 @@ def _list(
 ) -> dict[int | str, Any]:
     following = f"https://tessera.example.com/api/vouchers{path}page=2"
     return {
-        200: answer(model, "A page of the list.", {"data": [item], "nextLink": following})
+        200: response(model, "A page of the list.", {"data": [item], "nextLink": following})
         | {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}},
         400: bad_request,
         401: _NOT_ALLOWED,
@@ -150,7 +150,7 @@ VOUCHERS = _list(
     ),
 )
 CREATE: dict[int | str, Any] = {
-    200: answer(PartnerVoucherPurchaseModel, "The purchase was created.", _PURCHASE),
+    200: response(PartnerVoucherPurchaseModel, "The purchase was created.", _PURCHASE),
     400: certiverse.documented_error(
         400,
         "The body is invalid, or names a partner or program that cannot be used. `errorMessages` has every violation.",

@@ -8,7 +8,7 @@ from pydantic import Field
 from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import answer
+from tessera.api.http.openapi import response
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     DatabaseUnavailable,
@@ -36,8 +36,8 @@ def error_response(status: int, code: str, *messages: str, headers: Mapping[str,
 
 def invalid(error: Invalid, *models: type[RequestModel]) -> JsonResponse:
     """400 with every violation, named and ordered like the request's model, which is one of these."""
-    found = in_wire_order(error.violations, *models)
-    return error_response(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in found))
+    violations = in_wire_order(error.violations, *models)
+    return error_response(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in violations))
 
 
 def common(error: DomainError) -> JsonResponse:
@@ -113,9 +113,9 @@ def documented_error(
     messages.
     """
     usual, usual_codes = _DOCUMENTED.get(status, ("", {}))
-    told = {**({code: list(messages)} if code else {}), **usual_codes, **codes}
-    examples = {name: {"errorCode": name, "errorMessages": said} for name, said in told.items()}
-    return answer(ErrorModel, description or usual, headers=_HEADERS.get(status), **examples)
+    errors = {**({code: list(messages)} if code else {}), **usual_codes, **codes}
+    examples = {name: {"errorCode": name, "errorMessages": said} for name, said in errors.items()}
+    return response(ErrorModel, description or usual, headers=_HEADERS.get(status), **examples)
 
 
 def idempotency_documented() -> dict[int | str, Any]:

@@ -16,7 +16,7 @@ from tessera.api.http.errors import (
 )
 from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import answer, header
+from tessera.api.http.openapi import header, response
 from tessera.idempotency.service import KeyInUse, KeyMalformed, KeyReused
 from tessera.kit.errors import (
     Conflict,
@@ -165,7 +165,7 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
     errors = [{"pointer": pointer, "code": code, "detail": detail}]
     example = _example(400, "validation-failed", "Validation failed") | {"errors": errors}
     return _as_problem(
-        answer(ProblemModel, "The request cannot be parsed, or is invalid; `errors` has every violation.", example)
+        response(ProblemModel, "The request cannot be parsed, or is invalid; `errors` has every violation.", example)
     )
 
 
@@ -181,7 +181,7 @@ def documented_malformed() -> dict[str, Any]:
 
 def _documented(status: int, description: str, kind: str, title: str, **more: object) -> dict[str, Any]:
     example = _example(status, kind, title) | more
-    described = answer(ProblemModel, description, example, headers=_HEADERS.get(status))
+    described = response(ProblemModel, description, example, headers=_HEADERS.get(status))
     return _as_problem(described | _SOMETIMES.get(status, {}))
 
 

@@ -29,11 +29,11 @@ class ErrorRenderers:
     def install(self, app: FastAPI) -> None:
         """Render domain errors and the framework's own errors in the format of the API."""
 
-        async def answer(request: Request, error: Exception) -> Response:
+        async def render_error(request: Request, error: Exception) -> Response:
             return self.render(request.scope["path"], _fact(request, error))
 
-        app.add_exception_handler(DomainError, answer)
-        app.add_exception_handler(HTTPException, answer)
+        app.add_exception_handler(DomainError, render_error)
+        app.add_exception_handler(HTTPException, render_error)
 
 
 def unexpected(error: Exception) -> DomainError:

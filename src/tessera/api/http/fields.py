@@ -43,11 +43,11 @@ def _describe(schema: dict[str, Any]) -> None:
 
 
 def _describe_optional(field: dict[str, Any]) -> None:
-    given = [option for option in field.pop("anyOf", []) if option != {"type": "null"}]
-    if len(given) == 1:
-        field |= given[0]
-    elif given:
-        field["anyOf"] = given
+    options = [option for option in field.pop("anyOf", []) if option != {"type": "null"}]
+    if len(options) == 1:
+        field |= options[0]
+    elif options:
+        field["anyOf"] = options
     if field.get("default", ...) is None:
         del field["default"]
 
@@ -120,10 +120,10 @@ def a_list(item: Any, of: str) -> PlainValidator:  # noqa: ANN401 - an annotated
     def read(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
         if not isinstance(value, list):
             raise refuse("NotList", f"must be a list of {of}")
-        found, wrong = [], list[InitErrorDetails]()
+        items, wrong = [], list[InitErrorDetails]()
         for position, each in enumerate(value):
             try:
-                found.append(reader.validate_python(each))
+                items.append(reader.validate_python(each))
             except ValidationError as error:
                 wrong += [
                     {"type": refuse(one["type"], one["msg"]), "loc": (position, *one["loc"]), "input": None}
@@ -133,7 +133,7 @@ def a_list(item: Any, of: str) -> PlainValidator:  # noqa: ANN401 - an annotated
                 break
         if wrong:
             raise ValidationError.from_exception_data("list", wrong)
-        return tuple(found)
+        return tuple(items)
 
     return PlainValidator(read, json_schema_input_type=tuple[item, ...])
 

@@ -34,12 +34,12 @@ def target(request: Request, name: str) -> Target:
 
     Without a usable version the target raises its error only when the row exists, so that a 404 comes first.
     """
-    found, given = path_id(request, name), request.headers.get("if-match")
-    if given is None:
-        return Target(found, refusal=VersionMissing())
-    if given.strip() == "*":
-        return Target(found)
+    id_, tag = path_id(request, name), request.headers.get("if-match")
+    if tag is None:
+        return Target(id_, refusal=VersionMissing())
+    if tag.strip() == "*":
+        return Target(id_)
     # Anything else, such as a weak tag or a tag of another server, matches no version here.
-    if not re.fullmatch(r'"[1-9][0-9]{0,8}"', given.strip(), re.ASCII):
-        return Target(found, refusal=VersionStale())
-    return Target(found, int(given.strip()[1:-1]))
+    if not re.fullmatch(r'"[1-9][0-9]{0,8}"', tag.strip(), re.ASCII):
+        return Target(id_, refusal=VersionStale())
+    return Target(id_, int(tag.strip()[1:-1]))

@@ -46,7 +46,7 @@ def form_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str
     return _body("application/x-www-form-urlencoded", model, example)
 
 
-def answer(
+def response(
     model: type[ResponseModel],
     description: str,
     example: object = None,

@@ -39,14 +39,14 @@ def _readers(model: type[RequestModel]) -> dict[str, tuple[str, bool, TypeAdapte
 
 def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
     """The query parameters; an empty one counts as absent, unknown ones are ignored. Raises Malformed."""
-    given: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     repeated = []
     for name, value in query_items(request):
-        if value and name in given:
+        if value and name in parameters:
             repeated.append(name)
         if value:
-            given[name] = value
-    reading = _read(model, given)
+            parameters[name] = value
+    reading = _read(model, parameters)
     for name, (alias, _, _) in _readers(model).items():
         if alias in repeated:
             reading.values.pop(name, None)
@@ -76,8 +76,8 @@ async def read_body(request: Request, model: type[RequestModel]) -> ParsedReques
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise UnsupportedMediaType("application/json")
-    if isinstance(refused := getattr(request.state, "refused_body", None), RequestTooLarge):
-        raise refused
+    if isinstance(too_large := getattr(request.state, "refused_body", None), RequestTooLarge):
+        raise too_large
     try:
         content = orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
@@ -108,15 +108,15 @@ def path_id(request: Request, name: str) -> UUID:
         raise NotFound("There is nothing of this id.") from error
 
 
-def _read(model: type[RequestModel], given: Mapping[str, Any]) -> ParsedRequest:
+def _read(model: type[RequestModel], parameters: Mapping[str, Any]) -> ParsedRequest:
     reading = ParsedRequest()
     for name, (alias, required, adapter) in _readers(model).items():
-        if alias not in given:
+        if alias not in parameters:
             if required:
                 reading.violations.append(Violation("Required", name, "is required"))
             continue
         try:
-            reading.values[name] = adapter.validate_python(given[alias])
+            reading.values[name] = adapter.validate_python(parameters[alias])
         except ValidationError as error:
             reading.violations.extend(_violations(name, error))
     return reading

@@ -62,7 +62,7 @@ def read_upload(request: Request, media_type: str) -> Upload:
     """The uploaded file; raises UnsupportedMediaType, RequestTooLarge."""
     if request.headers.get("content-type", media_type).partition(";")[0].strip().lower() != media_type:
         raise UnsupportedMediaType(media_type)
-    if isinstance(refused := getattr(request.state, "refused_body", None), RequestTooLarge):
-        raise refused
-    found: Upload = request.state.upload
-    return found
+    if isinstance(too_large := getattr(request.state, "refused_body", None), RequestTooLarge):
+        raise too_large
+    upload: Upload = request.state.upload
+    return upload

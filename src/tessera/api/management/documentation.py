@@ -6,7 +6,7 @@ from typing import Any
 from tessera.api.error_rendering import problem_details
 from tessera.api.http import if_match, openapi
 from tessera.api.http.fields import RequestModel, ResponseModel
-from tessera.api.http.openapi import answer, header
+from tessera.api.http.openapi import header, response
 from tessera.api.serving import idempotency
 
 Example = Mapping[str, Any]
@@ -19,20 +19,20 @@ _BAD_LIMIT = problem_details.documented_invalid("/limit", "LimitRange", "limit m
 
 def listed(model: type[ResponseModel], example: Example, *, within: bool = False) -> Responses:
     """The answers of a list by cursor; `within` another thing, which may not be there."""
-    whole = answer(model, "A part of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
+    whole = response(model, "A part of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
     missing = (404,) if within else ()
     return {200: whole, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 500, 503)}
 
 
 def shown(model: type[ResponseModel], example: Example) -> Responses:
     """The answers of reading one thing."""
-    found = answer(model, "It, as it is now.", example, headers=if_match.DOCUMENTED)
+    found = response(model, "It, as it is now.", example, headers=if_match.DOCUMENTED)
     return {200: found, **problem_details.documented(401, 403, 404, 500, 503)}
 
 
 def unversioned(model: type[ResponseModel], example: Example) -> Responses:
     """The answers of reading one thing that never changes."""
-    return {200: answer(model, "It.", example), **problem_details.documented(401, 403, 404, 500, 503)}
+    return {200: response(model, "It.", example), **problem_details.documented(401, 403, 404, 500, 503)}
 
 
 def created(
@@ -40,14 +40,14 @@ def created(
 ) -> Responses:
     """The answers of making something; `broken` is a rule that may be broken: pointer, code and sentence."""
     missing = (404,) if within else ()
-    made = answer(model, "It was created.", example, headers=if_match.DOCUMENTED)
+    made = response(model, "It was created.", example, headers=if_match.DOCUMENTED)
     bad = problem_details.documented_invalid(*broken)
     return {201: made, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
 
 
 def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str] | None = None) -> Responses:
     """The answers of changing something; `broken` as above, for what has a body."""
-    done = answer(model, "It was changed.", example, headers=if_match.DOCUMENTED)
+    done = response(model, "It was changed.", example, headers=if_match.DOCUMENTED)
     bad = problem_details.documented_invalid(*broken) if broken else problem_details.documented_malformed()
     media = (415,) if broken else ()
     return {200: done, 400: bad, **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503)}
@@ -66,7 +66,7 @@ def exported(example: str, *, broken: tuple[str, str, str] | None = None) -> Res
 
 def done(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str]) -> Responses:
     """The answers of doing something to many things at once, each of which has its own result."""
-    what_came = answer(model, "What came of each.", example)
+    what_came = response(model, "What came of each.", example)
     bad = problem_details.documented_invalid(*broken)
     return {200: what_came, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503)}
 

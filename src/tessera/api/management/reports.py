@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.fields import RequestModel, ResponseModel
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import answer, header
+from tessera.api.http.openapi import header, response
 from tessera.api.management import csv_responses, documentation
 from tessera.api.management.schemas.reports import (
     PARTNER,
@@ -44,7 +44,7 @@ VARY = {"Vary": "Accept"}
 def _documented(
     model: type[ResponseModel], example: dict[str, Any], csv: str, *, broken: tuple[str, str, str]
 ) -> dict[int | str, Any]:
-    described = answer(model, "The report, as JSON or as a CSV file.", example) | {"headers": LINK}
+    described = response(model, "The report, as JSON or as a CSV file.", example) | {"headers": LINK}
     described["content"] |= csv_responses.content(csv)
     return {
         200: described,

@@ -67,7 +67,7 @@ async def once(
     async def effect() -> JsonResponse:
         return with_etag(await write(), status)
 
-    answer = await idempotency.once(request, caller, effect, secret=secret)
-    if "ETag" not in answer.headers:
-        answer.headers.update(if_match.etag(orjson.loads(bytes(answer.body))["version"]))
-    return answer
+    response = await idempotency.once(request, caller, effect, secret=secret)
+    if "ETag" not in response.headers:
+        response.headers.update(if_match.etag(orjson.loads(bytes(response.body))["version"]))
+    return response

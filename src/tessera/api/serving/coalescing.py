@@ -38,13 +38,13 @@ class Coalescer:
     async def read(self, operation: HotRead[Any, Any], request: HotRequest) -> Any:  # noqa: ANN401 - as declared
         """The result of a query."""
         batcher = self._batcher(operation, self._read_all)
-        return await batcher.ask(operation.coalescing.key(request.principal), request)
+        return await batcher.submit(operation.coalescing.key(request.principal), request)
 
     async def write(self, operation: HotWrite[Any, Any], request: HotRequest, *, by_itself: bool) -> Outcome:
         """Status and body of the response to a command, which has one effect for each key."""
         batcher = self._batcher(operation, self._write_all)
-        ask = batcher.ask_heavy if by_itself else batcher.ask
-        outcome: Outcome = await ask(operation.coalescing.key(request.principal), request)
+        submit = batcher.submit_heavy if by_itself else batcher.submit
+        outcome: Outcome = await submit(operation.coalescing.key(request.principal), request)
         return outcome
 
     async def look_up(self, operation: HotLookup[Any, Any], query: Any) -> Any:  # noqa: ANN401 - as declared
@@ -52,7 +52,7 @@ class Coalescer:
         batcher = self._lookups.get(operation)
         if batcher is None:
             batcher = self._lookups[operation] = Batcher(partial(self._look_up_all, operation))
-        return await batcher.ask(query)
+        return await batcher.submit(query)
 
     def _batcher(
         self, operation: HotRead[Any, Any] | HotWrite[Any, Any], execute: Callable[..., Awaitable[Sequence[Any]]]

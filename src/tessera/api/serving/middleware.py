@@ -135,8 +135,8 @@ def _last(headers: Headers, name: str) -> str:
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
-            given: str = value.decode("latin-1")
-            return given if _REQUEST_ID.fullmatch(given) else new_id().hex
+            request_id: str = value.decode("latin-1")
+            return request_id if _REQUEST_ID.fullmatch(request_id) else new_id().hex
     return new_id().hex
 
 

@@ -84,7 +84,7 @@ class Pipeline:
 
         An unknown credential enters no batch and opens no transaction of the organization that it names.
         """
-        principal = await self._identities.ask(credential)
+        principal = await self._identities.submit(credential)
         if isinstance(principal, NotAuthenticated):
             raise principal
         if credential.kind is CredentialKind.KEY:

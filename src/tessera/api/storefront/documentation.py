@@ -3,7 +3,7 @@
 from typing import Any
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.http.openapi import answer, header
+from tessera.api.http.openapi import header, response
 from tessera.api.storefront.schemas import (
     RedemptionModel,
     RedemptionsModel,
@@ -42,7 +42,7 @@ _RESULTS = [
 ]
 
 VALIDATE: dict[int | str, Any] = {
-    200: answer(ValidationsModel, "What each code is worth.", {"results": _RESULTS}),
+    200: response(ValidationsModel, "What each code is worth.", {"results": _RESULTS}),
     400: problem_details.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
     **problem_details.documented(401, 403, 413, 415, 500, 503),
 }
@@ -107,7 +107,7 @@ _USED_UP = {
 }
 
 REDEEM: dict[int | str, Any] = {
-    201: answer(RedemptionModel, "The redemption, new or from an earlier identical request.", _HELD),
+    201: response(RedemptionModel, "The redemption, new or from an earlier identical request.", _HELD),
     400: problem_details.documented_invalid(
         "/holdSeconds", "HoldRange", "holdSeconds must be an integer from 1 to 604,800."
     ),
@@ -120,12 +120,12 @@ REDEEM: dict[int | str, Any] = {
 }
 _LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
 LIST: dict[int | str, Any] = {
-    200: answer(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}) | _LINK,
+    200: response(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}) | _LINK,
     400: problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
     **_COMMON,
 }
 GET: dict[int | str, Any] = {
-    200: answer(RedemptionModel, "The redemption.", _HELD),
+    200: response(RedemptionModel, "The redemption.", _HELD),
     **_COMMON,
     **problem_details.documented(404),
 }
@@ -136,19 +136,19 @@ _WRONG_STATE = problem_details.documented_conflict(
     state="Cancelled",
 )
 CHANGE: dict[int | str, Any] = {
-    200: answer(RedemptionModel, "The current representation.", _HELD | {"status": "Redeemed"}),
+    200: response(RedemptionModel, "The current representation.", _HELD | {"status": "Redeemed"}),
     **_COMMON,
     **_WRITES,
     **problem_details.documented(400, 404),
     409: _WRONG_STATE,
 }
 GET_RESERVATION: dict[int | str, Any] = {
-    200: answer(ReservationModel, "The reservation.", _BOOKING),
+    200: response(ReservationModel, "The reservation.", _BOOKING),
     **_COMMON,
     **problem_details.documented(404),
 }
 UPDATE_RESERVATION: dict[int | str, Any] = {
-    200: answer(ReservationModel, "The current representation.", _BOOKING),
+    200: response(ReservationModel, "The current representation.", _BOOKING),
     400: problem_details.documented_invalid(
         "/status", "NotAmongValues", "status must be one of Rescheduled, Completed, NoShow, Cancelled."
     ),

@@ -70,10 +70,10 @@ def redemption(found: Redemption) -> dict[str, Any]:
     }
 
 
-def redemption_response(made: Redemption) -> tuple[int, bytes]:
+def redemption_response(created: Redemption) -> tuple[int, bytes]:
     """Status and body of the response to a request to redeem, the first one or a repeated one."""
-    answer = JsonResponse(redemption(made), 201)
-    return answer.status_code, bytes(answer.body)
+    response = JsonResponse(redemption(created), 201)
+    return response.status_code, bytes(response.body)
 
 
 def reservation(found: Booking) -> dict[str, Any]:

@@ -68,8 +68,8 @@ async def list_redemptions(request: Request, caller: StorefrontCaller) -> JsonRe
 )
 async def get_redemption(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """The current state of a redemption; a hold past its deadline is `Expired`."""
-    found = await lifecycle.get(caller.work, _redemption_id(request), now=caller.now)
-    return JsonResponse(presenters.redemption(found))
+    current = await lifecycle.get(caller.work, _redemption_id(request), now=caller.now)
+    return JsonResponse(presenters.redemption(current))
 
 
 def _changing(
@@ -129,8 +129,8 @@ cancel_redemption = _changing(
 )
 async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """A reservation with every redemption that was made for it."""
-    found = await reservations.get(caller.work, _reservation_code(request), now=caller.now)
-    return JsonResponse(presenters.reservation(found))
+    current = await reservations.get(caller.work, _reservation_code(request), now=caller.now)
+    return JsonResponse(presenters.reservation(current))
 
 
 @router.put(
@@ -151,13 +151,13 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
     nothing and returns the same response.
     """
     reading = await read_body(request, ReservationUpdateRequest)
-    values, refused = reading.values, list(reading.violations)
+    values, violations = reading.values, list(reading.violations)
     if "reservation_code" in values and values.get("status", ReservationStatus.RESCHEDULED) != "Rescheduled":
-        refused.append(
+        violations.append(
             Violation("NotRescheduled", "reservation_code", "must be given with the status Rescheduled only")
         )
-    if refused:
-        raise Invalid(refused)
+    if violations:
+        raise Invalid(violations)
 
     async def change() -> JsonResponse:
         changed = await reservations.change(

@@ -36,13 +36,13 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     if isinstance(product, Refused):
         (everything,) = await validate.refuse_all(caller.work, [product])
         raise everything
-    wanted = reading.values
-    candidate = wanted.get("candidate")
+    values = reading.values
+    candidate = values.get("candidate")
     assessments = await validate.assess_all(
         caller.work,
-        wanted["codes"],
+        values["codes"],
         product=product,
         candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
-        now=wanted.get("as_of", caller.now),
+        now=values.get("as_of", caller.now),
     )
     return JsonResponse({"results": [presenters.assessment(each) for each in assessments]})
