@@ -1,10 +1,8 @@
 """The wheel: in an environment and a directory with nothing else, it migrates, serves with demo data, and works."""
 
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,15 +17,6 @@ from tessera import schema
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """A directory on the disk of the package cache, which every user can enter, as Postgres must."""
-    directory = Path(tempfile.mkdtemp(prefix="tessera-wheel-"))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Pages of lists: the documented lists by page number, with a cap; our own lists by cursor, without one."""
+"""Pages of lists: documented lists go by page number, up to a cap; our own lists go by cursor and have no cap."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
