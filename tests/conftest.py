@@ -1,4 +1,4 @@
-"""A real Postgres of the tests' own, one database per test process, and the real application on it.
+"""A real Postgres with one database per test process, and the real application on it.
 
 Every test makes its own organizations, so that tests share one database, commit for real, and never meet.
 """
@@ -39,7 +39,7 @@ NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the test of each operation that schemathesis generates an id of its own.
+    """Give each operation's schemathesis test an id of its own.
 
     It gives all of them one, of which a distributed run runs one alone; that no others share theirs is checked here.
     """
@@ -66,7 +66,7 @@ class Clock:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a superuser's login: an outside Postgres if one is named, else one that all workers share."""
+    """The address of a superuser's login, on the Postgres of TESSERA_DATABASE_URL or on one that all workers share."""
     outside = os.environ.get("TESSERA_DATABASE_URL")
     if outside:
         yield outside
@@ -75,7 +75,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
     made = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
     directory = Path(named or workers_share or str(made)) / "postgres-of-tests"
-    # Durability is not what these tests are about; those that kill the server start their own.
+    # These tests need no durability; tests that kill the server start another one.
     server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
     yield server.url(user="postgres", database="postgres")
     server.stop()
@@ -85,7 +85,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def addresses(cluster: str) -> Iterator[Addresses]:
-    """A migrated database of this test process alone."""
+    """A migrated database of this test process."""
     with migrated_database(cluster, "test") as found:
         yield found
 
@@ -121,7 +121,7 @@ def shared_clock() -> Clock:
 
 @pytest.fixture
 def clock(shared_clock: Clock) -> Iterator[Clock]:
-    """The application's clock, which is put back for the tests that do not ask for it."""
+    """The application's clock, which is reset after the test."""
     yield shared_clock
     shared_clock.now = NOW
 
@@ -136,7 +136,7 @@ async def resources(settings: Settings, addresses: Addresses, shared_clock: Cloc
 
 
 def app_on(database: Database, resources: Resources) -> FastAPI:
-    """The same application on another view of its database: all of it, also what serves many requests together."""
+    """The same application, including its request coalescing, on another connection to its database."""
     settings, revision = Settings(token_keys=TOKEN_KEYS), resources.schema_revision
     return create_app(main.resources_on(database, settings, schema_revision=revision, clock=resources.clock))
 
@@ -148,7 +148,7 @@ def app(resources: Resources) -> FastAPI:
 
 @pytest.fixture(scope="session")
 def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
-    """The real application behind a real socket, with an event loop and connections of its own, always at NOW."""
+    """The real application behind a real socket, with its own event loop and connections, always at NOW."""
     revision = schema.latest_revision()
     found = main.create_resources(settings, addresses.application, schema_revision=revision, clock=lambda: NOW)
 
@@ -163,7 +163,7 @@ def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the real application; what it raises fails the test."""
+    """A client of the real application; an exception of the application fails the test."""
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as found:
         yield found
@@ -177,19 +177,19 @@ async def tenant(resources: Resources, clock: Clock) -> Tenant:
 
 @pytest.fixture
 async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
-    """Another organization with the same things under the same names."""
+    """Another organization with the same objects under the same names."""
     return await factories.create_tenant(resources, now=clock.now)
 
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser for tests that need Chromium; the others skip themselves."""
+    """A Chromium browser."""
     async with async_playwright() as playwright:
         yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture
 def superuser(addresses: Addresses) -> Iterator[psycopg.Connection]:
-    """A connection that no row-level security binds, to look behind the application."""
+    """A superuser's connection, to which row-level security does not apply, to inspect the database."""
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection

@@ -1,4 +1,4 @@
-"""What is sold, by command."""
+"""The catalog on the command line."""
 
 import json
 from typing import Any

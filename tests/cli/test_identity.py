@@ -1,4 +1,4 @@
-"""Giving access and taking it by command, seen through the HTTP API."""
+"""Granting and revoking access on the command line, checked through the HTTP API."""
 
 import json
 import re
@@ -25,14 +25,14 @@ NOBODY = str(uuid.UUID(int=1))
 
 
 def read(run: Run, *arguments: str, **settings: str) -> Any:
-    """What a command says with --json, which must be all that it prints."""
+    """The result of a command with --json, which must be its whole output."""
     done = run(*arguments, "--json", **settings)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def failure(run: Run, *arguments: str) -> str:
-    """What a command that cannot do it says."""
+    """The message of a command that fails."""
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
     return done.stderr

@@ -1,4 +1,4 @@
-"""Promo codes from the command line: the same services, by another door."""
+"""Promo codes on the command line."""
 
 import json
 from datetime import UTC, datetime

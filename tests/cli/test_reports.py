@@ -61,7 +61,7 @@ def test_days_that_are_none_are_refused(run: Run, shop: Tenant) -> None:
 def test_vouchers_are_reported(run: Run, shop: Tenant) -> None:
     asked = ("report", "vouchers", "--organization", shop.name)
     acme, total = json.loads(run(*asked, "--json").stdout)
-    # What expires soon goes by the real clock here.
+    # The command uses the real clock for the vouchers that expire soon.
     assert [list(row.values())[1:5] for row in (acme, total)] == [["Acme Corp", 2, 1, 1], ["Total", 2, 1, 1]]
     assert list(acme.values())[2:] == list(total.values())[2:]
     assert list(total) == [*TOTALS.split(",")]

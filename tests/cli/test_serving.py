@@ -1,4 +1,4 @@
-"""`tessera serve --demo` from its start to its end, by signals and by kills."""
+"""`tessera serve --demo` from its start to its end, with signals and kills."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def server(place: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def ended_server(server: Server) -> Server:
-    """The server after its end, so that its directory is free for others; for the last tests of this module."""
+    """The stopped server, whose directory other servers may use; for the last tests of this module."""
     if server.process.poll() is None:
         server.stop()
     return server
@@ -256,9 +256,9 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended_server: S
                 process.wait(delay)
             process.send_signal(number)
             time.sleep(0.02)
-            process.send_signal(number)  # which does no harm, also where the first one is still being followed
+            process.send_signal(number)  # a second signal does no harm while the first one is handled
             assert process.wait(SECONDS_TO_END) in (0, -number, 128 + number)
-            # Where a signal meets a destructor, Python itself says that it went on; the second one ended it then.
+            # Python ignores an exception in a destructor and logs it; then the second signal ends the process.
             assert "Traceback" not in process.logged.partition("Exception ignored in")[0]
         wait_until("Postgres has ended", lambda: not postgres_runs(ended_server.data))
 

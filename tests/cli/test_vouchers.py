@@ -1,4 +1,4 @@
-"""From the first partner to a voucher in somebody's hands, by command."""
+"""Vouchers on the command line: from the first partner to an assigned voucher."""
 
 import json
 from typing import Any
@@ -22,13 +22,13 @@ class Shell:
         self._organization = ("--organization", tenant.name)
 
     def read(self, *arguments: str, status: int = 0) -> Any:
-        """What a command says with --json."""
+        """The result of a command with --json."""
         done = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
         assert done.returncode == status, done.stderr
         return json.loads(done.stdout)
 
     def fail(self, *arguments: str) -> str:
-        """What a command that cannot do it says."""
+        """The message of a command that fails."""
         done = self._run(*arguments[:2], *self._organization, *arguments[2:])
         assert (done.returncode, done.stdout) == (1, "")
         return done.stderr

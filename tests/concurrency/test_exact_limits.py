@@ -1,4 +1,4 @@
-"""Limits are exact: ten thousand racing redemptions through three servers, one of which is killed on the way."""
+"""Limits are exact: ten thousand concurrent redemptions through three servers, one of which is killed meanwhile."""
 
 import asyncio
 import math
@@ -143,7 +143,7 @@ def exceeded_limits(races: Races) -> list[str]:
 
 
 def count_uses(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
-    """How many uses the ledger counts against a limit."""
+    """The number of uses that the ledger counts against a limit."""
     organization_id, code, *person = counted
     row = superuser.execute(
         "select coalesce(sum(l.redeemed_change + l.held_change), 0)::integer from redemption_ledger l"
@@ -232,7 +232,7 @@ async def run(resources: Resources, races: Races, victim: Server) -> None:
         housekeeping.cancel()
         with suppress(asyncio.CancelledError):
             await housekeeping
-    await asyncio.sleep(1.1)  # until the last short hold has run out
+    await asyncio.sleep(1.1)  # until the last short hold has expired
     await expire_holds(resources)
 
 

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` when requests arrive at once, and when the process dies between the effect and the answer."""
+"""`Idempotency-Key` with concurrent requests, and with a process that dies between the effect and the response."""
 
 import asyncio
 import signal
@@ -39,7 +39,7 @@ each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda ope
 
 @pytest.fixture
 async def buyer(resources: Resources) -> Tenant:
-    """An organization that can buy vouchers, with a token that is good on a real clock as well."""
+    """An organization that can buy vouchers, with a token that is valid at the real time."""
     tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
     await open_market(resources, tenant)
     return tenant
@@ -87,7 +87,7 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
 async def dying_api(
     addresses: Addresses, tenant: Tenant, *, at: int
 ) -> AsyncIterator[tuple[httpx.AsyncClient, ForkServerProcess]]:
-    """A client of a server that dies at that moment of its first request for the organization."""
+    """A client of a server that dies at this moment of its first request for the organization."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = (dying.api, addresses.application, port, TOKEN_KEYS)
     with dying.process_that_dies(*arguments, organization=tenant.id, at=at) as process:

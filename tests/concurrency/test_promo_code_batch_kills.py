@@ -1,4 +1,4 @@
-"""A batch ends with exactly as many codes as were ordered, whatever is killed and whenever."""
+"""A batch ends with exactly the ordered number of codes, at whatever moment a worker is killed."""
 
 import asyncio
 import signal
@@ -23,13 +23,13 @@ from tessera.provision import Addresses
 QUANTITY = 5
 NOTHING_YET = BatchState("InProgress", 0, 0, 0)
 COMPLETE = BatchState("Complete", QUANTITY, QUANTITY, QUANTITY)
-# BEGIN, the batch's lock, the codes, how far it is, the entry of the audit log: before and after each of them, and of
-# COMMIT. What comes after the last moment is the queue's own note that the job is done.
+# Before and after each of BEGIN, the batch's lock, the codes, the progress, the audit entry and COMMIT. After the last
+# moment only the queue records the end of the job.
 LAST_MOMENT = 11
 
 
 async def seller(resources: Resources) -> Tenant:
-    """An organization on a real clock."""
+    """An organization that is created at the real time."""
     return await factories.create_tenant(resources, now=datetime.now(UTC))
 
 
@@ -50,7 +50,7 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     age_heartbeats(superuser)
     tenant = await seller(resources)
     last = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
-    # It would die after the last moment: that it lives proves that there are no other moments to die at.
+    # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
     with dying.process_that_dies(
         dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
     ) as process:

@@ -1,4 +1,4 @@
-"""Many requests that want one name: one gets it."""
+"""Concurrent requests for one name: exactly one gets it."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ HOLD = (
 
 
 def count_of(superuser: psycopg.Connection, tenant: Tenant) -> int:
-    """How many promo codes the organization has."""
+    """The number of promo codes of the organization."""
     row = superuser.execute("select count(*) from promo_codes where organization_id = %s", [tenant.id]).fetchone()
     assert row is not None
     return int(row[0])

@@ -1,4 +1,4 @@
-"""The whole life of redemptions, step by step beside a simple model of it."""
+"""The life cycle of redemptions, compared step by step with a simple model."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -43,7 +43,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 T = TypeVar("T")
 
-# In total, and for each candidate.
+# The limits in total, and for each candidate.
 LIMITS: dict[str, tuple[int | None, int | None]] = {
     "TWO": (2, None),
     "BOTH": (3, 2),
@@ -83,7 +83,7 @@ class Made:
 
 @dataclass
 class Model:
-    """What there should be."""
+    """The expected state."""
 
     now: datetime = NOW
     booked: dict[str, Booked] = field(default_factory=dict)
@@ -121,7 +121,7 @@ class Model:
 
 @contextmanager
 def domain_errors() -> Iterator[list[DomainError]]:
-    """What is raised instead of an answer."""
+    """The domain error that the block raises, if any."""
     facts: list[DomainError] = []
     try:
         yield facts
@@ -130,7 +130,7 @@ def domain_errors() -> Iterator[list[DomainError]]:
 
 
 class LifeCycle(RuleBasedStateMachine):
-    """Each step is done by the application and in the model; both must say the same."""
+    """Each step runs in the application and in the model, with equal results."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, resources: Resources, superuser: psycopg.Connection) -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class LifeCycle(RuleBasedStateMachine):
         )
     )
     def redeem(self, asked: list[tuple[str, str, str, int | None]]) -> None:
-        """One request, or several that come at the same time."""
+        """One request, or several concurrent ones."""
         drafts = [draft(*each) for each in asked]
         answers = self.run(self._redeem(drafts))
         for each, answer in zip(asked, answers, strict=True):
@@ -229,7 +229,7 @@ class LifeCycle(RuleBasedStateMachine):
         new_code=st.none() | st.sampled_from(NEW_CODES),
     )
     def tell(self, data: st.DataObject, status: str, new_code: str | None) -> None:
-        """What became of a reservation."""
+        """Update the status of a reservation."""
         code = data.draw(st.sampled_from(sorted({*self.model.booked, *RESERVATIONS})))
         new_code = new_code if status == "Rescheduled" else None
         wanted, model = new_code or code, self.model
@@ -268,7 +268,7 @@ class LifeCycle(RuleBasedStateMachine):
     @precondition(lambda self: self.model.made)
     @rule()
     def expire(self) -> None:
-        """Write down which holds have run out: nothing that anybody sees changes."""
+        """Record expired holds, which must not change any visible result."""
 
         async def expire() -> None:
             async with self.resources.database.unit_of_work(self.tenant.id) as work:
@@ -289,7 +289,7 @@ class LifeCycle(RuleBasedStateMachine):
     def list_redemptions(
         self, status: RedemptionStatus | None, code: str | None, person: str | None, reservation: str | None
     ) -> None:
-        """Two at a time, to the end."""
+        """All pages of two redemptions."""
         wanted = RedemptionFilter(status=status, code=code, person_id=person, reservation_code=reservation)
         expected = [
             (made.id, self.model.status(made), made.booked.code)
@@ -314,7 +314,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     @invariant()
     def no_use_is_lost_and_none_is_too_many(self) -> None:
-        """What validation says is left is what the model has left, for each candidate."""
+        """Validation shows the remaining uses of the model, for each candidate."""
         for person in PERSONS:
             left = {code: self.model.left(code, person) for code in LIMITS}
             assert all(each is None or each >= 0 for each in left.values())
@@ -367,7 +367,7 @@ def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
     resources = main.create_resources(settings, addresses.application, schema_revision=schema.latest_revision())
     try:
         run_state_machine_as_test(
-            cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # any factory will do
+            cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # the function accepts any factory
             settings=hypothesis.settings(
                 max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None
             ),

@@ -1,4 +1,4 @@
-"""Making vouchers: exactly as many as were bought, each with a code of its own, all at once."""
+"""Voucher generation: the bought quantity exactly, with unique codes, in one transaction."""
 
 import asyncio
 import re
@@ -22,13 +22,13 @@ from tessera.vouchers.purchases import service as purchases
 
 
 async def issue(resources: Resources, tenant: Tenant, purchase_id: UUID) -> int:
-    """What a worker does, in a transaction of its own."""
+    """Generate the vouchers in one transaction, as a worker does."""
     async with resources.database.unit_of_work(tenant.id) as work:
         return await purchases.issue(work, purchase_id=purchase_id, now=NOW)
 
 
 def codes_of(superuser: psycopg.Connection, purchase_id: UUID) -> list[str]:
-    """The codes that a purchase got."""
+    """The codes of a purchase's vouchers."""
     return [row[0] for row in superuser.execute("select code from vouchers where purchase_id = %s", [purchase_id])]
 
 

@@ -1,4 +1,4 @@
-"""Vouchers are made exactly once, whatever process is killed and whenever."""
+"""Vouchers are generated exactly once, at whatever moment a process is killed."""
 
 import os
 import shutil
@@ -39,14 +39,13 @@ from tessera.provision import Addresses
 from tessera.settings import Settings
 
 KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
-# BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status, the audit log and the
-# totals: before and after each of their statements, and of COMMIT. What comes after the last moment is the queue's own
-# note that the job is done.
+# Before and after each statement of BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim,
+# the status, the audit log, the totals and COMMIT. After the last moment only the queue records the end of the job.
 LAST_MOMENT = 21
 
 
 async def buyer(resources: Resources) -> Tenant:
-    """An organization that can buy vouchers, with a token that is good on a real clock as well."""
+    """An organization that can buy vouchers, with a token that is valid at the real time."""
     tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
     await open_market(resources, tenant)
     return tenant
@@ -69,7 +68,7 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
     age_heartbeats(superuser)
     tenant = await buyer(resources)
     last = await buy(resources, tenant)
-    # It would die after the last moment: that it lives proves that there are no other moments to die at.
+    # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
     with dying.process_that_dies(
         dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
     ) as process:
@@ -141,7 +140,7 @@ async def test_a_worker_that_is_only_slow_may_be_taken_for_dead(
 
 
 def has_left(superuser: psycopg.Connection, purchase_id: UUID) -> bool:
-    """Whether the worker that took the job is gone, and the job is still said to be under way."""
+    """Whether the job has lost its worker, but still has the status `doing`."""
     found = superuser.execute(
         "select status = 'doing' and worker_id is null from procrastinate_jobs where args->>'purchase_id' = %s",
         [str(purchase_id)],
@@ -167,7 +166,7 @@ async def test_a_job_whose_outcome_the_database_refuses_is_not_left_to_a_worker_
 
 
 class Postgres:
-    """A server that a test may kill."""
+    """A Postgres server that a test may kill."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -177,9 +176,9 @@ class Postgres:
         self._running = embedded.start(self._directory)
 
     def kill(self) -> None:
-        """Kill all of it at once, as a power cut does."""
+        """Kill all its processes at once, as a power cut does."""
         os.kill(postmaster_of(self._directory), signal.SIGKILL)
-        self._running.stop()  # or this use of the directory would keep the next server running at the end
+        self._running.stop()  # otherwise this use of the directory would keep the next server running
 
     def addresses(self) -> Addresses:
         users = {"application": "tessera_app", "owner": "postgres"}
@@ -189,7 +188,7 @@ class Postgres:
         return psycopg.connect(self.addresses().owner.replace("+psycopg", ""), autocommit=True)
 
     def count(self, status: str) -> int:
-        """How many purchases have this status."""
+        """The number of purchases with this status."""
         with self.superuser() as superuser:
             found = superuser.execute("select count(*) from voucher_purchases where status = %s", [status]).fetchone()
         assert found is not None

@@ -1,4 +1,4 @@
-"""Vouchers that cannot be made: tried again with growing pauses, seen by ops, and made once the cause is cured."""
+"""Failing voucher generation: retries with growing pauses, a report to operators, and success after the repair."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from tessera.provision import Addresses
 
 @contextmanager
 def rejected_vouchers(superuser: psycopg.Connection, tenant: Tenant) -> Iterator[None]:
-    """Nobody can make vouchers of this organization meanwhile."""
+    """The database rejects vouchers of this organization until the context ends."""
     name = f"broken_{uuid4().hex}"
     superuser.execute(f"alter table vouchers add constraint {name} check (organization_id <> '{tenant.id}') not valid")
     try:
@@ -33,7 +33,7 @@ def rejected_vouchers(superuser: psycopg.Connection, tenant: Tenant) -> Iterator
 
 
 def call_again(superuser: psycopg.Connection, purchase_id: UUID) -> float:
-    """End the pause of the purchase's job, and say how long it would have been."""
+    """End the pause of the purchase's job; returns its length in seconds."""
     row = superuser.execute(
         "select extract(epoch from job.scheduled_at - max(event.at))::float"
         " from procrastinate_jobs job join procrastinate_events event on event.job_id = job.id"
@@ -66,7 +66,7 @@ async def test_a_purchase_that_cannot_be_generated_is_tried_again_with_growing_p
             await until("attempt 6 fails", partial(waits_after, superuser, bought, tries=6))
         assert purchase_state(superuser, bought) == NOTHING_YET
     warnings = [(log["log_level"], log["tries"], log["pause"]) for log in logs if "tries" in log]
-    # The pause is counted from a moment before the database notes it, by as much as the machine is busy.
+    # The pause begins before the database records it; a busy machine makes that difference larger.
     assert all(wanted - 0.95 < pause <= wanted for pause, wanted in zip(pauses, (1, 2, 4, 8, 16), strict=True))
     told = next(log for log in logs if "tries" in log)
     assert (told["purchase_id"], told["organization_id"]) == (str(bought), str(tenant.id))
@@ -133,7 +133,7 @@ async def test_stalled_jobs_that_cannot_be_retried_do_not_keep_the_others_waitin
     resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)
-    # Back in the queue, the stalled one would be the second with its lock.
+    # The stalled job cannot return to the queue, where another one has its lock.
     superuser.execute(
         "insert into procrastinate_jobs (queue_name, task_name, queueing_lock, status, scheduled_at)"
         " values ('default', 'tessera:any', 'one lock', 'todo', now() + interval '1 hour'),"

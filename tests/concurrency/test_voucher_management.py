@@ -1,4 +1,4 @@
-"""Managers who do the same at once: the database decides, and nobody gets a 500."""
+"""Concurrent changes by managers: the database decides, and no response is a 500."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The demonstration data: what it shows has come about as everything does, so that its books balance."""
+"""The demonstration data is created through the services, so that all counters agree with the ledger."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta

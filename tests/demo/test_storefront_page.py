@@ -21,7 +21,7 @@ from tessera.settings import Settings
 pytestmark = needs_chromium
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
-TEXT, LARGE = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what is not text
+TEXT, LARGE = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of other objects
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Storefront(Visit):
         await expect(self.page.get_by_label("Exam").locator("option")).to_have_count(5)
 
     async def fill(self, code: str, **more: str) -> None:
-        """Fill in the form for Ada without an e-mail address; names of fields are their ids."""
+        """Fill in the form for Ada without an e-mail address; fields are named by their ids."""
         for field, value in {"code": code, "first-name": "Ada", "last-name": "Byron", **more}.items():
             await self.page.locator(f"#{field}").fill(value)
 
@@ -48,7 +48,7 @@ class Storefront(Visit):
         await self.press("Hold the code")
 
     async def expect_title(self, text: str) -> None:
-        """The booking is in this state, and whoever listens has been told so."""
+        """Check that the booking has this state, and that it is announced to screen readers."""
         await expect(self.page.get_by_role("heading", name=text)).to_be_focused()
 
     @property
@@ -63,7 +63,7 @@ class Storefront(Visit):
         return found
 
     async def booking(self) -> dict[str, Any]:
-        """The redemption of the reservation that is shown."""
+        """The redemption of the displayed reservation."""
         [found] = await self.ask(reservationCode=await self.page.locator("#booking-reservation").inner_text())
         return found
 
@@ -225,7 +225,7 @@ async def test_a_request_whose_answer_is_lost_is_sent_again_and_books_once(shop:
     async def lose(route: Route) -> None:
         sent.append(route.request)
         if len(sent) == 1:
-            await route.fetch()  # it arrives, and is carried out
+            await route.fetch()  # the server receives and executes it
             await route.abort()
         elif len(sent) == 2:
             await route.fulfill(status=503, headers={"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""The chain of seals: complete whatever the order of commits, whole whatever is killed, and broken by any tampering."""
+"""The chain of seals: complete in any order of commits, intact after any kill, and broken by any tampering."""
 
 import asyncio
 import random
@@ -43,7 +43,7 @@ async def change(database: Database, tenant: Tenant, count: int = 1) -> None:
 
 @pytest.fixture
 async def sealed_tenant(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with its first changes and five more under seal."""
+    """A tenant whose first changes and five more are sealed."""
     await change(resources.database, tenant, 5)
     assert await seal_all(resources.database, tenant) >= 5
     return tenant
@@ -73,7 +73,7 @@ async def test_what_is_committed_late_is_sealed_late(resources: Resources, tenan
     before = (await verdict(database, tenant)).head.position
     async with database.unit_of_work(tenant.id) as slow:
         await audit.record(slow, Change(action="Updated", kind="Slow", id=new_id()), now=NOW)
-        await change(database, tenant, 2)  # later ids, committed first
+        await change(database, tenant, 2)  # these have later ids and commit first
         assert await seal_all(database, tenant) == 2
     assert await seal_all(database, tenant) == 1
     found = await verdict(database, tenant)

@@ -27,7 +27,7 @@ AS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
 FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns when there are threads
 
-# Starts on the directory given, says so, and stops when its input ends.
+# Starts on the directory in its argument, prints the address, and stops at the end of its input.
 USE = """
 import sys
 from pathlib import Path
@@ -41,10 +41,10 @@ postgres.stop()
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory that every user can enter, which tmp_path is not."""
+    """A directory that every user can enter, unlike tmp_path."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))  # in memory the file takes a third of the time
+    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))  # in memory these tests take a third of the time
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
@@ -52,7 +52,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def data(place: Path) -> Path:
-    """A data directory that is yet to be made."""
+    """A data directory that does not exist yet."""
     return place / "data"
 
 
@@ -114,7 +114,7 @@ def wait_for(child: int) -> int:
 
 @contextmanager
 def as_nobody_using(data: Path) -> Iterator[None]:
-    """A use by an ordinary user, in a fork because such a user may not reach this Python's files."""
+    """A use by an ordinary user, in a forked process because such a user may have no access to this Python's files."""
     started, end = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -367,7 +367,7 @@ def test_root_hands_server_and_files_to_a_user_and_group_of_lesser_rights(data: 
 
 
 def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> None:
-    # -S hides the wheel; an empty file system over the system's programs hides those.
+    # -S hides the wheel; an empty file system hides the system's programs.
     hide = "test ! -d /usr/lib/postgresql || mount -t tmpfs none /usr/lib/postgresql || exit 77; exec " + '"$@"'
     namespaces = ["unshare", "--mount"] if AS_ROOT else ["unshare", "--user", "--map-root-user", "--mount"]
     done = subprocess.run(

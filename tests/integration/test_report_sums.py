@@ -1,4 +1,4 @@
-"""What is summed up and what is still in the ledger make one report, whatever was summed up when."""
+"""Reports combine summed-up days and the ledger: the result is the same at any time of the summing up."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ DAYS = 8
 
 
 class Ledger:
-    """A ledger of random entries, which grows in order of time as a real one does."""
+    """A ledger of random entries in order of time, as in production."""
 
     def __init__(self, seed: int, tenant: Tenant) -> None:
         self.random = random.Random(seed)
@@ -31,10 +31,10 @@ class Ledger:
         self.entries: list[Entry] = []
 
     def grow(self, first: datetime, end: datetime) -> list[Entry]:
-        """More entries, from one time until before another."""
+        """Add entries from one time until before another."""
         width = int((end - first).total_seconds())
         times = [first + timedelta(seconds=self.random.randrange(width)) for _ in range(self.random.randrange(40))]
-        # Midnight is where days meet.
+        # Midnight is the border of two days.
         times += [at.replace(hour=0, minute=0, second=0) for at in times if at.date() > first.date()]
         more = [self.entry(at) for at in times]
         self.entries += more
@@ -55,7 +55,7 @@ class Ledger:
 
 @pytest.fixture(params=["day by day", "key by key"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each way of reading what is summed up, however much that is."""
+    """Each of the two queries for summed-up days, regardless of their number."""
     if request.param == "key by key":
         monkeypatch.setattr(repository, "FEW", -1)
 

@@ -1,4 +1,4 @@
-"""The request of the document, and what it becomes."""
+"""The request of the document, and the promo code that it creates."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> h
 
 
 async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes, **headers: str) -> httpx.Response:
-    """The bytes as they are, as JSON unless a header says otherwise."""
+    """Send these bytes, as JSON unless a header says otherwise."""
     given = {"Content-Type": "application/json"} | {
         name.replace("_", "-").title(): value for name, value in headers.items()
     }

@@ -1,4 +1,4 @@
-"""Questions that go together."""
+"""Batching of concurrent requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,7 +11,7 @@ from tessera.kit.errors import NotFound, TransactionAborted
 
 
 class Oracle:
-    """Answers when it is told to, and remembers what it was asked."""
+    """Answers when its gate is set, and records the questions."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -36,7 +36,7 @@ def by_topic(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[st
 
 
 async def start_asking(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
-    """Tasks that ask, each of which has begun."""
+    """Tasks that ask one question each, all of which have begun."""
     tasks = [asyncio.create_task(batcher.ask(question)) for question in questions]
     for _ in range(3):
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Cells of CSV files: what they say, and that none is a formula."""
+"""Cells of CSV files: their text, and that none is a formula."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

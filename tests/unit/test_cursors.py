@@ -1,4 +1,4 @@
-"""Cursors: what goes in comes out, and nothing else is taken."""
+"""Cursors: a cursor is read as it was written, and any other text is refused."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4

@@ -16,7 +16,7 @@ MOMENT = timedelta(microseconds=1)
 
 
 def draft(**changes: Any) -> PromoCodeDraft:
-    """A draft without a fault, with changes."""
+    """A valid draft with these changes."""
     values: dict[str, Any] = {
         "name": "SPRING25",
         "store_exam_codes": ("NCA-GENL",),

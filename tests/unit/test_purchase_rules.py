@@ -1,4 +1,4 @@
-"""What a purchase costs, and what is wrong with one, as tables and as properties."""
+"""The price of a purchase and its violations, by tables and by properties."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""The readers of what callers send: each takes one documented form and refuses all others."""
+"""The types of request fields: each accepts one documented form and refuses all others."""
 
 import re
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 
 
 def read(wanted: Any, value: object) -> Any:
-    """The value as read, or the code of its refusal."""
+    """The parsed value, or the code of the violation."""
     try:
         return TypeAdapter(wanted).validate_python(value)
     except ValidationError as error:
@@ -98,9 +98,9 @@ def test_an_instant_is_aware_and_in_utc(value: str, expected: object) -> None:
 def test_an_instant_of_any_time_zone_is_read_as_the_same_moment(moment: datetime) -> None:
     text = moment.isoformat()
     if not re.search(r"[+-]\d\d:\d\d$", text):
-        return  # offsets of the time before zones have seconds, which ISO 8601 has not
+        return  # offsets from before time zones have seconds, which ISO 8601 cannot express
     if moment.year in (1, 9999):
-        return  # in UTC it may be in no year that there is
+        return  # in UTC the year may be out of range
     assert read(fields.Instant, text) == moment.astimezone(UTC)
 
 

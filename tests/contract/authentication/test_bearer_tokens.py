@@ -1,4 +1,4 @@
-"""What a Bearer token opens, and when it no longer does."""
+"""The rights of a Bearer token, and the end of its validity."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""GET /promo-codes, by its document: who may, which codes, and every filter."""
+"""GET /promo-codes, by its document: permissions, the codes that it returns, and every filter."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,7 @@ async def names(client: httpx.AsyncClient, tenant: Tenant, **query: str) -> list
 
 @pytest.fixture
 async def varied_codes(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
-    """An organization with codes that differ in everything that can be filtered by."""
+    """An organization whose codes differ in each property that a filter has."""
     everybody = ("ada@example.com", "Bob@Example.com")
     exams = {code: (tenant.exam_ids[code],) for code in tenant.exam_ids}
     codes = [

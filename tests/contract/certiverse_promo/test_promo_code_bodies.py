@@ -93,7 +93,7 @@ async def test_a_compressed_body_is_no_json(client: httpx.AsyncClient, tenant: T
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
-    """The content in pieces, which is sent without a Content-Length."""
+    """The content in chunks, so that the request has no Content-Length."""
     for start in range(0, len(content), 65_536):
         yield content[start : start + 65_536]
 

@@ -17,7 +17,7 @@ from tessera.kit.identifiers import new_id
 
 
 def body(name: str, literal: str) -> bytes:
-    """The document's request with a property in JSON of its own spelling."""
+    """The document's request with one property replaced by a JSON literal."""
     return json.dumps(request(**{name: "@"})).replace('"@"', literal, 1).encode()
 
 

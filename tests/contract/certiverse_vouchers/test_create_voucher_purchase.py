@@ -1,4 +1,4 @@
-"""POST /api/vouchers/purchases, by its document, and the vouchers that come of it."""
+"""POST /api/vouchers/purchases, by its document, and the vouchers of the purchase."""
 
 from decimal import Decimal
 from random import Random
@@ -180,9 +180,9 @@ async def test_a_thousand_vouchers_are_made_exactly_and_all_differ(
     found = [each for code in orders for each in await vouchers_of(client, tenant, code, pages=10)]
     codes = [each["voucherCode"] for each in found]
     assert len(codes) == len(set(codes)) == 2_000
-    # Without a prefix a code is the random text alone: longer for the second thousand, lest guesses hit too often.
+    # Without a prefix the code is only the random text, which is longer for the second thousand to keep guessing hard.
     assert sorted(map(len, codes)) == [6] * 1_000 + [7] * 1_000
-    # A year is a voucher's time unless the program says otherwise.
+    # A voucher is valid for a year unless the program says otherwise.
     assert {each["expirationDateUtc"] for each in found} == {"2027-06-15T12:00:00Z"}
 
 
@@ -200,12 +200,12 @@ async def test_codes_go_on_being_unique_when_random_ones_are_taken(
     await run_jobs(addresses.application, resources)
     found = [each["voucherCode"] for code in codes for each in await vouchers_of(client, tenant, code)]
     assert len(found) == len(set(found)) == 50
-    # One draw for each purchase's code and one for its vouchers would have been enough.
+    # Without collisions each purchase draws twice: its own code and those of its vouchers.
     assert source.calls > 4
 
 
 class LowEntropy:
-    """A poor source of random bytes: of two values alone, so that drawn codes are often taken."""
+    """A poor source of random bytes with only two values, so that codes often collide."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -217,7 +217,7 @@ class LowEntropy:
 
 
 async def issue(resources: Resources, tenant: Tenant, bought: dict[str, Any], then: Exception | None = None) -> int:
-    """Do the job's work in one transaction, which `then` rolls back."""
+    """Run the job in one transaction, which `then` rolls back."""
     async with resources.database.unit_of_work(tenant.id) as work:
         made = await purchases.issue(work, purchase_id=UUID(bought["id"]), now=resources.clock())
         if then:

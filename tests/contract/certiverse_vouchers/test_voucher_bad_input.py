@@ -1,4 +1,4 @@
-"""Everything wrong that a caller of the Voucher Partner API may send: 400, 413 or 415, each violation named."""
+"""Every invalid request to the Voucher Partner API: 400, 413 or 415, with each violation."""
 
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ EMAILS = [(PURCHASES, "purchasedByEmail"), (VOUCHERS, "recipientEmail")]
 
 
 def test_a_field_has_one_name_on_the_wire_whichever_request_it_is_in() -> None:
-    # A violation carries the field's own name only, and is told under the first request's that has it.
+    # A violation has only the field's own name, and appears under the first request with that field.
     named = {(name, wire) for model in MODELS for name, wire in wire_names(model).items()}
     assert len({name for name, _ in named}) == len(named)
 

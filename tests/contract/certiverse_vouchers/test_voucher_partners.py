@@ -20,7 +20,7 @@ PATH = "/api/vouchers/partners"
 
 @pytest.fixture
 async def partner_ids(resources: Resources, tenant: Tenant) -> dict[str, UUID]:
-    """Partners in every status, oldest first."""
+    """Partners in each status, oldest first."""
     statuses = {
         "Zeta Corp": Status.ACTIVE,
         "École Supérieure": Status.INACTIVE,

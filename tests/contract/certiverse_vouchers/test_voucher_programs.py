@@ -22,7 +22,7 @@ PATH = "/api/vouchers/programs"
 
 @dataclass(frozen=True)
 class Offer:
-    """Two partners and the programs of this module's tests."""
+    """Two partners, and the programs for the tests of this module."""
 
     partner_ids: dict[str, UUID]
     program_ids: dict[str, UUID]
@@ -30,7 +30,7 @@ class Offer:
 
 @pytest.fixture
 async def offer(resources: Resources, tenant: Tenant) -> Offer:
-    """A program with everything, one with nothing, and names that are hard to find."""
+    """A program with all properties, one with none, and names that test the search."""
     partner_ids = {name: await add_partner(resources, tenant, name) for name in ("Zeta Corp", "Acme Corp")}
     exams = tenant.exam_ids
     everything: dict[str, Any] = {

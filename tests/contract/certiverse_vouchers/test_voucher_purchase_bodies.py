@@ -1,4 +1,4 @@
-"""POST /api/vouchers/purchases with bodies that break rules: 400, 413 or 415, each violation named, nothing bought."""
+"""POST /api/vouchers/purchases with invalid bodies: 400, 413 or 415, with each violation, and no purchase."""
 
 import json
 from decimal import Decimal
@@ -22,7 +22,7 @@ NUL = "must not contain a NUL character."
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """An organization with partners and programs of which only the document's own go together."""
+    """An organization where only the document's partner may buy from the document's program."""
     acme = await add_partner(resources, tenant, "Acme Corp")
     await add_partner(resources, tenant, "Stranger")
     await add_partner(resources, tenant, "Sleeper", Status.INACTIVE)

@@ -32,7 +32,7 @@ STATUSES = (
 
 @dataclass(frozen=True)
 class Market:
-    """Who buys what in this module's tests, by name."""
+    """The partners and programs for the tests of this module, by name."""
 
     partners: dict[str, UUID]
     programs: dict[str, UUID]
@@ -49,7 +49,7 @@ async def market(resources: Resources, tenant: Tenant) -> Market:
 
 @pytest.fixture
 async def varied_purchases(resources: Resources, tenant: Tenant, market: Market) -> Tenant:
-    """An organization with a purchase in each status, which differ in everything that can be filtered by."""
+    """An organization with a purchase in each status; they differ in each property that a filter has."""
     buyers = ("Ada@Example.com", None, "bob@example.com", "ada@example.com", None, None)
     for number, (status, email) in enumerate(zip(STATUSES, buyers, strict=True)):
         await add_purchase(

@@ -183,7 +183,7 @@ async def test_without_a_filter_it_is_400(
         ({"storeExamCode": "NOWHERE"}, []),
         ({"voucherCode": "USED"}, ["USED"]),
         ({"voucherCode": "used"}, ["USED"]),
-        # The long s is an S in upper case, and no S.
+        # The upper case of the long s is S, but it is not the letter s.
         ({"voucherCode": "u\u017fed"}, []),
         ({"voucherCode": "USE_"}, []),
         ({"voucherCode": " USED"}, []),

@@ -1,4 +1,4 @@
-"""Clients that the two usual generators make from the OpenAPI document: made without a warning, and working."""
+"""Clients from the two most common generators: they generate without a warning, and work."""
 
 import importlib
 import json
@@ -27,9 +27,9 @@ def document(app: FastAPI, tmp_path: Path) -> Path:
 
 
 def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    # The generator formats what it wrote with the ruff that it finds on the path.
+    # The generator formats its output with the ruff on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    # npm's remarks on its own configuration and version are none about the document.
+    # npm's notices about its configuration and version do not concern the document.
     environment = os.environ | {"PATH": path, "npm_config_loglevel": "error", "npm_config_update_notifier": "false"}
     return subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=150
@@ -38,10 +38,10 @@ def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def python_client(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of the generated package, which can be imported."""
+    """The name of the generated package, on the import path."""
     made = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
     assert made.returncode == 0
-    # The generator knows no bodies of CSV.
+    # The generator does not support CSV bodies.
     warnings = re.findall(r"WARNING parsing (.+) within", made.stdout + made.stderr)
     assert warnings == ["POST /management/v1/promo-code-imports"]
     monkeypatch.syspath_prepend(tmp_path / "made")

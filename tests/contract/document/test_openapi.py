@@ -1,4 +1,4 @@
-"""The OpenAPI document as a product: complete, consistent with itself, and true of what the server answers."""
+"""The OpenAPI document as a product: complete, consistent, and in agreement with the server."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tessera.api.serving.callers import Resources
 
 Operation = dict[str, Any]
 
-# The statuses that the documents and the contract know, and none besides.
+# All statuses that the documents and the contract have.
 DOCUMENTED = {
     "authenticate": ["200", "400", "401", "500", "503"],
     "createAccessToken": ["200", "400", "401", "413", "415", "500", "503"],
@@ -38,13 +38,12 @@ DOCUMENTED = {
     "checkLiveness": ["200"],
     "checkReadiness": ["200", "503"],
 }
-# What an operation of the management API is: it lists, shows, makes, or changes, by a body or without one, exports
-# or imports.
+# The kinds of operations of the management API: list, get, create, change with or without a body, export and import.
 MANAGEMENT = (
     ["200", "400", "401", "403", "500", "503"],
     ["200", "401", "403", "404", "500", "503"],
     ["201", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
-    # The same within something that must be there, and one deed for many things.
+    # The same below a parent that must exist, and one action on many objects.
     ["200", "400", "401", "403", "404", "500", "503"],
     ["201", "400", "401", "403", "404", "409", "413", "415", "422", "500", "503"],
     ["200", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
@@ -66,7 +65,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 
 
 def contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Everything that has a schema and examples: parameters, bodies and answers, each with words that name it."""
+    """All parameters, request bodies and responses, each with its name."""
     for operation in operations(document):
         name = operation["operationId"]
         for parameter in operation.get("parameters", []):
@@ -151,7 +150,7 @@ def test_every_field_is_described_under_its_own_name(document: dict[str, Any]) -
     for name, model in document["components"]["schemas"].items():
         for field, schema in model.get("properties", {}).items():
             assert schema.get("description"), f"{name}.{field}"
-            # A title would stand in place of the name, on the docs page and in generated clients.
+            # The docs page and generated clients would show a title in place of the name.
             assert "title" not in schema, f"{name}.{field}"
 
 

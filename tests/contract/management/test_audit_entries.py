@@ -26,7 +26,7 @@ URL = f"{ROOT}/audit-entries"
 
 @pytest.fixture
 async def tenant_with_changes(client: httpx.AsyncClient, tenant: Tenant, clock: Clock) -> Tenant:
-    """A tenant with an exam that was changed in the second hour and archived in the third."""
+    """A tenant with an exam that is changed in the second hour and archived in the third."""
     url = f"{ROOT}/store-exams/{tenant.exam_ids['CLD-100']}"
     clock.advance(hours=1)
     await client.put(url, json={"name": "Cloud", "price": 1}, headers=if_match(1, tenant))

@@ -91,7 +91,7 @@ async def test_filters_are_those_of_the_storefronts_list(
 ) -> None:
     await open_shop(resources, tenant)
     await redeem_for_days(client, tenant, clock)
-    for size in (2, 1000):  # part by part, or all at once
+    for size in (2, 1000):  # page by page, or in one page
         monkeypatch.setattr(export, "AT_ONCE", size)
         for query, found in (
             ("", ["RSV-1", "RSV-2", "RSV-3", "RSV-4", "RSV-5"]),
@@ -117,7 +117,7 @@ async def test_as_many_are_counted_as_are_exported(
     await open_shop(resources, tenant)
     await redeem_for_days(client, tenant, clock)
     wanted = RedemptionFilter(status=status)
-    for _ in range(2):  # while the hold is good, and when its deadline is over
+    for _ in range(2):  # before and after the deadline of the hold
         answer = await client.get(URL, params={"status": status or ""}, headers=tenant.bearer)
         async with resources.database.unit_of_work(tenant.id) as work:
             counted = await lifecycle.count(work, wanted, now=clock.now)

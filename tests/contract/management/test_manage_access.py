@@ -1,4 +1,4 @@
-"""Users, clients, keys and tokens through the management API: their whole life, and rights that nobody gives away."""
+"""Users, clients, keys and tokens through the management API: life cycles, and rights that a caller cannot grant."""
 
 from datetime import timedelta
 from typing import Any
@@ -50,7 +50,7 @@ def operations(url: str, thing_id: object) -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def clerk(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a user who manages the organization and has no other right."""
+    """Headers of a user whose only right is to manage the organization."""
     email, rights = "clerk@example.com", [FunctionPoint.MANAGE_ORGANIZATION]
     day = timedelta(days=1)
     async with resources.database.unit_of_work(tenant.id) as work:
@@ -168,7 +168,7 @@ async def test_nobody_gives_a_right_that_they_lack(
     for url, thing in made.items():
         rotated = await client.post(f"{url}/{thing['id']}/{rotations[url]}", json={"overlapHours": 1}, headers=headers)
         assert status_and_body(rotated) == lacking
-    # What a user has, anybody who manages may take, or leave.
+    # A manager may remove or keep any right that the user already has.
     user = await make(client, tenant, USERS)
     body = {"firstName": "G", "lastName": "H", "functionPoints": user["functionPoints"]}
     url = f"{USERS}/{user['id']}"

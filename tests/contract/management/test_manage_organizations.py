@@ -1,4 +1,4 @@
-"""Organizations through the management API, for administrators of the platform alone."""
+"""Organizations through the management API, only for administrators of the platform."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -20,7 +20,7 @@ URL = f"{ROOT}/organizations"
 
 @pytest.fixture
 async def administrator(resources: Resources) -> dict[str, str]:
-    """Headers of a user of the platform who manages it."""
+    """Headers of a user who manages the platform."""
     email, rights = f"{uuid4()}@example.com", [FunctionPoint.MANAGE_ORGANIZATION]
     year = timedelta(days=365)
     async with resources.database.unit_of_work(PLATFORM_ID) as work:
@@ -117,7 +117,7 @@ async def test_the_first_people_of_an_organization_come_from_the_platform(
     assert status_and_body(again) == (201, made.json() | {"token": None})
     own = {"Authorization": f"Bearer {made.json()['token']}"}
     found = (await client.get(f"{ROOT}/users?email=first@example.com", headers=own)).json()["data"]
-    # No right that the administrator of the platform lacks.
+    # Without the rights that the platform's administrator does not have.
     assert [user["functionPoints"] for user in found] == [["ManageOrganization"]]
     log = (await client.get(f"{ROOT}/audit-entries?kind=Token", headers=own)).json()["data"]
     assert log[0]["actor"]["kind"] == "User"

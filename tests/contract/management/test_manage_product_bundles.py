@@ -1,4 +1,4 @@
-"""Product bundles through the management API: their whole life, and everything that may be wrong with a request."""
+"""Product bundles through the management API: their whole life cycle, and every invalid request."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Promo codes of every kind through the management API: their whole life, and everything that may be wrong."""
+"""Promo codes of every kind through the management API: their whole life cycle, and every invalid request."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Store exams through the management API: their whole life, and everything that may be wrong with a request."""
+"""Store exams through the management API: their whole life cycle, and every invalid request."""
 
 from typing import Any
 from uuid import UUID
@@ -190,5 +190,5 @@ async def test_the_same_request_under_its_key_has_one_effect(
     keyed = if_match(1, tenant) | {"Idempotency-Key": "archive"}
     for exam in (first.json(), second):
         answers = [await client.post(f"{URL}/{exam['id']}/archive", headers=keyed) for _ in range(2)]
-        # The key was used at another path: that is another request.
+        # The key belongs to a request with another path.
         assert [answer.status_code for answer in answers] == ([200, 200] if exam == first.json() else [422, 422])

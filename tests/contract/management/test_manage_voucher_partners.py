@@ -187,7 +187,7 @@ async def test_a_user_is_invited_accepts_becomes_active_and_is_switched_off(
 
 
 async def shown_status(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, bool]:
-    """What the documented list says of the one user."""
+    """The only user of the documented list."""
     (partner,) = (await client.get("/api/vouchers/partners", headers=tenant.bearer)).json()["data"]
     (user,) = partner["users"]
     return user["status"], user["isActive"]

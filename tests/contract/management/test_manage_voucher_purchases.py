@@ -1,4 +1,4 @@
-"""Priced purchases through the management API: from checkout to vouchers, or to one of its other ends."""
+"""Priced purchases through the management API: from checkout to vouchers, or to another final status."""
 
 from typing import Any
 from uuid import UUID
@@ -190,7 +190,7 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     async with resources.database.unit_of_work(tenant.id) as work:
         assert await checkouts.expire(work, limit=10, now=clock.now) == 1
     assert await statuses() == expired
-    # Whoever read it before that was written down reads it again, and is told the state then.
+    # A client with the version from before the expiry reads the purchase again, and then learns its status.
     assert (await client.post(f"{url}/pay", headers=if_match(1, tenant))).status_code == 412
     assert status_and_body(await client.post(f"{url}/pay", headers=if_match(2, tenant))) == wrong_state(
         "CheckoutExpired"

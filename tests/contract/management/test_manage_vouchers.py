@@ -1,4 +1,4 @@
-"""Vouchers through the management API: one by one, and a thousand in a call."""
+"""Vouchers through the management API: one by one, and a thousand in a request."""
 
 from datetime import timedelta
 from typing import Any
@@ -208,7 +208,7 @@ async def test_a_hold_is_kept_though_its_voucher_is_switched_off_and_archived(
     assert (await act(client, shelf.tenant, held, "confirm")).json()["status"] == "Redeemed"
     async with resources.database.unit_of_work(shelf.tenant.id) as work:
         found = (await ledger.verify(work)).discrepancies
-    assert [each.name for each in found] == ["SPENT"]  # which was made used, without a redemption
+    assert [each.name for each in found] == ["SPENT"]  # inserted as used, without a redemption
 
 
 async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, shelf: Shelf) -> None:

@@ -1,4 +1,4 @@
-"""Batches of promo codes through the management API: ordered, made, cancelled, resumed, listed and exported."""
+"""Batches of promo codes through the management API: create, generate, cancel, resume, list and export."""
 
 from typing import Any
 from uuid import UUID

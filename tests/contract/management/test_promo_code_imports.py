@@ -1,4 +1,4 @@
-"""Importing promo codes from CSV files: whatever wrote them, all or nothing, and every bad line is named."""
+"""Importing promo codes from CSV files of any program: all or nothing, and an error for each bad line."""
 
 import csv
 from pathlib import Path
@@ -186,7 +186,7 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
     answer = await send(client, tenant, GOOD, **{"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["type"]) == (415, "urn:tessera:problem:unsupported-media-type")
     large = await send(client, tenant, HEADER + "\n" + " \n" * 2 * 2**20)
-    assert large.status_code == 400  # larger than other bodies may be, and read
+    assert large.status_code == 400  # read, although it is larger than other bodies may be
     monkeypatch.setitem(uploads._LARGER, URL, 100)
     answer = await send(client, tenant, GOOD)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:tessera:problem:request-too-large")

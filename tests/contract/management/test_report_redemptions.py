@@ -1,4 +1,4 @@
-"""GET /management/v1/reports/redemptions: what was redeemed and given, the same whether or not days are summed up."""
+"""GET /management/v1/reports/redemptions: redemptions and discounts, the same before and after days are summed up."""
 
 from datetime import datetime
 from typing import Any

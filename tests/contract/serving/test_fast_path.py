@@ -1,4 +1,4 @@
-"""What is asked most is answered ahead of the framework; the routes behind it would say the same."""
+"""The fast path gives the same responses as the routes behind it, byte for byte."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,7 +25,7 @@ def is_fast_path(middleware: Middleware) -> bool:
 
 @pytest.fixture
 async def behind(resources: Resources, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application without the shortcut."""
+    """A client of the application without the fast path."""
     app = create_app(resources, trusted_proxies=["127.0.0.1"])
     app.user_middleware = [each for each in app.user_middleware if not is_fast_path(each)]
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))

@@ -1,4 +1,4 @@
-"""What wraps every request: ids, log lines, unforeseen faults, and what no route answers, in each dialect."""
+"""The middleware: request ids, log lines, unexpected errors and unknown routes, in each error format."""
 
 import base64
 import json
@@ -93,7 +93,7 @@ async def test_a_refused_request_leaves_a_line_too(
 
 @contextmanager
 def fault(superuser: psycopg.Connection, privilege: str) -> Iterator[None]:
-    """The application may not do something that it must: a fault that nobody foresaw."""
+    """An unexpected error: the application's role lacks a privilege."""
     superuser.execute(f"revoke {privilege} from tessera_app")
     try:
         yield
@@ -253,6 +253,6 @@ async def test_a_client_that_goes_away_is_no_fault_of_ours(
 
 
 def render(line: Any) -> dict[str, str]:
-    """A log line with its exception as the log shows it."""
+    """A log line with its exception as text."""
     shown = structlog.processors.format_exc_info(None, "", dict(line))
     return {name: str(value) for name, value in shown.items()}

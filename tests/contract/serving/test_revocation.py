@@ -1,4 +1,4 @@
-"""Taking a right away counts from the next request on, whatever was handed out before."""
+"""The removal of a right takes effect with the next request, also for tokens issued before."""
 
 import hmac
 from datetime import timedelta

@@ -24,7 +24,7 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
         asyncio.create_task(client.post(url, content=slowly(), headers=headers)) for _ in range(settings.pool_size + 1)
     ]
     await asyncio.sleep(0.05)
-    # With all connections taken, this one would wait for one of them, and the uploads for this.
+    # If uploads held connections, this request would wait for one of them.
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
     arrive.set()
     assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}

@@ -1,4 +1,4 @@
-"""GET /storefront/v1/redemptions: every filter, and a walk through all parts by cursor."""
+"""GET /storefront/v1/redemptions: every filter, and all pages by cursor."""
 
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -16,7 +16,7 @@ from tessera.identity.rules import FunctionPoint
 
 @pytest.fixture
 async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
-    """A tenant with a redemption in each status, one second after the other, of two candidates and codes.
+    """A tenant with a redemption in each status, one per second, of two candidates and two codes.
 
     They are, by their reservations: 0 held, 1 redeemed, 2 released, 3 run out unnoticed, 4 run out and taken over (both
     of the voucher), 5 which took it over, 6 cancelled.
@@ -49,7 +49,7 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, 
 
 
 async def list_reservations(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> list[str]:
-    """The reservations' last characters, of all that is in the list."""
+    """The last characters of the reservation codes in the list."""
     answer = await client.get(f"{URL}?{query}", headers=tenant.api_key)
     assert answer.status_code == 200, answer.text
     return [each["reservationCode"].removeprefix("RSV-") for each in answer.json()["data"]]
@@ -128,7 +128,7 @@ async def test_a_reservation_is_found_under_the_code_that_it_has_now(client: htt
 
 
 async def walk(client: httpx.AsyncClient, tenant: Tenant, query: str, adding: Any = None) -> list[list[str]]:
-    """Every part of a list, by its links; something may be added after each."""
+    """All pages of a list, by their links; something may be added after each."""
     parts, link = [], f"http://testserver{URL}?{query}"
     while link:
         answer = await client.get(link, headers=tenant.api_key)

@@ -1,4 +1,4 @@
-"""POST /storefront/v1/redemptions and what can be done with a redemption."""
+"""POST /storefront/v1/redemptions, and the actions on a redemption."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ from tessera.promo_codes.service import NewPromoCode
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with promo codes that are limited in each way, and two vouchers, one of a strict program."""
+    """A tenant with promo codes of each kind of limit, and two vouchers, one of a program that enforces e-mails."""
     await add_promo_codes(
         resources,
         tenant,

@@ -1,4 +1,4 @@
-"""GET and PUT /storefront/v1/reservations/{code}: what becomes of a booking, and of the codes used for it."""
+"""GET and PUT /storefront/v1/reservations/{code}: the status of a booking, and of the codes used for it."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ async def booking(client: httpx.AsyncClient, tenant: Tenant, code: str = "RSV-1"
 
 
 async def voucher_reservation(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, str, bool]:
-    """What the voucher shows of its reservation."""
+    """The voucher's properties about its reservation."""
     answer = await client.get("/api/vouchers?voucherCode=PAID", headers=tenant.bearer)
     (found,) = answer.json()["data"]
     return found["reservationCode"], found["reservationStatus"], found["isUsed"]
@@ -123,7 +123,7 @@ async def test_a_reservation_gets_a_new_code(client: httpx.AsyncClient, shop: Te
     assert await booking(client, shop, "RSV/2") == told.json()
     gone = await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.api_key)
     assert (gone.status_code, gone.json()) == (404, NOT_FOUND)
-    # The same request once more, under the code that was the right one then.
+    # The same request again, with the code from before.
     again = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV/2")
     assert (again.status_code, again.content) == (200, told.content)
     assert (await create_redemption(client, shop, "PAID", "RSV/2"))["id"] == paid["id"]

@@ -1,4 +1,4 @@
-"""POST /storefront/v1/validations: every reason, the prices, and what is wrong with a request."""
+"""POST /storefront/v1/validations: every reason, the prices, and every invalid request."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -35,7 +35,7 @@ def reasons(found: list[dict[str, Any]]) -> list[list[str]]:
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with a voucher in each state, of a program of the first exam and of a strict one."""
+    """A tenant with vouchers in each state, of a program of the first exam and of one that enforces the e-mail."""
     partner = await add_partner(resources, tenant, "Acme Corp")
     program = await add_program(resources, tenant, "Open")
     strict = await add_program(

@@ -1,4 +1,4 @@
-"""Two organizations that are managed side by side: with both locks, and with either one alone; and partners' users."""
+"""Two organizations that are managed side by side: with both locks, and with only one of them; and partners' users."""
 
 from datetime import timedelta
 from typing import Any
@@ -75,7 +75,7 @@ async def test_no_manager_changes_what_is_theirs_not(
 
 @pytest.fixture
 async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a voucher partner's user who was given every right by mistake."""
+    """Headers of a voucher partner's user with every right by mistake."""
     partner_id = await add_partner(resources, tenant, "Acme Corp")
     email = "buyer@example.com"
     async with resources.database.unit_of_work(tenant.id) as work:

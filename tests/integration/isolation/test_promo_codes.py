@@ -1,4 +1,4 @@
-"""Two organizations with equal names inside, and every endpoint: with both locks, and with either one alone."""
+"""Two organizations with equal names inside, and every endpoint: with both locks, and with only one of them."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from tessera.kit.identifiers import new_id
 
 @dataclass
 class Neighbours:
-    """Two organizations with a code of the same name, a code of their own each, and an exam of their own each."""
+    """Two organizations with a code of the same name, and with one code and one exam of their own."""
 
     first: Tenant
     second: Tenant
@@ -81,12 +81,12 @@ def own_code(own: str, percent: int) -> dict[str, Any]:
 
 async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     tried = {"/promo-codes", "/api/promo-codes", "/api/v1/promo-codes", "/authenticate", "/api/authenticate"}
-    # What is managed has tests of its own beside this file too.
+    # test_management.py covers the management API.
     untenanted = ("/health/", "/docs", "/openapi.json", "/management/")
     paths = {str(route.path) for route in iter_route_contexts(app.routes)}
     vouchers = {"/api/vouchers", "/api/vouchers/partners", "/api/vouchers/programs", "/api/vouchers/purchases"}
     found = {path for path in paths if not path.startswith(untenanted)}
-    # The vouchers, the storefront and the management have files of their own beside this one.
+    # Other files of this directory cover vouchers, the storefront and the management API.
     found = {path for path in found if not path.startswith(("/storefront/", "/management/"))}
     assert found == tried | vouchers | {"/oauth/token"}
 
@@ -114,7 +114,7 @@ async def test_the_clause_is_really_taken_out(
     with rewrite_statements(resources.database, take_out), record_statements(resources.database) as sent:
         answer = await client.get("/promo-codes?storeExamCode=nca-genl", headers=furnished_tenants[0].bearer)
     assert answer.status_code == 200
-    # Nothing to take out of BEGIN, one clause for the caller, and six for the page.
+    # BEGIN has no clause, the caller's query has one, and the page's has six.
     assert removed == [0, 1, 6]
     assert not [each.text for each in sent if TENANT_CLAUSE.search(each.text)]
 
@@ -224,7 +224,7 @@ async def test_a_fetched_token_is_for_the_clients_organization(neighbours: Neigh
 
 
 def with_organization(text: str, prefix: str, organization: Tenant) -> str:
-    """A ClientId or key that names another organization, all else kept."""
+    """The same ClientId or key with the id of another organization."""
     name, rest = text.removeprefix(prefix)[:43], text.removeprefix(prefix)[43:]
     own_id = urlsafe_b64decode(name + "=")[16:]
     return prefix + urlsafe_b64encode(organization.id.bytes + own_id).decode().rstrip("=") + rest

@@ -1,4 +1,4 @@
-"""Two organizations with equal codes and equal reservations: with both locks, and with either one alone."""
+"""Two organizations with equal codes and equal reservations: with both locks, and with only one of them."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ async def test_a_global_code_is_shared_and_its_redemptions_are_not(
 
 @pytest.fixture
 async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a voucher partner's user who was given every function point."""
+    """Headers of a voucher partner's user with every function point."""
     partner = await add_partner(resources, tenant, "Partner")
     return await add_user(
         resources, tenant, "eve@example.com", partner_id=partner, function_points=tuple(FunctionPoint)

@@ -1,4 +1,4 @@
-"""Two storefronts with equal codes, exams and vouchers: with both locks, and with either one alone."""
+"""Two storefronts with equal codes, exams and vouchers: with both locks, and with only one of them."""
 
 from typing import Any
 

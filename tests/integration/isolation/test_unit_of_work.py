@@ -1,4 +1,4 @@
-"""What the database itself lets the application's role do, whatever the code says."""
+"""The rights of the application's role in the database, whatever the code does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -179,19 +179,19 @@ async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(one_connection: 
 async def test_the_next_unit_of_work_has_its_own_pin(
     one_connection: Database, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    for each in (tenant, other_tenant) * 8:  # often enough for the driver to prepare the statements
+    for each in (tenant, other_tenant) * 8:  # often enough that the driver prepares the statements
         async with one_connection.unit_of_work(each.id) as work:
             assert await read_pins(work.connection) == (str(each.id), "", 1)
 
 
 async def afterwards(database: Database) -> tuple[str, str, int]:
-    """What the connection of the last unit of work sees once it is back in the pool."""
+    """The pins of the last unit of work's connection after its return to the pool."""
     async with database._engine.connect() as connection:
         return await read_pins(connection)
 
 
 async def read_pins(connection: Any) -> tuple[str, str, int]:
-    """The pins, the empty text without one, and how many organizations there seem to be."""
+    """The pinned organization and partner (an empty text if none), and the number of visible organizations."""
     found = await connection.exec_driver_sql(
         "select coalesce(current_setting('app.organization_id', true), ''),"
         " coalesce(current_setting('app.partner_id', true), ''), (select count(*) from organizations)"

@@ -1,4 +1,4 @@
-"""That each of the two locks on vouchers is really off where a test says so, and what they leave open on purpose."""
+"""Tests of the tests: each of the two locks on vouchers is really off where a test says so."""
 
 from collections.abc import AsyncIterator
 
@@ -88,7 +88,7 @@ async def test_a_partners_user_needs_the_function_point_too(
 async def test_a_purchase_of_a_program_that_was_closed_since_stays_in_its_partners_sight(
     client: httpx.AsyncClient, resources: Resources, shop: Shop
 ) -> None:
-    # A partner that was assigned once, or a program that was open to all: neither takes away what was bought.
+    # A partner keeps its purchases when a program is no longer open or assigned to it.
     bought = await add_purchase(resources, shop.tenant, shop.partners["Acme"], shop.programs["Nobody's"], "VP-OLD")
     for query in ("purchaseCode=VP-OLD", "programName=nobody's", "programName=Nobody's&status=Complete"):
         answer = await client.get(f"{ROOT}/purchases?{query}", headers=shop.headers["Acme"])

@@ -1,4 +1,4 @@
-"""How the lists and exports of those who run an organization find their rows, at any depth."""
+"""Query plans of the lists and exports of promo codes in the management API, on any page."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
 from tessera.provision import Addresses
 
-# What a page of a hundred may read: each code with its exams, and the one that tells whether there is a next page.
+# The rows that a page of a hundred may read: each code with its exams, and one more for the next page.
 PAGE = 1_000
 FILTERS = [
     ("", 100, PAGE),

@@ -1,4 +1,4 @@
-"""Reports read what they show, by an index, in a big organization beside another one."""
+"""Query plans of reports: in a large organization beside another one, an index finds the rows."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from tessera.reports import repository
 from tessera.reports import service as reports
 from tessera.reports.service import Dimension, Period, RedemptionReport
 
-# A hundred days of 400 entries: each second one of a promo code of 300, the others of vouchers.
+# A hundred days of 400 entries. Every second one belongs to one of 300 promo codes, the others to vouchers.
 DAYS, A_DAY = 100, 400
 FILL = """
 insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change, held_change, code,
@@ -65,7 +65,7 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
 
 
 async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask: Any) -> list[list[dict[str, Any]]]:
-    """For each way of planning, the plan of each statement that is asked for."""
+    """For each plan mode, the plans of the statements."""
     with record_statements(resources.database) as sent:
         async with resources.database.unit_of_work(tenant.id) as work:
             await ask(work)
@@ -92,7 +92,7 @@ async def test_a_short_report_reads_its_days_alone(
 
     for planned in await plans(resources, addresses, big, ask):
         assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
-        # The days are counted, then read; those that are not summed up yet are read from the ledger.
+        # The days are counted, then read; the ledger is read for days that are not summed up yet.
         assert sum(map(rows_read, planned)) <= 2 * days * A_DAY + 3 * A_DAY + 500
 
 

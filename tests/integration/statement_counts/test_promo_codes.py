@@ -1,4 +1,4 @@
-"""How often a request goes to the database, which decides its speed more than anything else."""
+"""The number of statements of a request, which decides its speed more than anything else."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tessera.api.serving.callers import Resources
 
 
 def kinds(sent: list[Statement]) -> list[str]:
-    """The first word of each statement, and of an INSERT its table; COMMIT is the driver's own and not among them."""
+    """The first word of each statement, and the table of an INSERT; without COMMIT, which the driver sends."""
     return [" ".join(each.text.split()[: 3 if each.text.startswith("INSERT") else 1]) for each in sent]
 
 
@@ -59,10 +59,10 @@ CODE: dict[str, Any] = {
 }
 CREATING = [
     "BEGIN;",
-    "SELECT",  # who asks
+    "SELECT",  # the caller
     "SELECT",  # the exams
     "with",  # the codes with their exams and addresses
-    "with",  # the changes, with their places among those that wait for a seal
+    "with",  # the changes, and their queue for the seal
 ]
 
 
@@ -90,7 +90,7 @@ async def test_fifty_codes_that_come_together_cost_as_much_as_one(
             *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)
         )
     assert {answer.status_code for answer in answers} == {201}
-    # The first four go alone, on a lane each; the fifty that come meanwhile go together.
+    # The first four go in a batch of their own each; the fifty that arrive meanwhile go in one.
     assert len(sent) <= 5 * len(CREATING)
 
 

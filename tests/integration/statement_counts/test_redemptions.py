@@ -1,4 +1,4 @@
-"""What a redemption costs in statements: a fixed number, for one and for fifty that come together."""
+"""The number of statements of redemptions: the same for one and for fifty concurrent ones."""
 
 import asyncio
 from typing import Any
@@ -41,7 +41,7 @@ def redeem_body(kind: str, number: int, **more: Any) -> dict[str, Any]:
 async def sent_for(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, bodies: list[dict[str, Any]]
 ) -> list[str]:
-    """The statements for requests that are sent at once, all of which are granted."""
+    """The statements for concurrent requests, all of which must succeed."""
     with record_statements(resources.database) as sent:
         answers = await asyncio.gather(*(client.post(URL, json=each, headers=tenant.api_key) for each in bodies))
     assert {answer.status_code for answer in answers} == {201}
@@ -50,7 +50,7 @@ async def sent_for(
 
 COMMON = [
     "begin;",
-    "select",  # who asks
+    "select",  # the caller
     "select",  # the reservation's lock
     "select",  # the reservation
     "select",  # the product
@@ -61,7 +61,7 @@ WRITTEN = ["insert into reservations", "insert into redemptions", "insert into r
 COSTS = {
     "SPRING": [*COMMON, *WRITTEN, "select"],  # and its count
     "FREE": [*COMMON, *WRITTEN, "select"],
-    # Its lock, itself; used, counted in its purchase, and in the totals of its partner.
+    # The lock, the voucher; its use, the count of its purchase, and the totals of its partner.
     "voucher": [*COMMON, "select", "select", *WRITTEN, "update", "update", "select", "update"],
 }
 
@@ -81,7 +81,7 @@ async def test_fifty_that_come_together_cost_as_much_as_one(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str
 ) -> None:
     found = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
-    # The first two go alone, on a lane each; the fifty that come meanwhile go together.
+    # The first two go in a batch of their own each; the fifty that arrive meanwhile go in one.
     assert len(found) <= 3 * (len(COSTS[kind]) + 1)
     assert found.count("begin;") <= 3
 
