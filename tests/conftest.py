@@ -1,6 +1,6 @@
 """A real Postgres with one database per test process, and the real application on it.
 
-Every test makes its own organizations, so that tests share one database, commit for real, and never meet.
+Every test creates its own organizations, so that all tests share one database and commit for real.
 """
 
 import os
@@ -41,7 +41,7 @@ NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each operation's schemathesis test an id of its own.
 
-    It gives all of them one, of which a distributed run runs one alone; that no others share theirs is checked here.
+    Schemathesis gives all of them the same id, and a distributed run would run only one. All ids must differ.
     """
     for item in items:
         if isinstance(item, SchemathesisFunction):
@@ -73,14 +73,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     named = os.environ.get("TESSERA_DATA_DIR")
     workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
-    made = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
-    directory = Path(named or workers_share or str(made)) / "postgres-of-tests"
+    result = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
+    directory = Path(named or workers_share or str(result)) / "postgres-of-tests"
     # These tests need no durability; tests that kill the server start another one.
     server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
     yield server.url(user="postgres", database="postgres")
     server.stop()
-    if made:
-        shutil.rmtree(made)
+    if result:
+        shutil.rmtree(result)
 
 
 @pytest.fixture(scope="session")
@@ -100,12 +100,12 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         owner = admin_url.set(database=name)
         application = owner if os.environ.get("TESSERA_DATABASE_URL") else owner.set(username="tessera_app")
-        found = Addresses(
+        result = Addresses(
             application=application.render_as_string(hide_password=False),
             owner=owner.render_as_string(hide_password=False),
         )
-        schema.migrate(found.owner, found.application)
-        yield found
+        schema.migrate(result.owner, result.application)
+        yield result
         admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
@@ -128,11 +128,11 @@ def clock(shared_clock: Clock) -> Iterator[Clock]:
 
 @pytest.fixture(scope="session")
 async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
-    found = main.create_resources(
+    result = main.create_resources(
         settings, addresses.application, schema_revision=schema.latest_revision(), clock=shared_clock
     )
-    yield found
-    await found.database.close()
+    yield result
+    await result.database.close()
 
 
 def app_on(database: Database, resources: Resources) -> FastAPI:
@@ -150,14 +150,14 @@ def app(resources: Resources) -> FastAPI:
 def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
     """The real application behind a real socket, with its own event loop and connections, always at NOW."""
     revision = schema.latest_revision()
-    found = main.create_resources(settings, addresses.application, schema_revision=revision, clock=lambda: NOW)
+    result = main.create_resources(settings, addresses.application, schema_revision=revision, clock=lambda: NOW)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await found.database.close()
+        await result.database.close()
 
-    with serving(create_app(found, lifespan=lifespan)) as url:
+    with serving(create_app(result, lifespan=lifespan)) as url:
         yield url
 
 
@@ -165,8 +165,8 @@ def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the real application; an exception of the application fails the test."""
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as test_client:
+        yield test_client
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from tessera.provision import Addresses
 
 def failure(*arguments: str, **settings: str) -> str:
     """The line that a command prints when it cannot start."""
-    done = tessera(*arguments, **settings)
-    assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    return done.stderr
+    result = tessera(*arguments, **settings)
+    assert (result.returncode, result.stdout) == (1, ""), result.stderr
+    return result.stderr
 
 
 @pytest.fixture

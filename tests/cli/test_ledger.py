@@ -38,8 +38,8 @@ async def shop(
 
 
 def test_all_is_well(run: Run, shop: Tenant) -> None:
-    done = run("ledger", "verify", "--organization", shop.name, "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (0, {"redemptions": 4, "entries": 5, "discrepancies": 0})
+    result = run("ledger", "verify", "--organization", shop.name, "--json")
+    assert (result.returncode, json.loads(result.stdout)) == (0, {"redemptions": 4, "entries": 5, "discrepancies": 0})
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_what_was_tampered_with_is_named(
             "from redemptions limit", f"from redemptions where organization_id = '{shop.id}' limit"
         )
     )
-    done = run("ledger", "verify", "--organization", shop.name, "--json")
-    assert done.returncode == 1
-    told = [row for row in json.loads(done.stdout) if row["kind"] == kind]
-    assert [(row["shown"], row["ledger"]) for row in told] == [(shown, counted)]
-    assert name is None or told[0]["name"] == name
+    result = run("ledger", "verify", "--organization", shop.name, "--json")
+    assert result.returncode == 1
+    findings = [row for row in json.loads(result.stdout) if row["kind"] == kind]
+    assert [(row["shown"], row["ledger"]) for row in findings] == [(shown, counted)]
+    assert name is None or findings[0]["name"] == name

@@ -61,8 +61,8 @@ def ended_server(server: Server) -> Server:
 
 
 def read_credentials(server: Server) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((server.data / "demo.json").read_text())["organizations"]
-    return found
+    result: list[dict[str, Any]] = json.loads((server.data / "demo.json").read_text())["organizations"]
+    return result
 
 
 def read_greeting(server: Server) -> list[str]:
@@ -150,12 +150,12 @@ def test_the_printed_requests_work_as_printed(server: Server) -> None:
     answered = []
     for line in greeting:
         if line.startswith("curl "):
-            done = subprocess.run(
+            result = subprocess.run(
                 ["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False, timeout=60
             )
-            if done.returncode == 127:
+            if result.returncode == 127:
                 pytest.skip("there is no curl")
-            answered.append(json.loads(done.stdout))
+            answered.append(json.loads(result.stdout))
     assert answered[0] == {"success": True, "data": [{"flatDiscount": 10.0}]}
     assert sorted(answered[1]) == ["authToken", "code"]
     assert sorted(answered[2]) == ["data", "nextLink"]
@@ -173,10 +173,10 @@ def test_demo_json_has_every_credential_for_its_owner_alone(server: Server) -> N
 
 def test_the_storefront_is_served_with_the_key_of_the_first_organization(server: Server) -> None:
     first = read_credentials(server)[0]
-    told = httpx.get(f"{server.url}/demo/storefront/settings.json").json()
+    page_settings = httpx.get(f"{server.url}/demo/storefront/settings.json").json()
     assert httpx.get(f"{server.url}/demo/storefront").status_code == 200
-    assert (told["organization"], told["apiKey"]) == (first["name"], first["apiKey"])
-    assert [exam["code"] for exam in told["exams"]] == first["storeExamCodes"]
+    assert (page_settings["organization"], page_settings["apiKey"]) == (first["name"], first["apiKey"])
+    assert [exam["code"] for exam in page_settings["exams"]] == first["storeExamCodes"]
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ def test_a_role_that_row_level_security_does_not_bind_is_refused(server: Server)
     with psycopg.connect(**socket_of(server.data), user="postgres", autocommit=True) as admin:
         for power in ("superuser", "bypassrls"):
             admin.execute(f"alter role tessera_app {power}")
-            done = tessera("worker", TESSERA_DATA_DIR=str(server.data))
+            result = tessera("worker", TESSERA_DATA_DIR=str(server.data))
             admin.execute(f"alter role tessera_app no{power}")
-            assert (done.returncode, done.stdout) == (1, "")
-            assert done.stderr == (
+            assert (result.returncode, result.stdout) == (1, "")
+            assert result.stderr == (
                 "tessera: cannot use the database: the role tessera_app is a superuser or has BYPASSRLS,"
                 " so no tenant is safe\n"
             )

@@ -23,15 +23,15 @@ class Shell:
 
     def read(self, *arguments: str, status: int = 0) -> Any:
         """The result of a command with --json."""
-        done = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
-        assert done.returncode == status, done.stderr
-        return json.loads(done.stdout)
+        result = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
+        assert result.returncode == status, result.stderr
+        return json.loads(result.stdout)
 
     def fail(self, *arguments: str) -> str:
         """The message of a command that fails."""
-        done = self._run(*arguments[:2], *self._organization, *arguments[2:])
-        assert (done.returncode, done.stdout) == (1, "")
-        return done.stderr
+        result = self._run(*arguments[:2], *self._organization, *arguments[2:])
+        assert (result.returncode, result.stdout) == (1, "")
+        return result.stderr
 
 
 PROGRAM = ("--exam", "nca-genl", "--cost", "99.50", "--tier", "10:5", "--tier", "50:12.5", "--prefix", "PRO-")

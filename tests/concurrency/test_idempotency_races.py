@@ -52,10 +52,10 @@ async def test_of_many_equal_requests_at_once_one_takes_effect_and_each_hears_of
     answered = await asyncio.gather(*(post(client, buyer, operation, "key") for _ in range(RACERS)))
     final = await post(client, buyer, operation, "key")
     assert final.status_code == operation.status
-    told = Counter((answer.status_code, answer.content) for answer in answered)
-    done = told.pop((operation.status, final.content))
+    outcomes = Counter((answer.status_code, answer.content) for answer in answered)
+    result = outcomes.pop((operation.status, final.content))
     waiting = [answer for answer in answered if answer.status_code == 409]
-    assert (done + len(waiting), [answer.json() for answer in waiting]) == (RACERS, [IN_USE] * len(waiting))
+    assert (result + len(waiting), [answer.json() for answer in waiting]) == (RACERS, [IN_USE] * len(waiting))
     assert count_effects(superuser, buyer, operation) == 1
 
 
@@ -77,8 +77,8 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
         rival.rollback()
     first = await running
     again = await post(client, buyer, PROMO_CODES, "key")
-    for refused in (twin, other_body):
-        assert (refused.status_code, refused.json(), refused.headers["Retry-After"]) == (409, IN_USE, "1")
+    for refusal in (twin, other_body):
+        assert (refusal.status_code, refusal.json(), refusal.headers["Retry-After"]) == (409, IN_USE, "1")
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
     assert count_effects(superuser, buyer, PROMO_CODES) == 1
 

@@ -43,8 +43,8 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
         with dying.process_that_dies(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
             await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
-        left = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
-        assert (moment, batch_state(superuser, ordered[moment])) == (moment, left)
+        expected = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
+        assert (moment, batch_state(superuser, ordered[moment])) == (moment, expected)
         assert job_statuses(superuser, ordered[moment]) == ["doing"]
 
     age_heartbeats(superuser)
@@ -114,9 +114,9 @@ async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was
         async with resources.database.unit_of_work(tenant.id) as work:
             cancelled = await batches.cancel(work, Target(ordered), now=datetime.now(UTC))
         await until("the job ends", lambda: set(job_statuses(superuser, ordered)) == {"succeeded"})
-        made = batch_state(superuser, ordered)
-        assert (made.status, made.made, made.codes) == ("Cancelled", cancelled.made, cancelled.made)
-        assert 0 < made.made < 40_000
+        result = batch_state(superuser, ordered)
+        assert (result.status, result.made, result.codes) == ("Cancelled", cancelled.made, cancelled.made)
+        assert 0 < result.made < 40_000
         async with resources.database.unit_of_work(tenant.id) as work:
             await batches.resume(work, Target(ordered), now=datetime.now(UTC))
         await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")

@@ -30,14 +30,14 @@ def file_of(count: int, prefix: str = "CODE") -> bytes:
 
 def counts(superuser: psycopg.Connection, tenant: Tenant) -> tuple[int, ...]:
     """The numbers of promo codes, of their exams, and of audit entries."""
-    found = superuser.execute(
+    row = superuser.execute(
         "select (select count(*) from promo_codes where organization_id = %(tenant)s),"
         " (select count(*) from promo_code_store_exams where organization_id = %(tenant)s),"
         " (select count(*) from audit_entries where organization_id = %(tenant)s and action = 'Imported')",
         {"tenant": tenant.id},
     ).fetchone()
-    assert found is not None
-    return found
+    assert row is not None
+    return row
 
 
 async def test_a_command_killed_before_or_after_any_statement_has_imported_all_or_nothing(
@@ -67,8 +67,8 @@ async def test_of_two_imports_of_the_same_names_at_once_one_is_refused_whole(
             async with resources.database.unit_of_work(tenant.id) as work:
                 source = Source(BytesIO(content), "")
                 return await service.import_file(work, source, dry_run=False, now=datetime.now(UTC))
-        except ImportRefused as refused:
-            return {(violation.code, violation.field) for line in refused.lines for violation in line.violations}
+        except ImportRefused as refusal:
+            return {(violation.code, violation.field) for line in refusal.lines for violation in line.violations}
 
     outcomes = await asyncio.gather(*(bring(file_of(100)) for _ in range(2)))
     assert sorted(outcomes, key=str) == [100, {("NameTaken", "name")}]

@@ -198,26 +198,26 @@ class LifeCycle(RuleBasedStateMachine):
             assert isinstance(answer, Redemption)
             booked = model.booked.setdefault(reservation, Booked(reservation))
             until = model.now + timedelta(seconds=seconds) if seconds else None
-            made = Made(answer.id, booked, code, person, "", until, model.now)
-            model.made.append(made)
-            model.become(made, "Held" if seconds else "Redeemed")
+            result = Made(answer.id, booked, code, person, "", until, model.now)
+            model.made.append(result)
+            model.become(result, "Held" if seconds else "Redeemed")
 
     @precondition(lambda self: self.model.made)
     @rule(data=st.data(), status=st.sampled_from(["Redeemed", "Released", "Cancelled"]))
     def change(self, data: st.DataObject, status: str) -> None:
         """Confirm, release or cancel."""
-        made = data.draw(st.sampled_from(self.model.made))
-        current = self.model.status(made)
+        result = data.draw(st.sampled_from(self.model.made))
+        current = self.model.status(result)
         allowed = {"Redeemed": "Held", "Released": "Held", "Cancelled": "Redeemed"}[status] == current
         with domain_errors() as facts:
-            answer = self.run(self._change(made.id, RedemptionStatus(status)))
-            assert (answer.id, answer.status) == (made.id, status)
+            answer = self.run(self._change(result.id, RedemptionStatus(status)))
+            assert (answer.id, answer.status) == (result.id, status)
         if not allowed and current != status:
             assert [fact.state for fact in facts if isinstance(fact, WrongState)] == [current]
             return
         assert facts == []
         if allowed:
-            self.model.become(made, status)
+            self.model.become(result, status)
 
     async def _change(self, id_: UUID, status: RedemptionStatus) -> Redemption:
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
@@ -299,18 +299,18 @@ class LifeCycle(RuleBasedStateMachine):
             and person in (None, made.person)
             and reservation in (None, made.booked.code)
         ]
-        found = self.run(self._list(wanted))
-        assert [(each.id, each.status, each.reservation_code) for each in found] == expected
+        result = self.run(self._list(wanted))
+        assert [(each.id, each.status, each.reservation_code) for each in result] == expected
 
     async def _list(self, wanted: RedemptionFilter) -> list[Redemption]:
-        found: list[Redemption] = []
+        result: list[Redemption] = []
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
             after, more = None, True
             while more:
                 part = await lifecycle.list_by_cursor(work, wanted, now=self.model.now, after=after, size=2)
-                found += part.items
+                result += part.items
                 after, more = part.cursor, part.cursor is not None
-        return found
+        return result
 
     @invariant()
     def no_use_is_lost_and_none_is_too_many(self) -> None:
@@ -318,9 +318,9 @@ class LifeCycle(RuleBasedStateMachine):
         for person in PERSONS:
             left = {code: self.model.left(code, person) for code in LIMITS}
             assert all(each is None or each >= 0 for each in left.values())
-            found = self.run(self._validate(person))
-            assert {each.code: each.remaining for each in found} == left
-            for each in found:
+            result = self.run(self._validate(person))
+            assert {each.code: each.remaining for each in result} == left
+            for each in result:
                 assert [reason.code for reason in each.reasons] == self.model.reasons(each.code, person)
 
     async def _validate(self, person: str) -> list[validate.Assessment]:

@@ -64,8 +64,8 @@ def lock(rival: psycopg.Connection, tenant: Tenant, code: str) -> None:
 
 
 async def status_of(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, str]) -> str:
-    found: str = (await client.get(f"{URL}/{redemption['id']}", headers=tenant.api_key)).json()["status"]
-    return found
+    result: str = (await client.get(f"{URL}/{redemption['id']}", headers=tenant.api_key)).json()["status"]
+    return result
 
 
 async def assert_recounted(resources: Resources, tenant: Tenant) -> None:

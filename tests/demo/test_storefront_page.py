@@ -59,13 +59,13 @@ class Storefront(Visit):
         """The redemptions that the server has."""
         async with httpx.AsyncClient(base_url=self.url, headers={"cv-api-key": self.api_key}) as client:
             answer = await client.get("/storefront/v1/redemptions", params=filters)
-        found: list[dict[str, Any]] = answer.json()["data"]
-        return found
+        records: list[dict[str, Any]] = answer.json()["data"]
+        return records
 
     async def booking(self) -> dict[str, Any]:
         """The redemption of the displayed reservation."""
-        [found] = await self.ask(reservationCode=await self.page.locator("#booking-reservation").inner_text())
-        return found
+        [result] = await self.ask(reservationCode=await self.page.locator("#booking-reservation").inner_text())
+        return result
 
 
 @pytest.fixture(scope="module")
@@ -360,12 +360,12 @@ def contrast(one: float, other: float) -> float:
 
 async def test_under_a_prefix_the_page_asks_what_lies_under_it_too(shop: Storefront, storefront_url: str) -> None:
     await shop.open(f"{storefront_url}/behind-a-proxy")
-    asked: list[str] = []
-    shop.page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    shop.page.on("request", lambda request: urls.append(request.url))
     await shop.fill("WELCOME")
     await shop.press("Check the code")
     await expect(shop.said).to_contain_text("WELCOME is valid.")
-    assert asked == [f"{storefront_url}/behind-a-proxy/storefront/v1/validations"]
+    assert urls == [f"{storefront_url}/behind-a-proxy/storefront/v1/validations"]
 
 
 async def test_every_code_to_try_is_known(shop: Storefront) -> None:

@@ -63,8 +63,8 @@ async def test_every_change_is_sealed_once(
         0,
     )
     assert await seal_all(resources.database, sealed_tenant) == 0
-    found = await verdict(resources.database, sealed_tenant)
-    assert (found.findings, found.head.position) == ([], entries)
+    result = await verdict(resources.database, sealed_tenant)
+    assert (result.findings, result.head.position) == ([], entries)
 
 
 async def test_what_is_committed_late_is_sealed_late(resources: Resources, tenant: Tenant) -> None:
@@ -76,8 +76,8 @@ async def test_what_is_committed_late_is_sealed_late(resources: Resources, tenan
         await change(database, tenant, 2)  # these have later ids and commit first
         assert await seal_all(database, tenant) == 2
     assert await seal_all(database, tenant) == 1
-    found = await verdict(database, tenant)
-    assert (found.findings, found.head.position) == ([], before + 3)
+    result = await verdict(database, tenant)
+    assert (result.findings, result.head.position) == ([], before + 3)
 
 
 async def test_a_change_that_is_rolled_back_leaves_no_entry(
@@ -120,8 +120,8 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
     await sealer.close()
     while await seal_all(resources.database, tenant):
         pass
-    found = await verdict(resources.database, tenant)
-    assert (found.findings, found.head.position) == ([], count(superuser, tenant, "audit_entries"))
+    result = await verdict(resources.database, tenant)
+    assert (result.findings, result.head.position) == ([], count(superuser, tenant, "audit_entries"))
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ async def test_tampering_is_found_even_a_superusers(
             superuser.execute(statement, {"tenant": sealed_tenant.id})
         restore = "alter table audit_seals add constraint audit_seals_position_check check (position >= 1)"
         superuser.execute(restore)
-    found = (await verdict(resources.database, sealed_tenant)).findings
-    listed = [(finding.flaw, finding.position) for finding in found]
+    result = (await verdict(resources.database, sealed_tenant)).findings
+    listed = [(finding.flaw, finding.position) for finding in result]
     assert listed[: len(flaws)] == flaws
     if flaws[0] in (("Altered", 3), ("EntryMissing", 3)) and "position = -position" not in tampering:
-        assert found[0].entry_id == entry
+        assert result[0].entry_id == entry
 
 
 async def test_a_chain_that_was_cut_off_is_found_by_a_head_that_was_noted(

@@ -370,7 +370,7 @@ def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> Non
     # -S hides the wheel; an empty file system hides the system's programs.
     hide = "test ! -d /usr/lib/postgresql || mount -t tmpfs none /usr/lib/postgresql || exit 77; exec " + '"$@"'
     namespaces = ["unshare", "--mount"] if AS_ROOT else ["unshare", "--user", "--map-root-user", "--mount"]
-    done = subprocess.run(
+    result = subprocess.run(
         [*namespaces, "sh", "-c", hide, "sh", sys.executable, "-S", "-c", USE, data],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCES)},
         stdin=subprocess.DEVNULL,
@@ -379,9 +379,9 @@ def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> Non
         check=False,
         timeout=SECONDS_TO_END,
     )
-    if done.returncode not in (0, 1) or "unshare:" in done.stderr:
+    if result.returncode not in (0, 1) or "unshare:" in result.stderr:
         pytest.skip("the system's Postgres cannot be hidden here")
-    assert done.stderr.splitlines()[-1].startswith(
+    assert result.stderr.splitlines()[-1].startswith(
         "tessera.kit.embedded_postgres.server.EmbeddedPostgresError: no Postgres found"
     )
-    assert "TESSERA_DATABASE_URL" in done.stderr
+    assert "TESSERA_DATABASE_URL" in result.stderr

@@ -74,14 +74,14 @@ async def test_sums_and_ledger_together_are_the_ledger(
             append(connection, other_tenant, others.grow(now, later))
             now = later
             if ledger.random.random() < 0.7:
-                done = await roll_up(resources, tenant, now=now)
-                assert all(date.fromisoformat(day) < closed_until(now) for day in done)
+                result = await roll_up(resources, tenant, now=now)
+                assert all(date.fromisoformat(day) < closed_until(now) for day in result)
             for by in Dimension:
                 first = BEGIN.date() + timedelta(days=ledger.random.randrange(-1, DAYS))
                 end = first + timedelta(days=ledger.random.randrange(1, DAYS))
                 for days in ((first, end), (date(2000, 1, 1), date(2100, 1, 1))):
-                    found = await read_report(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
-                    assert found == expected_sums(ledger.entries, by, *days)
+                    outcome = await read_report(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
+                    assert outcome == expected_sums(ledger.entries, by, *days)
     assert await read_report(resources, other_tenant, Dimension.CODE, date.min, date.max) == expected_sums(
         others.entries, Dimension.CODE, date.min, date.max
     )

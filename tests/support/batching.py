@@ -40,20 +40,20 @@ async def order_batch(
 
 def batch_state(superuser: psycopg.Connection, batch_id: UUID) -> BatchState:
     """The status and the numbers of codes, in one query."""
-    found = superuser.execute(
+    row = superuser.execute(
         "select b.status, b.made, count(distinct p.name_key), count(e.store_exam_id) from promo_code_batches b"
         " left join promo_codes p on p.organization_id = b.organization_id and p.batch_id = b.id"
         " left join promo_code_store_exams e on e.organization_id = p.organization_id and e.promo_code_id = p.id"
         " where b.id = %s group by b.status, b.made",
         [batch_id],
     ).fetchone()
-    assert found is not None
-    return BatchState(*found)
+    assert row is not None
+    return BatchState(*row)
 
 
 def job_statuses(superuser: psycopg.Connection, batch_id: UUID) -> list[str]:
     """The status of each job for a batch, oldest first."""
-    found = superuser.execute(
+    result = superuser.execute(
         "select status::text from procrastinate_jobs where args->>'batch_id' = %s order by id", [str(batch_id)]
     )
-    return [status for (status,) in found]
+    return [status for (status,) in result]

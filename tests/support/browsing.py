@@ -49,11 +49,11 @@ async def visiting(kind: type[AnyVisit], page: Page, url: str) -> AsyncIterator[
 
 async def _watch(visit: Visit, url: str) -> None:
     async def only_here(route: Route) -> None:
-        asked = route.request.url
-        if urlsplit(asked).netloc == urlsplit(url).netloc:
-            await route.continue_(url=asked.replace(f"{url}/behind-a-proxy/", f"{url}/"))
+        request_url = route.request.url
+        if urlsplit(request_url).netloc == urlsplit(url).netloc:
+            await route.continue_(url=request_url.replace(f"{url}/behind-a-proxy/", f"{url}/"))
         else:
-            visit.elsewhere.append(asked)
+            visit.elsewhere.append(request_url)
             await route.abort()
 
     def hear(message: ConsoleMessage) -> None:

@@ -43,7 +43,7 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> h
 
 async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes, **headers: str) -> httpx.Response:
     """Send these bytes, as JSON unless a header says otherwise."""
-    given = {"Content-Type": "application/json"} | {
+    content_headers = {"Content-Type": "application/json"} | {
         name.replace("_", "-").title(): value for name, value in headers.items()
     }
-    return await client.post("/promo-codes", headers=tenant.bearer | given, content=content)
+    return await client.post("/promo-codes", headers=tenant.bearer | content_headers, content=content)

@@ -69,14 +69,14 @@ async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUI
 def purchase_state(superuser: psycopg.Connection, purchase_id: UUID) -> PurchaseState:
     """The status and the numbers of vouchers and codes, in one query."""
     with superuser.cursor(row_factory=class_row(PurchaseState)) as cursor:
-        found = cursor.execute(
+        row = cursor.execute(
             "select p.status, count(v.id) as vouchers, count(distinct v.code) as codes"
             " from voucher_purchases p left join vouchers v on v.purchase_id = p.id"
             " where p.id = %s group by p.status",
             [purchase_id],
         ).fetchone()
-    assert found is not None
-    return found
+    assert row is not None
+    return row
 
 
 def purchase_jobs(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[tuple[Any, ...]]:

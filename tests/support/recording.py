@@ -37,18 +37,18 @@ psycopg.AsyncConnection.execute = _execute_observed  # type: ignore[assignment,m
 @contextmanager
 def record_statements(database: Database) -> Iterator[list[Statement]]:
     """All statements of the block, in their order."""
-    found: list[Statement] = []
+    items: list[Statement] = []
 
     def note(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> None:
-        found.append(Statement(text, parameters))
+        items.append(Statement(text, parameters))
 
     engine = database._engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
-    _records.append(found)
+    _records.append(items)
     try:
-        yield found
+        yield items
     finally:
-        _records[:] = [each for each in _records if each is not found]
+        _records[:] = [each for each in _records if each is not items]
         event.remove(engine, "before_cursor_execute", note)
 
 

@@ -18,14 +18,14 @@ CANDIDATE = {
 
 def body(code: str = "SPRING", reservation: str = "RSV-1", **more: Any) -> dict[str, Any]:
     """A request to redeem a code for the first exam; None removes a property."""
-    wanted = {
+    properties = {
         "code": code,
         "reservationCode": reservation,
         "storeExamCode": "NCA-GENL",
         "candidate": CANDIDATE,
         **more,
     }
-    return {name: value for name, value in wanted.items() if value is not None}
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 def candidate(person: str, **more: Any) -> dict[str, Any]:
@@ -42,8 +42,8 @@ async def create_redemption(client: httpx.AsyncClient, tenant: Tenant, *code: st
     """Redeem a code, which must succeed; the redemption."""
     answer = await redeem(client, tenant, *code, **more)
     assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    result: dict[str, Any] = answer.json()
+    return result
 
 
 async def act(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, Any], action: str) -> httpx.Response:

@@ -91,9 +91,9 @@ async def furnish(resources: Resources, tenant: Tenant) -> Shop:
         )
         state = usage(tenant.exam_ids["NCA-GENL"], "RSV-1")
         state |= {"recipient_email": "ada@example.com", "assigned_at": resources.clock()}
-        made = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
-        await add_vouchers(resources, tenant, made)
-        shop.vouchers[name] = made.id
+        result = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
+        await add_vouchers(resources, tenant, result)
+        shop.vouchers[name] = result.id
         shop.headers[name] = await add_user(resources, tenant, f"user@{name}.example.com", partner_id=partner_id)
     return shop
 

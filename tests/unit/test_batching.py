@@ -216,5 +216,5 @@ async def test_no_question_is_forgotten() -> None:
     async def ask_often(start: int) -> list[int]:
         return [await batcher.ask(start + number) for number in range(50)]
 
-    found = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=60)
-    assert found == [[1000 * caller + number for number in range(50)] for caller in range(40)]
+    result = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=60)
+    assert result == [[1000 * caller + number for number in range(50)] for caller in range(40)]

@@ -31,8 +31,8 @@ def test_a_key_names_its_holder_and_its_digest_covers_the_whole_text() -> None:
 
 
 def test_secrets_have_256_bits_and_never_repeat() -> None:
-    made = {credentials.new_secret() for _ in range(100)}
-    assert ({len(secret) for secret in made}, len(made)) == ({43}, 100)
+    result = {credentials.new_secret() for _ in range(100)}
+    assert ({len(secret) for secret in result}, len(result)) == ({43}, 100)
 
 
 def test_a_secret_matches_its_own_digest_alone() -> None:

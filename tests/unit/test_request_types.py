@@ -68,8 +68,8 @@ def read(wanted: Any, value: object) -> Any:
     ids=lambda value: repr(value)[:40],
 )
 def test_each_form(wanted: Any, value: object, expected: object) -> None:
-    found = read(wanted, value)
-    assert (found, type(found)) == (expected, type(expected))
+    result = read(wanted, value)
+    assert (result, type(result)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(
@@ -89,9 +89,9 @@ def test_each_form(wanted: Any, value: object, expected: object) -> None:
     ],
 )
 def test_an_instant_is_aware_and_in_utc(value: str, expected: object) -> None:
-    found = read(fields.Instant, value)
-    assert found == expected
-    assert isinstance(found, str) or found.tzinfo is UTC
+    result = read(fields.Instant, value)
+    assert result == expected
+    assert isinstance(result, str) or result.tzinfo is UTC
 
 
 @given(st.datetimes(timezones=st.timezones()))

@@ -81,8 +81,8 @@ async def test_is_active_decides_the_status(
     client: httpx.AsyncClient, tenant: Tenant, *, is_active: bool, status: str
 ) -> None:
     await create(client, tenant, isActive=is_active)
-    found = {each: await names(client, tenant, f"?status={each}") for each in ("Active", "Inactive", "Archived")}
-    assert found == {"Active": [], "Inactive": [], "Archived": []} | {status: ["SPRING25"]}
+    result = {each: await names(client, tenant, f"?status={each}") for each in ("Active", "Inactive", "Archived")}
+    assert result == {"Active": [], "Inactive": [], "Archived": []} | {status: ["SPRING25"]}
 
 
 @pytest.mark.parametrize(

@@ -192,8 +192,8 @@ async def test_a_proxy_that_adds_a_line_of_its_own_is_heard_and_the_clients_line
 async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client that is not a trusted proxy."""
     transport = httpx.ASGITransport(app, client=("203.0.113.9", 50000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as test_client:
+        yield test_client
 
 
 async def test_forwarded_headers_of_a_stranger_are_ignored(

@@ -57,7 +57,7 @@ async def varied_vouchers(resources: Resources, tenant: Tenant, purchase: tuple[
     assigned: dict[str, Any] = {"assigned_at": ASSIGNED_AT, "recipient_email": "Ada@Example.com"}
     first, second = tenant.exam_ids["NCA-GENL"], tenant.exam_ids["NCP-ADS"]
     cancelled = {"reservation_code": "RSV-3", "reservation_status": ReservationStatus.CANCELLED, "store_exam_id": first}
-    made = [
+    items = [
         voucher(purchase_id, partner_id, "UNUSED"),
         voucher(purchase_id, partner_id, "ASSIGNED", **assigned),
         voucher(purchase_id, partner_id, "USED", **assigned, **usage(first, "RSV-1", USED_AT)),
@@ -66,8 +66,8 @@ async def varied_vouchers(resources: Resources, tenant: Tenant, purchase: tuple[
         voucher(other_id, partner_id, "GIVEN-BACK", **cancelled),
         voucher(other_id, partner_id, "EXPIRED", expires_at=datetime(2020, 1, 1, tzinfo=UTC)),
     ]
-    await add_vouchers(resources, tenant, *made)
-    return {each.code: each for each in made}
+    await add_vouchers(resources, tenant, *items)
+    return {each.code: each for each in items}
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:

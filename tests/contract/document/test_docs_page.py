@@ -103,15 +103,15 @@ async def test_a_wrong_secret_is_refused_on_the_page(docs: Docs, tenant: Tenant)
 async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(docs: Docs, live_url: str, tenant: Tenant) -> None:
     assert tenant.client.secret is not None
     await docs.open(f"{live_url}/behind-a-proxy/docs")
-    asked: list[str] = []
-    docs.page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    docs.page.on("request", lambda request: urls.append(request.url))
     await docs.authorize(
         "clientCredentials",
         client_id_clientCredentials=tenant.client.name,
         client_secret_clientCredentials=tenant.client.secret,
     )
     assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
-    assert asked == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
+    assert urls == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
 
 
 async def test_only_the_files_of_the_page_itself_may_run_in_it(client: httpx.AsyncClient) -> None:

@@ -39,10 +39,10 @@ def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[st
 @pytest.fixture
 def python_client(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of the generated package, on the import path."""
-    made = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
-    assert made.returncode == 0
+    result = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
+    assert result.returncode == 0
     # The generator does not support CSV bodies.
-    warnings = re.findall(r"WARNING parsing (.+) within", made.stdout + made.stderr)
+    warnings = re.findall(r"WARNING parsing (.+) within", result.stdout + result.stderr)
     assert warnings == ["POST /management/v1/promo-code-imports"]
     monkeypatch.syspath_prepend(tmp_path / "made")
     return "tessera_client"
@@ -75,8 +75,8 @@ def test_the_typescript_client_is_made_without_a_warning(document: Path, tmp_pat
         pytest.skip("no Node.js is installed, which openapi-typescript needs")
     if not registry_answers():
         pytest.skip("the npm registry cannot be reached, where openapi-typescript comes from")
-    made = run("npx", "--yes", TYPESCRIPT, document, "--output", "tessera.ts", directory=tmp_path)
-    told = made.stdout + made.stderr
-    assert made.returncode == 0, told
-    assert "warn" not in told.lower()
+    result = run("npx", "--yes", TYPESCRIPT, document, "--output", "tessera.ts", directory=tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert "warn" not in output.lower()
     assert "createPromoCode: {" in (tmp_path / "tessera.ts").read_text()

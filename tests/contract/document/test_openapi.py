@@ -100,11 +100,11 @@ def test_every_operation_says_what_it_is_and_does(document: dict[str, Any]) -> N
 
 
 def test_operations_and_their_statuses_are_those_of_the_documents(document: dict[str, Any]) -> None:
-    found = [(operation["operationId"], sorted(operation["responses"])) for operation in operations(document)]
-    assert len(found) == len(dict(found))  # client generators name a function after each id
+    items = [(operation["operationId"], sorted(operation["responses"])) for operation in operations(document)]
+    assert len(items) == len(dict(items))  # client generators name a function after each id
     managed = {operation["operationId"] for operation in operations(document) if is_management(operation)}
-    assert {name: statuses for name, statuses in found if name not in managed} == DOCUMENTED
-    assert [(name, statuses) for name, statuses in found if name in managed and statuses not in MANAGEMENT] == []
+    assert {name: statuses for name, statuses in items if name not in managed} == DOCUMENTED
+    assert [(name, statuses) for name, statuses in items if name in managed and statuses not in MANAGEMENT] == []
 
 
 def is_management(operation: Operation) -> bool:
@@ -177,8 +177,8 @@ def test_the_frameworks_own_validation_error_is_not_there(document: dict[str, An
 
 async def test_the_document_names_the_address_it_was_asked_at(client: httpx.AsyncClient) -> None:
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "promo.example.com", "X-Forwarded-Prefix": "/tessera"}
-    found = (await client.get("/openapi.json", headers=headers)).json()
-    assert addresses_in(found) == (
+    body = (await client.get("/openapi.json", headers=headers)).json()
+    assert addresses_in(body) == (
         [{"url": "https://promo.example.com/tessera"}],
         "https://promo.example.com/tessera/oauth/token",
     )
@@ -187,8 +187,8 @@ async def test_the_document_names_the_address_it_was_asked_at(client: httpx.Asyn
 async def test_the_document_names_the_public_address_where_one_is_configured(resources: Resources) -> None:
     public = create_app(replace(resources, public_url="https://tessera.example.com/"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(public), base_url="http://10.0.0.1:8000") as client:
-        found = (await client.get("/openapi.json")).json()
-    assert addresses_in(found) == (
+        body = (await client.get("/openapi.json")).json()
+    assert addresses_in(body) == (
         [{"url": "https://tessera.example.com"}],
         "https://tessera.example.com/oauth/token",
     )

@@ -158,9 +158,9 @@ async def test_a_voucher_with_another_expiry_is_counted_by_that(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, stock: dict[str, Any]
 ) -> None:
     vouchers = [{"code": code} for code in ("GONE", "TODAY", "SPENT", "LATER")]
-    wanted = {"action": "ChangeExpiry", "expiresAt": (NOW + timedelta(days=40)).isoformat(), "vouchers": vouchers}
+    change = {"action": "ChangeExpiry", "expiresAt": (NOW + timedelta(days=40)).isoformat(), "vouchers": vouchers}
     before = (await report(client, tenant))["total"]
-    answer = await client.post("/management/v1/vouchers/bulk", json=wanted, headers=tenant.bearer)
+    answer = await client.post("/management/v1/vouchers/bulk", json=change, headers=tenant.bearer)
     assert answer.status_code == 200, answer.text
     after = (await report(client, tenant))["total"]
     assert (before["bought"], before["used"], before["expired"]) == (7, 1, 1)

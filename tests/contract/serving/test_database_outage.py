@@ -53,9 +53,9 @@ class Server:
 def server() -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="tessera-away-"))
     directory.chmod(0o755)
-    found = Server(directory / "data")
-    yield found
-    found.stop()
+    result = Server(directory / "data")
+    yield result
+    result.stop()
     shutil.rmtree(directory)
 
 
@@ -82,8 +82,8 @@ async def restartable_client(app: FastAPI, server: Server, caller: Tenant) -> As
     """A client of the application on that database, which runs at the beginning of the test."""
     assert caller
     server.start()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as found:
-        yield found
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as test_client:
+        yield test_client
 
 
 def list_request(caller: Tenant) -> dict[str, Any]:

@@ -29,8 +29,8 @@ async def behind(resources: Resources, client: httpx.AsyncClient) -> AsyncIterat
     app = create_app(resources, trusted_proxies=["127.0.0.1"])
     app.user_middleware = [each for each in app.user_middleware if not is_fast_path(each)]
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-    async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as test_client:
+        yield test_client
 
 
 def headers_of(tenant: Tenant, method: str, path: str, kind: str) -> dict[str, str]:
@@ -86,9 +86,9 @@ async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
     await add_promo_codes(resources, tenant, *codes, now=resources.clock())
     headers = headers_of(tenant, method, path.partition("?")[0], kind) | {"X-Request-ID": "the-same"}
     expected = await behind.request(method, path, headers=headers, json=body)
-    found = await client.request(method, path, headers=headers, json=body)
-    assert (found.status_code, found.content) == (expected.status_code, expected.content)
-    assert found.headers.multi_items() == expected.headers.multi_items()
+    response = await client.request(method, path, headers=headers, json=body)
+    assert (response.status_code, response.content) == (expected.status_code, expected.content)
+    assert response.headers.multi_items() == expected.headers.multi_items()
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(HOT_ROUTES))
@@ -118,6 +118,6 @@ async def test_a_body_that_cannot_be_read_is_told_alike(
 ) -> None:
     headers = headers_of(tenant, "POST", path, "good") | {"X-Request-ID": "1", "Content-Type": "application/json"}
     expected = await behind.post(path, headers=headers, content=body)
-    found = await client.post(path, headers=headers, content=body)
-    assert found.status_code in (400, 413)
-    assert (found.status_code, found.content) == (expected.status_code, expected.content)
+    response = await client.post(path, headers=headers, content=body)
+    assert response.status_code in (400, 413)
+    assert (response.status_code, response.content) == (expected.status_code, expected.content)

@@ -246,10 +246,10 @@ async def test_a_client_that_goes_away_is_no_fault_of_ours(
         await app(scope, receive, send)
     assert sent == []
     assert [(line["event"], line["log_level"], line["status"]) for line in lines] == [("request", "info", 499)]
-    left = superuser.execute(
+    rows = superuser.execute(
         "select from pg_stat_activity where state like 'idle in%' and datname = current_database()"
     )
-    assert left.fetchall() == []
+    assert rows.fetchall() == []
 
 
 def render(line: Any) -> dict[str, str]:

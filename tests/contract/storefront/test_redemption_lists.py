@@ -56,11 +56,11 @@ async def list_reservations(client: httpx.AsyncClient, tenant: Tenant, query: st
 
 
 async def test_a_list_shows_the_same_as_each_look_up(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = (await client.get(URL, headers=shop.api_key)).json()
-    single = [(await client.get(f"{URL}/{each['id']}", headers=shop.api_key)).json() for each in found["data"]]
-    assert found == {"data": single, "nextLink": None}
+    body = (await client.get(URL, headers=shop.api_key)).json()
+    single = [(await client.get(f"{URL}/{each['id']}", headers=shop.api_key)).json() for each in body["data"]]
+    assert body == {"data": single, "nextLink": None}
     statuses = ["Held", "Redeemed", "Released", "Expired", "Expired", "Redeemed", "Cancelled"]
-    assert [each["status"] for each in found["data"]] == statuses
+    assert [each["status"] for each in body["data"]] == statuses
 
 
 @pytest.mark.parametrize(

@@ -40,15 +40,15 @@ async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     await database.close()
 
 
-@pytest.fixture(params=["both locks", "row-level security alone", "the repositories' clause alone"])
+@pytest.fixture(params=["both locks", "only row-level security", "only the repositories' clause"])
 async def guarded_client(
     request: pytest.FixtureRequest, app: FastAPI, resources: Resources, superuser_database: Database
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application with both locks, and with only one of them."""
     with ExitStack() as stack:
-        if request.param == "row-level security alone":
+        if request.param == "only row-level security":
             stack.enter_context(rewrite_statements(resources.database, without_tenant_clause))
-        if request.param == "the repositories' clause alone":
+        if request.param == "only the repositories' clause":
             app = app_on(superuser_database, resources)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:

@@ -85,10 +85,10 @@ async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     untenanted = ("/health/", "/docs", "/openapi.json", "/management/")
     paths = {str(route.path) for route in iter_route_contexts(app.routes)}
     vouchers = {"/api/vouchers", "/api/vouchers/partners", "/api/vouchers/programs", "/api/vouchers/purchases"}
-    found = {path for path in paths if not path.startswith(untenanted)}
+    result = {path for path in paths if not path.startswith(untenanted)}
     # Other files of this directory cover vouchers, the storefront and the management API.
-    found = {path for path in found if not path.startswith(("/storefront/", "/management/"))}
-    assert found == tried | vouchers | {"/oauth/token"}
+    result = {path for path in result if not path.startswith(("/storefront/", "/management/"))}
+    assert result == tried | vouchers | {"/oauth/token"}
 
 
 async def test_without_either_lock_the_neighbour_is_seen(
@@ -123,10 +123,10 @@ async def test_without_row_level_security_every_row_is_seen(
     superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
     async with superuser_database.unit_of_work(furnished_tenants[0].id) as work:
-        found = await work.connection.exec_driver_sql(
+        result = await work.connection.exec_driver_sql(
             "select count(distinct organization_id) from promo_codes where name in ('FIRST', 'SECOND')"
         )
-        assert found.scalar_one() >= 2
+        assert result.scalar_one() >= 2
 
 
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
@@ -178,11 +178,11 @@ async def test_a_name_is_free_though_the_neighbour_has_it(neighbours: Neighbours
         body = creation(theirs, "NCA-GENL")
         created = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
         again = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
-        taken = f"promoCodeName must be unique, and '{theirs}' is taken."
+        message = f"promoCodeName must be unique, and '{theirs}' is taken."
         assert created.status_code == 201
         assert (again.status_code, again.json()) == (
             400,
-            {"errorCode": "ValidationFailed", "errorMessages": [taken]},
+            {"errorCode": "ValidationFailed", "errorMessages": [message]},
         )
 
 

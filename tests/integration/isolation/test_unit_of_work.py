@@ -192,11 +192,11 @@ async def afterwards(database: Database) -> tuple[str, str, int]:
 
 async def read_pins(connection: Any) -> tuple[str, str, int]:
     """The pinned organization and partner (an empty text if none), and the number of visible organizations."""
-    found = await connection.exec_driver_sql(
+    result = await connection.exec_driver_sql(
         "select coalesce(current_setting('app.organization_id', true), ''),"
         " coalesce(current_setting('app.partner_id', true), ''), (select count(*) from organizations)"
     )
-    organization, partner, organizations = found.one()
+    organization, partner, organizations = result.one()
     return organization, partner, organizations
 
 
@@ -265,14 +265,14 @@ async def test_functions_of_the_owner_read_no_temporary_table(
 
 
 def test_functions_with_the_owners_rights_pin_their_search_path(superuser: psycopg.Connection[Any]) -> None:
-    found = dict(
+    rows = dict(
         superuser.execute(
             "select proname, array_to_string(proconfig, ',') from pg_proc"
             " where prosecdef and pronamespace = 'public'::regnamespace"
         ).fetchall()
     )
-    assert {"list_organizations", "find_promo_code_usability"} <= found.keys()
-    assert set(found.values()) == {"search_path=pg_catalog, public, pg_temp"}
+    assert {"list_organizations", "find_promo_code_usability"} <= rows.keys()
+    assert set(rows.values()) == {"search_path=pg_catalog, public, pg_temp"}
 
 
 def test_functions_with_the_owners_rights_are_for_the_application_alone(superuser: psycopg.Connection[Any]) -> None:

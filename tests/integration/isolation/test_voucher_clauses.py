@@ -61,10 +61,10 @@ async def test_the_partners_clauses_are_really_taken_out(
     changed: list[str] = []
 
     def take_out(text: str) -> str:
-        found = without_clauses(text)
-        if found != TENANT_CLAUSE.sub("true", text):
-            changed.append(found)
-        return found
+        result = without_clauses(text)
+        if result != TENANT_CLAUSE.sub("true", text):
+            changed.append(result)
+        return result
 
     with rewrite_statements(resources.database, take_out), record_statements(resources.database) as sent:
         assert (await client.get(ROOT + path, headers=shop.headers["Acme"])).status_code == 200

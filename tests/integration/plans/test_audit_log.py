@@ -58,18 +58,18 @@ def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("case", FILTERS)
 async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
     client: httpx.AsyncClient,
     resources: Resources,
     application: psycopg.Connection[Any],
     long_log: Tenant,
-    asked: tuple[str, int, int],
+    case: tuple[str, int, int],
 ) -> None:
-    query, found, bound = asked
+    query, result, bound = case
     with record_statements(resources.database) as sent:
         answer = await client.get(f"/management/v1/audit-entries?{query}", headers=long_log.bearer)
-    assert len(answer.json()["data"]) >= found
+    assert len(answer.json()["data"]) >= result
     for mode in MODES:
         plan = explain(application, sent[0], sent[-1], mode=mode)
         assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []

@@ -43,20 +43,20 @@ def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("case", FILTERS)
 async def test_a_part_of_a_list_reads_little_more_than_it_shows(
     client: httpx.AsyncClient,
     resources: Resources,
     application: psycopg.Connection[Any],
     big: Tenant,
-    asked: tuple[str, int, int],
+    case: tuple[str, int, int],
 ) -> None:
-    query, found, bound = asked
+    query, result, bound = case
     link: str | None = f"/management/v1/promo-codes?{query}"
     for _ in range(3):
         with record_statements(resources.database) as sent:
             answer = await client.get(str(link), headers=big.bearer)
-        assert len(answer.json()["data"]) == found
+        assert len(answer.json()["data"]) == result
         begin, page = sent[0], sent[-1]
         for mode in MODES:
             plan = explain(application, begin, page, mode=mode)

@@ -96,9 +96,9 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses, b
 
 @pytest.mark.parametrize(("query", "shown", "bound"), QUERIES)
 async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int, bound: int) -> None:
-    answer, found = await ask(query)
+    answer, result = await ask(query)
     assert len(answer.json()["data"]) == shown
-    for plan in found:
+    for plan in result:
         assert [
             part for part in plan_nodes(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > 100
         ] == []
@@ -108,6 +108,6 @@ async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int
 
 async def test_the_last_part_costs_as_little_as_the_first(ask: Ask) -> None:
     first, _ = await ask("createdFrom=2026-06-16T04:30:00Z")
-    answer, found = await ask(f"cursor={first.json()['nextLink'].split('cursor=')[1]}")
+    answer, result = await ask(f"cursor={first.json()['nextLink'].split('cursor=')[1]}")
     assert len(answer.json()["data"]) == 100
-    assert [plan for plan in found if rows_read(plan) > PART] == []
+    assert [plan for plan in result if rows_read(plan) > PART] == []

@@ -70,12 +70,12 @@ async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask:
         async with resources.database.unit_of_work(tenant.id) as work:
             await ask(work)
     begin, *statements = sent
-    asked: list[Statement] = [each for each in statements if each.parameters and "totals" in each.text]
-    assert asked
+    totals_queries: list[Statement] = [each for each in statements if each.parameters and "totals" in each.text]
+    assert totals_queries
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
         return [
-            [explain(connection, begin, statement, mode=mode) for statement in asked]
+            [explain(connection, begin, statement, mode=mode) for statement in totals_queries]
             for mode in ("force_custom_plan", "force_generic_plan")
         ]
 
@@ -85,10 +85,10 @@ async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask:
 async def test_a_short_report_reads_its_days_alone(
     resources: Resources, addresses: Addresses, big: Tenant, by: Dimension, days: int
 ) -> None:
-    wanted = RedemptionReport(by=by, period=Period(TODAY - timedelta(days=days), TODAY + timedelta(days=1)))
+    report = RedemptionReport(by=by, period=Period(TODAY - timedelta(days=days), TODAY + timedelta(days=1)))
 
     async def ask(work: Any) -> None:
-        await reports.list_redemptions(work, wanted, after=None, size=100)
+        await reports.list_redemptions(work, report, after=None, size=100)
 
     for planned in await plans(resources, addresses, big, ask):
         assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
@@ -100,11 +100,11 @@ async def test_a_long_report_reads_key_by_key_as_far_as_it_shows(
     resources: Resources, addresses: Addresses, big: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "FEW", 1_000)
-    wanted = RedemptionReport(by=Dimension.CODE, period=Period(date(2026, 1, 1), TODAY + timedelta(days=1)))
+    report = RedemptionReport(by=Dimension.CODE, period=Period(date(2026, 1, 1), TODAY + timedelta(days=1)))
 
     async def ask(work: Any) -> None:
         for cursor in (None, "WyJWLTgiXQ"):  # at the beginning, among promo codes; and behind V-8
-            await reports.list_redemptions(work, wanted, after=cursor, size=20)
+            await reports.list_redemptions(work, report, after=cursor, size=20)
 
     for planned in await plans(resources, addresses, big, ask):
         assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []

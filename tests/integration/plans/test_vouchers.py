@@ -129,7 +129,7 @@ async def excessive_scans(
     client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, *, most: int, blocks: int
 ) -> list[tuple[str, UUID | None, str, int]]:
     """All scans of a whole table or of more than `most` rows, and all plans that read more than `blocks` blocks."""
-    found = []
+    items = []
     for headers, partner_id in large_tables.callers:
         for query in QUERIES:
             with record_statements(resources.database) as sent:
@@ -137,14 +137,14 @@ async def excessive_scans(
             assert answer.status_code in (200, 422)
             (listing, *_) = [each for each in sent if "matches" in each.text]
             for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, listing):
-                found += [
+                items += [
                     (query, partner_id, scan, read)
                     for scan, read in scans(plan)
                     if read > most or scan.startswith("Seq Scan")
                 ]
                 if (looked_at := buffers_read(plan)) > blocks:
-                    found.append((query, partner_id, "blocks", looked_at))
-    return found
+                    items.append((query, partner_id, "blocks", looked_at))
+    return items
 
 
 async def test_no_filter_reads_more_than_the_cap(

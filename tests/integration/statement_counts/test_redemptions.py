@@ -80,10 +80,10 @@ async def test_a_redemption_costs_a_fixed_number_of_statements(
 async def test_fifty_that_come_together_cost_as_much_as_one(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str
 ) -> None:
-    found = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
+    result = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
     # The first two go in a batch of their own each; the fifty that arrive meanwhile go in one.
-    assert len(found) <= 3 * (len(COSTS[kind]) + 1)
-    assert found.count("begin;") <= 3
+    assert len(result) <= 3 * (len(COSTS[kind]) + 1)
+    assert result.count("begin;") <= 3
 
 
 async def test_a_batch_costs_the_same_whatever_its_size(
@@ -116,11 +116,11 @@ async def test_a_change_costs_a_fixed_number_of_statements(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, action: str, seconds: int | None, count: int
 ) -> None:
     for _ in range(2):
-        found = await create_redemption(client, shop, "SPRING", holdSeconds=seconds)
+        redemption = await create_redemption(client, shop, "SPRING", holdSeconds=seconds)
         with record_statements(resources.database) as sent:
-            assert (await act(client, shop, found, action)).status_code == 200
+            assert (await act(client, shop, redemption, action)).status_code == 200
         assert len(sent) <= count
-        await act(client, shop, found, "cancel")
+        await act(client, shop, redemption, "cancel")
 
 
 async def test_cancelling_a_reservation_costs_the_same_for_one_redemption_and_for_many(
