@@ -69,7 +69,7 @@ async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
     assert again == "tessera: There is no such token, or it has ended.\n"
 
 
-async def test_a_partners_user_sees_that_partner_alone(
+async def test_a_partners_user_sees_only_that_partner(
     run: Run, client: httpx.AsyncClient, tenant: Tenant, resources: Resources
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:

@@ -162,7 +162,7 @@ def test_the_printed_requests_work_as_printed(server: Server) -> None:
     assert answered[2]["data"]
 
 
-def test_demo_json_has_every_credential_for_its_owner_alone(server: Server) -> None:
+def test_demo_json_has_every_credential_and_only_its_owner_can_read_it(server: Server) -> None:
     path = server.data / "demo.json"
     content = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
@@ -183,7 +183,7 @@ def test_the_storefront_is_served_with_the_key_of_the_first_organization(server:
     ("address", "proxies", "expected"),
     [("127.0.0.1", (), True), ("::1", (), True), ("0.0.0.0", (), False), ("127.0.0.1", ("127.0.0.1",), False)],
 )
-def test_a_key_is_shown_by_servers_alone_that_answer_on_this_machine_alone(
+def test_a_key_is_shown_only_by_servers_that_only_this_machine_can_reach(
     address: str, proxies: tuple[str, ...], *, expected: bool
 ) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET

@@ -117,7 +117,7 @@ def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> No
     }
 
 
-def test_what_cannot_be_done_is_said_line_by_line(run: Run, tenant: Tenant) -> None:
+def test_what_cannot_be_done_is_reported_item_by_item(run: Run, tenant: Tenant) -> None:
     shell = Shell(run, tenant)
     assert shell.fail("partner", "activate", "Nobody") == "tessera: There is no voucher partner Nobody.\n"
     assert shell.fail("voucher", "show", "NONE") == "tessera: There is no voucher NONE.\n"

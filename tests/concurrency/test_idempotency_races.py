@@ -46,7 +46,7 @@ async def buyer(resources: Resources) -> Tenant:
 
 
 @each_operation
-async def test_of_many_equal_requests_at_once_one_takes_effect_and_each_hears_of_it_or_is_told_to_wait(
+async def test_of_concurrent_equal_requests_one_takes_effect_and_the_others_get_its_response_or_409(
     client: httpx.AsyncClient, buyer: Tenant, superuser: psycopg.Connection, operation: Operation
 ) -> None:
     answered = await asyncio.gather(*(post(client, buyer, operation, "key") for _ in range(RACERS)))
@@ -59,7 +59,7 @@ async def test_of_many_equal_requests_at_once_one_takes_effect_and_each_hears_of
     assert count_effects(superuser, buyer, operation) == 1
 
 
-async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_is_done(
+async def test_a_request_gets_409_while_its_twin_runs_and_the_stored_response_after(
     client: httpx.AsyncClient, buyer: Tenant, superuser: psycopg.Connection, addresses: Addresses
 ) -> None:
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:

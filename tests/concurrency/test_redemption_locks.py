@@ -74,7 +74,7 @@ async def assert_recounted(resources: Resources, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("lapsed", "other"), [("FIRST", "SECOND"), ("V1", "V2"), ("FIRST", "V1"), ("V1", "FREE")])
-async def test_what_has_lapsed_on_another_code_of_the_reservation_is_left_alone(
+async def test_an_expired_hold_of_another_code_of_the_reservation_is_unchanged(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock, addresses: Addresses, lapsed: str, other: str
 ) -> None:
     held = await create_redemption(client, shop, lapsed, holdSeconds=10)
@@ -147,7 +147,7 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
     assert await expire() == 1
 
 
-async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_crosswise_with_nobody(
+async def test_a_confirmation_whose_reservation_moves_back_and_forth_causes_no_deadlock(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, superuser: psycopg.Connection
 ) -> None:
     async with resources.database.unit_of_work(shop.id) as work:
@@ -163,7 +163,7 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
     assert await status_of(client, shop, held) == "Redeemed"
 
 
-async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
+async def test_a_redemption_of_a_limited_code_waits_for_a_lock_and_is_not_refused_as_used_up(
     client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     await create_redemption(client, shop, "FIRST", "RSV-0")

@@ -52,7 +52,7 @@ async def assert_whole(resources: Resources, tenant: Tenant) -> None:
         )
 
 
-async def test_whoever_is_killed_before_or_after_any_statement_leaves_all_or_nothing_of_a_day(
+async def test_a_roll_up_that_is_killed_at_any_statement_leaves_all_or_nothing_of_a_day(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     for moment in range(DONE + 1):
@@ -71,7 +71,7 @@ async def test_whoever_is_killed_before_or_after_any_statement_leaves_all_or_not
         await assert_whole(resources, tenant)
 
 
-async def test_those_who_sum_up_at_once_take_turns(
+async def test_concurrent_roll_ups_take_turns(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection, tenant: Tenant
 ) -> None:
     with ledger_connection(addresses) as connection:

@@ -59,7 +59,7 @@ async def test_two_workers_with_two_jobs_for_each_purchase_make_its_vouchers_onc
     assert {purchase_state(superuser, each) for each in purchase_ids} == {complete(100)}
 
 
-async def test_nobody_ever_sees_a_part_of_the_vouchers(
+async def test_a_part_of_the_vouchers_is_never_visible(
     resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)

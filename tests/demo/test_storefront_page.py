@@ -124,7 +124,7 @@ async def test_an_invalid_code_shows_every_reason(shop: Storefront) -> None:
     ]
 
 
-async def test_the_keyboard_alone_checks_a_code_and_books_nothing(shop: Storefront) -> None:
+async def test_a_code_is_checked_by_keyboard_without_a_booking(shop: Storefront) -> None:
     await shop.page.get_by_label("Exam").focus()
     await shop.page.keyboard.press("Tab")
     await shop.page.keyboard.type("nothing")
@@ -241,7 +241,7 @@ async def test_a_request_whose_answer_is_lost_is_sent_again_and_books_once(shop:
     assert len([each for each in await shop.ask(code="GLOBAL5") if each["candidate"]["lastName"] == "Lost"]) == 1
 
 
-async def test_an_attempt_that_nobody_answered_may_be_made_again(shop: Storefront) -> None:
+async def test_a_request_without_a_response_may_be_sent_again(shop: Storefront) -> None:
     sent: list[Request] = []
 
     async def lose(route: Route) -> None:
@@ -267,7 +267,7 @@ async def test_an_attempt_that_nobody_answered_may_be_made_again(shop: Storefron
     shop.expected = ["Failed to load resource: net::ERR_FAILED"] * 8
 
 
-async def test_a_hold_that_has_ended_elsewhere_is_told_as_the_server_has_it(shop: Storefront) -> None:
+async def test_a_hold_that_ended_elsewhere_has_the_servers_status(shop: Storefront) -> None:
     shop.expected = [refusal(409)]
     await shop.hold("WELCOME")
     await shop.expect_title("The code is held for you")
@@ -277,7 +277,7 @@ async def test_a_hold_that_has_ended_elsewhere_is_told_as_the_server_has_it(shop
     await shop.expect_title("The code is released")
 
 
-async def test_a_phone_scrolls_down_alone(shop: Storefront) -> None:
+async def test_a_phone_scrolls_only_vertically(shop: Storefront) -> None:
     await shop.page.set_viewport_size(PHONE)
 
     async def is_narrow() -> bool:
@@ -298,7 +298,7 @@ async def test_a_phone_scrolls_down_alone(shop: Storefront) -> None:
     await shop.expect_title("The code is released")
 
 
-async def test_everything_has_a_name_for_those_who_cannot_see_it(shop: Storefront) -> None:
+async def test_everything_has_an_accessible_name(shop: Storefront) -> None:
     await expect(shop.page.locator("form")).to_match_aria_snapshot("""
         - heading "Your booking" [level=2]
         - text: Exam
@@ -322,7 +322,7 @@ async def test_everything_has_a_name_for_those_who_cannot_see_it(shop: Storefron
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_colours_can_be_told_apart(shop: Storefront, scheme: Any) -> None:
+async def test_colours_have_enough_contrast(shop: Storefront, scheme: Any) -> None:
     await shop.page.emulate_media(color_scheme=scheme)
     pairs = {
         ("ink", "paper"): TEXT,

@@ -95,7 +95,7 @@ async def test_a_change_that_is_rolled_back_leaves_no_entry(
     assert count(superuser, tenant, "audit_entries") == before
 
 
-async def test_two_who_seal_at_once_seal_once(resources: Resources, tenant: Tenant) -> None:
+async def test_concurrent_sealing_seals_once(resources: Resources, tenant: Tenant) -> None:
     await change(resources.database, tenant, 50)
     sealed = await asyncio.gather(*(seal_all(resources.database, tenant) for _ in range(5)))
     assert sum(count > 0 for count in sealed) == 1

@@ -227,7 +227,7 @@ def test_a_server_whose_starter_was_killed_is_joined_and_stopped(data: Path) -> 
     assert not answers(url)
 
 
-def test_a_starter_killed_at_any_moment_hinders_nobody(data: Path) -> None:
+def test_a_start_that_is_killed_at_any_moment_does_not_prevent_another(data: Path) -> None:
     for delay in (0.1, 0.2, 0.3):
         starter = launch(data)
         time.sleep(delay)
@@ -265,7 +265,7 @@ def test_a_server_stopped_by_somebody_else_is_no_error(data: Path) -> None:
     postgres.stop()
 
 
-def test_a_pid_file_that_names_another_living_process_hinders_nobody(data: Path) -> None:
+def test_a_pid_file_of_another_living_process_does_not_prevent_a_start(data: Path) -> None:
     server.start(data, settings=FAST).stop()
     owner = data.stat()
     as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if AS_ROOT else {}

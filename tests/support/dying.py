@@ -31,9 +31,9 @@ _processes.set_forkserver_preload([__name__, "tests.support.commands"])
 def process_that_dies(
     run: Callable[..., None], *arguments: Any, organization: UUID, at: int
 ) -> Iterator[ForkServerProcess]:
-    """A process that does `run`, one of those below, until that moment of its transactions for the organization.
+    """A process that runs one of the functions below until this moment of its transactions for the organization.
 
-    The moments, from 0: before and after each statement, then before and after COMMIT.
+    Moments count from 0: before and after each statement, then before and after COMMIT.
     """
     process = _processes.Process(target=run, args=(*arguments, str(organization), at))
     process.start()

@@ -39,18 +39,18 @@ def explain(connection: psycopg.Connection[Any], begin: Statement, page: Stateme
 def vacuum(connection: psycopg.Connection[Any], *tables: str) -> None:
     """Analyze the tables, and mark all their pages as visible to all transactions.
 
-    Only then an index answers without a look at the table. Whoever looks at anything just now, as autovacuum may, keeps
-    pages from being marked, so it is done until all are; with the indexes, whose entries of a few dead rows it would
-    leave where they are, and those pages with them.
+    Only then an index-only scan reads no table. A concurrent snapshot, such as autovacuum's, keeps pages from being
+    marked, so this repeats until all are. Indexes are cleaned too: otherwise VACUUM keeps a few dead rows, and their
+    pages unmarked.
     """
     seen = "select relpages - relallvisible from pg_class where oid = %s::regclass"
     for table in tables:
         end = time.monotonic() + 60
-        while True:
+        while True:  # until the deadline below
             connection.execute(sql.SQL("vacuum (analyze, index_cleanup on) {}").format(sql.Identifier(table)))
             if connection.execute(seen, [table]).fetchone() == (0,):
                 break
-            assert time.monotonic() < end, table
+            assert time.monotonic() < end, f"not within 60 s: all pages of {table} are visible"
 
 
 def plan_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -35,7 +35,7 @@ def test_secrets_have_256_bits_and_never_repeat() -> None:
     assert ({len(secret) for secret in result}, len(result)) == ({43}, 100)
 
 
-def test_a_secret_matches_its_own_digest_alone() -> None:
+def test_a_secret_matches_only_its_own_digest() -> None:
     secret = credentials.new_secret()
     digest = credentials.digest_of(secret)
     assert credentials.matches(secret, digest)
@@ -71,7 +71,7 @@ def test_a_changed_client_id_is_refused_or_names_another(spoil: Callable[[str], 
     ],
     ids=repr,
 )
-def test_what_is_no_client_id_is_refused(text: str) -> None:
+def test_a_malformed_client_id_is_refused(text: str) -> None:
     with pytest.raises(NotAuthenticated):
         credentials.parse_client_id(text)
 
@@ -89,7 +89,7 @@ def test_what_is_no_client_id_is_refused(text: str) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_key_is_refused(text: str) -> None:
+def test_a_malformed_key_is_refused(text: str) -> None:
     with pytest.raises(NotAuthenticated):
         credentials.parse_key(text)
 

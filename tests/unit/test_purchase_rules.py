@@ -172,6 +172,6 @@ def test_why_a_partner_cannot_have_a_program(
     assert [(violation.code, violation.field) for violation in result] == expected
 
 
-def test_a_name_is_told_no_further_than_its_sixtieth_character() -> None:
+def test_messages_cut_a_name_after_sixty_characters() -> None:
     (result,) = terms_violations(draft(partner_name="x" * 61), terms(partner_status=None))
     assert result.message == f"was not found: '{'x' * 60}'"

@@ -110,7 +110,7 @@ def test_no_value_of_json_makes_a_reader_fail(value: object) -> None:
         read(wanted, value)
 
 
-def test_what_is_wrong_with_a_list_is_told_of_its_first_hundred_wrong_items() -> None:
+def test_the_first_hundred_wrong_items_of_a_list_are_reported() -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(fields.Texts).validate_python(["good", *[7] * 500_000])
     errors = caught.value.errors(include_url=False, include_input=False)

@@ -1,6 +1,6 @@
 """GET /api/v1/promo-codes: the code that applies to a product bundle, and global codes.
 
-The tenants' bundle holds NCA-GENL and NCP-ADS, and not CLD-100.
+The tenants' bundle contains NCA-GENL and NCP-ADS, but not CLD-100.
 """
 
 from collections.abc import Callable, Iterator

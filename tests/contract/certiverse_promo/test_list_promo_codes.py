@@ -77,7 +77,7 @@ async def test_an_organization_without_codes_gets_an_empty_page(
     assert "Link" not in answer.headers
 
 
-async def test_codes_come_as_they_were_created_with_their_redemptions(
+async def test_codes_are_listed_as_created_with_their_redemptions(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     await create(client, tenant)
@@ -220,7 +220,7 @@ PAGE = "page must be a positive integer."
         ("status=x&restrictToEmailAddresses=x&page=x&emailAddress=x", [ADDRESS, PAGE, FLAG, STATUS]),
     ],
 )
-async def test_wrong_parameters_are_told_in_the_order_of_the_document(
+async def test_wrong_parameters_are_reported_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant, query: str, messages: list[str]
 ) -> None:
     assert status_and_body(await client.get(f"/promo-codes?{query}", headers=tenant.bearer)) == validation_failed(

@@ -206,7 +206,7 @@ async def test_forwarded_headers_of_a_stranger_are_ignored(
 
 
 @pytest.mark.parametrize("public_url", ["https://codes.example.com/v", "https://codes.example.com/v/"])
-async def test_the_configured_public_url_comes_before_all(
+async def test_the_configured_public_url_has_precedence(
     resources: Resources, tenant: Tenant, superuser: psycopg.Connection, public_url: str
 ) -> None:
     fill(superuser, tenant, 101)

@@ -110,7 +110,7 @@ async def test_a_client_of_the_organization_buys_as_well(
     assert status_and_body(await client.post(PATH, headers=headers, json=REQUEST)) == (200, PURCHASE)
 
 
-async def test_names_match_whole_ignoring_case_and_are_told_as_they_are_kept(
+async def test_names_match_whole_without_case_and_are_shown_as_stored(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, partner_id: UUID
 ) -> None:
     await add_partner(resources, tenant, "École 100%")

@@ -76,7 +76,7 @@ async def test_what_is_neither_true_nor_false_is_refused(
      "Ada <ada@example.com>", "ada@example.com\n", "ada.@example.com", " ", "a" * 250 + "@example.com"],
 )  # fmt: skip
 @pytest.mark.parametrize(("path", "name"), EMAILS)
-async def test_what_is_no_e_mail_address_is_refused(
+async def test_a_malformed_e_mail_address_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, name: str, value: str
 ) -> None:
     answer = await client.get(f"{path}?{name}={quote(value)}", headers=tenant.bearer)
@@ -87,7 +87,7 @@ async def test_what_is_no_e_mail_address_is_refused(
     "value", ["Deleted", "Active%20", "Active,Inactive", "1", "true", "%00", "%C4%B0nactive", "chec%E2%84%AAoutfailed"]
 )
 @pytest.mark.parametrize(("path", "message"), [(PARTNERS, STATUS), (PURCHASES, PURCHASE_STATUS)])
-async def test_a_status_that_is_none_is_refused(
+async def test_an_unknown_status_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, message: str, value: str
 ) -> None:
     assert status_and_body(await client.get(f"{path}?status={value}", headers=tenant.bearer)) == validation_failed(
@@ -173,7 +173,7 @@ async def test_a_query_that_is_no_utf_8_is_malformed(
         (PURCHASES, "page=x", [PAGE]),
     ],
 )
-async def test_everything_wrong_comes_in_one_answer_in_the_order_of_the_document(
+async def test_one_response_has_everything_wrong_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant, path: str, query: str, messages: list[str]
 ) -> None:
     assert status_and_body(await client.get(f"{path}?{query}", headers=tenant.bearer)) == validation_failed(*messages)

@@ -56,7 +56,7 @@ async def test_without_the_function_point_it_is_401(
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_partners_come_whole_with_their_users_oldest_first(
+async def test_partners_are_listed_with_their_users_oldest_first(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, partner_ids: dict[str, UUID]
 ) -> None:
     zeta = partner_ids["Zeta Corp"]

@@ -109,7 +109,7 @@ def exam(tenant: Tenant, code: str) -> dict[str, Any]:
     return {"code": code, "id": str(tenant.exam_ids[code]), "name": f"Exam {code}", "price": 100}
 
 
-async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
+async def test_programs_are_listed_with_all_related_objects_oldest_first(
     client: httpx.AsyncClient, tenant: Tenant, offer: Offer
 ) -> None:
     answer = await client.get(PATH, headers=tenant.bearer)

@@ -90,7 +90,7 @@ async def test_without_the_function_point_it_is_401(
     assert status_and_body(await client.get(f"{PATH}?status=Complete", headers=headers)) == NO_FUNCTION_POINT
 
 
-async def test_a_purchase_comes_whole(
+async def test_a_purchase_has_all_its_properties(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, market: Market
 ) -> None:
     purchase_id = await add_purchase(
@@ -141,7 +141,7 @@ async def test_amounts_are_exact(
 
 @pytest.mark.parametrize("spelling", [str, str.lower, str.upper])
 @pytest.mark.parametrize(("status", "code"), list(zip(STATUSES, ALL, strict=True)))
-async def test_each_status_is_told_and_found_in_any_case(
+async def test_each_status_is_shown_and_filtered_without_case(
     client: httpx.AsyncClient, varied_purchases: Tenant, status: str, code: str, spelling: Any
 ) -> None:
     answer = await client.get(f"{PATH}?status={spelling(status)}", headers=varied_purchases.bearer)

@@ -126,7 +126,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("code", EXPECTED)
-async def test_a_voucher_comes_whole_and_what_there_is_none_of_is_absent(
+async def test_a_voucher_has_all_its_properties_without_those_that_are_null(
     client: httpx.AsyncClient, tenant: Tenant, varied_vouchers: dict[str, NewVoucher], code: str
 ) -> None:
     answer = await client.get(f"{PATH}?voucherCode={code}", headers=tenant.bearer)
@@ -144,7 +144,7 @@ async def test_a_voucher_comes_whole_and_what_there_is_none_of_is_absent(
 
 
 @pytest.mark.parametrize("status", list(ReservationStatus))
-async def test_each_reservation_status_is_told(
+async def test_each_reservation_status_can_be_set(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, purchase: tuple[UUID, UUID], status: str
 ) -> None:
     state = usage(tenant.exam_ids["CLD-100"], "RSV-9") | {"reservation_status": ReservationStatus(status)}

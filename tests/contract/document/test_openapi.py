@@ -128,7 +128,7 @@ def test_every_parameter_answer_and_header_is_described(document: dict[str, Any]
             assert described["description"], operation["operationId"]
 
 
-def test_every_operation_that_takes_a_key_tells_when_to_come_again_while_the_key_is_in_use(
+def test_every_operation_with_a_key_in_use_documents_retry_after(
     document: dict[str, Any],
 ) -> None:
     keyed = [each for each in operations(document) if "Idempotency-Key" in str(each.get("parameters", []))]

@@ -82,11 +82,11 @@ def credential_for(case: Case, tenant: Tenant) -> dict[str, str]:
 
 @schema.parametrize()
 @some_requests
-def test_a_caller_gets_documented_answers_alone(case: Case, live_url: str, seller: Tenant) -> None:
+def test_a_caller_gets_only_documented_responses(case: Case, live_url: str, seller: Tenant) -> None:
     case.call_and_validate(base_url=live_url, headers=credential_for(case, seller), checks=CHECKS)
 
 
 @strangers.parametrize()
 @hypothesis.settings(some_requests, max_examples=5)
-def test_a_stranger_gets_documented_answers_alone(case: Case, live_url: str) -> None:
+def test_a_caller_without_a_credential_gets_only_documented_responses(case: Case, live_url: str) -> None:
     case.call_and_validate(base_url=live_url, checks=CHECKS)

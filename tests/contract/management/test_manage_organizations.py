@@ -71,7 +71,7 @@ async def test_an_organization_is_created_renamed_and_switched_off_and_on(
     assert {str(PLATFORM_ID), str(tenant.id), response.json()["id"]} <= listed
 
 
-async def test_what_is_off_answers_nobody(
+async def test_switched_off_organizations_answer_no_caller(
     client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant
 ) -> None:
     url, headers = f"{URL}/{tenant.id}", administrator | {"If-Match": "*"}
@@ -85,7 +85,7 @@ async def test_what_is_off_answers_nobody(
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
 
 
-async def test_what_cannot_be_is_told(
+async def test_impossible_values_are_reported(
     client: httpx.AsyncClient, administrator: dict[str, str], tenant: Tenant, other_tenant: Tenant
 ) -> None:
     headers = administrator | {"If-Match": "*"}

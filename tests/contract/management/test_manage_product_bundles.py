@@ -125,7 +125,7 @@ async def test_everything_that_is_wrong_is_named(
     assert status_and_body(await client.put(url, json=body, headers=if_match(1, tenant))) == invalid(*errors)
 
 
-async def test_an_archived_exam_stays_in_a_bundle_and_comes_into_none(
+async def test_an_archived_exam_stays_in_its_bundles_and_cannot_be_added(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=if_match(1, tenant))

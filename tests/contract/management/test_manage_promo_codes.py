@@ -219,7 +219,7 @@ async def test_everything_that_is_wrong_with_a_new_code_is_named(
     assert (status, set(items), len(items)) == (400, expected, len(errors))
 
 
-async def test_a_limit_in_total_neither_comes_nor_goes_nor_falls_below_the_uses(
+async def test_a_total_limit_is_not_added_removed_or_set_below_the_uses(
     client: httpx.AsyncClient, tenant: Tenant, resources: Resources
 ) -> None:
     limited = percent_code(tenant, "LIMITED", max_redemptions=10, redemption_count=4)

@@ -254,7 +254,7 @@ async def test_nobody_activates_a_partners_user_whose_rights_they_lack(
     assert status_and_body(answer) == problem(403, "not-allowed", "Not allowed", words)
 
 
-async def test_whoever_is_invited_accepts_before_anybody_activates_them(
+async def test_an_invited_user_accepts_before_a_manager_can_activate_them(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
@@ -269,7 +269,7 @@ async def test_whoever_is_invited_accepts_before_anybody_activates_them(
     assert rows.fetchall() == [(None,)]
 
 
-async def test_a_stale_version_is_told_before_a_wrong_state(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_a_stale_version_is_reported_before_a_wrong_state(client: httpx.AsyncClient, tenant: Tenant) -> None:
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
     user = await create_resource(client, tenant, f"{PARTNERS}/{partner['id']}/users", INVITE)
     url = f"{PARTNERS}/{partner['id']}/users/{user['id']}/activate"

@@ -124,7 +124,7 @@ REQUESTS = pytest.mark.parametrize(
 
 
 @REQUESTS
-async def test_away_is_503_in_each_dialect_and_back_is_back(
+async def test_an_outage_is_503_in_each_error_format_until_the_database_is_back(
     restartable_client: httpx.AsyncClient,
     server: Server,
     caller: Tenant,

@@ -69,7 +69,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize("kind", ["good", "wrong", "other", "none"])
 @pytest.mark.parametrize("request_", REQUESTS)
-async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
+async def test_the_route_and_the_fast_path_give_the_same_bytes_and_headers(
     client: httpx.AsyncClient,
     behind: httpx.AsyncClient,
     resources: Resources,
@@ -92,7 +92,7 @@ async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(HOT_ROUTES))
-async def test_the_framework_sees_other_methods_alone(
+async def test_the_framework_handles_only_other_methods(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
     seen: list[str] = []
@@ -113,7 +113,7 @@ async def test_the_framework_sees_other_methods_alone(
 
 @pytest.mark.parametrize("body", [b"{", b"x" * (1024 * 1024 + 1)])
 @pytest.mark.parametrize("path", ["/promo-codes", REDEEM])
-async def test_a_body_that_cannot_be_read_is_told_alike(
+async def test_an_unreadable_body_is_reported_alike(
     client: httpx.AsyncClient, behind: httpx.AsyncClient, tenant: Tenant, path: str, body: bytes
 ) -> None:
     headers = headers_of(tenant, "POST", path, "good") | {"X-Request-ID": "1", "Content-Type": "application/json"}

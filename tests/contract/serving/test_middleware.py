@@ -115,7 +115,7 @@ LOGIN = "select on api_clients"
         (LOGIN, "POST", "/oauth/token", oauth("server_error", FAULT)),
     ],
 )
-async def test_an_unforeseen_fault_is_500_in_each_dialect_and_its_cause_is_in_the_log_alone(
+async def test_an_unexpected_error_is_500_in_each_format_and_only_the_log_has_its_cause(
     client: httpx.AsyncClient,
     tenant: Tenant,
     superuser: psycopg.Connection,
@@ -159,7 +159,7 @@ async def test_an_unforeseen_fault_is_500_in_each_dialect_and_its_cause_is_in_th
         ("/%FF", certiverse("NotFound", NOWHERE)),
     ],
 )
-async def test_an_unknown_path_is_404_in_each_dialect(
+async def test_an_unknown_path_is_404_in_each_error_format(
     client: httpx.AsyncClient, path: str, body: dict[str, Any]
 ) -> None:
     answer = await client.get(path)

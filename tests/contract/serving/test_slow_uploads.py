@@ -30,7 +30,7 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
     assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
 
 
-async def test_a_body_that_is_too_large_is_told_only_to_whom_it_concerns(
+async def test_only_an_authenticated_caller_gets_413_for_a_large_body(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     large = b" " * (1024 * 1024 + 1)

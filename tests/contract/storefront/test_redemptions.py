@@ -92,7 +92,7 @@ async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, s
     assert (await client.get(f"{URL}/{redemption['id']}", headers=shop.api_key)).json() == redemption
 
 
-async def test_a_voucher_is_redeemed_and_shows_by_whom(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_a_redeemed_voucher_shows_its_candidate(client: httpx.AsyncClient, shop: Tenant) -> None:
     redemption = await create_redemption(client, shop, "paid", "RSV-9")
     assert (redemption["kind"], redemption["code"], redemption["discount"], redemption["finalPrice"]) == (
         "Voucher",
@@ -161,7 +161,7 @@ async def test_a_hold_counts_until_it_runs_out(client: httpx.AsyncClient, shop: 
     assert reasons(await redeem(client, shop, "SPRING", "RSV-4")) == [("/code", "UsedUp")]
 
 
-async def test_the_time_from_which_a_code_may_be_had_again_is_never_told_too_early(
+async def test_the_time_at_which_a_code_is_available_again_is_never_too_early(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
     clock.advance(seconds=0.25)
@@ -186,7 +186,9 @@ async def test_a_hold_that_has_run_out_is_expired_without_any_job(
         assert (again["status"], again["id"] == held["id"]) == ("Redeemed", False)
 
 
-async def test_a_held_voucher_is_nobody_elses_until_it_is_released(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_a_held_voucher_is_unavailable_to_others_until_its_release(
+    client: httpx.AsyncClient, shop: Tenant
+) -> None:
     held = await create_redemption(client, shop, "PAID", holdSeconds=600)
     assert (await get_voucher(client, shop, "PAID"))["isUsed"] is False
     refusal = await redeem(client, shop, "PAID", "RSV-2")
@@ -224,7 +226,7 @@ async def test_cancelling_gives_the_use_back_to_all_counts(client: httpx.AsyncCl
     await create_redemption(client, shop, "PAID", "RSV-2")
 
 
-async def test_a_limit_for_each_candidate_counts_that_candidate_alone(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_a_limit_for_each_candidate_counts_only_that_candidate(client: httpx.AsyncClient, shop: Tenant) -> None:
     await create_redemption(client, shop, "ONCE", holdSeconds=60)
     refusal = await redeem(client, shop, "ONCE", "RSV-2")
     assert refusal.json()["errors"] == [
@@ -268,7 +270,7 @@ async def test_a_refusal_is_not_kept_under_its_key(client: httpx.AsyncClient, sh
     assert (await client.post(URL, json=body("PAID"), headers=headers)).status_code == 201
 
 
-async def test_every_rule_that_stands_in_the_way_is_told(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_every_rule_that_prevents_a_purchase_is_reported(client: httpx.AsyncClient, shop: Tenant) -> None:
     refusal = await redeem(client, shop, "WORST", storeExamCode="CLD-100")
     assert reasons(refusal) == [("/code", code) for code in ("Inactive", "Expired", "UsedUp", "NotCovered")]
     assert reasons(await redeem(client, shop, "NOWHERE")) == [("/code", "NotFound")]
@@ -319,7 +321,7 @@ async def test_every_rule_that_stands_in_the_way_is_told(client: httpx.AsyncClie
         ({"candidate": "Ada"}, [("/candidate", "NotObject")]),
     ],
 )
-async def test_everything_that_is_wrong_with_a_request_is_told_and_nothing_is_used(
+async def test_every_violation_of_a_request_is_reported_and_nothing_is_used(
     client: httpx.AsyncClient, shop: Tenant, changes: dict[str, Any], errors: list[tuple[str, str]]
 ) -> None:
     answer = await redeem(client, shop, **{"code": "ONCE", **changes})
@@ -347,7 +349,7 @@ async def test_what_is_refused_leaves_nothing_behind(
         ("Cancelled", "release", "Cancelled"),
     ],
 )
-async def test_what_a_state_does_not_allow_is_told_with_the_state(
+async def test_an_action_that_the_state_forbids_is_reported_with_the_state(
     client: httpx.AsyncClient, shop: Tenant, status: str, action: str, state: str
 ) -> None:
     holds = status in ("Held", "Released")
@@ -366,7 +368,7 @@ async def test_what_a_state_does_not_allow_is_told_with_the_state(
     }
 
 
-async def test_an_action_that_comes_twice_is_done_once(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_a_repeated_action_takes_effect_once(client: httpx.AsyncClient, shop: Tenant) -> None:
     redemption = await create_redemption(client, shop, "SPRING", holdSeconds=60)
     for action in ("confirm", "cancel"):
         first, second = await act(client, shop, redemption, action), await act(client, shop, redemption, action)

@@ -130,7 +130,7 @@ async def test_a_reservation_gets_a_new_code(client: httpx.AsyncClient, shop: Te
     assert (await act(client, shop, paid, "cancel")).json()["reservationCode"] == "RSV/2"
 
 
-async def test_a_voucher_that_was_given_back_follows_its_latest_reservation_alone(
+async def test_a_voucher_that_was_given_back_follows_only_its_latest_reservation(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
     await act(client, shop, await create_redemption(client, shop, "PAID"), "cancel")
@@ -217,7 +217,7 @@ async def test_a_reservation_that_nothing_was_redeemed_for_is_unknown(
     ],
     ids=str,
 )
-async def test_everything_that_is_wrong_with_a_body_is_told_at_once(
+async def test_every_violation_of_a_body_is_reported_at_once(
     client: httpx.AsyncClient, shop: Tenant, content: dict[str, Any], errors: list[tuple[str, str]]
 ) -> None:
     await create_redemption(client, shop, "PAID")
@@ -227,7 +227,7 @@ async def test_everything_that_is_wrong_with_a_body_is_told_at_once(
 
 
 @pytest.mark.parametrize(("content", "status"), [(b"", 400), (b"[]", 400), (b"{", 400), (b"null", 400)])
-async def test_what_is_no_object_is_refused(
+async def test_a_value_that_is_not_an_object_is_refused(
     client: httpx.AsyncClient, shop: Tenant, content: bytes, status: int
 ) -> None:
     answer = await client.put(f"{RESERVATIONS}/RSV-1", content=content, headers=shop.api_key)
@@ -247,7 +247,7 @@ async def test_a_key_makes_the_second_request_the_first_one(client: httpx.AsyncC
     assert other.status_code == 422
 
 
-async def test_who_has_no_right_or_no_credential_learns_nothing(
+async def test_a_caller_without_the_right_or_a_credential_learns_nothing(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, other_tenant: Tenant
 ) -> None:
     await create_redemption(client, shop, "PAID")
@@ -263,7 +263,7 @@ async def test_who_has_no_right_or_no_credential_learns_nothing(
     assert (await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.bearer)).status_code == 200
 
 
-async def test_a_reservation_code_is_told_from_others_by_its_case_and_not_by_white_space_around_it(
+async def test_reservation_codes_differ_by_case_and_not_by_surrounding_white_space(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
     await create_redemption(client, shop, "PAID", " Rsv-1 ")

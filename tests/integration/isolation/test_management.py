@@ -30,7 +30,7 @@ async def ids(client: httpx.AsyncClient, tenant: Tenant, name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_each_manager_sees_what_is_theirs_alone(
+async def test_each_manager_sees_only_their_own_organization(
     guarded_client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, name: str
 ) -> None:
     own, theirs = [await ids(guarded_client, each, name) for each in (tenant, other_tenant)]

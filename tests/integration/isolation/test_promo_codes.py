@@ -91,7 +91,7 @@ async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     assert result == tried | vouchers | {"/oauth/token"}
 
 
-async def test_without_either_lock_the_neighbour_is_seen(
+async def test_without_either_lock_another_organization_is_visible(
     resources: Resources, superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
     app = app_on(superuser_database, resources)
@@ -130,7 +130,7 @@ async def test_without_row_level_security_every_row_is_seen(
 
 
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
-async def test_a_list_shows_one_organization_alone(neighbours: Neighbours, path: str) -> None:
+async def test_a_list_shows_only_one_organization(neighbours: Neighbours, path: str) -> None:
     first = await neighbours.client.get(path, headers=neighbours.first.bearer)
     second = await neighbours.client.get(path, headers=neighbours.second.bearer)
     assert first.json() == {"data": [same("FIRST", 10), own_code("FIRST", 10)], "nextLink": None}
@@ -147,7 +147,7 @@ async def test_a_list_shows_one_organization_alone(neighbours: Neighbours, path:
         ("restrictToEmailAddresses=true&emailAddress=a@example.com", [own_code]),
     ],
 )
-async def test_no_filter_reaches_the_neighbour(
+async def test_no_filter_reaches_another_organization(
     neighbours: Neighbours, query: str, shown: list[Callable[[str, int], dict[str, Any]]]
 ) -> None:
     for tenant, own, percent in ((neighbours.first, "FIRST", 10), (neighbours.second, "SECOND", 20)):
@@ -156,7 +156,7 @@ async def test_no_filter_reaches_the_neighbour(
         assert answer.json() == {"data": expected, "nextLink": None}
 
 
-async def test_what_the_neighbour_alone_has_is_not_found(neighbours: Neighbours) -> None:
+async def test_what_only_another_organization_has_is_not_found(neighbours: Neighbours) -> None:
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         for query in (f"promoCodeName={theirs}", f"storeExamCode=EXAM-{theirs}"):
             answer = await neighbours.client.get(f"/promo-codes?{query}", headers=tenant.bearer)
@@ -173,7 +173,7 @@ def creation(name: str, exam: str) -> dict[str, Any]:
     }
 
 
-async def test_a_name_is_free_though_the_neighbour_has_it(neighbours: Neighbours) -> None:
+async def test_a_name_is_free_although_another_organization_has_it(neighbours: Neighbours) -> None:
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         body = creation(theirs, "NCA-GENL")
         created = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
@@ -186,7 +186,7 @@ async def test_a_name_is_free_though_the_neighbour_has_it(neighbours: Neighbours
         )
 
 
-async def test_an_exam_of_the_neighbour_is_unknown(neighbours: Neighbours) -> None:
+async def test_an_exam_of_another_organization_is_unknown(neighbours: Neighbours) -> None:
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         body = creation("NEW", f"EXAM-{theirs}")
         answer = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
@@ -197,7 +197,7 @@ async def test_an_exam_of_the_neighbour_is_unknown(neighbours: Neighbours) -> No
         )
 
 
-async def test_validation_knows_the_keys_organization_alone(neighbours: Neighbours) -> None:
+async def test_validation_sees_only_the_keys_organization(neighbours: Neighbours) -> None:
     for tenant, theirs, percent in ((neighbours.first, "SECOND", 10), (neighbours.second, "FIRST", 20)):
         own = await neighbours.client.get("/api/v1/promo-codes?code=same", headers=tenant.api_key)
         other = await neighbours.client.get(f"/api/v1/promo-codes?code={theirs}", headers=tenant.api_key)
@@ -205,7 +205,7 @@ async def test_validation_knows_the_keys_organization_alone(neighbours: Neighbou
         assert (other.status_code, other.json()) == (404, {"success": False, "message": "Promo code not found!"})
 
 
-async def test_a_bundle_of_the_neighbour_covers_nothing(neighbours: Neighbours) -> None:
+async def test_a_bundle_of_another_organization_covers_nothing(neighbours: Neighbours) -> None:
     pairs = ((neighbours.first, "FIRST", neighbours.second), (neighbours.second, "SECOND", neighbours.first))
     for tenant, own, other in pairs:
         query = f"code={own}B&product_bundle_id={other.bundle_id}"
@@ -230,7 +230,7 @@ def with_organization(text: str, prefix: str, organization: Tenant) -> str:
     return prefix + urlsafe_b64encode(organization.id.bytes + own_id).decode().rstrip("=") + rest
 
 
-async def test_a_client_that_names_the_neighbour_is_refused(neighbours: Neighbours) -> None:
+async def test_a_client_id_with_another_organization_is_refused(neighbours: Neighbours) -> None:
     first, second = neighbours.first, neighbours.second
     for name in (second.client.name, with_organization(first.client.name, "tsc_", second)):
         answer = await neighbours.client.get("/authenticate", auth=(name, first.client.secret))
@@ -242,14 +242,14 @@ async def test_a_client_that_names_the_neighbour_is_refused(neighbours: Neighbou
         assert (answer.status_code, answer.json()) == (401, body)
 
 
-async def test_a_key_that_names_the_neighbour_is_refused(neighbours: Neighbours) -> None:
+async def test_a_key_with_another_organization_is_refused(neighbours: Neighbours) -> None:
     forged = with_organization(neighbours.first.key.secret, "tsk_", neighbours.second)
     for code in ("SAME", "SECOND", "FIRST", ""):
         answer = await neighbours.client.get(f"/api/v1/promo-codes?code={code}", headers={"cv-api-key": forged})
         assert (answer.status_code, answer.json()) == (401, {"status": 401, "error": "Invalid API key"})
 
 
-async def test_a_token_that_names_the_neighbour_is_refused(neighbours: Neighbours, clock: Clock) -> None:
+async def test_a_token_with_another_organization_is_refused(neighbours: Neighbours, clock: Clock) -> None:
     token = neighbours.first.token.secret
     claims = jwt.get_unverified_claims(token) | {"org": str(neighbours.second.id)}
     by_us = jwt.encode(claims, TOKEN_KEYS["test"], algorithm="HS256", headers={"kid": "test"})

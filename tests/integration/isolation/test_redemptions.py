@@ -74,7 +74,7 @@ async def test_equal_codes_and_reservations_of_two_organizations_never_meet(
     await create_redemption(client, shops[0], "SAME", "RSV-3")
 
 
-async def test_what_the_neighbour_alone_has_is_not_found(
+async def test_what_only_another_organization_has_is_not_found(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant]
 ) -> None:
     client, (first, second) = guarded_client, shops
@@ -106,7 +106,7 @@ async def test_a_key_of_one_organization_is_not_the_others(
     assert answers[0].json()["id"] != answers[1].json()["id"]
 
 
-async def test_without_either_lock_the_neighbour_is_seen(
+async def test_without_either_lock_another_organization_is_visible(
     resources: Resources, superuser_database: Database, shops: tuple[Tenant, Tenant], client: httpx.AsyncClient
 ) -> None:
     theirs = await create_redemption(client, shops[1], "SECOND")

@@ -32,7 +32,7 @@ def body(**more: Any) -> dict[str, Any]:
     return {"codes": ["SAME", "FIRST", "SECOND", "V-FIRST", "V-SECOND"], "storeExamCode": "NCA-GENL", **more}
 
 
-async def test_each_storefront_finds_its_own_codes_alone(
+async def test_each_storefront_finds_only_its_own_codes(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant]
 ) -> None:
     items = []
@@ -46,7 +46,7 @@ async def test_each_storefront_finds_its_own_codes_alone(
     assert items == [first, first, second, second]
 
 
-async def test_a_bundle_of_the_neighbour_is_not_on_sale_here(
+async def test_a_bundle_of_another_organization_is_not_for_sale(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant]
 ) -> None:
     first, second = shops

@@ -200,7 +200,7 @@ async def read_pins(connection: Any) -> tuple[str, str, int]:
     return organization, partner, organizations
 
 
-def test_organizations_are_listed_for_the_platform_alone(application: psycopg.Connection[Any], tenant: Tenant) -> None:
+def test_only_the_platform_lists_organizations(application: psycopg.Connection[Any], tenant: Tenant) -> None:
     listing = "select count(*) from list_organizations() where id = %s"
     assert application.execute(listing, [tenant.id]).fetchone() == (0,)
     for organization_id, found in ((tenant.id, 0), (uuid4(), 0), (PLATFORM_ID, 1)):
@@ -209,7 +209,7 @@ def test_organizations_are_listed_for_the_platform_alone(application: psycopg.Co
             assert application.execute(listing, [tenant.id]).fetchone() == (found,)
 
 
-def test_idempotency_keys_are_deleted_for_the_platform_alone(
+def test_only_the_platform_deletes_idempotency_keys(
     application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], tenant: Tenant
 ) -> None:
     superuser.execute(
@@ -223,7 +223,7 @@ def test_idempotency_keys_are_deleted_for_the_platform_alone(
             assert application.execute(deleting).fetchone() == (deleted,)
 
 
-async def test_usability_is_told_for_the_right_digest_alone(
+async def test_usability_is_revealed_only_for_the_right_digest(
     application: psycopg.Connection[Any], resources: Resources, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SAME"), now=resources.clock())

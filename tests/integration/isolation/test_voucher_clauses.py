@@ -155,7 +155,7 @@ async def test_a_partners_user_changes_nothing_that_is_the_organizations(
 
 
 @pytest.mark.parametrize("table", ["api_clients", "api_keys", "issued_tokens"])
-async def test_a_partners_user_sees_nobodys_credentials(resources: Resources, shop: Shop, table: str) -> None:
+async def test_a_partners_user_sees_no_credentials(resources: Resources, shop: Shop, table: str) -> None:
     async with resources.database.unit_of_work(shop.tenant.id) as work:
         count = f"select count(*) from {table}"
         assert (await work.connection.exec_driver_sql(count)).scalar_one() > 0

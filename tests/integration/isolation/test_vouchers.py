@@ -160,7 +160,7 @@ async def test_a_program_that_is_not_open_to_the_callers_partner_is_not_found(
             assert status_and_body(answer) == validation_failed(f"programName was not found: '{name}'.")
 
 
-async def test_what_the_neighbour_alone_has_is_not_found(
+async def test_what_only_another_organization_has_is_not_found(
     asking: httpx.AsyncClient, resources: Resources, shops: tuple[Shop, Shop]
 ) -> None:
     for shop, own in zip(shops, ("First", "Second"), strict=True):

@@ -44,7 +44,7 @@ Ask = Callable[[Tenant, str], Awaitable[tuple[httpx.Response, list[dict[str, Any
 def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses) -> Iterator[Ask]:
     """Request a list; its response with the custom and the generic plan of its query.
 
-    A connection that has asked a few times may take the second one.
+    Postgres may choose the generic plan after a few executions on one connection.
     """
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:

@@ -82,7 +82,7 @@ async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask:
 
 @pytest.mark.parametrize("by", list(Dimension))
 @pytest.mark.parametrize("days", [2, 30, 100])
-async def test_a_short_report_reads_its_days_alone(
+async def test_a_short_report_reads_only_its_days(
     resources: Resources, addresses: Addresses, big: Tenant, by: Dimension, days: int
 ) -> None:
     report = RedemptionReport(by=by, period=Period(TODAY - timedelta(days=days), TODAY + timedelta(days=1)))

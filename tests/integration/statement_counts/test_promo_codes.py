@@ -81,7 +81,7 @@ async def test_creating_takes_the_same_statements_for_one_address_and_for_thousa
     assert kinds(sent) == CREATING
 
 
-async def test_fifty_codes_that_come_together_cost_as_much_as_one(
+async def test_fifty_concurrent_codes_take_as_many_statements_as_one(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     bodies = [CODE | {"promoCodeName": f"CODE{number}"} for number in range(54)]
@@ -94,7 +94,7 @@ async def test_fifty_codes_that_come_together_cost_as_much_as_one(
     assert len(sent) <= 5 * len(CREATING)
 
 
-async def test_large_requests_go_alone_and_make_no_other_wait(
+async def test_large_requests_run_separately_and_block_no_other(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     large = CODE | {"emailAddresses": [f"a{number}@example.com" for number in range(1_000)]}

@@ -77,7 +77,7 @@ async def test_a_redemption_costs_a_fixed_number_of_statements(
 
 
 @pytest.mark.parametrize("kind", list(COSTS))
-async def test_fifty_that_come_together_cost_as_much_as_one(
+async def test_fifty_concurrent_redemptions_take_as_many_statements_as_one(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str
 ) -> None:
     result = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])

@@ -95,7 +95,7 @@ async def test_a_partners_lists_take_one_more_for_being_narrowed(
     assert await count(client, resources, headers, path) == (EXPECTED[path] + 1, rows)
 
 
-async def test_an_empty_list_asks_for_nothing_that_could_be_nested(
+async def test_an_empty_list_queries_no_nested_objects(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     # The rows carry the count, so that an empty page needs another query. A page of vouchers is always one row.
@@ -103,7 +103,7 @@ async def test_an_empty_list_asks_for_nothing_that_could_be_nested(
         assert await count(client, resources, tenant.bearer, path) == (3 if path.startswith("?") else 4, 0)
 
 
-async def test_purchases_that_come_together_cost_as_much_as_one(
+async def test_concurrent_purchases_take_as_many_statements_as_one(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
 ) -> None:
     await open_market(resources, tenant)
