@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 
 from tessera import main, schema
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
@@ -128,17 +128,16 @@ def clock(shared_clock: Clock) -> Iterator[Clock]:
 
 @pytest.fixture(scope="session")
 async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
-    result = main.create_resources(
-        settings, addresses.application, schema_revision=schema.latest_revision(), clock=shared_clock
-    )
-    yield result
-    await result.database.close()
+    database = main.create_database(settings, addresses.application)
+    resources = main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=shared_clock)
+    yield resources
+    await database.close()
 
 
 def app_on(database: Database, resources: Resources) -> FastAPI:
     """The same application, including its request coalescing, on another connection to its database."""
     settings, revision = Settings(token_keys=TOKEN_KEYS), resources.schema_revision
-    return create_app(main.resources_on(database, settings, schema_revision=revision, clock=resources.clock))
+    return create_app(main.create_resources(settings, database, schema_revision=revision, clock=resources.clock))
 
 
 @pytest.fixture(scope="session")
@@ -150,14 +149,15 @@ def app(resources: Resources) -> FastAPI:
 def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
     """The real application behind a real socket, with its own event loop and connections, always at NOW."""
     revision = schema.latest_revision()
-    result = main.create_resources(settings, addresses.application, schema_revision=revision, clock=lambda: NOW)
+    database = main.create_database(settings, addresses.application)
+    resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await result.database.close()
+        await database.close()
 
-    with serving(create_app(result, lifespan=lifespan)) as url:
+    with serving(create_app(resources, lifespan=lifespan)) as url:
         yield url
 
 

@@ -9,7 +9,7 @@ from fastapi.routing import iter_route_contexts
 from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.demo.load import Credentials
 from tessera.demo.storefront import page
 

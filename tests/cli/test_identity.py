@@ -11,7 +11,7 @@ from tests.cli.conftest import Run
 from tests.conftest import NOW, TOKEN_KEYS
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner

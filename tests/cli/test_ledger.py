@@ -14,7 +14,7 @@ from tests.support.redemption_requests import act, create_redemption
 from tests.support.reporting import roll_up
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.support import factories
 from tests.support.factories import Tenant
 from tests.support.management_requests import audit_entries_of
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 
 @pytest.fixture

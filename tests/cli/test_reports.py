@@ -12,7 +12,7 @@ from tests.support.reporting import EXPORT_HEADER as HEADER
 from tests.support.reporting import EXPORT_URL as EXPORT
 from tests.support.reporting import open_shop, redeem_for_days
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 DAYS = ("--from", "2026-06-12", "--until", "2026-06-15")
 TOTALS = "partnerId,partnerName,bought,used,unused,archived,expired,expiringWithin30Days,expiringWithin90Days"

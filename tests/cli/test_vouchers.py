@@ -10,7 +10,7 @@ from tests.support.factories import Tenant
 from tests.support.management_requests import audit_entries_of
 from tests.support.voucher_factories import run_jobs
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 

@@ -22,11 +22,12 @@ from tests.support.racing import PERSONS, Code, Races, max_overlap
 from tests.support.redemption_requests import URL, body, candidate
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.provision import Addresses
-from tessera.redemptions import jobs, ledger
+from tessera.redemptions import jobs
+from tessera.redemptions.ledger import service as ledger
 
 TOTAL = 10_000
 CALLERS = 400

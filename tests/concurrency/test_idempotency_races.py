@@ -28,7 +28,7 @@ from tests.support.purchasing import open_market
 from tests.support.recording import record_statements
 from tests.support.waiting import until, until_blocked
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 RACERS = 32

@@ -15,7 +15,7 @@ from tests.support.purchasing import age_heartbeats, queue_contents
 from tests.support.waiting import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.editing import Target
 from tessera.promo_codes.batches import service as batches
 from tessera.provision import Addresses

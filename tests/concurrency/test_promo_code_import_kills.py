@@ -13,7 +13,7 @@ from tests.support import dying, factories
 from tests.support.factories import Tenant
 from tests.support.waiting import until
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.imports import service
 from tessera.promo_codes.imports.service import ImportRefused, Source
 from tessera.provision import Addresses

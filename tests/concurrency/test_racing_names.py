@@ -17,7 +17,7 @@ from tests.support.promo_code_requests import PROMO_CODE, create, request
 from tests.support.responses import status_and_body, validation_failed
 from tests.support.waiting import until_blocked
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.provision import Addresses
 from tessera.settings import Settings

@@ -25,12 +25,13 @@ from tests.support.factories import add_promo_codes, create_tenant, percent_code
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
 from tessera import main, schema
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.errors import Conflict, DomainError, WrongState
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle, validate
+from tessera.redemptions import lifecycle, validate
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.redeem import Candidate, NotRedeemable, RedemptionDraft
 from tessera.redemptions.repository import Redemption
@@ -364,7 +365,9 @@ def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
     settings: Settings, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     loop = asyncio.new_event_loop()
-    resources = main.create_resources(settings, addresses.application, schema_revision=schema.latest_revision())
+    resources = main.create_resources(
+        settings, main.create_database(settings, addresses.application), schema_revision=schema.latest_revision()
+    )
     try:
         run_state_machine_as_test(
             cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # the function accepts any factory

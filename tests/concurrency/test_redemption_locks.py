@@ -14,14 +14,15 @@ from tests.support.redemption_requests import URL, act, body, create_redemption,
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 from tests.support.waiting import until_blocked
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle
+from tessera.redemptions import lifecycle
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations

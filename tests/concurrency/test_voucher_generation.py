@@ -15,7 +15,7 @@ from tests.support.factories import Tenant
 from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, open_market, purchase_jobs, purchase_state
 from tests.support.waiting import until
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import codes
 from tessera.vouchers.purchases import service as purchases

@@ -33,7 +33,7 @@ from tests.support.purchasing import (
 from tests.support.waiting import until
 
 from tessera import main, schema, worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -214,7 +214,9 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
     addresses = server.addresses()
     schema.migrate(addresses.owner, addresses.application)
     revision = schema.latest_revision()
-    resources = main.create_resources(settings, addresses.application, schema_revision=revision)
+    resources = main.create_resources(
+        settings, main.create_database(settings, addresses.application), schema_revision=revision
+    )
     tenant = await buyer(resources)
     with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as running:
         purchase_ids = [await buy(resources, tenant, quantity=1000) for _ in range(20)]

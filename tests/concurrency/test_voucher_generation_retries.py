@@ -17,7 +17,7 @@ from tests.support.purchasing import NOTHING_YET, buy, complete, open_market, pu
 from tests.support.waiting import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 

@@ -10,7 +10,7 @@ from tests.support.purchasing import purchase_jobs
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, fill_vouchers
 from tests.support.voucher_management import PROGRAM, PROGRAMS, PURCHASES, VOUCHERS, create_purchase, create_resource
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 
 async def test_of_many_who_end_a_checkout_one_does(

@@ -71,7 +71,9 @@ class Storefront(Visit):
 @pytest.fixture(scope="module")
 def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator[str]:
     resources = main.create_resources(
-        settings, demonstration.addresses.application, schema_revision=schema.latest_revision()
+        settings,
+        main.create_database(settings, demonstration.addresses.application),
+        schema_revision=schema.latest_revision(),
     )
 
     @asynccontextmanager

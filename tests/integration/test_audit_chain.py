@@ -10,7 +10,7 @@ from psycopg import errors
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Verdict

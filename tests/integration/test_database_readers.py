@@ -1,6 +1,6 @@
 import asyncio
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import MAX_READERS
 from tessera.kit.db.unit_of_work import Reader
 

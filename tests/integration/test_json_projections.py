@@ -11,7 +11,7 @@ from sqlalchemy import ARRAY, Boolean, DateTime, Integer, Numeric, Subquery, Tex
 from sqlalchemy.types import TypeEngine
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.json_projection import JsonProjection, Time, json_object
 
 ID = UUID("01a21c8f-a022-7656-b795-1b77d47058ce")

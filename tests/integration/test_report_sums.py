@@ -10,7 +10,7 @@ from tests.support.factories import Tenant
 from tests.support.ledgers import Entry, append, expected_sums, ledger_connection, read_report
 from tests.support.reporting import roll_up
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 from tessera.reports import repository

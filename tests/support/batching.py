@@ -9,7 +9,7 @@ import psycopg
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.rules import PromoCodeDraft

@@ -18,10 +18,12 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from tessera import cli, main, schema
+from tessera.api.serving import server
 from tessera.kit.db.database import Database
 from tessera.kit.sockets import listen
 from tessera.reports import service as reports
 from tessera.settings import Settings
+from tessera.worker import run_until_signalled
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "tests.support.commands"])
@@ -53,7 +55,7 @@ def has_ended(process: ForkServerProcess) -> bool:
 def worker(url: str, organization: str, at: int) -> None:
     """The worker of `tessera worker`."""
     _kill_this_process(organization, at)
-    asyncio.run(main.run_worker(Settings(), url))
+    asyncio.run(run_until_signalled(url, database=main.create_database(Settings(), url)))
 
 
 def roll_up(url: str, organization: str, at: int) -> None:
@@ -74,7 +76,7 @@ def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: 
     _kill_this_process(organization, at)
     settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
     app = main.create_server(settings, url, schema_revision=schema.latest_revision())
-    main.serve(app, listen(settings.host, settings.port))
+    server.serve(app, listen(settings.host, settings.port))
 
 
 def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:

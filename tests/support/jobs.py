@@ -7,7 +7,7 @@ from typing import cast
 
 from procrastinate import JobContext
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 
 def job_context(resources: Resources, clock: Callable[[], datetime]) -> JobContext:

@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 from tessera.reports import service as reports

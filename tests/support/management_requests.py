@@ -8,7 +8,7 @@ import httpx
 import psycopg
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 

@@ -9,7 +9,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import act, candidate, create_redemption
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.reports import service as reports
 
 EXPORT_URL = "/management/v1/exports/redemptions"

@@ -10,7 +10,7 @@ import psycopg
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.identifiers import new_id

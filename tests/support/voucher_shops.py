@@ -19,7 +19,7 @@ from tests.support.voucher_factories import (
     voucher,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 

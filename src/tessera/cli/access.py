@@ -6,23 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from tessera import settings as configuration
-from tessera.cli.identity import (
-    AsJson,
-    Email,
-    FunctionPoints,
-    Id,
-    OneOrganization,
-    clients,
-    keys,
-    organizations,
-    parse_function_points,
-    parse_id,
-    tokens,
-    users,
-)
+from tessera.cli.database_sessions import in_organization, pinned_to
+from tessera.cli.identity import clients, keys, organizations, tokens, users
+from tessera.cli.options.types import AsJson, Email, FunctionPoints, Id, Organization, parse_function_points, parse_id
 from tessera.cli.output import show, show_rows, show_secret
-from tessera.cli.starting import start
-from tessera.cli.units import everything, in_organization, pinned_to
+from tessera.cli.pages import fetch_all
+from tessera.cli.startup import start
 from tessera.identity import provisioning
 from tessera.identity.clients import service as client_service
 from tessera.identity.keys import service as key_service
@@ -73,7 +62,7 @@ def create_platform(
 
 
 @organizations.command("rename")
-def rename_organization(organization: OneOrganization, name: NewName, as_json: AsJson = False) -> None:
+def rename_organization(organization: Organization, name: NewName, as_json: AsJson = False) -> None:
     """Give an organization another name."""
 
     async def rename(work: UnitOfWork) -> Any:  # noqa: ANN401 - what the service answers
@@ -84,7 +73,7 @@ def rename_organization(organization: OneOrganization, name: NewName, as_json: A
 
 
 @organizations.command("deactivate")
-def deactivate_organization(organization: OneOrganization, as_json: AsJson = False) -> None:
+def deactivate_organization(organization: Organization, as_json: AsJson = False) -> None:
     """Switch an organization off, and with it everyone who calls."""
     in_organization(
         start(),
@@ -95,7 +84,7 @@ def deactivate_organization(organization: OneOrganization, as_json: AsJson = Fal
 
 
 @organizations.command("activate")
-def activate_organization(organization: OneOrganization, as_json: AsJson = False) -> None:
+def activate_organization(organization: Organization, as_json: AsJson = False) -> None:
     """Switch an organization on again."""
     in_organization(
         start(),
@@ -106,12 +95,12 @@ def activate_organization(organization: OneOrganization, as_json: AsJson = False
 
 
 @users.command("list")
-def list_users(organization: OneOrganization, as_json: AsJson = False) -> None:
+def list_users(organization: Organization, as_json: AsJson = False) -> None:
     """List the users, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[user_service.ManagedUser]:
-        return await everything(
-            lambda after: user_service.list_by_cursor(work, wanted=UserFilter(), after=after, size=PART)
+        return await fetch_all(
+            lambda after: user_service.list_by_cursor(work, filters=UserFilter(), after=after, size=PART)
         )
 
     rows = [
@@ -129,7 +118,7 @@ def list_users(organization: OneOrganization, as_json: AsJson = False) -> None:
 
 @users.command("update")
 def update_user(
-    organization: OneOrganization,
+    organization: Organization,
     email: Email,
     first_name: Annotated[str, typer.Option("--first-name")],
     last_name: Annotated[str, typer.Option("--last-name")],
@@ -149,7 +138,7 @@ def update_user(
 
 
 @users.command("activate")
-def activate_user(organization: OneOrganization, email: Email, as_json: AsJson = False) -> None:
+def activate_user(organization: Organization, email: Email, as_json: AsJson = False) -> None:
     """Switch a user on again."""
 
     async def activate(work: UnitOfWork) -> None:
@@ -161,11 +150,11 @@ def activate_user(organization: OneOrganization, email: Email, as_json: AsJson =
 
 
 @clients.command("list")
-def list_clients(organization: OneOrganization, as_json: AsJson = False) -> None:
+def list_clients(organization: Organization, as_json: AsJson = False) -> None:
     """List the API clients without their secrets, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[dict[str, Any]]:
-        found = await everything(lambda after: client_service.list_by_cursor(work, after=after, size=PART))
+        found = await fetch_all(lambda after: client_service.list_by_cursor(work, after=after, size=PART))
         return [
             {
                 "id": client.id,
@@ -182,7 +171,7 @@ def list_clients(organization: OneOrganization, as_json: AsJson = False) -> None
 
 
 @clients.command("rotate")
-def rotate_client(organization: OneOrganization, client_id: Id, as_json: AsJson = False) -> None:
+def rotate_client(organization: Organization, client_id: Id, as_json: AsJson = False) -> None:
     """Give a client another secret in place of its own, and show it once."""
     target = Target(parse_id(client_id))
 
@@ -200,11 +189,11 @@ def rotate_client(organization: OneOrganization, client_id: Id, as_json: AsJson 
 
 
 @keys.command("list")
-def list_keys(organization: OneOrganization, as_json: AsJson = False) -> None:
+def list_keys(organization: Organization, as_json: AsJson = False) -> None:
     """List the API keys without their secrets, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[key_service.ManagedKey]:
-        return await everything(lambda after: key_service.list_by_cursor(work, after=after, size=PART))
+        return await fetch_all(lambda after: key_service.list_by_cursor(work, after=after, size=PART))
 
     rows = [
         {
@@ -221,11 +210,11 @@ def list_keys(organization: OneOrganization, as_json: AsJson = False) -> None:
 
 
 @tokens.command("list")
-def list_tokens(organization: OneOrganization, as_json: AsJson = False) -> None:
+def list_tokens(organization: Organization, as_json: AsJson = False) -> None:
     """List the long-lived tokens of all users, oldest first."""
 
     async def ask(work: UnitOfWork) -> list[token_service.ManagedToken]:
-        return await everything(lambda after: token_service.list_by_cursor(work, user_id=None, after=after, size=PART))
+        return await fetch_all(lambda after: token_service.list_by_cursor(work, user_id=None, after=after, size=PART))
 
     rows = [
         {

@@ -9,10 +9,10 @@ import typer
 from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.service import EntryFilter
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
+from tessera.cli.startup import start
 
 WORDS: Mapping[str, str] = {
     "Altered": "was altered, or the one before it together with its seal",
@@ -27,7 +27,7 @@ commands = typer.Typer(no_args_is_help=True)
 
 @commands.command("list")
 def list_entries(
-    organization: OneOrganization,
+    organization: Organization,
     kind: Annotated[str | None, typer.Option(help="Changes of things of this kind, such as StoreExam.")] = None,
     actor: Annotated[str | None, typer.Option(help="Changes by this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
@@ -36,7 +36,7 @@ def list_entries(
     """List the latest changes, newest first."""
     wanted = EntryFilter(entity_kind=kind, actor_name=actor)
     part = in_organization(
-        start(), organization, lambda work: audit.list_by_cursor(work, wanted=wanted, after=None, size=limit)
+        start(), organization, lambda work: audit.list_by_cursor(work, filters=wanted, after=None, size=limit)
     )
     rows: list[dict[str, Any]] = [
         {

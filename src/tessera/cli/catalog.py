@@ -10,10 +10,11 @@ from tessera.catalog.product_bundles.service import ManagedProductBundle, Produc
 from tessera.catalog.rules import ProductBundleDraft, StoreExamDraft
 from tessera.catalog.store_exams import service as exams
 from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
-from tessera.cli.identity import AsJson, Id, Name, OneOrganization, parse_id
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.types import AsJson, Id, Name, Organization, parse_id
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import everything, in_organization
+from tessera.cli.pages import fetch_all
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -30,7 +31,7 @@ PART = 1000
 
 
 @exam_commands.command("create")
-def create_exam(organization: OneOrganization, code: Code, name: Name, price: Price, as_json: AsJson = False) -> None:
+def create_exam(organization: Organization, code: Code, name: Name, price: Price, as_json: AsJson = False) -> None:
     """Put an exam on sale under a code, which is its own from then on."""
     draft = StoreExamDraft(code=code, name=name, price=_price(price))
     exam = in_organization(start(), organization, lambda work: exams.create(work, draft=draft, now=clock()))
@@ -38,12 +39,12 @@ def create_exam(organization: OneOrganization, code: Code, name: Name, price: Pr
 
 
 @exam_commands.command("list")
-def list_exams(organization: OneOrganization, as_json: AsJson = False) -> None:
+def list_exams(organization: Organization, as_json: AsJson = False) -> None:
     """List the store exams, oldest first, archived ones included."""
 
     async def ask(work: UnitOfWork) -> list[ManagedStoreExam]:
-        return await everything(
-            lambda after: exams.list_by_cursor(work, wanted=StoreExamFilter(), after=after, size=PART)
+        return await fetch_all(
+            lambda after: exams.list_by_cursor(work, filters=StoreExamFilter(), after=after, size=PART)
         )
 
     rows = [_exam(exam) for exam in in_organization(start(), organization, ask)]
@@ -51,7 +52,7 @@ def list_exams(organization: OneOrganization, as_json: AsJson = False) -> None:
 
 
 @exam_commands.command("update")
-def update_exam(organization: OneOrganization, code: Code, name: Name, price: Price, as_json: AsJson = False) -> None:
+def update_exam(organization: Organization, code: Code, name: Name, price: Price, as_json: AsJson = False) -> None:
     """Give an exam another name and price."""
     draft = StoreExamDraft(name=name, price=_price(price))
 
@@ -63,7 +64,7 @@ def update_exam(organization: OneOrganization, code: Code, name: Name, price: Pr
 
 
 @exam_commands.command("archive")
-def archive_exam(organization: OneOrganization, code: Code, as_json: AsJson = False) -> None:
+def archive_exam(organization: Organization, code: Code, as_json: AsJson = False) -> None:
     """Sell an exam no longer."""
 
     async def archive(work: UnitOfWork) -> ManagedStoreExam:
@@ -74,7 +75,7 @@ def archive_exam(organization: OneOrganization, code: Code, as_json: AsJson = Fa
 
 
 @exam_commands.command("activate")
-def activate_exam(organization: OneOrganization, code: Code, as_json: AsJson = False) -> None:
+def activate_exam(organization: Organization, code: Code, as_json: AsJson = False) -> None:
     """Sell an archived exam again."""
 
     async def activate(work: UnitOfWork) -> ManagedStoreExam:
@@ -85,9 +86,7 @@ def activate_exam(organization: OneOrganization, code: Code, as_json: AsJson = F
 
 
 @bundle_commands.command("create")
-def create_bundle(
-    organization: OneOrganization, name: Name, price: Price, exam: Exams, as_json: AsJson = False
-) -> None:
+def create_bundle(organization: Organization, name: Name, price: Price, exam: Exams, as_json: AsJson = False) -> None:
     """Put a bundle of exams on sale as one."""
     draft = ProductBundleDraft(name=name, price=_price(price), store_exam_codes=tuple(exam))
     bundle = in_organization(start(), organization, lambda work: bundles.create(work, draft=draft, now=clock()))
@@ -95,12 +94,12 @@ def create_bundle(
 
 
 @bundle_commands.command("list")
-def list_bundles(organization: OneOrganization, as_json: AsJson = False) -> None:
+def list_bundles(organization: Organization, as_json: AsJson = False) -> None:
     """List the product bundles, oldest first, archived ones included."""
 
     async def ask(work: UnitOfWork) -> list[ManagedProductBundle]:
-        return await everything(
-            lambda after: bundles.list_by_cursor(work, wanted=ProductBundleFilter(), after=after, size=PART)
+        return await fetch_all(
+            lambda after: bundles.list_by_cursor(work, filters=ProductBundleFilter(), after=after, size=PART)
         )
 
     rows = [_bundle(bundle) for bundle in in_organization(start(), organization, ask)]
@@ -109,7 +108,7 @@ def list_bundles(organization: OneOrganization, as_json: AsJson = False) -> None
 
 @bundle_commands.command("update")
 def update_bundle(
-    organization: OneOrganization, bundle_id: Id, name: Name, price: Price, exam: Exams, as_json: AsJson = False
+    organization: Organization, bundle_id: Id, name: Name, price: Price, exam: Exams, as_json: AsJson = False
 ) -> None:
     """Give a bundle another name, price and exams, in place of those in it."""
     draft = ProductBundleDraft(name=name, price=_price(price), store_exam_codes=tuple(exam))
@@ -119,7 +118,7 @@ def update_bundle(
 
 
 @bundle_commands.command("archive")
-def archive_bundle(organization: OneOrganization, bundle_id: Id, as_json: AsJson = False) -> None:
+def archive_bundle(organization: Organization, bundle_id: Id, as_json: AsJson = False) -> None:
     """Sell a bundle no longer."""
     target = Target(parse_id(bundle_id))
     bundle = in_organization(start(), organization, lambda work: bundles.archive(work, target, now=clock()))
@@ -127,7 +126,7 @@ def archive_bundle(organization: OneOrganization, bundle_id: Id, as_json: AsJson
 
 
 @bundle_commands.command("activate")
-def activate_bundle(organization: OneOrganization, bundle_id: Id, as_json: AsJson = False) -> None:
+def activate_bundle(organization: Organization, bundle_id: Id, as_json: AsJson = False) -> None:
     """Sell an archived bundle again."""
     target = Target(parse_id(bundle_id))
     bundle = in_organization(start(), organization, lambda work: bundles.activate(work, target, now=clock()))
@@ -135,7 +134,7 @@ def activate_bundle(organization: OneOrganization, bundle_id: Id, as_json: AsJso
 
 
 async def _target(work: UnitOfWork, code: str) -> Target:
-    found = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
+    found = await exams.list_by_cursor(work, filters=StoreExamFilter(code=code), after=None, size=1)
     if not found.items:
         raise NotFound(f"There is no store exam {code}.")
     return Target(found.items[0].id)

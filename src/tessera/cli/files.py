@@ -1,60 +1,56 @@
-"""Where commands write what may be of any length: a file, or standard output."""
+"""Output of any length, to a file or to standard output."""
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
-import typer
-
+from tessera.cli.database_sessions import OrganizationDatabase, with_organization
 from tessera.cli.progress import bar
-from tessera.cli.starting import start
-from tessera.cli.units import Place, at_organization
+from tessera.cli.startup import start
 from tessera.kit.db.unit_of_work import UnitOfWork
 
-Output = Annotated[
-    Path | None, typer.Option("--output", help="Where to put it; standard output unless given.", dir_okay=False)
-]
-
-Content = Callable[[Place], AsyncIterator[bytes]]
+Content = Callable[[OrganizationDatabase], AsyncIterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """How long a file is: the number of its records, and how many of them a part has."""
+    """The number of records of a file, and of those in each chunk of it."""
 
     count: Callable[[UnitOfWork], Awaitable[int]]
-    at_once: int
+    chunk_size: int
 
 
 def save(organization: str, file: Path | None, content: Content, length: Length | None = None) -> None:
-    """Write the content, part by part, with a progress bar if its length can be told.
+    """Write the content in chunks, with a progress bar if its length is known.
 
-    A file has its name only when it is whole.
+    A file gets its name once it is complete.
     """
     if file is None:
-        at_organization(start(), organization, lambda place: _write(place, content, sys.stdout.buffer, length))
+        with_organization(start(), organization, lambda session: _write(session, content, sys.stdout.buffer, length))
         return
     unfinished = file.with_name(f"{file.name}.unfinished")
     with unfinished.open("wb") as output:
-        at_organization(start(), organization, lambda place: _write(place, content, output, length))
+        with_organization(start(), organization, lambda session: _write(session, content, output, length))
     unfinished.replace(file)
 
 
-async def _write(place: Place, content: Content, output: BinaryIO, length: Length | None) -> None:
-    parts = content(place)
-    async for part in parts if length is None else _watched(place, parts, length):
-        output.write(part)
+async def _write(session: OrganizationDatabase, content: Content, output: BinaryIO, length: Length | None) -> None:
+    chunks = content(session)
+    async for chunk in chunks if length is None else _with_progress(session, chunks, length):
+        output.write(chunk)
     output.flush()
 
 
-async def _watched(place: Place, parts: AsyncIterator[bytes], length: Length) -> AsyncIterator[bytes]:
-    async with place.unit_of_work() as work:
+async def _with_progress(
+    session: OrganizationDatabase, chunks: AsyncIterator[bytes], length: Length
+) -> AsyncIterator[bytes]:
+    async with session.unit_of_work() as work:
         total = await length.count(work)
     with bar("Writing", length=total) as reach:
-        written = -length.at_once  # the first part names the columns
-        async for part in parts:
-            yield part
-            written += length.at_once
+        written = -length.chunk_size  # the first chunk is the header line
+        async for chunk in chunks:
+            yield chunk
+            written += length.chunk_size
             reach(min(max(written, 0), total))

@@ -7,27 +7,27 @@ from uuid import UUID
 import typer
 
 from tessera import settings as configuration
+from tessera.cli.database_sessions import in_organization, pinned_to
+from tessera.cli.options.types import (
+    AsJson,
+    Email,
+    FunctionPoints,
+    Id,
+    Name,
+    Organization,
+    parse_function_points,
+    parse_id,
+)
 from tessera.cli.output import show, show_rows, show_secret
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization, pinned_to
+from tessera.cli.startup import start
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Invalid, NotFound, Violation
+from tessera.kit.errors import NotFound
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
 from tessera.vouchers.partners import service as partners
-
-OneOrganization = Annotated[str, typer.Option("--organization", help="Its name, in any case, or its id.")]
-Name = Annotated[str, typer.Option("--name", help="What people call it.")]
-Email = Annotated[str, typer.Option("--email", help="The user's e-mail address.")]
-Id = Annotated[str, typer.Argument(help="The id, a UUID.", metavar="ID")]
-FunctionPoints = Annotated[
-    list[str],
-    typer.Option("--function-point", help=f"A right; may be given again. One of {', '.join(FunctionPoint)}."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, to standard output.")]
 
 organizations = typer.Typer(no_args_is_help=True)
 users = typer.Typer(no_args_is_help=True)
@@ -57,7 +57,7 @@ def list_organizations(as_json: AsJson = False) -> None:
 
 @users.command("create")
 def create_user(
-    organization: OneOrganization,
+    organization: Organization,
     email: Email,
     first_name: Annotated[str, typer.Option("--first-name")],
     last_name: Annotated[str, typer.Option("--last-name")],
@@ -80,7 +80,7 @@ def create_user(
 
 
 @users.command("deactivate")
-def deactivate_user(organization: OneOrganization, email: Email, as_json: AsJson = False) -> None:
+def deactivate_user(organization: Organization, email: Email, as_json: AsJson = False) -> None:
     """Switch a user off, and with it all its tokens."""
     in_organization(start(), organization, lambda work: provisioning.deactivate_user(work, email=email, now=clock()))
     show(f"Deactivated the user {email}.", {"email": email, "isActive": False}, as_json=as_json)
@@ -88,7 +88,7 @@ def deactivate_user(organization: OneOrganization, email: Email, as_json: AsJson
 
 @clients.command("create")
 def create_client(
-    organization: OneOrganization, name: Name, function_point: FunctionPoints, as_json: AsJson = False
+    organization: Organization, name: Name, function_point: FunctionPoints, as_json: AsJson = False
 ) -> None:
     """Create an API client, and show its secret once."""
     rights = parse_function_points(function_point)
@@ -102,7 +102,7 @@ def create_client(
 
 
 @clients.command("revoke")
-def revoke_client(organization: OneOrganization, client_id: Id, as_json: AsJson = False) -> None:
+def revoke_client(organization: Organization, client_id: Id, as_json: AsJson = False) -> None:
     """End a client, and every token that it fetched."""
     uuid = parse_id(client_id)
     now = clock()
@@ -112,7 +112,7 @@ def revoke_client(organization: OneOrganization, client_id: Id, as_json: AsJson 
 
 @keys.command("create")
 def create_key(
-    organization: OneOrganization,
+    organization: Organization,
     name: Name,
     function_point: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer's way to say it
     as_json: AsJson = False,
@@ -129,7 +129,7 @@ def create_key(
 
 @keys.command("rotate")
 def rotate_key(
-    organization: OneOrganization,
+    organization: Organization,
     key_id: Id,
     overlap_hours: Annotated[int, typer.Option(min=0, max=24 * 366, help="How long the old key works on.")] = 24,
     as_json: AsJson = False,
@@ -145,7 +145,7 @@ def rotate_key(
 
 
 @keys.command("revoke")
-def revoke_key(organization: OneOrganization, key_id: Id, as_json: AsJson = False) -> None:
+def revoke_key(organization: Organization, key_id: Id, as_json: AsJson = False) -> None:
     """End a key at once."""
     uuid = parse_id(key_id)
     now = clock()
@@ -155,7 +155,7 @@ def revoke_key(organization: OneOrganization, key_id: Id, as_json: AsJson = Fals
 
 @tokens.command("issue")
 def issue_token(
-    organization: OneOrganization,
+    organization: Organization,
     email: Email,
     days: Annotated[int, typer.Option(min=1, max=3660, help="How long the token is good.")] = 365,
     as_json: AsJson = False,
@@ -178,29 +178,12 @@ def issue_token(
 
 
 @tokens.command("revoke")
-def revoke_token(organization: OneOrganization, token_id: Id, as_json: AsJson = False) -> None:
+def revoke_token(organization: Organization, token_id: Id, as_json: AsJson = False) -> None:
     """End a token at once."""
     uuid = parse_id(token_id)
     now = clock()
     in_organization(start(), organization, lambda work: provisioning.revoke_token(work, token_id=uuid, now=now))
     show("Revoked the token.", {"id": uuid, "revokedAt": now}, as_json=as_json)
-
-
-def parse_id(text: str) -> UUID:
-    """The id in an argument; raises Invalid."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid([Violation("Malformed", "ID", f"must be a UUID: {text}")]) from None
-
-
-def parse_function_points(names: list[str]) -> list[FunctionPoint]:
-    """The rights in options; raises Invalid."""
-    known = ", ".join(FunctionPoint)
-    unknown = [name for name in names if name not in list(FunctionPoint)]
-    if unknown:
-        raise Invalid([Violation("Unknown", "function-point", f"must be one of {known}: {name}") for name in unknown])
-    return [FunctionPoint(name) for name in names]
 
 
 async def _partner_id(work: UnitOfWork, name: str) -> UUID:

@@ -2,13 +2,14 @@
 
 import typer
 
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
+from tessera.cli.startup import start
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.redemptions import ledger
-from tessera.redemptions.ledger import Discrepancy, Verdict
+from tessera.redemptions.ledger import service as ledger
+from tessera.redemptions.ledger.service import Verdict
+from tessera.redemptions.rules import Discrepancy
 from tessera.reports import service as reports
 
 commands = typer.Typer(no_args_is_help=True)
@@ -20,7 +21,7 @@ def group() -> None:
 
 
 @commands.command("verify")
-def verify_ledger(organization: OneOrganization, as_json: AsJson = False) -> None:
+def verify_ledger(organization: Organization, as_json: AsJson = False) -> None:
     """Recount an organization: promo codes, vouchers, purchases, redemptions and reports beside the ledger.
 
     Ends with status 1 where something disagrees. For the platform, global codes are recounted over all organizations.

@@ -1,4 +1,4 @@
-"""What commands print: text for people, or JSON alone for programs."""
+"""Output of commands: text for people, or only JSON for programs."""
 
 import json
 import re
@@ -8,11 +8,18 @@ from typing import Any
 
 import typer
 
+from tessera.kit.wire import wire_name
+
 Fields = Mapping[str, Any]
 
 
+def fields_of(value: object, *names: str, **renamed: str) -> dict[str, Any]:
+    """These attributes of a domain value by their wire names, or by the name that `renamed` gives to an attribute."""
+    return {renamed.get(name, wire_name(name)): getattr(value, name) for name in names}
+
+
 def show(sentence: str, fields: Fields, *, as_json: bool) -> None:
-    """What was done, and what came of it."""
+    """Print a sentence, and the fields of the result below it."""
     if as_json:
         typer.echo(json.dumps(fields, default=_text))
         return
@@ -23,14 +30,14 @@ def show(sentence: str, fields: Fields, *, as_json: bool) -> None:
 
 
 def show_secret(sentence: str, fields: Fields, *, as_json: bool) -> None:
-    """What was made, with the secret that is nowhere else."""
+    """Print a result with a secret that cannot be read again."""
     show(sentence, fields, as_json=as_json)
-    # Apart from the answer, so that a program reads pure JSON and a person still sees it.
+    # On standard error, so that standard output is pure JSON for programs and a person still sees the warning.
     typer.echo("Keep the secret now: it will not be shown again.", err=True)
 
 
 def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str, cursor: str | None = None) -> None:
-    """Records, one a line; a `cursor` that leads to more is told apart from them."""
+    """Print one line for each record, and the `cursor` of the next page, if any, to standard error."""
     if cursor is not None:
         typer.echo(f"There are more: add --cursor {cursor}", err=True)
     if as_json:

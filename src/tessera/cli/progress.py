@@ -1,4 +1,4 @@
-"""Progress bars of commands that take long: on standard error, and only where somebody looks on."""
+"""Progress bars of long commands, on standard error and only in a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -11,13 +11,13 @@ Progress = Callable[[int], None]
 
 @contextmanager
 def bar(label: str, *, length: int) -> Iterator[Progress]:
-    """A bar that is told how far it is, up to `length`."""
-    done = 0
+    """A progress bar; the function that it yields sets the position, from 0 to `length`."""
+    current = 0
     with typer.progressbar(length=max(length, 1), label=label, file=sys.stderr) as shown:
 
-        def reach(place: int) -> None:
-            nonlocal done
-            shown.update(place - done)
-            done = place
+        def reach(position: int) -> None:
+            nonlocal current
+            shown.update(position - current)
+            current = position
 
         yield reach

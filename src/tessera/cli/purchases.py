@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera.cli import finding
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli import lookups
+from tessera.cli.database_sessions import in_organization, pinned_to
+from tessera.cli.options.types import AsJson, Cursor, Limit, Organization, parse_time
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization, pinned_to
-from tessera.cli.voucher_partners import Cursor, Limit
+from tessera.cli.startup import start
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -32,7 +31,7 @@ commands = typer.Typer(no_args_is_help=True)
 
 @commands.command("order")
 def order_vouchers(
-    organization: OneOrganization,
+    organization: Organization,
     partner: Annotated[str, typer.Option("--partner", help="Who buys, by name or id.")],
     program: Annotated[str, typer.Option("--program", help="What is bought, by name or id.")],
     quantity: Annotated[int, typer.Option("--quantity", help="How many, 1 to 1,000.")],
@@ -46,12 +45,12 @@ def order_vouchers(
     as_json: AsJson = False,
 ) -> None:
     """Begin a purchase at its price; what costs nothing has its vouchers made at once."""
-    deadline = finding.moment("expires-at", expires_at)
+    deadline = None if expires_at is None else parse_time("expires-at", expires_at)
 
     async def place(work: UnitOfWork) -> Purchase:
         order = Order(
-            partner_id=await finding.partner_id(work, partner),
-            program_id=await finding.program_id(work, program),
+            partner_id=await lookups.partner_id(work, partner),
+            program_id=await lookups.program_id(work, program),
             quantity=quantity,
             notes=notes,
             purchased_by_first_name=first_name,
@@ -89,9 +88,9 @@ def list_purchases(
     now = clock()
 
     async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
-        partner_id = await finding.partner_id(work, partner) if partner else None
+        partner_id = await lookups.partner_id(work, partner) if partner else None
         wanted = PurchaseFilter(partner_id=partner_id, status=status)
-        return await purchases.list_by_cursor(work, wanted=wanted, after=cursor, size=limit, now=now)
+        return await purchases.list_by_cursor(work, filters=wanted, after=cursor, size=limit, now=now)
 
     part = in_organization(start(), organization, find)
     rows = [_fields(purchase) for purchase in part.items]
@@ -115,40 +114,40 @@ def _list_stuck(older_than_minutes: int, *, as_json: bool) -> None:
 
 
 @commands.command("show")
-def show_purchase(organization: OneOrganization, purchase: OnePurchase, as_json: AsJson = False) -> None:
+def show_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
     """Show a purchase as it is now."""
 
     async def find(work: UnitOfWork) -> Purchase:
-        return await purchases.get(work, await finding.purchase_id(work, purchase), now=clock())
+        return await purchases.get(work, await lookups.purchase_id(work, purchase), now=clock())
 
     found = in_organization(start(), organization, find)
     show(f"The purchase {found.code} is {found.status}.", _fields(found), as_json=as_json)
 
 
 @commands.command("pay")
-def pay_purchase(organization: OneOrganization, purchase: OnePurchase, as_json: AsJson = False) -> None:
+def pay_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
     """Note that a purchase is paid in full, and have its vouchers made."""
     _settle(organization, purchase, PurchaseStatus.VOUCHER_CREATION, as_json=as_json)
 
 
 @commands.command("fail")
-def fail_purchase(organization: OneOrganization, purchase: OnePurchase, as_json: AsJson = False) -> None:
+def fail_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
     """Note that the payment of a purchase failed."""
     _settle(organization, purchase, PurchaseStatus.CHECKOUT_FAILED, as_json=as_json)
 
 
 @commands.command("cancel")
-def cancel_purchase(organization: OneOrganization, purchase: OnePurchase, as_json: AsJson = False) -> None:
+def cancel_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
     """Cancel a purchase that is not paid."""
     _settle(organization, purchase, PurchaseStatus.CHECKOUT_CANCELLED, as_json=as_json)
 
 
 @commands.command("archive")
-def archive_purchase(organization: OneOrganization, purchase: OnePurchase, as_json: AsJson = False) -> None:
+def archive_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
     """Put a purchase away for ever; its vouchers stay as they are."""
 
     async def put_away(work: UnitOfWork) -> Purchase:
-        return await checkouts.archive(work, Target(await finding.purchase_id(work, purchase)), now=clock())
+        return await checkouts.archive(work, Target(await lookups.purchase_id(work, purchase)), now=clock())
 
     archived = in_organization(start(), organization, put_away)
     show(f"Archived the purchase {archived.code}.", _fields(archived), as_json=as_json)
@@ -156,7 +155,7 @@ def archive_purchase(organization: OneOrganization, purchase: OnePurchase, as_js
 
 @commands.command("retry")
 def retry_purchase(
-    organization: OneOrganization,
+    organization: Organization,
     purchase: Annotated[str, typer.Argument(help="Its id or its code.", metavar="PURCHASE")],
     as_json: AsJson = False,
 ) -> None:
@@ -167,7 +166,7 @@ def retry_purchase(
 
 def _settle(organization: str, purchase: str, outcome: PurchaseStatus, *, as_json: bool) -> None:
     async def settle(work: UnitOfWork) -> Purchase:
-        target = Target(await finding.purchase_id(work, purchase))
+        target = Target(await lookups.purchase_id(work, purchase))
         return await checkouts.settle(work, target, outcome=outcome, now=clock())
 
     settled = in_organization(start(), organization, settle)

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli.files import Length, Output, save
-from tessera.cli.identity import OneOrganization
+from tessera.cli.files import Length, save
+from tessera.cli.options.types import Organization, Output
 from tessera.kit.clock import clock
 from tessera.redemptions import export, lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter
@@ -22,7 +22,7 @@ def group() -> None:
 
 @commands.command("export")
 def export_redemptions(
-    organization: OneOrganization,
+    organization: Organization,
     output: Output = None,
     code: Annotated[str | None, typer.Option(help="Of this promo code or voucher, in any case.")] = None,
     reservation: Annotated[str | None, typer.Option(help="Of this reservation.")] = None,

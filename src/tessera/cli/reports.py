@@ -1,32 +1,31 @@
 """Commands that report: what was redeemed and given, and how many vouchers there are."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
-from tessera.cli.files import Output, save
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.files import save
+from tessera.cli.options.types import AsJson, Organization, Output
 from tessera.cli.output import show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
+from tessera.cli.pages import fetch_all
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
-from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals, RedemptionReport, RedemptionSum, VoucherTotals
 
 AsCsv = Annotated[bool, typer.Option("--csv", help="Write a CSV file, of any length.")]
 AT_ONCE = 1_000
-T = TypeVar("T")
 
 commands = typer.Typer(no_args_is_help=True)
 
 
 @commands.command("redemptions")
 def report_redemptions(
-    organization: OneOrganization,
+    organization: Organization,
     by: Annotated[Dimension, typer.Option(help="By what they are summed up.")] = Dimension.DAY,
     first: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day, UTC.")] = None,
     until: Annotated[
@@ -47,7 +46,7 @@ def report_redemptions(
 
 
 async def _sums(work: UnitOfWork, wanted: RedemptionReport) -> list[dict[str, Any]]:
-    found: Sequence[RedemptionSum] = await _all(
+    found: Sequence[RedemptionSum] = await fetch_all(
         lambda after: service.list_redemptions(work, wanted, after=after, size=AT_ONCE)
     )
     return [
@@ -65,7 +64,7 @@ async def _sums(work: UnitOfWork, wanted: RedemptionReport) -> list[dict[str, An
 
 @commands.command("vouchers")
 def report_vouchers(
-    organization: OneOrganization, as_csv: AsCsv = False, output: Output = None, as_json: AsJson = False
+    organization: Organization, as_csv: AsCsv = False, output: Output = None, as_json: AsJson = False
 ) -> None:
     """Report how many vouchers were bought, are used, and expire soon: by partner, and in total at the end."""
     now = clock()
@@ -77,7 +76,7 @@ def report_vouchers(
 
 
 async def _vouchers(work: UnitOfWork, *, now: datetime) -> list[dict[str, Any]]:
-    found: Sequence[PartnerTotals] = await _all(
+    found: Sequence[PartnerTotals] = await fetch_all(
         lambda after: service.list_vouchers(work, now=now, after=after, size=AT_ONCE)
     )
     rows = [_row(str(each.id), each.name, each.totals) for each in found]
@@ -96,12 +95,3 @@ def _row(partner_id: str | None, name: str, totals: VoucherTotals) -> dict[str, 
         "expiringWithin30Days": totals.expiring_within_30_days,
         "expiringWithin90Days": totals.expiring_within_90_days,
     }
-
-
-async def _all(ask: Callable[[str | None], Awaitable[CursorPage[T]]]) -> list[T]:
-    part = await ask(None)
-    found = [*part.items]
-    while part.cursor is not None:
-        part = await ask(part.cursor)
-        found += part.items
-    return found

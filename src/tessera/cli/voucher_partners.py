@@ -5,11 +5,11 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli import finding
-from tessera.cli.identity import AsJson, Email, OneOrganization
+from tessera.cli import lookups
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.types import AsJson, Cursor, Email, Limit, Organization
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -22,15 +22,13 @@ from tessera.vouchers.partners.users.service import PartnerUser
 from tessera.vouchers.rules import Status, UserStatus
 
 Partner = Annotated[str, typer.Argument(help="Its name, in any case, or its id.", metavar="PARTNER")]
-Limit = Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")]
-Cursor = Annotated[str | None, typer.Option("--cursor", help="Where to go on, as the list before said.")]
 
 commands = typer.Typer(no_args_is_help=True)
 
 
 @commands.command("create")
 def create_partner(
-    organization: OneOrganization,
+    organization: Organization,
     name: Annotated[str, typer.Argument(help="Its name, unique in any case.", metavar="NAME")],
     active: Annotated[bool, typer.Option("--active", help="Let it buy at once.")] = False,
     as_json: AsJson = False,
@@ -43,7 +41,7 @@ def create_partner(
 
 @commands.command("list")
 def list_partners(
-    organization: OneOrganization,
+    organization: Organization,
     name: Annotated[str | None, typer.Option(help="Any part of the name, in any case.")] = None,
     status: Annotated[Status | None, typer.Option(help="Those of this status.", case_sensitive=False)] = None,
     limit: Limit = 100,
@@ -53,18 +51,18 @@ def list_partners(
     """List voucher partners, oldest first."""
     wanted = PartnerFilter(partner_name_part=name, status=status)
     part = in_organization(
-        start(), organization, lambda work: partners.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
+        start(), organization, lambda work: partners.list_by_cursor(work, filters=wanted, after=cursor, size=limit)
     )
     rows = [_fields(partner) for partner in part.items]
     show_rows(rows, as_json=as_json, if_none="There are no such voucher partners.", cursor=part.cursor)
 
 
 @commands.command("show")
-def show_partner(organization: OneOrganization, partner: Partner, as_json: AsJson = False) -> None:
+def show_partner(organization: Organization, partner: Partner, as_json: AsJson = False) -> None:
     """Show a voucher partner."""
 
     async def find(work: UnitOfWork) -> ManagedPartner:
-        return await partners.get(work, await finding.partner_id(work, partner))
+        return await partners.get(work, await lookups.partner_id(work, partner))
 
     found = in_organization(start(), organization, find)
     show(f"The voucher partner {found.name} is {found.status.lower()}.", _fields(found), as_json=as_json)
@@ -72,7 +70,7 @@ def show_partner(organization: OneOrganization, partner: Partner, as_json: AsJso
 
 @commands.command("rename")
 def rename_partner(
-    organization: OneOrganization,
+    organization: Organization,
     partner: Partner,
     name: Annotated[str, typer.Argument(help="The new name.", metavar="NAME")],
     as_json: AsJson = False,
@@ -80,7 +78,7 @@ def rename_partner(
     """Give a voucher partner another name."""
 
     async def rename(work: UnitOfWork) -> ManagedPartner:
-        target = Target(await finding.partner_id(work, partner))
+        target = Target(await lookups.partner_id(work, partner))
         return await partners.rename(work, target, draft=PartnerDraft(name=name), now=clock())
 
     renamed = in_organization(start(), organization, rename)
@@ -88,26 +86,26 @@ def rename_partner(
 
 
 @commands.command("activate")
-def activate_partner(organization: OneOrganization, partner: Partner, as_json: AsJson = False) -> None:
+def activate_partner(organization: Organization, partner: Partner, as_json: AsJson = False) -> None:
     """Let a voucher partner buy."""
     _move(organization, partner, Status.ACTIVE, as_json=as_json)
 
 
 @commands.command("deactivate")
-def deactivate_partner(organization: OneOrganization, partner: Partner, as_json: AsJson = False) -> None:
+def deactivate_partner(organization: Organization, partner: Partner, as_json: AsJson = False) -> None:
     """Let a voucher partner buy no longer."""
     _move(organization, partner, Status.INACTIVE, as_json=as_json)
 
 
 @commands.command("archive")
-def archive_partner(organization: OneOrganization, partner: Partner, as_json: AsJson = False) -> None:
+def archive_partner(organization: Organization, partner: Partner, as_json: AsJson = False) -> None:
     """Put a voucher partner away for ever."""
     _move(organization, partner, Status.ARCHIVED, as_json=as_json)
 
 
 @commands.command("users")
 def list_users(
-    organization: OneOrganization,
+    organization: Organization,
     partner: Partner,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -116,7 +114,7 @@ def list_users(
     """List the users of a voucher partner, oldest first."""
 
     async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
-        return await users.list_by_cursor(work, await finding.partner_id(work, partner), after=cursor, size=limit)
+        return await users.list_by_cursor(work, await lookups.partner_id(work, partner), after=cursor, size=limit)
 
     part = in_organization(start(), organization, find)
     rows = [_user_fields(user) for user in part.items]
@@ -125,7 +123,7 @@ def list_users(
 
 @commands.command("invite")
 def invite_user(
-    organization: OneOrganization,
+    organization: Organization,
     partner: Partner,
     email: Email,
     first_name: Annotated[str, typer.Option("--first-name")],
@@ -136,33 +134,33 @@ def invite_user(
     invitation = Invitation(email=email, first_name=first_name, last_name=last_name)
 
     async def invite(work: UnitOfWork) -> PartnerUser:
-        return await users.invite(work, await finding.partner_id(work, partner), invitation, now=clock())
+        return await users.invite(work, await lookups.partner_id(work, partner), invitation, now=clock())
 
     user = in_organization(start(), organization, invite)
     show(f"Invited the user {email}.", _user_fields(user), as_json=as_json)
 
 
 @commands.command("accept-user")
-def accept_user(organization: OneOrganization, partner: Partner, email: Email, as_json: AsJson = False) -> None:
+def accept_user(organization: Organization, partner: Partner, email: Email, as_json: AsJson = False) -> None:
     """Note that an invited user has accepted."""
     _move_user(organization, partner, email, UserStatus.ACCEPTED, as_json=as_json)
 
 
 @commands.command("activate-user")
-def activate_user(organization: OneOrganization, partner: Partner, email: Email, as_json: AsJson = False) -> None:
+def activate_user(organization: Organization, partner: Partner, email: Email, as_json: AsJson = False) -> None:
     """Let a user call who has accepted, or was switched off."""
     _move_user(organization, partner, email, UserStatus.ACTIVE, as_json=as_json)
 
 
 @commands.command("deactivate-user")
-def deactivate_user(organization: OneOrganization, partner: Partner, email: Email, as_json: AsJson = False) -> None:
+def deactivate_user(organization: Organization, partner: Partner, email: Email, as_json: AsJson = False) -> None:
     """Let a user call no longer."""
     _move_user(organization, partner, email, UserStatus.INACTIVE, as_json=as_json)
 
 
 def _move(organization: str, partner: str, status: Status, *, as_json: bool) -> None:
     async def move(work: UnitOfWork) -> ManagedPartner:
-        target = Target(await finding.partner_id(work, partner))
+        target = Target(await lookups.partner_id(work, partner))
         return await partners.set_status(work, target, status=status, now=clock())
 
     moved = in_organization(start(), organization, move)
@@ -171,7 +169,7 @@ def _move(organization: str, partner: str, status: Status, *, as_json: bool) -> 
 
 def _move_user(organization: str, partner: str, email: str, status: UserStatus, *, as_json: bool) -> None:
     async def move(work: UnitOfWork) -> PartnerUser:
-        partner_id = await finding.partner_id(work, partner)
+        partner_id = await lookups.partner_id(work, partner)
         user_id = await _user_id(work, partner_id, email)
         return await users.move(work, partner_id, Target(user_id), status=status, rights=None, now=clock())
 

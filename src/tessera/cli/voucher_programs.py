@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera.cli import finding
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli import lookups
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.types import AsJson, Cursor, Limit, Organization
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
-from tessera.cli.voucher_partners import Cursor, Limit
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -69,7 +68,7 @@ Clear = Annotated[
 
 @commands.command("create")
 def create_program(
-    organization: OneOrganization,
+    organization: Organization,
     name: Annotated[str, typer.Argument(help="Its name, unique in any case.", metavar="NAME")],
     exam: Annotated[list[str], typer.Option("--exam", help="An exam that it pays for; may be given again.")],
     cost: Annotated[str, typer.Option("--cost", help="What a voucher costs, in dollars.", metavar="DOLLARS")],
@@ -111,7 +110,7 @@ def create_program(
 
 @commands.command("update")
 def update_program(
-    organization: OneOrganization,
+    organization: Organization,
     program: OneProgram,
     name: Name = None,
     exam: Exams = None,
@@ -144,7 +143,7 @@ def update_program(
     }
 
     async def update(work: UnitOfWork) -> Program:
-        target = Target(await finding.program_id(work, program))
+        target = Target(await lookups.program_id(work, program))
         given["partner_ids"] = await _partner_ids(work, partner)
         draft = ProgramDraft(**(given | {_FIELDS[each]: () for each in clear or ()}))
         return await programs.edit(work, target, draft=draft, now=clock())
@@ -155,7 +154,7 @@ def update_program(
 
 @commands.command("list")
 def list_programs(
-    organization: OneOrganization,
+    organization: Organization,
     name: Annotated[str | None, typer.Option(help="Any part of the name, in any case.")] = None,
     status: Annotated[Status | None, typer.Option(help="Those of this status.", case_sensitive=False)] = None,
     limit: Limit = 100,
@@ -165,44 +164,44 @@ def list_programs(
     """List voucher programs, oldest first."""
     wanted = ProgramFilter(program_name_part=name, status=status)
     part = in_organization(
-        start(), organization, lambda work: programs.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
+        start(), organization, lambda work: programs.list_by_cursor(work, filters=wanted, after=cursor, size=limit)
     )
     rows = [_fields(program) for program in part.items]
     show_rows(rows, as_json=as_json, if_none="There are no such voucher programs.", cursor=part.cursor)
 
 
 @commands.command("show")
-def show_program(organization: OneOrganization, program: OneProgram, as_json: AsJson = False) -> None:
+def show_program(organization: Organization, program: OneProgram, as_json: AsJson = False) -> None:
     """Show all of a voucher program."""
 
     async def find(work: UnitOfWork) -> Program:
-        return await programs.get(work, await finding.program_id(work, program))
+        return await programs.get(work, await lookups.program_id(work, program))
 
     found = in_organization(start(), organization, find)
     show(f"The voucher program {found.name} is {found.status.lower()}.", _all_fields(found), as_json=as_json)
 
 
 @commands.command("activate")
-def activate_program(organization: OneOrganization, program: OneProgram, as_json: AsJson = False) -> None:
+def activate_program(organization: Organization, program: OneProgram, as_json: AsJson = False) -> None:
     """Let a voucher program be bought."""
     _move(organization, program, Status.ACTIVE, as_json=as_json)
 
 
 @commands.command("deactivate")
-def deactivate_program(organization: OneOrganization, program: OneProgram, as_json: AsJson = False) -> None:
+def deactivate_program(organization: Organization, program: OneProgram, as_json: AsJson = False) -> None:
     """Let a voucher program be bought no longer."""
     _move(organization, program, Status.INACTIVE, as_json=as_json)
 
 
 @commands.command("archive")
-def archive_program(organization: OneOrganization, program: OneProgram, as_json: AsJson = False) -> None:
+def archive_program(organization: Organization, program: OneProgram, as_json: AsJson = False) -> None:
     """Put a voucher program away for ever."""
     _move(organization, program, Status.ARCHIVED, as_json=as_json)
 
 
 def _move(organization: str, program: str, status: Status, *, as_json: bool) -> None:
     async def move(work: UnitOfWork) -> Program:
-        target = Target(await finding.program_id(work, program))
+        target = Target(await lookups.program_id(work, program))
         return await programs.set_status(work, target, status=status, now=clock())
 
     moved = in_organization(start(), organization, move)
@@ -210,7 +209,7 @@ def _move(organization: str, program: str, status: Status, *, as_json: bool) -> 
 
 
 async def _partner_ids(work: UnitOfWork, names: Sequence[str] | None) -> tuple[Any, ...] | None:
-    return tuple([await finding.partner_id(work, name) for name in names]) if names else None
+    return tuple([await lookups.partner_id(work, name) for name in names]) if names else None
 
 
 def _given(values: list[str] | None) -> tuple[str, ...] | None:

@@ -5,13 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera.cli import finding
-from tessera.cli.files import Length, Output, save
-from tessera.cli.identity import AsJson, OneOrganization
+from tessera.cli import lookups
+from tessera.cli.database_sessions import in_organization
+from tessera.cli.files import Length, save
+from tessera.cli.options.types import AsJson, Cursor, Limit, Organization, Output, parse_time
 from tessera.cli.output import show, show_rows
-from tessera.cli.starting import start
-from tessera.cli.units import in_organization
-from tessera.cli.voucher_partners import Cursor, Limit
+from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers.issued import service as vouchers
@@ -28,7 +27,7 @@ commands = typer.Typer(no_args_is_help=True)
 
 @commands.command("list")
 def list_vouchers(
-    organization: OneOrganization,
+    organization: Organization,
     purchase: Annotated[str | None, typer.Option("--purchase", help="Those of this purchase, by code or id.")] = None,
     partner: Annotated[str | None, typer.Option("--partner", help="Those of this partner, by name or id.")] = None,
     code: Annotated[str | None, typer.Option("--code", help="The voucher of this code, in any case.")] = None,
@@ -44,15 +43,15 @@ def list_vouchers(
 
     async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
         wanted = VoucherFilter(
-            purchase_id=await finding.purchase_id(work, purchase) if purchase else None,
-            partner_id=await finding.partner_id(work, partner) if partner else None,
+            purchase_id=await lookups.purchase_id(work, purchase) if purchase else None,
+            partner_id=await lookups.partner_id(work, partner) if partner else None,
             voucher_code=code,
             recipient_email=recipient,
             is_used=used,
             is_active=on,
             is_archived=archived,
         )
-        return await vouchers.list_by_cursor(work, wanted=wanted, after=cursor, size=limit)
+        return await vouchers.list_by_cursor(work, filters=wanted, after=cursor, size=limit)
 
     part = in_organization(start(), organization, find)
     rows = [_fields(voucher) for voucher in part.items]
@@ -61,21 +60,21 @@ def list_vouchers(
 
 @commands.command("show")
 def show_voucher(
-    organization: OneOrganization,
+    organization: Organization,
     voucher: Annotated[str, typer.Argument(help="Its code, in any case, or its id.", metavar="VOUCHER")],
     as_json: AsJson = False,
 ) -> None:
     """Show a voucher with its latest reservation and its use."""
 
     async def find(work: UnitOfWork) -> Voucher:
-        return await vouchers.get(work, await finding.voucher_id(work, voucher))
+        return await vouchers.get(work, await lookups.voucher_id(work, voucher))
 
     found = in_organization(start(), organization, find)
     show(f"The voucher {found.code}.", _all_fields(found), as_json=as_json)
 
 
 @commands.command("export")
-def export_vouchers(organization: OneOrganization, output: Output = None) -> None:
+def export_vouchers(organization: Organization, output: Output = None) -> None:
     """Export all vouchers, oldest first, as a CSV file of any length."""
     length = Length(exports.count, exports.EXPORTED_AT_ONCE)
     save(organization, output, lambda at: exports.csv(at.database, at.organization_id), length)
@@ -83,7 +82,7 @@ def export_vouchers(organization: OneOrganization, output: Output = None) -> Non
 
 @commands.command("assign")
 def assign_vouchers(
-    organization: OneOrganization,
+    organization: Organization,
     code: Codes,
     to: Annotated[str, typer.Option("--to", help="The recipient's e-mail address.")],
     as_json: AsJson = False,
@@ -93,37 +92,37 @@ def assign_vouchers(
 
 
 @commands.command("unassign")
-def unassign_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+def unassign_vouchers(organization: Organization, code: Codes, as_json: AsJson = False) -> None:
     """Make unused vouchers nobody's."""
     _change(organization, code, VoucherAction.UNASSIGN, as_json=as_json)
 
 
 @commands.command("switch-on")
-def switch_vouchers_on(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+def switch_vouchers_on(organization: Organization, code: Codes, as_json: AsJson = False) -> None:
     """Let vouchers be used."""
     _change(organization, code, VoucherAction.SWITCH_ON, as_json=as_json)
 
 
 @commands.command("switch-off")
-def switch_vouchers_off(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+def switch_vouchers_off(organization: Organization, code: Codes, as_json: AsJson = False) -> None:
     """Let vouchers not be used until they are switched on again."""
     _change(organization, code, VoucherAction.SWITCH_OFF, as_json=as_json)
 
 
 @commands.command("change-expiry")
 def change_expiry(
-    organization: OneOrganization,
+    organization: Organization,
     code: Codes,
     expires_at: Annotated[str, typer.Option("--expires-at", help="Until when they are good, ISO 8601.")],
     as_json: AsJson = False,
 ) -> None:
     """Change until when vouchers are good."""
-    until = finding.moment("expires-at", expires_at)
+    until = parse_time("expires-at", expires_at)
     _change(organization, code, VoucherAction.CHANGE_EXPIRY, expires_at=until, as_json=as_json)
 
 
 @commands.command("archive")
-def archive_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson = False) -> None:
+def archive_vouchers(organization: Organization, code: Codes, as_json: AsJson = False) -> None:
     """Put vouchers away for ever."""
     _change(organization, code, VoucherAction.ARCHIVE, as_json=as_json)
 
@@ -131,14 +130,14 @@ def archive_vouchers(organization: OneOrganization, code: Codes, as_json: AsJson
 def _change(
     organization: str,
     codes: list[str],
-    deed: VoucherAction,
+    action: VoucherAction,
     *,
     recipient_email: str | None = None,
     expires_at: datetime | None = None,
     as_json: bool,
 ) -> None:
     named = [VoucherRef(code=code) for code in codes]
-    draft = BulkDraft(deed=deed, recipient_email=recipient_email, expires_at=expires_at, vouchers=named)
+    draft = BulkDraft(action=action, recipient_email=recipient_email, expires_at=expires_at, vouchers=named)
     outcomes = in_organization(start(), organization, lambda work: changes.change_all(work, draft, now=clock()))
     rows = [_result(code, outcome) for code, outcome in zip(codes, outcomes, strict=True)]
     show_rows(rows, as_json=as_json, if_none="")

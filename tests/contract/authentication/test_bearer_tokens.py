@@ -11,7 +11,7 @@ from tests.support.authentication_requests import basic, bearer, fetch_token, no
 from tests.support.factories import Tenant
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.kit.tokens import TokenSigner
 

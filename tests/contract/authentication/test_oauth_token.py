@@ -10,7 +10,7 @@ from tests.support.authentication_requests import basic, bearer
 from tests.support.factories import Tenant
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 
 GRANT = {"grant_type": "client_credentials"}

@@ -21,7 +21,7 @@ from tests.support.carevalidate_requests import (
 )
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.promo_codes.rules import Status
 

@@ -14,7 +14,7 @@ from tests.conftest import NOW
 from tests.support.carevalidate_requests import FIFTEEN_PERCENT, TEN_PERCENT, UNUSABLE, validate
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

@@ -11,7 +11,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.promo_code_requests import PROMO_CODE, create
 from tests.support.responses import status_and_body, validation_failed
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode

@@ -10,7 +10,7 @@ from tests.support.factories import Tenant
 from tests.support.promo_code_requests import PROMO_CODE, create, request, send
 from tests.support.responses import status_and_body, validation_failed
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
 from tessera.kit.identifiers import new_id

@@ -13,7 +13,7 @@ from tests.support.promo_code_requests import create
 from tests.support.responses import status_and_body, validation_failed
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 EMPTY: tuple[int, dict[str, Any]] = (200, {"data": [], "nextLink": None})
 TOO_MANY = (

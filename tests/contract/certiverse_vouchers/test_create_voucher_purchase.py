@@ -15,7 +15,7 @@ from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program, add_user, run_jobs
 from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, REQUEST, REQUEST_TEXT, UUID7, request
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.provision import Addresses
 from tessera.vouchers.purchases import service as purchases

@@ -11,7 +11,7 @@ from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program
 from tests.support.voucher_requests import EMPTY, REQUEST, REQUEST_TEXT, request
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.vouchers.rules import Status
 
 PATH = "/api/vouchers/purchases"

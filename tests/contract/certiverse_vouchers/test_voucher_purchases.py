@@ -14,7 +14,7 @@ from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, fill_purchases
 from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, filter_required, read_page
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import PurchaseStatus
 

@@ -21,7 +21,7 @@ from tests.support.voucher_factories import (
 )
 from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, filter_required, read_page
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.issued.service import NewVoucher
 from tessera.vouchers.rules import ReservationStatus

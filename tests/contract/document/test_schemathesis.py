@@ -22,7 +22,7 @@ from tests.support.authentication_requests import basic
 from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode

@@ -18,7 +18,7 @@ from tests.support.management_requests import (
 )
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 
 URL = f"{ROOT}/audit-entries"

@@ -15,7 +15,7 @@ from tests.support.reporting import open_shop, redeem_for_days
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.redemptions import export, lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter

@@ -11,7 +11,7 @@ from tests.support.factories import Tenant, percent_code
 from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, headers_without_rights, invalid, problem
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.rules import Status
 

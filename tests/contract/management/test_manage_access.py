@@ -21,7 +21,7 @@ from tests.support.management_requests import (
 )
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 
@@ -248,7 +248,7 @@ async def test_when_a_key_was_used_is_written_now_and_then(
     url = f"{KEYS}/{tenant.key.id}"
 
     async def used_at() -> str | None:
-        await resources.key_uses.flush(resources.database)
+        await resources.pipeline.key_uses.flush(resources.database)
         last_used_at: str | None = (await client.get(url, headers=tenant.bearer)).json()["lastUsedAt"]
         return last_used_at
 

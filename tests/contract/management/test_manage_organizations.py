@@ -11,7 +11,7 @@ from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT, invalid, not_found, problem
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 

@@ -23,7 +23,7 @@ from tests.support.management_requests import (
 )
 from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status

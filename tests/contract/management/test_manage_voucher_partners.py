@@ -21,7 +21,7 @@ from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 from tests.support.voucher_management import PARTNER, PARTNERS, change_resource, create_resource
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 NOBODY = UUID(int=7)

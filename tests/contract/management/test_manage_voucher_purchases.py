@@ -34,7 +34,7 @@ from tests.support.voucher_management import (
     purchase_body,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import jobs
 from tessera.vouchers.purchases.checkout import service as checkouts

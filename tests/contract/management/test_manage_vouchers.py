@@ -33,8 +33,8 @@ from tests.support.voucher_factories import (
 )
 from tests.support.voucher_management import VOUCHERS, change_resource
 
-from tessera.api.serving.callers import Resources
-from tessera.redemptions import ledger
+from tessera.api.serving.resources import Resources
+from tessera.redemptions.ledger import service as ledger
 from tessera.vouchers.issued.service import NewVoucher
 
 NOBODY = UUID(int=7)

@@ -22,7 +22,7 @@ from tests.support.responses import status_and_body
 from tests.support.waiting import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import ALPHABET
 from tessera.provision import Addresses

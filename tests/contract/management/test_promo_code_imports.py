@@ -14,7 +14,7 @@ from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, audit_entr
 from tests.support.responses import status_and_body
 
 from tessera.api.http import uploads
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.imports import parsing
 
 URL = f"{ROOT}/promo-code-imports"

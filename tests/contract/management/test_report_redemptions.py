@@ -13,7 +13,7 @@ from tests.support.reporting import open_shop, redeem_for_days, roll_up
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 URL = "/management/v1/reports/redemptions"

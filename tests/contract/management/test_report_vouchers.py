@@ -23,9 +23,9 @@ from tests.support.voucher_factories import (
     voucher,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
-from tessera.redemptions import ledger
+from tessera.redemptions.ledger import service as ledger
 from tessera.vouchers.purchases import service as purchases
 
 URL = "/management/v1/reports/vouchers"

@@ -65,7 +65,10 @@ async def app(server: Server, settings: Settings) -> AsyncIterator[FastAPI]:
     owner, application = (postgres.url(user=user, database="postgres") for user in ("postgres", "tessera_app"))
     schema.migrate(owner, application)
     resources = main.create_resources(
-        settings, application, schema_revision=schema.latest_revision(), clock=lambda: NOW
+        settings,
+        main.create_database(settings, application),
+        schema_revision=schema.latest_revision(),
+        clock=lambda: NOW,
     )
     yield create_app(resources)
     await resources.database.close()

@@ -10,9 +10,9 @@ from starlette.middleware import Middleware
 from tests.support import redemption_requests
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.application import HOT_ROUTES, create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.application import HOT_OPERATIONS, create_app
 from tessera.api.serving.fast_path import FastPath
+from tessera.api.serving.resources import Resources
 
 VALIDATE = "/api/v1/promo-codes"
 REDEEM = "/storefront/v1/redemptions"
@@ -91,7 +91,7 @@ async def test_the_route_and_the_fast_path_give_the_same_bytes_and_headers(
     assert response.headers.multi_items() == expected.headers.multi_items()
 
 
-@pytest.mark.parametrize(("method", "path"), sorted(HOT_ROUTES))
+@pytest.mark.parametrize(("method", "path"), sorted(operation.route for operation in HOT_OPERATIONS))
 async def test_the_framework_handles_only_other_methods(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:

@@ -21,7 +21,7 @@ from tests.support.purchasing import open_market
 from tests.support.waiting import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 pytestmark = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.table)

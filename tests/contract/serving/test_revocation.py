@@ -11,7 +11,7 @@ from jose import jwt
 from tests.conftest import NOW, TOKEN_KEYS, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.authentication import credentials
 from tessera.identity.rules import FunctionPoint

@@ -10,7 +10,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import URL, act, candidate, create_redemption, reasons, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 

@@ -12,7 +12,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import URL, act, body, candidate, create_redemption, reasons, redeem
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode

@@ -9,7 +9,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.redemption_requests import RESERVATIONS, act, create_redemption, reasons, redeem, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 NOT_FOUND = {

@@ -13,7 +13,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.recording import record_statements
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, usage, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.promo_codes.rules import Status
 from tessera.vouchers.rules import PurchaseStatus

@@ -12,7 +12,7 @@ from sqlalchemy import event
 from tests.conftest import app_on
 from tests.support.recording import rewrite_statements
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 

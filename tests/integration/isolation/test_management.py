@@ -10,10 +10,11 @@ from fastapi.routing import iter_route_contexts
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT, if_match, problem
+from tests.support.narrowing import narrow
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit import service as audit
 from tessera.audit.service import Change
 from tessera.identity import provisioning
@@ -113,11 +114,11 @@ async def test_what_a_partners_user_does_is_recorded_and_not_shown_to_them(
     partner_id = await add_partner(resources, tenant, "Globex")
     thing = new_id()
     async with resources.database.unit_of_work(tenant.id) as work:
-        narrowed = await work.narrowed_to(partner_id)
+        narrowed = await narrow(work, partner_id)
         await audit.record(narrowed, Change(action="Created", kind="Thing", id=thing), now=NOW)
         for table in ("audit_entries", "audit_unsealed", "audit_seals"):
             rows = await narrowed.connection.exec_driver_sql(f"select count(*) from {table}")
             assert rows.scalar_one() == 0
     async with resources.database.unit_of_work(tenant.id) as work:
         filters = audit.EntryFilter(entity_id=thing)
-        assert len((await audit.list_by_cursor(work, wanted=filters, after=None, size=10)).items) == 1
+        assert len((await audit.list_by_cursor(work, filters=filters, after=None, size=10)).items) == 1

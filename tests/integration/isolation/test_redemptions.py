@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.conftest import NOW, app_on
 from tests.integration.isolation.conftest import without_tenant_clause
 from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
+from tests.support.narrowing import narrow
 from tests.support.recording import rewrite_statements
 from tests.support.redemption_requests import (
     RESERVATIONS,
@@ -22,7 +23,7 @@ from tests.support.redemption_requests import (
 )
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
@@ -173,8 +174,8 @@ async def test_a_voucher_partners_user_sees_no_redemption_even_past_the_applicat
     async with resources.database.unit_of_work(shops[0].id) as work:
         count = f"select count(*) from {table}"
         assert (await work.connection.exec_driver_sql(count)).scalar_one() == 1
-        narrow = await work.narrowed_to(partner)
-        assert (await narrow.connection.exec_driver_sql(count)).scalar_one() == 0
+        narrowed = await narrow(work, partner)
+        assert (await narrowed.connection.exec_driver_sql(count)).scalar_one() == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 URL = "/storefront/v1/validations"
 

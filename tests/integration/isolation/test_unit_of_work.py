@@ -11,8 +11,9 @@ import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.narrowing import narrow
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.authentication.credentials import parse_key
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
@@ -139,7 +140,7 @@ async def test_a_pin_ends_with_its_unit_of_work(one_connection: Database, tenant
     async with one_connection.unit_of_work(tenant.id) as work:
         assert await read_pins(work.connection) == (str(tenant.id), "", 1)
         partner_id = uuid4()
-        await work.narrowed_to(partner_id)
+        await narrow(work, partner_id)
         assert await read_pins(work.connection) == (str(tenant.id), str(partner_id), 1)
     assert await afterwards(one_connection) == ("", "", 0)
 
@@ -150,7 +151,7 @@ async def test_a_pin_ends_with_a_unit_of_work_that_fails(
 ) -> None:
     async def fail() -> None:
         async with one_connection.unit_of_work(tenant.id) as work:
-            await work.narrowed_to(uuid4())
+            await narrow(work, uuid4())
             await work.connection.exec_driver_sql(statement)
             raise NotFound("a fact")
 
@@ -164,7 +165,7 @@ async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(one_connection: 
 
     async def hang() -> None:
         async with one_connection.unit_of_work(tenant.id) as work:
-            await work.narrowed_to(uuid4())
+            await narrow(work, uuid4())
             begun.set()
             await work.connection.exec_driver_sql("select pg_sleep(60)")
 

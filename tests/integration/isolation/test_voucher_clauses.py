@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from tests.conftest import app_on
 from tests.support.factories import Tenant
+from tests.support.narrowing import narrow
 from tests.support.recording import record_statements, rewrite_statements
 from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_purchase, add_user
@@ -21,7 +22,7 @@ from tests.support.voucher_shops import (
     without_partner_clauses,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
@@ -125,8 +126,8 @@ async def test_a_partners_user_cannot_write_for_another(resources: Resources, sh
 
     async def write() -> None:
         async with resources.database.unit_of_work(shop.tenant.id) as work:
-            narrow = await work.narrowed_to(shop.partners["Acme"])
-            await narrow.connection.exec_driver_sql(statement, values)
+            narrowed = await narrow(work, shop.partners["Acme"])
+            await narrowed.connection.exec_driver_sql(statement, values)
 
     with pytest.raises(DBAPIError, match="row-level security"):
         await write()
@@ -150,7 +151,7 @@ async def test_a_partners_user_changes_nothing_that_is_the_organizations(
     resources: Resources, shop: Shop, statement: str
 ) -> None:
     async with resources.database.unit_of_work(shop.tenant.id) as work:
-        partner = await work.narrowed_to(shop.partners["Acme"])
+        partner = await narrow(work, shop.partners["Acme"])
         assert (await partner.connection.exec_driver_sql(statement)).rowcount == 0
 
 
@@ -159,5 +160,5 @@ async def test_a_partners_user_sees_no_credentials(resources: Resources, shop: S
     async with resources.database.unit_of_work(shop.tenant.id) as work:
         count = f"select count(*) from {table}"
         assert (await work.connection.exec_driver_sql(count)).scalar_one() > 0
-        partner = await work.narrowed_to(shop.partners["Acme"])
+        partner = await narrow(work, shop.partners["Acme"])
         assert (await partner.connection.exec_driver_sql(count)).scalar_one() == 0

@@ -18,7 +18,7 @@ from tests.support.voucher_factories import add_partner, add_program, add_purcha
 from tests.support.voucher_requests import EMPTY, request
 from tests.support.voucher_shops import Shop, View, furnish, ids, unlocked_database, views, without_clauses
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 

@@ -5,7 +5,7 @@ import pytest
 from tests.support.factories import Tenant, create_tenant
 from tests.support.plans import vacuum
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 BIG = 200_000

@@ -10,7 +10,7 @@ from tests.support.factories import Tenant, create_tenant
 from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
 from tests.support.recording import record_statements
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 LONG, BESIDE = 50_000, 10_000
@@ -71,7 +71,7 @@ async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
         answer = await client.get(f"/management/v1/audit-entries?{query}", headers=long_log.bearer)
     assert len(answer.json()["data"]) >= result
     for mode in MODES:
-        plan = explain(application, sent[0], sent[-1], mode=mode)
+        plan = explain(application, sent[1], sent[-1], mode=mode)
         assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
         assert (mode, rows_read(plan)) <= (mode, bound)
         assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))

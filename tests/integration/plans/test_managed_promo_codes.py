@@ -11,7 +11,7 @@ from tests.support.factories import Tenant
 from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read
 from tests.support.recording import record_statements
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
@@ -57,7 +57,7 @@ async def test_a_part_of_a_list_reads_little_more_than_it_shows(
         with record_statements(resources.database) as sent:
             answer = await client.get(str(link), headers=big.bearer)
         assert len(answer.json()["data"]) == result
-        begin, page = sent[0], sent[-1]
+        begin, page = sent[1], sent[-1]
         for mode in MODES:
             plan = explain(application, begin, page, mode=mode)
             assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
@@ -81,7 +81,7 @@ async def test_a_part_of_an_export_reads_little_more_than_it_tells(
     for _ in range(3):
         with record_statements(resources.database) as sent:
             async with resources.database.unit_of_work(big.id) as work:
-                codes = await service.list_after(work, wanted=wanted, after=after)
+                codes = await service.list_after(work, filters=wanted, after=after)
         after = codes[-1].id
         for mode in MODES:
             plan = explain(application, sent[0], sent[-1], mode=mode)

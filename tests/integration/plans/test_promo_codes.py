@@ -11,7 +11,7 @@ from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.plans import MODES, buffers_read, explain, plan_nodes, rows_read
 from tests.support.recording import record_statements
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 CAP = 10_001
@@ -52,7 +52,7 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses) -
         async def ask(tenant: Tenant, query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
             with record_statements(resources.database) as sent:
                 answer = await client.get(f"/promo-codes?{query}", headers=tenant.bearer)
-            begin, _, page, *_ = sent
+            _, begin, page, *_ = sent
             return answer, [explain(connection, begin, page, mode=mode) for mode in MODES]
 
         yield ask

@@ -12,7 +12,7 @@ from tests.support.plans import blocks_for, buffers_read, explain, plan_nodes, r
 from tests.support.recording import record_statements
 from tests.support.redemption_requests import URL
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 BIG = 60_000
@@ -87,7 +87,7 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses, b
         async def ask(query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
             with record_statements(resources.database) as sent:
                 answer = await client.get(f"{URL}?{query}", headers=big.api_key)
-            begin, _, *lists = sent
+            _, begin, *lists = sent
             modes = ("force_custom_plan", "force_generic_plan")
             return answer, [explain(connection, begin, each, mode=mode) for each in lists for mode in modes]
 

@@ -12,7 +12,7 @@ from tests.support.plans import explain, plan_nodes, rows_read, vacuum
 from tests.support.recording import Statement, record_statements
 from tests.support.reporting import roll_up
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.reports import repository
 from tessera.reports import service as reports

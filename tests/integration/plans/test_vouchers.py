@@ -14,7 +14,7 @@ from tests.support.plans import MODES, buffers_read, explain, vacuum
 from tests.support.recording import Statement, record_statements
 from tests.support.voucher_factories import add_partner, add_program, add_user
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.pages import MAX_RESULTS
 from tessera.provision import Addresses
 

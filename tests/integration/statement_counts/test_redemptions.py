@@ -11,8 +11,9 @@ from tests.support.recording import Statement, record_statements
 from tests.support.redemption_requests import URL, act, body, candidate, create_redemption, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
-from tessera.redemptions.serving import RedemptionRequest
+from tessera.api.serving.coalescing import HotRequest
+from tessera.api.serving.resources import Resources
+from tessera.api.storefront.operations import REDEEM
 
 
 @pytest.fixture
@@ -49,8 +50,8 @@ async def sent_for(
 
 
 COMMON = [
-    "begin;",
     "select",  # the caller
+    "begin;",
     "select",  # the reservation's lock
     "select",  # the reservation
     "select",  # the product
@@ -89,21 +90,21 @@ async def test_fifty_concurrent_redemptions_take_as_many_statements_as_one(
 async def test_a_batch_costs_the_same_whatever_its_size(
     resources: Resources, shop: Tenant, monkeypatch: pytest.MonkeyPatch, client: httpx.AsyncClient
 ) -> None:
-    asked_: list[RedemptionRequest] = []
-    ask = resources.redemptions.ask
+    requests: list[HotRequest] = []
+    coalescer = resources.pipeline._coalescer
+    write = coalescer.write
 
-    async def note(organization_id: Any, request: RedemptionRequest) -> Any:
-        asked_.append(request)
-        return await ask(organization_id, request)
+    async def note(operation: Any, request: HotRequest, **options: Any) -> Any:
+        requests.append(request)
+        return await write(operation, request, **options)
 
-    monkeypatch.setattr(resources.redemptions, "ask", note)
+    monkeypatch.setattr(coalescer, "write", note)
     for number in range(51):
         await create_redemption(client, shop, "FREE", f"RSV-{number}")
-    answer_all = resources.redemptions._ask_all
     costs = []
     for count in (1, 50):
         with record_statements(resources.database) as sent:
-            answers = await answer_all(shop.id, asked_[:count])
+            answers = await coalescer._write_all(REDEEM, shop.id, requests[:count])
         assert len(answers) == count
         costs.append(kinds(sent))
     assert costs[0] == costs[1]
@@ -147,5 +148,5 @@ async def test_a_list_costs_the_same_for_one_redemption_and_for_many(
         with record_statements(resources.database) as sent:
             assert (await client.get(f"{URL}?{query}", headers=shop.api_key)).status_code == 200
         costs.append(kinds(sent))
-    expected = ["begin;", "select", "select"]
+    expected = ["select", "begin;", "select"]
     assert costs == [expected + (["select"] if query == "status=Expired" else [])] * 2

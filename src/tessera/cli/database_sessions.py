@@ -1,0 +1,98 @@
+"""Database connections and units of work of a command, attributed to the person at the terminal."""
+
+import asyncio
+import getpass
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from tessera import provision, schema
+from tessera.identity import provisioning
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.actors import Actor, ActorKind
+from tessera.kit.db.database import Database
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import NotFound
+from tessera.settings import Settings
+
+Result = TypeVar("Result")
+Action = Callable[[UnitOfWork], Awaitable[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationDatabase:
+    """The database and one organization in it, for commands of several units of work."""
+
+    database: Database
+    organization_id: UUID
+
+    def unit_of_work(self) -> AbstractAsyncContextManager[UnitOfWork]:
+        """A transaction pinned to the organization."""
+        return self.database.unit_of_work(self.organization_id, actor=_actor())
+
+
+def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
+    """Run one unit of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+
+    async def act(session: OrganizationDatabase) -> Result:
+        async with session.unit_of_work() as work:
+            return await action(work)
+
+    return with_organization(settings, name_or_id, act)
+
+
+def with_organization(
+    settings: Settings, name_or_id: str, job: Callable[[OrganizationDatabase], Awaitable[Result]]
+) -> Result:
+    """Run several units of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+
+    async def find_and_run(database: Database) -> Result:
+        return await job(OrganizationDatabase(database, await _find_organization(database, name_or_id)))
+
+    return _run(settings, find_and_run)
+
+
+def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result]) -> Result:
+    """Run one unit of work in the organization with this id, which need not exist yet."""
+
+    async def act(database: Database) -> Result:
+        async with OrganizationDatabase(database, organization_id).unit_of_work() as work:
+            return await action(work)
+
+    return _run(settings, act)
+
+
+def _actor() -> Actor:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        name = str(os.getuid())
+    return Actor(ActorKind.COMMAND_LINE, None, name)
+
+
+async def _find_organization(database: Database, name_or_id: str) -> UUID:
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        known = await provisioning.list_organizations(work)
+    by_text: dict[str, UUID] = {organization.name.lower(): organization.id for organization in known}
+    by_text |= {str(organization.id): organization.id for organization in known}
+    try:
+        return by_text[name_or_id.lower()]
+    except KeyError:
+        raise NotFound(f"There is no organization {name_or_id}.") from None
+
+
+def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    with provision.database(settings) as addresses:
+        schema.check(addresses.application)
+        return asyncio.run(_with_connections(addresses.application, job))
+
+
+async def _with_connections(url: str, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    database = Database(url, pool_size=1)
+    try:
+        return await job(database)
+    finally:
+        await database.close()

@@ -1,0 +1,50 @@
+"""Options of a command as fields of dataclasses, so that no command has more than a few parameters."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+import typer
+
+
+class CommandGroup(typer.Typer):
+    """Commands whose parameters may be dataclasses: each field is an option or an argument of the command."""
+
+    def __init__(self) -> None:
+        super().__init__(no_args_is_help=True)
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - as typer's
+        """Add a command; see `expand_options`."""
+        register = super().command(name, **settings)
+        return lambda function: register(expand_options(function))
+
+
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the fields of its dataclass parameters in their place, in the signature that typer reads.
+
+    An annotated default of a field is the default of its option. `--json` is the last of all options.
+    """
+    parameters = inspect.signature(command).parameters.values()
+    groups: dict[str, Any] = {each.name: each.annotation for each in parameters if is_dataclass(each.annotation)}
+
+    @functools.wraps(command)
+    def call(**values: Any) -> None:  # noqa: ANN401 - of any type that an option has
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        command(**values)
+
+    options = [option for each in parameters for option in _expand(each)]
+    options.sort(key=lambda option: option.name == "as_json")
+    call.__dict__["__signature__"] = inspect.Signature(options)
+    return call
+
+
+def _expand(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:
+    if not is_dataclass(parameter.annotation):
+        yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        return
+    for field in fields(parameter.annotation):
+        default = inspect.Parameter.empty if field.default is MISSING else field.default
+        yield inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=field.type)
