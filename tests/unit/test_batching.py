@@ -16,7 +16,7 @@ class Oracle:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
-        self.is_free = False  # what question 409 needs
+        self.is_free = False  # request 409 aborts until this is set
 
     async def __call__(self, questions: Sequence[int]) -> list[str]:
         self.batches.append(list(questions))
@@ -30,7 +30,7 @@ class Oracle:
         return [f"answer {question}" for question in questions]
 
 
-def by_topic(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[str]]]:
+def for_any_key(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[str]]]:
     """The oracle for a KeyedBatcher: it answers for every key alike."""
     return lambda _, questions: oracle(questions)
 
@@ -128,7 +128,7 @@ async def test_a_transaction_that_aborts_for_too_long_is_an_error(monkeypatch: p
     monkeypatch.setattr(batching, "RETRY_DEADLINE", 0.2)
     oracle = Oracle()
     oracle.gate.set()
-    for ask in (Batcher(oracle).ask(409), KeyedBatcher(by_topic(oracle)).ask_heavy("a", 409)):
+    for ask in (Batcher(oracle).ask(409), KeyedBatcher(for_any_key(oracle)).ask_heavy("a", 409)):
         with pytest.raises(TransactionAborted):
             await asyncio.wait_for(ask, timeout=20)
     assert len(oracle.batches) > 4
@@ -136,7 +136,7 @@ async def test_a_transaction_that_aborts_for_too_long_is_an_error(monkeypatch: p
 
 async def test_a_key_is_forgotten_when_all_its_callers_have_left() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
+    batchers = KeyedBatcher(for_any_key(oracle), max_concurrency=1)
     task = asyncio.create_task(batchers.ask("a", 1))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -147,7 +147,7 @@ async def test_a_key_is_forgotten_when_all_its_callers_have_left() -> None:
 
 async def test_a_heavy_request_runs_beside_a_full_batcher() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
+    batchers = KeyedBatcher(for_any_key(oracle), max_concurrency=1)
     waiting = [asyncio.create_task(batchers.ask("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
     alone = asyncio.create_task(batchers.ask_heavy("a", 3))
