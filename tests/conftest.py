@@ -1,6 +1,6 @@
-"""A real Postgres of the tests' own, one database per test process, and the real application on it.
+"""A real Postgres with one database per test process, and the real application on it.
 
-Every test makes its own organizations, so that tests share one database, commit for real, and never meet.
+Every test creates its own organizations, so that all tests share one database and commit for real.
 """
 
 import os
@@ -39,9 +39,9 @@ NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give the test of each operation that schemathesis generates an id of its own.
+    """Give each operation's schemathesis test an id of its own.
 
-    It gives all of them one, of which a distributed run runs one alone; that no others share theirs is checked here.
+    Schemathesis gives all of them the same id, and a distributed run would run only one. All ids must differ.
     """
     for item in items:
         if isinstance(item, SchemathesisFunction):
@@ -66,26 +66,26 @@ class Clock:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a superuser's login: an outside Postgres if one is named, else one that all workers share."""
+    """The address of a superuser's login, on the Postgres of TESSERA_DATABASE_URL or on one that all workers share."""
     outside = os.environ.get("TESSERA_DATABASE_URL")
     if outside:
         yield outside
         return
     named = os.environ.get("TESSERA_DATA_DIR")
     workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
-    made = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
-    directory = Path(named or workers_share or str(made)) / "postgres-of-tests"
-    # Durability is not what these tests are about; those that kill the server start their own.
+    result = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
+    directory = Path(named or workers_share or str(result)) / "postgres-of-tests"
+    # These tests need no durability; tests that kill the server start another one.
     server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
     yield server.url(user="postgres", database="postgres")
     server.stop()
-    if made:
-        shutil.rmtree(made)
+    if result:
+        shutil.rmtree(result)
 
 
 @pytest.fixture(scope="session")
 def addresses(cluster: str) -> Iterator[Addresses]:
-    """A migrated database of this test process alone."""
+    """A migrated database of this test process."""
     with migrated_database(cluster, "test") as found:
         yield found
 
@@ -100,12 +100,12 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
         admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
         owner = admin_url.set(database=name)
         application = owner if os.environ.get("TESSERA_DATABASE_URL") else owner.set(username="tessera_app")
-        found = Addresses(
+        result = Addresses(
             application=application.render_as_string(hide_password=False),
             owner=owner.render_as_string(hide_password=False),
         )
-        schema.migrate(found.owner, found.application)
-        yield found
+        schema.migrate(result.owner, result.application)
+        yield result
         admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
@@ -121,7 +121,7 @@ def shared_clock() -> Clock:
 
 @pytest.fixture
 def clock(shared_clock: Clock) -> Iterator[Clock]:
-    """The application's clock, which is put back for the tests that do not ask for it."""
+    """The application's clock, which is reset after the test."""
     yield shared_clock
     shared_clock.now = NOW
 
@@ -129,13 +129,13 @@ def clock(shared_clock: Clock) -> Iterator[Clock]:
 @pytest.fixture(scope="session")
 async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
     database = main.create_database(settings, addresses.application)
-    found = main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=shared_clock)
-    yield found
-    await found.database.close()
+    resources = main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=shared_clock)
+    yield resources
+    await database.close()
 
 
 def app_on(database: Database, resources: Resources) -> FastAPI:
-    """The same application on another view of its database: all of it, also what serves many requests together."""
+    """The same application, including its request coalescing, on another connection to its database."""
     settings, revision = Settings(token_keys=TOKEN_KEYS), resources.schema_revision
     return create_app(main.create_resources(settings, database, schema_revision=revision, clock=resources.clock))
 
@@ -147,26 +147,26 @@ def app(resources: Resources) -> FastAPI:
 
 @pytest.fixture(scope="session")
 def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
-    """The real application behind a real socket, with an event loop and connections of its own, always at NOW."""
+    """The real application behind a real socket, with its own event loop and connections, always at NOW."""
     revision = schema.latest_revision()
     database = main.create_database(settings, addresses.application)
-    found = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
+    resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        await found.database.close()
+        await database.close()
 
-    with serving(create_app(found, lifespan=lifespan)) as url:
+    with serving(create_app(resources, lifespan=lifespan)) as url:
         yield url
 
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the real application; what it raises fails the test."""
+    """A client of the real application; an exception of the application fails the test."""
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as test_client:
+        yield test_client
 
 
 @pytest.fixture
@@ -177,19 +177,19 @@ async def tenant(resources: Resources, clock: Clock) -> Tenant:
 
 @pytest.fixture
 async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
-    """Another organization with the same things under the same names."""
+    """Another organization with the same objects under the same names."""
     return await factories.create_tenant(resources, now=clock.now)
 
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """A browser for tests that need Chromium; the others skip themselves."""
+    """A Chromium browser."""
     async with async_playwright() as playwright:
         yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 
 
 @pytest.fixture
 def superuser(addresses: Addresses) -> Iterator[psycopg.Connection]:
-    """A connection that no row-level security binds, to look behind the application."""
+    """A superuser's connection, to which row-level security does not apply, to inspect the database."""
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection

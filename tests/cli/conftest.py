@@ -1,4 +1,4 @@
-"""Directories for servers, and a database for commands that need none of their own."""
+"""Directories for servers, and a shared database for commands."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ Run = Callable[..., "CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A directory that every user can enter, which tmp_path is not."""
+    """A directory that every user can enter, unlike tmp_path."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
     directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))
@@ -29,5 +29,5 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def run(addresses: Addresses, tmp_path: Path) -> Run:
-    """A command on the tests' own database."""
+    """Runs a command on the database of the tests."""
     return partial(tessera, TESSERA_DATABASE_URL=addresses.application, TESSERA_DATA_DIR=str(tmp_path))

@@ -1,4 +1,4 @@
-"""The audit log by command: what is changed is listed, and what was tampered with is found."""
+"""The audit log on the command line: changes are listed, and tampering is found."""
 
 import getpass
 import json

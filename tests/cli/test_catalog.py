@@ -1,4 +1,4 @@
-"""What is sold, by command."""
+"""The catalog on the command line."""
 
 import json
 from typing import Any
@@ -9,16 +9,16 @@ from tests.support.factories import Tenant
 
 
 def read(run: Run, *arguments: str) -> Any:
-    done = run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    result = run(*arguments, "--json")
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def test_an_exam_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
     organization = ("--organization", tenant.name)
-    made = read(run, "exam", "create", "SEC-200", *organization, "--name", "Security", "--price", "320.5")
-    expected = {"id": made["id"], "code": "SEC-200", "name": "Security", "price": "320.50", "status": "Active"}
-    assert made == expected
+    result = read(run, "exam", "create", "SEC-200", *organization, "--name", "Security", "--price", "320.5")
+    expected = {"id": result["id"], "code": "SEC-200", "name": "Security", "price": "320.50", "status": "Active"}
+    assert result == expected
     changed = read(run, "exam", "update", "sec-200", *organization, "--name", "Safety", "--price", "0")
     expected |= {"name": "Safety", "price": "0.00"}
     assert changed == expected
@@ -30,19 +30,19 @@ def test_an_exam_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
 def test_a_bundle_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
     organization = ("--organization", tenant.name)
     what = ("--name", "Starter", "--price", "480", "--exam", "ncp-ads")
-    made = read(run, "bundle", "create", *organization, *what, "--exam", "NCA-GENL")
+    result = read(run, "bundle", "create", *organization, *what, "--exam", "NCA-GENL")
     expected = {
-        "id": made["id"],
+        "id": result["id"],
         "name": "Starter",
         "price": "480.00",
         "exams": "NCA-GENL NCP-ADS",
         "status": "Active",
     }
-    assert made == expected
+    assert result == expected
     expected["exams"] = "NCP-ADS"
-    assert read(run, "bundle", "update", made["id"], *organization, *what) == expected
-    assert read(run, "bundle", "archive", made["id"], *organization)["status"] == "Archived"
-    assert read(run, "bundle", "activate", made["id"], *organization) == expected
+    assert read(run, "bundle", "update", result["id"], *organization, *what) == expected
+    assert read(run, "bundle", "archive", result["id"], *organization)["status"] == "Archived"
+    assert read(run, "bundle", "activate", result["id"], *organization) == expected
     assert read(run, "bundle", "list", *organization)[-1] == expected
 
 
@@ -60,5 +60,5 @@ def test_a_bundle_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
     ],
 )
 def test_what_cannot_be_done_is_one_line(run: Run, tenant: Tenant, arguments: list[str], line: str) -> None:
-    done = run(*arguments, "--organization", tenant.name)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"tessera: {line}\n")
+    result = run(*arguments, "--organization", tenant.name)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", f"tessera: {line}\n")

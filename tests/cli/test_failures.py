@@ -1,4 +1,4 @@
-"""What stands in the way of a start is told in one line, with status 1."""
+"""A command that cannot start prints one line and exits with status 1."""
 
 import socket
 import uuid
@@ -16,10 +16,10 @@ from tessera.provision import Addresses
 
 
 def failure(*arguments: str, **settings: str) -> str:
-    """The line of a command that cannot start."""
-    done = tessera(*arguments, **settings)
-    assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    return done.stderr
+    """The line that a command prints when it cannot start."""
+    result = tessera(*arguments, **settings)
+    assert (result.returncode, result.stdout) == (1, ""), result.stderr
+    return result.stderr
 
 
 @pytest.fixture

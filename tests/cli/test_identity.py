@@ -1,4 +1,4 @@
-"""Giving access and taking it by command, seen through the HTTP API."""
+"""Granting and revoking access on the command line, checked through the HTTP API."""
 
 import json
 import re
@@ -25,17 +25,17 @@ NOBODY = str(uuid.UUID(int=1))
 
 
 def read(run: Run, *arguments: str, **settings: str) -> Any:
-    """What a command says with --json, which must be all that it prints."""
-    done = run(*arguments, "--json", **settings)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """The result of a command with --json, which must be its whole output."""
+    result = run(*arguments, "--json", **settings)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
 
 
 def failure(run: Run, *arguments: str) -> str:
-    """What a command that cannot do it says."""
-    done = run(*arguments)
-    assert (done.returncode, done.stdout) == (1, "")
-    return done.stderr
+    """The message of a command that fails."""
+    result = run(*arguments)
+    assert (result.returncode, result.stdout) == (1, "")
+    return result.stderr
 
 
 def test_an_organization_is_created_once_and_listed(run: Run) -> None:
@@ -69,7 +69,7 @@ async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
     assert again == "tessera: There is no such token, or it has ended.\n"
 
 
-async def test_a_partners_user_sees_that_partner_alone(
+async def test_a_partners_user_sees_only_that_partner(
     run: Run, client: httpx.AsyncClient, tenant: Tenant, resources: Resources
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:
@@ -90,18 +90,18 @@ async def test_a_partners_user_sees_that_partner_alone(
 
 async def test_deactivating_a_user_ends_its_tokens(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
-    done = run("user", "deactivate", "--organization", str(tenant.id), "--email", tenant.user_email.upper())
-    assert (done.returncode, done.stderr) == (0, "")
+    result = run("user", "deactivate", "--organization", str(tenant.id), "--email", tenant.user_email.upper())
+    assert (result.returncode, result.stderr) == (0, "")
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
 
 
 async def test_a_client_authenticates_until_it_is_revoked(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:
     organization = ("--organization", tenant.name)
-    made = read(run, "client", "create", *organization, "--name", "Shop", "--function-point", "StorefrontRedeem")
-    assert sorted(made) == ["clientId", "clientSecret", "id", "name"]
-    basic = httpx.BasicAuth(made["clientId"], made["clientSecret"])
+    result = read(run, "client", "create", *organization, "--name", "Shop", "--function-point", "StorefrontRedeem")
+    assert sorted(result) == ["clientId", "clientSecret", "id", "name"]
+    basic = httpx.BasicAuth(result["clientId"], result["clientSecret"])
     assert (await client.get("/authenticate", auth=basic)).status_code == 200
-    assert read(run, "client", "revoke", *organization, made["id"])["id"] == made["id"]
+    assert read(run, "client", "revoke", *organization, result["id"])["id"] == result["id"]
     assert (await client.get("/authenticate", auth=basic)).status_code == 401
 
 
@@ -159,17 +159,17 @@ def test_what_cannot_be_done_is_one_line(run: Run, tenant: Tenant, arguments: li
 
 
 def test_a_command_that_lacks_something_shows_its_usage(run: Run) -> None:
-    done = run("client", "create", "--name", "Shop")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Missing option '--organization'" in done.stderr
+    result = run("client", "create", "--name", "Shop")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Missing option '--organization'" in result.stderr
 
 
 async def test_the_platform_is_created_with_an_administrator(run: Run, client: httpx.AsyncClient) -> None:
     address = f"{uuid.uuid4()}@example.com"
     names = ("--first-name", "Pia", "--last-name", "Form")
-    made = read(run, "platform", "create", "--email", address, *names, TESSERA_TOKEN_KEYS=KEYS)
-    assert sorted(made) == ["email", "expiresAt", "organizationId", "token"]
-    headers = {"Authorization": f"Bearer {made['token']}"}
+    result = read(run, "platform", "create", "--email", address, *names, TESSERA_TOKEN_KEYS=KEYS)
+    assert sorted(result) == ["email", "expiresAt", "organizationId", "token"]
+    headers = {"Authorization": f"Bearer {result['token']}"}
     assert (await client.get("/management/v1/organizations", headers=headers)).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""Promo codes from the command line: the same services, by another door."""
+"""Promo codes on the command line."""
 
 import json
 from datetime import UTC, datetime
@@ -22,29 +22,31 @@ async def shop(resources: Resources) -> Tenant:
 async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: psycopg.Connection) -> None:
     here = ("--organization", shop.name, "--json")
 
-    def done(*arguments: str) -> dict[str, object]:
+    def result(*arguments: str) -> dict[str, object]:
         ended = run("promo-code", *arguments, *here)
         assert ended.returncode == 0, ended.stderr
         return dict(json.loads(ended.stdout))
 
     exams = ("--exam", "NCA-GENL", "--exam", "CLD-100")
-    made = done("create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", "--expires", "2030-01-01")
-    assert (made["status"], made["storeExamCodes"], made["expiresAt"]) == (
+    outcome = result(
+        "create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", "--expires", "2030-01-01"
+    )
+    assert (outcome["status"], outcome["storeExamCodes"], outcome["expiresAt"]) == (
         "Inactive",
         ["NCA-GENL", "CLD-100"],
         "2030-01-01T00:00:00Z",
     )
-    edited = done("edit", "spring10", "--notes", "For spring", "--clear", "store-exam-codes", "--clear", "expires-at")
+    edited = result("edit", "spring10", "--notes", "For spring", "--clear", "store-exam-codes", "--clear", "expires-at")
     assert (edited["notes"], edited["storeExamCodes"], edited["expiresAt"]) == ("For spring", [], None)
     assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)
-    flat = done("edit", "spring10", "--flat", "12.50")
+    flat = result("edit", "spring10", "--flat", "12.50")
     assert (flat["discountPercent"], flat["flatDiscount"], flat["notes"]) == (None, "12.50", "For spring")
-    assert [done(move, "SPRING10")["status"] for move in ("activate", "deactivate", "archive")] == [
+    assert [result(move, "SPRING10")["status"] for move in ("activate", "deactivate", "archive")] == [
         "Active",
         "Inactive",
         "Archived",
     ]
-    assert done("show", str(made["id"]))["version"] == 6
+    assert result("show", str(outcome["id"]))["version"] == 6
     listed = json.loads(run("promo-code", "list", *here, "--status", "Archived").stdout)
     assert [code["name"] for code in listed] == ["SPRING10"]
     entries = audit_entries_of(superuser, shop, "PromoCode")
@@ -74,8 +76,8 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
 ) -> None:
     here = ("--organization", shop.name)
     pattern = ("--quantity", "25", "--length", "8", "--flat", "2.50")
-    made = json.loads(run("promo-code", "batch", "create", *pattern, *here, "--json").stdout)
-    assert (made["status"], made["made"], made["percent"]) == ("Complete", 25, 100)
+    result = json.loads(run("promo-code", "batch", "create", *pattern, *here, "--json").stdout)
+    assert (result["status"], result["made"], result["percent"]) == ("Complete", 25, 100)
     waiting = json.loads(run("promo-code", "batch", "create", *pattern, "--background", *here, "--json").stdout)
     assert waiting["made"] == 0
     cancelled = run("promo-code", "batch", "cancel", waiting["id"], *here, "--json")
@@ -83,11 +85,11 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
     resumed = run("promo-code", "batch", "resume", waiting["id"], *here, "--json")
     assert json.loads(resumed.stdout)["status"] == "Complete"
     listed = json.loads(run("promo-code", "batch", "list", *here, "--json").stdout)
-    assert [(batch["id"], batch["made"]) for batch in listed] == [(made["id"], 25), (waiting["id"], 25)]
+    assert [(batch["id"], batch["made"]) for batch in listed] == [(result["id"], 25), (waiting["id"], 25)]
 
     file = tmp_path / "codes.csv"
-    assert run("promo-code", "export", str(file), "--batch", made["id"], *here).returncode == 0
-    assert run("promo-code", "export", "--batch", made["id"], *here).stdout.encode() == file.read_bytes().replace(
+    assert run("promo-code", "export", str(file), "--batch", result["id"], *here).returncode == 0
+    assert run("promo-code", "export", "--batch", result["id"], *here).stdout.encode() == file.read_bytes().replace(
         b"\r\n", b"\n"
     )
     there = ("--organization", other_tenant.name)

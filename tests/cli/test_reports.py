@@ -27,16 +27,16 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, 
 
 
 def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
-    asked = ("report", "redemptions", "--organization", shop.name, *DAYS)
-    done = run(*asked, "--by", "code", "--json")
-    assert (done.returncode, json.loads(done.stdout)) == (
+    command = ("report", "redemptions", "--organization", shop.name, *DAYS)
+    result = run(*command, "--by", "code", "--json")
+    assert (result.returncode, json.loads(result.stdout)) == (
         0,
         [
             {"code": "PAID", "name": None, "redeemed": 1, "cancelled": 0, "net": 1, "discount": "100.00"},
             {"code": "SPRING", "name": None, "redeemed": 3, "cancelled": 1, "net": 2, "discount": "25.00"},
         ],
     )
-    assert run(*asked).stdout == (
+    assert run(*command).stdout == (
         "DAY         NAME  REDEEMED  CANCELLED  NET  DISCOUNT\n"
         "2026-06-12  -     3         0          3    120.00\n"
         "2026-06-14  -     1         1          0    5.00\n"
@@ -46,22 +46,22 @@ def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
 
 
 def test_redemptions_are_reported_as_a_csv_file(run: Run, shop: Tenant, tmp_path: Path) -> None:
-    asked = ("report", "redemptions", "--organization", shop.name, *DAYS, "--by", "code")
+    command = ("report", "redemptions", "--organization", shop.name, *DAYS, "--by", "code")
     file = tmp_path / "sums.csv"
-    assert run(*asked, "--csv").stdout.replace("\r\n", "\n") == SUMS.replace("\r\n", "\n")
-    assert (run(*asked, "--output", str(file)).returncode, file.read_bytes().decode()) == (0, SUMS)
+    assert run(*command, "--csv").stdout.replace("\r\n", "\n") == SUMS.replace("\r\n", "\n")
+    assert (run(*command, "--output", str(file)).returncode, file.read_bytes().decode()) == (0, SUMS)
     assert [path.name for path in tmp_path.glob("sums*")] == ["sums.csv"]
 
 
 def test_days_that_are_none_are_refused(run: Run, shop: Tenant) -> None:
-    done = run("report", "redemptions", "--organization", shop.name, "--from", "2026-06-02", "--until", "2026-06-02")
-    assert (done.returncode, done.stderr) == (1, "tessera: until must be after from, which is 2026-06-02\n")
+    result = run("report", "redemptions", "--organization", shop.name, "--from", "2026-06-02", "--until", "2026-06-02")
+    assert (result.returncode, result.stderr) == (1, "tessera: until must be after from, which is 2026-06-02\n")
 
 
 def test_vouchers_are_reported(run: Run, shop: Tenant) -> None:
     asked = ("report", "vouchers", "--organization", shop.name)
     acme, total = json.loads(run(*asked, "--json").stdout)
-    # What expires soon goes by the real clock here.
+    # The command uses the real clock for the vouchers that expire soon.
     assert [list(row.values())[1:5] for row in (acme, total)] == [["Acme Corp", 2, 1, 1], ["Total", 2, 1, 1]]
     assert list(acme.values())[2:] == list(total.values())[2:]
     assert list(total) == [*TOTALS.split(",")]
@@ -72,13 +72,13 @@ def test_vouchers_are_reported(run: Run, shop: Tenant) -> None:
 async def test_redemptions_are_exported_as_over_http(
     run: Run, client: httpx.AsyncClient, shop: Tenant, tmp_path: Path
 ) -> None:
-    asked = ("redemption", "export", "--organization", shop.name)
+    command = ("redemption", "export", "--organization", shop.name)
     file = tmp_path / "redemptions.csv"
-    done = run(*asked, "--output", str(file), "--code", "paid")
-    assert (done.returncode, "Writing" in done.stderr) == (0, True)
+    result = run(*command, "--output", str(file), "--code", "paid")
+    assert (result.returncode, "Writing" in result.stderr) == (0, True)
     whole = (await client.get(EXPORT, params={"code": "paid"}, headers=shop.bearer)).text
     assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 2)
-    none = run(*asked, "--created-before", "2026-06-12T00:00:00", "--person", "P-1", "--status", "Redeemed")
+    none = run(*command, "--created-before", "2026-06-12T00:00:00", "--person", "P-1", "--status", "Redeemed")
     assert none.stdout.strip() == HEADER.strip()
 
 
@@ -86,13 +86,13 @@ async def test_vouchers_are_exported_as_over_http(
     run: Run, client: httpx.AsyncClient, shop: Tenant, tmp_path: Path
 ) -> None:
     file = tmp_path / "vouchers.csv"
-    done = run("voucher", "export", "--organization", shop.name, "--output", str(file))
-    assert (done.returncode, "Writing" in done.stderr) == (0, True)
+    result = run("voucher", "export", "--organization", shop.name, "--output", str(file))
+    assert (result.returncode, "Writing" in result.stderr) == (0, True)
     whole = (await client.get("/management/v1/exports/vouchers", headers=shop.bearer)).text
     assert (file.read_bytes().decode(), whole.count("\r\n")) == (whole, 3)
 
 
 def test_an_organization_that_there_is_not_leaves_no_file(run: Run, tmp_path: Path) -> None:
-    done = run("redemption", "export", "--organization", "Nobody", "--output", str(tmp_path / "none.csv"))
-    assert (done.returncode, done.stderr) == (1, "tessera: There is no organization Nobody.\n")
+    result = run("redemption", "export", "--organization", "Nobody", "--output", str(tmp_path / "none.csv"))
+    assert (result.returncode, result.stderr) == (1, "tessera: There is no organization Nobody.\n")
     assert [path.name for path in tmp_path.glob("none.csv")] == []

@@ -1,4 +1,4 @@
-"""`tessera serve --demo` from its start to its end, by signals and by kills."""
+"""`tessera serve --demo` from its start to its end, with signals and kills."""
 
 import json
 import os
@@ -54,15 +54,15 @@ def server(place: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def ended_server(server: Server) -> Server:
-    """The server after its end, so that its directory is free for others; for the last tests of this module."""
+    """The stopped server, whose directory other servers may use; for the last tests of this module."""
     if server.process.poll() is None:
         server.stop()
     return server
 
 
 def read_credentials(server: Server) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((server.data / "demo.json").read_text())["organizations"]
-    return found
+    result: list[dict[str, Any]] = json.loads((server.data / "demo.json").read_text())["organizations"]
+    return result
 
 
 def read_greeting(server: Server) -> list[str]:
@@ -150,19 +150,19 @@ def test_the_printed_requests_work_as_printed(server: Server) -> None:
     answered = []
     for line in greeting:
         if line.startswith("curl "):
-            done = subprocess.run(
+            result = subprocess.run(
                 ["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False, timeout=60
             )
-            if done.returncode == 127:
+            if result.returncode == 127:
                 pytest.skip("there is no curl")
-            answered.append(json.loads(done.stdout))
+            answered.append(json.loads(result.stdout))
     assert answered[0] == {"success": True, "data": [{"flatDiscount": 10.0}]}
     assert sorted(answered[1]) == ["authToken", "code"]
     assert sorted(answered[2]) == ["data", "nextLink"]
     assert answered[2]["data"]
 
 
-def test_demo_json_has_every_credential_for_its_owner_alone(server: Server) -> None:
+def test_demo_json_has_every_credential_and_only_its_owner_can_read_it(server: Server) -> None:
     path = server.data / "demo.json"
     content = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
@@ -173,17 +173,17 @@ def test_demo_json_has_every_credential_for_its_owner_alone(server: Server) -> N
 
 def test_the_storefront_is_served_with_the_key_of_the_first_organization(server: Server) -> None:
     first = read_credentials(server)[0]
-    told = httpx.get(f"{server.url}/demo/storefront/settings.json").json()
+    page_settings = httpx.get(f"{server.url}/demo/storefront/settings.json").json()
     assert httpx.get(f"{server.url}/demo/storefront").status_code == 200
-    assert (told["organization"], told["apiKey"]) == (first["name"], first["apiKey"])
-    assert [exam["code"] for exam in told["exams"]] == first["storeExamCodes"]
+    assert (page_settings["organization"], page_settings["apiKey"]) == (first["name"], first["apiKey"])
+    assert [exam["code"] for exam in page_settings["exams"]] == first["storeExamCodes"]
 
 
 @pytest.mark.parametrize(
     ("address", "proxies", "expected"),
     [("127.0.0.1", (), True), ("::1", (), True), ("0.0.0.0", (), False), ("127.0.0.1", ("127.0.0.1",), False)],
 )
-def test_a_key_is_shown_by_servers_alone_that_answer_on_this_machine_alone(
+def test_a_key_is_shown_only_by_servers_that_only_this_machine_can_reach(
     address: str, proxies: tuple[str, ...], *, expected: bool
 ) -> None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -208,10 +208,10 @@ def test_a_role_that_row_level_security_does_not_bind_is_refused(server: Server)
     with psycopg.connect(**socket_of(server.data), user="postgres", autocommit=True) as admin:
         for power in ("superuser", "bypassrls"):
             admin.execute(f"alter role tessera_app {power}")
-            done = tessera("worker", TESSERA_DATA_DIR=str(server.data))
+            result = tessera("worker", TESSERA_DATA_DIR=str(server.data))
             admin.execute(f"alter role tessera_app no{power}")
-            assert (done.returncode, done.stdout) == (1, "")
-            assert done.stderr == (
+            assert (result.returncode, result.stdout) == (1, "")
+            assert result.stderr == (
                 "tessera: cannot use the database: the role tessera_app is a superuser or has BYPASSRLS,"
                 " so no tenant is safe\n"
             )
@@ -256,9 +256,9 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended_server: S
                 process.wait(delay)
             process.send_signal(number)
             time.sleep(0.02)
-            process.send_signal(number)  # which does no harm, also where the first one is still being followed
+            process.send_signal(number)  # a second signal does no harm while the first one is handled
             assert process.wait(SECONDS_TO_END) in (0, -number, 128 + number)
-            # Where a signal meets a destructor, Python itself says that it went on; the second one ended it then.
+            # Python ignores an exception in a destructor and logs it; then the second signal ends the process.
             assert "Traceback" not in process.logged.partition("Exception ignored in")[0]
         wait_until("Postgres has ended", lambda: not postgres_runs(ended_server.data))
 

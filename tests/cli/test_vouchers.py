@@ -1,4 +1,4 @@
-"""From the first partner to a voucher in somebody's hands, by command."""
+"""Vouchers on the command line: from the first partner to an assigned voucher."""
 
 import json
 from typing import Any
@@ -22,16 +22,16 @@ class Shell:
         self._organization = ("--organization", tenant.name)
 
     def read(self, *arguments: str, status: int = 0) -> Any:
-        """What a command says with --json."""
-        done = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
-        assert done.returncode == status, done.stderr
-        return json.loads(done.stdout)
+        """The result of a command with --json."""
+        result = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
+        assert result.returncode == status, result.stderr
+        return json.loads(result.stdout)
 
     def fail(self, *arguments: str) -> str:
-        """What a command that cannot do it says."""
-        done = self._run(*arguments[:2], *self._organization, *arguments[2:])
-        assert (done.returncode, done.stdout) == (1, "")
-        return done.stderr
+        """The message of a command that fails."""
+        result = self._run(*arguments[:2], *self._organization, *arguments[2:])
+        assert (result.returncode, result.stdout) == (1, "")
+        return result.stderr
 
 
 PROGRAM = ("--exam", "nca-genl", "--cost", "99.50", "--tier", "10:5", "--tier", "50:12.5", "--prefix", "PRO-")
@@ -117,7 +117,7 @@ def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> No
     }
 
 
-def test_what_cannot_be_done_is_said_line_by_line(run: Run, tenant: Tenant) -> None:
+def test_what_cannot_be_done_is_reported_item_by_item(run: Run, tenant: Tenant) -> None:
     shell = Shell(run, tenant)
     assert shell.fail("partner", "activate", "Nobody") == "tessera: There is no voucher partner Nobody.\n"
     assert shell.fail("voucher", "show", "NONE") == "tessera: There is no voucher NONE.\n"

@@ -53,6 +53,7 @@ def count_workers(data: Path) -> int:
     return int(count)
 
 
+@pytest.mark.timeout(600)  # builds a wheel and installs every dependency, perhaps over a slow network
 def test_a_wheel_migrates_serves_and_works_in_an_empty_directory(installed: Path, place: Path) -> None:
     directory = place / "empty"
     directory.mkdir()

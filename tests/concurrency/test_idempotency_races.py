@@ -1,4 +1,4 @@
-"""`Idempotency-Key` when requests arrive at once, and when the process dies between the effect and the answer."""
+"""`Idempotency-Key` with concurrent requests, and with a process that dies between the effect and the response."""
 
 import asyncio
 import signal
@@ -39,27 +39,27 @@ each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda ope
 
 @pytest.fixture
 async def buyer(resources: Resources) -> Tenant:
-    """An organization that can buy vouchers, with a token that is good on a real clock as well."""
+    """An organization that can buy vouchers, with a token that is valid at the real time."""
     tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
     await open_market(resources, tenant)
     return tenant
 
 
 @each_operation
-async def test_of_many_equal_requests_at_once_one_takes_effect_and_each_hears_of_it_or_is_told_to_wait(
+async def test_of_concurrent_equal_requests_one_takes_effect_and_the_others_get_its_response_or_409(
     client: httpx.AsyncClient, buyer: Tenant, superuser: psycopg.Connection, operation: Operation
 ) -> None:
     answered = await asyncio.gather(*(post(client, buyer, operation, "key") for _ in range(RACERS)))
     final = await post(client, buyer, operation, "key")
     assert final.status_code == operation.status
-    told = Counter((answer.status_code, answer.content) for answer in answered)
-    done = told.pop((operation.status, final.content))
+    outcomes = Counter((answer.status_code, answer.content) for answer in answered)
+    result = outcomes.pop((operation.status, final.content))
     waiting = [answer for answer in answered if answer.status_code == 409]
-    assert (done + len(waiting), [answer.json() for answer in waiting]) == (RACERS, [IN_USE] * len(waiting))
+    assert (result + len(waiting), [answer.json() for answer in waiting]) == (RACERS, [IN_USE] * len(waiting))
     assert count_effects(superuser, buyer, operation) == 1
 
 
-async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_is_done(
+async def test_a_request_gets_409_while_its_twin_runs_and_the_stored_response_after(
     client: httpx.AsyncClient, buyer: Tenant, superuser: psycopg.Connection, addresses: Addresses
 ) -> None:
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
@@ -77,8 +77,8 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
         rival.rollback()
     first = await running
     again = await post(client, buyer, PROMO_CODES, "key")
-    for refused in (twin, other_body):
-        assert (refused.status_code, refused.json(), refused.headers["Retry-After"]) == (409, IN_USE, "1")
+    for refusal in (twin, other_body):
+        assert (refusal.status_code, refusal.json(), refusal.headers["Retry-After"]) == (409, IN_USE, "1")
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
     assert count_effects(superuser, buyer, PROMO_CODES) == 1
 
@@ -87,7 +87,7 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
 async def dying_api(
     addresses: Addresses, tenant: Tenant, *, at: int
 ) -> AsyncIterator[tuple[httpx.AsyncClient, ForkServerProcess]]:
-    """A client of a server that dies at that moment of its first request for the organization."""
+    """A client of a server that dies at this moment of its first request for the organization."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = (dying.api, addresses.application, port, TOKEN_KEYS)
     with dying.process_that_dies(*arguments, organization=tenant.id, at=at) as process:

@@ -1,4 +1,4 @@
-"""A batch ends with exactly as many codes as were ordered, whatever is killed and whenever."""
+"""A batch ends with exactly the ordered number of codes, at whatever moment a worker is killed."""
 
 import asyncio
 import signal
@@ -23,13 +23,13 @@ from tessera.provision import Addresses
 QUANTITY = 5
 NOTHING_YET = BatchState("InProgress", 0, 0, 0)
 COMPLETE = BatchState("Complete", QUANTITY, QUANTITY, QUANTITY)
-# BEGIN, the batch's lock, the codes, how far it is, the entry of the audit log: before and after each of them, and of
-# COMMIT. What comes after the last moment is the queue's own note that the job is done.
+# Before and after each of BEGIN, the batch's lock, the codes, the progress, the audit entry and COMMIT. After the last
+# moment only the queue records the end of the job.
 LAST_MOMENT = 11
 
 
 async def seller(resources: Resources) -> Tenant:
-    """An organization on a real clock."""
+    """An organization that is created at the real time."""
     return await factories.create_tenant(resources, now=datetime.now(UTC))
 
 
@@ -43,14 +43,14 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
         with dying.process_that_dies(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
             await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
-        left = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
-        assert (moment, batch_state(superuser, ordered[moment])) == (moment, left)
+        expected = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
+        assert (moment, batch_state(superuser, ordered[moment])) == (moment, expected)
         assert job_statuses(superuser, ordered[moment]) == ["doing"]
 
     age_heartbeats(superuser)
     tenant = await seller(resources)
     last = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
-    # It would die after the last moment: that it lives proves that there are no other moments to die at.
+    # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
     with dying.process_that_dies(
         dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
     ) as process:
@@ -114,9 +114,9 @@ async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was
         async with resources.database.unit_of_work(tenant.id) as work:
             cancelled = await batches.cancel(work, Target(ordered), now=datetime.now(UTC))
         await until("the job ends", lambda: set(job_statuses(superuser, ordered)) == {"succeeded"})
-        made = batch_state(superuser, ordered)
-        assert (made.status, made.made, made.codes) == ("Cancelled", cancelled.made, cancelled.made)
-        assert 0 < made.made < 40_000
+        result = batch_state(superuser, ordered)
+        assert (result.status, result.made, result.codes) == ("Cancelled", cancelled.made, cancelled.made)
+        assert 0 < result.made < 40_000
         async with resources.database.unit_of_work(tenant.id) as work:
             await batches.resume(work, Target(ordered), now=datetime.now(UTC))
         await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")

@@ -1,4 +1,4 @@
-"""An import brings all promo codes of a file or none, whatever is killed and whenever."""
+"""An import adds all promo codes of a file or none, at whatever moment the process is killed."""
 
 import asyncio
 import signal
@@ -19,8 +19,7 @@ from tessera.promo_codes.imports.service import ImportRefused, Source
 from tessera.provision import Addresses
 
 COUNT = 5
-# BEGIN, the exams, the names that are taken, the codes and what they are restricted to, the entry of the audit log:
-# before and after each of them, and of COMMIT.
+# Before and after each of BEGIN, the exams, the used names, the codes, their restrictions, the audit entry and COMMIT.
 LAST_MOMENT = 11
 
 
@@ -30,15 +29,15 @@ def file_of(count: int, prefix: str = "CODE") -> bytes:
 
 
 def counts(superuser: psycopg.Connection, tenant: Tenant) -> tuple[int, ...]:
-    """How many promo codes, exams of them, and entries of the audit log there are."""
-    found = superuser.execute(
+    """The numbers of promo codes, of their exams, and of audit entries."""
+    row = superuser.execute(
         "select (select count(*) from promo_codes where organization_id = %(tenant)s),"
         " (select count(*) from promo_code_store_exams where organization_id = %(tenant)s),"
         " (select count(*) from audit_entries where organization_id = %(tenant)s and action = 'Imported')",
         {"tenant": tenant.id},
     ).fetchone()
-    assert found is not None
-    return found
+    assert row is not None
+    return row
 
 
 async def test_a_command_killed_before_or_after_any_statement_has_imported_all_or_nothing(
@@ -53,7 +52,7 @@ async def test_a_command_killed_before_or_after_any_statement_has_imported_all_o
             dying.command, addresses.application, arguments, organization=tenant.id, at=moment
         ) as process:
             await until("the command ends", partial(dying.has_ended, process))
-        # It would die after the last moment: that it lives proves that there are no other moments to die at.
+        # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
         assert (moment, process.exitcode) == (moment, 0 if moment > LAST_MOMENT else -signal.SIGKILL)
         assert (moment, counts(superuser, tenant)) == (moment, (5, 5, 1) if moment >= LAST_MOMENT else (0, 0, 0))
 
@@ -68,8 +67,8 @@ async def test_of_two_imports_of_the_same_names_at_once_one_is_refused_whole(
             async with resources.database.unit_of_work(tenant.id) as work:
                 source = Source(BytesIO(content), "")
                 return await service.import_file(work, source, dry_run=False, now=datetime.now(UTC))
-        except ImportRefused as refused:
-            return {(violation.code, violation.field) for line in refused.lines for violation in line.violations}
+        except ImportRefused as refusal:
+            return {(violation.code, violation.field) for line in refusal.lines for violation in line.violations}
 
     outcomes = await asyncio.gather(*(bring(file_of(100)) for _ in range(2)))
     assert sorted(outcomes, key=str) == [100, {("NameTaken", "name")}]

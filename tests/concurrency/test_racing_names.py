@@ -1,4 +1,4 @@
-"""Many requests that want one name: one gets it."""
+"""Concurrent requests for one name: exactly one gets it."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ HOLD = (
 
 
 def count_of(superuser: psycopg.Connection, tenant: Tenant) -> int:
-    """How many promo codes the organization has."""
+    """The number of promo codes of the organization."""
     row = superuser.execute("select count(*) from promo_codes where organization_id = %s", [tenant.id]).fetchone()
     assert row is not None
     return int(row[0])
@@ -47,7 +47,7 @@ async def test_of_many_racing_creations_of_one_name_exactly_one_succeeds(
     assert count_of(superuser, tenant) == 1
 
 
-async def test_names_that_differ_in_case_alone_race_as_one(
+async def test_names_that_differ_only_in_case_race_as_one(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     spellings = ["SPRING25", "spring25", "Spring25", "sPRING25"] * (RACERS // 4)

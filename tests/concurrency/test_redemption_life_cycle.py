@@ -1,4 +1,4 @@
-"""The whole life of redemptions, step by step beside a simple model of it."""
+"""The life cycle of redemptions, compared step by step with a simple model."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator
@@ -44,7 +44,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 T = TypeVar("T")
 
-# In total, and for each candidate.
+# The limits in total, and for each candidate.
 LIMITS: dict[str, tuple[int | None, int | None]] = {
     "TWO": (2, None),
     "BOTH": (3, 2),
@@ -84,7 +84,7 @@ class Made:
 
 @dataclass
 class Model:
-    """What there should be."""
+    """The expected state."""
 
     now: datetime = NOW
     booked: dict[str, Booked] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Model:
 
 @contextmanager
 def domain_errors() -> Iterator[list[DomainError]]:
-    """What is raised instead of an answer."""
+    """The domain error that the block raises, if any."""
     facts: list[DomainError] = []
     try:
         yield facts
@@ -131,7 +131,7 @@ def domain_errors() -> Iterator[list[DomainError]]:
 
 
 class LifeCycle(RuleBasedStateMachine):
-    """Each step is done by the application and in the model; both must say the same."""
+    """Each step runs in the application and in the model, with equal results."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, resources: Resources, superuser: psycopg.Connection) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class LifeCycle(RuleBasedStateMachine):
         )
     )
     def redeem(self, asked: list[tuple[str, str, str, int | None]]) -> None:
-        """One request, or several that come at the same time."""
+        """One request, or several concurrent ones."""
         drafts = [draft(*each) for each in asked]
         answers = self.run(self._redeem(drafts))
         for each, answer in zip(asked, answers, strict=True):
@@ -199,26 +199,26 @@ class LifeCycle(RuleBasedStateMachine):
             assert isinstance(answer, Redemption)
             booked = model.booked.setdefault(reservation, Booked(reservation))
             until = model.now + timedelta(seconds=seconds) if seconds else None
-            made = Made(answer.id, booked, code, person, "", until, model.now)
-            model.made.append(made)
-            model.become(made, "Held" if seconds else "Redeemed")
+            result = Made(answer.id, booked, code, person, "", until, model.now)
+            model.made.append(result)
+            model.become(result, "Held" if seconds else "Redeemed")
 
     @precondition(lambda self: self.model.made)
     @rule(data=st.data(), status=st.sampled_from(["Redeemed", "Released", "Cancelled"]))
     def change(self, data: st.DataObject, status: str) -> None:
         """Confirm, release or cancel."""
-        made = data.draw(st.sampled_from(self.model.made))
-        current = self.model.status(made)
+        result = data.draw(st.sampled_from(self.model.made))
+        current = self.model.status(result)
         allowed = {"Redeemed": "Held", "Released": "Held", "Cancelled": "Redeemed"}[status] == current
         with domain_errors() as facts:
-            answer = self.run(self._change(made.id, RedemptionStatus(status)))
-            assert (answer.id, answer.status) == (made.id, status)
+            answer = self.run(self._change(result.id, RedemptionStatus(status)))
+            assert (answer.id, answer.status) == (result.id, status)
         if not allowed and current != status:
             assert [fact.state for fact in facts if isinstance(fact, WrongState)] == [current]
             return
         assert facts == []
         if allowed:
-            self.model.become(made, status)
+            self.model.become(result, status)
 
     async def _change(self, id_: UUID, status: RedemptionStatus) -> Redemption:
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
@@ -230,7 +230,7 @@ class LifeCycle(RuleBasedStateMachine):
         new_code=st.none() | st.sampled_from(NEW_CODES),
     )
     def tell(self, data: st.DataObject, status: str, new_code: str | None) -> None:
-        """What became of a reservation."""
+        """Update the status of a reservation."""
         code = data.draw(st.sampled_from(sorted({*self.model.booked, *RESERVATIONS})))
         new_code = new_code if status == "Rescheduled" else None
         wanted, model = new_code or code, self.model
@@ -269,7 +269,7 @@ class LifeCycle(RuleBasedStateMachine):
     @precondition(lambda self: self.model.made)
     @rule()
     def expire(self) -> None:
-        """Write down which holds have run out: nothing that anybody sees changes."""
+        """Record expired holds, which must not change any visible result."""
 
         async def expire() -> None:
             async with self.resources.database.unit_of_work(self.tenant.id) as work:
@@ -290,7 +290,7 @@ class LifeCycle(RuleBasedStateMachine):
     def list_redemptions(
         self, status: RedemptionStatus | None, code: str | None, person: str | None, reservation: str | None
     ) -> None:
-        """Two at a time, to the end."""
+        """All pages of two redemptions."""
         wanted = RedemptionFilter(status=status, code=code, person_id=person, reservation_code=reservation)
         expected = [
             (made.id, self.model.status(made), made.booked.code)
@@ -300,28 +300,28 @@ class LifeCycle(RuleBasedStateMachine):
             and person in (None, made.person)
             and reservation in (None, made.booked.code)
         ]
-        found = self.run(self._list(wanted))
-        assert [(each.id, each.status, each.reservation_code) for each in found] == expected
+        result = self.run(self._list(wanted))
+        assert [(each.id, each.status, each.reservation_code) for each in result] == expected
 
     async def _list(self, wanted: RedemptionFilter) -> list[Redemption]:
-        found: list[Redemption] = []
+        result: list[Redemption] = []
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
             after, more = None, True
             while more:
                 part = await lifecycle.list_by_cursor(work, wanted, now=self.model.now, after=after, size=2)
-                found += part.items
+                result += part.items
                 after, more = part.cursor, part.cursor is not None
-        return found
+        return result
 
     @invariant()
     def no_use_is_lost_and_none_is_too_many(self) -> None:
-        """What validation says is left is what the model has left, for each candidate."""
+        """Validation shows the remaining uses of the model, for each candidate."""
         for person in PERSONS:
             left = {code: self.model.left(code, person) for code in LIMITS}
             assert all(each is None or each >= 0 for each in left.values())
-            found = self.run(self._validate(person))
-            assert {each.code: each.remaining for each in found} == left
-            for each in found:
+            result = self.run(self._validate(person))
+            assert {each.code: each.remaining for each in result} == left
+            for each in result:
                 assert [reason.code for reason in each.reasons] == self.model.reasons(each.code, person)
 
     async def _validate(self, person: str) -> list[validate.Assessment]:
@@ -370,7 +370,7 @@ def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
     )
     try:
         run_state_machine_as_test(
-            cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # any factory will do
+            cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # the function accepts any factory
             settings=hypothesis.settings(
                 max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None
             ),

@@ -1,4 +1,4 @@
-"""What a redemption waits for, and what it never waits for."""
+"""The locks that a redemption waits for, and those that it does not."""
 
 import asyncio
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with limited codes, one for everybody and as often as anybody likes, and two vouchers."""
+    """A tenant with limited codes, an unlimited one, and two vouchers."""
     await add_promo_codes(
         resources,
         tenant,
@@ -50,14 +50,14 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
 
 @contextmanager
 def rivalling(addresses: Addresses) -> Iterator[psycopg.Connection]:
-    """Another one's transaction, which is rolled back."""
+    """A concurrent transaction, which is rolled back."""
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
         yield rival
         rival.rollback()
 
 
 def lock(rival: psycopg.Connection, tenant: Tenant, code: str) -> None:
-    """Take the row of a promo code or of a voucher."""
+    """Lock the row of a promo code or of a voucher."""
     for table, column in (("promo_codes", "name"), ("vouchers", "code")):
         rival.execute(
             f"select from {table} where organization_id = %s and {column} = %s for no key update", [tenant.id, code]
@@ -65,8 +65,8 @@ def lock(rival: psycopg.Connection, tenant: Tenant, code: str) -> None:
 
 
 async def status_of(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, str]) -> str:
-    found: str = (await client.get(f"{URL}/{redemption['id']}", headers=tenant.api_key)).json()["status"]
-    return found
+    result: str = (await client.get(f"{URL}/{redemption['id']}", headers=tenant.api_key)).json()["status"]
+    return result
 
 
 async def assert_recounted(resources: Resources, tenant: Tenant) -> None:
@@ -75,13 +75,13 @@ async def assert_recounted(resources: Resources, tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize(("lapsed", "other"), [("FIRST", "SECOND"), ("V1", "V2"), ("FIRST", "V1"), ("V1", "FREE")])
-async def test_what_has_lapsed_on_another_code_of_the_reservation_is_left_alone(
+async def test_an_expired_hold_of_another_code_of_the_reservation_is_unchanged(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock, addresses: Addresses, lapsed: str, other: str
 ) -> None:
     held = await create_redemption(client, shop, lapsed, holdSeconds=10)
     clock.advance(seconds=10)
     with rivalling(addresses) as rival:
-        # Who has this lock may end the hold as well; its uses are nobody else's to change.
+        # The owner of this lock may also end the hold; no other transaction may change its uses.
         lock(rival, shop, lapsed)
         async with asyncio.timeout(10):
             await create_redemption(client, shop, other)
@@ -143,16 +143,16 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
         await reservations.change(
             work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller_id=None, now=clock.now
         )
-    # Whoever changes the hold now has locked RSV-2.
+    # A change of the hold now locks RSV-2.
     assert await waiting == 0
     assert await expire() == 1
 
 
-async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_crosswise_with_nobody(
+async def test_a_confirmation_whose_reservation_moves_back_and_forth_causes_no_deadlock(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, superuser: psycopg.Connection
 ) -> None:
     async with resources.database.unit_of_work(shop.id) as work:
-        # The code that is locked last by whoever takes both.
+        # A transaction that locks both codes locks this one last.
         there, here = sorted(("RSV-1", "RSV-2"), key=ReservationRepository(work)._lock_number)
         held = await create_redemption(client, shop, "FREE", here, holdSeconds=60)
         await reservations.change(work, here, ReservationStatus.RESCHEDULED, new_code=there, caller_id=None, now=NOW)
@@ -164,13 +164,13 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
     assert await status_of(client, shop, held) == "Redeemed"
 
 
-async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
+async def test_a_redemption_of_a_limited_code_waits_for_a_lock_and_is_not_refused_as_used_up(
     client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     await create_redemption(client, shop, "FIRST", "RSV-0")
     with rivalling(addresses) as rival:
         lock(rival, shop, "FIRST")
-        # It takes the last use, and gives it back by its rollback.
+        # It takes the last use, and its rollback gives it back.
         rival.execute(
             "update promo_codes set redemption_count = max_redemptions where organization_id = %s and name = 'FIRST'",
             [shop.id],
@@ -211,7 +211,7 @@ SHARED = ("promo_codes", "promo_code_store_exams", "store_exams", "product_bundl
 
 
 def locked_rows(superuser: psycopg.Connection, tenant: Tenant) -> dict[str, list[tuple[str]]]:
-    """Who has locked or changed each of the tenant's rows that redemptions share; 0 for nobody."""
+    """For each row that redemptions share, the transaction that locked or changed it, or 0."""
     columns = dict.fromkeys(SHARED, "organization_id") | {"organizations": "id"}
     return {
         table: superuser.execute(f"select distinct xmax::text from {table} where {column} = %s", [tenant.id]).fetchall()
@@ -231,7 +231,7 @@ async def test_redemptions_of_an_unlimited_code_share_no_lock(
         for work, reservation in ((first, "RSV-1"), (second, "RSV-2")):
             (made_,) = await redeeming.redeem_all(work, [draft(reservation)], now=NOW)
             assert isinstance(made_, Redemption)
-        # Both are open: neither waits, and nobody would wait for either.
+        # Both transactions are open: neither waits, and neither blocks another one.
         assert superuser.execute(f"{open_} and (not granted or locktype = 'tuple')").fetchone() == (0,)
         for table in SHARED:
             superuser.execute(f"select from {table} where organization_id = %s for update nowait", [shop.id])

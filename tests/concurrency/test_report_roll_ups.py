@@ -1,4 +1,4 @@
-"""Each day is summed up once, whoever dies or races meanwhile."""
+"""Each day is summed up once, despite kills and concurrent workers."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ from tessera.reports import jobs
 from tessera.reports.rules import Dimension
 
 FIRST, SECOND = (datetime(2026, 6, day, 9, tzinfo=UTC) for day in (1, 3))
-# BEGIN, the mark made and locked, the day found, its sums, the mark moved: before and after each, and of COMMIT.
+# Before and after each of BEGIN, the insert and lock of the mark, the day, its sums, the move of the mark and COMMIT.
 DONE = 13
 
 
@@ -35,7 +35,7 @@ def entries(tenant: Tenant) -> list[Entry]:
 
 
 def summed_up(superuser: psycopg.Connection, tenant: Tenant) -> list[date]:
-    """The days that are summed up, in every dimension that has something."""
+    """The summed-up days of each dimension."""
     rows = superuser.execute(
         "select day, count(distinct dimension) from redemption_totals where organization_id = %s"
         " group by day order by day",
@@ -52,7 +52,7 @@ async def assert_whole(resources: Resources, tenant: Tenant) -> None:
         )
 
 
-async def test_whoever_is_killed_before_or_after_any_statement_leaves_all_or_nothing_of_a_day(
+async def test_a_roll_up_that_is_killed_at_any_statement_leaves_all_or_nothing_of_a_day(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     for moment in range(DONE + 1):
@@ -71,7 +71,7 @@ async def test_whoever_is_killed_before_or_after_any_statement_leaves_all_or_not
         await assert_whole(resources, tenant)
 
 
-async def test_those_who_sum_up_at_once_take_turns(
+async def test_concurrent_roll_ups_take_turns(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection, tenant: Tenant
 ) -> None:
     with ledger_connection(addresses) as connection:
@@ -95,7 +95,7 @@ async def test_the_job_sums_up_every_organization_and_a_second_run_changes_nothi
 
 
 async def run_job(resources: Resources, addresses: Addresses, *, now: datetime) -> None:
-    """The periodic job, as a worker runs it."""
+    """Run the periodic job as a worker does."""
     app = create_jobs(addresses.application, jobs.blueprint)
     context = {"database": resources.database, "clock": lambda: now}
     async with app.open_async():

@@ -1,4 +1,4 @@
-"""Vouchers are made exactly once, whatever process is killed and whenever."""
+"""Vouchers are generated exactly once, at whatever moment a process is killed."""
 
 import os
 import shutil
@@ -39,14 +39,13 @@ from tessera.provision import Addresses
 from tessera.settings import Settings
 
 KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
-# BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim, the status, the audit log and the
-# totals: before and after each of their statements, and of COMMIT. What comes after the last moment is the queue's own
-# note that the job is done.
+# Before and after each statement of BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim,
+# the status, the audit log, the totals and COMMIT. After the last moment only the queue records the end of the job.
 LAST_MOMENT = 21
 
 
 async def buyer(resources: Resources) -> Tenant:
-    """An organization that can buy vouchers, with a token that is good on a real clock as well."""
+    """An organization that can buy vouchers, with a token that is valid at the real time."""
     tenant = await factories.create_tenant(resources, now=datetime.now(UTC))
     await open_market(resources, tenant)
     return tenant
@@ -55,30 +54,30 @@ async def buyer(resources: Resources) -> Tenant:
 async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothing_and_another_one_finishes(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
-    bought: dict[int, UUID] = {}
+    purchase_ids: dict[int, UUID] = {}
     for moment in range(LAST_MOMENT + 1):
         tenant = await buyer(resources)
-        bought[moment] = await buy(resources, tenant)
+        purchase_ids[moment] = await buy(resources, tenant)
         with dying.process_that_dies(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
             await until("the worker dies", lambda: process.exitcode is not None)
             assert process.exitcode == -signal.SIGKILL
-        left = complete(20) if moment == LAST_MOMENT else NOTHING_YET
-        assert (moment, purchase_state(superuser, bought[moment])) == (moment, left)
-        assert [job[:2] for job in purchase_jobs(superuser, bought[moment])] == [("doing", 0)]
+        expected = complete(20) if moment == LAST_MOMENT else NOTHING_YET
+        assert (moment, purchase_state(superuser, purchase_ids[moment])) == (moment, expected)
+        assert [job[:2] for job in purchase_jobs(superuser, purchase_ids[moment])] == [("doing", 0)]
 
     age_heartbeats(superuser)
     tenant = await buyer(resources)
     last = await buy(resources, tenant)
-    # It would die after the last moment: that it lives proves that there are no other moments to die at.
+    # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
     with dying.process_that_dies(
         dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
     ) as process:
-        everything = (*bought.values(), last)
+        everything = (*purchase_ids.values(), last)
         await until(
             "all jobs succeed", lambda: {purchase_jobs(superuser, each)[0][0] for each in everything} == {"succeeded"}
         )
         assert process.exitcode is None
-    assert {purchase_state(superuser, each) for each in (*bought.values(), last)} == {complete(20)}
+    assert {purchase_state(superuser, each) for each in (*purchase_ids.values(), last)} == {complete(20)}
 
 
 async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
@@ -116,58 +115,58 @@ async def test_a_worker_that_is_only_slow_may_be_taken_for_dead(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     tenant = await buyer(resources)
-    bought = await buy(resources, tenant)
+    purchase_id = await buy(resources, tenant)
     with (
         running_command("worker", TESSERA_DATABASE_URL=addresses.application) as slow,
         psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival,
     ):
-        rival.execute("select from voucher_purchases where id = %s for update", [bought])
-        await until("a worker takes the job", lambda: purchase_jobs(superuser, bought)[0][:2] == ("doing", 0))
+        rival.execute("select from voucher_purchases where id = %s for update", [purchase_id])
+        await until("a worker takes the job", lambda: purchase_jobs(superuser, purchase_id)[0][:2] == ("doing", 0))
         slow.send_signal(signal.SIGSTOP)
         age_heartbeats(superuser)
         with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
             await until(
                 "the other worker takes the job over",
-                lambda: purchase_jobs(superuser, bought)[0][:2] == ("doing", 1),
+                lambda: purchase_jobs(superuser, purchase_id)[0][:2] == ("doing", 1),
                 details=lambda: queue_contents(superuser),
             )
             slow.send_signal(signal.SIGCONT)
             rival.rollback()
-            await until("the job succeeds", lambda: purchase_jobs(superuser, bought)[0][0] == "succeeded")
+            await until("the job succeeds", lambda: purchase_jobs(superuser, purchase_id)[0][0] == "succeeded")
             after = await buy(resources, tenant)
             await until("the next purchase is complete", lambda: purchase_state(superuser, after) == complete(20))
-    assert purchase_state(superuser, bought) == complete(20)
-    assert [job[:2] for job in purchase_jobs(superuser, bought)] == [("succeeded", 2)]
+    assert purchase_state(superuser, purchase_id) == complete(20)
+    assert [job[:2] for job in purchase_jobs(superuser, purchase_id)] == [("succeeded", 2)]
 
 
 def has_left(superuser: psycopg.Connection, purchase_id: UUID) -> bool:
-    """Whether the worker that took the job is gone, and the job is still said to be under way."""
-    found = superuser.execute(
+    """Whether the job has lost its worker, but still has the status `doing`."""
+    row = superuser.execute(
         "select status = 'doing' and worker_id is null from procrastinate_jobs where args->>'purchase_id' = %s",
         [str(purchase_id)],
     ).fetchone()
-    return found == (True,)
+    return row == (True,)
 
 
 async def test_a_job_whose_outcome_the_database_refuses_is_not_left_to_a_worker_that_has_forgotten_it(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     tenant = await buyer(resources)
-    bought = await buy(resources, tenant)
+    purchase_id = await buy(resources, tenant)
     superuser.execute(
         "alter table procrastinate_jobs add constraint disk_is_full"
-        f" check (status <> 'succeeded' or args->>'purchase_id' <> '{bought}') not valid"
+        f" check (status <> 'succeeded' or args->>'purchase_id' <> '{purchase_id}') not valid"
     )
     async with worker.running(addresses.application, database=resources.database):
-        await until("the purchase is complete", lambda: purchase_state(superuser, bought) == complete(20))
-        await until("the worker gives the job up", lambda: has_left(superuser, bought))
+        await until("the purchase is complete", lambda: purchase_state(superuser, purchase_id) == complete(20))
+        await until("the worker gives the job up", lambda: has_left(superuser, purchase_id))
         superuser.execute("alter table procrastinate_jobs drop constraint disk_is_full")
-        await until("the job succeeds", lambda: purchase_jobs(superuser, bought)[0][0] == "succeeded")
-    assert purchase_state(superuser, bought) == complete(20)
+        await until("the job succeeds", lambda: purchase_jobs(superuser, purchase_id)[0][0] == "succeeded")
+    assert purchase_state(superuser, purchase_id) == complete(20)
 
 
 class Postgres:
-    """A server that a test may kill."""
+    """A Postgres server that a test may kill."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -177,9 +176,9 @@ class Postgres:
         self._running = embedded.start(self._directory)
 
     def kill(self) -> None:
-        """Kill all of it at once, as a power cut does."""
+        """Kill all its processes at once, as a power cut does."""
         os.kill(postmaster_of(self._directory), signal.SIGKILL)
-        self._running.stop()  # or this use of the directory would keep the next server running at the end
+        self._running.stop()  # otherwise this use of the directory would keep the next server running
 
     def addresses(self) -> Addresses:
         users = {"application": "tessera_app", "owner": "postgres"}
@@ -189,11 +188,11 @@ class Postgres:
         return psycopg.connect(self.addresses().owner.replace("+psycopg", ""), autocommit=True)
 
     def count(self, status: str) -> int:
-        """How many purchases have this status."""
+        """The number of purchases with this status."""
         with self.superuser() as superuser:
-            found = superuser.execute("select count(*) from voucher_purchases where status = %s", [status]).fetchone()
-        assert found is not None
-        return int(found[0])
+            row = superuser.execute("select count(*) from voucher_purchases where status = %s", [status]).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def stop(self) -> None:
         self._running.stop()
@@ -203,9 +202,9 @@ class Postgres:
 def server() -> Iterator[Postgres]:
     directory = Path(tempfile.mkdtemp(prefix="tessera-killed-"))
     directory.chmod(0o755)
-    found = Postgres(directory / "data")
-    yield found
-    found.stop()
+    result = Postgres(directory / "data")
+    yield result
+    result.stop()
     shutil.rmtree(directory)
 
 
@@ -220,14 +219,14 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
     )
     tenant = await buyer(resources)
     with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as running:
-        bought = [await buy(resources, tenant, quantity=1000) for _ in range(20)]
+        purchase_ids = [await buy(resources, tenant, quantity=1000) for _ in range(20)]
         await until("a purchase is complete", lambda: server.count("Complete") > 0)
         server.kill()
         server.start()
-        assert 0 < server.count("Complete") < len(bought)
+        assert 0 < server.count("Complete") < len(purchase_ids)
         with server.superuser() as superuser:
             age_heartbeats(superuser)
-            await until("all purchases are complete", lambda: server.count("Complete") == len(bought))
-            assert {purchase_state(superuser, each) for each in bought} == {complete(1000)}
+            await until("all purchases are complete", lambda: server.count("Complete") == len(purchase_ids))
+            assert {purchase_state(superuser, each) for each in purchase_ids} == {complete(1000)}
         assert running.poll() is None
     await resources.database.close()

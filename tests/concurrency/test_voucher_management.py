@@ -1,4 +1,4 @@
-"""Managers who do the same at once: the database decides, and nobody gets a 500."""
+"""Concurrent changes by managers: the database decides, and no response is a 500."""
 
 import asyncio
 
@@ -60,5 +60,5 @@ async def test_many_who_change_the_same_vouchers_take_turns(
         )
     )
     assert [(answer.status_code, answer.json()["done"]) for answer in answers] == [(200, 100)] * 8
-    found = superuser.execute("select distinct version from vouchers where organization_id = %s", [tenant.id])
-    assert found.fetchall() == [(9,)]
+    result = superuser.execute("select distinct version from vouchers where organization_id = %s", [tenant.id])
+    assert result.fetchall() == [(9,)]

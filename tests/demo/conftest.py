@@ -1,4 +1,4 @@
-"""A database that holds the demonstration data, and nothing else."""
+"""A database with only the demonstration data."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tessera.provision import Addresses
 
 @dataclass(frozen=True)
 class Demonstration:
-    """The demonstration data, and when it was loaded."""
+    """The demonstration data, and the time of its load."""
 
     addresses: Addresses
     directory: Path
@@ -29,7 +29,7 @@ class Demonstration:
 
 @pytest.fixture(scope="module")
 def demonstration(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
-    """As it is loaded; what the tests of a module do with it is seen by them alone."""
+    """The demonstration data as loaded, in a database that only the tests of one module share."""
     directory = tmp_path_factory.mktemp("demo")
     with migrated_database(cluster, "demo") as addresses:
         now = clock()

@@ -1,4 +1,4 @@
-"""The demonstration data: what it shows has come about as everything does, so that its books balance."""
+"""The demonstration data is created through the services, so that all counters agree with the ledger."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, timedelta
@@ -24,9 +24,9 @@ NAMES = [each.name for each in data.ORGANIZATIONS]
 
 @pytest.fixture
 async def database(demonstration: Demonstration) -> AsyncIterator[Database]:
-    found = Database(demonstration.addresses.application)
-    yield found
-    await found.close()
+    result = Database(demonstration.addresses.application)
+    yield result
+    await result.close()
 
 
 async def ids_by_name(database: Database) -> dict[str, UUID]:
@@ -41,11 +41,11 @@ async def verify(database: Database, organization_id: UUID) -> ledger.Verdict:
 
 async def test_the_ledger_agrees_with_all_that_is_shown(database: Database) -> None:
     ids = await ids_by_name(database)
-    found = {name: await verify(database, id_) for name, id_ in ids.items()}
-    assert sorted(found) == sorted([*NAMES, "Platform"])
-    assert {name: list(each.discrepancies) for name, each in found.items()} == {name: [] for name in found}
+    result = {name: await verify(database, id_) for name, id_ in ids.items()}
+    assert sorted(result) == sorted([*NAMES, "Platform"])
+    assert {name: list(each.discrepancies) for name, each in result.items()} == {name: [] for name in result}
     # Ten redemptions, two of them cancelled.
-    assert {name: (found[name].redemptions, found[name].entries) for name in NAMES} == dict.fromkeys(NAMES, (10, 12))
+    assert {name: (result[name].redemptions, result[name].entries) for name in NAMES} == dict.fromkeys(NAMES, (10, 12))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -77,9 +77,9 @@ def states(voucher: vouchers.Voucher) -> tuple[Any, ...]:
 
 
 async def test_one_code_is_held_for_a_week(demonstration: Demonstration, database: Database) -> None:
-    wanted = RedemptionFilter(status=RedemptionStatus.HELD)
+    filters = RedemptionFilter(status=RedemptionStatus.HELD)
     async with database.unit_of_work((await ids_by_name(database))[NAMES[0]]) as work:
-        held = await lifecycle.list_by_cursor(work, wanted, now=demonstration.loaded_at, after=None, size=10)
+        held = await lifecycle.list_by_cursor(work, filters, now=demonstration.loaded_at, after=None, size=10)
     until = (demonstration.loaded_at + timedelta(days=7)).replace(microsecond=0)
     assert [(each.code, each.held_until) for each in held.items] == [("ONHOLD", until)]
 

@@ -21,7 +21,7 @@ from tessera.settings import Settings
 pytestmark = needs_chromium
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
-TEXT, LARGE = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what is not text
+TEXT, LARGE = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of other objects
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Storefront(Visit):
         await expect(self.page.get_by_label("Exam").locator("option")).to_have_count(5)
 
     async def fill(self, code: str, **more: str) -> None:
-        """Fill in the form for Ada without an e-mail address; names of fields are their ids."""
+        """Fill in the form for Ada without an e-mail address; fields are named by their ids."""
         for field, value in {"code": code, "first-name": "Ada", "last-name": "Byron", **more}.items():
             await self.page.locator(f"#{field}").fill(value)
 
@@ -48,7 +48,7 @@ class Storefront(Visit):
         await self.press("Hold the code")
 
     async def expect_title(self, text: str) -> None:
-        """The booking is in this state, and whoever listens has been told so."""
+        """Check that the booking has this state, and that it is announced to screen readers."""
         await expect(self.page.get_by_role("heading", name=text)).to_be_focused()
 
     @property
@@ -59,13 +59,13 @@ class Storefront(Visit):
         """The redemptions that the server has."""
         async with httpx.AsyncClient(base_url=self.url, headers={"cv-api-key": self.api_key}) as client:
             answer = await client.get("/storefront/v1/redemptions", params=filters)
-        found: list[dict[str, Any]] = answer.json()["data"]
-        return found
+        records: list[dict[str, Any]] = answer.json()["data"]
+        return records
 
     async def booking(self) -> dict[str, Any]:
-        """The redemption of the reservation that is shown."""
-        [found] = await self.ask(reservationCode=await self.page.locator("#booking-reservation").inner_text())
-        return found
+        """The redemption of the displayed reservation."""
+        [result] = await self.ask(reservationCode=await self.page.locator("#booking-reservation").inner_text())
+        return result
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ async def test_an_invalid_code_shows_every_reason(shop: Storefront) -> None:
     ]
 
 
-async def test_the_keyboard_alone_checks_a_code_and_books_nothing(shop: Storefront) -> None:
+async def test_a_code_is_checked_by_keyboard_without_a_booking(shop: Storefront) -> None:
     await shop.page.get_by_label("Exam").focus()
     await shop.page.keyboard.press("Tab")
     await shop.page.keyboard.type("nothing")
@@ -227,7 +227,7 @@ async def test_a_request_whose_answer_is_lost_is_sent_again_and_books_once(shop:
     async def lose(route: Route) -> None:
         sent.append(route.request)
         if len(sent) == 1:
-            await route.fetch()  # it arrives, and is carried out
+            await route.fetch()  # the server receives and executes it
             await route.abort()
         elif len(sent) == 2:
             await route.fulfill(status=503, headers={"Retry-After": "1"})
@@ -243,7 +243,7 @@ async def test_a_request_whose_answer_is_lost_is_sent_again_and_books_once(shop:
     assert len([each for each in await shop.ask(code="GLOBAL5") if each["candidate"]["lastName"] == "Lost"]) == 1
 
 
-async def test_an_attempt_that_nobody_answered_may_be_made_again(shop: Storefront) -> None:
+async def test_a_request_without_a_response_may_be_sent_again(shop: Storefront) -> None:
     sent: list[Request] = []
 
     async def lose(route: Route) -> None:
@@ -269,7 +269,7 @@ async def test_an_attempt_that_nobody_answered_may_be_made_again(shop: Storefron
     shop.expected = ["Failed to load resource: net::ERR_FAILED"] * 8
 
 
-async def test_a_hold_that_has_ended_elsewhere_is_told_as_the_server_has_it(shop: Storefront) -> None:
+async def test_a_hold_that_ended_elsewhere_has_the_servers_status(shop: Storefront) -> None:
     shop.expected = [refusal(409)]
     await shop.hold("WELCOME")
     await shop.expect_title("The code is held for you")
@@ -279,7 +279,7 @@ async def test_a_hold_that_has_ended_elsewhere_is_told_as_the_server_has_it(shop
     await shop.expect_title("The code is released")
 
 
-async def test_a_phone_scrolls_down_alone(shop: Storefront) -> None:
+async def test_a_phone_scrolls_only_vertically(shop: Storefront) -> None:
     await shop.page.set_viewport_size(PHONE)
 
     async def is_narrow() -> bool:
@@ -300,7 +300,7 @@ async def test_a_phone_scrolls_down_alone(shop: Storefront) -> None:
     await shop.expect_title("The code is released")
 
 
-async def test_everything_has_a_name_for_those_who_cannot_see_it(shop: Storefront) -> None:
+async def test_everything_has_an_accessible_name(shop: Storefront) -> None:
     await expect(shop.page.locator("form")).to_match_aria_snapshot("""
         - heading "Your booking" [level=2]
         - text: Exam
@@ -324,7 +324,7 @@ async def test_everything_has_a_name_for_those_who_cannot_see_it(shop: Storefron
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_colours_can_be_told_apart(shop: Storefront, scheme: Any) -> None:
+async def test_colours_have_enough_contrast(shop: Storefront, scheme: Any) -> None:
     await shop.page.emulate_media(color_scheme=scheme)
     pairs = {
         ("ink", "paper"): TEXT,
@@ -362,12 +362,12 @@ def contrast(one: float, other: float) -> float:
 
 async def test_under_a_prefix_the_page_asks_what_lies_under_it_too(shop: Storefront, storefront_url: str) -> None:
     await shop.open(f"{storefront_url}/behind-a-proxy")
-    asked: list[str] = []
-    shop.page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    shop.page.on("request", lambda request: urls.append(request.url))
     await shop.fill("WELCOME")
     await shop.press("Check the code")
     await expect(shop.said).to_contain_text("WELCOME is valid.")
-    assert asked == [f"{storefront_url}/behind-a-proxy/storefront/v1/validations"]
+    assert urls == [f"{storefront_url}/behind-a-proxy/storefront/v1/validations"]
 
 
 async def test_every_code_to_try_is_known(shop: Storefront) -> None:

@@ -1,4 +1,4 @@
-"""Arrays come to the database as they were, whatever is in them."""
+"""Arrays reach the database unchanged, whatever they contain."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""The chain of seals: complete whatever the order of commits, whole whatever is killed, and broken by any tampering."""
+"""The chain of seals: complete in any order of commits, intact after any kill, and broken by any tampering."""
 
 import asyncio
 import random
@@ -43,7 +43,7 @@ async def change(database: Database, tenant: Tenant, count: int = 1) -> None:
 
 @pytest.fixture
 async def sealed_tenant(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with its first changes and five more under seal."""
+    """A tenant whose first changes and five more are sealed."""
     await change(resources.database, tenant, 5)
     assert await seal_all(resources.database, tenant) >= 5
     return tenant
@@ -63,8 +63,8 @@ async def test_every_change_is_sealed_once(
         0,
     )
     assert await seal_all(resources.database, sealed_tenant) == 0
-    found = await verdict(resources.database, sealed_tenant)
-    assert (found.findings, found.head.position) == ([], entries)
+    result = await verdict(resources.database, sealed_tenant)
+    assert (result.findings, result.head.position) == ([], entries)
 
 
 async def test_what_is_committed_late_is_sealed_late(resources: Resources, tenant: Tenant) -> None:
@@ -73,11 +73,11 @@ async def test_what_is_committed_late_is_sealed_late(resources: Resources, tenan
     before = (await verdict(database, tenant)).head.position
     async with database.unit_of_work(tenant.id) as slow:
         await audit.record(slow, Change(action="Updated", kind="Slow", id=new_id()), now=NOW)
-        await change(database, tenant, 2)  # later ids, committed first
+        await change(database, tenant, 2)  # these have later ids and commit first
         assert await seal_all(database, tenant) == 2
     assert await seal_all(database, tenant) == 1
-    found = await verdict(database, tenant)
-    assert (found.findings, found.head.position) == ([], before + 3)
+    result = await verdict(database, tenant)
+    assert (result.findings, result.head.position) == ([], before + 3)
 
 
 async def test_a_change_that_is_rolled_back_leaves_no_entry(
@@ -95,7 +95,7 @@ async def test_a_change_that_is_rolled_back_leaves_no_entry(
     assert count(superuser, tenant, "audit_entries") == before
 
 
-async def test_two_who_seal_at_once_seal_once(resources: Resources, tenant: Tenant) -> None:
+async def test_concurrent_sealing_seals_once(resources: Resources, tenant: Tenant) -> None:
     await change(resources.database, tenant, 50)
     sealed = await asyncio.gather(*(seal_all(resources.database, tenant) for _ in range(5)))
     assert sum(count > 0 for count in sealed) == 1
@@ -120,8 +120,8 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
     await sealer.close()
     while await seal_all(resources.database, tenant):
         pass
-    found = await verdict(resources.database, tenant)
-    assert (found.findings, found.head.position) == ([], count(superuser, tenant, "audit_entries"))
+    result = await verdict(resources.database, tenant)
+    assert (result.findings, result.head.position) == ([], count(superuser, tenant, "audit_entries"))
 
 
 @pytest.mark.parametrize(
@@ -166,11 +166,11 @@ async def test_tampering_is_found_even_a_superusers(
             superuser.execute(statement, {"tenant": sealed_tenant.id})
         restore = "alter table audit_seals add constraint audit_seals_position_check check (position >= 1)"
         superuser.execute(restore)
-    found = (await verdict(resources.database, sealed_tenant)).findings
-    listed = [(finding.flaw, finding.position) for finding in found]
+    result = (await verdict(resources.database, sealed_tenant)).findings
+    listed = [(finding.flaw, finding.position) for finding in result]
     assert listed[: len(flaws)] == flaws
     if flaws[0] in (("Altered", 3), ("EntryMissing", 3)) and "position = -position" not in tampering:
-        assert found[0].entry_id == entry
+        assert result[0].entry_id == entry
 
 
 async def test_a_chain_that_was_cut_off_is_found_by_a_head_that_was_noted(

@@ -27,7 +27,7 @@ AS_ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
 FORKS = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns when there are threads
 
-# Starts on the directory given, says so, and stops when its input ends.
+# Starts on the directory in its argument, prints the address, and stops at the end of its input.
 USE = """
 import sys
 from pathlib import Path
@@ -41,10 +41,10 @@ postgres.stop()
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """A directory that every user can enter, which tmp_path is not."""
+    """A directory that every user can enter, unlike tmp_path."""
     memory = Path("/dev/shm")
     roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))  # in memory the file takes a third of the time
+    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))  # in memory these tests take a third of the time
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
@@ -52,7 +52,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture
 def data(place: Path) -> Path:
-    """A data directory that is yet to be made."""
+    """A data directory that does not exist yet."""
     return place / "data"
 
 
@@ -114,7 +114,7 @@ def wait_for(child: int) -> int:
 
 @contextmanager
 def as_nobody_using(data: Path) -> Iterator[None]:
-    """A use by an ordinary user, in a fork because such a user may not reach this Python's files."""
+    """A use by an ordinary user, in a forked process because such a user may have no access to this Python's files."""
     started, end = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -227,7 +227,7 @@ def test_a_server_whose_starter_was_killed_is_joined_and_stopped(data: Path) -> 
     assert not answers(url)
 
 
-def test_a_starter_killed_at_any_moment_hinders_nobody(data: Path) -> None:
+def test_a_start_that_is_killed_at_any_moment_does_not_prevent_another(data: Path) -> None:
     for delay in (0.1, 0.2, 0.3):
         starter = launch(data)
         time.sleep(delay)
@@ -265,7 +265,7 @@ def test_a_server_stopped_by_somebody_else_is_no_error(data: Path) -> None:
     postgres.stop()
 
 
-def test_a_pid_file_that_names_another_living_process_hinders_nobody(data: Path) -> None:
+def test_a_pid_file_of_another_living_process_does_not_prevent_a_start(data: Path) -> None:
     server.start(data, settings=FAST).stop()
     owner = data.stat()
     as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if AS_ROOT else {}
@@ -367,10 +367,10 @@ def test_root_hands_server_and_files_to_a_user_and_group_of_lesser_rights(data: 
 
 
 def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> None:
-    # -S hides the wheel; an empty file system over the system's programs hides those.
+    # -S hides the wheel; an empty file system hides the system's programs.
     hide = "test ! -d /usr/lib/postgresql || mount -t tmpfs none /usr/lib/postgresql || exit 77; exec " + '"$@"'
     namespaces = ["unshare", "--mount"] if AS_ROOT else ["unshare", "--user", "--map-root-user", "--mount"]
-    done = subprocess.run(
+    result = subprocess.run(
         [*namespaces, "sh", "-c", hide, "sh", sys.executable, "-S", "-c", USE, data],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCES)},
         stdin=subprocess.DEVNULL,
@@ -379,9 +379,9 @@ def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> Non
         check=False,
         timeout=SECONDS_TO_END,
     )
-    if done.returncode not in (0, 1) or "unshare:" in done.stderr:
+    if result.returncode not in (0, 1) or "unshare:" in result.stderr:
         pytest.skip("the system's Postgres cannot be hidden here")
-    assert done.stderr.splitlines()[-1].startswith(
+    assert result.stderr.splitlines()[-1].startswith(
         "tessera.kit.embedded_postgres.server.EmbeddedPostgresError: no Postgres found"
     )
-    assert "TESSERA_DATABASE_URL" in done.stderr
+    assert "TESSERA_DATABASE_URL" in result.stderr

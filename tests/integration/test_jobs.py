@@ -1,4 +1,4 @@
-"""The queue in Postgres, with workers in processes of their own."""
+"""The queue in Postgres, with workers in separate processes."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.support.waiting import wait_until
 
 from tessera.provision import Addresses
 
-# One worker as `tessera worker` has it, with a task that ends only where it may.
+# A worker as in `tessera worker`, with a task that ends only if permitted.
 WORKER = """
 import asyncio, sys
 from procrastinate import Blueprint
@@ -43,7 +43,7 @@ asyncio.run(main())
 
 @contextmanager
 def worker(addresses: Addresses, name: str, *, permitted: str) -> Iterator["subprocess.Popen[str]"]:
-    """A worker process; killed at the end."""
+    """A worker process, which is killed at the end."""
     command = [sys.executable, "-c", WORKER, addresses.application, name, permitted]
     process = subprocess.Popen(command, env=environment({}), stdout=subprocess.PIPE, text=True)
     try:
@@ -65,7 +65,7 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
     with worker(addresses, name, permitted="no") as killed:
         assert read_line(killed) == "began"
     assert job() == ("doing", 0)
-    # As if it had been silent for longer than workers may be.
+    # As if its last heartbeat were too old.
     superuser.execute(
         "update procrastinate_workers set last_heartbeat = now() - interval '31 seconds'"
         " where id = (select worker_id from procrastinate_jobs where queue_name = %s)",

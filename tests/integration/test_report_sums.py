@@ -1,4 +1,4 @@
-"""What is summed up and what is still in the ledger make one report, whatever was summed up when."""
+"""Reports combine summed-up days and the ledger: the result is the same at any time of the summing up."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ DAYS = 8
 
 
 class Ledger:
-    """A ledger of random entries, which grows in order of time as a real one does."""
+    """A ledger of random entries in order of time, as in production."""
 
     def __init__(self, seed: int, tenant: Tenant) -> None:
         self.random = random.Random(seed)
@@ -31,10 +31,10 @@ class Ledger:
         self.entries: list[Entry] = []
 
     def grow(self, first: datetime, end: datetime) -> list[Entry]:
-        """More entries, from one time until before another."""
+        """Add entries from one time until before another."""
         width = int((end - first).total_seconds())
         times = [first + timedelta(seconds=self.random.randrange(width)) for _ in range(self.random.randrange(40))]
-        # Midnight is where days meet.
+        # Midnight is the border of two days.
         times += [at.replace(hour=0, minute=0, second=0) for at in times if at.date() > first.date()]
         more = [self.entry(at) for at in times]
         self.entries += more
@@ -55,7 +55,7 @@ class Ledger:
 
 @pytest.fixture(params=["day by day", "key by key"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each way of reading what is summed up, however much that is."""
+    """Each of the two queries for summed-up days, regardless of their number."""
     if request.param == "key by key":
         monkeypatch.setattr(repository, "FEW", -1)
 
@@ -74,14 +74,14 @@ async def test_sums_and_ledger_together_are_the_ledger(
             append(connection, other_tenant, others.grow(now, later))
             now = later
             if ledger.random.random() < 0.7:
-                done = await roll_up(resources, tenant, now=now)
-                assert all(date.fromisoformat(day) < closed_until(now) for day in done)
+                result = await roll_up(resources, tenant, now=now)
+                assert all(date.fromisoformat(day) < closed_until(now) for day in result)
             for by in Dimension:
                 first = BEGIN.date() + timedelta(days=ledger.random.randrange(-1, DAYS))
                 end = first + timedelta(days=ledger.random.randrange(1, DAYS))
                 for days in ((first, end), (date(2000, 1, 1), date(2100, 1, 1))):
-                    found = await read_report(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
-                    assert found == expected_sums(ledger.entries, by, *days)
+                    outcome = await read_report(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
+                    assert outcome == expected_sums(ledger.entries, by, *days)
     assert await read_report(resources, other_tenant, Dimension.CODE, date.min, date.max) == expected_sums(
         others.entries, Dimension.CODE, date.min, date.max
     )

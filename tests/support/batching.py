@@ -1,4 +1,4 @@
-"""Ordering batches of promo codes, and looking behind the application at what came of them."""
+"""Batches of promo codes, and their state in the database."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,7 @@ DRAFT = BatchDraft(
 
 
 class BatchState(NamedTuple):
-    """What the database has of a batch."""
+    """The state of a batch in the database."""
 
     status: str
     made: int
@@ -33,27 +33,27 @@ class BatchState(NamedTuple):
 async def order_batch(
     resources: Resources, tenant: Tenant, quantity: int = 20, *, now: datetime = NOW, **changes: Any
 ) -> UUID:
-    """A batch whose codes are queued."""
+    """Create a batch whose generation is queued; its id."""
     async with resources.database.unit_of_work(tenant.id) as work:
         return (await batches.create(work, draft=replace(DRAFT, quantity=quantity, **changes), now=now)).id
 
 
 def batch_state(superuser: psycopg.Connection, batch_id: UUID) -> BatchState:
-    """Status and codes at one moment."""
-    found = superuser.execute(
+    """The status and the numbers of codes, in one query."""
+    row = superuser.execute(
         "select b.status, b.made, count(distinct p.name_key), count(e.store_exam_id) from promo_code_batches b"
         " left join promo_codes p on p.organization_id = b.organization_id and p.batch_id = b.id"
         " left join promo_code_store_exams e on e.organization_id = p.organization_id and e.promo_code_id = p.id"
         " where b.id = %s group by b.status, b.made",
         [batch_id],
     ).fetchone()
-    assert found is not None
-    return BatchState(*found)
+    assert row is not None
+    return BatchState(*row)
 
 
 def job_statuses(superuser: psycopg.Connection, batch_id: UUID) -> list[str]:
     """The status of each job for a batch, oldest first."""
-    found = superuser.execute(
+    result = superuser.execute(
         "select status::text from procrastinate_jobs where args->>'batch_id' = %s order by id", [str(batch_id)]
     )
-    return [status for (status,) in found]
+    return [status for (status,) in result]

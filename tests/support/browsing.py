@@ -1,4 +1,4 @@
-"""Pages in a real browser, with no other host to be reached."""
+"""Pages in a real browser, without access to other hosts."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is ins
 
 @dataclass
 class Visit:
-    """A page in a browser, with every request to another host and every complaint of the browser."""
+    """A page in a browser, with all requests to other hosts and all errors and warnings of the browser."""
 
     page: Page
     elsewhere: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ AnyVisit = TypeVar("AnyVisit", bound=Visit)
 
 @asynccontextmanager
 async def visiting(kind: type[AnyVisit], page: Page, url: str) -> AsyncIterator[AnyVisit]:
-    """A visit to the server at `url`; at its end the browser must have complained of what was expected alone."""
+    """A visit to the server at `url`, which fails at its end if the browser has logged anything unexpected."""
     visit = kind(page)
     await _watch(visit, url)
     yield visit
@@ -49,15 +49,15 @@ async def visiting(kind: type[AnyVisit], page: Page, url: str) -> AsyncIterator[
 
 async def _watch(visit: Visit, url: str) -> None:
     async def only_here(route: Route) -> None:
-        asked = route.request.url
-        if urlsplit(asked).netloc == urlsplit(url).netloc:
-            await route.continue_(url=asked.replace(f"{url}/behind-a-proxy/", f"{url}/"))
+        request_url = route.request.url
+        if urlsplit(request_url).netloc == urlsplit(url).netloc:
+            await route.continue_(url=request_url.replace(f"{url}/behind-a-proxy/", f"{url}/"))
         else:
-            visit.elsewhere.append(asked)
+            visit.elsewhere.append(request_url)
             await route.abort()
 
     def hear(message: ConsoleMessage) -> None:
-        # Violations of the Content-Security-Policy are errors on the console, too.
+        # Violations of the Content-Security-Policy are errors on the console as well.
         if message.type in ("error", "warning"):
             visit.complaints.append(message.text)
 

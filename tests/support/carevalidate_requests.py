@@ -1,4 +1,4 @@
-"""Questions of a storefront, and the answers of the document, to the byte."""
+"""Validation requests of a storefront, and the documented responses, to the byte."""
 
 import httpx
 from tests.support.factories import Tenant

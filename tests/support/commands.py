@@ -1,4 +1,4 @@
-"""The real command line in processes of its own."""
+"""The real command line in separate processes."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 
 
 class RunningCommand(subprocess.Popen[bytes]):
-    """A command that runs. What it says goes into files: a pipe that nobody reads stops it once it is full."""
+    """A running command. Its output goes into files, because a full pipe that is not read would block it."""
 
     def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
         self._stdout, self._stderr = directory / "stdout", directory / "stderr"
@@ -35,31 +35,31 @@ class RunningCommand(subprocess.Popen[bytes]):
 
     @property
     def printed(self) -> str:
-        """What it has written to standard output."""
+        """The standard output so far."""
         return self._stdout.read_text(errors="replace")
 
     @property
     def logged(self) -> str:
-        """What it has written to standard error."""
+        """The standard error so far."""
         return self._stderr.read_text(errors="replace")
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers, or did when it was started."""
+    """A server that has answered after its start."""
 
     process: RunningCommand
     url: str
     data: Path
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """Its exit status and everything that it printed, after this signal."""
+        """Send a signal; the exit status and the standard output."""
         self.process.send_signal(number)
         return self.process.wait(SECONDS_TO_END), self.process.printed
 
 
 def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A command that is run to its end, in a process of its own: forked from one that has imported everything."""
+    """Run a command to its end, in a process that is forked from one with all imports."""
     with tempfile.TemporaryDirectory() as directory:
         outputs = (Path(directory) / "stdout", Path(directory) / "stderr")
         process = _processes.Process(target=_be_tessera, args=(arguments, environment(settings), *outputs))
@@ -82,7 +82,7 @@ def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: 
 
 @contextmanager
 def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand]:
-    """A command while it runs; it is killed at the end if it has not ended. Shows its log if what follows fails."""
+    """A running command, which is killed at the end. If the block fails, the log of the command is shown."""
     with tempfile.TemporaryDirectory() as directory:
         process = RunningCommand(arguments, settings, Path(directory))
         try:
@@ -97,7 +97,7 @@ def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand
 
 @contextmanager
 def running_server(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
-    """A server on a free port, once it answers."""
+    """A server on a free port, which answers when the block begins."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running_command(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
         wait_until("the server answers", lambda: process.poll() is not None or answers(f"{url}/health/live"))
@@ -106,19 +106,19 @@ def running_server(*arguments: str, data: Path, **settings: str) -> Iterator[Ser
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without settings of its own."""
+    """The environment of this process with these settings in place of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return {**inherited, **settings}
 
 
 def free_port() -> int:
-    """A port that nobody has at this moment."""
+    """A port that is free at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def answers(url: str) -> bool:
-    """Whether there is a 200 here."""
+    """Whether a GET of this URL has the status 200."""
     try:
         return httpx.get(url, timeout=10).status_code == 200
     except httpx.TransportError:
@@ -144,7 +144,7 @@ def postmaster_of(data: Path) -> int:
 
 
 def postgres_runs(data: Path) -> bool:
-    """Whether any process works in this database's directory."""
+    """Whether a process has this database's directory as its working directory."""
     for entry in Path("/proc").glob("[0-9]*/cwd"):
         try:
             if entry.resolve() == (data / "postgres").resolve() and "(deleted)" not in str(entry.readlink()):

@@ -1,4 +1,4 @@
-"""Real processes of ours that kill themselves (SIGKILL) at an exact moment of their work for one organization."""
+"""Tessera's processes that kill themselves (SIGKILL) at an exact moment of their work for one organization."""
 
 import asyncio
 import itertools
@@ -33,9 +33,9 @@ _processes.set_forkserver_preload([__name__, "tests.support.commands"])
 def process_that_dies(
     run: Callable[..., None], *arguments: Any, organization: UUID, at: int
 ) -> Iterator[ForkServerProcess]:
-    """A process that does `run`, one of those below, until that moment of its transactions for the organization.
+    """A process that runs one of the functions below until this moment of its transactions for the organization.
 
-    The moments, from 0: before and after each statement, then before and after COMMIT.
+    Moments count from 0: before and after each statement, then before and after COMMIT.
     """
     process = _processes.Process(target=run, args=(*arguments, str(organization), at))
     process.start()
@@ -48,7 +48,7 @@ def process_that_dies(
 
 
 def has_ended(process: ForkServerProcess) -> bool:
-    """Whether the process has died or come to its end."""
+    """Whether the process has ended or was killed."""
     return process.exitcode is not None
 
 
@@ -59,7 +59,7 @@ def worker(url: str, organization: str, at: int) -> None:
 
 
 def roll_up(url: str, organization: str, at: int) -> None:
-    """The summing up of the days that are over, of that organization."""
+    """The summing up of the days of that organization that are over."""
     _kill_this_process(organization, at)
     asyncio.run(_roll_up(url, UUID(organization)))
 
@@ -80,7 +80,7 @@ def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: 
 
 
 def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:
-    """A command of `tessera`; it ends with status 0 if it lives."""
+    """A command of `tessera`; it exits with status 0 if it survives."""
     _kill_this_process(organization, at)
     os.environ["TESSERA_DATABASE_URL"] = url
     sys.argv = ["tessera", *arguments]
@@ -116,12 +116,12 @@ def _kill_this_process(organization: str, at: int) -> None:
     event.listen(Engine, "after_cursor_execute", after)
     event.listen(Engine, "commit", after)
     event.listen(Pool, "reset", ended)
-    # What goes to the driver without SQLAlchemy.
+    # Statements that reach the driver without SQLAlchemy.
     send = psycopg.AsyncConnection.execute
     psycopg.AsyncConnection.execute = execute  # type: ignore[assignment,method-assign]  # overloads
 
 
 def _is_sealing() -> bool:
-    # The audit log of every organization is sealed whenever the clock says so, beside what is to be killed here.
+    # The periodic sealing of the audit log runs beside the work under test, and must not count.
     task = asyncio.current_task()
     return task is not None and "seal_audit" in task.get_name()

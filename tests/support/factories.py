@@ -1,4 +1,4 @@
-"""Makers of what tests need: a tenant with callers, and promo codes of every kind."""
+"""Factories: a tenant with callers, and promo codes of every kind."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ EXAM_CODES = ("NCA-GENL", "NCP-ADS", "CLD-100")
 
 @dataclass(frozen=True)
 class Tenant:
-    """One organization of a test, and how to call as its people and machines."""
+    """One organization of a test, with the credentials of its users and machines."""
 
     id: UUID
     name: str
@@ -48,7 +48,7 @@ class Tenant:
 
 
 async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
-    """A new organization with callers, exams and a bundle; the same names in each."""
+    """Create an organization with callers, exams and a bundle, under the same names each time."""
     async with resources.database.unit_of_work(new_id()) as work:
         name = f"Organization {uuid4()}"
         await provisioning.create_organization(work, name=name, now=now)
@@ -83,7 +83,7 @@ async def add_promo_codes(resources: Resources, tenant: Tenant, *codes: NewPromo
 
 
 def percent_code(tenant: Tenant, name: str, **changes: Any) -> NewPromoCode:
-    """An active promo code of 10 percent on the first exam, good for 100 uses in the year 2030."""
+    """An active promo code of 10 percent on the first exam, for 100 uses, valid until 2030."""
     values: dict[str, Any] = {
         "status": Status.ACTIVE,
         "discount_percent": 10,
@@ -95,7 +95,7 @@ def percent_code(tenant: Tenant, name: str, **changes: Any) -> NewPromoCode:
 
 
 def add_platform(superuser: psycopg.Connection, tenant: Tenant) -> Tenant:
-    """The platform, which owns the global codes, with no callers of its own; it is there for all tests from then on."""
+    """The platform, which owns the global codes and has no callers. All later tests see it too."""
     superuser.execute(
         "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
         " on conflict do nothing",

@@ -1,4 +1,4 @@
-"""Requests that may carry an `Idempotency-Key`, and how many effects they had."""
+"""Requests that may have an `Idempotency-Key`, and the number of their effects."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from tests.support.factories import Tenant
 
 
 class Operation(NamedTuple):
-    """One operation that takes keys: its request, the property to vary, and where its effects are."""
+    """One operation that accepts keys: its request, a property to vary, and the table of its effects."""
 
     path: str
     request: dict[str, Any]
@@ -26,14 +26,14 @@ OPERATIONS = (PURCHASES, PROMO_CODES)
 async def post(
     client: httpx.AsyncClient, tenant: Tenant, operation: Operation, key: str | bytes, **changes: Any
 ) -> httpx.Response:
-    """The operation's request under this key."""
+    """Send the operation's request with this key."""
     headers = {name.encode(): value.encode() for name, value in tenant.bearer.items()}
     headers[b"Idempotency-Key"] = key if isinstance(key, bytes) else key.encode()
     return await client.post(operation.path, headers=headers, json=operation.request | changes)
 
 
 def count_effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation) -> int:
-    """How many times the operation took effect in the organization."""
+    """The number of effects of the operation in the organization."""
     query = f"select count(*) from {operation.table} where organization_id = %s"
     row = superuser.execute(query, [tenant.id]).fetchone()
     assert row is not None

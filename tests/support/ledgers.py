@@ -1,4 +1,4 @@
-"""Entries of the ledger by themselves, and what reports must say of them."""
+"""Ledger entries without redemptions, and the expected reports of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ Sum = tuple[str, int, int, Decimal]
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: 1 for a redemption, -1 for a cancellation, 0 for what only concerns a hold."""
+    """One entry: 1 for a redemption, -1 for a cancellation, 0 for a change of a hold."""
 
     at: datetime
     change: int
@@ -33,7 +33,7 @@ class Entry:
     discount: Decimal
 
     def key(self, by: Dimension) -> str | None:
-        """What it is summed up under."""
+        """The key of the sum to which the entry belongs."""
         match by:
             case Dimension.DAY:
                 return str(self.at.date())
@@ -47,7 +47,7 @@ class Entry:
 
 @contextmanager
 def ledger_connection(addresses: Addresses) -> Iterator[psycopg.Connection]:
-    """A connection to write entries with whose redemptions there are not."""
+    """A connection that can write entries without redemptions."""
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")
         yield connection
@@ -67,7 +67,7 @@ def append(connection: psycopg.Connection, tenant: Tenant, entries: Iterable[Ent
 
 
 def expected_sums(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
-    """What a report says of these entries, recounted one by one."""
+    """The expected report of these entries, counted one by one."""
     sums: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         key = entry.key(by)

@@ -14,13 +14,13 @@ from tessera.api.serving.server import UVICORN_OPTIONS
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
-    """The address of `app`, served on a free loopback port by a thread with an event loop of its own."""
+    """The address of `app`, served on a free loopback port by a thread with its own event loop."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(app, **UVICORN_OPTIONS))
         thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),))
         thread.start()
         try:
-            # Whoever connects before it is ready waits in the listener's queue.
+            # Connections before its start wait in the listener's queue.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True

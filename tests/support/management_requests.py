@@ -1,4 +1,4 @@
-"""Requests to the management API, and what is told about them."""
+"""Requests to the management API, and its errors."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,7 +32,7 @@ def not_found(detail: str) -> tuple[int, dict[str, Any]]:
 
 
 def if_match(version: int | str, tenant: Tenant) -> dict[str, str]:
-    """Headers of a user of the tenant who has read this version."""
+    """Headers of a user who has read this version."""
     return tenant.bearer | {"If-Match": version if isinstance(version, str) else f'"{version}"'}
 
 
@@ -61,7 +61,7 @@ async def platform_administrator(resources: Resources, superuser: psycopg.Connec
 
 
 def audit_entries_of(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:
-    """What the audit log says of this kind of thing: actor, action, before and after, oldest first."""
+    """The audit entries of this kind of object: actor, action, before and after, oldest first."""
     return superuser.execute(
         "select actor_kind, actor_name, action, before, after from audit_entries"
         " where organization_id = %s and entity_kind = %s order by id",

@@ -1,4 +1,4 @@
-"""How Postgres goes about a statement of ours, with what it reads for it."""
+"""Query plans of Postgres, with the rows and blocks that they read."""
 
 import re
 import time
@@ -11,12 +11,12 @@ from tests.support.recording import Statement
 
 from tessera.kit.db.engine import SESSION
 
-# For these values alone, and for whatever values come: what is asked often is planned the second way.
+# The plan for these values, and the generic one, which Postgres may choose for frequent statements.
 MODES = ("force_custom_plan", "force_generic_plan")
 
 
 def explain(connection: psycopg.Connection[Any], begin: Statement, page: Statement, *, mode: str) -> dict[str, Any]:
-    """The plan of a page that the application asked for, in a transaction that begins as its own, with what it read."""
+    """The executed plan of a page, in a transaction that begins like the application's."""
     order = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", page.text)))
     text = re.sub(r"%\((\w+)\)s", lambda found: f"${order.index(found[1]) + 1}", page.text)
     values = ", ".join(sql.Literal(page.parameters[name]).as_string(connection) for name in order)
@@ -37,31 +37,31 @@ def explain(connection: psycopg.Connection[Any], begin: Statement, page: Stateme
 
 
 def vacuum(connection: psycopg.Connection[Any], *tables: str) -> None:
-    """Have the tables counted, and each of their pages marked as one that all transactions see.
+    """Analyze the tables, and mark all their pages as visible to all transactions.
 
-    Only then an index answers without a look at the table. Whoever looks at anything just now, as autovacuum may, keeps
-    pages from being marked, so it is done until all are; with the indexes, whose entries of a few dead rows it would
-    leave where they are, and those pages with them.
+    Only then an index-only scan reads no table. A concurrent snapshot, such as autovacuum's, keeps pages from being
+    marked, so this repeats until all are. Indexes are cleaned too: otherwise VACUUM keeps a few dead rows, and their
+    pages unmarked.
     """
     seen = "select relpages - relallvisible from pg_class where oid = %s::regclass"
     for table in tables:
         end = time.monotonic() + 60
-        while True:
+        while True:  # until the deadline below
             connection.execute(sql.SQL("vacuum (analyze, index_cleanup on) {}").format(sql.Identifier(table)))
             if connection.execute(seen, [table]).fetchone() == (0,):
                 break
-            assert time.monotonic() < end, table
+            assert time.monotonic() < end, f"not within 60 s: all pages of {table} are visible"
 
 
 def plan_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The plan and everything below it."""
+    """The plan's root and all nodes below it."""
     yield plan
     for part in plan.get("Plans", ()):
         yield from plan_nodes(part)
 
 
 def rows_read(plan: dict[str, Any]) -> int:
-    """Rows that scans of tables and indexes gave or threw away."""
+    """The number of rows that scans of tables and indexes returned or filtered out."""
     return sum(
         round((part["Actual Rows"] + part.get("Rows Removed by Filter", 0)) * part["Actual Loops"])
         for part in plan_nodes(plan)
@@ -70,10 +70,10 @@ def rows_read(plan: dict[str, Any]) -> int:
 
 
 def buffers_read(plan: dict[str, Any]) -> int:
-    """Blocks of 8 KiB that the whole plan looked at, in memory or not; one that is looked at again counts again."""
+    """The number of 8 KiB blocks that the plan accessed, cached or not; repeated accesses count again."""
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 def blocks_for(rows: int) -> int:
-    """How many blocks a plan may look at that reads so many rows: four each, and the ways to where nothing is."""
+    """The number of blocks that a plan of so many rows may access: four for each, and some for empty searches."""
     return 4 * rows + 20

@@ -1,4 +1,4 @@
-"""The request of the document, and what it becomes."""
+"""The request of the document, and the promo code that it creates."""
 
 from typing import Any
 
@@ -42,8 +42,8 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> h
 
 
 async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes, **headers: str) -> httpx.Response:
-    """The bytes as they are, as JSON unless a header says otherwise."""
-    given = {"Content-Type": "application/json"} | {
+    """Send these bytes, as JSON unless a header says otherwise."""
+    content_headers = {"Content-Type": "application/json"} | {
         name.replace("_", "-").title(): value for name, value in headers.items()
     }
-    return await client.post("/promo-codes", headers=tenant.bearer | given, content=content)
+    return await client.post("/promo-codes", headers=tenant.bearer | content_headers, content=content)

@@ -1,4 +1,4 @@
-"""Buying vouchers, and looking behind the application at what came of it."""
+"""Purchases of vouchers, and their state in the database."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,7 +29,7 @@ REQUEST = {"notes": "For the summer", "partnerName": "Acme Corp", "programName":
 
 
 class PurchaseState(NamedTuple):
-    """What the database has of a purchase."""
+    """The state of a purchase in the database."""
 
     status: str
     vouchers: int
@@ -40,12 +40,12 @@ NOTHING_YET = PurchaseState("VoucherCreation", 0, 0)
 
 
 def complete(quantity: int) -> PurchaseState:
-    """A purchase with all its vouchers, each with a code of its own."""
+    """The state of a purchase with all its vouchers, which have unique codes."""
     return PurchaseState("Complete", quantity, quantity)
 
 
 async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = NOW) -> None:
-    """A partner of the organization, and a program that costs it nothing."""
+    """Add a partner, and a program that is free for it."""
     partner = NewPartner(new_id(), "Acme Corp", Status.ACTIVE)
     program = NewProgram(id=new_id(), name="Acme Program", status=Status.ACTIVE, voucher_code_prefix=PREFIX)
     async with resources.database.unit_of_work(tenant.id) as work:
@@ -54,33 +54,33 @@ async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = N
 
 
 async def buy(resources: Resources, tenant: Tenant, *, quantity: int = 20, now: datetime = NOW) -> UUID:
-    """A purchase whose vouchers are queued."""
+    """Create a purchase whose generation is queued; its id."""
     async with resources.database.unit_of_work(tenant.id) as work:
         return await order(work, replace(DRAFT, quantity=quantity), now=now)
 
 
 async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUID:
-    """A purchase that is ordered in this transaction."""
+    """Create a purchase in this transaction; its id."""
     (ordered,) = await zero_price.create_all(work, [draft], now=now)
     assert isinstance(ordered, Purchase)
     return ordered.id
 
 
 def purchase_state(superuser: psycopg.Connection, purchase_id: UUID) -> PurchaseState:
-    """Status and vouchers at one moment."""
+    """The status and the numbers of vouchers and codes, in one query."""
     with superuser.cursor(row_factory=class_row(PurchaseState)) as cursor:
-        found = cursor.execute(
+        row = cursor.execute(
             "select p.status, count(v.id) as vouchers, count(distinct v.code) as codes"
             " from voucher_purchases p left join vouchers v on v.purchase_id = p.id"
             " where p.id = %s group by p.status",
             [purchase_id],
         ).fetchone()
-    assert found is not None
-    return found
+    assert row is not None
+    return row
 
 
 def purchase_jobs(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[tuple[Any, ...]]:
-    """Status, attempts and start of each job for a purchase."""
+    """The status, attempts and start of each job of a purchase."""
     return superuser.execute(
         "select status::text, attempts, scheduled_at from procrastinate_jobs"
         " where args->>'purchase_id' = %s order by id",
@@ -89,12 +89,12 @@ def purchase_jobs(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[
 
 
 def age_heartbeats(superuser: psycopg.Connection) -> None:
-    """Let the dead workers be dead for an hour."""
+    """Set the heartbeats of all workers back by an hour."""
     superuser.execute("update procrastinate_workers set last_heartbeat = last_heartbeat - interval '1 hour'")
 
 
 def queue_contents(superuser: psycopg.Connection) -> list[Any]:
-    """What there is to see of a queue in which something does not happen."""
+    """The open jobs, the workers and the database sessions, for the message of a failure."""
     queries = (
         "select id, task_name, status::text, attempts, worker_id, scheduled_at, args::text from procrastinate_jobs"
         " where status in ('todo', 'doing') order by id",

@@ -1,4 +1,4 @@
-"""What an engine really sends: a record of its statements, and a way to change them on their way."""
+"""The statements that an engine really sends: recorded, or rewritten before the driver gets them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,13 +11,13 @@ from tessera.kit.db.database import Database
 
 
 class Statement(NamedTuple):
-    """One statement as the driver got it."""
+    """One statement as the driver receives it."""
 
     text: str
     parameters: Any
 
 
-# What goes to the driver without SQLAlchemy, from whatever database, in the order of SQLAlchemy's own events.
+# Statements of any database that reach the driver without SQLAlchemy, in one order with SQLAlchemy's events.
 _rewrites: list[Callable[[str], str]] = []
 _records: list[list[Statement]] = []
 _execute = psycopg.AsyncConnection.execute
@@ -36,25 +36,25 @@ psycopg.AsyncConnection.execute = _execute_observed  # type: ignore[assignment,m
 
 @contextmanager
 def record_statements(database: Database) -> Iterator[list[Statement]]:
-    """Every statement that goes to the database meanwhile, in its order."""
-    found: list[Statement] = []
+    """All statements of the block, in their order."""
+    items: list[Statement] = []
 
     def note(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> None:
-        found.append(Statement(text, parameters))
+        items.append(Statement(text, parameters))
 
     engine = database._engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
-    _records.append(found)
+    _records.append(items)
     try:
-        yield found
+        yield items
     finally:
-        _records[:] = [each for each in _records if each is not found]
+        _records[:] = [each for each in _records if each is not items]
         event.remove(engine, "before_cursor_execute", note)
 
 
 @contextmanager
 def rewrite_statements(database: Database, rewrite: Callable[[str], str]) -> Iterator[None]:
-    """Every statement goes through `rewrite` first."""
+    """Apply `rewrite` to every statement of the block."""
 
     def change(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> tuple[str, Any]:
         return rewrite(text), parameters

@@ -17,15 +17,15 @@ CANDIDATE = {
 
 
 def body(code: str = "SPRING", reservation: str = "RSV-1", **more: Any) -> dict[str, Any]:
-    """A request to redeem a code for the first exam; None takes a property away."""
-    wanted = {
+    """A request to redeem a code for the first exam; None removes a property."""
+    properties = {
         "code": code,
         "reservationCode": reservation,
         "storeExamCode": "NCA-GENL",
         "candidate": CANDIDATE,
         **more,
     }
-    return {name: value for name, value in wanted.items() if value is not None}
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 def candidate(person: str, **more: Any) -> dict[str, Any]:
@@ -34,16 +34,16 @@ def candidate(person: str, **more: Any) -> dict[str, Any]:
 
 
 async def redeem(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: Any) -> httpx.Response:
-    """Ask for a code and a reservation."""
+    """Send a request to redeem a code."""
     return await client.post(URL, json=body(*code, **more), headers=tenant.api_key)
 
 
 async def create_redemption(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: Any) -> dict[str, Any]:
-    """A redemption that is made."""
+    """Redeem a code, which must succeed; the redemption."""
     answer = await redeem(client, tenant, *code, **more)
     assert answer.status_code == 201, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    result: dict[str, Any] = answer.json()
+    return result
 
 
 async def act(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, Any], action: str) -> httpx.Response:
@@ -54,10 +54,10 @@ async def act(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, A
 async def update_reservation(
     client: httpx.AsyncClient, tenant: Tenant, reservation: str, status: str, **more: Any
 ) -> httpx.Response:
-    """Tell what became of a reservation."""
+    """Update the status of a reservation."""
     return await client.put(f"{RESERVATIONS}/{reservation}", json={"status": status, **more}, headers=tenant.api_key)
 
 
 def reasons(answer: httpx.Response) -> list[tuple[str, str]]:
-    """Pointer and code of everything that is wrong."""
+    """Pointer and code of each error."""
     return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]

@@ -1,4 +1,4 @@
-"""What reports are made of: redemptions on several days, and days that are summed up."""
+"""The data of reports: redemptions on several days, and summed-up days."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ EXPORT_HEADER = (
 
 
 async def open_shop(resources: Resources, tenant: Tenant) -> UUID:
-    """A promo code and a partner with two vouchers; the partner's id."""
+    """Add a promo code and a partner with two vouchers; the partner's id."""
     await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
     partner = await add_partner(resources, tenant, "Acme Corp")
     purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
@@ -29,7 +29,7 @@ async def open_shop(resources: Resources, tenant: Tenant) -> UUID:
 
 
 async def redeem_for_days(client: httpx.AsyncClient, tenant: Tenant, clock: Clock) -> None:
-    """On the 12th two codes and a voucher, on the 14th a bundle, and a code of the 12th is given back; today a hold."""
+    """Redeem two codes and a voucher on the 12th and a bundle on the 14th, cancel one use, and hold a code today."""
     clock.now = datetime.fromisoformat("2026-06-12T23:59:59Z")
     first = await create_redemption(client, tenant, "SPRING", "RSV-1")
     await create_redemption(client, tenant, "spring", "RSV-2", candidate=candidate("P-2"))

@@ -1,4 +1,4 @@
-"""Makers of what voucher tests need: partners, programs, purchases and vouchers in any state, and partners' users."""
+"""Factories: partners, programs, purchases and vouchers in any state, and partners' users."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -47,7 +47,7 @@ async def add_program(resources: Resources, tenant: Tenant, name: str, **changes
 async def add_purchase(
     resources: Resources, tenant: Tenant, partner_id: UUID, program_id: UUID, code: str, **changes: Any
 ) -> UUID:
-    """Add a complete purchase of ten vouchers, none of which is made; its id."""
+    """Add a complete purchase of ten vouchers, without the vouchers; its id."""
     purchase = NewPurchase(
         id=new_id(),
         partner_id=partner_id,
@@ -73,13 +73,13 @@ async def add_vouchers(resources: Resources, tenant: Tenant, *added: NewVoucher)
 
 
 def voucher(purchase_id: UUID, partner_id: UUID, code: str, **changes: Any) -> NewVoucher:
-    """An unused voucher, good for a year from NOW."""
+    """An unused voucher, valid for a year from NOW."""
     values: dict[str, Any] = {"expires_at": NOW + timedelta(days=365)}
     return NewVoucher(id=new_id(), purchase_id=purchase_id, partner_id=partner_id, code=code, **values | changes)
 
 
 def usage(exam_id: UUID, reservation_code: str, at: datetime = NOW) -> dict[str, Any]:
-    """The changes that make a voucher a used one."""
+    """The properties of a used voucher."""
     return {
         "reservation_code": reservation_code,
         "reservation_status": ReservationStatus.CREATED,
@@ -100,7 +100,7 @@ async def add_user(
     partner_id: UUID | None = None,
     function_points: tuple[FunctionPoint, ...] = (FunctionPoint.PARTNER_MANAGE_VOUCHERS,),
 ) -> dict[str, str]:
-    """Add a user, a partner's if one is given; the headers of a call of theirs."""
+    """Add a user, of a partner if one is given; the headers of the user's requests."""
     now = resources.clock()
     async with resources.database.unit_of_work(tenant.id) as work:
         await provisioning.create_user(
@@ -127,13 +127,13 @@ async def run_jobs(url: str, resources: Resources) -> None:
 
 
 def fill(connection: psycopg.Connection[Any], table: str, count: int, **columns: Any) -> None:
-    """Add rows whose ids rise with a number n; a column whose value is text with a `{n}` has that number in it."""
+    """Add rows with rising ids. `{n}` in a text value stands for the number of the row."""
     names = ", ".join(columns)
     values = ", ".join(_sql_value(value) for value in columns.values())
     connection.execute(
         f"insert into {table} (version, id, {names})"
         f" select 1, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, {values}"
-        # Written backwards, so that the order of the rows on disk is not the one that is wanted.
+        # In descending order, so that the rows on disk are not in the order of the list.
         f" from generate_series({count}, 1, -1) n"
     )
 
@@ -146,13 +146,13 @@ def _sql_value(value: Any) -> str:
 
 
 def fill_partners(connection: psycopg.Connection[Any], tenant: Tenant, count: int, **changes: Any) -> None:
-    """Add active partners, Partner 1 and on."""
+    """Add active partners, Partner 1 and following."""
     columns = {"organization_id": tenant.id, "name": "Partner {n}", "status": "Active", "created_at": NOW}
     fill(connection, "voucher_partners", count, **columns | changes)
 
 
 def fill_programs(connection: psycopg.Connection[Any], tenant: Tenant, count: int, **changes: Any) -> None:
-    """Add active programs that are open to all and free, Program 1 and on, with nothing that belongs to them."""
+    """Add active, free programs that are open to all, Program 1 and following, without related rows."""
     columns = {
         "organization_id": tenant.id,
         "name": "Program {n}",
@@ -178,7 +178,7 @@ def fill_purchases(
     program_id: UUID,
     **changes: Any,
 ) -> None:
-    """Add complete purchases with the codes VP-1 and on."""
+    """Add complete purchases with the codes VP-1 and following."""
     columns = {
         "organization_id": tenant.id,
         "partner_id": partner_id,
@@ -207,7 +207,7 @@ def fill_vouchers(
     purchase_id: UUID,
     **changes: Any,
 ) -> None:
-    """Add unused vouchers with the codes V1 and on."""
+    """Add unused vouchers with the codes V1 and following."""
     columns = {
         "organization_id": tenant.id,
         "partner_id": partner_id,

@@ -23,7 +23,7 @@ PROGRAM: dict[str, Any] = {
 
 
 async def create_resource(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """What was made by a request that must succeed."""
+    """Create an object, which must succeed; its representation."""
     answer = await client.post(url, json=body, headers=tenant.bearer)
     assert answer.status_code == 201, answer.text
     assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
@@ -33,7 +33,7 @@ async def create_resource(client: httpx.AsyncClient, tenant: Tenant, url: str, b
 async def change_resource(
     client: httpx.AsyncClient, tenant: Tenant, url: str, version: int, **body: Any
 ) -> dict[str, Any]:
-    """What a change that must succeed has made of this version."""
+    """Change this version of an object, which must succeed; the new representation."""
     answer = await client.post(url, json=body, headers=if_match(version, tenant))
     assert answer.status_code == 200, answer.text
     assert (answer.json()["version"], answer.headers["ETag"]) == (version + 1, f'"{version + 1}"')
@@ -41,14 +41,14 @@ async def change_resource(
 
 
 async def create_purchase(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> dict[str, Any]:
-    """A purchase by a new partner of a new program; `program` has what is special about that one."""
+    """Create a purchase by a new partner of a new program; `program` has changes of the program."""
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
     program = await create_resource(client, tenant, PROGRAMS, PROGRAM | changes.pop("program", {}))
     return await create_resource(client, tenant, PURCHASES, purchase_body(partner["id"], program["id"]) | changes)
 
 
 def purchase_body(partner_id: str, program_id: str) -> dict[str, Any]:
-    """An order of 50 vouchers."""
+    """The body of an order of 50 vouchers."""
     return {
         "partnerId": partner_id,
         "programId": program_id,

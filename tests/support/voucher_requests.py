@@ -1,11 +1,11 @@
-"""Requests of the Voucher Partner API, and how its answers are told."""
+"""Requests of the Voucher Partner API, and its responses."""
 
 from typing import Any
 
 import httpx
 from dirty_equals import IsUUID
 
-# Word for word the document's example.
+# The document's example, word for word.
 REQUEST_TEXT = (
     '{   "notes": "Q2 employee certification batch",   "partnerName": "Acme Corp",'
     '   "programName": "Spring Certification Drive",   "quantity": 50 }'
@@ -37,7 +37,7 @@ EMPTY: tuple[int, dict[str, Any]] = (200, {"data": []})
 
 
 def filter_required(*names: str) -> tuple[int, dict[str, Any]]:
-    """Status and body of a list that is asked for without a filter."""
+    """Status and body of a list request without a filter."""
     message = f"At least one of {', '.join(names)} is required."
     return 400, {"errorCode": "FilterRequired", "errorMessages": [message]}
 
@@ -50,7 +50,7 @@ def request(**changes: Any) -> dict[str, Any]:
 async def read_page(
     client: httpx.AsyncClient, headers: dict[str, str], path: str, shown: str
 ) -> tuple[list[Any], str | None]:
-    """One property of each record of a page, and the next link, which is absent or repeated by the Link header."""
+    """One property of each record of a page, and the next link, which must equal the Link header."""
     answer = await client.get(path, headers=headers)
     assert answer.status_code == 200, answer.text
     body = answer.json()

@@ -1,4 +1,4 @@
-"""Organizations with equal names inside and two partners each, and how to take either lock away."""
+"""Organizations with equal names and two partners each, and the removal of either lock."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -23,7 +23,7 @@ from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
-# How repository statements begin their criteria, and what is left of them without the clauses.
+# The conditions on the tenant and on the partner in repository statements.
 TENANT_CLAUSE = re.compile(r"[\w.]*organization_id = %\(organization_id(?:_\d+)?\)s(::UUID)?")
 _ASSIGNED = (
     r"voucher_programs\.id IN \(SELECT voucher_program_partners\.program_id \nFROM voucher_program_partners \n"
@@ -49,7 +49,7 @@ def without_clauses(text: str) -> str:
 
 @dataclass(frozen=True)
 class Shop:
-    """One organization: ids by partner or program, and headers by whose user it is ("" is the organization's)."""
+    """One organization: ids by the name of partner or program, and headers by the user's partner ("" for none)."""
 
     tenant: Tenant
     partners: dict[str, UUID]
@@ -61,7 +61,7 @@ class Shop:
 
 @dataclass(frozen=True)
 class View:
-    """What one caller may see: the names of partners whose things they are, and of programs."""
+    """The names of the partners and programs that one caller may see."""
 
     shop: Shop
     headers: dict[str, str]
@@ -91,16 +91,16 @@ async def furnish(resources: Resources, tenant: Tenant) -> Shop:
         )
         state = usage(tenant.exam_ids["NCA-GENL"], "RSV-1")
         state |= {"recipient_email": "ada@example.com", "assigned_at": resources.clock()}
-        made = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
-        await add_vouchers(resources, tenant, made)
-        shop.vouchers[name] = made.id
+        result = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
+        await add_vouchers(resources, tenant, result)
+        shop.vouchers[name] = result.id
         shop.headers[name] = await add_user(resources, tenant, f"user@{name}.example.com", partner_id=partner_id)
     return shop
 
 
 @asynccontextmanager
 async def unlocked_database(addresses: Addresses) -> AsyncIterator[Database]:
-    """The database as its superuser sees it, whom no row-level security binds."""
+    """The database with a superuser's rights, to whom row-level security does not apply."""
     database = Database(addresses.owner)
 
     @event.listens_for(database._engine.sync_engine, "connect")

@@ -30,5 +30,5 @@ def test_names_are_different_and_every_letter_is_equally_likely() -> None:
         letters = Counter("".join(name[1:] for name in names))
         assert set(letters) == set(alphabet)
         expected = 200_000 / len(alphabet)
-        # Six standard deviations of a fair draw, and far less than what a byte's remainder would favour.
+        # Six standard deviations of a fair draw, far less than the bias of a byte's remainder.
         assert all(abs(count - expected) < 6 * expected**0.5 for count in letters.values())

@@ -1,4 +1,4 @@
-"""Questions that go together."""
+"""Batching of concurrent requests."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,12 +11,12 @@ from tessera.kit.errors import NotFound, TransactionAborted
 
 
 class Oracle:
-    """Answers when it is told to, and remembers what it was asked."""
+    """Answers when its gate is set, and records the questions."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.gate = asyncio.Event()
-        self.is_free = False  # what question 409 needs
+        self.is_free = False  # request 409 aborts until this is set
 
     async def __call__(self, questions: Sequence[int]) -> list[str]:
         self.batches.append(list(questions))
@@ -30,20 +30,20 @@ class Oracle:
         return [f"answer {question}" for question in questions]
 
 
-def by_topic(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[str]]]:
+def for_any_key(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[str]]]:
     """The oracle for a KeyedBatcher: it answers for every key alike."""
     return lambda _, questions: oracle(questions)
 
 
 async def start_asking(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
-    """Tasks that ask, each of which has begun."""
+    """Tasks that ask one question each, all of which have begun."""
     tasks = [asyncio.create_task(batcher.submit(question)) for question in questions]
     for _ in range(3):
         await asyncio.sleep(0)
     return tasks
 
 
-async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
+async def test_a_request_to_an_idle_batcher_starts_at_once() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     (task,) = await start_asking(batcher, 1)
@@ -52,7 +52,7 @@ async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
     assert await task == "answer 1"
 
 
-async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_answer() -> None:
+async def test_requests_that_arrive_meanwhile_form_one_batch_and_each_gets_its_own_response() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 2, 3, 4)]
@@ -62,7 +62,7 @@ async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_an
     assert oracle.batches == [[1], [2, 3, 4]]
 
 
-async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
+async def test_a_batch_has_at_most_the_limit_of_requests() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1, limit=2)
     tasks = [*await start_asking(batcher, 0), *await start_asking(batcher, 1, 2, 3, 4, 5)]
@@ -71,7 +71,7 @@ async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
     assert oracle.batches == [[0], [1, 2], [3, 4], [5]]
 
 
-async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
+async def test_at_most_max_concurrency_batches_run() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=2)
     tasks = [task for number in range(4) for task in await start_asking(batcher, number)]
@@ -81,7 +81,7 @@ async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
     assert oracle.batches == [[0], [1], [2, 3]]
 
 
-async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
+async def test_a_domain_error_reaches_every_request_of_its_batch_and_no_other() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 404, 14)]
@@ -92,7 +92,7 @@ async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
     assert oracle.batches == [[1], [404, 14]]
 
 
-async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
+async def test_only_the_request_that_breaks_its_batch_fails() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 12, 13, 14)]
@@ -102,7 +102,7 @@ async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
     assert oracle.batches == [[1], [12, 13, 14], [12], [13], [14]]
 
 
-async def test_a_fact_may_be_an_answer() -> None:
+async def test_a_domain_error_may_be_a_response() -> None:
     answer = NotFound("404")
 
     async def execute(questions: Sequence[int]) -> list[NotFound]:
@@ -111,7 +111,7 @@ async def test_a_fact_may_be_an_answer() -> None:
     assert await asyncio.wait_for(Batcher(execute).submit(1), timeout=20) is answer
 
 
-async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_nobody_waiting() -> None:
+async def test_an_aborted_request_is_retried_separately_and_blocks_no_other() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 409, 12, 14)]
@@ -124,19 +124,19 @@ async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_no
     assert await asyncio.wait_for(waiting, timeout=20) == "answer 409"
 
 
-async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_transaction_that_aborts_for_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batching, "RETRY_DEADLINE", 0.2)
     oracle = Oracle()
     oracle.gate.set()
-    for submit in (Batcher(oracle).submit(409), KeyedBatcher(by_topic(oracle)).submit_heavy("a", 409)):
+    for submit in (Batcher(oracle).submit(409), KeyedBatcher(for_any_key(oracle)).submit_heavy("a", 409)):
         with pytest.raises(TransactionAborted):
             await asyncio.wait_for(submit, timeout=20)
     assert len(oracle.batches) > 4
 
 
-async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
+async def test_a_key_is_forgotten_when_all_its_callers_have_left() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
+    batchers = KeyedBatcher(for_any_key(oracle), max_concurrency=1)
     task = asyncio.create_task(batchers.submit("a", 1))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -145,9 +145,9 @@ async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
     assert batchers._by_key == {}
 
 
-async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
+async def test_a_heavy_request_runs_beside_a_full_batcher() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
+    batchers = KeyedBatcher(for_any_key(oracle), max_concurrency=1)
     waiting = [asyncio.create_task(batchers.submit("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
     alone = asyncio.create_task(batchers.submit_heavy("a", 3))
@@ -157,7 +157,7 @@ async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
     assert await asyncio.gather(*waiting, alone) == ["answer 1", "answer 2", "answer 3"]
 
 
-async def test_topics_are_answered_apart_and_forgotten_when_they_are_idle() -> None:
+async def test_keys_are_batched_separately_and_forgotten_when_idle() -> None:
     oracles: dict[str, Oracle] = {"a": Oracle(), "b": Oracle()}
 
     async def execute(topic: str, questions: Sequence[int]) -> list[str]:
@@ -174,7 +174,7 @@ async def test_topics_are_answered_apart_and_forgotten_when_they_are_idle() -> N
     assert batchers._by_key == {}
 
 
-async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
+async def test_a_wrong_number_of_responses_is_an_exception_for_all_callers() -> None:
     async def forgetful(questions: Sequence[int]) -> list[str]:
         return ["answer"] * (len(questions) - 1)
 
@@ -185,7 +185,7 @@ async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
-async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
+async def test_a_caller_that_leaves_does_not_affect_others(cancelled: int) -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     tasks = [*await start_asking(batcher, 0), *await start_asking(batcher, 1, 2)]
@@ -195,7 +195,7 @@ async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
     assert await asyncio.wait_for(asyncio.gather(*tasks), timeout=20) == [f"answer {number}" for number in staying]
 
 
-async def test_a_caller_who_goes_away_from_a_failing_batch_harms_nobody() -> None:
+async def test_a_caller_that_leaves_a_failing_batch_does_not_affect_others() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
     leaving, staying = await start_asking(batcher, 13, 13)
@@ -206,7 +206,7 @@ async def test_a_caller_who_goes_away_from_a_failing_batch_harms_nobody() -> Non
     assert await asyncio.wait_for(batcher.submit(1), timeout=20) == "answer 1"
 
 
-async def test_no_question_is_forgotten() -> None:
+async def test_no_request_is_forgotten() -> None:
     async def echo(questions: Sequence[int]) -> list[int]:
         await asyncio.sleep(0)
         return list(questions)
@@ -216,5 +216,5 @@ async def test_no_question_is_forgotten() -> None:
     async def ask_often(start: int) -> list[int]:
         return [await batcher.submit(start + number) for number in range(50)]
 
-    found = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=60)
-    assert found == [[1000 * caller + number for number in range(50)] for caller in range(40)]
+    result = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=60)
+    assert result == [[1000 * caller + number for number in range(50)] for caller in range(40)]

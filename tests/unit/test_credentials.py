@@ -31,8 +31,8 @@ def test_a_key_names_its_holder_and_its_digest_covers_the_whole_text() -> None:
 
 
 def test_secrets_have_256_bits_and_never_repeat() -> None:
-    made = {credentials.new_secret() for _ in range(100)}
-    assert ({len(secret) for secret in made}, len(made)) == ({43}, 100)
+    secrets = {credentials.new_secret() for _ in range(100)}
+    assert ({len(secret) for secret in secrets}, len(secrets)) == ({43}, 100)
 
 
 def test_the_digest_of_a_client_is_that_of_its_secret() -> None:
@@ -66,7 +66,7 @@ def test_a_changed_client_id_is_refused_or_names_another(spoil: Callable[[str], 
     ],
     ids=repr,
 )
-def test_what_is_no_client_id_is_refused(text: str) -> None:
+def test_a_malformed_client_id_is_refused(text: str) -> None:
     with pytest.raises(NotAuthenticated):
         credentials.parse_client(text, "secret")
 
@@ -84,7 +84,7 @@ def test_what_is_no_client_id_is_refused(text: str) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_key_is_refused(text: str) -> None:
+def test_a_malformed_key_is_refused(text: str) -> None:
     with pytest.raises(NotAuthenticated):
         credentials.parse_key(text)
 

@@ -1,4 +1,4 @@
-"""Cells of CSV files: what they say, and that none is a formula."""
+"""Cells of CSV files: their text, and that none is a formula."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -20,16 +20,16 @@ def test_a_text_that_would_be_a_formula_gets_an_apostrophe_and_loses_it_again(te
 
 
 @given(st.text(st.sampled_from("'=-a "), max_size=5))
-def test_whatever_a_text_begins_with_it_comes_back(text: str) -> None:
+def test_a_text_is_read_back_whatever_it_begins_with(text: str) -> None:
     assert csv.plain(csv.cell(text)) == text
 
 
 @given(st.lists(st.text(st.sampled_from("\\\\||ab"), min_size=1), max_size=4))
-def test_values_of_one_cell_come_back_whatever_they_are_made_of(values: list[str]) -> None:
+def test_values_of_one_cell_are_read_back_whatever_they_contain(values: list[str]) -> None:
     assert csv.split(csv.join(values)) == values
 
 
-def test_values_that_somebody_typed_are_told_apart_without_a_thought_for_backslashes() -> None:
+def test_typed_values_are_separated_without_escapes() -> None:
     assert csv.split(" a | b||c\\d | ") == ["a", "b", "c\\d"]
 
 

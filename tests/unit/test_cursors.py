@@ -1,4 +1,4 @@
-"""Cursors: what goes in comes out, and nothing else is taken."""
+"""Cursors: a cursor is read as it was written, and any other text is refused."""
 
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ KINDS = [datetime, UUID, str, int]
     st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
     st.integers(-(2**63) + 1, 2**63 - 1),
 )
-def test_a_place_comes_back_as_it_was(at: datetime, name: UUID, text: str, number: int) -> None:
+def test_a_cursor_is_read_as_it_was_written(at: datetime, name: UUID, text: str, number: int) -> None:
     assert cursors.decode(cursors.encode([at, name, text, number]), KINDS) == [at, name, text, number]
 
 

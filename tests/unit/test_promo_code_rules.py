@@ -16,7 +16,7 @@ MOMENT = timedelta(microseconds=1)
 
 
 def draft(**changes: Any) -> PromoCodeDraft:
-    """A draft without a fault, with changes."""
+    """A valid draft with these changes."""
     values: dict[str, Any] = {
         "name": "SPRING25",
         "store_exam_codes": ("NCA-GENL",),
@@ -85,9 +85,9 @@ def test_a_name_is_3_to_25_ascii_letters_and_digits(name: str) -> None:
 
 def test_a_field_that_was_not_read_is_named_once() -> None:
     fields = ("name", "store_exam_codes", "discount_percent", "expires_at", "max_redemptions", "email_addresses")
-    refused = tuple(Violation("NotRead", field, "must be something else") for field in fields)
-    unread = draft(**dict.fromkeys(fields, None), parse_violations=refused, restrict_to_email_addresses=True)
-    assert tuple(rules.violations(unread, now=NOW)) == refused
+    violations = tuple(Violation("NotRead", field, "must be something else") for field in fields)
+    unread = draft(**dict.fromkeys(fields, None), parse_violations=violations, restrict_to_email_addresses=True)
+    assert tuple(rules.violations(unread, now=NOW)) == violations
 
 
 def test_addresses_are_counted_without_repeats() -> None:

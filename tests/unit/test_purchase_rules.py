@@ -1,4 +1,4 @@
-"""What a purchase costs, and what is wrong with one, as tables and as properties."""
+"""The price of a purchase and its violations, by tables and by properties."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -54,9 +54,9 @@ tiers_of_any_order = st.dictionaries(quantities, percents, max_size=6).map(lambd
 def test_an_amount_is_in_cents_and_never_negative_nor_above_the_full_price(
     cost: Decimal, quantity: int, tiers: Tiers
 ) -> None:
-    found = amount(cost, quantity, tiers)
-    assert found.as_tuple().exponent == -2
-    assert 0 <= found <= cost * quantity
+    result = amount(cost, quantity, tiers)
+    assert result.as_tuple().exponent == -2
+    assert 0 <= result <= cost * quantity
 
 
 @given(costs, costs, quantities, tiers_of_any_order)
@@ -168,10 +168,10 @@ def test_what_is_wrong_with_a_draft_by_itself(changes: dict[str, Any], expected:
 def test_why_a_partner_cannot_have_a_program(
     of_draft: dict[str, Any], of_terms: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    found = terms_violations(draft(**of_draft), terms(**of_terms))
-    assert [(violation.code, violation.field) for violation in found] == expected
+    result = terms_violations(draft(**of_draft), terms(**of_terms))
+    assert [(violation.code, violation.field) for violation in result] == expected
 
 
-def test_a_name_is_told_no_further_than_its_sixtieth_character() -> None:
-    (found,) = terms_violations(draft(partner_name="x" * 61), terms(partner_status=None))
-    assert found.message == f"was not found: '{'x' * 60}'"
+def test_messages_cut_a_name_after_sixty_characters() -> None:
+    (result,) = terms_violations(draft(partner_name="x" * 61), terms(partner_status=None))
+    assert result.message == f"was not found: '{'x' * 60}'"

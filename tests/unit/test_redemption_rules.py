@@ -22,20 +22,20 @@ cents = st.decimals(min_value=0, max_value=10**8, places=2)
     ],
 )
 def test_prices(listed: str, discount: Discount, off: str, final: str) -> None:
-    found = price(Decimal(listed), discount)
-    assert (str(found.discount), str(found.final)) == (off, final)
+    result = price(Decimal(listed), discount)
+    assert (str(result.discount), str(result.final)) == (off, final)
 
 
 @given(listed=cents, percent=st.integers(1, 100))
 def test_a_percentage_never_takes_more_than_there_is_and_misses_by_half_a_cent_at_most(
     listed: Decimal, percent: int
 ) -> None:
-    found = price(listed, Discount(percent, None))
-    assert 0 <= found.final <= listed
-    assert abs(found.discount - listed * percent / 100) <= Decimal("0.005")
+    result = price(listed, Discount(percent, None))
+    assert 0 <= result.final <= listed
+    assert abs(result.discount - listed * percent / 100) <= Decimal("0.005")
 
 
 @given(listed=cents, flat=st.decimals(min_value="0.01", max_value=10**8, places=2))
 def test_a_flat_amount_never_takes_more_than_there_is(listed: Decimal, flat: Decimal) -> None:
-    found = price(listed, Discount(None, flat))
-    assert found.final == max(listed - flat, Decimal(0))
+    result = price(listed, Discount(None, flat))
+    assert result.final == max(listed - flat, Decimal(0))

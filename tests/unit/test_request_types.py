@@ -1,4 +1,4 @@
-"""The readers of what callers send: each takes one documented form and refuses all others."""
+"""The types of request fields: each accepts one documented form and refuses all others."""
 
 import re
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 
 
 def read(wanted: Any, value: object) -> Any:
-    """The value as read, or the code of its refusal."""
+    """The parsed value, or the code of the violation."""
     try:
         return TypeAdapter(wanted).validate_python(value)
     except ValidationError as error:
@@ -68,8 +68,8 @@ def read(wanted: Any, value: object) -> Any:
     ids=lambda value: repr(value)[:40],
 )
 def test_each_form(wanted: Any, value: object, expected: object) -> None:
-    found = read(wanted, value)
-    assert (found, type(found)) == (expected, type(expected))
+    result = read(wanted, value)
+    assert (result, type(result)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(
@@ -89,18 +89,18 @@ def test_each_form(wanted: Any, value: object, expected: object) -> None:
     ],
 )
 def test_an_instant_is_aware_and_in_utc(value: str, expected: object) -> None:
-    found = read(fields.Instant, value)
-    assert found == expected
-    assert isinstance(found, str) or found.tzinfo is UTC
+    result = read(fields.Instant, value)
+    assert result == expected
+    assert isinstance(result, str) or result.tzinfo is UTC
 
 
 @given(st.datetimes(timezones=st.timezones()))
 def test_an_instant_of_any_time_zone_is_read_as_the_same_moment(moment: datetime) -> None:
     text = moment.isoformat()
     if not re.search(r"[+-]\d\d:\d\d$", text):
-        return  # offsets of the time before zones have seconds, which ISO 8601 has not
+        return  # offsets from before time zones have seconds, which ISO 8601 cannot express
     if moment.year in (1, 9999):
-        return  # in UTC it may be in no year that there is
+        return  # in UTC the year may be out of range
     assert read(fields.Instant, text) == moment.astimezone(UTC)
 
 
@@ -110,7 +110,7 @@ def test_no_value_of_json_makes_a_reader_fail(value: object) -> None:
         read(wanted, value)
 
 
-def test_what_is_wrong_with_a_list_is_told_of_its_first_hundred_wrong_items() -> None:
+def test_the_first_hundred_wrong_items_of_a_list_are_reported() -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(fields.Texts).validate_python(["good", *[7] * 500_000])
     errors = caught.value.errors(include_url=False, include_input=False)

@@ -1,4 +1,4 @@
-"""Text that is compared without regard to case."""
+"""Text that is compared without case."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""Bearer tokens: only our own, whole, for us, in time."""
+"""Bearer tokens: only unchanged ones with our signature and audience, before they expire."""
 
 import base64
 import json
@@ -63,7 +63,7 @@ def test_the_first_key_signs_and_every_key_is_accepted_until_it_is_removed() -> 
 
 
 def test_a_whole_token_made_elsewhere_with_our_key_is_good() -> None:
-    # What the refusals below differ from by one thing each.
+    # Each refused token below differs from this one in one claim.
     assert SIGNER.read(sign(WHOLE), now=NOW) == WHOLE
 
 

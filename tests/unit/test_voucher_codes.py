@@ -1,4 +1,4 @@
-"""Voucher codes: their alphabet, how long they are, and that every letter is as likely as every other."""
+"""Voucher codes: their alphabet and length, and that all letters are equally likely."""
 
 from collections import Counter
 

@@ -35,7 +35,7 @@ async def test_good_credentials_get_a_token_and_their_code_back(
     assert (await client.get("/promo-codes", headers=bearer(token))).status_code == 200
 
 
-async def test_a_token_says_who_it_is_for_and_nothing_of_rights(
+async def test_a_token_names_its_subject_and_no_rights(
     client: httpx.AsyncClient, tenant: Tenant, credentials: dict[str, str]
 ) -> None:
     token = await fetch_token(client, credentials)

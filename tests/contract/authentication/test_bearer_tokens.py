@@ -1,4 +1,4 @@
-"""What a Bearer token opens, and when it no longer does."""
+"""The rights of a Bearer token, and the end of its validity."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ def credentials(tenant: Tenant) -> dict[str, str]:
     "header",
     ["Bearer", "Bearer ", "Basic abc", "abc", "Bearer\tabc", "Token abc", ""],
 )
-async def test_what_is_no_bearer_token_is_401(client: httpx.AsyncClient, header: str) -> None:
+async def test_a_malformed_bearer_token_is_401(client: httpx.AsyncClient, header: str) -> None:
     answer = await client.get("/promo-codes", headers={"Authorization": header})
     assert status_and_body(answer) == not_authenticated("A Bearer token is required.")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -53,7 +53,7 @@ async def test_garbage_is_401(client: httpx.AsyncClient, token: str) -> None:
     ],
     ids=str,
 )
-async def test_claims_that_name_nobody_are_401(client: httpx.AsyncClient, claims: dict[str, Any]) -> None:
+async def test_claims_without_a_known_subject_are_401(client: httpx.AsyncClient, claims: dict[str, Any]) -> None:
     token = TokenSigner(TOKEN_KEYS).issue({"sub": "", **claims}, now=NOW, lifetime=timedelta(hours=1))
     answer = await client.get("/promo-codes", headers=bearer(token))
     assert status_and_body(answer) == NO_TOKEN
@@ -78,7 +78,7 @@ async def test_a_token_without_the_function_point_is_401_with_a_code_of_its_own(
         assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_a_forged_organization_leads_where_nobody_knows_the_caller(
+async def test_a_forged_organization_does_not_know_the_caller(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     claims = {"org": str(other_tenant.id), "kind": "client", "sub": str(tenant.client.id)}

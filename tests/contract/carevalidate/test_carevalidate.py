@@ -51,7 +51,9 @@ async def caller(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
     ids=lambda key: repr(key)[:30],
 )
 @pytest.mark.parametrize("query", ["", "code=PER10", "code=%FF", "code=PER10&product_bundle_id=x"])
-async def test_without_a_good_key_nothing_else_is_told(client: httpx.AsyncClient, key: str | None, query: str) -> None:
+async def test_without_a_valid_key_nothing_else_is_revealed(
+    client: httpx.AsyncClient, key: str | None, query: str
+) -> None:
     headers = {} if key is None else {b"cv-api-key": key.encode("latin-1")}
     answer = await client.get(f"/api/v1/promo-codes?{query}", headers=headers)
     assert (answer.status_code, answer.content) == INVALID_KEY
@@ -170,7 +172,7 @@ async def test_a_code_is_trimmed_and_compared_in_any_case(client: httpx.AsyncCli
      ("9999999999.99", b"9999999999.99"),
      ("100", b"100.00"), ("1000000", b"1000000.00")],
 )  # fmt: skip
-async def test_a_flat_discount_is_told_exactly(
+async def test_a_flat_discount_is_exact(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, flat: str, shown: bytes
 ) -> None:
     code = percent_code(tenant, "FLAT", discount_percent=None, flat_discount=Decimal(flat))
@@ -182,7 +184,7 @@ async def test_a_flat_discount_is_told_exactly(
 
 
 @pytest.mark.parametrize("percent", [1, 15, 100])
-async def test_a_percent_discount_is_told_as_an_integer(
+async def test_a_percent_discount_is_an_integer(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, percent: int
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "PER", discount_percent=percent), now=NOW)
@@ -206,7 +208,7 @@ async def test_a_percent_discount_is_told_as_an_integer(
     ],
     ids=str,
 )
-async def test_a_code_that_cannot_be_used_now_is_told_without_a_reason(
+async def test_an_unusable_code_is_reported_without_a_reason(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, changes: dict[str, Any], expected: object
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "CODE", **changes), now=NOW)

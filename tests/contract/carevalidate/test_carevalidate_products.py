@@ -1,6 +1,6 @@
-"""GET /api/v1/promo-codes: which code applies to a product bundle, and the codes that all organizations share.
+"""GET /api/v1/promo-codes: the code that applies to a product bundle, and global codes.
 
-The tenants' bundle holds NCA-GENL and NCP-ADS, and not CLD-100.
+The tenants' bundle contains NCA-GENL and NCP-ADS, but not CLD-100.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from tessera.promo_codes.rules import Status
 
 @pytest.fixture
 def add_global(superuser: psycopg.Connection) -> Iterator[Callable[..., None]]:
-    """Adds a global promo code of 15 percent without exams or bundles; all are gone after the test."""
+    """Adds a global promo code of 15 percent without exams or bundles. All global codes are deleted after the test."""
     superuser.execute(
         "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
         " on conflict do nothing",

@@ -81,8 +81,8 @@ async def test_is_active_decides_the_status(
     client: httpx.AsyncClient, tenant: Tenant, *, is_active: bool, status: str
 ) -> None:
     await create(client, tenant, isActive=is_active)
-    found = {each: await names(client, tenant, f"?status={each}") for each in ("Active", "Inactive", "Archived")}
-    assert found == {"Active": [], "Inactive": [], "Archived": []} | {status: ["SPRING25"]}
+    result = {each: await names(client, tenant, f"?status={each}") for each in ("Active", "Inactive", "Archived")}
+    assert result == {"Active": [], "Inactive": [], "Archived": []} | {status: ["SPRING25"]}
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_is_active_decides_the_status(
     ],
     ids=str,
 )
-async def test_what_is_just_allowed_is_created_and_told_back(
+async def test_values_at_the_limits_are_created_and_returned(
     client: httpx.AsyncClient, tenant: Tenant, changes: dict[str, Any]
 ) -> None:
     expected = PROMO_CODE | {name: value for name, value in changes.items() if name != "unknown"}
@@ -139,14 +139,14 @@ async def test_what_is_just_allowed_is_created_and_told_back(
     ],
     ids=str,
 )
-async def test_each_rule_is_told_by_its_field_and_nothing_is_created(
+async def test_each_violation_names_its_field_and_nothing_is_created(
     client: httpx.AsyncClient, tenant: Tenant, changes: dict[str, Any], message: str
 ) -> None:
     assert status_and_body(await create(client, tenant, **changes)) == validation_failed(message)
     assert await names(client, tenant) == []
 
 
-async def test_every_violation_comes_in_one_answer_in_the_order_of_the_document(
+async def test_one_response_has_every_violation_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     await create(client, tenant)
@@ -178,9 +178,7 @@ async def test_every_violation_comes_in_one_answer_in_the_order_of_the_document(
     )
 
 
-async def test_a_taken_name_is_told_together_with_the_other_violations(
-    client: httpx.AsyncClient, tenant: Tenant
-) -> None:
+async def test_a_used_name_is_reported_with_the_other_violations(client: httpx.AsyncClient, tenant: Tenant) -> None:
     await create(client, tenant)
     assert status_and_body(await create(client, tenant, discountPercent=0, notes=1)) == validation_failed(
         "discountPercent must be between 1 and 100.",
@@ -248,7 +246,7 @@ async def test_addresses_are_compared_without_case_and_keep_their_first_spelling
         ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59"),
     ],
 )
-async def test_an_expiry_is_told_in_utc(client: httpx.AsyncClient, tenant: Tenant, given: str, told_back: str) -> None:
+async def test_an_expiry_is_shown_in_utc(client: httpx.AsyncClient, tenant: Tenant, given: str, told_back: str) -> None:
     expected = PROMO_CODE | {"expirationDateEndUtc": told_back}
     assert status_and_body(await create(client, tenant, expirationDateUtc=given)) == (201, expected)
     listed = await client.get("/promo-codes", headers=tenant.bearer)

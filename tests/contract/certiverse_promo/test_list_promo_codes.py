@@ -1,4 +1,4 @@
-"""GET /promo-codes, by its document: who may, which codes, and every filter."""
+"""GET /promo-codes, by its document: permissions, the codes that it returns, and every filter."""
 
 from decimal import Decimal
 from typing import Any
@@ -27,7 +27,7 @@ async def names(client: httpx.AsyncClient, tenant: Tenant, **query: str) -> list
 
 @pytest.fixture
 async def varied_codes(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
-    """An organization with codes that differ in everything that can be filtered by."""
+    """An organization whose codes differ in each property that a filter has."""
     everybody = ("ada@example.com", "Bob@Example.com")
     exams = {code: (tenant.exam_ids[code],) for code in tenant.exam_ids}
     codes = [
@@ -77,7 +77,7 @@ async def test_an_organization_without_codes_gets_an_empty_page(
     assert "Link" not in answer.headers
 
 
-async def test_codes_come_as_they_were_created_with_their_redemptions(
+async def test_codes_are_listed_as_created_with_their_redemptions(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     await create(client, tenant)
@@ -220,7 +220,7 @@ PAGE = "page must be a positive integer."
         ("status=x&restrictToEmailAddresses=x&page=x&emailAddress=x", [ADDRESS, PAGE, FLAG, STATUS]),
     ],
 )
-async def test_wrong_parameters_are_told_in_the_order_of_the_document(
+async def test_wrong_parameters_are_reported_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant, query: str, messages: list[str]
 ) -> None:
     assert status_and_body(await client.get(f"/promo-codes?{query}", headers=tenant.bearer)) == validation_failed(

@@ -48,12 +48,14 @@ MIB = 1024 * 1024
     ],
     ids=lambda content: repr(content[:30]),
 )
-async def test_what_is_no_json_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
+async def test_a_body_that_is_not_json_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
     assert status_and_body(await send(client, tenant, content)) == NOT_JSON
 
 
 @pytest.mark.parametrize("content", [b"null", b"true", b"1", b'"{}"', b"[]", b'[{"promoCodeName": "X"}]'])
-async def test_what_is_no_object_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
+async def test_a_body_that_is_not_an_object_is_malformed(
+    client: httpx.AsyncClient, tenant: Tenant, content: bytes
+) -> None:
     assert status_and_body(await send(client, tenant, content)) == NO_OBJECT
 
 
@@ -93,7 +95,7 @@ async def test_a_compressed_body_is_no_json(client: httpx.AsyncClient, tenant: T
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
-    """The content in pieces, which is sent without a Content-Length."""
+    """The content in chunks, so that the request has no Content-Length."""
     for start in range(0, len(content), 65_536):
         yield content[start : start + 65_536]
 

@@ -17,7 +17,7 @@ from tessera.kit.identifiers import new_id
 
 
 def body(name: str, literal: str) -> bytes:
-    """The document's request with a property in JSON of its own spelling."""
+    """The document's request with one property replaced by a JSON literal."""
     return json.dumps(request(**{name: "@"})).replace('"@"', literal, 1).encode()
 
 
@@ -60,7 +60,7 @@ def body(name: str, literal: str) -> bytes:
     ],
     ids=repr,
 )
-async def test_what_is_no_date_and_time_is_refused(client: httpx.AsyncClient, tenant: Tenant, given: object) -> None:
+async def test_a_malformed_date_and_time_is_refused(client: httpx.AsyncClient, tenant: Tenant, given: object) -> None:
     assert status_and_body(await create(client, tenant, expirationDateUtc=given)) == validation_failed(
         "expirationDateUtc must be an ISO 8601 date and time, such as 2026-01-01T00:00:00."
     )
@@ -74,7 +74,7 @@ async def test_the_first_year_is_only_in_the_past(client: httpx.AsyncClient, ten
 
 @pytest.mark.parametrize("literal", ['"10"', "10.0", "10.5", "1e1", "true", "false", "[10]", "{}", '""', str(10**30)])
 @pytest.mark.parametrize("name", ["discountPercent", "maxRedemptions", "maxRedemptionsPerCandidate"])
-async def test_what_is_no_integer_is_refused(
+async def test_a_value_that_is_not_an_integer_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, name: str, literal: str
 ) -> None:
     assert status_and_body(await send(client, tenant, body(name, literal))) == validation_failed(
@@ -96,7 +96,9 @@ async def test_integers_beyond_the_databases_own_are_only_out_of_range(
 
 @pytest.mark.parametrize("value", [1, 1.5, True, ["x"], {"x": "y"}], ids=repr)
 @pytest.mark.parametrize("name", ["promoCodeName", "notes"])
-async def test_what_is_no_text_is_refused(client: httpx.AsyncClient, tenant: Tenant, name: str, value: object) -> None:
+async def test_a_value_that_is_not_a_text_is_refused(
+    client: httpx.AsyncClient, tenant: Tenant, name: str, value: object
+) -> None:
     assert status_and_body(await create(client, tenant, **{name: value})) == validation_failed(
         f"{name} must be a string."
     )
@@ -120,7 +122,7 @@ async def test_what_is_no_text_is_refused(client: httpx.AsyncClient, tenant: Ten
     ],
     ids=repr,
 )
-async def test_what_is_no_list_of_texts_is_refused(
+async def test_a_value_that_is_not_a_list_of_texts_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, name: str, value: object, messages: list[str]
 ) -> None:
     assert status_and_body(await create(client, tenant, **{name: value})) == validation_failed(
@@ -129,7 +131,9 @@ async def test_what_is_no_list_of_texts_is_refused(
 
 
 @pytest.mark.parametrize("value", ["true", "True", 0, 1, 1.0, [], {}, "Active", ""], ids=repr)
-async def test_what_is_no_boolean_is_refused(client: httpx.AsyncClient, tenant: Tenant, value: object) -> None:
+async def test_a_value_that_is_not_a_boolean_is_refused(
+    client: httpx.AsyncClient, tenant: Tenant, value: object
+) -> None:
     assert status_and_body(
         await create(client, tenant, isActive=value, restrictToEmailAddresses=value)
     ) == validation_failed("isActive must be true or false.", "restrictToEmailAddresses must be true or false.")
@@ -155,7 +159,7 @@ async def test_text_with_a_nul_is_refused_everywhere(client: httpx.AsyncClient, 
 HOSTILE = '"\\\b\f\n\r\t\x01\x1f\x7f/</script>é\u2028\U0001f600\ufffd%s{}$1'
 
 
-async def test_any_other_text_comes_back_as_it_was_from_the_answer_and_from_the_list(
+async def test_any_other_text_is_unchanged_in_the_response_and_in_the_list(
     client: httpx.AsyncClient, tenant: Tenant, resources: Resources
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:

@@ -26,14 +26,14 @@ TOO_MANY = (
 
 
 def fill(superuser: psycopg.Connection, tenant: Tenant, count: int, *, status: str = "Active") -> None:
-    """Add codes CODE1, CODE2 and so on, whose ids rise in this order."""
+    """Add codes CODE1, CODE2 and so on, with rising ids."""
     superuser.execute(
         "insert into promo_codes (organization_id, id, name, status, discount_percent, expires_at, max_redemptions,"
         " redemption_count, held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles,"
         " created_at, version)"
         " select %(tenant)s, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'CODE' || n, %(status)s,"
         " 10, '2030-01-01', 100, 0, 0, false, true, false, now(), 1"
-        # Written backwards, so that the order of the rows on disk is not the one that is wanted.
+        # In descending order, so that the rows on disk are not in the order of the list.
         " from generate_series(%(count)s::int, 1, -1) n",
         {"tenant": tenant.id, "status": status, "count": count},
     )
@@ -45,7 +45,7 @@ def fill(superuser: psycopg.Connection, tenant: Tenant, count: int, *, status: s
 
 
 async def page(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> tuple[list[str], str | None]:
-    """The names and the next link, which the Link header repeats."""
+    """The names on the page and the next link, which must equal the Link header."""
     answer = await client.get(f"/promo-codes{query}", headers=tenant.bearer)
     assert answer.status_code == 200, answer.text
     following = answer.json()["nextLink"]
@@ -190,10 +190,10 @@ async def test_a_proxy_that_adds_a_line_of_its_own_is_heard_and_the_clients_line
 
 @pytest.fixture
 async def stranger(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that is no trusted proxy."""
+    """A client that is not a trusted proxy."""
     transport = httpx.ASGITransport(app, client=("203.0.113.9", 50000))
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as test_client:
+        yield test_client
 
 
 async def test_forwarded_headers_of_a_stranger_are_ignored(
@@ -206,7 +206,7 @@ async def test_forwarded_headers_of_a_stranger_are_ignored(
 
 
 @pytest.mark.parametrize("public_url", ["https://codes.example.com/v", "https://codes.example.com/v/"])
-async def test_the_configured_public_url_comes_before_all(
+async def test_the_configured_public_url_has_precedence(
     resources: Resources, tenant: Tenant, superuser: psycopg.Connection, public_url: str
 ) -> None:
     fill(superuser, tenant, 101)

@@ -1,4 +1,4 @@
-"""POST /api/vouchers/purchases, by its document, and the vouchers that come of it."""
+"""POST /api/vouchers/purchases, by its document, and the vouchers of the purchase."""
 
 from decimal import Decimal
 from random import Random
@@ -59,12 +59,12 @@ async def buy(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> http
 
 
 async def vouchers_of(client: httpx.AsyncClient, tenant: Tenant, code: str, pages: int = 1) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+    items: list[dict[str, Any]] = []
     for number in range(1, pages + 1):
         answer = await client.get(f"/api/vouchers?purchaseCode={code}&page={number}", headers=tenant.bearer)
         assert ("nextLink" in answer.json()) == (number < pages)
-        found += answer.json()["data"]
-    return found
+        items += answer.json()["data"]
+    return items
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
@@ -105,12 +105,12 @@ async def test_the_documents_example_becomes_the_whole_model(
 async def test_a_client_of_the_organization_buys_as_well(
     client: httpx.AsyncClient, tenant: Tenant, partner_id: UUID
 ) -> None:
-    found = await client.get("/authenticate", auth=(tenant.client.name, tenant.client.secret))
-    headers = {"Authorization": f"Bearer {found.json()['authToken']}"}
+    response = await client.get("/authenticate", auth=(tenant.client.name, tenant.client.secret))
+    headers = {"Authorization": f"Bearer {response.json()['authToken']}"}
     assert status_and_body(await client.post(PATH, headers=headers, json=REQUEST)) == (200, PURCHASE)
 
 
-async def test_names_match_whole_ignoring_case_and_are_told_as_they_are_kept(
+async def test_names_match_whole_without_case_and_are_shown_as_stored(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, partner_id: UUID
 ) -> None:
     await add_partner(resources, tenant, "École 100%")
@@ -144,16 +144,16 @@ async def test_nobody_sees_vouchers_before_the_purchase_is_complete(
     addresses: Addresses,
     clock: Clock,
 ) -> None:
-    bought = (await buy(client, tenant)).json()
-    assert await vouchers_of(client, tenant, bought["voucherPurchaseCode"]) == []
+    purchase_id = (await buy(client, tenant)).json()
+    assert await vouchers_of(client, tenant, purchase_id["voucherPurchaseCode"]) == []
     clock.advance(hours=1)
     await run_jobs(addresses.application, resources)
-    listed = await client.get(f"{PATH}?purchaseCode={bought['voucherPurchaseCode']}", headers=tenant.bearer)
-    assert status_and_body(listed) == (200, {"data": [bought | {"status": "Complete"}]})
-    found = await vouchers_of(client, tenant, bought["voucherPurchaseCode"])
-    codes = [each["voucherCode"] for each in found]
+    listed = await client.get(f"{PATH}?purchaseCode={purchase_id['voucherPurchaseCode']}", headers=tenant.bearer)
+    assert status_and_body(listed) == (200, {"data": [purchase_id | {"status": "Complete"}]})
+    result = await vouchers_of(client, tenant, purchase_id["voucherPurchaseCode"])
+    codes = [each["voucherCode"] for each in result]
     assert (
-        found
+        result
         == [
             {
                 # The vouchers are created by the job, an hour later.
@@ -162,7 +162,7 @@ async def test_nobody_sees_vouchers_before_the_purchase_is_complete(
                 "isActive": True,
                 "isUsed": False,
                 "voucherCode": IsStr(regex=r"SPRING-[0-9A-HJKMNP-TV-Z]{6,}"),
-                "voucherPurchaseCode": bought["voucherPurchaseCode"],
+                "voucherPurchaseCode": purchase_id["voucherPurchaseCode"],
             }
         ]
         * 50
@@ -177,13 +177,13 @@ async def test_a_thousand_vouchers_are_made_exactly_and_all_differ(
     await add_program(resources, tenant, "Spring Certification Drive")
     orders = [(await buy(client, tenant, quantity=1000)).json()["voucherPurchaseCode"] for _ in range(2)]
     await run_jobs(addresses.application, resources)
-    found = [each for code in orders for each in await vouchers_of(client, tenant, code, pages=10)]
-    codes = [each["voucherCode"] for each in found]
+    items = [each for code in orders for each in await vouchers_of(client, tenant, code, pages=10)]
+    codes = [each["voucherCode"] for each in items]
     assert len(codes) == len(set(codes)) == 2_000
-    # Without a prefix a code is the random text alone: longer for the second thousand, lest guesses hit too often.
+    # Without a prefix the code is only the random text, which is longer for the second thousand to keep guessing hard.
     assert sorted(map(len, codes)) == [6] * 1_000 + [7] * 1_000
-    # A year is a voucher's time unless the program says otherwise.
-    assert {each["expirationDateUtc"] for each in found} == {"2027-06-15T12:00:00Z"}
+    # A voucher is valid for a year unless the program says otherwise.
+    assert {each["expirationDateUtc"] for each in items} == {"2027-06-15T12:00:00Z"}
 
 
 async def test_codes_go_on_being_unique_when_random_ones_are_taken(
@@ -198,14 +198,14 @@ async def test_codes_go_on_being_unique_when_random_ones_are_taken(
     monkeypatch.setattr("tessera.vouchers.codes.secrets.token_bytes", source)
     codes = [(await buy(client, tenant, quantity=25)).json()["voucherPurchaseCode"] for _ in range(2)]
     await run_jobs(addresses.application, resources)
-    found = [each["voucherCode"] for code in codes for each in await vouchers_of(client, tenant, code)]
-    assert len(found) == len(set(found)) == 50
-    # One draw for each purchase's code and one for its vouchers would have been enough.
+    items = [each["voucherCode"] for code in codes for each in await vouchers_of(client, tenant, code)]
+    assert len(items) == len(set(items)) == 50
+    # Without collisions each purchase draws twice: its own code and those of its vouchers.
     assert source.calls > 4
 
 
 class LowEntropy:
-    """A poor source of random bytes: of two values alone, so that drawn codes are often taken."""
+    """A poor source of random bytes with only two values, so that codes often collide."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -217,41 +217,41 @@ class LowEntropy:
 
 
 async def issue(resources: Resources, tenant: Tenant, bought: dict[str, Any], then: Exception | None = None) -> int:
-    """Do the job's work in one transaction, which `then` rolls back."""
+    """Run the job in one transaction, which `then` rolls back."""
     async with resources.database.unit_of_work(tenant.id) as work:
-        made = await purchases.issue(work, purchase_id=UUID(bought["id"]), now=resources.clock())
+        result = await purchases.issue(work, purchase_id=UUID(bought["id"]), now=resources.clock())
         if then:
             raise then
-        return made
+        return result
 
 
 async def test_issuing_twice_changes_nothing(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, partner_id: UUID, addresses: Addresses
 ) -> None:
-    bought = (await buy(client, tenant)).json()
+    purchase_id = (await buy(client, tenant)).json()
     await run_jobs(addresses.application, resources)
-    before = await vouchers_of(client, tenant, bought["voucherPurchaseCode"])
-    assert await issue(resources, tenant, bought) == 0
-    assert await vouchers_of(client, tenant, bought["voucherPurchaseCode"]) == before
+    before = await vouchers_of(client, tenant, purchase_id["voucherPurchaseCode"])
+    assert await issue(resources, tenant, purchase_id) == 0
+    assert await vouchers_of(client, tenant, purchase_id["voucherPurchaseCode"]) == before
 
 
 async def test_a_job_that_fails_halfway_leaves_no_voucher(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, partner_id: UUID
 ) -> None:
-    bought = (await buy(client, tenant)).json()
+    purchase_id = (await buy(client, tenant)).json()
     with pytest.raises(RuntimeError, match="halfway"):
-        await issue(resources, tenant, bought, then=RuntimeError("halfway"))
-    assert await vouchers_of(client, tenant, bought["voucherPurchaseCode"]) == []
-    listed = await client.get(f"{PATH}?purchaseCode={bought['voucherPurchaseCode']}", headers=tenant.bearer)
-    assert status_and_body(listed) == (200, {"data": [bought]})
+        await issue(resources, tenant, purchase_id, then=RuntimeError("halfway"))
+    assert await vouchers_of(client, tenant, purchase_id["voucherPurchaseCode"]) == []
+    listed = await client.get(f"{PATH}?purchaseCode={purchase_id['voucherPurchaseCode']}", headers=tenant.bearer)
+    assert status_and_body(listed) == (200, {"data": [purchase_id]})
 
 
 async def test_another_organization_cannot_issue_it(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant, partner_id: UUID
 ) -> None:
-    bought = (await buy(client, tenant)).json()
+    purchase_id = (await buy(client, tenant)).json()
     with pytest.raises(PurchaseNotUnfinished):
-        await issue(resources, other_tenant, bought)
+        await issue(resources, other_tenant, purchase_id)
 
 
 async def test_a_refused_purchase_queues_nothing(

@@ -1,4 +1,4 @@
-"""Everything wrong that a caller of the Voucher Partner API may send: 400, 413 or 415, each violation named."""
+"""Every invalid request to the Voucher Partner API: 400, 413 or 415, with each violation."""
 
 from urllib.parse import quote
 
@@ -29,7 +29,7 @@ EMAILS = [(PURCHASES, "purchasedByEmail"), (VOUCHERS, "recipientEmail")]
 
 
 def test_a_field_has_one_name_on_the_wire_whichever_request_it_is_in() -> None:
-    # A violation carries the field's own name only, and is told under the first request's that has it.
+    # A violation has only the field's own name, and appears under the first request with that field.
     named = {(name, wire) for model in MODELS for name, wire in wire_names(model).items()}
     assert len({name for name, _ in named}) == len(named)
 
@@ -76,7 +76,7 @@ async def test_what_is_neither_true_nor_false_is_refused(
      "Ada <ada@example.com>", "ada@example.com\n", "ada.@example.com", " ", "a" * 250 + "@example.com"],
 )  # fmt: skip
 @pytest.mark.parametrize(("path", "name"), EMAILS)
-async def test_what_is_no_e_mail_address_is_refused(
+async def test_a_malformed_e_mail_address_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, name: str, value: str
 ) -> None:
     answer = await client.get(f"{path}?{name}={quote(value)}", headers=tenant.bearer)
@@ -87,7 +87,7 @@ async def test_what_is_no_e_mail_address_is_refused(
     "value", ["Deleted", "Active%20", "Active,Inactive", "1", "true", "%00", "%C4%B0nactive", "chec%E2%84%AAoutfailed"]
 )
 @pytest.mark.parametrize(("path", "message"), [(PARTNERS, STATUS), (PURCHASES, PURCHASE_STATUS)])
-async def test_a_status_that_is_none_is_refused(
+async def test_an_unknown_status_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, message: str, value: str
 ) -> None:
     assert status_and_body(await client.get(f"{path}?status={value}", headers=tenant.bearer)) == validation_failed(
@@ -173,7 +173,7 @@ async def test_a_query_that_is_no_utf_8_is_malformed(
         (PURCHASES, "page=x", [PAGE]),
     ],
 )
-async def test_everything_wrong_comes_in_one_answer_in_the_order_of_the_document(
+async def test_one_response_has_everything_wrong_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant, path: str, query: str, messages: list[str]
 ) -> None:
     assert status_and_body(await client.get(f"{path}?{query}", headers=tenant.bearer)) == validation_failed(*messages)

@@ -20,7 +20,7 @@ PATH = "/api/vouchers/partners"
 
 @pytest.fixture
 async def partner_ids(resources: Resources, tenant: Tenant) -> dict[str, UUID]:
-    """Partners in every status, oldest first."""
+    """Partners in each status, oldest first."""
     statuses = {
         "Zeta Corp": Status.ACTIVE,
         "École Supérieure": Status.INACTIVE,
@@ -56,7 +56,7 @@ async def test_without_the_function_point_it_is_401(
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-async def test_partners_come_whole_with_their_users_oldest_first(
+async def test_partners_are_listed_with_their_users_oldest_first(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, partner_ids: dict[str, UUID]
 ) -> None:
     zeta = partner_ids["Zeta Corp"]

@@ -22,7 +22,7 @@ PATH = "/api/vouchers/programs"
 
 @dataclass(frozen=True)
 class Offer:
-    """Two partners and the programs of this module's tests."""
+    """Two partners, and the programs for the tests of this module."""
 
     partner_ids: dict[str, UUID]
     program_ids: dict[str, UUID]
@@ -30,7 +30,7 @@ class Offer:
 
 @pytest.fixture
 async def offer(resources: Resources, tenant: Tenant) -> Offer:
-    """A program with everything, one with nothing, and names that are hard to find."""
+    """A program with all properties, one with none, and names that test the search."""
     partner_ids = {name: await add_partner(resources, tenant, name) for name in ("Zeta Corp", "Acme Corp")}
     exams = tenant.exam_ids
     everything: dict[str, Any] = {
@@ -109,7 +109,7 @@ def exam(tenant: Tenant, code: str) -> dict[str, Any]:
     return {"code": code, "id": str(tenant.exam_ids[code]), "name": f"Exam {code}", "price": 100}
 
 
-async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
+async def test_programs_are_listed_with_all_related_objects_oldest_first(
     client: httpx.AsyncClient, tenant: Tenant, offer: Offer
 ) -> None:
     answer = await client.get(PATH, headers=tenant.bearer)

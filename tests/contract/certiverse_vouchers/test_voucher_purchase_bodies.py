@@ -1,4 +1,4 @@
-"""POST /api/vouchers/purchases with bodies that break rules: 400, 413 or 415, each violation named, nothing bought."""
+"""POST /api/vouchers/purchases with invalid bodies: 400, 413 or 415, with each violation, and no purchase."""
 
 import json
 from decimal import Decimal
@@ -22,7 +22,7 @@ NUL = "must not contain a NUL character."
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """An organization with partners and programs of which only the document's own go together."""
+    """An organization where only the document's partner may buy from the document's program."""
     acme = await add_partner(resources, tenant, "Acme Corp")
     await add_partner(resources, tenant, "Stranger")
     await add_partner(resources, tenant, "Sleeper", Status.INACTIVE)
@@ -150,7 +150,7 @@ async def test_a_text_is_a_string_that_says_something(
     ],
     ids=lambda value: str(value)[:60],
 )
-async def test_what_partner_and_program_must_be_is_told(
+async def test_violations_of_partner_and_program_are_reported(
     client: httpx.AsyncClient, shop: Tenant, changes: dict[str, Any], messages: list[str]
 ) -> None:
     answer = await client.post(PATH, headers=shop.bearer, json=request(**changes))
@@ -195,7 +195,7 @@ async def test_names_of_another_organization_are_not_found(
     ],
     ids=lambda content: repr(content[:30]),
 )
-async def test_what_is_no_json_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
+async def test_a_body_that_is_not_json_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
     assert status_and_body(await send(client, tenant, content, "application/json")) == (
         400,
         {"errorCode": "MalformedRequest", "errorMessages": ["The request body is not valid JSON."]},
@@ -203,7 +203,9 @@ async def test_what_is_no_json_is_malformed(client: httpx.AsyncClient, tenant: T
 
 
 @pytest.mark.parametrize("content", ["null", "true", "50", '"{}"', "[]", json.dumps([REQUEST])])
-async def test_what_is_no_object_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: str) -> None:
+async def test_a_body_that_is_not_an_object_is_malformed(
+    client: httpx.AsyncClient, tenant: Tenant, content: str
+) -> None:
     assert status_and_body(await send(client, tenant, content, "application/json")) == (
         400,
         {"errorCode": "MalformedRequest", "errorMessages": ["The request body must be a JSON object."]},

@@ -32,7 +32,7 @@ STATUSES = (
 
 @dataclass(frozen=True)
 class Market:
-    """Who buys what in this module's tests, by name."""
+    """The partners and programs for the tests of this module, by name."""
 
     partners: dict[str, UUID]
     programs: dict[str, UUID]
@@ -49,7 +49,7 @@ async def market(resources: Resources, tenant: Tenant) -> Market:
 
 @pytest.fixture
 async def varied_purchases(resources: Resources, tenant: Tenant, market: Market) -> Tenant:
-    """An organization with a purchase in each status, which differ in everything that can be filtered by."""
+    """An organization with a purchase in each status; they differ in each property that a filter has."""
     buyers = ("Ada@Example.com", None, "bob@example.com", "ada@example.com", None, None)
     for number, (status, email) in enumerate(zip(STATUSES, buyers, strict=True)):
         await add_purchase(
@@ -90,7 +90,7 @@ async def test_without_the_function_point_it_is_401(
     assert status_and_body(await client.get(f"{PATH}?status=Complete", headers=headers)) == NO_FUNCTION_POINT
 
 
-async def test_a_purchase_comes_whole(
+async def test_a_purchase_has_all_its_properties(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, market: Market
 ) -> None:
     purchase_id = await add_purchase(
@@ -141,7 +141,7 @@ async def test_amounts_are_exact(
 
 @pytest.mark.parametrize("spelling", [str, str.lower, str.upper])
 @pytest.mark.parametrize(("status", "code"), list(zip(STATUSES, ALL, strict=True)))
-async def test_each_status_is_told_and_found_in_any_case(
+async def test_each_status_is_shown_and_filtered_without_case(
     client: httpx.AsyncClient, varied_purchases: Tenant, status: str, code: str, spelling: Any
 ) -> None:
     answer = await client.get(f"{PATH}?status={spelling(status)}", headers=varied_purchases.bearer)

@@ -57,7 +57,7 @@ async def varied_vouchers(resources: Resources, tenant: Tenant, purchase: tuple[
     assigned: dict[str, Any] = {"assigned_at": ASSIGNED_AT, "recipient_email": "Ada@Example.com"}
     first, second = tenant.exam_ids["NCA-GENL"], tenant.exam_ids["NCP-ADS"]
     cancelled = {"reservation_code": "RSV-3", "reservation_status": ReservationStatus.CANCELLED, "store_exam_id": first}
-    made = [
+    items = [
         voucher(purchase_id, partner_id, "UNUSED"),
         voucher(purchase_id, partner_id, "ASSIGNED", **assigned),
         voucher(purchase_id, partner_id, "USED", **assigned, **usage(first, "RSV-1", USED_AT)),
@@ -66,8 +66,8 @@ async def varied_vouchers(resources: Resources, tenant: Tenant, purchase: tuple[
         voucher(other_id, partner_id, "GIVEN-BACK", **cancelled),
         voucher(other_id, partner_id, "EXPIRED", expires_at=datetime(2020, 1, 1, tzinfo=UTC)),
     ]
-    await add_vouchers(resources, tenant, *made)
-    return {each.code: each for each in made}
+    await add_vouchers(resources, tenant, *items)
+    return {each.code: each for each in items}
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
@@ -126,7 +126,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("code", EXPECTED)
-async def test_a_voucher_comes_whole_and_what_there_is_none_of_is_absent(
+async def test_a_voucher_has_all_its_properties_without_those_that_are_null(
     client: httpx.AsyncClient, tenant: Tenant, varied_vouchers: dict[str, NewVoucher], code: str
 ) -> None:
     answer = await client.get(f"{PATH}?voucherCode={code}", headers=tenant.bearer)
@@ -144,7 +144,7 @@ async def test_a_voucher_comes_whole_and_what_there_is_none_of_is_absent(
 
 
 @pytest.mark.parametrize("status", list(ReservationStatus))
-async def test_each_reservation_status_is_told(
+async def test_each_reservation_status_can_be_set(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, purchase: tuple[UUID, UUID], status: str
 ) -> None:
     state = usage(tenant.exam_ids["CLD-100"], "RSV-9") | {"reservation_status": ReservationStatus(status)}
@@ -183,7 +183,7 @@ async def test_without_a_filter_it_is_400(
         ({"storeExamCode": "NOWHERE"}, []),
         ({"voucherCode": "USED"}, ["USED"]),
         ({"voucherCode": "used"}, ["USED"]),
-        # The long s is an S in upper case, and no S.
+        # The upper case of the long s is S, but it is not the letter s.
         ({"voucherCode": "u\u017fed"}, []),
         ({"voucherCode": "USE_"}, []),
         ({"voucherCode": " USED"}, []),

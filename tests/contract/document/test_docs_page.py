@@ -1,4 +1,4 @@
-"""The docs page as ops use it: in a real browser, against a real server, with no other host to be reached."""
+"""The docs page as ops use it: in a real browser on a real server, without requests to other hosts."""
 
 import json
 from collections.abc import AsyncIterator
@@ -23,12 +23,12 @@ class Docs(Visit):
     """The docs page in a browser."""
 
     async def open(self, address: str) -> None:
-        """Load the page, and wait until it shows the operations."""
+        """Load the page and wait until it shows the operations."""
         await self.page.goto(address)
         await expect(self.page.locator(".opblock").first).to_be_visible()
 
     async def fill(self, scheme: str, **inputs: str) -> Locator:
-        """Fill in the inputs of one form of the Authorize dialog, by their ids, and send it; the form."""
+        """Fill in one form of the Authorize dialog by the ids of its inputs, and submit it; returns the form."""
         await self.page.locator(".auth-wrapper > .authorize").click()
         form = self.page.locator(".auth-container", has=self.page.locator("h4", has_text=scheme))
         for name, value in inputs.items():
@@ -37,13 +37,13 @@ class Docs(Visit):
         return form
 
     async def authorize(self, scheme: str, **inputs: str) -> None:
-        """Fill in one form of the Authorize dialog, see it accepted, and close the dialog."""
+        """Fill in one form of the Authorize dialog, check that it is accepted, and close the dialog."""
         form = await self.fill(scheme, **inputs)
         await expect(form.locator("h6", has_text="Authorized")).to_be_visible()
         await form.locator(".btn-done").click()
 
     async def execute(self, operation_id: str) -> tuple[str, object]:
-        """Status and body that the page shows after Execute."""
+        """The status and body that the page shows after Execute."""
         operation = self.operation(operation_id)
         await operation.locator(".opblock-summary-control").click()
         await operation.get_by_role("button", name="Execute").click()
@@ -103,15 +103,15 @@ async def test_a_wrong_secret_is_refused_on_the_page(docs: Docs, tenant: Tenant)
 async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(docs: Docs, live_url: str, tenant: Tenant) -> None:
     assert tenant.client.secret is not None
     await docs.open(f"{live_url}/behind-a-proxy/docs")
-    asked: list[str] = []
-    docs.page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    docs.page.on("request", lambda request: urls.append(request.url))
     await docs.authorize(
         "clientCredentials",
         client_id_clientCredentials=tenant.client.name,
         client_secret_clientCredentials=tenant.client.secret,
     )
     assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
-    assert asked == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
+    assert urls == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
 
 
 async def test_only_the_files_of_the_page_itself_may_run_in_it(client: httpx.AsyncClient) -> None:

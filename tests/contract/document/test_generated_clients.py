@@ -1,4 +1,4 @@
-"""Clients that the two usual generators make from the OpenAPI document: made without a warning, and working."""
+"""Clients from the two most common generators: they generate without a warning, and work."""
 
 import importlib
 import json
@@ -27,9 +27,9 @@ def document(app: FastAPI, tmp_path: Path) -> Path:
 
 
 def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    # The generator formats what it wrote with the ruff that it finds on the path.
+    # The generator formats its output with the ruff on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    # npm's remarks on its own configuration and version are none about the document.
+    # npm's notices about its configuration and version do not concern the document.
     environment = os.environ | {"PATH": path, "npm_config_loglevel": "error", "npm_config_update_notifier": "false"}
     return subprocess.run(
         command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=150
@@ -38,11 +38,11 @@ def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def python_client(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of the generated package, which can be imported."""
-    made = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
-    assert made.returncode == 0
-    # The generator knows no bodies of CSV.
-    warnings = re.findall(r"WARNING parsing (.+) within", made.stdout + made.stderr)
+    """The name of the generated package, on the import path."""
+    result = run("openapi-python-client", "generate", "--path", document, "--output-path", "made", directory=tmp_path)
+    assert result.returncode == 0
+    # The generator does not support CSV bodies.
+    warnings = re.findall(r"WARNING parsing (.+) within", result.stdout + result.stderr)
     assert warnings == ["POST /management/v1/promo-code-imports"]
     monkeypatch.syspath_prepend(tmp_path / "made")
     return "tessera_client"
@@ -75,8 +75,8 @@ def test_the_typescript_client_is_made_without_a_warning(document: Path, tmp_pat
         pytest.skip("no Node.js is installed, which openapi-typescript needs")
     if not registry_answers():
         pytest.skip("the npm registry cannot be reached, where openapi-typescript comes from")
-    made = run("npx", "--yes", TYPESCRIPT, document, "--output", "tessera.ts", directory=tmp_path)
-    told = made.stdout + made.stderr
-    assert made.returncode == 0, told
-    assert "warn" not in told.lower()
+    result = run("npx", "--yes", TYPESCRIPT, document, "--output", "tessera.ts", directory=tmp_path)
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert "warn" not in output.lower()
     assert "createPromoCode: {" in (tmp_path / "tessera.ts").read_text()

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a product: complete, consistent with itself, and true of what the server answers."""
+"""The OpenAPI document as a product: complete, consistent, and in agreement with the server."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tessera.api.serving.resources import Resources
 
 Operation = dict[str, Any]
 
-# The statuses that the documents and the contract know, and none besides.
+# All statuses that the documents and the contract have.
 DOCUMENTED = {
     "authenticate": ["200", "400", "401", "500", "503"],
     "createAccessToken": ["200", "400", "401", "413", "415", "500", "503"],
@@ -38,13 +38,12 @@ DOCUMENTED = {
     "checkLiveness": ["200"],
     "checkReadiness": ["200", "503"],
 }
-# What an operation of the management API is: it lists, shows, makes, or changes, by a body or without one, exports
-# or imports.
+# The kinds of operations of the management API: list, get, create, change with or without a body, export and import.
 MANAGEMENT = (
     ["200", "400", "401", "403", "500", "503"],
     ["200", "401", "403", "404", "500", "503"],
     ["201", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
-    # The same within something that must be there, and one deed for many things.
+    # The same below a parent that must exist, and one action on many objects.
     ["200", "400", "401", "403", "404", "500", "503"],
     ["201", "400", "401", "403", "404", "409", "413", "415", "422", "500", "503"],
     ["200", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
@@ -66,7 +65,7 @@ def operations(document: dict[str, Any]) -> Iterator[Operation]:
 
 
 def contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Everything that has a schema and examples: parameters, bodies and answers, each with words that name it."""
+    """All parameters, request bodies and responses, each with its name."""
     for operation in operations(document):
         name = operation["operationId"]
         for parameter in operation.get("parameters", []):
@@ -101,11 +100,11 @@ def test_every_operation_says_what_it_is_and_does(document: dict[str, Any]) -> N
 
 
 def test_operations_and_their_statuses_are_those_of_the_documents(document: dict[str, Any]) -> None:
-    found = [(operation["operationId"], sorted(operation["responses"])) for operation in operations(document)]
-    assert len(found) == len(dict(found))  # client generators name a function after each id
+    items = [(operation["operationId"], sorted(operation["responses"])) for operation in operations(document)]
+    assert len(items) == len(dict(items))  # client generators name a function after each id
     managed = {operation["operationId"] for operation in operations(document) if is_management(operation)}
-    assert {name: statuses for name, statuses in found if name not in managed} == DOCUMENTED
-    assert [(name, statuses) for name, statuses in found if name in managed and statuses not in MANAGEMENT] == []
+    assert {name: statuses for name, statuses in items if name not in managed} == DOCUMENTED
+    assert [(name, statuses) for name, statuses in items if name in managed and statuses not in MANAGEMENT] == []
 
 
 def is_management(operation: Operation) -> bool:
@@ -129,7 +128,7 @@ def test_every_parameter_answer_and_header_is_described(document: dict[str, Any]
             assert described["description"], operation["operationId"]
 
 
-def test_every_operation_that_takes_a_key_tells_when_to_come_again_while_the_key_is_in_use(
+def test_every_operation_with_a_key_in_use_documents_retry_after(
     document: dict[str, Any],
 ) -> None:
     keyed = [each for each in operations(document) if "Idempotency-Key" in str(each.get("parameters", []))]
@@ -151,7 +150,7 @@ def test_every_field_is_described_under_its_own_name(document: dict[str, Any]) -
     for name, model in document["components"]["schemas"].items():
         for field, schema in model.get("properties", {}).items():
             assert schema.get("description"), f"{name}.{field}"
-            # A title would stand in place of the name, on the docs page and in generated clients.
+            # The docs page and generated clients would show a title in place of the name.
             assert "title" not in schema, f"{name}.{field}"
 
 
@@ -178,8 +177,8 @@ def test_the_frameworks_own_validation_error_is_not_there(document: dict[str, An
 
 async def test_the_document_names_the_address_it_was_asked_at(client: httpx.AsyncClient) -> None:
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "promo.example.com", "X-Forwarded-Prefix": "/tessera"}
-    found = (await client.get("/openapi.json", headers=headers)).json()
-    assert addresses_in(found) == (
+    body = (await client.get("/openapi.json", headers=headers)).json()
+    assert addresses_in(body) == (
         [{"url": "https://promo.example.com/tessera"}],
         "https://promo.example.com/tessera/oauth/token",
     )
@@ -188,8 +187,8 @@ async def test_the_document_names_the_address_it_was_asked_at(client: httpx.Asyn
 async def test_the_document_names_the_public_address_where_one_is_configured(resources: Resources) -> None:
     public = create_app(replace(resources, public_url="https://tessera.example.com/"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(public), base_url="http://10.0.0.1:8000") as client:
-        found = (await client.get("/openapi.json")).json()
-    assert addresses_in(found) == (
+        body = (await client.get("/openapi.json")).json()
+    assert addresses_in(body) == (
         [{"url": "https://tessera.example.com"}],
         "https://tessera.example.com/oauth/token",
     )

@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document, good and bad ones: every answer is one that the document promises."""
+"""Requests generated from the OpenAPI document, valid and invalid: each response must be documented."""
 
 from decimal import Decimal
 from typing import Any
@@ -36,9 +36,9 @@ CHECKS = [
     unsupported_method,
     allow_header_conformance,
 ]
-# Each run makes up the same requests, so that a failure here is one of the change at hand.
+# Each run generates the same requests, so that a new failure comes from a change of the code.
 CONFIG = {"seed": 1, "generation": {"deterministic": True, "database": "none"}}
-# A stranger's request is refused before it is looked at: a few of them say as much as one for each value of a field.
+# A request without a credential is rejected before it is parsed, so that a few examples are enough.
 STRANGERS = CONFIG | {"phases": {"coverage": {"enabled": False}}}
 DOCUMENT = create_app(None).openapi()  # type: ignore[arg-type]  # the document needs no resources
 
@@ -50,14 +50,14 @@ some_requests = hypothesis.settings(
     deadline=None,
     derandomize=True,
     database=None,
-    # One tenant for all requests of an operation is what they are made for.
+    # All requests of an operation may share one tenant.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
 
 @pytest.fixture
 async def seller(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
-    """A tenant with a promo code of each kind, so that lists and validations have something to say."""
+    """A tenant with a promo code of each kind, so that lists and validations are not empty."""
     percent = factories.percent_code(
         tenant, "PER15", restrict_to_email_addresses=True, email_addresses=("ada@example.com",), notes="Spring"
     )
@@ -70,7 +70,7 @@ Case = schemathesis.Case[schemathesis.APIOperation[Any, Any, Any, Any]]
 
 
 def credential_for(case: Case, tenant: Tenant) -> dict[str, str]:
-    """Headers of a good credential of the first kind that the operation takes."""
+    """Headers with a valid credential of the first kind that the operation accepts."""
     credentials = {
         "bearerToken": tenant.bearer,
         "apiKey": tenant.api_key,
@@ -82,11 +82,11 @@ def credential_for(case: Case, tenant: Tenant) -> dict[str, str]:
 
 @schema.parametrize()
 @some_requests
-def test_a_caller_gets_documented_answers_alone(case: Case, live_url: str, seller: Tenant) -> None:
+def test_a_caller_gets_only_documented_responses(case: Case, live_url: str, seller: Tenant) -> None:
     case.call_and_validate(base_url=live_url, headers=credential_for(case, seller), checks=CHECKS)
 
 
 @strangers.parametrize()
 @hypothesis.settings(some_requests, max_examples=5)
-def test_a_stranger_gets_documented_answers_alone(case: Case, live_url: str) -> None:
+def test_a_caller_without_a_credential_gets_only_documented_responses(case: Case, live_url: str) -> None:
     case.call_and_validate(base_url=live_url, checks=CHECKS)

@@ -26,7 +26,7 @@ URL = f"{ROOT}/audit-entries"
 
 @pytest.fixture
 async def tenant_with_changes(client: httpx.AsyncClient, tenant: Tenant, clock: Clock) -> Tenant:
-    """A tenant with an exam that was changed in the second hour and archived in the third."""
+    """A tenant with an exam that is changed in the second hour and archived in the third."""
     url = f"{ROOT}/store-exams/{tenant.exam_ids['CLD-100']}"
     clock.advance(hours=1)
     await client.put(url, json={"name": "Cloud", "price": 1}, headers=if_match(1, tenant))
@@ -48,7 +48,7 @@ async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, t
         assert status_and_body(await client.get(url, headers=headers)) == expected
 
 
-async def test_a_change_is_told_with_who_when_before_and_after(
+async def test_a_change_is_listed_with_its_actor_time_before_and_after(
     client: httpx.AsyncClient, tenant_with_changes: Tenant, resources: Resources
 ) -> None:
     exam_id = str(tenant_with_changes.exam_ids["CLD-100"])

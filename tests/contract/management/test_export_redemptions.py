@@ -80,10 +80,10 @@ async def test_no_cell_is_a_formula(
         client, tenant, "SPRING", "-1+2", candidate=candidate(name, firstName=f"x{name}", lastName=name)
     )
     answer = await client.get(URL, headers=tenant.bearer)
-    (found,) = csv.DictReader(io.StringIO(answer.text, newline=""))
-    kept = name.strip()  # white space around a name is not kept
-    assert (found["personId"], found["firstName"]) == (f"'{kept}", f"x{name}")
-    assert (found["lastName"], found["reservationCode"]) == (f"'{kept}", "'-1+2")
+    (result,) = csv.DictReader(io.StringIO(answer.text, newline=""))
+    trimmed = name.strip()  # white space around a name is not kept
+    assert (result["personId"], result["firstName"]) == (f"'{trimmed}", f"x{name}")
+    assert (result["lastName"], result["reservationCode"]) == (f"'{trimmed}", "'-1+2")
 
 
 async def test_filters_are_those_of_the_storefronts_list(
@@ -91,7 +91,7 @@ async def test_filters_are_those_of_the_storefronts_list(
 ) -> None:
     await open_shop(resources, tenant)
     await redeem_for_days(client, tenant, clock)
-    for size in (2, 1000):  # part by part, or all at once
+    for size in (2, 1000):  # page by page, or in one page
         monkeypatch.setattr(export, "AT_ONCE", size)
         for query, found in (
             ("", ["RSV-1", "RSV-2", "RSV-3", "RSV-4", "RSV-5"]),
@@ -116,11 +116,11 @@ async def test_as_many_are_counted_as_are_exported(
 ) -> None:
     await open_shop(resources, tenant)
     await redeem_for_days(client, tenant, clock)
-    wanted = RedemptionFilter(status=status)
-    for _ in range(2):  # while the hold is good, and when its deadline is over
+    filters = RedemptionFilter(status=status)
+    for _ in range(2):  # before and after the deadline of the hold
         answer = await client.get(URL, params={"status": status or ""}, headers=tenant.bearer)
         async with resources.database.unit_of_work(tenant.id) as work:
-            counted = await lifecycle.count(work, wanted, now=clock.now)
+            counted = await lifecycle.count(work, filters, now=clock.now)
         assert counted == len(list(csv.DictReader(io.StringIO(answer.text, newline=""))))
         clock.advance(hours=24)
 

@@ -101,8 +101,8 @@ async def test_vouchers_are_exported_with_what_they_belong_to(
         voucher = voucher_factories.voucher(purchase_id, partner_id, code, **use)
         await voucher_factories.add_vouchers(resources, organization, voucher)
     (row,) = rows(await client.get(f"{ROOT}/exports/vouchers", headers=tenant.bearer))
-    found = {name: row[name] for name in ("code", "isUsed", "purchaseCode", "partnerName", "storeExamCode", "usedAt")}
-    assert found == {
+    result = {name: row[name] for name in ("code", "isUsed", "purchaseCode", "partnerName", "storeExamCode", "usedAt")}
+    assert result == {
         "code": "'-OURS",
         "isUsed": "true",
         "purchaseCode": "VP-1",

@@ -1,4 +1,4 @@
-"""Users, clients, keys and tokens through the management API: their whole life, and rights that nobody gives away."""
+"""Users, clients, keys and tokens through the management API: life cycles, and rights that a caller cannot grant."""
 
 from datetime import timedelta
 from typing import Any
@@ -50,7 +50,7 @@ def operations(url: str, thing_id: object) -> list[tuple[str, str]]:
 
 @pytest.fixture
 async def clerk(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a user who manages the organization and has no other right."""
+    """Headers of a user whose only right is to manage the organization."""
     email, rights = "clerk@example.com", [FunctionPoint.MANAGE_ORGANIZATION]
     day = timedelta(days=1)
     async with resources.database.unit_of_work(tenant.id) as work:
@@ -100,11 +100,11 @@ async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClien
 async def test_a_user_is_created_changed_and_switched_off_and_on(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    made = await client.post(USERS, json=USER, headers=tenant.bearer)
-    user = made.json()
+    response = await client.post(USERS, json=USER, headers=tenant.bearer)
+    user = response.json()
     rights = {"functionPoints": ["ManageOrganization", "StorefrontRedeem"]}
     expected = {"id": user["id"], **GRACE, **rights, "partnerId": None, "isActive": True, "createdAt": AT_NOON}
-    assert (status_and_body(made), made.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
+    assert (status_and_body(response), response.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
     url = f"{USERS}/{user['id']}"
     body = {"firstName": "G", "lastName": "H", "functionPoints": []}
     changed = await client.put(url, json=body, headers=if_match(1, tenant))
@@ -117,8 +117,8 @@ async def test_a_user_is_created_changed_and_switched_off_and_on(
         409, "wrong-state", "Wrong state", "The user is Inactive.", state="Inactive"
     )
     for query in ("isActive=false", "email=GRACE@example.com"):
-        found = (await client.get(f"{USERS}?{query}", headers=tenant.bearer)).json()["data"]
-        assert [each["id"] for each in found] == [user["id"]]
+        records = (await client.get(f"{USERS}?{query}", headers=tenant.bearer)).json()["data"]
+        assert [each["id"] for each in records] == [user["id"]]
     on = await client.post(f"{url}/activate", headers=if_match(3, tenant))
     assert (
         status_and_body(on)
@@ -144,9 +144,9 @@ async def test_everything_that_is_wrong_with_a_user_is_named(client: httpx.Async
     assert status_and_body(await client.post(USERS, json=theirs, headers=tenant.bearer)) == invalid(
         ("/partnerId", "NotHere", words)
     )
-    taken = USER | {"email": tenant.user_email.upper()}
-    words = f"email is taken: {taken['email']}."
-    assert status_and_body(await client.post(USERS, json=taken, headers=tenant.bearer)) == invalid(
+    duplicate = USER | {"email": tenant.user_email.upper()}
+    words = f"email is taken: {duplicate['email']}."
+    assert status_and_body(await client.post(USERS, json=duplicate, headers=tenant.bearer)) == invalid(
         ("/email", "NameTaken", words)
     )
 
@@ -162,13 +162,13 @@ async def test_nobody_gives_a_right_that_they_lack(
     everything = problem(403, "not-allowed", "Not allowed", words.format(all_others))
     assert status_and_body(await client.post(TOKENS, json=TOKEN, headers=clerk)) == everything
 
-    made = {url: await make(client, tenant, url) for url in (CLIENTS, KEYS)}
+    result = {url: await make(client, tenant, url) for url in (CLIENTS, KEYS)}
     headers = clerk | {"If-Match": "*"}
     rotations = {CLIENTS: "rotate-secret", KEYS: "rotate"}
-    for url, thing in made.items():
+    for url, thing in result.items():
         rotated = await client.post(f"{url}/{thing['id']}/{rotations[url]}", json={"overlapHours": 1}, headers=headers)
         assert status_and_body(rotated) == lacking
-    # What a user has, anybody who manages may take, or leave.
+    # A manager may remove or keep any right that the user already has.
     user = await make(client, tenant, USERS)
     body = {"firstName": "G", "lastName": "H", "functionPoints": user["functionPoints"]}
     url = f"{USERS}/{user['id']}"
@@ -182,17 +182,17 @@ async def test_nobody_gives_a_right_that_they_lack(
 async def test_a_client_gets_another_secret_and_is_revoked(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    made = await make(client, tenant, CLIENTS)
-    url = f"{CLIENTS}/{made['id']}"
+    result = await make(client, tenant, CLIENTS)
+    url = f"{CLIENTS}/{result['id']}"
 
     async def status(secret: str) -> int:
-        return (await client.get("/authenticate", auth=(made["clientId"], secret))).status_code
+        return (await client.get("/authenticate", auth=(result["clientId"], secret))).status_code
 
-    shown = {name: value for name, value in made.items() if name != "clientSecret"}
+    shown = {name: value for name, value in result.items() if name != "clientSecret"}
     assert status_and_body(await client.get(url, headers=tenant.bearer)) == (200, shown)
     rotated = (await client.post(f"{url}/rotate-secret", headers=if_match(1, tenant))).json()
-    assert rotated == made | {"clientSecret": rotated["clientSecret"], "version": 2}
-    assert [await status(made["clientSecret"]), await status(rotated["clientSecret"])] == [401, 200]
+    assert rotated == result | {"clientSecret": rotated["clientSecret"], "version": 2}
+    assert [await status(result["clientSecret"]), await status(rotated["clientSecret"])] == [401, 200]
     revoked = await client.post(f"{url}/revoke", headers=if_match(2, tenant))
     assert status_and_body(revoked) == (200, shown | {"revokedAt": AT_NOON, "version": 3})
     assert await status(rotated["clientSecret"]) == 401
@@ -201,7 +201,7 @@ async def test_a_client_gets_another_secret_and_is_revoked(
     )
     log = str(audit_entries_of(superuser, tenant, "ApiClient"))
     assert "Rotated" in log
-    assert not any(secret in log for secret in (made["clientSecret"], rotated["clientSecret"], "digest"))
+    assert not any(secret in log for secret in (result["clientSecret"], rotated["clientSecret"], "digest"))
 
 
 async def test_a_secret_is_shown_once_also_under_a_key(
@@ -212,15 +212,17 @@ async def test_a_secret_is_shown_once_also_under_a_key(
         first, again = [await client.post(url, json=BODIES[url], headers=keyed) for _ in range(2)]
         assert status_and_body(again) == (201, first.json() | {field: None})
         assert (first.headers["ETag"], again.headers["ETag"]) == ('"1"', '"1"')
-        kept = superuser.execute("select body from idempotency_keys where organization_id = %s", [tenant.id]).fetchall()
-        assert all(first.json()[field].encode() not in body for (body,) in kept)
+        bodies = superuser.execute(
+            "select body from idempotency_keys where organization_id = %s", [tenant.id]
+        ).fetchall()
+        assert all(first.json()[field].encode() not in body for (body,) in bodies)
 
 
 async def test_a_key_is_replaced_with_an_overlap_and_revoked(
     client: httpx.AsyncClient, tenant: Tenant, clock: Clock
 ) -> None:
-    made = await make(client, tenant, KEYS)
-    url = f"{KEYS}/{made['id']}"
+    result = await make(client, tenant, KEYS)
+    url = f"{KEYS}/{result['id']}"
 
     async def status(key: str) -> int:
         return (await client.get("/api/v1/promo-codes?code=X", headers={"cv-api-key": key})).status_code
@@ -230,12 +232,12 @@ async def test_a_key_is_replaced_with_an_overlap_and_revoked(
         ("/overlapHours", "OverlapRange", "overlapHours must be between 0 and 8,784.")
     )
     new = (await client.post(f"{url}/rotate", json={"overlapHours": 2}, headers=if_match(1, tenant))).json()
-    assert new == made | {"id": new["id"], "apiKey": new["apiKey"]}
+    assert new == result | {"id": new["id"], "apiKey": new["apiKey"]}
     old = (await client.get(url, headers=tenant.bearer)).json()
     assert (old["expiresAt"], old["version"]) == ("2026-06-15T14:00:00Z", 2)
-    assert [await status(made["apiKey"]), await status(new["apiKey"])] == [404, 404]
+    assert [await status(result["apiKey"]), await status(new["apiKey"])] == [404, 404]
     clock.advance(hours=2)
-    assert [await status(made["apiKey"]), await status(new["apiKey"])] == [401, 404]
+    assert [await status(result["apiKey"]), await status(new["apiKey"])] == [401, 404]
     assert (await client.post(f"{KEYS}/{new['id']}/revoke", headers=if_match(1, tenant))).json()["version"] == 2
     assert await status(new["apiKey"]) == 401
 
@@ -265,14 +267,14 @@ async def test_when_a_key_was_used_is_written_now_and_then(
 
 
 async def test_a_token_is_issued_listed_and_revoked(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    made = await make(client, tenant, TOKENS)
-    own = {"Authorization": f"Bearer {made.pop('token')}"}
-    assert (made["email"], made["expiresAt"]) == (tenant.user_email, "2026-07-15T12:00:00Z")
+    result = await make(client, tenant, TOKENS)
+    own = {"Authorization": f"Bearer {result.pop('token')}"}
+    assert (result["email"], result["expiresAt"]) == (tenant.user_email, "2026-07-15T12:00:00Z")
     assert (await client.get("/promo-codes", headers=own)).status_code == 200
-    listed = (await client.get(f"{TOKENS}?userId={made['userId']}", headers=tenant.bearer)).json()["data"]
-    assert [each["id"] for each in listed] == [str(tenant.token.id), made["id"]]
-    revoked = await client.post(f"{TOKENS}/{made['id']}/revoke", headers=if_match(1, tenant))
-    assert status_and_body(revoked) == (200, made | {"revokedAt": AT_NOON, "version": 2})
+    listed = (await client.get(f"{TOKENS}?userId={result['userId']}", headers=tenant.bearer)).json()["data"]
+    assert [each["id"] for each in listed] == [str(tenant.token.id), result["id"]]
+    revoked = await client.post(f"{TOKENS}/{result['id']}/revoke", headers=if_match(1, tenant))
+    assert status_and_body(revoked) == (200, result | {"revokedAt": AT_NOON, "version": 2})
     assert (await client.get("/promo-codes", headers=own)).status_code == 401
     bad = await client.post(TOKENS, json=TOKEN | {"days": 0}, headers=tenant.bearer)
     assert status_and_body(bad) == invalid(("/days", "DaysRange", "days must be between 1 and 3,660."))

@@ -1,4 +1,4 @@
-"""Product bundles through the management API: their whole life, and everything that may be wrong with a request."""
+"""Product bundles through the management API: their whole life cycle, and every invalid request."""
 
 from typing import Any
 from uuid import UUID
@@ -58,10 +58,13 @@ async def test_another_organizations_bundles_are_not_there(
 async def test_a_bundle_is_created_read_changed_archived_and_activated(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    made = await client.post(URL, json=NEW, headers=tenant.bearer)
-    url = f"{URL}/{made.json()['id']}"
-    assert (status_and_body(made), made.headers["ETag"]) == ((201, {"id": made.json()["id"], **CREATED}), '"1"')
-    assert status_and_body(await client.get(url, headers=tenant.bearer)) == (200, made.json())
+    response = await client.post(URL, json=NEW, headers=tenant.bearer)
+    url = f"{URL}/{response.json()['id']}"
+    assert (status_and_body(response), response.headers["ETag"]) == (
+        (201, {"id": response.json()["id"], **CREATED}),
+        '"1"',
+    )
+    assert status_and_body(await client.get(url, headers=tenant.bearer)) == (200, response.json())
 
     changed = {"name": "Advanced", "price": 500, "storeExamCodes": ["CLD-100"]}
     steps: list[tuple[str, str, dict[str, Any]]] = [
@@ -69,7 +72,7 @@ async def test_a_bundle_is_created_read_changed_archived_and_activated(
         ("POST", f"{url}/archive", {"status": "Archived"}),
         ("POST", f"{url}/activate", {"status": "Active"}),
     ]
-    expected = made.json()
+    expected = response.json()
     for version, (method, step, change) in enumerate(steps, start=1):
         answer = await client.request(method, step, headers=if_match(version, tenant), json=change)
         expected |= change | {"version": version + 1}
@@ -122,13 +125,13 @@ async def test_everything_that_is_wrong_is_named(
     assert status_and_body(await client.put(url, json=body, headers=if_match(1, tenant))) == invalid(*errors)
 
 
-async def test_an_archived_exam_stays_in_a_bundle_and_comes_into_none(
+async def test_an_archived_exam_stays_in_its_bundles_and_cannot_be_added(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=if_match(1, tenant))
     body = NEW | {"storeExamCodes": ["NCA-GENL"]}
-    refused = invalid(("/storeExamCodes/0", "StoreExamNotFound", f"storeExamCodes/0 {NOT_SOLD}"))
-    assert status_and_body(await client.post(URL, json=body, headers=tenant.bearer)) == refused
+    refusal = invalid(("/storeExamCodes/0", "StoreExamNotFound", f"storeExamCodes/0 {NOT_SOLD}"))
+    assert status_and_body(await client.post(URL, json=body, headers=tenant.bearer)) == refusal
     assert (await client.put(f"{URL}/{tenant.bundle_id}", json=body, headers=if_match(1, tenant))).status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""Promo codes of every kind through the management API: their whole life, and everything that may be wrong."""
+"""Promo codes of every kind through the management API: their whole life cycle, and every invalid request."""
 
 from decimal import Decimal
 from typing import Any
@@ -97,17 +97,17 @@ async def test_another_organizations_codes_are_not_there(
 async def test_a_code_is_created_read_changed_and_moved_through_its_life(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    made = await client.post(URL, json=NEW, headers=tenant.bearer)
-    code = made.json()
-    assert status_and_body(made) == (201, {"id": code["id"], **CREATED})
+    response = await client.post(URL, json=NEW, headers=tenant.bearer)
+    code = response.json()
+    assert status_and_body(response) == (201, {"id": code["id"], **CREATED})
     url = f"{URL}/{code['id']}"
     read = await client.get(url, headers=tenant.bearer)
-    assert (status_and_body(read), read.headers["ETag"], made.headers["ETag"]) == ((200, code), '"1"', '"1"')
+    assert (status_and_body(read), read.headers["ETag"], response.headers["ETag"]) == ((200, code), '"1"', '"1"')
 
     change = {"flatDiscount": 12.5, "productBundleIds": [str(tenant.bundle_id)], "maxRedemptions": 7}
     changed = await client.put(url, json=change, headers=if_match(1, tenant))
-    gone = ("discountPercent", "expiresAt", "maxRedemptionsPerCandidate", "notes")
-    expected = {name: value for name, value in code.items() if name not in gone} | change
+    absent_fields = ("discountPercent", "expiresAt", "maxRedemptionsPerCandidate", "notes")
+    expected = {name: value for name, value in code.items() if name not in absent_fields} | change
     expected |= {"storeExamCodes": [], "emailAddresses": [], "restrictToEmailAddresses": False, "version": 2}
     assert (status_and_body(changed), changed.headers["ETag"]) == ((200, expected), '"2"')
 
@@ -130,9 +130,9 @@ async def test_an_archived_code_stays_as_it_is(client: httpx.AsyncClient, tenant
     for method, url in operations(code["id"])[1:]:
         answer = await client.request(method, url, headers=if_match(2, tenant), json=NEW)
         assert status_and_body(answer) == wrong_state("Archived")
-    taken = ("/name", "NameTaken", "name must be unique, and 'spring10' is taken.")
+    name_taken = ("/name", "NameTaken", "name must be unique, and 'spring10' is taken.")
     assert status_and_body(await client.post(URL, json=NEW | {"name": "spring10"}, headers=tenant.bearer)) == invalid(
-        taken
+        name_taken
     )
 
 
@@ -215,11 +215,11 @@ async def test_everything_that_is_wrong_with_a_new_code_is_named(
     one = "or a flat discount must be given, and not both of them"
     expected = {(f"/{name}", code, f"{name} {words or one}.") for name, code, words in errors}
     status, answer = status_and_body(await client.post(URL, json=body, headers=tenant.bearer))
-    found = [(error["pointer"], error["code"], error["detail"]) for error in answer["errors"]]
-    assert (status, set(found), len(found)) == (400, expected, len(errors))
+    items = [(error["pointer"], error["code"], error["detail"]) for error in answer["errors"]]
+    assert (status, set(items), len(items)) == (400, expected, len(errors))
 
 
-async def test_a_limit_in_total_neither_comes_nor_goes_nor_falls_below_the_uses(
+async def test_a_total_limit_is_not_added_removed_or_set_below_the_uses(
     client: httpx.AsyncClient, tenant: Tenant, resources: Resources
 ) -> None:
     limited = percent_code(tenant, "LIMITED", max_redemptions=10, redemption_count=4)
@@ -285,13 +285,13 @@ async def test_a_list_has_its_filters_and_goes_on_by_its_link(
     await factories.add_promo_codes(resources, tenant, *codes, now=NOW)
 
     async def names(query: str) -> list[str]:
-        found: list[str] = []
+        result: list[str] = []
         link: str | None = f"{URL}?limit=1&{query}"
         while link:
             part = (await client.get(link, headers=tenant.bearer)).json()
-            found += [code["name"] for code in part["data"]]
+            result += [code["name"] for code in part["data"]]
             link = part["nextLink"]
-        return found
+        return result
 
     assert await names("") == ["AAA", "BBB", "CCC", "DDD"]
     for query, expected in (
@@ -317,13 +317,13 @@ async def test_the_platforms_own_codes_are_global(
 ) -> None:
     administrator = await platform_administrator(resources, superuser)
     name = f"GLOBAL{new_id().hex[-12:]}"
-    made = await client.post(URL, json={"name": name, "flatDiscount": 3, "isActive": True}, headers=administrator)
-    assert (made.status_code, made.json()["storeExamCodes"]) == (201, [])
+    response = await client.post(URL, json={"name": name, "flatDiscount": 3, "isActive": True}, headers=administrator)
+    assert (response.status_code, response.json()["storeExamCodes"]) == (201, [])
     question = {"codes": [name], "storeExamCode": "CLD-100"}
     url = "/storefront/v1/validations"
     answer = (await client.post(url, json=question, headers=tenant.api_key)).json()["results"]
     assert [(each["isValid"], each["discount"]) for each in answer] == [(True, 3.0)]
-    archived = await client.post(f"{URL}/{made.json()['id']}/archive", headers=administrator | {"If-Match": '"1"'})
+    archived = await client.post(f"{URL}/{response.json()['id']}/archive", headers=administrator | {"If-Match": '"1"'})
     assert archived.json()["status"] == "Archived"
     answer = (await client.post(url, json=question, headers=tenant.api_key)).json()["results"]
     assert [reason["code"] for each in answer for reason in each["reasons"]] == ["Archived"]

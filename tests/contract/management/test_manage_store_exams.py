@@ -1,4 +1,4 @@
-"""Store exams through the management API: their whole life, and everything that may be wrong with a request."""
+"""Store exams through the management API: their whole life cycle, and every invalid request."""
 
 from typing import Any
 from uuid import UUID
@@ -62,21 +62,21 @@ async def test_another_organizations_exams_are_not_there(
 async def test_an_exam_is_created_read_changed_archived_and_activated(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    made = await client.post(URL, json=NEW, headers=tenant.bearer)
-    exam_id = made.json()["id"]
-    assert status_and_body(made) == (201, {"id": exam_id, **CREATED})
-    assert made.headers["ETag"] == '"1"'
+    response = await client.post(URL, json=NEW, headers=tenant.bearer)
+    exam_id = response.json()["id"]
+    assert status_and_body(response) == (201, {"id": exam_id, **CREATED})
+    assert response.headers["ETag"] == '"1"'
 
     url = f"{URL}/{exam_id}"
     read = await client.get(url, headers=tenant.bearer)
-    assert (status_and_body(read), read.headers["ETag"]) == ((200, made.json()), '"1"')
+    assert (status_and_body(read), read.headers["ETag"]) == ((200, response.json()), '"1"')
 
     steps: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", url, {"name": "Security", "price": 0}),
         ("POST", f"{url}/archive", {"status": "Archived"}),
         ("POST", f"{url}/activate", {"status": "Active"}),
     ]
-    expected = made.json()
+    expected = response.json()
     for version, (method, step, change) in enumerate(steps, start=1):
         answer = await client.request(method, step, headers=if_match(version, tenant), json=change)
         expected |= change | {"version": version + 1}
@@ -86,10 +86,10 @@ async def test_an_exam_is_created_read_changed_archived_and_activated(
     assert [(kind, name, action) for kind, name, action, _, _ in log] == [
         ("User", tenant.user_email, action) for action in ("Created", "Updated", "Archived", "Activated")
     ]
-    kept = {"id": exam_id, "code": "SEC-200", "created_at": "2026-06-15T12:00:00+00:00"}
+    unchanged = {"id": exam_id, "code": "SEC-200", "created_at": "2026-06-15T12:00:00+00:00"}
     assert log[0][3:] == (
         None,
-        kept | {"name": "Security Practice", "price": "320.50", "status": "Active", "version": 1},
+        unchanged | {"name": "Security Practice", "price": "320.50", "status": "Active", "version": 1},
     )
     assert (log[1][4]["name"], log[2][3], log[2][4]["status"]) == ("Security", log[1][4], "Archived")
 
@@ -195,5 +195,5 @@ async def test_the_same_request_under_its_key_has_one_effect(
     keyed = if_match(1, tenant) | {"Idempotency-Key": "archive"}
     for exam in (first.json(), second):
         answers = [await client.post(f"{URL}/{exam['id']}/archive", headers=keyed) for _ in range(2)]
-        # The key was used at another path: that is another request.
+        # The key belongs to a request with another path.
         assert [answer.status_code for answer in answers] == ([200, 200] if exam == first.json() else [422, 422])

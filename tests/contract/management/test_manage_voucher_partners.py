@@ -192,7 +192,7 @@ async def test_a_user_is_invited_accepts_becomes_active_and_is_switched_off(
 
 
 async def shown_status(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, bool]:
-    """What the documented list says of the one user."""
+    """The only user of the documented list."""
     (partner,) = (await client.get("/api/vouchers/partners", headers=tenant.bearer)).json()["data"]
     (user,) = partner["users"]
     return user["status"], user["isActive"]
@@ -221,9 +221,9 @@ async def test_everything_that_is_wrong_with_an_invitation_is_named_at_once(
         ("/firstName", "Blank", "firstName must not be blank."),
         ("/lastName", "NotText", "lastName must be a string."),
     )
-    taken = INVITE | {"email": "ADA@example.com"}
+    duplicate = INVITE | {"email": "ADA@example.com"}
     expected = invalid(("/email", "EmailTaken", "email must be unique, and 'ADA@example.com' is taken."))
-    assert status_and_body(await client.post(users, json=taken, headers=tenant.bearer)) == expected
+    assert status_and_body(await client.post(users, json=duplicate, headers=tenant.bearer)) == expected
     await change_resource(client, tenant, f"{PARTNERS}/{partner['id']}/archive", 1)
     final = wrong_state("voucher partner", "Archived")
     assert status_and_body(await client.post(users, json=INVITE, headers=tenant.bearer)) == final
@@ -259,7 +259,7 @@ async def test_nobody_activates_a_partners_user_whose_rights_they_lack(
     assert status_and_body(answer) == problem(403, "not-allowed", "Not allowed", words)
 
 
-async def test_whoever_is_invited_accepts_before_anybody_activates_them(
+async def test_an_invited_user_accepts_before_a_manager_can_activate_them(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
@@ -268,13 +268,13 @@ async def test_whoever_is_invited_accepts_before_anybody_activates_them(
     assert status_and_body(await client.post(activate, headers=if_match(1, tenant))) == wrong_state("user", "Invited")
     await change_resource(client, tenant, f"{PARTNERS}/{partner['id']}/users/{user['id']}/accept", 1)
     assert (await change_resource(client, tenant, activate, 2))["isActive"]
-    left = superuser.execute(
+    rows = superuser.execute(
         "select invitation from users where email = %s and organization_id = %s", [INVITE["email"], tenant.id]
     )
-    assert left.fetchall() == [(None,)]
+    assert rows.fetchall() == [(None,)]
 
 
-async def test_a_stale_version_is_told_before_a_wrong_state(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_a_stale_version_is_reported_before_a_wrong_state(client: httpx.AsyncClient, tenant: Tenant) -> None:
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
     user = await create_resource(client, tenant, f"{PARTNERS}/{partner['id']}/users", INVITE)
     url = f"{PARTNERS}/{partner['id']}/users/{user['id']}/activate"

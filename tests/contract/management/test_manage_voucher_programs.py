@@ -1,4 +1,4 @@
-"""Voucher programs through the management API: their whole life, and everything that may be wrong with a request."""
+"""Voucher programs through the management API: their whole life cycle, and every invalid request."""
 
 from typing import Any
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Priced purchases through the management API: from checkout to vouchers, or to one of its other ends."""
+"""Priced purchases through the management API: from checkout to vouchers, or to another final status."""
 
 from typing import Any
 from uuid import UUID
@@ -130,13 +130,13 @@ async def test_what_costs_nothing_is_made_at_once(
         0.0,
         None,
     ]
-    refused = wrong_state("VoucherCreation")
+    refusal = wrong_state("VoucherCreation")
     assert (
-        status_and_body(await client.post(f"{PURCHASES}/{purchase['id']}/pay", headers=if_match(1, tenant))) == refused
+        status_and_body(await client.post(f"{PURCHASES}/{purchase['id']}/pay", headers=if_match(1, tenant))) == refusal
     )
     assert (
         status_and_body(await client.post(f"{PURCHASES}/{purchase['id']}/archive", headers=if_match(1, tenant)))
-        == refused
+        == refusal
     )
     await run_jobs(addresses.application, resources)
     answer = await client.get(f"{PURCHASES}/{purchase['id']}", headers=tenant.bearer)
@@ -167,12 +167,12 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     url = f"{PURCHASES}/{purchase['id']}"
 
     async def statuses() -> dict[str, list[str]]:
-        found = {}
+        result = {}
         for status in ("CheckoutInProgress", "CheckoutExpired"):
             ours = await client.get(f"{PURCHASES}?status={status}", headers=tenant.bearer)
             documented = await client.get(f"/api/vouchers/purchases?status={status}", headers=tenant.bearer)
-            found[status] = [each["status"] for each in ours.json()["data"] + documented.json()["data"]]
-        return found
+            result[status] = [each["status"] for each in ours.json()["data"] + documented.json()["data"]]
+        return result
 
     clock.advance(minutes=59, seconds=59)
     assert await statuses() == {"CheckoutInProgress": ["CheckoutInProgress"] * 2, "CheckoutExpired": []}
@@ -190,7 +190,7 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     async with resources.database.unit_of_work(tenant.id) as work:
         assert await checkouts.expire(work, limit=10, now=clock.now) == 1
     assert await statuses() == expired
-    # Whoever read it before that was written down reads it again, and is told the state then.
+    # A client with the version from before the expiry reads the purchase again, and then learns its status.
     assert (await client.post(f"{url}/pay", headers=if_match(1, tenant))).status_code == 412
     assert status_and_body(await client.post(f"{url}/pay", headers=if_match(2, tenant))) == wrong_state(
         "CheckoutExpired"
@@ -213,8 +213,8 @@ async def test_a_job_writes_down_what_has_expired_in_every_organization(
     for _ in range(2):
         await jobs.expire_checkouts.func(job_context(resources, clock), 0)
     ids = [purchase["id"] for purchase in purchases]
-    found = superuser.execute("select status, version from voucher_purchases where id = any(%s::uuid[])", [ids])
-    assert found.fetchall() == [("CheckoutExpired", 2)] * len(ids)
+    result = superuser.execute("select status, version from voucher_purchases where id = any(%s::uuid[])", [ids])
+    assert result.fetchall() == [("CheckoutExpired", 2)] * len(ids)
     log = audit_entries_of(superuser, tenant, "VoucherPurchase")
     assert [entry[:3] for entry in log if entry[0] == "Job"] == [("Job", "expire_checkouts", "Expired")]
     before, after = log[-1][3], log[-1][4]
@@ -258,8 +258,8 @@ async def test_a_program_is_bought_by_those_to_whom_it_is_open(client: httpx.Asy
     closed = {"isAvailableToAllPartners": False, "partnerIds": [assigned["id"]]}
     program = await create_resource(client, tenant, PROGRAMS, PROGRAM | closed)
     await create_resource(client, tenant, PURCHASES, purchase_body(assigned["id"], program["id"]))
-    refused = await client.post(PURCHASES, json=purchase_body(other["id"], program["id"]), headers=tenant.bearer)
-    assert status_and_body(refused) == invalid(
+    refusal = await client.post(PURCHASES, json=purchase_body(other["id"], program["id"]), headers=tenant.bearer)
+    assert status_and_body(refusal) == invalid(
         ("/programId", "NotOpenToPartner", "programId must be a program that is open to this partner.")
     )
 

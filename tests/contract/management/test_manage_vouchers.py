@@ -1,4 +1,4 @@
-"""Vouchers through the management API: one by one, and a thousand in a call."""
+"""Vouchers through the management API: one by one, and a thousand in a request."""
 
 from datetime import timedelta
 from typing import Any
@@ -108,8 +108,8 @@ async def test_another_organizations_vouchers_are_not_there(
         {"data": [], "nextLink": None},
     )
     body = {"action": "Archive", "vouchers": [{"id": shelf.ids["GOOD"]}, {"code": "GOOD"}]}
-    found = (await client.post(BULK, json=body, headers=other_tenant.bearer)).json()
-    assert (found["done"], [each["reason"]["code"] for each in found["results"]]) == (0, ["NotFound"] * 2)
+    result = (await client.post(BULK, json=body, headers=other_tenant.bearer)).json()
+    assert (result["done"], [each["reason"]["code"] for each in result["results"]]) == (0, ["NotFound"] * 2)
 
 
 async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
@@ -207,8 +207,8 @@ async def test_a_hold_is_kept_though_its_voucher_is_switched_off_and_archived(
         ).status_code == 200
     assert (await act(client, shelf.tenant, held, "confirm")).json()["status"] == "Redeemed"
     async with resources.database.unit_of_work(shelf.tenant.id) as work:
-        found = (await ledger.verify(work)).discrepancies
-    assert [each.name for each in found] == ["SPENT"]  # which was made used, without a redemption
+        result = (await ledger.verify(work)).discrepancies
+    assert [each.name for each in result] == ["SPENT"]  # inserted as used, without a redemption
 
 
 async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, shelf: Shelf) -> None:
@@ -219,25 +219,25 @@ async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClien
 
 
 async def test_what_cannot_be_read_is_named(client: httpx.AsyncClient, shelf: Shelf) -> None:
-    async def refused(move: str, body: dict[str, Any]) -> tuple[int, Any]:
+    async def refusal(move: str, body: dict[str, Any]) -> tuple[int, Any]:
         return status_and_body(
             await client.post(f"{shelf.url('GOOD')}/{move}", json=body, headers=if_match(1, shelf.tenant))
         )
 
     not_email = ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address.")
     in_past = ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past.")
-    assert await refused("assign", {"recipientEmail": "x"}) == invalid(not_email)
-    assert await refused("assign", {}) == invalid(("/recipientEmail", "Required", "recipientEmail is required."))
-    assert await refused("change-expiry", {"expiresAt": "2026-06-15T12:00:00Z"}) == invalid(in_past)
+    assert await refusal("assign", {"recipientEmail": "x"}) == invalid(not_email)
+    assert await refusal("assign", {}) == invalid(("/recipientEmail", "Required", "recipientEmail is required."))
+    assert await refusal("change-expiry", {"expiresAt": "2026-06-15T12:00:00Z"}) == invalid(in_past)
     missing = ("/expiresAt", "Required", "expiresAt is required.")
-    assert await refused("change-expiry", {}) == invalid(missing)
+    assert await refusal("change-expiry", {}) == invalid(missing)
 
 
 async def test_an_archived_voucher_is_not_valid_and_keeps_its_switch(client: httpx.AsyncClient, shelf: Shelf) -> None:
     body = {"codes": ["AWAY"], "storeExamCode": "NCA-GENL"}
     answer = await client.post("/storefront/v1/validations", json=body, headers=shelf.tenant.api_key)
-    (found,) = answer.json()["results"]
-    assert (found["isValid"], [reason["code"] for reason in found["reasons"]]) == (False, ["Archived"])
+    (result,) = answer.json()["results"]
+    assert (result["isValid"], [reason["code"] for reason in result["reasons"]]) == (False, ["Archived"])
     documented = await client.get("/api/vouchers?voucherCode=AWAY", headers=shelf.tenant.bearer)
     assert documented.json()["data"][0]["isActive"] is True
 
@@ -294,29 +294,29 @@ async def test_every_action_can_be_done_to_many(
     body = {"action": action, "expiresAt": "2026-06-16T12:00:00Z", "vouchers": [{"code": "GOOD"}, {"code": "OFF"}]}
     answer = await client.post(BULK, json=body, headers=shelf.tenant.bearer)
     assert (answer.status_code, answer.json()["done"]) == (200, 2)
-    found = superuser.execute(
+    result = superuser.execute(
         f"select {column} from vouchers where organization_id = %s and version = 2", [shelf.tenant.id]
     )
-    assert found.fetchall() == [(value,)] * 2
+    assert result.fetchall() == [(value,)] * 2
 
 
 async def test_everything_that_is_wrong_with_a_bulk_request_is_named_at_once(
     client: httpx.AsyncClient, shelf: Shelf
 ) -> None:
-    async def refused(body: dict[str, Any]) -> tuple[int, Any]:
+    async def refusal(body: dict[str, Any]) -> tuple[int, Any]:
         return status_and_body(await client.post(BULK, json=body, headers=shelf.tenant.bearer))
 
     one_name = "must have either an id or a code."
     named: list[Any] = [{}, {"id": str(NOBODY), "code": "X", **ADA}, {"code": "GOOD"}]
-    assert await refused({"action": "Assign", "vouchers": named}) == invalid(
+    assert await refusal({"action": "Assign", "vouchers": named}) == invalid(
         ("/vouchers/0", "OneName", f"vouchers/0 {one_name}"),
         ("/vouchers/0/recipientEmail", "Required", "vouchers/0/recipientEmail is required to assign it."),
         ("/vouchers/1", "OneName", f"vouchers/1 {one_name}"),
         ("/vouchers/2/recipientEmail", "Required", "vouchers/2/recipientEmail is required to assign it."),
     )
     bad = [{"id": 1}, 7, {"code": "X", "recipientEmail": "x"}]
-    assert (await refused({"action": 0, "vouchers": bad}))[1]["errors"][0]["code"] == "NotAmongValues"
-    assert await refused({"action": "Burn", "expiresAt": 1, "vouchers": bad}) == invalid(
+    assert (await refusal({"action": 0, "vouchers": bad}))[1]["errors"][0]["code"] == "NotAmongValues"
+    assert await refusal({"action": "Burn", "expiresAt": 1, "vouchers": bad}) == invalid(
         (
             "/action",
             "NotAmongValues",
@@ -335,7 +335,7 @@ async def test_everything_that_is_wrong_with_a_bulk_request_is_named_at_once(
     required = ("/expiresAt", "Required", "expiresAt is required to change the expiry.")
     for amount in (0, 1001):
         body = {"action": "ChangeExpiry", "vouchers": [{"code": "X"}] * amount}
-        assert await refused(body) == invalid(required, ("/vouchers", "NumberOfVouchers", count))
+        assert await refusal(body) == invalid(required, ("/vouchers", "NumberOfVouchers", count))
 
 
 async def test_a_thousand_vouchers_are_changed_in_few_statements(
@@ -375,8 +375,8 @@ async def test_vouchers_are_found_by_each_filter_and_followed_to_the_end(
         f"purchaseId={NOBODY}": set(),
     }
     for query, codes in expected.items():
-        found = await read_all_pages(client, shelf.tenant, f"{VOUCHERS}?limit=2&{query}")
-        assert found == sorted(shelf.ids[code] for code in codes), query
+        result = await read_all_pages(client, shelf.tenant, f"{VOUCHERS}?limit=2&{query}")
+        assert result == sorted(shelf.ids[code] for code in codes), query
     other_list = (await client.get(f"{VOUCHERS}?isUsed=false&limit=1", headers=shelf.tenant.bearer)).json()["nextLink"]
     cursor = other_list.partition("cursor=")[2].partition("&")[0]
     answer = await client.get(f"{VOUCHERS}?cursor={cursor}", headers=shelf.tenant.bearer)

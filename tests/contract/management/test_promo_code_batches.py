@@ -1,4 +1,4 @@
-"""Batches of promo codes through the management API: ordered, made, cancelled, resumed, listed and exported."""
+"""Batches of promo codes through the management API: create, generate, cancel, resume, list and export."""
 
 from typing import Any
 from uuid import UUID
@@ -99,9 +99,9 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
     assert (status_and_body(ordered), ordered.headers["ETag"]) == ((201, {"id": batch["id"], **CREATED}), '"1"')
     async with worker.running(addresses.application, database=resources.database):
         await until("the batch is complete", lambda: batch_state(superuser, batch["id"]).status == "Complete")
-    done = await client.get(f"{URL}/{batch['id']}", headers=tenant.bearer)
+    result = await client.get(f"{URL}/{batch['id']}", headers=tenant.bearer)
     expected = batch | {"status": "Complete", "made": 30, "percent": 100, "version": 2}
-    assert (status_and_body(done), done.headers["ETag"]) == ((200, expected), '"2"')
+    assert (status_and_body(result), result.headers["ETag"]) == ((200, expected), '"2"')
     assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [expected], "nextLink": None}
 
     listed = (await client.get(f"{ROOT}/promo-codes?batchId={batch['id']}", headers=tenant.bearer)).json()["data"]

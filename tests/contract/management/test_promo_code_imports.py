@@ -1,4 +1,4 @@
-"""Importing promo codes from CSV files: whatever wrote them, all or nothing, and every bad line is named."""
+"""Importing promo codes from CSV files of any program: all or nothing, and an error for each bad line."""
 
 import csv
 from pathlib import Path
@@ -48,7 +48,7 @@ def import_failed(*errors: tuple[int, str, str, str], lines: int | None = None) 
     return problem(400, "validation-failed", "The file has bad lines", words, errors=named)
 
 
-async def test_who_may_not_manage_imports_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_a_caller_without_the_right_imports_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     headers = await headers_without_rights(client, tenant) | {"Content-Type": "text/csv"}
     expected = problem(403, "function-point-missing", "Permission missing", RIGHT_IS_MISSING)
     assert status_and_body(await client.post(URL, content=GOOD, headers=headers)) == expected
@@ -168,13 +168,13 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
         (b"\xff\xfe\x00\xd8\x00\xd8", (1, "header", "NotText", "is not UTF-16 text")),
     ],
 )
-async def test_what_is_no_such_file_is_refused(
+async def test_a_file_of_another_format_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, content: str | bytes, error: tuple[int, str, str, str]
 ) -> None:
     assert status_and_body(await send(client, tenant, content)) == import_failed(error)
 
 
-async def test_a_column_that_nobody_knows_is_not_left_out_in_silence(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_an_unknown_column_is_an_error(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await send(client, tenant, "name,discountPercent,maxRedemption\nABC,1,1\n")
     (error,) = answer.json()["errors"]
     assert (error["code"], error["detail"].rpartition(", ")[2]) == ("UnknownColumn", "unlike 'maxRedemption'.")
@@ -186,7 +186,7 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
     answer = await send(client, tenant, GOOD, **{"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["type"]) == (415, "urn:tessera:problem:unsupported-media-type")
     large = await send(client, tenant, HEADER + "\n" + " \n" * 2 * 2**20)
-    assert large.status_code == 400  # larger than other bodies may be, and read
+    assert large.status_code == 400  # read, although it is larger than other bodies may be
     monkeypatch.setitem(uploads._LARGER, URL, 100)
     answer = await send(client, tenant, GOOD)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:tessera:problem:request-too-large")
@@ -197,12 +197,12 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
     assert await codes_of(client, tenant) == []
 
 
-async def test_a_cell_larger_than_any_may_be_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_a_cell_above_the_size_limit_is_reported(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await send(client, tenant, f"name,notes\nABC,{'x' * (parsing.MAX_CELL + 1)}\n")
     assert [error["code"] for error in answer.json()["errors"]] == ["NotCsv"]
 
 
-async def test_a_first_line_of_any_length_is_told(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_a_first_line_of_any_length_is_reported(client: httpx.AsyncClient, tenant: Tenant) -> None:
     csv.field_size_limit(131_072)  # as in a process that has imported nothing yet
     answer = await send(client, tenant, f"{'x' * 200_000}\n")
     assert [error["code"] for error in answer.json()["errors"]] == ["UnknownColumn"]

@@ -1,4 +1,4 @@
-"""GET /management/v1/reports/redemptions: what was redeemed and given, the same whether or not days are summed up."""
+"""GET /management/v1/reports/redemptions: redemptions and discounts, the same before and after days are summed up."""
 
 from datetime import datetime
 from typing import Any
@@ -105,15 +105,15 @@ async def test_parts_are_led_to_by_links_that_keep_the_days(
         await create_redemption(client, tenant, "SPRING", f"RSV-{number}", candidate=candidate(f"P-{number}"))
         clock.advance(days=1)
     await roll_up(resources, tenant, now=clock.now.replace(hour=2, day=17))
-    found, url = [], f"{URL}?limit=1"
+    items, url = [], f"{URL}?limit=1"
     while url:
         answer = await client.get(url, headers=tenant.bearer)
         url = answer.json()["nextLink"]
-        found += [each["key"] for each in answer.json()["data"]]
+        items += [each["key"] for each in answer.json()["data"]]
         assert (answer.json()["from"], answer.json()["until"]) == ("2026-05-20", "2026-06-19")
         assert answer.headers.get("Link") == (url and f'<{url}>; rel="next"')
         clock.advance(days=1)
-    assert found == ["2026-06-15", "2026-06-16", "2026-06-17"]
+    assert items == ["2026-06-15", "2026-06-16", "2026-06-17"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""GET /management/v1/reports/vouchers: how many were bought, are used and expire soon."""
+"""GET /management/v1/reports/vouchers: the numbers of bought, used and soon expiring vouchers."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ def totals(*counts: int) -> dict[str, Any]:
 
 @pytest.fixture
 async def stock(resources: Resources, tenant: Tenant) -> dict[str, Any]:
-    """A partner whose vouchers expire on several days, around the ends of what is asked for; another with none."""
+    """A partner whose vouchers expire on the days around each limit of the report, and one without vouchers."""
     acme = await add_partner(resources, tenant, "Acme, Inc.")
     beta = await add_partner(resources, tenant, "=Beta")
     purchase = await add_purchase(resources, tenant, acme, await add_program(resources, tenant, "Open"), "VP-1")
@@ -158,9 +158,9 @@ async def test_a_voucher_with_another_expiry_is_counted_by_that(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, stock: dict[str, Any]
 ) -> None:
     vouchers = [{"code": code} for code in ("GONE", "TODAY", "SPENT", "LATER")]
-    wanted = {"action": "ChangeExpiry", "expiresAt": (NOW + timedelta(days=40)).isoformat(), "vouchers": vouchers}
+    change = {"action": "ChangeExpiry", "expiresAt": (NOW + timedelta(days=40)).isoformat(), "vouchers": vouchers}
     before = (await report(client, tenant))["total"]
-    answer = await client.post("/management/v1/vouchers/bulk", json=wanted, headers=tenant.bearer)
+    answer = await client.post("/management/v1/vouchers/bulk", json=change, headers=tenant.bearer)
     assert answer.status_code == 200, answer.text
     after = (await report(client, tenant))["total"]
     assert (before["bought"], before["used"], before["expired"]) == (7, 1, 1)

@@ -1,4 +1,4 @@
-"""A database that goes away and comes back: told in each dialect, and recovered from without a restart of ours."""
+"""A database that stops and starts again: 503 in each error format, and recovery without a restart of the server."""
 
 import asyncio
 import shutil
@@ -28,13 +28,13 @@ CERTIVERSE = {"errorCode": "ServiceUnavailable", "errorMessages": [AWAY]}
 
 @dataclass
 class Server:
-    """A Postgres that a test may stop and start."""
+    """A Postgres server that a test may stop and start."""
 
     directory: Path
     running: EmbeddedPostgres | None = None
 
     def start(self) -> EmbeddedPostgres:
-        # A server's own time zone is that of its machine, which is seldom UTC.
+        # By default the time zone is the machine's, which is seldom UTC.
         settings = {"fsync": "off", "timezone": "Asia/Tokyo"}
         self.running = self.running or embedded.start(self.directory, settings=settings)
         return self.running
@@ -53,9 +53,9 @@ class Server:
 def server() -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="tessera-away-"))
     directory.chmod(0o755)
-    found = Server(directory / "data")
-    yield found
-    found.stop()
+    result = Server(directory / "data")
+    yield result
+    result.stop()
     shutil.rmtree(directory)
 
 
@@ -76,17 +76,17 @@ async def app(server: Server, settings: Settings) -> AsyncIterator[FastAPI]:
 
 @pytest.fixture(scope="module")
 async def caller(app: FastAPI) -> Tenant:
-    """The organization that calls, made while the database was there."""
+    """The calling organization, created while the database runs."""
     return await factories.create_tenant(app.state.resources, now=NOW)
 
 
 @pytest.fixture
 async def restartable_client(app: FastAPI, server: Server, caller: Tenant) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application on that database, which runs when the test begins."""
+    """A client of the application on that database, which runs at the beginning of the test."""
     assert caller
     server.start()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as found:
-        yield found
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as test_client:
+        yield test_client
 
 
 def list_request(caller: Tenant) -> dict[str, Any]:
@@ -127,7 +127,7 @@ REQUESTS = pytest.mark.parametrize(
 
 
 @REQUESTS
-async def test_away_is_503_in_each_dialect_and_back_is_back(
+async def test_an_outage_is_503_in_each_error_format_until_the_database_is_back(
     restartable_client: httpx.AsyncClient,
     server: Server,
     caller: Tenant,

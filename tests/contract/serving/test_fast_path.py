@@ -1,4 +1,4 @@
-"""What is asked most is answered ahead of the framework; the routes behind it would say the same."""
+"""The fast path gives the same responses as the routes behind it, byte for byte."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -25,12 +25,12 @@ def is_fast_path(middleware: Middleware) -> bool:
 
 @pytest.fixture
 async def behind(resources: Resources, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application without the shortcut."""
+    """A client of the application without the fast path."""
     app = create_app(resources, trusted_proxies=["127.0.0.1"])
     app.user_middleware = [each for each in app.user_middleware if not is_fast_path(each)]
     transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
-    async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as found:
-        yield found
+    async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as test_client:
+        yield test_client
 
 
 def headers_of(tenant: Tenant, method: str, path: str, kind: str) -> dict[str, str]:
@@ -69,7 +69,7 @@ REQUESTS: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize("kind", ["good", "wrong", "other", "none"])
 @pytest.mark.parametrize("request_", REQUESTS)
-async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
+async def test_the_route_and_the_fast_path_give_the_same_bytes_and_headers(
     client: httpx.AsyncClient,
     behind: httpx.AsyncClient,
     resources: Resources,
@@ -86,13 +86,13 @@ async def test_the_route_and_the_shortcut_say_the_same_with_the_same_headers(
     await add_promo_codes(resources, tenant, *codes, now=resources.clock())
     headers = headers_of(tenant, method, path.partition("?")[0], kind) | {"X-Request-ID": "the-same"}
     expected = await behind.request(method, path, headers=headers, json=body)
-    found = await client.request(method, path, headers=headers, json=body)
-    assert (found.status_code, found.content) == (expected.status_code, expected.content)
-    assert found.headers.multi_items() == expected.headers.multi_items()
+    response = await client.request(method, path, headers=headers, json=body)
+    assert (response.status_code, response.content) == (expected.status_code, expected.content)
+    assert response.headers.multi_items() == expected.headers.multi_items()
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(operation.route for operation in HOT_OPERATIONS))
-async def test_the_framework_sees_other_methods_alone(
+async def test_the_framework_handles_only_other_methods(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch, method: str, path: str
 ) -> None:
     seen: list[str] = []
@@ -113,11 +113,11 @@ async def test_the_framework_sees_other_methods_alone(
 
 @pytest.mark.parametrize("body", [b"{", b"x" * (1024 * 1024 + 1)])
 @pytest.mark.parametrize("path", ["/promo-codes", REDEEM])
-async def test_a_body_that_cannot_be_read_is_told_alike(
+async def test_an_unreadable_body_is_reported_alike(
     client: httpx.AsyncClient, behind: httpx.AsyncClient, tenant: Tenant, path: str, body: bytes
 ) -> None:
     headers = headers_of(tenant, "POST", path, "good") | {"X-Request-ID": "1", "Content-Type": "application/json"}
     expected = await behind.post(path, headers=headers, content=body)
-    found = await client.post(path, headers=headers, content=body)
-    assert found.status_code in (400, 413)
-    assert (found.status_code, found.content) == (expected.status_code, expected.content)
+    response = await client.post(path, headers=headers, content=body)
+    assert response.status_code in (400, 413)
+    assert (response.status_code, response.content) == (expected.status_code, expected.content)

@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: one effect and one answer for a request that comes again."""
+"""`Idempotency-Key`: one effect and one response for a repeated request."""
 
 import json
 from datetime import UTC, datetime

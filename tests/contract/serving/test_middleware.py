@@ -1,4 +1,4 @@
-"""What wraps every request: ids, log lines, unforeseen faults, and what no route answers, in each dialect."""
+"""The middleware: request ids, log lines, unexpected errors and unknown routes, in each error format."""
 
 import base64
 import json
@@ -93,7 +93,7 @@ async def test_a_refused_request_leaves_a_line_too(
 
 @contextmanager
 def fault(superuser: psycopg.Connection, privilege: str) -> Iterator[None]:
-    """The application may not do something that it must: a fault that nobody foresaw."""
+    """An unexpected error: the application's role lacks a privilege."""
     superuser.execute(f"revoke {privilege} from tessera_app")
     try:
         yield
@@ -115,7 +115,7 @@ LOGIN = "select on api_clients"
         (LOGIN, "POST", "/oauth/token", oauth("server_error", FAULT)),
     ],
 )
-async def test_an_unforeseen_fault_is_500_in_each_dialect_and_its_cause_is_in_the_log_alone(
+async def test_an_unexpected_error_is_500_in_each_format_and_only_the_log_has_its_cause(
     client: httpx.AsyncClient,
     tenant: Tenant,
     superuser: psycopg.Connection,
@@ -159,7 +159,7 @@ async def test_an_unforeseen_fault_is_500_in_each_dialect_and_its_cause_is_in_th
         ("/%FF", certiverse("NotFound", NOWHERE)),
     ],
 )
-async def test_an_unknown_path_is_404_in_each_dialect(
+async def test_an_unknown_path_is_404_in_each_error_format(
     client: httpx.AsyncClient, path: str, body: dict[str, Any]
 ) -> None:
     answer = await client.get(path)
@@ -246,13 +246,13 @@ async def test_a_client_that_goes_away_is_no_fault_of_ours(
         await app(scope, receive, send)
     assert sent == []
     assert [(line["event"], line["log_level"], line["status"]) for line in lines] == [("request", "info", 499)]
-    left = superuser.execute(
+    rows = superuser.execute(
         "select from pg_stat_activity where state like 'idle in%' and datname = current_database()"
     )
-    assert left.fetchall() == []
+    assert rows.fetchall() == []
 
 
 def render(line: Any) -> dict[str, str]:
-    """A log line with its exception as the log shows it."""
+    """A log line with its exception as text."""
     shown = structlog.processors.format_exc_info(None, "", dict(line))
     return {name: str(value) for name, value in shown.items()}

@@ -1,4 +1,4 @@
-"""Taking a right away counts from the next request on, whatever was handed out before."""
+"""The removal of a right takes effect with the next request, also for tokens issued before."""
 
 import hmac
 from datetime import timedelta
@@ -138,7 +138,7 @@ async def test_rotating_without_overlap_ends_a_key_at_once(
     assert await validate_with(client, new.secret) == NOT_FOUND
 
 
-async def test_a_key_that_has_expired_tells_nothing_about_the_question_either(
+async def test_an_expired_key_reveals_nothing_about_the_code(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "KNOWN"), now=clock.now)

@@ -24,13 +24,13 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
         asyncio.create_task(client.post(url, content=slowly(), headers=headers)) for _ in range(settings.pool_size + 1)
     ]
     await asyncio.sleep(0.05)
-    # With all connections taken, this one would wait for one of them, and the uploads for this.
+    # If uploads held connections, this request would wait for one of them.
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
     arrive.set()
     assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
 
 
-async def test_a_body_that_is_too_large_is_told_only_to_whom_it_concerns(
+async def test_only_an_authenticated_caller_gets_413_for_a_large_body(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     large = b" " * (1024 * 1024 + 1)

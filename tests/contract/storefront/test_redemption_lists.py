@@ -1,4 +1,4 @@
-"""GET /storefront/v1/redemptions: every filter, and a walk through all parts by cursor."""
+"""GET /storefront/v1/redemptions: every filter, and all pages by cursor."""
 
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -16,10 +16,10 @@ from tessera.identity.rules import FunctionPoint
 
 @pytest.fixture
 async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
-    """A tenant with a redemption in each status, one second after the other, of two candidates and codes.
+    """A tenant with a redemption in each status, one per second, of two candidates and two codes.
 
-    They are, by their reservations: 0 held, 1 redeemed, 2 released, 3 run out unnoticed, 4 run out and taken over (both
-    of the voucher), 5 which took it over, 6 cancelled.
+    By reservation: 0 held, 1 redeemed, 2 released, 3 expired but not recorded, 4 expired and replaced (3 and 4 use the
+    voucher), 5 the replacement, 6 cancelled.
     """
     await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
     partner = await add_partner(resources, tenant, "Acme Corp")
@@ -49,18 +49,18 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, 
 
 
 async def list_reservations(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> list[str]:
-    """The reservations' last characters, of all that is in the list."""
+    """The last characters of the reservation codes in the list."""
     answer = await client.get(f"{URL}?{query}", headers=tenant.api_key)
     assert answer.status_code == 200, answer.text
     return [each["reservationCode"].removeprefix("RSV-") for each in answer.json()["data"]]
 
 
 async def test_a_list_shows_the_same_as_each_look_up(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = (await client.get(URL, headers=shop.api_key)).json()
-    single = [(await client.get(f"{URL}/{each['id']}", headers=shop.api_key)).json() for each in found["data"]]
-    assert found == {"data": single, "nextLink": None}
+    body = (await client.get(URL, headers=shop.api_key)).json()
+    single = [(await client.get(f"{URL}/{each['id']}", headers=shop.api_key)).json() for each in body["data"]]
+    assert body == {"data": single, "nextLink": None}
     statuses = ["Held", "Redeemed", "Released", "Expired", "Expired", "Redeemed", "Cancelled"]
-    assert [each["status"] for each in found["data"]] == statuses
+    assert [each["status"] for each in body["data"]] == statuses
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ async def test_a_list_shows_the_same_as_each_look_up(client: httpx.AsyncClient, 
         ("code=SPRING&personId=P-0&createdFrom=2026-06-15T12:00:01Z", "26"),
     ],
 )
-async def test_filters_find_what_they_say_alone_and_together(
+async def test_filters_work_separately_and_combined(
     client: httpx.AsyncClient, shop: Tenant, query: str, shown: str
 ) -> None:
     assert "".join(await list_reservations(client, shop, query)) == shown
@@ -128,7 +128,7 @@ async def test_a_reservation_is_found_under_the_code_that_it_has_now(client: htt
 
 
 async def walk(client: httpx.AsyncClient, tenant: Tenant, query: str, adding: Any = None) -> list[list[str]]:
-    """Every part of a list, by its links; something may be added after each."""
+    """All pages of a list, by their links; something may be added after each."""
     parts, link = [], f"http://testserver{URL}?{query}"
     while link:
         answer = await client.get(link, headers=tenant.api_key)
@@ -214,7 +214,7 @@ def cursor(text: str) -> str:
         ),
     ],
 )
-async def test_everything_that_is_wrong_with_a_query_is_told_at_once(
+async def test_every_violation_of_a_query_is_reported_at_once(
     client: httpx.AsyncClient, tenant: Tenant, query: str, errors: list[tuple[str, str]]
 ) -> None:
     answer = await client.get(f"{URL}?{query}", headers=tenant.api_key)
@@ -235,7 +235,7 @@ async def test_the_ends_of_time_are_times(client: httpx.AsyncClient, shop: Tenan
     assert len(await list_reservations(client, shop, f"cursor={place}")) == (7 if is_early else 0)
 
 
-async def test_who_has_no_right_or_no_credential_learns_nothing(
+async def test_a_caller_without_the_right_or_a_credential_learns_nothing(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, other_tenant: Tenant
 ) -> None:
     points = tuple(point for point in FunctionPoint if point is not FunctionPoint.STOREFRONT_REDEEM)

@@ -1,4 +1,4 @@
-"""POST /storefront/v1/redemptions and what can be done with a redemption."""
+"""POST /storefront/v1/redemptions, and the actions on a redemption."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -20,7 +20,7 @@ from tessera.promo_codes.service import NewPromoCode
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with promo codes that are limited in each way, and two vouchers, one of a strict program."""
+    """A tenant with promo codes of each kind of limit, and two vouchers, one of a program that enforces e-mails."""
     await add_promo_codes(
         resources,
         tenant,
@@ -53,20 +53,20 @@ async def redemption_count(client: httpx.AsyncClient, tenant: Tenant, name: str)
 
 async def get_voucher(client: httpx.AsyncClient, tenant: Tenant, code: str) -> dict[str, Any]:
     answer = await client.get("/api/vouchers", params={"voucherCode": code}, headers=tenant.bearer)
-    found: dict[str, Any] = answer.json()["data"][0]
-    return found
+    record: dict[str, Any] = answer.json()["data"][0]
+    return record
 
 
 async def purchase_usage(client: httpx.AsyncClient, tenant: Tenant, purchase: str) -> tuple[int, int]:
     answer = await client.get("/api/vouchers/purchases", params={"purchaseCode": purchase}, headers=tenant.bearer)
-    found = answer.json()["data"][0]
-    return found["quantityUsed"], found["quantityRemaining"]
+    record = answer.json()["data"][0]
+    return record["quantityUsed"], record["quantityRemaining"]
 
 
 async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await create_redemption(client, shop, "spring")
-    assert found == {
-        "id": found["id"],
+    redemption = await create_redemption(client, shop, "spring")
+    assert redemption == {
+        "id": redemption["id"],
         "status": "Redeemed",
         "code": "Spring",
         "kind": "PromoCode",
@@ -89,12 +89,17 @@ async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, s
         "updatedAt": "2026-06-15T12:00:00Z",
     }
     assert await redemption_count(client, shop, "Spring") == 1
-    assert (await client.get(f"{URL}/{found['id']}", headers=shop.api_key)).json() == found
+    assert (await client.get(f"{URL}/{redemption['id']}", headers=shop.api_key)).json() == redemption
 
 
-async def test_a_voucher_is_redeemed_and_shows_by_whom(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await create_redemption(client, shop, "paid", "RSV-9")
-    assert (found["kind"], found["code"], found["discount"], found["finalPrice"]) == ("Voucher", "PAID", 100.0, 0.0)
+async def test_a_redeemed_voucher_shows_its_candidate(client: httpx.AsyncClient, shop: Tenant) -> None:
+    redemption = await create_redemption(client, shop, "paid", "RSV-9")
+    assert (redemption["kind"], redemption["code"], redemption["discount"], redemption["finalPrice"]) == (
+        "Voucher",
+        "PAID",
+        100.0,
+        0.0,
+    )
     voucher = await get_voucher(client, shop, "PAID")
     assert voucher["usedBy"] == {
         "clientCandidateId": "C-1",
@@ -115,9 +120,9 @@ async def test_a_voucher_is_redeemed_and_shows_by_whom(client: httpx.AsyncClient
 
 async def test_a_bundle_is_redeemed_with_its_own_price(client: httpx.AsyncClient, shop: Tenant) -> None:
     bundle = {"storeExamCode": None, "productBundleId": str(shop.bundle_id)}
-    found = await create_redemption(client, shop, "SPRING", **bundle)
-    assert (found["storeExamCode"], found["productBundleId"]) == (None, str(shop.bundle_id))
-    assert (found["listPrice"], found["discount"], found["finalPrice"]) == (150.0, 22.5, 127.5)
+    redemption = await create_redemption(client, shop, "SPRING", **bundle)
+    assert (redemption["storeExamCode"], redemption["productBundleId"]) == (None, str(shop.bundle_id))
+    assert (redemption["listPrice"], redemption["discount"], redemption["finalPrice"]) == (150.0, 22.5, 127.5)
     assert reasons(await redeem(client, shop, "PAID", **bundle)) == [("/code", "NotCovered")]
 
 
@@ -133,10 +138,10 @@ async def test_a_hold_is_confirmed_and_then_counted_as_redeemed(client: httpx.As
 async def test_a_hold_counts_until_it_runs_out(client: httpx.AsyncClient, shop: Tenant, clock: Clock) -> None:
     await create_redemption(client, shop, "SPRING", "RSV-1", holdSeconds=60)
     await create_redemption(client, shop, "SPRING", "RSV-2", holdSeconds=90)
-    refused = await redeem(client, shop, "SPRING", "RSV-3")
-    assert refused.status_code == 409
-    assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.json() == {
+    refusal = await redeem(client, shop, "SPRING", "RSV-3")
+    assert refusal.status_code == 409
+    assert refusal.headers["content-type"] == "application/problem+json"
+    assert refusal.json() == {
         "type": "urn:tessera:problem:not-redeemable",
         "title": "The code cannot be redeemed",
         "status": 409,
@@ -156,14 +161,14 @@ async def test_a_hold_counts_until_it_runs_out(client: httpx.AsyncClient, shop: 
     assert reasons(await redeem(client, shop, "SPRING", "RSV-4")) == [("/code", "UsedUp")]
 
 
-async def test_the_time_from_which_a_code_may_be_had_again_is_never_told_too_early(
+async def test_the_time_at_which_a_code_is_available_again_is_never_too_early(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
     clock.advance(seconds=0.25)
     held = await create_redemption(client, shop, "PAID", holdSeconds=60)
     assert held["heldUntil"] == "2026-06-15T12:01:00Z"
-    refused = await redeem(client, shop, "PAID", "RSV-2")
-    assert refused.json()["errors"][0]["validFrom"] == "2026-06-15T12:01:01Z"
+    refusal = await redeem(client, shop, "PAID", "RSV-2")
+    assert refusal.json()["errors"][0]["validFrom"] == "2026-06-15T12:01:01Z"
     clock.now = datetime(2026, 6, 15, 12, 1, 1, tzinfo=UTC)
     await create_redemption(client, shop, "PAID", "RSV-2")
 
@@ -175,17 +180,19 @@ async def test_a_hold_that_has_run_out_is_expired_without_any_job(
         held = await create_redemption(client, shop, code, holdSeconds=1)
         clock.advance(seconds=1)
         assert (await client.get(f"{URL}/{held['id']}", headers=shop.api_key)).json()["status"] == "Expired"
-        refused = await act(client, shop, held, "confirm")
-        assert (refused.status_code, refused.json()["state"]) == (409, "Expired")
+        refusal = await act(client, shop, held, "confirm")
+        assert (refusal.status_code, refusal.json()["state"]) == (409, "Expired")
         again = await create_redemption(client, shop, code)
         assert (again["status"], again["id"] == held["id"]) == ("Redeemed", False)
 
 
-async def test_a_held_voucher_is_nobody_elses_until_it_is_released(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_a_held_voucher_is_unavailable_to_others_until_its_release(
+    client: httpx.AsyncClient, shop: Tenant
+) -> None:
     held = await create_redemption(client, shop, "PAID", holdSeconds=600)
     assert (await get_voucher(client, shop, "PAID"))["isUsed"] is False
-    refused = await redeem(client, shop, "PAID", "RSV-2")
-    assert refused.json()["errors"][0] == {
+    refusal = await redeem(client, shop, "PAID", "RSV-2")
+    assert refusal.json()["errors"][0] == {
         "pointer": "/code",
         "code": "Held",
         "detail": "The code is held for another reservation.",
@@ -201,9 +208,9 @@ async def test_another_reservation_takes_over_a_voucher_whose_hold_ran_out(
 ) -> None:
     held = await create_redemption(client, shop, "PAID", holdSeconds=10)
     clock.advance(seconds=10)
-    taken = await create_redemption(client, shop, "PAID", "RSV-2")
+    second_use = await create_redemption(client, shop, "PAID", "RSV-2")
     assert (await act(client, shop, held, "confirm")).json()["state"] == "Expired"
-    assert (await act(client, shop, taken, "cancel")).json()["status"] == "Cancelled"
+    assert (await act(client, shop, second_use, "cancel")).json()["status"] == "Cancelled"
 
 
 async def test_cancelling_gives_the_use_back_to_all_counts(client: httpx.AsyncClient, shop: Tenant) -> None:
@@ -219,10 +226,10 @@ async def test_cancelling_gives_the_use_back_to_all_counts(client: httpx.AsyncCl
     await create_redemption(client, shop, "PAID", "RSV-2")
 
 
-async def test_a_limit_for_each_candidate_counts_that_candidate_alone(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_a_limit_for_each_candidate_counts_only_that_candidate(client: httpx.AsyncClient, shop: Tenant) -> None:
     await create_redemption(client, shop, "ONCE", holdSeconds=60)
-    refused = await redeem(client, shop, "ONCE", "RSV-2")
-    assert refused.json()["errors"] == [
+    refusal = await redeem(client, shop, "ONCE", "RSV-2")
+    assert refusal.json()["errors"] == [
         {
             "pointer": "/code",
             "code": "UsedUpForCandidate",
@@ -239,8 +246,8 @@ async def test_the_same_reservation_and_code_is_the_same_redemption(client: http
     assert first == second
     assert await redemption_count(client, shop, "Spring") == 1
     for other in ({"candidate": candidate("P-2")}, {"storeExamCode": "NCP-ADS"}):
-        refused = await redeem(client, shop, "SPRING", **other)
-        assert (refused.status_code, refused.json()["type"]) == (409, "urn:tessera:problem:conflict")
+        refusal = await redeem(client, shop, "SPRING", **other)
+        assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:tessera:problem:conflict")
 
 
 async def test_a_key_makes_a_second_request_the_first_one(client: httpx.AsyncClient, shop: Tenant) -> None:
@@ -263,9 +270,9 @@ async def test_a_refusal_is_not_kept_under_its_key(client: httpx.AsyncClient, sh
     assert (await client.post(URL, json=body("PAID"), headers=headers)).status_code == 201
 
 
-async def test_every_rule_that_stands_in_the_way_is_told(client: httpx.AsyncClient, shop: Tenant) -> None:
-    refused = await redeem(client, shop, "WORST", storeExamCode="CLD-100")
-    assert reasons(refused) == [("/code", code) for code in ("Inactive", "Expired", "UsedUp", "NotCovered")]
+async def test_every_rule_that_prevents_a_purchase_is_reported(client: httpx.AsyncClient, shop: Tenant) -> None:
+    refusal = await redeem(client, shop, "WORST", storeExamCode="CLD-100")
+    assert reasons(refusal) == [("/code", code) for code in ("Inactive", "Expired", "UsedUp", "NotCovered")]
     assert reasons(await redeem(client, shop, "NOWHERE")) == [("/code", "NotFound")]
     without = {"candidate": candidate("P-1", email=None)}
     assert reasons(await redeem(client, shop, "LISTED", **without)) == [("/candidate/email", "EmailRequired")]
@@ -314,7 +321,7 @@ async def test_every_rule_that_stands_in_the_way_is_told(client: httpx.AsyncClie
         ({"candidate": "Ada"}, [("/candidate", "NotObject")]),
     ],
 )
-async def test_everything_that_is_wrong_with_a_request_is_told_and_nothing_is_used(
+async def test_every_violation_of_a_request_is_reported_and_nothing_is_used(
     client: httpx.AsyncClient, shop: Tenant, changes: dict[str, Any], errors: list[tuple[str, str]]
 ) -> None:
     answer = await redeem(client, shop, **{"code": "ONCE", **changes})
@@ -342,17 +349,17 @@ async def test_what_is_refused_leaves_nothing_behind(
         ("Cancelled", "release", "Cancelled"),
     ],
 )
-async def test_what_a_state_does_not_allow_is_told_with_the_state(
+async def test_an_action_that_the_state_forbids_is_reported_with_the_state(
     client: httpx.AsyncClient, shop: Tenant, status: str, action: str, state: str
 ) -> None:
     holds = status in ("Held", "Released")
-    found = await create_redemption(client, shop, "FREE", holdSeconds=60 if holds else None)
+    redemption = await create_redemption(client, shop, "FREE", holdSeconds=60 if holds else None)
     before = {"Released": "release", "Cancelled": "cancel"}.get(status)
     if before:
-        assert (await act(client, shop, found, before)).json()["status"] == status
-    refused = await act(client, shop, found, action)
-    assert refused.status_code == 409
-    assert refused.json() == {
+        assert (await act(client, shop, redemption, before)).json()["status"] == status
+    refusal = await act(client, shop, redemption, action)
+    assert refusal.status_code == 409
+    assert refusal.json() == {
         "type": "urn:tessera:problem:wrong-state",
         "title": "Wrong state",
         "status": 409,
@@ -361,10 +368,10 @@ async def test_what_a_state_does_not_allow_is_told_with_the_state(
     }
 
 
-async def test_an_action_that_comes_twice_is_done_once(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await create_redemption(client, shop, "SPRING", holdSeconds=60)
+async def test_a_repeated_action_takes_effect_once(client: httpx.AsyncClient, shop: Tenant) -> None:
+    redemption = await create_redemption(client, shop, "SPRING", holdSeconds=60)
     for action in ("confirm", "cancel"):
-        first, second = await act(client, shop, found, action), await act(client, shop, found, action)
+        first, second = await act(client, shop, redemption, action), await act(client, shop, redemption, action)
         assert (first.status_code, first.json()) == (second.status_code, second.json())
     assert await redemption_count(client, shop, "Spring") == 0
 

@@ -1,4 +1,4 @@
-"""GET and PUT /storefront/v1/reservations/{code}: what becomes of a booking, and of the codes used for it."""
+"""GET and PUT /storefront/v1/reservations/{code}: the status of a booking, and of the codes used for it."""
 
 from typing import Any
 
@@ -34,15 +34,15 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
 async def booking(client: httpx.AsyncClient, tenant: Tenant, code: str = "RSV-1") -> dict[str, Any]:
     answer = await client.get(f"{RESERVATIONS}/{code}", headers=tenant.api_key)
     assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
+    body: dict[str, Any] = answer.json()
+    return body
 
 
 async def voucher_reservation(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, str, bool]:
-    """What the voucher shows of its reservation."""
+    """The voucher's properties about its reservation."""
     answer = await client.get("/api/vouchers?voucherCode=PAID", headers=tenant.bearer)
-    (found,) = answer.json()["data"]
-    return found["reservationCode"], found["reservationStatus"], found["isUsed"]
+    (records,) = answer.json()["data"]
+    return records["reservationCode"], records["reservationStatus"], records["isUsed"]
 
 
 def conflict(state: str) -> dict[str, Any]:
@@ -73,16 +73,16 @@ async def test_what_became_of_a_reservation_is_shown_everywhere_and_keeps_its_us
     client: httpx.AsyncClient, shop: Tenant, status: str
 ) -> None:
     promo, paid = await create_redemption(client, shop, "SPRING"), await create_redemption(client, shop, "PAID")
-    told = await update_reservation(client, shop, "RSV-1", status.lower())
+    response = await update_reservation(client, shop, "RSV-1", status.lower())
     expected = [each | {"reservationStatus": status} for each in (promo, paid)]
-    assert (told.status_code, told.json()) == (
+    assert (response.status_code, response.json()) == (
         200,
         {"reservationCode": "RSV-1", "status": status, "redemptions": expected},
     )
-    assert await booking(client, shop) == told.json()
+    assert await booking(client, shop) == response.json()
     assert await voucher_reservation(client, shop) == ("RSV-1", status, True)
     again = await update_reservation(client, shop, "RSV-1", status)
-    assert (again.status_code, again.content) == (200, told.content)
+    assert (again.status_code, again.content) == (200, response.content)
 
 
 async def test_cancelling_gives_back_every_use(client: httpx.AsyncClient, shop: Tenant) -> None:
@@ -91,8 +91,8 @@ async def test_cancelling_gives_back_every_use(client: httpx.AsyncClient, shop: 
     await create_redemption(client, shop, "PAID")
     await create_redemption(client, shop, "SPRING", "RSV-0")
     assert reasons(await redeem(client, shop, "SPRING", "RSV-2")) == [("/code", "UsedUp")]
-    told = await update_reservation(client, shop, "RSV-1", "Cancelled")
-    assert [(each["code"], each["status"]) for each in told.json()["redemptions"]] == [
+    response = await update_reservation(client, shop, "RSV-1", "Cancelled")
+    assert [(each["code"], each["status"]) for each in response.json()["redemptions"]] == [
         ("SPRING", "Released"),
         ("ONCE", "Cancelled"),
         ("PAID", "Cancelled"),
@@ -100,37 +100,37 @@ async def test_cancelling_gives_back_every_use(client: httpx.AsyncClient, shop: 
     assert await voucher_reservation(client, shop) == ("RSV-1", "Cancelled", False)
     for code in ("SPRING", "ONCE", "PAID"):
         await create_redemption(client, shop, code, "RSV-2")
-    assert (await update_reservation(client, shop, "RSV-1", "Cancelled")).content == told.content
+    assert (await update_reservation(client, shop, "RSV-1", "Cancelled")).content == response.content
     assert await voucher_reservation(client, shop) == ("RSV-2", "Created", True)
 
 
 async def test_a_hold_that_ran_out_before_stays_expired(client: httpx.AsyncClient, shop: Tenant, clock: Clock) -> None:
     await create_redemption(client, shop, "PAID", holdSeconds=10)
     clock.advance(seconds=10)
-    told = await update_reservation(client, shop, "RSV-1", "Cancelled")
-    assert [each["status"] for each in told.json()["redemptions"]] == ["Expired"]
+    response = await update_reservation(client, shop, "RSV-1", "Cancelled")
+    assert [each["status"] for each in response.json()["redemptions"]] == ["Expired"]
 
 
 async def test_a_reservation_gets_a_new_code(client: httpx.AsyncClient, shop: Tenant) -> None:
     paid = await create_redemption(client, shop, "PAID")
-    told = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode=" RSV/2 ")
+    response = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode=" RSV/2 ")
     moved = paid | {"reservationCode": "RSV/2", "reservationStatus": "Rescheduled"}
-    assert (told.status_code, told.json()) == (
+    assert (response.status_code, response.json()) == (
         200,
         {"reservationCode": "RSV/2", "status": "Rescheduled", "redemptions": [moved]},
     )
     assert await voucher_reservation(client, shop) == ("RSV/2", "Rescheduled", True)
-    assert await booking(client, shop, "RSV/2") == told.json()
-    gone = await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.api_key)
-    assert (gone.status_code, gone.json()) == (404, NOT_FOUND)
-    # The same request once more, under the code that was the right one then.
+    assert await booking(client, shop, "RSV/2") == response.json()
+    missing = await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.api_key)
+    assert (missing.status_code, missing.json()) == (404, NOT_FOUND)
+    # The same request again, with the code from before.
     again = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV/2")
-    assert (again.status_code, again.content) == (200, told.content)
+    assert (again.status_code, again.content) == (200, response.content)
     assert (await create_redemption(client, shop, "PAID", "RSV/2"))["id"] == paid["id"]
     assert (await act(client, shop, paid, "cancel")).json()["reservationCode"] == "RSV/2"
 
 
-async def test_a_voucher_that_was_given_back_follows_its_latest_reservation_alone(
+async def test_a_voucher_that_was_given_back_follows_only_its_latest_reservation(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
     await act(client, shop, await create_redemption(client, shop, "PAID"), "cancel")
@@ -144,8 +144,8 @@ async def test_a_voucher_that_was_given_back_follows_its_latest_reservation_alon
 async def test_the_code_of_another_reservation_is_taken(client: httpx.AsyncClient, shop: Tenant) -> None:
     await create_redemption(client, shop, "PAID")
     await create_redemption(client, shop, "SPRING", "RSV-2")
-    refused = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
-    assert (refused.status_code, refused.json()) == (
+    refusal = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
+    assert (refusal.status_code, refusal.json()) == (
         409,
         {
             "type": "urn:tessera:problem:conflict",
@@ -163,8 +163,8 @@ async def test_what_has_ended_takes_no_new_redemption_and_no_other_status(
 ) -> None:
     first = await create_redemption(client, shop, "PAID")
     await update_reservation(client, shop, "RSV-1", ended)
-    refused = await redeem(client, shop, "SPRING")
-    assert (refused.status_code, refused.json()["errors"]) == (
+    refusal = await redeem(client, shop, "SPRING")
+    assert (refusal.status_code, refusal.json()["errors"]) == (
         409,
         [
             {
@@ -177,8 +177,8 @@ async def test_what_has_ended_takes_no_new_redemption_and_no_other_status(
         ],
     )
     for other in {"Rescheduled", "Completed", "NoShow", "Cancelled"} - {ended}:
-        told = await update_reservation(client, shop, "RSV-1", other)
-        assert (told.status_code, told.json()) == (409, conflict(ended))
+        response = await update_reservation(client, shop, "RSV-1", other)
+        assert (response.status_code, response.json()) == (409, conflict(ended))
     moved = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
     assert moved.json() == conflict(ended)
     again = await redeem(client, shop, "PAID")
@@ -188,8 +188,8 @@ async def test_what_has_ended_takes_no_new_redemption_and_no_other_status(
 async def test_a_refusal_names_the_reservation_and_the_code(client: httpx.AsyncClient, shop: Tenant) -> None:
     await create_redemption(client, shop, "PAID")
     await update_reservation(client, shop, "RSV-1", "Completed")
-    refused = await redeem(client, shop, "NOWHERE")
-    assert reasons(refused) == [("/reservationCode", "ReservationEnded"), ("/code", "NotFound")]
+    refusal = await redeem(client, shop, "NOWHERE")
+    assert reasons(refusal) == [("/reservationCode", "ReservationEnded"), ("/code", "NotFound")]
 
 
 @pytest.mark.parametrize("code", ["RSV-1", "RSV%00", "%FF", "a/b", "x" * 300, "%20"])
@@ -217,7 +217,7 @@ async def test_a_reservation_that_nothing_was_redeemed_for_is_unknown(
     ],
     ids=str,
 )
-async def test_everything_that_is_wrong_with_a_body_is_told_at_once(
+async def test_every_violation_of_a_body_is_reported_at_once(
     client: httpx.AsyncClient, shop: Tenant, content: dict[str, Any], errors: list[tuple[str, str]]
 ) -> None:
     await create_redemption(client, shop, "PAID")
@@ -227,7 +227,7 @@ async def test_everything_that_is_wrong_with_a_body_is_told_at_once(
 
 
 @pytest.mark.parametrize(("content", "status"), [(b"", 400), (b"[]", 400), (b"{", 400), (b"null", 400)])
-async def test_what_is_no_object_is_refused(
+async def test_a_value_that_is_not_an_object_is_refused(
     client: httpx.AsyncClient, shop: Tenant, content: bytes, status: int
 ) -> None:
     answer = await client.put(f"{RESERVATIONS}/RSV-1", content=content, headers=shop.api_key)
@@ -247,7 +247,7 @@ async def test_a_key_makes_the_second_request_the_first_one(client: httpx.AsyncC
     assert other.status_code == 422
 
 
-async def test_who_has_no_right_or_no_credential_learns_nothing(
+async def test_a_caller_without_the_right_or_a_credential_learns_nothing(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, other_tenant: Tenant
 ) -> None:
     await create_redemption(client, shop, "PAID")
@@ -263,7 +263,7 @@ async def test_who_has_no_right_or_no_credential_learns_nothing(
     assert (await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.bearer)).status_code == 200
 
 
-async def test_a_reservation_code_is_told_from_others_by_its_case_and_not_by_white_space_around_it(
+async def test_reservation_codes_differ_by_case_and_not_by_surrounding_white_space(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
     await create_redemption(client, shop, "PAID", " Rsv-1 ")

@@ -1,4 +1,4 @@
-"""Who may use the storefront API, and everything that may be wrong with a request, as problem details."""
+"""Permissions of the storefront API, and every invalid request, as problem details."""
 
 from typing import Any
 

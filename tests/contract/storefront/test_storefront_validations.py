@@ -1,4 +1,4 @@
-"""POST /storefront/v1/validations: every reason, the prices, and what is wrong with a request."""
+"""POST /storefront/v1/validations: every reason, the prices, and every invalid request."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -25,8 +25,8 @@ EXAM = {"storeExamCode": "nca-genl"}
 async def results(client: httpx.AsyncClient, tenant: Tenant, *codes: str, **more: Any) -> list[dict[str, Any]]:
     answer = await client.post(URL, json={"codes": codes, **EXAM, **more}, headers=tenant.api_key)
     assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["results"]
-    return found
+    result: list[dict[str, Any]] = answer.json()["results"]
+    return result
 
 
 def reasons(found: list[dict[str, Any]]) -> list[list[str]]:
@@ -35,7 +35,7 @@ def reasons(found: list[dict[str, Any]]) -> list[list[str]]:
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with a voucher in each state, of a program of the first exam and of a strict one."""
+    """A tenant with vouchers in each state, of a program of the first exam and of one that enforces the e-mail."""
     partner = await add_partner(resources, tenant, "Acme Corp")
     program = await add_program(resources, tenant, "Open")
     strict = await add_program(
@@ -109,9 +109,9 @@ async def test_a_voucher_pays_for_the_whole_exam(client: httpx.AsyncClient, shop
 async def test_an_unknown_code_is_a_result_like_the_others_in_the_order_of_the_request(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
-    found = await results(client, shop, "Nothing", "GOOD", " nothing ")
-    assert [each["code"] for each in found] == ["Nothing", "GOOD", "nothing"]
-    assert found[0] == {
+    result = await results(client, shop, "Nothing", "GOOD", " nothing ")
+    assert [each["code"] for each in result] == ["Nothing", "GOOD", "nothing"]
+    assert result[0] == {
         "code": "Nothing",
         "kind": None,
         "isValid": False,
@@ -150,9 +150,9 @@ async def test_every_rule_that_a_promo_code_breaks_is_named(
 
 
 async def test_every_rule_that_a_voucher_breaks_is_named(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await results(client, shop, "OFF", "LATE", "SPENT", "EARLY")
-    assert reasons(found) == [["SwitchedOff"], ["Expired"], ["Used"], ["PurchaseIncomplete"]]
-    assert [each["remainingUses"] for each in found] == [1, 1, 0, 1]
+    result = await results(client, shop, "OFF", "LATE", "SPENT", "EARLY")
+    assert reasons(result) == [["SwitchedOff"], ["Expired"], ["Used"], ["PurchaseIncomplete"]]
+    assert [each["remainingUses"] for each in result] == [1, 1, 0, 1]
     elsewhere = await results(client, shop, "GOOD", storeExamCode="CLD-100")
     assert reasons(elsewhere) == [["NotCovered"]]
 
@@ -169,8 +169,8 @@ async def test_every_rule_that_a_voucher_breaks_is_named(client: httpx.AsyncClie
 async def test_a_voucher_of_a_strict_program_is_for_its_recipient(
     client: httpx.AsyncClient, shop: Tenant, email: str | None, expected: list[list[str]]
 ) -> None:
-    found = await results(client, shop, "STRICT", "UNASSIGNED", candidate={"email": email})
-    assert reasons(found) == expected
+    result = await results(client, shop, "STRICT", "UNASSIGNED", candidate={"email": email})
+    assert reasons(result) == expected
 
 
 async def test_without_a_candidate_rules_about_candidates_are_not_asked(
@@ -200,9 +200,9 @@ async def test_a_bundle_is_priced_and_covered_as_carevalidate_says(
     )
     body = {"codes": ["INSIDE", "OUTSIDE", "BUNDLE", "ANYTHING", "GOOD"], "productBundleId": str(shop.bundle_id)}
     answer = await client.post(URL, json=body, headers=shop.api_key)
-    found = answer.json()["results"]
-    assert reasons(found) == [[], ["NotCovered"], [], [], ["NotCovered"]]
-    assert {each["listPrice"] for each in found} == {150.0}
+    result = answer.json()["results"]
+    assert reasons(result) == [[], ["NotCovered"], [], [], ["NotCovered"]]
+    assert {each["listPrice"] for each in result} == {150.0}
 
 
 async def test_amounts_are_rounded_half_up_and_never_below_zero(
@@ -217,8 +217,8 @@ async def test_amounts_are_rounded_half_up_and_never_below_zero(
         percent_code(tenant, "MORE", flat_discount=Decimal("100.01"), **flat),
         now=NOW,
     )
-    found = await results(client, tenant, "THIRD", "FLAT", "MORE")
-    assert [(each["discount"], each["finalPrice"]) for each in found] == [(33.0, 67.0), (0.01, 99.99), (100.0, 0.0)]
+    result = await results(client, tenant, "THIRD", "FLAT", "MORE")
+    assert [(each["discount"], each["finalPrice"]) for each in result] == [(33.0, 67.0), (0.01, 99.99), (100.0, 0.0)]
 
 
 async def test_a_global_code_is_found_and_an_own_one_of_its_name_wins(
@@ -234,8 +234,8 @@ async def test_a_global_code_is_found_and_an_own_one_of_its_name_wins(
         now=NOW,
     )
     await add_promo_codes(resources, tenant, percent_code(tenant, shadowed, discount_percent=50), now=NOW)
-    found = await results(client, tenant, name, shadowed)
-    assert [(each["discount"], each["remainingUses"], each["validUntil"]) for each in found] == [
+    result = await results(client, tenant, name, shadowed)
+    assert [(each["discount"], each["remainingUses"], each["validUntil"]) for each in result] == [
         (5.0, None, None),
         (50.0, 100, "2030-01-01T00:00:00Z"),
     ]
@@ -246,11 +246,11 @@ async def test_a_thousand_codes_take_as_many_statements_as_one(
 ) -> None:
     codes = [f"CODE{number}" for number in range(999)]
     counts = []
-    for asked in (["NONE"], [*codes, "GOOD"]):
+    for names in (["NONE"], [*codes, "GOOD"]):
         with record_statements(resources.database) as sent:
-            found = await results(client, shop, *asked)
+            result = await results(client, shop, *names)
         counts.append(len(sent))
-    assert (counts, len(found)) == ([5, 5], 1000)
+    assert (counts, len(result)) == ([5, 5], 1000)
 
 
 async def test_it_changes_nothing(client: httpx.AsyncClient, shop: Tenant) -> None:

@@ -1,4 +1,4 @@
-"""The two locks between organizations, each of which must hold alone."""
+"""The two locks between organizations, each of which must hold without the other."""
 
 import re
 from collections.abc import AsyncIterator
@@ -16,18 +16,18 @@ from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
-# How every repository statement begins its criteria.
+# The first condition of every repository statement.
 TENANT_CLAUSE = re.compile(r"[\w.]*organization_id = %\(organization_id(?:_\d+)?\)s(::UUID)?")
 
 
 def without_tenant_clause(text: str) -> str:
-    """The statement with nothing but row-level security to keep it in its organization."""
+    """The statement without its tenant condition, so that only row-level security limits it to the organization."""
     return TENANT_CLAUSE.sub("true", text)
 
 
 @pytest.fixture
 async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
-    """The database as its superuser sees it, whom no row-level security binds."""
+    """The database with a superuser's rights, to whom row-level security does not apply."""
     database = Database(addresses.owner)
 
     @event.listens_for(database._engine.sync_engine, "connect")
@@ -40,15 +40,15 @@ async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     await database.close()
 
 
-@pytest.fixture(params=["both locks", "row-level security alone", "the repositories' clause alone"])
+@pytest.fixture(params=["both locks", "only row-level security", "only the repositories' clause"])
 async def guarded_client(
     request: pytest.FixtureRequest, app: FastAPI, resources: Resources, superuser_database: Database
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application: as it is, and with either lock taken away."""
+    """A client of the application with both locks, and with only one of them."""
     with ExitStack() as stack:
-        if request.param == "row-level security alone":
+        if request.param == "only row-level security":
             stack.enter_context(rewrite_statements(resources.database, without_tenant_clause))
-        if request.param == "the repositories' clause alone":
+        if request.param == "only the repositories' clause":
             app = app_on(superuser_database, resources)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:

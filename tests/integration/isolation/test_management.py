@@ -1,4 +1,4 @@
-"""Two organizations that are managed side by side: with both locks, and with either one alone; and partners' users."""
+"""Two organizations that are managed side by side: with both locks, and with only one of them; and partners' users."""
 
 from datetime import timedelta
 from typing import Any
@@ -31,7 +31,7 @@ async def ids(client: httpx.AsyncClient, tenant: Tenant, name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-async def test_each_manager_sees_what_is_theirs_alone(
+async def test_each_manager_sees_only_their_own_organization(
     guarded_client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, name: str
 ) -> None:
     own, theirs = [await ids(guarded_client, each, name) for each in (tenant, other_tenant)]
@@ -59,7 +59,7 @@ async def test_each_manager_sees_what_is_theirs_alone(
 async def test_no_manager_changes_what_is_theirs_not(
     guarded_client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, path: str, body: dict[str, Any]
 ) -> None:
-    found = {
+    result = {
         "exam": other_tenant.exam_ids["CLD-100"],
         "bundle": other_tenant.bundle_id,
         "client": other_tenant.client.id,
@@ -67,7 +67,7 @@ async def test_no_manager_changes_what_is_theirs_not(
         "token": other_tenant.token.id,
     }
     method = "PUT" if body else "POST"
-    url = f"{ROOT}/{path.format(**found)}"
+    url = f"{ROOT}/{path.format(**result)}"
     answer = await guarded_client.request(method, url, json=body, headers=if_match("*", tenant))
     assert answer.status_code == 404
     versions = await guarded_client.get(f"{ROOT}/{'/'.join(url.split('/')[3:5])}", headers=other_tenant.bearer)
@@ -76,7 +76,7 @@ async def test_no_manager_changes_what_is_theirs_not(
 
 @pytest.fixture
 async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a voucher partner's user who was given every right by mistake."""
+    """Headers of a voucher partner's user with every right by mistake."""
     partner_id = await add_partner(resources, tenant, "Acme Corp")
     email = "buyer@example.com"
     async with resources.database.unit_of_work(tenant.id) as work:
@@ -97,13 +97,13 @@ async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
 async def test_a_partners_user_gets_nothing_from_any_operation(
     app: FastAPI, client: httpx.AsyncClient, partners_user: dict[str, str]
 ) -> None:
-    refused = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner manage nothing here.")
+    refusal = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner manage nothing here.")
     tried = 0
     for route in iter_route_contexts(app.routes):
         path = (route.path or "").replace("{", "").replace("}", "")
         if path.startswith(ROOT):
             for method in route.methods or ():
-                assert status_and_body(await client.request(method, path, headers=partners_user)) == refused, path
+                assert status_and_body(await client.request(method, path, headers=partners_user)) == refusal, path
                 tried += 1
     assert tried > 30
 
@@ -120,5 +120,5 @@ async def test_what_a_partners_user_does_is_recorded_and_not_shown_to_them(
             rows = await narrowed.connection.exec_driver_sql(f"select count(*) from {table}")
             assert rows.scalar_one() == 0
     async with resources.database.unit_of_work(tenant.id) as work:
-        wanted = audit.EntryFilter(entity_id=thing)
-        assert len((await audit.list_by_cursor(work, filters=wanted, after=None, size=10)).items) == 1
+        filters = audit.EntryFilter(entity_id=thing)
+        assert len((await audit.list_by_cursor(work, filters=filters, after=None, size=10)).items) == 1

@@ -1,4 +1,4 @@
-"""Two organizations with equal names inside, and every endpoint: with both locks, and with either one alone."""
+"""Two organizations with equal names inside, and every endpoint: with both locks, and with only one of them."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from tessera.kit.identifiers import new_id
 
 @dataclass
 class Neighbours:
-    """Two organizations with a code of the same name, a code of their own each, and an exam of their own each."""
+    """Two organizations with a code of the same name, and with one code and one exam of their own."""
 
     first: Tenant
     second: Tenant
@@ -81,17 +81,17 @@ def own_code(own: str, percent: int) -> dict[str, Any]:
 
 async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     tried = {"/promo-codes", "/api/promo-codes", "/api/v1/promo-codes", "/authenticate", "/api/authenticate"}
-    # What is managed has tests of its own beside this file too.
+    # test_management.py covers the management API.
     untenanted = ("/health/", "/docs", "/openapi.json", "/management/")
     paths = {str(route.path) for route in iter_route_contexts(app.routes)}
     vouchers = {"/api/vouchers", "/api/vouchers/partners", "/api/vouchers/programs", "/api/vouchers/purchases"}
-    found = {path for path in paths if not path.startswith(untenanted)}
-    # The vouchers, the storefront and the management have files of their own beside this one.
-    found = {path for path in found if not path.startswith(("/storefront/", "/management/"))}
-    assert found == tried | vouchers | {"/oauth/token"}
+    result = {path for path in paths if not path.startswith(untenanted)}
+    # Other files of this directory cover vouchers, the storefront and the management API.
+    result = {path for path in result if not path.startswith(("/storefront/", "/management/"))}
+    assert result == tried | vouchers | {"/oauth/token"}
 
 
-async def test_without_either_lock_the_neighbour_is_seen(
+async def test_without_either_lock_another_organization_is_visible(
     resources: Resources, superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
     app = app_on(superuser_database, resources)
@@ -114,7 +114,7 @@ async def test_the_clause_is_really_taken_out(
     with rewrite_statements(resources.database, take_out), record_statements(resources.database) as sent:
         answer = await client.get("/promo-codes?storeExamCode=nca-genl", headers=furnished_tenants[0].bearer)
     assert answer.status_code == 200
-    # None for the caller, whom a function of the database finds, none in BEGIN, and six for the page.
+    # The query of the caller and BEGIN have no clause, the page's query has six.
     assert removed == [0, 0, 6]
     assert not [each.text for each in sent if TENANT_CLAUSE.search(each.text)]
 
@@ -123,14 +123,14 @@ async def test_without_row_level_security_every_row_is_seen(
     superuser_database: Database, furnished_tenants: tuple[Tenant, Tenant]
 ) -> None:
     async with superuser_database.unit_of_work(furnished_tenants[0].id) as work:
-        found = await work.connection.exec_driver_sql(
+        result = await work.connection.exec_driver_sql(
             "select count(distinct organization_id) from promo_codes where name in ('FIRST', 'SECOND')"
         )
-        assert found.scalar_one() >= 2
+        assert result.scalar_one() >= 2
 
 
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
-async def test_a_list_shows_one_organization_alone(neighbours: Neighbours, path: str) -> None:
+async def test_a_list_shows_only_one_organization(neighbours: Neighbours, path: str) -> None:
     first = await neighbours.client.get(path, headers=neighbours.first.bearer)
     second = await neighbours.client.get(path, headers=neighbours.second.bearer)
     assert first.json() == {"data": [same("FIRST", 10), own_code("FIRST", 10)], "nextLink": None}
@@ -147,7 +147,7 @@ async def test_a_list_shows_one_organization_alone(neighbours: Neighbours, path:
         ("restrictToEmailAddresses=true&emailAddress=a@example.com", [own_code]),
     ],
 )
-async def test_no_filter_reaches_the_neighbour(
+async def test_no_filter_reaches_another_organization(
     neighbours: Neighbours, query: str, shown: list[Callable[[str, int], dict[str, Any]]]
 ) -> None:
     for tenant, own, percent in ((neighbours.first, "FIRST", 10), (neighbours.second, "SECOND", 20)):
@@ -156,7 +156,7 @@ async def test_no_filter_reaches_the_neighbour(
         assert answer.json() == {"data": expected, "nextLink": None}
 
 
-async def test_what_the_neighbour_alone_has_is_not_found(neighbours: Neighbours) -> None:
+async def test_what_only_another_organization_has_is_not_found(neighbours: Neighbours) -> None:
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         for query in (f"promoCodeName={theirs}", f"storeExamCode=EXAM-{theirs}"):
             answer = await neighbours.client.get(f"/promo-codes?{query}", headers=tenant.bearer)
@@ -173,20 +173,20 @@ def creation(name: str, exam: str) -> dict[str, Any]:
     }
 
 
-async def test_a_name_is_free_though_the_neighbour_has_it(neighbours: Neighbours) -> None:
+async def test_a_name_is_free_although_another_organization_has_it(neighbours: Neighbours) -> None:
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         body = creation(theirs, "NCA-GENL")
         created = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
         again = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
-        taken = f"promoCodeName must be unique, and '{theirs}' is taken."
+        message = f"promoCodeName must be unique, and '{theirs}' is taken."
         assert created.status_code == 201
         assert (again.status_code, again.json()) == (
             400,
-            {"errorCode": "ValidationFailed", "errorMessages": [taken]},
+            {"errorCode": "ValidationFailed", "errorMessages": [message]},
         )
 
 
-async def test_an_exam_of_the_neighbour_is_unknown(neighbours: Neighbours) -> None:
+async def test_an_exam_of_another_organization_is_unknown(neighbours: Neighbours) -> None:
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         body = creation("NEW", f"EXAM-{theirs}")
         answer = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
@@ -197,7 +197,7 @@ async def test_an_exam_of_the_neighbour_is_unknown(neighbours: Neighbours) -> No
         )
 
 
-async def test_validation_knows_the_keys_organization_alone(neighbours: Neighbours) -> None:
+async def test_validation_sees_only_the_keys_organization(neighbours: Neighbours) -> None:
     for tenant, theirs, percent in ((neighbours.first, "SECOND", 10), (neighbours.second, "FIRST", 20)):
         own = await neighbours.client.get("/api/v1/promo-codes?code=same", headers=tenant.api_key)
         other = await neighbours.client.get(f"/api/v1/promo-codes?code={theirs}", headers=tenant.api_key)
@@ -205,7 +205,7 @@ async def test_validation_knows_the_keys_organization_alone(neighbours: Neighbou
         assert (other.status_code, other.json()) == (404, {"success": False, "message": "Promo code not found!"})
 
 
-async def test_a_bundle_of_the_neighbour_covers_nothing(neighbours: Neighbours) -> None:
+async def test_a_bundle_of_another_organization_covers_nothing(neighbours: Neighbours) -> None:
     pairs = ((neighbours.first, "FIRST", neighbours.second), (neighbours.second, "SECOND", neighbours.first))
     for tenant, own, other in pairs:
         query = f"code={own}B&product_bundle_id={other.bundle_id}"
@@ -224,13 +224,13 @@ async def test_a_fetched_token_is_for_the_clients_organization(neighbours: Neigh
 
 
 def with_organization(text: str, prefix: str, organization: Tenant) -> str:
-    """A ClientId or key that names another organization, all else kept."""
+    """The same ClientId or key with the id of another organization."""
     name, rest = text.removeprefix(prefix)[:43], text.removeprefix(prefix)[43:]
     own_id = urlsafe_b64decode(name + "=")[16:]
     return prefix + urlsafe_b64encode(organization.id.bytes + own_id).decode().rstrip("=") + rest
 
 
-async def test_a_client_that_names_the_neighbour_is_refused(neighbours: Neighbours) -> None:
+async def test_a_client_id_with_another_organization_is_refused(neighbours: Neighbours) -> None:
     first, second = neighbours.first, neighbours.second
     for name in (second.client.name, with_organization(first.client.name, "tsc_", second)):
         answer = await neighbours.client.get("/authenticate", auth=(name, first.client.secret))
@@ -242,14 +242,14 @@ async def test_a_client_that_names_the_neighbour_is_refused(neighbours: Neighbou
         assert (answer.status_code, answer.json()) == (401, body)
 
 
-async def test_a_key_that_names_the_neighbour_is_refused(neighbours: Neighbours) -> None:
+async def test_a_key_with_another_organization_is_refused(neighbours: Neighbours) -> None:
     forged = with_organization(neighbours.first.key.secret, "tsk_", neighbours.second)
     for code in ("SAME", "SECOND", "FIRST", ""):
         answer = await neighbours.client.get(f"/api/v1/promo-codes?code={code}", headers={"cv-api-key": forged})
         assert (answer.status_code, answer.json()) == (401, {"status": 401, "error": "Invalid API key"})
 
 
-async def test_a_token_that_names_the_neighbour_is_refused(neighbours: Neighbours, clock: Clock) -> None:
+async def test_a_token_with_another_organization_is_refused(neighbours: Neighbours, clock: Clock) -> None:
     token = neighbours.first.token.secret
     claims = jwt.get_unverified_claims(token) | {"org": str(neighbours.second.id)}
     by_us = jwt.encode(claims, TOKEN_KEYS["test"], algorithm="HS256", headers={"kid": "test"})

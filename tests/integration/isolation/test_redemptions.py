@@ -1,4 +1,4 @@
-"""Two organizations with equal codes and equal reservations: with both locks, and with either one alone."""
+"""Two organizations with equal codes and equal reservations: with both locks, and with only one of them."""
 
 from typing import Any
 
@@ -57,8 +57,8 @@ async def test_equal_codes_and_reservations_of_two_organizations_never_meet(
 ) -> None:
     client = guarded_client
     for code in ("SAME", "PAID"):
-        found = [await create_redemption(client, shop, code, holdSeconds=60) for shop in shops]
-        for shop, own in zip(shops, found, strict=True):
+        redemptions = [await create_redemption(client, shop, code, holdSeconds=60) for shop in shops]
+        for shop, own in zip(shops, redemptions, strict=True):
             assert (await create_redemption(client, shop, code, holdSeconds=60)) == own
             assert (await act(client, shop, own, "confirm")).status_code == 200
             for query in ("", "personId=P-1&", "reservationCode=RSV-1&", "status=Redeemed&"):
@@ -67,15 +67,15 @@ async def test_equal_codes_and_reservations_of_two_organizations_never_meet(
         assert (
             await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
         ).status_code == 200
-    told = await update_reservation(client, shops[0], "RSV-2", "Cancelled")
-    assert [each["status"] for each in told.json()["redemptions"]] == ["Cancelled", "Cancelled"]
+    response = await update_reservation(client, shops[0], "RSV-2", "Cancelled")
+    assert [each["status"] for each in response.json()["redemptions"]] == ["Cancelled", "Cancelled"]
     other = await client.get(f"{RESERVATIONS}/RSV-2", headers=shops[1].api_key)
     assert [each["status"] for each in other.json()["redemptions"]] == ["Redeemed", "Redeemed"]
     assert reasons(await redeem(client, shops[1], "SAME", "RSV-3")) == [("/code", "UsedUp")]
     await create_redemption(client, shops[0], "SAME", "RSV-3")
 
 
-async def test_what_the_neighbour_alone_has_is_not_found(
+async def test_what_only_another_organization_has_is_not_found(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant]
 ) -> None:
     client, (first, second) = guarded_client, shops
@@ -87,8 +87,8 @@ async def test_what_the_neighbour_alone_has_is_not_found(
     for each in (theirs, {"id": MISSING}):
         answers = [await client.get(f"{URL}/{each['id']}", headers=first.api_key)]
         answers += [await act(client, first, each, action) for action in ("confirm", "release", "cancel")]
-        told = {(answer.status_code, answer.json()["detail"]) for answer in answers}
-        assert told == {(404, "There is no such redemption.")}
+        response = {(answer.status_code, answer.json()["detail"]) for answer in answers}
+        assert response == {(404, "There is no such redemption.")}
     assert (await client.get(f"{RESERVATIONS}/RSV-9", headers=first.api_key)).status_code == 404
     assert (await update_reservation(client, first, "RSV-9", "Cancelled")).status_code == 404
     for query in ("", "code=V-SECOND", "reservationCode=RSV-9", "personId=P-1", "status=Held"):
@@ -107,7 +107,7 @@ async def test_a_key_of_one_organization_is_not_the_others(
     assert answers[0].json()["id"] != answers[1].json()["id"]
 
 
-async def test_without_either_lock_the_neighbour_is_seen(
+async def test_without_either_lock_another_organization_is_visible(
     resources: Resources, superuser_database: Database, shops: tuple[Tenant, Tenant], client: httpx.AsyncClient
 ) -> None:
     theirs = await create_redemption(client, shops[1], "SECOND")
@@ -124,17 +124,17 @@ async def test_a_global_code_is_shared_and_its_redemptions_are_not(
     name = f"G{new_id().hex}"
     code = percent_code(shops[0], name, max_redemptions=2, store_exam_ids=())
     await add_promo_codes(resources, add_platform(superuser, shops[0]), code, now=NOW)
-    found = [await create_redemption(guarded_client, shop, name, holdSeconds=60) for shop in shops]
+    redemptions = [await create_redemption(guarded_client, shop, name, holdSeconds=60) for shop in shops]
     assert reasons(await redeem(guarded_client, shops[0], name, "RSV-2")) == [("/code", "UsedUp")]
-    for shop, own in zip(shops, found, strict=True):
+    for shop, own in zip(shops, redemptions, strict=True):
         assert await list_ids(guarded_client, shop, f"code={name}") == [own["id"]]
-    assert (await act(guarded_client, shops[1], found[1], "release")).status_code == 200
+    assert (await act(guarded_client, shops[1], redemptions[1], "release")).status_code == 200
     await create_redemption(guarded_client, shops[0], name, "RSV-2")
 
 
 @pytest.fixture
 async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a voucher partner's user who was given every function point."""
+    """Headers of a voucher partner's user with every function point."""
     partner = await add_partner(resources, tenant, "Partner")
     return await add_user(
         resources, tenant, "eve@example.com", partner_id=partner, function_points=tuple(FunctionPoint)
@@ -145,14 +145,17 @@ async def test_a_voucher_partners_user_has_no_storefront(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant], partners_user: dict[str, str]
 ) -> None:
     client = guarded_client
-    found = await create_redemption(client, shops[0], "SAME", holdSeconds=60)
+    redemption = await create_redemption(client, shops[0], "SAME", holdSeconds=60)
     answers = [
         await client.post(URL, json=body("PAID"), headers=partners_user),
         await client.post(URL, json={}, headers=partners_user),
         await client.get(URL, headers=partners_user),
-        await client.get(f"{URL}/{found['id']}", headers=partners_user),
-        *[await client.post(f"{URL}/{found['id']}/{each}", headers=partners_user) for each in ("confirm", "release")],
-        await client.post(f"{URL}/{found['id']}/cancel", headers=partners_user),
+        await client.get(f"{URL}/{redemption['id']}", headers=partners_user),
+        *[
+            await client.post(f"{URL}/{redemption['id']}/{each}", headers=partners_user)
+            for each in ("confirm", "release")
+        ],
+        await client.post(f"{URL}/{redemption['id']}/cancel", headers=partners_user),
         await client.get(f"{RESERVATIONS}/RSV-1", headers=partners_user),
         await client.put(f"{RESERVATIONS}/RSV-1", json={"status": "Cancelled"}, headers=partners_user),
         await client.post("/storefront/v1/validations", json={}, headers=partners_user),

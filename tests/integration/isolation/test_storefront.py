@@ -1,4 +1,4 @@
-"""Two storefronts with equal codes, exams and vouchers: with both locks, and with either one alone."""
+"""Two storefronts with equal codes, exams and vouchers: with both locks, and with only one of them."""
 
 from typing import Any
 
@@ -32,21 +32,21 @@ def body(**more: Any) -> dict[str, Any]:
     return {"codes": ["SAME", "FIRST", "SECOND", "V-FIRST", "V-SECOND"], "storeExamCode": "NCA-GENL", **more}
 
 
-async def test_each_storefront_finds_its_own_codes_alone(
+async def test_each_storefront_finds_only_its_own_codes(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant]
 ) -> None:
-    found = []
+    items = []
     for shop in shops:
         for headers in (shop.api_key, shop.bearer):
             answer = await guarded_client.post(URL, json=body(), headers=headers)
-            found.append([(each["kind"], each["discount"]) for each in answer.json()["results"]])
+            items.append([(each["kind"], each["discount"]) for each in answer.json()["results"]])
     promo, paid, none = ("PromoCode", 10.0), ("Voucher", 100.0), (None, 0.0)
     first = [promo, promo, none, paid, none]
     second = [("PromoCode", 20.0), none, promo, none, paid]
-    assert found == [first, first, second, second]
+    assert items == [first, first, second, second]
 
 
-async def test_a_bundle_of_the_neighbour_is_not_on_sale_here(
+async def test_a_bundle_of_another_organization_is_not_for_sale(
     guarded_client: httpx.AsyncClient, shops: tuple[Tenant, Tenant]
 ) -> None:
     first, second = shops

@@ -1,4 +1,4 @@
-"""What the database itself lets the application's role do, whatever the code says."""
+"""The rights of the application's role in the database, whatever the code does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -180,28 +180,28 @@ async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(one_connection: 
 async def test_the_next_unit_of_work_has_its_own_pin(
     one_connection: Database, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    for each in (tenant, other_tenant) * 8:  # often enough for the driver to prepare the statements
+    for each in (tenant, other_tenant) * 8:  # often enough that the driver prepares the statements
         async with one_connection.unit_of_work(each.id) as work:
             assert await read_pins(work.connection) == (str(each.id), "", 1)
 
 
 async def afterwards(database: Database) -> tuple[str, str, int]:
-    """What the connection of the last unit of work sees once it is back in the pool."""
+    """The pins of the last unit of work's connection after its return to the pool."""
     async with database._engine.connect() as connection:
         return await read_pins(connection)
 
 
 async def read_pins(connection: Any) -> tuple[str, str, int]:
-    """The pins, the empty text without one, and how many organizations there seem to be."""
-    found = await connection.exec_driver_sql(
+    """The pinned organization and partner (an empty text if none), and the number of visible organizations."""
+    result = await connection.exec_driver_sql(
         "select coalesce(current_setting('app.organization_id', true), ''),"
         " coalesce(current_setting('app.partner_id', true), ''), (select count(*) from organizations)"
     )
-    organization, partner, organizations = found.one()
+    organization, partner, organizations = result.one()
     return organization, partner, organizations
 
 
-def test_organizations_are_listed_for_the_platform_alone(application: psycopg.Connection[Any], tenant: Tenant) -> None:
+def test_only_the_platform_lists_organizations(application: psycopg.Connection[Any], tenant: Tenant) -> None:
     listing = "select count(*) from list_organizations() where id = %s"
     assert application.execute(listing, [tenant.id]).fetchone() == (0,)
     for organization_id, found in ((tenant.id, 0), (uuid4(), 0), (PLATFORM_ID, 1)):
@@ -210,7 +210,7 @@ def test_organizations_are_listed_for_the_platform_alone(application: psycopg.Co
             assert application.execute(listing, [tenant.id]).fetchone() == (found,)
 
 
-def test_idempotency_keys_are_deleted_for_the_platform_alone(
+def test_only_the_platform_deletes_idempotency_keys(
     application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], tenant: Tenant
 ) -> None:
     superuser.execute(
@@ -224,7 +224,7 @@ def test_idempotency_keys_are_deleted_for_the_platform_alone(
             assert application.execute(deleting).fetchone() == (deleted,)
 
 
-async def test_usability_is_told_for_the_right_digest_alone(
+async def test_usability_is_revealed_only_for_the_right_digest(
     application: psycopg.Connection[Any], resources: Resources, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SAME"), now=resources.clock())
@@ -266,14 +266,14 @@ async def test_functions_of_the_owner_read_no_temporary_table(
 
 
 def test_functions_with_the_owners_rights_pin_their_search_path(superuser: psycopg.Connection[Any]) -> None:
-    found = dict(
+    rows = dict(
         superuser.execute(
             "select proname, array_to_string(proconfig, ',') from pg_proc"
             " where prosecdef and pronamespace = 'public'::regnamespace"
         ).fetchall()
     )
-    assert {"list_organizations", "find_promo_code_usability"} <= found.keys()
-    assert set(found.values()) == {"search_path=pg_catalog, public, pg_temp"}
+    assert {"list_organizations", "find_promo_code_usability"} <= rows.keys()
+    assert set(rows.values()) == {"search_path=pg_catalog, public, pg_temp"}
 
 
 def test_functions_with_the_owners_rights_are_for_the_application_alone(superuser: psycopg.Connection[Any]) -> None:

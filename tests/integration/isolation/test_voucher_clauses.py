@@ -1,4 +1,4 @@
-"""That each of the two locks on vouchers is really off where a test says so, and what they leave open on purpose."""
+"""Tests of the tests: each of the two locks on vouchers is really off where a test says so."""
 
 from collections.abc import AsyncIterator
 
@@ -62,10 +62,10 @@ async def test_the_partners_clauses_are_really_taken_out(
     changed: list[str] = []
 
     def take_out(text: str) -> str:
-        found = without_clauses(text)
-        if found != TENANT_CLAUSE.sub("true", text):
-            changed.append(found)
-        return found
+        result = without_clauses(text)
+        if result != TENANT_CLAUSE.sub("true", text):
+            changed.append(result)
+        return result
 
     with rewrite_statements(resources.database, take_out), record_statements(resources.database) as sent:
         assert (await client.get(ROOT + path, headers=shop.headers["Acme"])).status_code == 200
@@ -89,7 +89,7 @@ async def test_a_partners_user_needs_the_function_point_too(
 async def test_a_purchase_of_a_program_that_was_closed_since_stays_in_its_partners_sight(
     client: httpx.AsyncClient, resources: Resources, shop: Shop
 ) -> None:
-    # A partner that was assigned once, or a program that was open to all: neither takes away what was bought.
+    # A partner keeps its purchases when a program is no longer open or assigned to it.
     bought = await add_purchase(resources, shop.tenant, shop.partners["Acme"], shop.programs["Nobody's"], "VP-OLD")
     for query in ("purchaseCode=VP-OLD", "programName=nobody's", "programName=Nobody's&status=Complete"):
         answer = await client.get(f"{ROOT}/purchases?{query}", headers=shop.headers["Acme"])
@@ -156,7 +156,7 @@ async def test_a_partners_user_changes_nothing_that_is_the_organizations(
 
 
 @pytest.mark.parametrize("table", ["api_clients", "api_keys", "issued_tokens"])
-async def test_a_partners_user_sees_nobodys_credentials(resources: Resources, shop: Shop, table: str) -> None:
+async def test_a_partners_user_sees_no_credentials(resources: Resources, shop: Shop, table: str) -> None:
     async with resources.database.unit_of_work(shop.tenant.id) as work:
         count = f"select count(*) from {table}"
         assert (await work.connection.exec_driver_sql(count)).scalar_one() > 0

@@ -1,6 +1,6 @@
 """Two organizations with equal names inside, two partners in each, and every operation on vouchers.
 
-With both locks, and with either one alone, at the level of organizations and at the level of partners.
+With both locks, and with only one of them, for organizations and for partners.
 """
 
 from collections.abc import AsyncIterator
@@ -36,7 +36,7 @@ async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture(params=["both locks", "row-level security alone", "the repositories' clauses alone"])
+@pytest.fixture(params=["both locks", "only row-level security", "only the repositories' clauses"])
 async def asking(
     request: pytest.FixtureRequest,
     app: FastAPI,
@@ -45,9 +45,9 @@ async def asking(
     superuser_database: Database,
 ) -> AsyncIterator[httpx.AsyncClient]:
     with ExitStack() as stack:
-        if request.param == "row-level security alone":
+        if request.param == "only row-level security":
             stack.enter_context(rewrite_statements(resources.database, without_clauses))
-        if request.param == "the repositories' clauses alone":
+        if request.param == "only the repositories' clauses":
             app = app_on(superuser_database, resources)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             yield client
@@ -63,11 +63,11 @@ async def list_records(client: httpx.AsyncClient, view: View, path: str) -> list
 @pytest.mark.parametrize("query", ["", "?status=active", "?partnerName=E", "?partnerName=e&status=Active"])
 async def test_partners_are_the_callers_own(asking: httpx.AsyncClient, shops: tuple[Shop, Shop], query: str) -> None:
     for view in views(shops):
-        found = await list_records(asking, view, f"/partners{query}")
+        result = await list_records(asking, view, f"/partners{query}")
         names = [name for name in view.partners if "partnerName" not in query or "e" in name.lower()]
-        assert [partner["id"] for partner in found] == ids(view.shop.partners, tuple(names))
+        assert [partner["id"] for partner in result] == ids(view.shop.partners, tuple(names))
         emails = [[f"user@{name}.example.com".lower()] for name in names]
-        assert [[user["email"].lower() for user in partner["users"]] for partner in found] == emails
+        assert [[user["email"].lower() for user in partner["users"]] for partner in result] == emails
 
 
 @pytest.mark.parametrize("query", ["", "?programName=e"])
@@ -76,17 +76,17 @@ async def test_programs_are_those_open_to_the_caller_and_name_no_other_partner(
 ) -> None:
     assigned = {"Acme's": ("Acme",), "Globex's": ("Globex",), "Shared": ("Acme", "Globex")}
     for view in views(shops):
-        found = await list_records(asking, view, f"/programs{query}")
+        result = await list_records(asking, view, f"/programs{query}")
         names = [name for name in view.programs if not query or "e" in name.lower()]
-        assert [program["id"] for program in found] == ids(view.shop.programs, tuple(names))
-        shown = [[partner["id"] for partner in program["partners"]["assignedPartners"]] for program in found]
+        assert [program["id"] for program in result] == ids(view.shop.programs, tuple(names))
+        shown = [[partner["id"] for partner in program["partners"]["assignedPartners"]] for program in result]
         assert shown == [
             ids(view.shop.partners, tuple(each for each in assigned.get(name, ()) if each in view.partners))
             for name in names
         ]
         exam = str(view.shop.tenant.exam_ids["NCA-GENL"])
-        assert [[each["id"] for each in program["storeExams"]] for program in found] == [[exam]] * len(names)
-        domains = [program["restrictions"]["emailDomainRestrictions"] for program in found]
+        assert [[each["id"] for each in program["storeExams"]] for program in result] == [[exam]] * len(names)
+        domains = [program["restrictions"]["emailDomainRestrictions"] for program in result]
         assert [[each["domain"] for each in rules] for rules in domains] == [["example.com"]] * len(names)
 
 
@@ -96,8 +96,8 @@ async def test_programs_are_those_open_to_the_caller_and_name_no_other_partner(
 )
 async def test_purchases_are_the_callers_own(asking: httpx.AsyncClient, shops: tuple[Shop, Shop], query: str) -> None:
     for view in views(shops):
-        found = await list_records(asking, view, f"/purchases?{query}")
-        assert [(each["id"], each["partnerName"]) for each in found] == [
+        result = await list_records(asking, view, f"/purchases?{query}")
+        assert [(each["id"], each["partnerName"]) for each in result] == [
             (str(view.shop.purchases[name]), name) for name in view.partners
         ]
 
@@ -108,9 +108,9 @@ async def test_anothers_purchases_are_not_found(
 ) -> None:
     for view in views(shops):
         for name in ("Acme", "Globex"):
-            found = await list_records(asking, view, pattern.format(name))
+            result = await list_records(asking, view, pattern.format(name))
             visible = (name,) if name in view.partners else ()
-            assert [each["id"] for each in found] == ids(view.shop.purchases, visible)
+            assert [each["id"] for each in result] == ids(view.shop.purchases, visible)
 
 
 @pytest.mark.parametrize(
@@ -120,8 +120,8 @@ async def test_anothers_purchases_are_not_found(
 )  # fmt: skip
 async def test_vouchers_are_the_callers_own(asking: httpx.AsyncClient, shops: tuple[Shop, Shop], query: str) -> None:
     for view in views(shops):
-        found = await list_records(asking, view, f"?{query}")
-        assert [each["id"] for each in found] == ids(view.shop.vouchers, view.partners)
+        result = await list_records(asking, view, f"?{query}")
+        assert [each["id"] for each in result] == ids(view.shop.vouchers, view.partners)
 
 
 @pytest.mark.parametrize("pattern", ["?purchaseCode=VP-{}", "?voucherCode=V-{}"])
@@ -130,9 +130,9 @@ async def test_anothers_vouchers_are_not_found(
 ) -> None:
     for view in views(shops):
         for name in ("Acme", "Globex"):
-            found = await list_records(asking, view, pattern.format(name))
+            result = await list_records(asking, view, pattern.format(name))
             visible = (name,) if name in view.partners else ()
-            assert [each["id"] for each in found] == ids(view.shop.vouchers, visible)
+            assert [each["id"] for each in result] == ids(view.shop.vouchers, visible)
 
 
 async def test_a_purchase_is_for_the_callers_own_partner(asking: httpx.AsyncClient, shops: tuple[Shop, Shop]) -> None:
@@ -160,7 +160,7 @@ async def test_a_program_that_is_not_open_to_the_callers_partner_is_not_found(
             assert status_and_body(answer) == validation_failed(f"programName was not found: '{name}'.")
 
 
-async def test_what_the_neighbour_alone_has_is_not_found(
+async def test_what_only_another_organization_has_is_not_found(
     asking: httpx.AsyncClient, resources: Resources, shops: tuple[Shop, Shop]
 ) -> None:
     for shop, own in zip(shops, ("First", "Second"), strict=True):

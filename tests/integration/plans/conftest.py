@@ -1,4 +1,4 @@
-"""A large organization whose promo codes are listed in plans."""
+"""A large organization for the plans of lists of promo codes."""
 
 import psycopg
 import pytest
@@ -11,7 +11,7 @@ from tessera.provision import Addresses
 BIG = 200_000
 BESIDE = 20_000
 
-# Of each 200 codes 100 are active, 98 inactive and 2 archived; one in a thousand is restricted; the exams go 98, 1, 1.
+# Of each 200 codes 100 are active, 98 inactive and 2 archived; one of 1,000 is restricted; the exams have 98, 1 and 1.
 FILL = """
 with numbered as (
     select n, md5(%(tenant)s::text || n)::uuid as id from generate_series(1, %(count)s) n

@@ -1,4 +1,4 @@
-"""How the list of the audit log finds its entries in a long log beside others."""
+"""Query plans of the list of audit entries in a long log beside others."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +23,7 @@ select %(tenant)s, md5(%(tenant)s::text || n)::uuid, timestamptz '2026-01-01' + 
        md5((n / 100)::text)::uuid
 from generate_series(1, %(count)s) n
 """
-# Each filter, how many entries the first page shows, and how many rows may be read: each entry with its seal.
+# For each filter: the entries on the first page, and the rows that it may read, which are each entry and its seal.
 PAGE = 250
 FILTERS = [
     ("", 100, PAGE),
@@ -32,7 +32,7 @@ FILTERS = [
     ("action=Updated", 100, PAGE),
     ("action=Archived", 5, 15),
     ("kind=PromoCode", 100, PAGE),
-    ("kind=Token", 5, 20),  # and what the test itself has made
+    ("kind=Token", 5, 20),  # and those of the test itself
     ("entityId=c4ca4238-a0b9-2382-0dcc-509a6f75849b", 100, PAGE),
     ("since=2026-01-10T00:00:00Z&until=2026-01-10T01:00:00Z", 60, PAGE),
     ("kind=PromoCode&since=2026-01-10T00:00:00Z&until=2026-01-10T01:00:00Z", 60, PAGE),
@@ -58,18 +58,18 @@ def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("case", FILTERS)
 async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
     client: httpx.AsyncClient,
     resources: Resources,
     application: psycopg.Connection[Any],
     long_log: Tenant,
-    asked: tuple[str, int, int],
+    case: tuple[str, int, int],
 ) -> None:
-    query, found, bound = asked
+    query, result, bound = case
     with record_statements(resources.database) as sent:
         answer = await client.get(f"/management/v1/audit-entries?{query}", headers=long_log.bearer)
-    assert len(answer.json()["data"]) >= found
+    assert len(answer.json()["data"]) >= result
     for mode in MODES:
         plan = explain(application, sent[1], sent[-1], mode=mode)
         assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []

@@ -1,4 +1,4 @@
-"""How the lists and exports of those who run an organization find their rows, at any depth."""
+"""Query plans of the lists and exports of promo codes in the management API, on any page."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
 from tessera.provision import Addresses
 
-# What a page of a hundred may read: each code with its exams, and the one that tells whether there is a next page.
+# The rows that a page of a hundred may read: each code with its exams, and one more for the next page.
 PAGE = 1_000
 FILTERS = [
     ("", 100, PAGE),
@@ -43,20 +43,20 @@ def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
         yield connection
 
 
-@pytest.mark.parametrize("asked", FILTERS)
+@pytest.mark.parametrize("case", FILTERS)
 async def test_a_part_of_a_list_reads_little_more_than_it_shows(
     client: httpx.AsyncClient,
     resources: Resources,
     application: psycopg.Connection[Any],
     big: Tenant,
-    asked: tuple[str, int, int],
+    case: tuple[str, int, int],
 ) -> None:
-    query, found, bound = asked
+    query, result, bound = case
     link: str | None = f"/management/v1/promo-codes?{query}"
     for _ in range(3):
         with record_statements(resources.database) as sent:
             answer = await client.get(str(link), headers=big.bearer)
-        assert len(answer.json()["data"]) == found
+        assert len(answer.json()["data"]) == result
         begin, page = sent[1], sent[-1]
         for mode in MODES:
             plan = explain(application, begin, page, mode=mode)

@@ -1,4 +1,4 @@
-"""How the lists find their rows in a big organization beside others, as the role that row-level security binds."""
+"""Query plans of the lists of promo codes in a large organization beside others, under row-level security."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -15,8 +15,8 @@ from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 CAP = 10_001
-# What a filter finds of the big organization's codes, and how many rows may be read for it: of each table that is
-# joined those that the filter on it finds, up to the cap.
+# For each filter: the number of matching codes in the large organization, and the rows that it may read, which are the
+# matches in each joined table, up to the cap.
 FILTERS = [
     ("", BIG, CAP),
     ("status=Active", 100_000, CAP),
@@ -42,9 +42,9 @@ Ask = Callable[[Tenant, str], Awaitable[tuple[httpx.Response, list[dict[str, Any
 
 @pytest.fixture
 def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses) -> Iterator[Ask]:
-    """Ask for a list, and get the answer and the plans: for these values, and for whatever values come.
+    """Request a list; its response with the custom and the generic plan of its query.
 
-    A connection that has asked a few times may take the second one.
+    Postgres may choose the generic plan after a few executions on one connection.
     """
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
@@ -66,9 +66,9 @@ async def test_a_filter_reads_what_it_finds_and_no_whole_table(
     assert answer.status_code == (200 if matching < CAP else 400)
     for plan in plans:
         assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
-        # What is shown of a hundred codes comes on top: each with its exams and addresses.
+        # The page itself comes on top: a hundred codes with their exams and addresses.
         assert rows_read(plan) <= bound * 1.1 + 1_000
-        # An index that has all that is asked gives the cap in a hundred blocks; a join looks up each row, in three.
+        # An index-only scan reads the cap in a hundred blocks; a join looks up each row in three.
         assert buffers_read(plan) <= 2_000 + (3 * bound if "Code=" in query or "emailAddress=" in query else 0)
 
 
@@ -80,5 +80,5 @@ async def test_a_small_organization_reads_nothing_of_the_big_one(
     await add_promo_codes(resources, tenant, percent_code(tenant, "ONE"), now=resources.clock())
     answer, plans = await ask(tenant, query)
     assert [code["promoCodeName"] for code in answer.json()["data"]] == ["ONE"]
-    # Its own few rows, some of them more than once.
+    # Only its own few rows, some of them twice.
     assert [plan for plan in plans if rows_read(plan) > 30] == []

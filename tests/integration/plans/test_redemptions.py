@@ -1,4 +1,4 @@
-"""How lists of redemptions find their rows in a big organization beside others."""
+"""Query plans of the lists of redemptions in a large organization beside others."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -50,7 +50,7 @@ QUERIES = [
     ("reservationCode=NONE", 0, 10),
     ("status=Redeemed", 100, PART),
     ("status=Cancelled", 100, PART),
-    ("status=Held", 100, 2 * PART),  # it meets as many that have run out
+    ("status=Held", 100, 2 * PART),  # it reads as many expired ones
     ("status=Expired", 100, 3 * PART),
     ("createdFrom=2026-06-15T20:00:00Z", 100, PART),
     ("createdFrom=2026-06-15T20:00:00Z&createdBefore=2026-06-15T20:00:10Z", 10, PART),
@@ -80,7 +80,7 @@ Ask = Callable[[str], Awaitable[tuple[httpx.Response, list[dict[str, Any]]]]]
 
 @pytest.fixture
 def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses, big: Tenant) -> Iterator[Ask]:
-    """Ask for a list, and get the answer and the plans: for these values, and for whatever values come."""
+    """Request a list; its response with the custom and the generic plan of its query."""
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
 
@@ -96,9 +96,9 @@ def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses, b
 
 @pytest.mark.parametrize(("query", "shown", "bound"), QUERIES)
 async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int, bound: int) -> None:
-    answer, found = await ask(query)
+    answer, result = await ask(query)
     assert len(answer.json()["data"]) == shown
-    for plan in found:
+    for plan in result:
         assert [
             part for part in plan_nodes(plan) if part["Node Type"] in ("Seq Scan", "Sort") and rows_read(part) > 100
         ] == []
@@ -108,6 +108,6 @@ async def test_a_list_reads_about_what_it_shows(ask: Ask, query: str, shown: int
 
 async def test_the_last_part_costs_as_little_as_the_first(ask: Ask) -> None:
     first, _ = await ask("createdFrom=2026-06-16T04:30:00Z")
-    answer, found = await ask(f"cursor={first.json()['nextLink'].split('cursor=')[1]}")
+    answer, result = await ask(f"cursor={first.json()['nextLink'].split('cursor=')[1]}")
     assert len(answer.json()["data"]) == 100
-    assert [plan for plan in found if rows_read(plan) > PART] == []
+    assert [plan for plan in result if rows_read(plan) > PART] == []

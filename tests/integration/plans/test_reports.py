@@ -1,4 +1,4 @@
-"""Reports read what they show, by an index, in a big organization beside another one."""
+"""Query plans of reports: in a large organization beside another one, an index finds the rows."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -18,7 +18,7 @@ from tessera.reports import repository
 from tessera.reports import service as reports
 from tessera.reports.service import Dimension, Period, RedemptionReport
 
-# A hundred days of 400 entries: each second one of a promo code of 300, the others of vouchers.
+# A hundred days of 400 entries. Every second one belongs to one of 300 promo codes, the others to vouchers.
 DAYS, A_DAY = 100, 400
 FILL = """
 insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change, held_change, code,
@@ -65,34 +65,34 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
 
 
 async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask: Any) -> list[list[dict[str, Any]]]:
-    """For each way of planning, the plan of each statement that is asked for."""
+    """For each plan mode, the plans of the statements."""
     with record_statements(resources.database) as sent:
         async with resources.database.unit_of_work(tenant.id) as work:
             await ask(work)
     begin, *statements = sent
-    asked: list[Statement] = [each for each in statements if each.parameters and "totals" in each.text]
-    assert asked
+    totals_queries: list[Statement] = [each for each in statements if each.parameters and "totals" in each.text]
+    assert totals_queries
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
         return [
-            [explain(connection, begin, statement, mode=mode) for statement in asked]
+            [explain(connection, begin, statement, mode=mode) for statement in totals_queries]
             for mode in ("force_custom_plan", "force_generic_plan")
         ]
 
 
 @pytest.mark.parametrize("by", list(Dimension))
 @pytest.mark.parametrize("days", [2, 30, 100])
-async def test_a_short_report_reads_its_days_alone(
+async def test_a_short_report_reads_only_its_days(
     resources: Resources, addresses: Addresses, big: Tenant, by: Dimension, days: int
 ) -> None:
-    wanted = RedemptionReport(by=by, period=Period(TODAY - timedelta(days=days), TODAY + timedelta(days=1)))
+    report = RedemptionReport(by=by, period=Period(TODAY - timedelta(days=days), TODAY + timedelta(days=1)))
 
     async def ask(work: Any) -> None:
-        await reports.list_redemptions(work, wanted, after=None, size=100)
+        await reports.list_redemptions(work, report, after=None, size=100)
 
     for planned in await plans(resources, addresses, big, ask):
         assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
-        # The days are counted, then read; those that are not summed up yet are read from the ledger.
+        # The days are counted, then read; the ledger is read for days that are not summed up yet.
         assert sum(map(rows_read, planned)) <= 2 * days * A_DAY + 3 * A_DAY + 500
 
 
@@ -100,11 +100,11 @@ async def test_a_long_report_reads_key_by_key_as_far_as_it_shows(
     resources: Resources, addresses: Addresses, big: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repository, "FEW", 1_000)
-    wanted = RedemptionReport(by=Dimension.CODE, period=Period(date(2026, 1, 1), TODAY + timedelta(days=1)))
+    report = RedemptionReport(by=Dimension.CODE, period=Period(date(2026, 1, 1), TODAY + timedelta(days=1)))
 
     async def ask(work: Any) -> None:
         for cursor in (None, "WyJWLTgiXQ"):  # at the beginning, among promo codes; and behind V-8
-            await reports.list_redemptions(work, wanted, after=cursor, size=20)
+            await reports.list_redemptions(work, report, after=cursor, size=20)
 
     for planned in await plans(resources, addresses, big, ask):
         assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []

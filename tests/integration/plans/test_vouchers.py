@@ -42,7 +42,7 @@ QUERIES = (
     "/purchases?purchasedByEmail=a@example.com",
     "/purchases?purchasedByEmail=b@example.com",
 )
-# Of the even rows the partner is Acme, of the odd ones Globex. Two in three vouchers are used, three in four are on.
+# Even rows belong to Acme, odd ones to Globex. Two of three vouchers are used, three of four are active.
 ID = "('00000000-0000-7000-8000-' || lpad(to_hex({}), 12, '0'))::uuid"
 PARTNER = "case n % 2 when 0 then %(acme)s::uuid else %(globex)s::uuid end"
 BUYER = "case n % 2 when 0 then 'a@example.com' else 'b@example.com' end"
@@ -66,7 +66,7 @@ from generate_series(1, %(count)s) n
 
 
 async def fill(resources: Resources, connection: psycopg.Connection[Any], tenant: Tenant) -> UUID:
-    """Add as many purchases as vouchers, half of them Acme's; that partner's id."""
+    """Add purchases and vouchers, half of them for the partner Acme; returns the id of Acme."""
     await add_program(resources, tenant, "Autumn")
     acme = await add_partner(resources, tenant, "Acme")
     values = {
@@ -84,7 +84,7 @@ async def fill(resources: Resources, connection: psycopg.Connection[Any], tenant
 
 
 def scans(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
-    """Each scan of a plan as it ran, and how many rows or index entries it read."""
+    """Each scan of an executed plan, with the number of rows or index entries that it read."""
     if node["Node Type"] in ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Index Scan"):
         read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
         yield f"{node['Node Type']} by {node.get('Index Name')}", read * node["Actual Loops"]
@@ -93,7 +93,7 @@ def scans(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
 
 
 def plans(addresses: Addresses, tenant: Tenant, partner_id: UUID | None, sent: Statement) -> list[dict[str, Any]]:
-    """How it is done for these values and for any, for a caller of the organization or of this partner."""
+    """The custom and the generic plan, for a user of the organization or of this partner."""
     begin = f"begin; set local app.organization_id = '{tenant.id}'"
     if partner_id:
         begin += f"; set local app.partner_id = '{partner_id}'"
@@ -104,7 +104,7 @@ def plans(addresses: Addresses, tenant: Tenant, partner_id: UUID | None, sent: S
 
 @dataclass(frozen=True)
 class Loaded:
-    """An organization beside one that is the same, and its callers: headers, and the partner they are narrowed to."""
+    """Two equal organizations; the headers of the first one's users, with the partner to which each is limited."""
 
     addresses: Addresses
     tenant: Tenant
@@ -128,8 +128,8 @@ async def large_tables(
 async def excessive_scans(
     client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, *, most: int, blocks: int
 ) -> list[tuple[str, UUID | None, str, int]]:
-    """Every scan of a whole table, every one of more rows than `most`, and every plan that looks at more `blocks`."""
-    found = []
+    """All scans of a whole table or of more than `most` rows, and all plans that read more than `blocks` blocks."""
+    items = []
     for headers, partner_id in large_tables.callers:
         for query in QUERIES:
             with record_statements(resources.database) as sent:
@@ -137,14 +137,14 @@ async def excessive_scans(
             assert answer.status_code in (200, 422)
             (listing, *_) = [each for each in sent if "matches" in each.text]
             for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, listing):
-                found += [
+                items += [
                     (query, partner_id, scan, read)
                     for scan, read in scans(plan)
                     if read > most or scan.startswith("Seq Scan")
                 ]
                 if (looked_at := buffers_read(plan)) > blocks:
-                    found.append((query, partner_id, "blocks", looked_at))
-    return found
+                    items.append((query, partner_id, "blocks", looked_at))
+    return items
 
 
 async def test_no_filter_reads_more_than_the_cap(

@@ -1,4 +1,4 @@
-"""How often a request goes to the database, which decides its speed more than anything else."""
+"""The number of statements of a request, which decides its speed more than anything else."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from tessera.api.serving.resources import Resources
 
 
 def kinds(sent: list[Statement]) -> list[str]:
-    """The first word of each statement, and of an INSERT its table; COMMIT is the driver's own and not among them."""
+    """The first word of each statement, and the table of an INSERT; without COMMIT, which the driver sends."""
     return [" ".join(each.text.split()[: 3 if each.text.startswith("INSERT") else 1]) for each in sent]
 
 
@@ -58,11 +58,11 @@ CODE: dict[str, Any] = {
     "expirationDateUtc": "2030-01-01T00:00:00",
 }
 CREATING = [
-    "select",  # who calls
+    "select",  # the caller
     "BEGIN;",
     "SELECT",  # the exams
     "with",  # the codes with their exams and addresses
-    "with",  # the changes, with their places among those that wait for a seal
+    "with",  # the changes, and their queue for the seal
 ]
 
 
@@ -81,7 +81,7 @@ async def test_creating_takes_the_same_statements_for_one_address_and_for_thousa
     assert kinds(sent) == CREATING
 
 
-async def test_fifty_codes_that_come_together_cost_as_much_as_one(
+async def test_fifty_concurrent_codes_take_as_many_statements_as_one(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     bodies = [CODE | {"promoCodeName": f"CODE{number}"} for number in range(54)]
@@ -90,11 +90,11 @@ async def test_fifty_codes_that_come_together_cost_as_much_as_one(
             *(client.post("/promo-codes", headers=tenant.bearer, json=each) for each in bodies)
         )
     assert {answer.status_code for answer in answers} == {201}
-    # The first four go alone, on a lane each; the fifty that come meanwhile go together.
+    # The first four go in a batch of their own each; the fifty that arrive meanwhile go in one.
     assert len(sent) <= 5 * len(CREATING)
 
 
-async def test_large_requests_go_alone_and_make_no_other_wait(
+async def test_large_requests_run_separately_and_block_no_other(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
     large = CODE | {"emailAddresses": [f"a{number}@example.com" for number in range(1_000)]}

@@ -1,4 +1,4 @@
-"""What a redemption costs in statements: a fixed number, for one and for fifty that come together."""
+"""The number of statements of redemptions: the same for one and for fifty concurrent ones."""
 
 import asyncio
 from typing import Any
@@ -42,7 +42,7 @@ def redeem_body(kind: str, number: int, **more: Any) -> dict[str, Any]:
 async def sent_for(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, bodies: list[dict[str, Any]]
 ) -> list[str]:
-    """The statements for requests that are sent at once, all of which are granted."""
+    """The statements for concurrent requests, all of which must succeed."""
     with record_statements(resources.database) as sent:
         answers = await asyncio.gather(*(client.post(URL, json=each, headers=tenant.api_key) for each in bodies))
     assert {answer.status_code for answer in answers} == {201}
@@ -50,7 +50,7 @@ async def sent_for(
 
 
 COMMON = [
-    "select",  # who calls
+    "select",  # the caller
     "begin;",
     "select",  # the reservation's lock
     "select",  # the reservation
@@ -62,7 +62,7 @@ WRITTEN = ["insert into reservations", "insert into redemptions", "insert into r
 COSTS = {
     "SPRING": [*COMMON, *WRITTEN, "select"],  # and its count
     "FREE": [*COMMON, *WRITTEN, "select"],
-    # Its lock, itself; used, counted in its purchase, and in the totals of its partner.
+    # The lock, the voucher; its use, the count of its purchase, and the totals of its partner.
     "voucher": [*COMMON, "select", "select", *WRITTEN, "update", "update", "select", "update"],
 }
 
@@ -78,13 +78,13 @@ async def test_a_redemption_costs_a_fixed_number_of_statements(
 
 
 @pytest.mark.parametrize("kind", list(COSTS))
-async def test_fifty_that_come_together_cost_as_much_as_one(
+async def test_fifty_concurrent_redemptions_take_as_many_statements_as_one(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str
 ) -> None:
-    found = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
-    # The first two go alone, on a lane each; the fifty that come meanwhile go together.
-    assert len(found) <= 3 * (len(COSTS[kind]) + 1)
-    assert found.count("begin;") <= 3
+    result = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
+    # The first two go in a batch of their own each; the fifty that arrive meanwhile go in one.
+    assert len(result) <= 3 * (len(COSTS[kind]) + 1)
+    assert result.count("begin;") <= 3
 
 
 async def test_a_batch_costs_the_same_whatever_its_size(
@@ -117,11 +117,11 @@ async def test_a_change_costs_a_fixed_number_of_statements(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, action: str, seconds: int | None, count: int
 ) -> None:
     for _ in range(2):
-        found = await create_redemption(client, shop, "SPRING", holdSeconds=seconds)
+        redemption = await create_redemption(client, shop, "SPRING", holdSeconds=seconds)
         with record_statements(resources.database) as sent:
-            assert (await act(client, shop, found, action)).status_code == 200
+            assert (await act(client, shop, redemption, action)).status_code == 200
         assert len(sent) <= count
-        await act(client, shop, found, "cancel")
+        await act(client, shop, redemption, "cancel")
 
 
 async def test_cancelling_a_reservation_costs_the_same_for_one_redemption_and_for_many(

@@ -1,4 +1,4 @@
-"""Lists of one row and of a hundred cost the same statements, whatever is nested in them."""
+"""Lists of one row and of a hundred take the same number of statements, whatever is nested in them."""
 
 import asyncio
 from typing import Any
@@ -47,7 +47,7 @@ NESTED = (
 
 
 def fill(connection: psycopg.Connection[Any], tenant: Tenant, count: int, partner_id: UUID, purchase_id: UUID) -> None:
-    """As many partners and programs with all that can be nested, and purchases and vouchers."""
+    """Add partners and programs with all nested objects, and purchases and vouchers."""
     fill_partners(connection, tenant, count)
     fill_programs(connection, tenant, count)
     program_id = UUID("00000000-0000-7000-8000-000000000001")
@@ -62,7 +62,7 @@ def fill(connection: psycopg.Connection[Any], tenant: Tenant, count: int, partne
 async def filled_tables(
     request: pytest.FixtureRequest, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
 ) -> tuple[int, UUID]:
-    """How many rows there are beside the first, and the partner to whom purchases and vouchers belong."""
+    """The number of rows beside the first, and the partner of the purchases and vouchers."""
     partner_id = await add_partner(resources, tenant, "Own")
     program_id = await add_program(resources, tenant, "Own", store_exam_ids=())
     purchase_id = await add_purchase(resources, tenant, partner_id, program_id, "VP-OWN")
@@ -71,7 +71,7 @@ async def filled_tables(
 
 
 async def count(client: httpx.AsyncClient, resources: Resources, headers: dict[str, str], path: str) -> tuple[int, int]:
-    """How many statements a list takes, and how many rows it has."""
+    """The number of statements and of rows of a list."""
     with record_statements(resources.database) as sent:
         answer = await client.get(f"/api/vouchers{path}", headers=headers)
     assert answer.status_code == 200
@@ -95,16 +95,15 @@ async def test_a_partners_lists_take_no_more_statements_than_the_organizations(
     assert await count(client, resources, headers, path) == (EXPECTED[path], rows)
 
 
-async def test_an_empty_list_asks_for_nothing_that_could_be_nested(
+async def test_an_empty_list_queries_no_nested_objects(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant
 ) -> None:
-    # The count goes along with the rows, so that it is asked for again where there are none; not with vouchers, whose
-    # page is always one row.
+    # The rows carry the count, so that an empty page needs another query. A page of vouchers is always one row.
     for path in EXPECTED:
         assert await count(client, resources, tenant.bearer, path) == (3 if path.startswith("?") else 4, 0)
 
 
-async def test_purchases_that_come_together_cost_as_much_as_one(
+async def test_concurrent_purchases_take_as_many_statements_as_one(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection[Any]
 ) -> None:
     await open_market(resources, tenant)
@@ -117,7 +116,7 @@ async def test_purchases_that_come_together_cost_as_much_as_one(
         assert {answer.status_code for answer in answers} == {200}
         assert len({answer.json()["voucherPurchaseCode"] for answer in answers}) == count
         costs.append(len(sent))
-    # Two go alone, on a lane each, and fifty together.
+    # Two requests go in a batch of their own each, and the other fifty in one.
     assert costs[1] <= 3 * costs[0]
     query = "select count(*) from procrastinate_jobs where args->>'organization_id' = %s"
     assert superuser.execute(query, [str(tenant.id)]).fetchone() == (53,)
