@@ -41,5 +41,5 @@ def export_redemptions(
         created_before=created_before and created_before.replace(tzinfo=UTC),
     )
     now = clock()
-    length = Length(lambda work: lifecycle.count(work, wanted, now=now), export.AT_ONCE)
+    length = Length(lambda work: lifecycle.count(work, wanted, now=now), export.PAGE_SIZE)
     save(organization, output, lambda at: export.csv(at.database, at.organization_id, wanted, now=now), length)

@@ -1,4 +1,4 @@
-"""Statements on the store exams of one tenant, as those who manage them see them."""
+"""Statements of the management of store exams of one tenant."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedStoreExam:
-    """A store exam with its standing and its version."""
+    """A store exam with its status and its version."""
 
     id: UUID
     code: str
@@ -31,7 +31,7 @@ class ManagedStoreExam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreExamFilter:
-    """Which store exams; None does not filter."""
+    """Filters of store exams; None does not filter."""
 
     code: str | None = None
     status: Status | None = None
@@ -62,13 +62,13 @@ class StoreExamRepository:
         return await self._first(self._select().where(StoreExam.id == exam_id))
 
     async def lock(self, exam_id: UUID) -> ManagedStoreExam | None:
-        """The store exam with this id, which nobody else changes until the end of the transaction."""
+        """The store exam with this id, locked FOR UPDATE."""
         return await self._first(self._select().where(StoreExam.id == exam_id).with_for_update())
 
     async def list_by_cursor(
         self, filters: StoreExamFilter, *, after: str | None, size: int
     ) -> CursorPage[ManagedStoreExam]:
-        """A part of the store exams, oldest first."""
+        """A page of store exams, oldest first."""
         statement = self._select()
         if filters.code is not None:
             statement = statement.where(StoreExam.code_key == key_of(filters.code))
@@ -80,7 +80,7 @@ class StoreExamRepository:
         return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, exam: ManagedStoreExam) -> None:
-        """Write what has changed of a locked store exam."""
+        """Write the state and the version of a locked store exam."""
         await self._connection.execute(
             update(StoreExam)
             .where(StoreExam.organization_id == self._organization_id, StoreExam.id == exam.id)
