@@ -15,6 +15,7 @@ from tessera.audit.tables import AuditEntry, AuditSeal
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 
@@ -105,10 +106,10 @@ class AuditRepository:
         if filters.until is not None:
             statement = statement.where(AuditEntry.at < filters.until)
         columns = AuditEntry.__table__.c
-        part = await fetch_cursor_page(
+        page = await fetch_cursor_page(
             self._connection, statement, order=[columns.at, columns.id], after=after, size=size, descending=True
         )
-        return CursorPage([_entry(row) for row in part.items], part.cursor)
+        return page.map(_entry)
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         position = select(AuditSeal.position).where(
@@ -126,4 +127,4 @@ def _json(values: Mapping[str, Any] | None) -> str | None:
 
 
 def _entry(row: AnyRow) -> Entry:
-    return Entry(**{name: getattr(row, name) for name in Entry.__dataclass_fields__})
+    return record_of(Entry, row)

@@ -32,8 +32,8 @@ async def list_by_cursor(
     work: UnitOfWork, filters: RedemptionFilter, *, now: datetime, after: str | None, size: int
 ) -> CursorPage[Redemption]:
     """A page of redemptions as of `now`, in order of creation; raises Invalid for a cursor of another list."""
-    part = await RedemptionRepository(work).list_by_cursor(filters, now=now, after=after, size=size)
-    return CursorPage([at(each, now=now) for each in part.items], part.cursor)
+    page = await RedemptionRepository(work).list_by_cursor(filters, now=now, after=after, size=size)
+    return page.map(lambda redemption: at(redemption, now=now))
 
 
 async def count(work: UnitOfWork, filters: RedemptionFilter, *, now: datetime) -> int:

@@ -24,7 +24,7 @@ from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.issued.uses.service import FoundVoucher
 from tessera.vouchers.rules import ReservationStatus
 
-Found = FoundPromoCode | FoundVoucher
+FoundCode = FoundPromoCode | FoundVoucher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class _RedemptionBatch:
     reservations: dict[str, FoundReservation]
     live: dict[tuple[str, str], Redemption]
     lapsed: dict[tuple[str, str], Redemption]
-    found: dict[int, Found] = field(default_factory=dict)
+    codes: dict[int, FoundCode] = field(default_factory=dict)
     new_reservations: list[FoundReservation] = field(default_factory=list)
     new: list[Change] = field(default_factory=list)
     uses: Counter[UUID] = field(default_factory=Counter)
@@ -129,16 +129,16 @@ class _RedemptionBatch:
         places = {_place(self.drafts[position]) for position in positions}
         ended = [each for place, each in self.lapsed.items() if place in places]
         ended_ids = [each.promo_code_id for each in ended if each.promo_code_id is not None]
-        found: dict[int, Found] = {}
-        found |= await self._find_locked(uses, ended_ids)
-        others = [number for number in range(len(uses)) if number not in found]
+        matches: dict[int, FoundCode] = {}
+        matches |= await self._find_locked(uses, ended_ids)
+        others = [number for number in range(len(uses)) if number not in matches]
         codes = {uses[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
         if codes:
             await vouchers.lock(self.work, codes=sorted(codes))
         if others:
             paid = await vouchers.find_for_storefront(self.work, [uses[number] for number in others])
-            found |= {others[number]: voucher for number, voucher in paid.items()}
-        self.found = {positions[number]: each for number, each in found.items()}
+            matches |= {others[number]: voucher for number, voucher in paid.items()}
+        self.codes = {positions[number]: each for number, each in matches.items()}
 
     async def _find_locked(
         self, uses: Sequence[tuple[str, Use]], ended_ids: Sequence[UUID]
@@ -146,10 +146,10 @@ class _RedemptionBatch:
         names = sorted({code for code, _ in uses})
         while True:
             locked = await promo_codes.lock(self.work, names=names, ids=ended_ids, as_of=self.now)
-            found = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
+            matches = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
             # A code added between the two statements may now shadow a global code of the same name.
-            if all(each.id in locked for each in found.values()):
-                return found
+            if all(each.id in locked for each in matches.values()):
+                return matches
 
     def _use(self, draft: RedemptionDraft) -> Use:
         product, candidate = self.products[draft.product], draft.candidate
@@ -162,12 +162,12 @@ class _RedemptionBatch:
             return Invalid([validate.product_not_found(draft.product)])
         if existing := self.live.get(_place(draft)):
             return existing if _is_same(existing, draft, product) else _conflict(draft)
-        found = self._with_batch_uses(self.found.get(position), draft)
-        assessment = validate.assess(draft.code, found, listed=product.price, now=self.now)
+        code = self._with_batch_uses(self.codes.get(position), draft)
+        assessment = validate.assess(draft.code, code, listed=product.price, now=self.now)
         reasons = [*self._reservation_reasons(draft), *map(_at_candidate, assessment.reasons)]
-        if reasons or found is None:
+        if reasons or code is None:
             return NotRedeemable(reasons)
-        redemption = self._redemption(draft, product, found, assessment)
+        redemption = self._redemption(draft, product, code, assessment)
         self._note_use(redemption, draft)
         return redemption
 
@@ -177,30 +177,30 @@ class _RedemptionBatch:
             return []
         return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
 
-    def _with_batch_uses(self, found: Found | None, draft: RedemptionDraft) -> Found | None:
+    def _with_batch_uses(self, code: FoundCode | None, draft: RedemptionDraft) -> FoundCode | None:
         # The uses of earlier drafts in the batch are not in the database yet.
-        match found:
+        match code:
             case FoundPromoCode():
-                usability, person = found.usability, (found.id, draft.candidate.person_id)
+                usability, person = code.usability, (code.id, draft.candidate.person_id)
                 uses = usability.candidate_uses
                 usability = replace(
                     usability,
-                    held_count=usability.held_count + self.uses[found.id],
+                    held_count=usability.held_count + self.uses[code.id],
                     candidate_uses=None if uses is None else uses + self.uses_by_person[person],
                 )
-                return found._replace(usability=usability)
-            case FoundVoucher(usability=paid) if user := self.used_vouchers.get(found.id):
+                return code._replace(usability=usability)
+            case FoundVoucher(usability=paid) if user := self.used_vouchers.get(code.id):
                 is_used = user.status is RedemptionStatus.REDEEMED
-                return found._replace(usability=replace(paid, is_used=is_used, held_until=user.held_until))
+                return code._replace(usability=replace(paid, is_used=is_used, held_until=user.held_until))
             case _:
-                return found
+                return code
 
     def _redemption(
-        self, draft: RedemptionDraft, product: Product, found: Found, assessment: validate.Assessment
+        self, draft: RedemptionDraft, product: Product, code: FoundCode, assessment: validate.Assessment
     ) -> Redemption:
         reservation = self._reservation(draft.reservation_code)
-        promo_code = found if isinstance(found, FoundPromoCode) else None
-        voucher = found if isinstance(found, FoundVoucher) else None
+        promo_code = code if isinstance(code, FoundPromoCode) else None
+        voucher = code if isinstance(code, FoundVoucher) else None
         return Redemption(
             id=new_id(),
             reservation_id=reservation.id,
@@ -267,9 +267,9 @@ class _RedemptionBatch:
         """
         used = {(change.redemption.reservation_code, key_of(change.redemption.code)) for change in self.new}
         ids = {each.id for place, each in self.lapsed.items() if place in used} | {
-            found.held_by
-            for found in self.found.values()
-            if isinstance(found, FoundVoucher) and found.held_by and found.id in self.used_vouchers
+            code.held_by
+            for code in self.codes.values()
+            if isinstance(code, FoundVoucher) and code.held_by and code.id in self.used_vouchers
         }
         return [
             transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)

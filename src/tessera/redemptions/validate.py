@@ -90,38 +90,38 @@ async def assess_all(
         raise Invalid([product_not_found(product)])
     email, person_id = (candidate.email, candidate.person_id) if candidate else (None, None)
     use = Use(on_sale.store_exam_id, on_sale.product_bundle_id, candidate is not None, email, person_id)
-    found = await find_codes(work, [(code, use) for code in codes], now=now)
-    return [assess(code, found.get(position), listed=on_sale.price, now=now) for position, code in enumerate(codes)]
+    matches = await find_codes(work, [(code, use) for code in codes], now=now)
+    return [assess(code, matches.get(position), listed=on_sale.price, now=now) for position, code in enumerate(codes)]
 
 
 async def find_codes(
     work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, now: datetime
 ) -> dict[int, FoundPromoCode | FoundVoucher]:
     """The codes for these uses, by position; a promo code takes precedence over a voucher of the same text."""
-    found: dict[int, FoundPromoCode | FoundVoucher] = {}
-    found |= await promo_codes.find_for_storefront(work, uses, as_of=now)
-    others = [position for position in range(len(uses)) if position not in found]
+    matches: dict[int, FoundPromoCode | FoundVoucher] = {}
+    matches |= await promo_codes.find_for_storefront(work, uses, as_of=now)
+    others = [position for position in range(len(uses)) if position not in matches]
     if others:
         paid = await vouchers.find_for_storefront(work, [uses[position] for position in others])
-        found |= {others[number]: voucher for number, voucher in paid.items()}
-    return found
+        matches |= {others[number]: voucher for number, voucher in paid.items()}
+    return matches
 
 
-def assess(code: str, found: FoundPromoCode | FoundVoucher | None, *, listed: Decimal, now: datetime) -> Assessment:
+def assess(text: str, code: FoundPromoCode | FoundVoucher | None, *, listed: Decimal, now: datetime) -> Assessment:
     """The value of a code at `now`."""
-    match found:
+    match code:
         case FoundPromoCode(usability=usability):
             return Assessment(
-                code=found.name,
+                code=code.name,
                 kind=CodeKind.PROMO_CODE,
                 reasons=tuple(promo_code_rules.unusable(usability, now=now)),
-                price=rules.price(listed, found.discount),
+                price=rules.price(listed, code.discount),
                 remaining=promo_code_rules.remaining(usability),
                 expires_at=usability.expires_at,
             )
         case FoundVoucher(usability=paid):
             return Assessment(
-                code=found.code,
+                code=code.code,
                 kind=CodeKind.VOUCHER,
                 reasons=tuple(voucher_rules.unusable(paid, now=now)),
                 price=Price(listed, listed),
@@ -131,5 +131,5 @@ def assess(code: str, found: FoundPromoCode | FoundVoucher | None, *, listed: De
         case None:
             nothing_off = Price(listed, Decimal(0))
             return Assessment(
-                code=code, kind=None, reasons=(NOT_FOUND,), price=nothing_off, remaining=None, expires_at=None
+                code=text, kind=None, reasons=(NOT_FOUND,), price=nothing_off, remaining=None, expires_at=None
             )

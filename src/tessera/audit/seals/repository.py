@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
+from tessera.kit.db.records import record_of
 from tessera.kit.db.table_base import Timestamp
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
@@ -135,4 +136,4 @@ def _is_entry_of(table: type[AuditSeal | AuditUnsealed]) -> Any:  # noqa: ANN401
 
 
 def _entry(row: AnyRow) -> SealedEntry:
-    return SealedEntry(**{name: getattr(row, name) for name in SealedEntry.__dataclass_fields__})
+    return record_of(SealedEntry, row)

@@ -70,5 +70,5 @@ def parse_head(text: str) -> Head:
     try:
         head = Head(int(position), bytes.fromhex(digest))
     except ValueError as error:
-        raise Invalid([Violation("NotHead", "head", "must be POSITION:DIGEST, as verify has told it")]) from error
+        raise Invalid([Violation("NotHead", "head", "must be POSITION:DIGEST, as printed by verify")]) from error
     return head

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.catalog.rules import ContainedExam, Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -65,7 +66,7 @@ class ProductBundleRepository:
 
     async def find(self, bundle_id: UUID) -> ManagedProductBundle | None:
         """The product bundle with this id."""
-        return await self._first(self._select().where(ProductBundle.id == bundle_id))
+        return await fetch_first(self._connection, self._select().where(ProductBundle.id == bundle_id), _managed)
 
     async def lock(self, bundle_id: UUID) -> ManagedProductBundle | None:
         """The product bundle with this id, locked FOR UPDATE."""
@@ -93,8 +94,8 @@ class ProductBundleRepository:
                 ProductBundleStoreExam.store_exam_id == exam.scalar_subquery(),
             )
         order = [ProductBundle.__table__.c.id]
-        part = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return page.map(_managed)
 
     async def change(self, bundle: ManagedProductBundle) -> None:
         """Write the state and the version of a locked product bundle, without its exams."""
@@ -147,10 +148,6 @@ class ProductBundleRepository:
             ProductBundle.version,
         ).where(ProductBundle.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedProductBundle | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 _contains = and_(
     ProductBundleStoreExam.organization_id == ProductBundle.organization_id,
@@ -163,12 +160,4 @@ def _columns(bundle: ManagedProductBundle) -> dict[str, Any]:
 
 
 def _managed(row: AnyRow) -> ManagedProductBundle:
-    return ManagedProductBundle(
-        id=row.id,
-        name=row.name,
-        price=row.price,
-        store_exam_codes=tuple(row.store_exam_codes),
-        status=Status(row.status),
-        created_at=row.created_at,
-        version=row.version,
-    )
+    return record_of(ManagedProductBundle, row, store_exam_codes=tuple(row.store_exam_codes), status=Status(row.status))

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -59,11 +60,13 @@ class StoreExamRepository:
 
     async def find(self, exam_id: UUID) -> ManagedStoreExam | None:
         """The store exam with this id."""
-        return await self._first(self._select().where(StoreExam.id == exam_id))
+        return await fetch_first(self._connection, self._select().where(StoreExam.id == exam_id), _managed)
 
     async def lock(self, exam_id: UUID) -> ManagedStoreExam | None:
         """The store exam with this id, locked FOR UPDATE."""
-        return await self._first(self._select().where(StoreExam.id == exam_id).with_for_update())
+        return await fetch_first(
+            self._connection, self._select().where(StoreExam.id == exam_id).with_for_update(), _managed
+        )
 
     async def list_by_cursor(
         self, filters: StoreExamFilter, *, after: str | None, size: int
@@ -74,10 +77,10 @@ class StoreExamRepository:
             statement = statement.where(StoreExam.code_key == key_of(filters.code))
         if filters.status is not None:
             statement = statement.where(StoreExam.status == filters.status)
-        part = await fetch_cursor_page(
+        page = await fetch_cursor_page(
             self._connection, statement, order=[StoreExam.__table__.c.id], after=after, size=size
         )
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        return page.map(_managed)
 
     async def change(self, exam: ManagedStoreExam) -> None:
         """Write the state and the version of a locked store exam."""
@@ -90,11 +93,6 @@ class StoreExamRepository:
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(StoreExam.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedStoreExam | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 def _managed(row: AnyRow) -> ManagedStoreExam:
-    values = {name: getattr(row, name) for name in ManagedStoreExam.__dataclass_fields__}
-    return ManagedStoreExam(**values | {"status": Status(row.status)})
+    return record_of(ManagedStoreExam, row, status=Status(row.status))

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from tessera.identity.errors import NameTaken
 from tessera.identity.tables import Organization
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -80,8 +81,8 @@ class OrganizationRepository:
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
         """A page of all organizations, oldest first; empty unless the platform itself is pinned."""
         statement, own_id = _all()
-        part = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
+        return page.map(_managed)
 
 
 def _all() -> tuple[Select[*tuple[Any, ...]], Any]:
@@ -92,4 +93,4 @@ def _all() -> tuple[Select[*tuple[Any, ...]], Any]:
 
 
 def _managed(row: AnyRow) -> ManagedOrganization:
-    return ManagedOrganization(**{name: getattr(row, name) for name in _FIELDS})
+    return record_of(ManagedOrganization, row)
