@@ -129,12 +129,10 @@ class _RedemptionBatch:
         places = {_place(self.drafts[position]) for position in positions}
         ended = [each for place, each in self.lapsed.items() if place in places]
         ended_ids = [each.promo_code_id for each in ended if each.promo_code_id is not None]
-        matches: dict[int, FoundCode] = {}
-        matches |= await self._find_locked(uses, ended_ids)
+        matches: dict[int, FoundCode] = {**await self._find_locked(uses, ended_ids)}
         others = [number for number in range(len(uses)) if number not in matches]
         codes = {uses[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
-        if codes:
-            await vouchers.lock(self.work, codes=sorted(codes))
+        await vouchers.lock(self.work, codes=sorted(codes))
         if others:
             paid = await vouchers.find_for_storefront(self.work, [uses[number] for number in others])
             matches |= {others[number]: voucher for number, voucher in paid.items()}
