@@ -6,7 +6,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.responses import once, with_etag
 from tessera.api.management.schemas.clients import (
     CLIENT,
@@ -21,6 +20,7 @@ from tessera.api.management.schemas.clients import (
 from tessera.api.management.serialization import Body
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.clients import service
 from tessera.identity.clients.service import ManagedClient
 from tessera.identity.rules import CredentialDraft

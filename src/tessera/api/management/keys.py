@@ -6,7 +6,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft, read_values
 from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.keys import (
@@ -23,6 +22,7 @@ from tessera.api.management.schemas.keys import (
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.keys import service
 from tessera.identity.rules import CredentialDraft, overlap_of
 

@@ -1,11 +1,13 @@
 """Managing batches of promo codes: /management/v1/promo-code-batches."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import ParsedRequest, path_id, read_body
+from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
+from tessera.api.management.requests import read_draft
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.promo_code_batches import (
     BATCH,
@@ -16,6 +18,7 @@ from tessera.api.management.schemas.promo_code_batches import (
     BatchSlice,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -63,7 +66,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     /management/v1/promo-codes?batchId=...` lists them, and `GET /management/v1/exports/promo-codes?batchId=...` has
     them as a file.
     """
-    draft = _as_draft(await read_body(request, BatchCreateRequest))
+    draft = await read_draft(request, BatchCreateRequest, _draft)
 
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -109,8 +112,6 @@ async def resume_batch(request: Request, caller: Manager) -> Response:
     return await RESOURCE.change(request, caller, service.resume)
 
 
-def _as_draft(reading: ParsedRequest) -> BatchDraft:
-    fields = reading.draft()
-    quantity = fields.pop("quantity", None)
-    pattern = {name: fields.pop(name) for name in ("prefix", "length", "alphabet") if name in fields}
-    return BatchDraft(pattern=Pattern(**pattern), quantity=quantity, codes=PromoCodeDraft(**fields))
+def _draft(*, quantity: int | None = None, **values: Any) -> BatchDraft:  # noqa: ANN401 - the fields of two drafts
+    pattern = {name: values.pop(name) for name in ("prefix", "length", "alphabet") if name in values}
+    return BatchDraft(pattern=Pattern(**pattern), quantity=quantity, codes=PromoCodeDraft(**values))

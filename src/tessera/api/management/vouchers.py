@@ -1,15 +1,15 @@
 """Managing vouchers: /management/v1/vouchers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http.errors import MethodNotAllowed
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import ParsedRequest, path_id, read_body
+from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
-from tessera.api.management.requests import read_values
+from tessera.api.management.requests import read_draft, read_values
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.vouchers import (
     ASSIGN,
@@ -22,11 +22,13 @@ from tessera.api.management.schemas.vouchers import (
     ManagedVoucherSlice,
     VoucherAssignRequest,
     VoucherBulkRequest,
+    VoucherChoiceRequest,
     VoucherExpiryRequest,
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as changes
 from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherRef
@@ -73,7 +75,7 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
 
     Each has a result of its own: what cannot be done to one of them keeps nothing from the others.
     """
-    draft = _draft(await read_body(request, VoucherBulkRequest))
+    draft = await read_draft(request, VoucherBulkRequest, _draft)
 
     async def change() -> JsonResponse:
         return _results(await changes.change_all(caller.work, draft, now=caller.now))
@@ -173,12 +175,9 @@ async def _change(request: Request, caller: Manager, command: VoucherCommand) ->
     return await RESOURCE.change(request, caller, changes.change, command=command)
 
 
-def _draft(reading: ParsedRequest) -> BulkDraft:
-    given = reading.draft()
-    vouchers = given.pop("vouchers", None)
-    if vouchers is not None:
-        vouchers = [VoucherRef(id=each.id, code=each.code, recipient_email=each.recipient_email) for each in vouchers]
-    return BulkDraft(**given, vouchers=vouchers)
+def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
+    refs = None if vouchers is None else [VoucherRef(**each.model_dump()) for each in vouchers]
+    return BulkDraft(**values, vouchers=refs)
 
 
 def _results(outcomes: list[Outcome]) -> JsonResponse:

@@ -16,7 +16,7 @@ from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.management.repository import ManagedFilter, ManagedPromoCode, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
-from tessera.promo_codes.uses import repository as usability
+from tessera.promo_codes.uses import service as uses
 
 __all__ = ["ManagedFilter", "ManagedPromoCode"]
 
@@ -98,7 +98,7 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     checked = replace(draft, expires_at=None) if draft.expires_at == read.expires_at else draft
     violations = [*await _violations(checked, now=now), *drafts.unknown(draft, named)]
     # The slow checks come before the locks. Lapsed holds take no use.
-    await usability.lock(work, ids=[target.id], as_of=now)
+    await uses.lock(work, ids=[target.id], as_of=now)
     before = await _CODES.lock(promo_codes, Target(target.id, read.version))
     if before.status == Status.ARCHIVED:
         raise WrongState("promo code", before.status)
