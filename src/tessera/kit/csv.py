@@ -1,4 +1,4 @@
-"""CSV files for spreadsheets, made part by part, so that their length takes no memory."""
+"""CSV files for spreadsheets, written in parts, so that a file of any length takes little memory."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from uuid import UUID
 
 from tessera.kit.wire import wire_name
 
-# What spreadsheets take for the beginning of a formula (OWASP, CSV injection); the last four are full-width.
+# The characters with which spreadsheets begin a formula (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# What stands between the values of one cell; inside a value it has a backslash before it, as a backslash has.
+# Separates the values in one cell; a backslash escapes it, and itself, in a value.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
 _VALUE = re.compile(r"(?:\\[\\|]|[^|])++")
@@ -21,11 +21,11 @@ _ESCAPED = re.compile(r"\\([\\|])")
 
 
 class Record(Protocol):
-    """What has an id, by whose order it is exported."""
+    """A record with an id, which determines its place in an export."""
 
     @property
     def id(self) -> UUID:
-        """Its id."""
+        """The unique identifier."""
 
 
 async def file(
@@ -51,7 +51,7 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """A value as its cell has it; a text that would be a formula gets an apostrophe before it."""
+    """The text of the cell for a value; an apostrophe precedes a text that would be a formula."""
     return neutral(value) if isinstance(value, str) else _other(value)
 
 
@@ -63,7 +63,7 @@ def _other(value: object) -> str:
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case int() | Decimal() | UUID():  # which are no formulas
+        case int() | Decimal() | UUID():  # never formulas
             return str(value)
         case list() | tuple():
             return neutral(join(value))
@@ -72,12 +72,12 @@ def _other(value: object) -> str:
 
 
 def join(values: Iterable[object]) -> str:
-    """Values in one cell."""
+    """The text of a cell with these values."""
     return SEPARATOR.join(_SPECIAL.sub(r"\\\g<0>", str(value)) for value in values)
 
 
 def split(text: str) -> list[str]:
-    """The values of one cell, without white space around them; empty ones count for nothing."""
+    """The values in a cell, stripped of white space; empty ones are ignored."""
     values = text.split(SEPARATOR)
     if "\\" in text:
         values = [_ESCAPED.sub(r"\1", value) for value in _VALUE.findall(text)]
@@ -85,10 +85,10 @@ def split(text: str) -> list[str]:
 
 
 def neutral(text: str) -> str:
-    """The text so that no spreadsheet computes it."""
+    """The text in a form that no spreadsheet evaluates."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def plain(text: str) -> str:
-    """The text of a cell as it was before `neutral`."""
+    """The original text of a cell that was written with `neutral`."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text

@@ -1,4 +1,4 @@
-"""Who may use the management API."""
+"""Authorization of callers of the management API."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ async def _platform_administrator(caller: Annotated[Caller, Depends(_manager)]) 
     return caller
 
 
-# Whoever has ManageOrganization and is nobody's partner.
+# A caller with the right ManageOrganization that belongs to no voucher partner.
 Manager = Annotated[Caller, Depends(_manager)]
-# The same of the platform's own organization.
+# Such a caller of the platform's own organization.
 PlatformAdministrator = Annotated[Caller, Depends(_platform_administrator)]
