@@ -12,7 +12,8 @@ from tessera.demo import data
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
-from tessera.redemptions import ledger, lifecycle
+from tessera.redemptions import lifecycle
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.issued import service as vouchers

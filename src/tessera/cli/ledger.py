@@ -7,8 +7,9 @@ from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
 from tessera.cli.startup import start
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.redemptions import ledger
-from tessera.redemptions.ledger import Discrepancy, Verdict
+from tessera.redemptions.ledger import service as ledger
+from tessera.redemptions.ledger.service import Verdict
+from tessera.redemptions.rules import Discrepancy
 from tessera.reports import service as reports
 
 commands = typer.Typer(no_args_is_help=True)

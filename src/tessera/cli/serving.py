@@ -10,6 +10,7 @@ import typer
 
 from tessera import provision, schema
 from tessera import settings as configuration
+from tessera.api.serving import server
 from tessera.cli import banner
 from tessera.cli.failures import CannotStart
 from tessera.cli.startup import start
@@ -20,6 +21,7 @@ from tessera.kit.sockets import listen
 from tessera.kit.tokens import TokenSigner
 from tessera.provision import Addresses
 from tessera.settings import Settings
+from tessera.worker import run_until_signalled
 
 Demo = Annotated[
     bool, typer.Option("--demo", help="Load the demonstration data; make up a signing key if none is set.")
@@ -50,7 +52,7 @@ def serve(demo: Demo = False) -> None:
         if credentials and answers_here_alone(settings, listener):
             page.install(app, credentials[0])
             pages["storefront"] = page.PATH
-        main.serve(app, listener, on_ready=lambda: banner.show(base_url, pages, settings.data_dir, credentials))
+        server.serve(app, listener, on_ready=lambda: banner.show(base_url, pages, settings.data_dir, credentials))
 
 
 def api() -> None:
@@ -67,7 +69,7 @@ def api() -> None:
     ):
         schema.check(addresses.application)
         log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
-        main.serve_processes(settings, addresses.application, listener)
+        main.serve_api(settings, addresses.application, listener)
 
 
 def worker() -> None:
@@ -80,7 +82,9 @@ def worker() -> None:
     settings = start()
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
-        asyncio.run(main.run_worker(settings, addresses.application))
+        asyncio.run(
+            run_until_signalled(addresses.application, database=main.create_database(settings, addresses.application))
+        )
 
 
 def migrate() -> None:

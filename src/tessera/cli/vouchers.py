@@ -130,14 +130,14 @@ def archive_vouchers(organization: Organization, code: Codes, as_json: AsJson = 
 def _change(
     organization: str,
     codes: list[str],
-    deed: VoucherAction,
+    action: VoucherAction,
     *,
     recipient_email: str | None = None,
     expires_at: datetime | None = None,
     as_json: bool,
 ) -> None:
     named = [VoucherRef(code=code) for code in codes]
-    draft = BulkDraft(deed=deed, recipient_email=recipient_email, expires_at=expires_at, vouchers=named)
+    draft = BulkDraft(action=action, recipient_email=recipient_email, expires_at=expires_at, vouchers=named)
     outcomes = in_organization(start(), organization, lambda work: changes.change_all(work, draft, now=clock()))
     rows = [_result(code, outcome) for code, outcome in zip(codes, outcomes, strict=True)]
     show_rows(rows, as_json=as_json, if_none="")

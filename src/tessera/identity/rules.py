@@ -53,7 +53,7 @@ class Principal:
         return self.actor.id
 
     def require(self, function_point: FunctionPoint) -> None:
-        """Raise LacksFunctionPoint unless the caller has the right."""
+        """Return if the caller has the right; raises LacksFunctionPoint."""
         if function_point not in self.function_points:
             raise LacksFunctionPoint(function_point)
 

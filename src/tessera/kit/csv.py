@@ -1,4 +1,4 @@
-"""CSV files for spreadsheets, written in parts, so that a file of any length takes little memory."""
+"""CSV files for spreadsheets, produced in chunks, so that memory use does not grow with their length."""
 
 import csv
 import io
@@ -11,9 +11,9 @@ from uuid import UUID
 
 from tessera.kit.wire import wire_name
 
-# The characters with which spreadsheets begin a formula (OWASP, CSV injection); the last four are full-width.
+# Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# Separates the values in one cell; a backslash escapes it, and itself, in a value.
+# Separates the values of one cell; a backslash escapes it and itself inside a value.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
 _VALUE = re.compile(r"(?:\\[\\|]|[^|])++")
@@ -21,20 +21,20 @@ _ESCAPED = re.compile(r"\\([\\|])")
 
 
 class Record(Protocol):
-    """A record with an id, which determines its place in an export."""
+    """A record of an export; records are exported in the order of their ids."""
 
     @property
     def id(self) -> UUID:
-        """The unique identifier."""
+        """The id of the record."""
 
 
 async def file(
     fields: Sequence[str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
 ) -> AsyncIterator[bytes]:
-    """The parts of a CSV file: a first line with the wire names of these fields, then the records.
+    """Yield a file in chunks: a first line with the wire names of these fields, then the records.
 
-    `list_after` returns the records that follow an id, and none at the end. Each call opens its own unit of work, so
-    that a slow reader holds neither a connection nor old row versions; a later part has the later state.
+    `list_after` returns the next records after an id, and none at the end. It must open a unit of work for each call,
+    so that a slow reader holds neither a connection nor old versions of rows. A record has its values of that time.
     """
     yield lines([[wire_name(field) for field in fields]])
     after: UUID | None = None
@@ -51,11 +51,11 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """The text of the cell for a value; an apostrophe precedes a text that would be a formula."""
-    return neutral(value) if isinstance(value, str) else _other(value)
+    """The text of a cell; text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    return neutral(value) if isinstance(value, str) else _format(value)
 
 
-def _other(value: object) -> str:
+def _format(value: object) -> str:
     match value:
         case None:
             return ""
@@ -63,7 +63,7 @@ def _other(value: object) -> str:
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case int() | Decimal() | UUID():  # never formulas
+        case int() | Decimal() | UUID():  # a minus here is no formula
             return str(value)
         case list() | tuple():
             return neutral(join(value))
@@ -72,12 +72,12 @@ def _other(value: object) -> str:
 
 
 def join(values: Iterable[object]) -> str:
-    """The text of a cell with these values."""
+    """Join values into the text of one cell."""
     return SEPARATOR.join(_SPECIAL.sub(r"\\\g<0>", str(value)) for value in values)
 
 
 def split(text: str) -> list[str]:
-    """The values in a cell, stripped of white space; empty ones are ignored."""
+    """The values of one cell, without surrounding white space and without empty values."""
     values = text.split(SEPARATOR)
     if "\\" in text:
         values = [_ESCAPED.sub(r"\1", value) for value in _VALUE.findall(text)]
@@ -85,10 +85,10 @@ def split(text: str) -> list[str]:
 
 
 def neutral(text: str) -> str:
-    """The text in a form that no spreadsheet evaluates."""
+    """Escape text that a spreadsheet would take for a formula."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def plain(text: str) -> str:
-    """The original text of a cell that was written with `neutral`."""
+    """Undo `neutral`."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text

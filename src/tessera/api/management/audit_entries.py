@@ -6,7 +6,6 @@ from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.audit_entries import (
     AUDIT_ENTRY,
@@ -15,6 +14,7 @@ from tessera.api.management.schemas.audit_entries import (
     AuditEntrySlice,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.audit import service
 from tessera.audit.service import EntryFilter
 

@@ -5,11 +5,11 @@ from fastapi.responses import StreamingResponse
 
 from tessera.api.http.fields import RequestModel
 from tessera.api.management import csv_responses, documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
-from tessera.api.serving.callers import resources_of
+from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.promo_codes.management import export as promo_codes
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.redemptions import export as redemptions

@@ -6,7 +6,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft, read_values
 from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.keys import (
@@ -23,6 +22,7 @@ from tessera.api.management.schemas.keys import (
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.keys import service
 from tessera.identity.rules import CredentialDraft, overlap_of
 
@@ -62,7 +62,7 @@ async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(KeyRequest, REQUEST),
 )
 async def create_key(request: Request, caller: Manager) -> Response:
-    """Create an API key. The response is the only one with its text. You must have all rights that you grant."""
+    """Create an API key. Only this response has its text. You must have all rights that you grant."""
     draft = await read_draft(request, KeyRequest, CredentialDraft)
 
     async def create() -> Body:
@@ -95,7 +95,7 @@ async def get_key(request: Request, caller: Manager) -> JsonResponse:
 async def rotate_key(request: Request, caller: Manager) -> Response:
     """Create a key that replaces this one, which stays valid for `overlapHours`.
 
-    The response is the only one with the text of the new key. You must have all rights of the key.
+    Only this response has the text of the new key. You must have all rights of the key.
     """
     target = if_match.target(request, ID)
     overlap = overlap_of((await read_values(request, KeyRotateRequest))["overlap_hours"])

@@ -6,7 +6,6 @@ from tessera.api.error_rendering import problem_details
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import PlatformAdministrator
 from tessera.api.management.requests import read_draft, read_values
 from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.organizations import (
@@ -21,8 +20,9 @@ from tessera.api.management.schemas.organizations import (
 )
 from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
 from tessera.api.management.serialization import Body
-from tessera.api.serving.callers import resources_of
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import PlatformAdministrator
+from tessera.api.serving.resources import resources_of
 from tessera.identity.organizations import administrators, service
 from tessera.identity.rules import UserDraft
 
@@ -126,7 +126,7 @@ async def activate_organization(request: Request, caller: PlatformAdministrator)
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
     """Add a user with all your rights to that organization, and issue a token that is valid for a year.
 
-    The response is the only one with the text of the token. Requires an administrator of the platform.
+    Only this response has the text of the token. Requires an administrator of the platform.
     """
     organization_id = path_id(request, ID)
     draft = await read_draft(request, AdministratorRequest, UserDraft)

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.promo_code_batches import (
@@ -19,6 +18,7 @@ from tessera.api.management.schemas.promo_code_batches import (
     BatchSlice,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.rules import PromoCodeDraft

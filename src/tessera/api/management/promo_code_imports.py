@@ -9,10 +9,10 @@ from tessera.api.http import openapi, uploads
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
 from tessera.api.serving import idempotency
+from tessera.api.serving.dependencies import Manager
 from tessera.kit.wire import wire_name
 from tessera.promo_codes.imports import cells, service
 from tessera.promo_codes.imports.service import Source

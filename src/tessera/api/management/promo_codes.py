@@ -6,7 +6,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.promo_codes import (
@@ -21,6 +20,7 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import PromoCodeDraft

@@ -9,7 +9,6 @@ from tessera.api.http.fields import RequestModel, ResponseModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer, header
 from tessera.api.management import csv_responses, documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.reports import (
     PARTNER,
     SUM,
@@ -24,9 +23,10 @@ from tessera.api.management.schemas.reports import (
     VoucherTotalsModel,
 )
 from tessera.api.management.serialization import Body
-from tessera.api.serving.callers import resources_of
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.api.serving.links import link_header, link_to_part
+from tessera.api.serving.resources import resources_of
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals
 

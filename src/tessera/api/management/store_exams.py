@@ -6,7 +6,6 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.store_exams import (
@@ -20,6 +19,7 @@ from tessera.api.management.schemas.store_exams import (
     StoreExamUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service
 from tessera.catalog.store_exams.service import StoreExamFilter

@@ -6,7 +6,6 @@ from tessera.api.error_rendering import problem_details
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_values
 from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.tokens import (
@@ -20,8 +19,9 @@ from tessera.api.management.schemas.tokens import (
     TokenSlice,
 )
 from tessera.api.management.serialization import Body
-from tessera.api.serving.callers import resources_of
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.identity.rules import lifetime_of
 from tessera.identity.tokens import service
 
@@ -57,7 +57,7 @@ async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(TokenRequest, REQUEST),
 )
 async def issue_token(request: Request, caller: Manager) -> Response:
-    """Issue a Bearer token to a user. The response is the only one with its text.
+    """Issue a Bearer token to a user. Only this response has its text.
 
     You must have all rights of the user.
     """

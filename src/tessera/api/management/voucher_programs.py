@@ -7,7 +7,6 @@ from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import ParsedRequest, path_id, read_body
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_programs import (
     CREATE_PROGRAM,
@@ -20,6 +19,7 @@ from tessera.api.management.schemas.voucher_programs import (
     VoucherProgramUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.programs import service
 from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import ProgramFilter

@@ -5,7 +5,6 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_purchases import (
@@ -17,6 +16,7 @@ from tessera.api.management.schemas.voucher_purchases import (
     VoucherPurchaseQuery,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.purchases import service
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order

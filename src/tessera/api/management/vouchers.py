@@ -9,7 +9,6 @@ from tessera.api.http.errors import MethodNotAllowed
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.requests import read_draft, read_values
 from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.vouchers import (
@@ -25,10 +24,12 @@ from tessera.api.management.schemas.vouchers import (
     VoucherBulkRequest,
     VoucherChoiceRequest,
     VoucherExpiryRequest,
+    VoucherResultModel,
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as actions
 from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherRef
@@ -105,9 +106,9 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID, model=VoucherAssignRequest, example=ASSIGN),
 )
 async def assign_voucher(request: Request, caller: Manager) -> Response:
-    """Assign an unused voucher to a recipient, who replaces an earlier one. A used or held voucher is 409."""
+    """Assign an unused voucher to a recipient, or to another one. The response is 409 for a used or held voucher."""
     values = await read_values(request, VoucherAssignRequest)
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ASSIGN, **values))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.ASSIGN, **values))
 
 
 @router.post(
@@ -118,8 +119,8 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
-    """Remove the recipient of a voucher. A used or held voucher is 409."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.UNASSIGN))
+    """Remove the recipient of a voucher. The response is 409 for a used or held voucher."""
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.UNASSIGN))
 
 
 @router.post(
@@ -131,7 +132,7 @@ async def unassign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_on(request: Request, caller: Manager) -> Response:
     """Enable a voucher, which is then usable unless another rule forbids it."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_ON))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_ON))
 
 
 @router.post(
@@ -143,7 +144,7 @@ async def switch_voucher_on(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_off(request: Request, caller: Manager) -> Response:
     """Disable a voucher, which cannot be used until it is enabled again."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_OFF))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_OFF))
 
 
 @router.post(
@@ -156,7 +157,7 @@ async def switch_voucher_off(request: Request, caller: Manager) -> Response:
 async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
     """Change the time of expiry, even of an expired voucher."""
     values = await read_values(request, VoucherExpiryRequest)
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.CHANGE_EXPIRY, **values))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.CHANGE_EXPIRY, **values))
 
 
 @router.post(
@@ -168,11 +169,11 @@ async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
 )
 async def archive_voucher(request: Request, caller: Manager) -> Response:
     """Archive a voucher, which can then neither be used nor changed."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ARCHIVE))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.ARCHIVE))
 
 
 async def _change(request: Request, caller: Manager, command: VoucherCommand) -> Response:
-    return await RESOURCE.change(request, caller, actions.change, wish=command)
+    return await RESOURCE.change(request, caller, actions.change, command=command)
 
 
 def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
@@ -182,16 +183,5 @@ def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: 
 
 def _results(outcomes: list[Outcome]) -> JsonResponse:
     failures = sum(outcome.refusal is not None for outcome in outcomes)
-    results = [_result(outcome) for outcome in outcomes]
+    results = [VoucherResultModel.of(outcome) for outcome in outcomes]
     return JsonResponse({"done": len(outcomes) - failures, "refused": failures, "results": results})
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    voucher, refusal = outcome.voucher, outcome.refusal
-    return {
-        "id": voucher.id if voucher else None,
-        "code": voucher.code if voucher else None,
-        "isDone": refusal is None,
-        "reason": {"code": refusal.code, "message": f"The voucher {refusal.message}."} if refusal else None,
-        "version": voucher.version if voucher else None,
-    }

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.codes.rules import Use
-from tessera.identity.authentication.credentials import ApiKeyText
+from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.normalization import key_of
@@ -18,7 +18,7 @@ from tessera.kit.normalization import key_of
 class UsabilityRequest(NamedTuple):
     """Whether the holder of a key can use a code, for a product bundle if it has one."""
 
-    key: ApiKeyText
+    key: Credential
     code: str | None
     product_bundle_id: UUID | None
 

@@ -1,6 +1,5 @@
 """Uses of promo codes: whether a code can be used, and how often it was."""
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +7,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.codes.rules import Use
-from tessera.identity.rules import Standing, in_good_standing
+from tessera.identity.authentication.service import is_valid_key
+from tessera.identity.rules import Standing
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.errors import DomainError, NotAuthenticated, NotFound, Violation
 from tessera.promo_codes import rules
@@ -100,7 +100,7 @@ def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: 
         return NotAuthenticated("The API key is not valid.")
     _, digest, key_expires_at, revoked_at, is_active, promo_code_id, *promo_code = row
     standing = Standing(revoked_at, key_expires_at, is_active)
-    if not hmac.compare_digest(digest, request.key.digest) or not in_good_standing(standing, now=now):
+    if not is_valid_key(digest, standing, key=request.key, now=now):
         return NotAuthenticated("The API key is not valid.")
     if promo_code_id is None:
         return PromoCodeNotFound("There is no such promo code.")

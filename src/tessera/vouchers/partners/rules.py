@@ -17,7 +17,7 @@ class PartnerDraft:
 
 
 def violations(draft: PartnerDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
+    """The violations that the draft itself shows."""
     yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)

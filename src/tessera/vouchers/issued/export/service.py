@@ -32,12 +32,12 @@ COLUMNS = (
 
 
 async def count(work: UnitOfWork) -> int:
-    """How many vouchers an export has."""
+    """The number of vouchers in an export."""
     return await VoucherExportRepository(work).count()
 
 
 def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:
-    """The file part by part, of any length: its first line names the columns, the others are oldest first."""
+    """The chunks of the CSV file: a header line, then the vouchers, oldest first."""
 
     async def list_after(after: UUID | None) -> Sequence[AnyRow]:
         async with database.unit_of_work(organization_id) as work:
