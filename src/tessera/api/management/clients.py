@@ -57,7 +57,7 @@ async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(ClientRequest, REQUEST),
 )
 async def create_client(request: Request, caller: Manager) -> Response:
-    """Create an API client. The response is the only one with its secret. You must have all rights that you grant."""
+    """Create an API client. Only this response has the secret. You must have all rights that you grant."""
     draft = CredentialDraft(**(await read_body(request, ClientRequest)).draft())
 
     async def create() -> Body:
@@ -88,7 +88,7 @@ async def get_client(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID),
 )
 async def rotate_client_secret(request: Request, caller: Manager) -> Response:
-    """Replace the secret, which becomes invalid at once. The response is the only one with the new secret.
+    """Replace the secret, which becomes invalid at once. Only this response has the new secret.
 
     Access tokens stay valid until they expire, for up to an hour. You must have all rights of the client.
     """

@@ -62,7 +62,7 @@ async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(KeyRequest, REQUEST),
 )
 async def create_key(request: Request, caller: Manager) -> Response:
-    """Create an API key. The response is the only one with its text. You must have all rights that you grant."""
+    """Create an API key. Only this response has its text. You must have all rights that you grant."""
     draft = await read_draft(request, KeyRequest, CredentialDraft)
 
     async def create() -> Body:
@@ -95,7 +95,7 @@ async def get_key(request: Request, caller: Manager) -> JsonResponse:
 async def rotate_key(request: Request, caller: Manager) -> Response:
     """Create a key that replaces this one, which stays valid for `overlapHours`.
 
-    The response is the only one with the text of the new key. You must have all rights of the key.
+    Only this response has the text of the new key. You must have all rights of the key.
     """
     target = if_match.target(request, ID)
     overlap = overlap_of((await read_values(request, KeyRotateRequest))["overlap_hours"])

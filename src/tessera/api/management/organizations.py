@@ -126,7 +126,7 @@ async def activate_organization(request: Request, caller: PlatformAdministrator)
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
     """Add a user with all your rights to that organization, and issue a token that is valid for a year.
 
-    The response is the only one with the text of the token. Requires an administrator of the platform.
+    Only this response has the text of the token. Requires an administrator of the platform.
     """
     organization_id = path_id(request, ID)
     draft = await read_draft(request, AdministratorRequest, UserDraft)

@@ -57,7 +57,7 @@ async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(TokenRequest, REQUEST),
 )
 async def issue_token(request: Request, caller: Manager) -> Response:
-    """Issue a Bearer token to a user. The response is the only one with its text.
+    """Issue a Bearer token to a user. Only this response has its text.
 
     You must have all rights of the user.
     """

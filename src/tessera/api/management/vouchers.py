@@ -24,6 +24,7 @@ from tessera.api.management.schemas.vouchers import (
     VoucherBulkRequest,
     VoucherChoiceRequest,
     VoucherExpiryRequest,
+    VoucherResultModel,
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
@@ -105,7 +106,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID, model=VoucherAssignRequest, example=ASSIGN),
 )
 async def assign_voucher(request: Request, caller: Manager) -> Response:
-    """Assign an unused voucher to a recipient, who replaces an earlier one. A used or held voucher is 409."""
+    """Assign an unused voucher to a recipient, or to another one. The response is 409 for a used or held voucher."""
     values = await read_values(request, VoucherAssignRequest)
     return await _change(request, caller, VoucherCommand(action=VoucherAction.ASSIGN, **values))
 
@@ -118,7 +119,7 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
-    """Remove the recipient of a voucher. A used or held voucher is 409."""
+    """Remove the recipient of a voucher. The response is 409 for a used or held voucher."""
     return await _change(request, caller, VoucherCommand(action=VoucherAction.UNASSIGN))
 
 
@@ -182,16 +183,5 @@ def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: 
 
 def _results(outcomes: list[Outcome]) -> JsonResponse:
     failures = sum(outcome.refusal is not None for outcome in outcomes)
-    results = [_result(outcome) for outcome in outcomes]
+    results = [VoucherResultModel.of(outcome) for outcome in outcomes]
     return JsonResponse({"done": len(outcomes) - failures, "refused": failures, "results": results})
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    voucher, refusal = outcome.voucher, outcome.refusal
-    return {
-        "id": voucher.id if voucher else None,
-        "code": voucher.code if voucher else None,
-        "isDone": refusal is None,
-        "reason": {"code": refusal.code, "message": f"The voucher {refusal.message}."} if refusal else None,
-        "version": voucher.version if voucher else None,
-    }

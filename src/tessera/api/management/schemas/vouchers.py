@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import AN_OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, a_list, choice
-from tessera.api.management.serialization import Representation
+from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
 
@@ -69,7 +69,7 @@ class VoucherBulkRequest(RequestModel):
     """Body of POST /management/v1/vouchers/bulk."""
 
     action: Annotated[VoucherAction, *choice(VoucherAction)] = Field(
-        alias="action", description="The action to perform on each voucher."
+        description="The action to perform on each voucher."
     )
     recipient_email: EmailText | None = Field(
         None, description="For `Assign`: the email address of the recipient of vouchers that have none of their own."
@@ -117,17 +117,29 @@ class VoucherReasonModel(Representation):
     """The reason of a failure."""
 
     code: str = Field(description="A stable code: `NotFound`, `Used`, `Archived`, `Expired` or `Repeated`.")
-    message: str = Field(description="A message for people.")
+    message: Annotated[str, From(lambda refusal: f"The voucher {refusal.message}.")] = Field(
+        description="A message for people."
+    )
 
 
 class VoucherResultModel(Representation):
     """The result for one voucher."""
 
-    id: UUID | None = Field(description="The id of the voucher; null if there is no such voucher.")
-    code: str | None = Field(description="The code of the voucher; null if there is no such voucher.")
-    is_done: bool = Field(description="Whether the action succeeded.")
-    reason: VoucherReasonModel | None = Field(description="The reason of the failure; null for a success.")
-    version: int | None = Field(description="The version of the voucher after the request.")
+    id: Annotated[UUID | None, From(lambda outcome: outcome.voucher and outcome.voucher.id)] = Field(
+        description="The id of the voucher; null if there is no such voucher."
+    )
+    code: Annotated[str | None, From(lambda outcome: outcome.voucher and outcome.voucher.code)] = Field(
+        description="The code of the voucher; null if there is no such voucher."
+    )
+    is_done: Annotated[bool, From(lambda outcome: outcome.refusal is None)] = Field(
+        description="Whether the action succeeded."
+    )
+    reason: Annotated[
+        VoucherReasonModel | None, From(lambda outcome: outcome.refusal and VoucherReasonModel.of(outcome.refusal))
+    ] = Field(description="The reason of the failure; null for a success.")
+    version: Annotated[int | None, From(lambda outcome: outcome.voucher and outcome.voucher.version)] = Field(
+        description="The version of the voucher after the request."
+    )
 
 
 class VoucherResultsModel(Representation):
