@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from tessera import provision, schema
-from tessera.identity import provisioning
+from tessera.identity.organizations import service as organizations
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
@@ -75,13 +75,10 @@ def _actor() -> Actor:
 
 async def _find_organization(database: Database, name_or_id: str) -> UUID:
     async with database.unit_of_work(PLATFORM_ID) as work:
-        known = await provisioning.list_organizations(work)
-    by_text: dict[str, UUID] = {organization.name.lower(): organization.id for organization in known}
-    by_text |= {str(organization.id): organization.id for organization in known}
-    try:
-        return by_text[name_or_id.lower()]
-    except KeyError:
-        raise NotFound(f"There is no organization {name_or_id}.") from None
+        organization = await organizations.find(work, name_or_id)
+    if organization is None:
+        raise NotFound(f"There is no organization {name_or_id}.")
+    return organization.id
 
 
 def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:

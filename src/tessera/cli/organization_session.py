@@ -1,13 +1,16 @@
 """One command in one organization: its options, its unit of work and its output."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tessera.cli import output
 from tessera.cli.database_sessions import Action, Result, in_organization
 from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import Fields
+from tessera.cli.pages import Item, fetch_all
 from tessera.cli.startup import start
+from tessera.kit.db.pages import CursorPage
+from tessera.kit.db.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,10 @@ class OrganizationSession:
     def run(self, action: Action[Result]) -> Result:
         """Run one unit of work in the organization; raises NotFound."""
         return in_organization(start(), self.organization, action)
+
+    def fetch_all(self, fetch_page: Callable[[UnitOfWork, str | None], Awaitable[CursorPage[Item]]]) -> list[Item]:
+        """The items of all pages of a list; `fetch_page` gets the cursor of the page before, None for the first."""
+        return self.run(lambda work: fetch_all(lambda after: fetch_page(work, after)))
 
     def show(self, sentence: str, fields: Fields) -> None:
         """Print the result of the command."""

@@ -5,12 +5,12 @@ from typing import TypeVar
 
 from tessera.kit.db.pages import CursorPage
 
-T = TypeVar("T")
+Item = TypeVar("Item")
 
 PAGE_SIZE = 1000
 
 
-async def fetch_all(fetch_page: Callable[[str | None], Awaitable[CursorPage[T]]]) -> list[T]:
+async def fetch_all(fetch_page: Callable[[str | None], Awaitable[CursorPage[Item]]]) -> list[Item]:
     """The items of all pages; `fetch_page` gets the cursor of the page before, None for the first page."""
     page = await fetch_page(None)
     items = [*page.items]

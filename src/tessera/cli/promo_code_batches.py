@@ -6,6 +6,7 @@ from uuid import UUID
 import typer
 
 from tessera.cli.database_sessions import OrganizationDatabase, in_organization, with_organization
+from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
 from tessera.cli.progress import bar
@@ -21,7 +22,7 @@ from tessera.promo_codes.rules import PromoCodeDraft
 Id = Annotated[UUID, typer.Argument(help="Its id.", metavar="BATCH")]
 Background = Annotated[bool, typer.Option("--background", help="Leave it to a worker, and do not wait.")]
 
-commands = typer.Typer(no_args_is_help=True)
+commands = CommandGroup()
 
 
 @commands.command("create")

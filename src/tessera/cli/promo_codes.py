@@ -9,6 +9,7 @@ import typer
 
 from tessera.cli import promo_code_batches, promo_code_files
 from tessera.cli.database_sessions import in_organization
+from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import show, show_rows
 from tessera.cli.promo_code_terms import (
@@ -45,7 +46,7 @@ Clear = Annotated[
     typer.Option("--clear", help="What it shall no longer have: notes, expires-at ...; may be given again."),
 ]
 
-commands = typer.Typer(no_args_is_help=True)
+commands = CommandGroup()
 commands.add_typer(promo_code_batches.commands, name="batch", help="Many promo codes by one pattern.")
 commands.command("import")(promo_code_files.import_promo_codes)
 commands.command("export")(promo_code_files.export_promo_codes)

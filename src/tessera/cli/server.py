@@ -1,0 +1,79 @@
+"""The commands that run the API server."""
+
+import asyncio
+import ipaddress
+import socket
+from typing import Annotated
+
+import structlog
+import typer
+
+from tessera import main, provision, schema
+from tessera import settings as configuration
+from tessera.cli import banner
+from tessera.cli.demo import load_demo_data, with_demo_key
+from tessera.cli.failures import CannotStart
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.startup import start
+from tessera.demo.storefront import page
+from tessera.kit.sockets import listen
+from tessera.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+commands = CommandGroup()
+
+
+@commands.command("serve")
+def serve(
+    *,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Load the demonstration data, and generate a signing key if none is configured."),
+    ] = False,
+) -> None:
+    """Run the API server and a worker in one process.
+
+    The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
+    """
+    settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
+    with _listening(settings) as listener, provision.database(settings) as addresses:
+        revision = schema.migrate(addresses.owner, addresses.application)
+        schema.check(addresses.application)
+        base_url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
+        credentials = asyncio.run(load_demo_data(settings, addresses, base_url=base_url)) if demo else []
+        app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
+        pages = {"docs page": "/docs"}
+        if credentials and is_local_only(settings, listener):
+            page.install(app, credentials[0])
+            pages["storefront"] = page.PATH
+        main.serve(app, listener, on_ready=lambda: banner.show(base_url, pages, settings.data_dir, credentials))
+
+
+@commands.command("api")
+def api() -> None:
+    """Run the API server without a worker.
+
+    The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
+    """
+    settings = start(needs_keys=True)
+    with (
+        _listening(settings, processes=settings.processes) as listener,
+        provision.database(settings) as addresses,
+    ):
+        schema.check(addresses.application)
+        log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
+        main.serve_processes(settings, addresses.application, listener)
+
+
+def is_local_only(settings: Settings, listener: socket.socket) -> bool:
+    """Whether only this machine can reach the server; the client of a trusted proxy may be anywhere."""
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback and not settings.trusted_proxies
+
+
+def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
+    try:
+        return listen(settings.host, settings.port, processes=processes)
+    except OSError as error:
+        address = f"{settings.host}:{settings.port}"
+        raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another") from error
