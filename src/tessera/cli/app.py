@@ -12,7 +12,7 @@ from typer.main import get_group
 COMMANDS = {
     "serve": ("server", "Run the API server and a worker in one process."),
     "api": ("server", "Run the API server without a worker."),
-    "worker": ("worker", "Run a worker without an API server."),
+    "worker": ("server", "Run a worker without an API server."),
     "migrate": ("migrate", "Create missing database roles and apply all pending migrations."),
 }
 GROUPS = {

@@ -42,12 +42,9 @@ def list_entries(
 @commands.command("verify")
 def verify(
     organization: Annotated[
-        str, typer.Argument(help="The organization's name (not case-sensitive) or id.", metavar="ORGANIZATION")
+        str, typer.Argument(help="The organization's name (any case) or id.", metavar="ORGANIZATION")
     ],
-    head: Annotated[
-        str | None,
-        typer.Option(help="The head that an earlier run printed, POSITION:DIGEST; the chain must still contain it."),
-    ] = None,
+    head: Annotated[str | None, typer.Option(help="The head that an earlier run printed, POSITION:DIGEST.")] = None,
     *,
     as_json: AsJson = False,
 ) -> None:

@@ -1,10 +1,12 @@
 """Commands on API clients."""
 
+from functools import partial
+
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import FunctionPoints, Id, Name, parse_function_points, parse_id
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields
-from tessera.cli.pages import PAGE_SIZE, fetch_all
+from tessera.cli.pages import fetch_all
 from tessera.identity import provisioning
 from tessera.identity.clients import service as clients
 from tessera.kit.clock import clock
@@ -28,7 +30,7 @@ def list_clients(session: OrganizationSession) -> None:
     """List API clients without their secrets, oldest first."""
 
     async def list_rows(work: UnitOfWork) -> list[Fields]:
-        pages = await fetch_all(lambda after: clients.list_by_cursor(work, after=after, size=PAGE_SIZE))
+        pages = await fetch_all(partial(clients.list_by_cursor, work))
         return [
             {
                 "id": client.id,

@@ -82,14 +82,13 @@ async def _find_organization(database: Database, name_or_id: str) -> UUID:
 
 
 def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    async def connect_and_run(url: str) -> Result:
+        database = Database(url, pool_size=1)
+        try:
+            return await job(database)
+        finally:
+            await database.close()
+
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
-        return asyncio.run(_with_connections(addresses.application, job))
-
-
-async def _with_connections(url: str, job: Callable[[Database], Awaitable[Result]]) -> Result:
-    database = Database(url, pool_size=1)
-    try:
-        return await job(database)
-    finally:
-        await database.close()
+        return asyncio.run(connect_and_run(addresses.application))

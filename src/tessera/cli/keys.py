@@ -9,7 +9,6 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import FunctionPoints, Id, Name, parse_function_points, parse_id
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
-from tessera.cli.pages import PAGE_SIZE
 from tessera.identity import provisioning
 from tessera.identity.keys import service as keys
 from tessera.identity.rules import FunctionPoint
@@ -34,7 +33,7 @@ def create_key(
 def list_keys(session: OrganizationSession) -> None:
     """List API keys without their secrets, oldest first."""
     names = ("id", "name", "created_at", "expires_at", "revoked_at", "last_used_at")
-    rows = session.fetch_all(lambda work, after: keys.list_by_cursor(work, after=after, size=PAGE_SIZE))
+    rows = session.fetch_all(keys.list_by_cursor)
     session.show_rows([fields_of(key, *names) for key in rows], if_none="There are no keys yet.")
 
 
@@ -43,7 +42,7 @@ def rotate_key(
     session: OrganizationSession,
     key_id: Id,
     overlap_hours: Annotated[
-        int, typer.Option(min=0, max=24 * 366, help="The number of hours for which the old key stays valid.")
+        int, typer.Option(min=0, max=24 * 366, help="The remaining lifetime of the old key in hours.")
     ] = 24,
 ) -> None:
     """Create a key that replaces another one, and print it once."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 from tessera.cli import output
 from tessera.cli.database_sessions import Action, Result, in_organization
@@ -9,8 +11,12 @@ from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import Fields
 from tessera.cli.pages import Item, fetch_all
 from tessera.cli.startup import start
+from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.editing import Target
+
+FindId = Callable[[UnitOfWork, str], Awaitable[UUID]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +30,23 @@ class OrganizationSession:
         """Run one unit of work in the organization; raises NotFound."""
         return in_organization(start(), self.organization, action)
 
-    def fetch_all(self, fetch_page: Callable[[UnitOfWork, str | None], Awaitable[CursorPage[Item]]]) -> list[Item]:
-        """The items of all pages of a list; `fetch_page` gets the cursor of the page before, None for the first."""
-        return self.run(lambda work: fetch_all(lambda after: fetch_page(work, after)))
+    def run_on(
+        self, find_id: FindId, reference: str, action: Callable[[UnitOfWork, UUID], Awaitable[Result]]
+    ) -> Result:
+        """Run one unit of work on the resource that a name, code or id refers to; raises NotFound."""
+
+        async def find_and_act(work: UnitOfWork) -> Result:
+            return await action(work, await find_id(work, reference))
+
+        return self.run(find_and_act)
+
+    def change(self, find_id: FindId, reference: str, change: Callable[..., Awaitable[Result]]) -> Result:
+        """Change the resource that a name, code or id refers to by a function of its service; raises NotFound."""
+        return self.run_on(find_id, reference, lambda work, row_id: change(work, Target(row_id), now=clock()))
+
+    def fetch_all(self, fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
+        """The items of all pages of a list, of which `fetch_page` gets one by `after` and `size`."""
+        return self.run(lambda work: fetch_all(partial(fetch_page, work)))
 
     def show(self, sentence: str, fields: Fields) -> None:
         """Print the result of the command."""

@@ -10,11 +10,11 @@ Item = TypeVar("Item")
 PAGE_SIZE = 1000
 
 
-async def fetch_all(fetch_page: Callable[[str | None], Awaitable[CursorPage[Item]]]) -> list[Item]:
-    """The items of all pages; `fetch_page` gets the cursor of the page before, None for the first page."""
-    page = await fetch_page(None)
+async def fetch_all(fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
+    """The items of all pages; `fetch_page` takes the cursor of the previous page as `after`, and `size`."""
+    page = await fetch_page(after=None, size=PAGE_SIZE)
     items = [*page.items]
     while page.cursor is not None:
-        page = await fetch_page(page.cursor)
+        page = await fetch_page(after=page.cursor, size=PAGE_SIZE)
         items += page.items
     return items

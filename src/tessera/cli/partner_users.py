@@ -8,7 +8,6 @@ from tessera.cli.options.types import Cursor, Email, FirstName, LastName, Limit,
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
-from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
@@ -23,11 +22,11 @@ commands = CommandGroup()
 @commands.command("users")
 def list_users(session: OrganizationSession, partner: Partner, limit: Limit = 100, cursor: Cursor = None) -> None:
     """List the users of a voucher partner, oldest first."""
-
-    async def list_page(work: UnitOfWork) -> CursorPage[PartnerUser]:
-        return await users.list_by_cursor(work, await lookups.partner_id(work, partner), after=cursor, size=limit)
-
-    page = session.run(list_page)
+    page = session.run_on(
+        lookups.partner_id,
+        partner,
+        lambda work, partner_id: users.list_by_cursor(work, partner_id, after=cursor, size=limit),
+    )
     rows = [_fields(user) for user in page.items]
     session.show_rows(rows, if_none="The voucher partner has no users.", cursor=page.cursor)
 
@@ -38,11 +37,10 @@ def invite_user(
 ) -> None:
     """Invite a user to a voucher partner; the user can call the API once accepted and activated."""
     invitation = Invitation(email=email, first_name=first_name, last_name=last_name)
-
-    async def invite(work: UnitOfWork) -> PartnerUser:
-        return await users.invite(work, await lookups.partner_id(work, partner), invitation, now=clock())
-
-    session.show(f"Invited the user {email}.", _fields(session.run(invite)))
+    user = session.run_on(
+        lookups.partner_id, partner, lambda work, partner_id: users.invite(work, partner_id, invitation, now=clock())
+    )
+    session.show(f"Invited the user {email}.", _fields(user))
 
 
 @commands.command("accept-user")
@@ -63,21 +61,15 @@ def deactivate_user(session: OrganizationSession, partner: Partner, email: Email
     _set_status(session, partner, email, UserStatus.INACTIVE)
 
 
-def _set_status(session: OrganizationSession, partner: str, email: str, status: UserStatus) -> None:
-    async def move(work: UnitOfWork) -> PartnerUser:
-        partner_id = await lookups.partner_id(work, partner)
-        target = Target(await _user_id(work, partner_id, email))
-        return await users.move(work, partner_id, target, status=status, rights=None, now=clock())
+def _set_status(session: OrganizationSession, name_or_id: str, email: str, status: UserStatus) -> None:
+    async def set_status(work: UnitOfWork, partner_id: UUID) -> PartnerUser:
+        user_id = await users.find_id(work, partner_id, email)
+        if user_id is None:
+            raise NotFound(f"The voucher partner has no user {email}.")
+        return await users.move(work, partner_id, Target(user_id), status=status, rights=None, now=clock())
 
-    user = session.run(move)
+    user = session.run_on(lookups.partner_id, name_or_id, set_status)
     session.show(f"The user {user.email} is {status.lower()}.", _fields(user))
-
-
-async def _user_id(work: UnitOfWork, partner_id: UUID, email: str) -> UUID:
-    user_id = await users.find_id(work, partner_id, email)
-    if user_id is None:
-        raise NotFound(f"The voucher partner has no user {email}.")
-    return user_id
 
 
 def _fields(user: PartnerUser) -> Fields:

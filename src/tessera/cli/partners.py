@@ -1,5 +1,6 @@
 """Commands on voucher partners."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -10,8 +11,6 @@ from tessera.cli.options.types import Cursor, Limit, Partner
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
-from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.editing import Target
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import ManagedPartner, PartnerDraft, PartnerFilter
 from tessera.vouchers.rules import Status
@@ -36,7 +35,7 @@ def create_partner(
 @commands.command("list")
 def list_partners(
     session: OrganizationSession,
-    name: Annotated[str | None, typer.Option(help="Any part of the name, not case-sensitive.")] = None,
+    name: Annotated[str | None, typer.Option(help="Any part of the name, in any case.")] = None,
     status: Annotated[Status | None, typer.Option(help="The status.", case_sensitive=False)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -51,11 +50,7 @@ def list_partners(
 @commands.command("show")
 def show_partner(session: OrganizationSession, partner: Partner) -> None:
     """Show a voucher partner."""
-
-    async def get(work: UnitOfWork) -> ManagedPartner:
-        return await partners.get(work, await lookups.partner_id(work, partner))
-
-    _show(session, session.run(get))
+    _show(session, session.run_on(lookups.partner_id, partner, partners.get))
 
 
 @commands.command("rename")
@@ -65,12 +60,9 @@ def rename_partner(
     name: Annotated[str, typer.Argument(help="The new name.", metavar="NAME")],
 ) -> None:
     """Rename a voucher partner."""
-
-    async def rename(work: UnitOfWork) -> ManagedPartner:
-        target = Target(await lookups.partner_id(work, partner))
-        return await partners.rename(work, target, draft=PartnerDraft(name=name), now=clock())
-
-    session.show(f"Renamed the voucher partner {partner}.", _fields(session.run(rename)))
+    rename = partial(partners.rename, draft=PartnerDraft(name=name))
+    renamed_partner = session.change(lookups.partner_id, partner, rename)
+    session.show(f"Renamed the voucher partner {partner}.", _fields(renamed_partner))
 
 
 @commands.command("activate")
@@ -91,12 +83,8 @@ def archive_partner(session: OrganizationSession, partner: Partner) -> None:
     _set_status(session, partner, Status.ARCHIVED)
 
 
-def _set_status(session: OrganizationSession, partner: str, status: Status) -> None:
-    async def set_status(work: UnitOfWork) -> ManagedPartner:
-        target = Target(await lookups.partner_id(work, partner))
-        return await partners.set_status(work, target, status=status, now=clock())
-
-    _show(session, session.run(set_status))
+def _set_status(session: OrganizationSession, name_or_id: str, status: Status) -> None:
+    _show(session, session.change(lookups.partner_id, name_or_id, partial(partners.set_status, status=status)))
 
 
 def _show(session: OrganizationSession, partner: ManagedPartner) -> None:

@@ -1,6 +1,7 @@
 """Commands on product bundles."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,7 +13,6 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Id, Name, Price, parse_decimal, parse_id
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
-from tessera.cli.pages import PAGE_SIZE
 from tessera.kit.clock import clock
 from tessera.kit.editing import Target
 
@@ -32,9 +32,7 @@ def create_bundle(session: OrganizationSession, name: Name, price: Price, exam: 
 @commands.command("list")
 def list_bundles(session: OrganizationSession) -> None:
     """List product bundles including archived ones, oldest first."""
-    rows = session.fetch_all(
-        lambda work, after: bundles.list_by_cursor(work, wanted=ProductBundleFilter(), after=after, size=PAGE_SIZE)
-    )
+    rows = session.fetch_all(partial(bundles.list_by_cursor, wanted=ProductBundleFilter()))
     session.show_rows([_fields(bundle) for bundle in rows], if_none="There are no product bundles yet.")
 
 

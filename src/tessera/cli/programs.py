@@ -1,7 +1,9 @@
 """Commands on voucher programs."""
 
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -21,19 +23,17 @@ from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import Program, ProgramFilter
 from tessera.vouchers.rules import Status
 
-ProgramRef = Annotated[str, typer.Argument(help="The program's name (not case-sensitive) or id.", metavar="PROGRAM")]
+ProgramRef = Annotated[str, typer.Argument(help="The program's name (any case) or id.", metavar="PROGRAM")]
 Exams = typer.Option("--exam", help="The code of an exam that vouchers pay for; repeatable.")
 Cost = typer.Option("--cost", help="The price of a voucher in dollars.", metavar="DOLLARS")
-ToAll = Annotated[
-    bool | None, typer.Option("--to-all/--to-assigned", help="Sell to all partners, or only to assigned partners.")
-]
+ToAll = Annotated[bool | None, typer.Option("--to-all/--to-assigned", help="Sell to all or to assigned partners.")]
 ZeroPrice = Annotated[
     bool | None,
-    typer.Option("--zero-price/--no-zero-price", help="Whether assigned partners can buy vouchers that cost nothing."),
+    typer.Option("--zero-price/--no-zero-price", help="Let assigned partners buy vouchers that cost nothing."),
 ]
 EnforceEmail = Annotated[
     bool | None,
-    typer.Option("--enforce-email/--no-enforce-email", help="Whether only its recipient can use a voucher."),
+    typer.Option("--enforce-email/--no-enforce-email", help="Let only the recipient use a voucher."),
 ]
 Prefix = Annotated[str | None, typer.Option("--prefix", help="The prefix of voucher codes.")]
 Days = Annotated[int | None, typer.Option("--days", help="The number of days for which vouchers are valid.")]
@@ -75,7 +75,7 @@ class ProgramChanges:
     can_assigned_partners_purchase_zero_price: ZeroPrice = None
     email_domains: Annotated[
         list[str] | None,
-        typer.Option("--email-domain", help="An email domain whose candidates can use vouchers; repeatable."),
+        typer.Option("--email-domain", help="An email domain of eligible candidates; repeatable."),
     ] = None
     enforce_assigned_email: EnforceEmail = None
     voucher_code_prefix: Prefix = None
@@ -133,19 +133,18 @@ def update_program(
     draft = changes.draft()
     cleared: dict[str, Any] = {_CLEARED_FIELDS[each]: () for each in clear or ()}
 
-    async def update(work: UnitOfWork) -> Program:
-        target = Target(await lookups.program_id(work, program))
+    async def update(work: UnitOfWork, target: Target, *, now: datetime) -> Program:
         values = {"partner_ids": await _partner_ids(work, changes.partners)} | cleared
-        return await programs.edit(work, target, draft=replace(draft, **values), now=clock())
+        return await programs.edit(work, target, draft=replace(draft, **values), now=now)
 
-    updated_program = session.run(update)
+    updated_program = session.change(lookups.program_id, program, update)
     session.show(f"Changed the voucher program {updated_program.name}.", _fields(updated_program))
 
 
 @commands.command("list")
 def list_programs(
     session: OrganizationSession,
-    name: Annotated[str | None, typer.Option(help="Any part of the name, not case-sensitive.")] = None,
+    name: Annotated[str | None, typer.Option(help="Any part of the name, in any case.")] = None,
     status: Annotated[Status | None, typer.Option(help="The status.", case_sensitive=False)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -160,11 +159,8 @@ def list_programs(
 @commands.command("show")
 def show_program(session: OrganizationSession, program: ProgramRef) -> None:
     """Show all fields of a voucher program."""
-
-    async def get(work: UnitOfWork) -> Program:
-        return await programs.get(work, await lookups.program_id(work, program))
-
-    _show(session, shown := session.run(get), _all_fields(shown))
+    found_program = session.run_on(lookups.program_id, program, programs.get)
+    _show(session, found_program, _all_fields(found_program))
 
 
 @commands.command("activate")
@@ -186,11 +182,7 @@ def archive_program(session: OrganizationSession, program: ProgramRef) -> None:
 
 
 def _set_status(session: OrganizationSession, name_or_id: str, status: Status) -> None:
-    async def set_status(work: UnitOfWork) -> Program:
-        target = Target(await lookups.program_id(work, name_or_id))
-        return await programs.set_status(work, target, status=status, now=clock())
-
-    program = session.run(set_status)
+    program = session.change(lookups.program_id, name_or_id, partial(programs.set_status, status=status))
     _show(session, program, _fields(program))
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -17,7 +18,6 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
@@ -25,7 +25,7 @@ from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 
-PurchaseRef = Annotated[str, typer.Argument(help="The purchase's code (not case-sensitive) or id.", metavar="PURCHASE")]
+PurchaseRef = Annotated[str, typer.Argument(help="The purchase's code (any case) or id.", metavar="PURCHASE")]
 
 commands = CommandGroup()
 
@@ -42,7 +42,7 @@ class NewOrder:
     email: Annotated[str | None, typer.Option("--email", help="The email address of the buyer.")] = None
     notes: Annotated[str, typer.Option("--notes", help="Notes on the purchase.")] = ""
     expires_at: Annotated[
-        str | None, typer.Option("--expires-at", help="The deadline for payment, ISO 8601; default: in 24 hours.")
+        str | None, typer.Option("--expires-at", help="The payment deadline, ISO 8601; default: 24 hours.")
     ] = None
 
 
@@ -73,13 +73,11 @@ class ListedPurchases:
     """The purchases to list: filters and page, or those of all organizations that are overdue."""
 
     organization: Annotated[
-        str | None, typer.Option("--organization", help="The organization's name (not case-sensitive) or id.")
+        str | None, typer.Option("--organization", help="The organization's name (any case) or id.")
     ] = None
-    stuck: Annotated[
-        bool, typer.Option("--stuck", help="List only purchases of all organizations whose vouchers are overdue.")
-    ] = False
+    stuck: Annotated[bool, typer.Option("--stuck", help="List overdue purchases of all organizations.")] = False
     older_than_minutes: Annotated[
-        int, typer.Option(min=0, max=525_600, help="With --stuck: the minimum age of a purchase in minutes.")
+        int, typer.Option(min=0, max=525_600, help="With --stuck: the minimum age in minutes.")
     ] = 5
     partner: PartnerFilter = None
     status: Annotated[PurchaseStatus | None, typer.Option(help="The status.", case_sensitive=False)] = None
@@ -118,11 +116,10 @@ def _list_stuck(older_than_minutes: int, *, as_json: bool) -> None:
 @commands.command("show")
 def show_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
     """Show a purchase."""
-
-    async def get(work: UnitOfWork) -> Purchase:
-        return await purchases.get(work, await lookups.purchase_id(work, purchase), now=clock())
-
-    _show(session, session.run(get))
+    found_purchase = session.run_on(
+        lookups.purchase_id, purchase, lambda work, purchase_id: purchases.get(work, purchase_id, now=clock())
+    )
+    _show(session, found_purchase)
 
 
 @commands.command("pay")
@@ -146,11 +143,7 @@ def cancel_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None
 @commands.command("archive")
 def archive_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
     """Archive a purchase (permanent); its vouchers stay unchanged."""
-
-    async def archive(work: UnitOfWork) -> Purchase:
-        return await checkouts.archive(work, Target(await lookups.purchase_id(work, purchase)), now=clock())
-
-    archived_purchase = session.run(archive)
+    archived_purchase = session.change(lookups.purchase_id, purchase, checkouts.archive)
     session.show(f"Archived the purchase {archived_purchase.code}.", _fields(archived_purchase))
 
 
@@ -165,11 +158,7 @@ def retry_purchase(
 
 
 def _settle(session: OrganizationSession, code_or_id: str, outcome: PurchaseStatus) -> None:
-    async def settle(work: UnitOfWork) -> Purchase:
-        target = Target(await lookups.purchase_id(work, code_or_id))
-        return await checkouts.settle(work, target, outcome=outcome, now=clock())
-
-    _show(session, session.run(settle))
+    _show(session, session.change(lookups.purchase_id, code_or_id, partial(checkouts.settle, outcome=outcome)))
 
 
 def _show(session: OrganizationSession, purchase: Purchase) -> None:

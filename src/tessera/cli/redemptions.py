@@ -21,7 +21,7 @@ commands = CommandGroup()
 class Filters:
     """The filters of an export of redemptions."""
 
-    code: Annotated[str | None, typer.Option(help="The promo code or voucher, not case-sensitive.")] = None
+    code: Annotated[str | None, typer.Option(help="The promo code or voucher, in any case.")] = None
     reservation: Annotated[str | None, typer.Option(help="The reservation code.")] = None
     person: Annotated[str | None, typer.Option(help="The person id of the candidate.")] = None
     status: Annotated[RedemptionStatus | None, typer.Option(help="The current status.")] = None

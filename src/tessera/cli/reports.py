@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Output
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
-from tessera.cli.pages import PAGE_SIZE, fetch_all
+from tessera.cli.pages import fetch_all
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports import export, service
@@ -51,7 +52,7 @@ def report_redemptions(
             lambda at: export.redemptions_csv(at.database, at.organization_id, report),
         )
         return
-    sums = session.fetch_all(lambda work, after: service.list_redemptions(work, report, after=after, size=PAGE_SIZE))
+    sums = session.run(lambda work: fetch_all(partial(service.list_redemptions, work, report)))
     names = ("key", "name", "redeemed", "cancelled", "net", "discount")
     session.show_rows([fields_of(each, *names, key=by) for each in sums], if_none="Nothing was redeemed in these days.")
 
@@ -65,7 +66,7 @@ def report_vouchers(session: OrganizationSession, csv: Csv) -> None:
         return
 
     async def list_rows(work: UnitOfWork) -> list[Fields]:
-        partners = await fetch_all(lambda after: service.list_vouchers(work, now=now, after=after, size=PAGE_SIZE))
+        partners = await fetch_all(partial(service.list_vouchers, work, now=now))
         total = await service.sum_vouchers(work, now=now)
         return [*(_row(str(each.id), each.name, each.totals) for each in partners), _row(None, "Total", total)]
 

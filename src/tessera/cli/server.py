@@ -1,4 +1,4 @@
-"""The commands that run the API server."""
+"""The commands that run the API server and workers."""
 
 import asyncio
 import ipaddress
@@ -29,7 +29,7 @@ def serve(
     *,
     demo: Annotated[
         bool,
-        typer.Option("--demo", help="Load the demonstration data, and generate a signing key if none is configured."),
+        typer.Option("--demo", help="Load the demonstration data; generate a signing key if none is set."),
     ] = False,
 ) -> None:
     """Run the API server and a worker in one process.
@@ -64,6 +64,18 @@ def api() -> None:
         schema.check(addresses.application)
         log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
         main.serve_processes(settings, addresses.application, listener)
+
+
+@commands.command("worker")
+def worker() -> None:
+    """Run a worker without an API server.
+
+    SIGINT and SIGTERM let running jobs finish. Run `tessera migrate` first.
+    """
+    settings = start()
+    with provision.database(settings) as addresses:
+        schema.check(addresses.application)
+        asyncio.run(main.run_worker(settings, addresses.application))
 
 
 def is_local_only(settings: Settings, listener: socket.socket) -> bool:

@@ -1,7 +1,9 @@
 """Commands on store exams."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -12,13 +14,11 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Name, Price, parse_decimal
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
-from tessera.cli.pages import PAGE_SIZE
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
 
-Code = Annotated[str, typer.Argument(help="The code of the exam, not case-sensitive.", metavar="CODE")]
+Code = Annotated[str, typer.Argument(help="The code of the exam, in any case.", metavar="CODE")]
 
 commands = CommandGroup()
 
@@ -34,9 +34,7 @@ def create_exam(session: OrganizationSession, code: Code, name: Name, price: Pri
 @commands.command("list")
 def list_exams(session: OrganizationSession) -> None:
     """List store exams including archived ones, oldest first."""
-    rows = session.fetch_all(
-        lambda work, after: exams.list_by_cursor(work, wanted=StoreExamFilter(), after=after, size=PAGE_SIZE)
-    )
+    rows = session.fetch_all(partial(exams.list_by_cursor, wanted=StoreExamFilter()))
     session.show_rows([_fields(exam) for exam in rows], if_none="There are no store exams yet.")
 
 
@@ -44,35 +42,33 @@ def list_exams(session: OrganizationSession) -> None:
 def update_exam(session: OrganizationSession, code: Code, name: Name, price: Price) -> None:
     """Change the name and the price of a store exam."""
     draft = StoreExamDraft(name=name, price=parse_decimal("price", price))
-    _change(session, code, lambda work, target: exams.update(work, target, draft=draft, now=clock()), "Changed")
+    _change(session, code, partial(exams.update, draft=draft), "Changed")
 
 
 @commands.command("archive")
 def archive_exam(session: OrganizationSession, code: Code) -> None:
     """Archive a store exam, which is then no longer sold."""
-    _change(session, code, lambda work, target: exams.archive(work, target, now=clock()), "Archived")
+    _change(session, code, exams.archive, "Archived")
 
 
 @commands.command("activate")
 def activate_exam(session: OrganizationSession, code: Code) -> None:
     """Reactivate an archived store exam."""
-    _change(session, code, lambda work, target: exams.activate(work, target, now=clock()), "Reactivated")
+    _change(session, code, exams.activate, "Reactivated")
 
 
 def _change(
-    session: OrganizationSession,
-    code: str,
-    change: Callable[[UnitOfWork, Target], Awaitable[ManagedStoreExam]],
-    verb: str,
+    session: OrganizationSession, code: str, change: Callable[..., Awaitable[ManagedStoreExam]], verb: str
 ) -> None:
-    async def find_and_change(work: UnitOfWork) -> ManagedStoreExam:
-        page = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
-        if not page.items:
-            raise NotFound(f"There is no store exam {code}.")
-        return await change(work, Target(page.items[0].id))
-
-    exam = session.run(find_and_change)
+    exam = session.change(_exam_id, code, change)
     session.show(f"{verb} the exam {exam.code}.", _fields(exam))
+
+
+async def _exam_id(work: UnitOfWork, code: str) -> UUID:
+    page = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
+    if not page.items:
+        raise NotFound(f"There is no store exam {code}.")
+    return page.items[0].id
 
 
 def _fields(exam: ManagedStoreExam) -> Fields:

@@ -1,13 +1,13 @@
 """Commands on long-lived Bearer tokens."""
 
 from datetime import timedelta
+from functools import partial
 
 from tessera.cli.database_sessions import in_organization
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Email, Id, TokenDays, parse_id
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
-from tessera.cli.pages import PAGE_SIZE
 from tessera.cli.startup import start_with_token_key
 from tessera.identity import provisioning
 from tessera.identity.tokens import service as tokens
@@ -39,7 +39,7 @@ def issue_token(session: OrganizationSession, email: Email, days: TokenDays = 36
 def list_tokens(session: OrganizationSession) -> None:
     """List the long-lived tokens of all users, oldest first."""
     names = ("id", "email", "created_at", "expires_at", "revoked_at")
-    rows = session.fetch_all(lambda work, after: tokens.list_by_cursor(work, user_id=None, after=after, size=PAGE_SIZE))
+    rows = session.fetch_all(partial(tokens.list_by_cursor, user_id=None))
     session.show_rows([fields_of(token, *names) for token in rows], if_none="There are no tokens yet.")
 
 

@@ -1,5 +1,6 @@
 """Commands on users."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -9,14 +10,12 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Email, FirstName, FunctionPoints, LastName, parse_function_points
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
-from tessera.cli.pages import PAGE_SIZE
 from tessera.identity import provisioning
 from tessera.identity.rules import UserDraft
 from tessera.identity.users import service as users
 from tessera.identity.users.service import ManagedUser, UserFilter
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.editing import Target
 from tessera.kit.errors import NotFound
 from tessera.vouchers.partners import service as partners
 
@@ -48,9 +47,7 @@ def create_user(
 @commands.command("list")
 def list_users(session: OrganizationSession) -> None:
     """List users, oldest first."""
-    rows = session.fetch_all(
-        lambda work, after: users.list_by_cursor(work, wanted=UserFilter(), after=after, size=PAGE_SIZE)
-    )
+    rows = session.fetch_all(partial(users.list_by_cursor, wanted=UserFilter()))
     session.show_rows([_row(user) for user in rows], if_none="There are no users yet.")
 
 
@@ -65,12 +62,7 @@ def update_user(
     """Replace the names and the rights of a user."""
     rights = tuple(parse_function_points(function_point))
     draft = UserDraft(first_name=first_name, last_name=last_name, function_points=rights)
-
-    async def update(work: UnitOfWork) -> None:
-        user = await users.get_by_email(work, email)
-        await users.update(work, Target(user.id), draft=draft, rights=None, now=clock())
-
-    session.run(update)
+    session.change(_user_id, email, partial(users.update, draft=draft, rights=None))
     session.show(f"Changed the user {email}.", {"email": email, "functionPoints": " ".join(rights)})
 
 
@@ -84,13 +76,12 @@ def deactivate_user(session: OrganizationSession, email: Email) -> None:
 @commands.command("activate")
 def activate_user(session: OrganizationSession, email: Email) -> None:
     """Reactivate a user."""
-
-    async def activate(work: UnitOfWork) -> None:
-        user = await users.get_by_email(work, email)
-        await users.activate(work, Target(user.id), rights=None, now=clock())
-
-    session.run(activate)
+    session.change(_user_id, email, partial(users.activate, rights=None))
     session.show(f"Activated the user {email}.", {"email": email, "isActive": True})
+
+
+async def _user_id(work: UnitOfWork, email: str) -> UUID:
+    return (await users.get_by_email(work, email)).id
 
 
 async def _partner_id(work: UnitOfWork, name: str) -> UUID:

@@ -22,9 +22,7 @@ from tessera.vouchers.issued.actions.service import Outcome
 from tessera.vouchers.issued.export import service as exports
 from tessera.vouchers.issued.service import Voucher, VoucherFilter
 
-Codes = Annotated[
-    list[str], typer.Argument(help="Voucher codes, not case-sensitive; at most 1,000.", metavar="CODE...")
-]
+Codes = Annotated[list[str], typer.Argument(help="Voucher codes, in any case; at most 1,000.", metavar="CODE...")]
 
 commands = CommandGroup()
 
@@ -35,7 +33,7 @@ class VoucherPage:
 
     purchase: Annotated[str | None, typer.Option("--purchase", help="The purchase, by code or id.")] = None
     partner: PartnerFilter = None
-    code: Annotated[str | None, typer.Option("--code", help="The voucher code, not case-sensitive.")] = None
+    code: Annotated[str | None, typer.Option("--code", help="The voucher code, in any case.")] = None
     recipient: Annotated[str | None, typer.Option("--recipient", help="The email address of the recipient.")] = None
     used: Annotated[bool | None, typer.Option("--used/--unused", help="Whether the voucher is used.")] = None
     on: Annotated[bool | None, typer.Option("--on/--off", help="Whether the voucher is switched on.")] = None
@@ -70,15 +68,11 @@ def list_vouchers(session: OrganizationSession, listed: VoucherPage) -> None:
 @commands.command("show")
 def show_voucher(
     session: OrganizationSession,
-    voucher: Annotated[str, typer.Argument(help="The voucher's code (not case-sensitive) or id.", metavar="VOUCHER")],
+    voucher: Annotated[str, typer.Argument(help="The voucher's code (any case) or id.", metavar="VOUCHER")],
 ) -> None:
     """Show a voucher with its latest reservation and its use."""
-
-    async def get(work: UnitOfWork) -> Voucher:
-        return await vouchers.get(work, await lookups.voucher_id(work, voucher))
-
-    shown_voucher = session.run(get)
-    session.show(f"The voucher {shown_voucher.code}.", _all_fields(shown_voucher))
+    found_voucher = session.run_on(lookups.voucher_id, voucher, vouchers.get)
+    session.show(f"The voucher {found_voucher.code}.", _all_fields(found_voucher))
 
 
 @commands.command("export")

@@ -11,14 +11,12 @@ import typer
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.errors import Invalid, Violation
 
-Organization = Annotated[
-    str, typer.Option("--organization", help="The organization's name (not case-sensitive) or id.")
-]
+Organization = Annotated[str, typer.Option("--organization", help="The organization's name (any case) or id.")]
 Name = Annotated[str, typer.Option("--name", help="The display name.")]
 Email = Annotated[str, typer.Option("--email", help="The user's email address.")]
 FirstName = Annotated[str, typer.Option("--first-name", help="The user's first name.")]
 LastName = Annotated[str, typer.Option("--last-name", help="The user's last name.")]
-Partner = Annotated[str, typer.Argument(help="The partner's name (not case-sensitive) or id.", metavar="PARTNER")]
+Partner = Annotated[str, typer.Argument(help="The partner's name (any case) or id.", metavar="PARTNER")]
 Id = Annotated[str, typer.Argument(help="The id, a UUID.", metavar="ID")]
 FunctionPoints = Annotated[
     list[str],
@@ -31,7 +29,7 @@ TokenDays = Annotated[int, typer.Option("--days", min=1, max=3660, help="The lif
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="The maximum number of records.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="The cursor that the previous page printed.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", help="The file to write; default: standard output.", dir_okay=False)
+    Path | None, typer.Option("--output", help="The file to write, else standard output.", dir_okay=False)
 ]
 
 
