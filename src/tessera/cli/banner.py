@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from tessera.demo.load import FILE_NAME, Credentials
+from tessera.demo.credentials import FILE_NAME, Credentials
 
 
 def show(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
@@ -19,7 +19,7 @@ def show(base_url: str, pages: Mapping[str, str], directory: Path, credentials: 
     typer.echo(
         f"  credentials of the demonstration organizations  {directory / FILE_NAME}\n\n"
         "Try:\n"
-        f'  curl "{base_url}/api/v1/promo-codes?code=PER10" -H "cv-api-key: {demo.apiKey}"\n'
-        f'  curl -u "{demo.clientId}:{demo.clientSecret}" {base_url}/authenticate\n'
-        f'  curl "{base_url}/promo-codes?status=Active" -H "Authorization: Bearer {demo.voucherToken}"\n'
+        f'  curl "{base_url}/api/v1/promo-codes?code=PER10" -H "cv-api-key: {demo.api_key}"\n'
+        f'  curl -u "{demo.client_id}:{demo.client_secret}" {base_url}/authenticate\n'
+        f'  curl "{base_url}/promo-codes?status=Active" -H "Authorization: Bearer {demo.voucher_token}"\n'
     )

@@ -10,6 +10,7 @@ from tessera.cli.failures import CannotStart
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import start
 from tessera.demo import load
+from tessera.demo.credentials import FILE_NAME, Credentials
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
 from tessera.kit.tokens import TokenSigner
@@ -31,10 +32,10 @@ def load_demo() -> None:
         schema.check(addresses.application)
         base_url = settings.public_url or f"http://{settings.host}:{settings.port}"
         asyncio.run(load_demo_data(settings, addresses, base_url=base_url))
-    typer.echo(f"The credentials are in {settings.data_dir / load.FILE_NAME}.")
+    typer.echo(f"The credentials are in {settings.data_dir / FILE_NAME}.")
 
 
-async def load_demo_data(settings: Settings, addresses: Addresses, *, base_url: str) -> list[load.Credentials]:
+async def load_demo_data(settings: Settings, addresses: Addresses, *, base_url: str) -> list[Credentials]:
     """Load the demonstration organizations, unless they exist, and write their credentials."""
     database = Database(addresses.application)
     signer = TokenSigner(settings.token_keys)
