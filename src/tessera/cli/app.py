@@ -8,26 +8,26 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-# Each name with its module and its line in the help. Commands of one name, then groups of commands.
+# The module and the description of each command, then of each group of commands.
 COMMANDS = {
     "serve": ("server", "Run the API server and a worker in one process."),
     "api": ("server", "Run the API server without a worker."),
     "worker": ("server", "Run a worker without an API server."),
-    "migrate": ("migrate", "Create missing database roles and apply all pending migrations."),
+    "migrate": ("migrate", "Create missing roles and apply pending migrations."),
 }
 GROUPS = {
     "demo": ("demo", "Demonstration data."),
     "platform": ("platform", "The platform, whose administrators manage all organizations."),
     "organization": ("organizations", "Organizations, which are isolated from each other."),
     "user": ("users", "Users, who call the API with long-lived tokens."),
-    "client": ("clients", "API clients, which exchange a ClientId and a secret for tokens."),
+    "client": ("clients", "API clients, which get tokens by a ClientId and a secret."),
     "key": ("keys", "API keys of storefronts."),
     "audit": ("audit", "The audit log of all changes."),
     "exam": ("store_exams", "Store exams."),
     "bundle": ("product_bundles", "Product bundles, which sell several exams together."),
     "promo-code": ("promo_codes", "Promo codes, single, in batches and as CSV files."),
-    "partner": ("partners", "Voucher partners, companies that buy vouchers, and their users."),
-    "program": ("programs", "Voucher programs: the exams, the price and the buyers of vouchers."),
+    "partner": ("partners", "Voucher partners, which buy vouchers, and their users."),
+    "program": ("programs", "Voucher programs: exams, prices and buyers of vouchers."),
     "purchase": ("purchases", "Voucher purchases, from checkout to their vouchers."),
     "voucher": ("vouchers", "Vouchers."),
     "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),

@@ -48,10 +48,11 @@ def verify(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Verify that no entry of the audit log was edited, removed or reordered; exits with status 1 if one was.
+    """Verify the audit log; exits with status 1 if it was tampered with.
 
-    The command prints the head of the chain. Store it outside of the database and pass it to the next run, which then
-    also detects a chain whose end was cut off or that was rewritten as a whole.
+    The command finds every edit, removal or reordering of entries, and prints the head of the chain. Store the head
+    outside of the database and pass it to the next run, which then also detects a chain whose end was cut off or that
+    was rewritten as a whole.
     """
     known_head = seals.parse_head(head) if head is not None else None
     verdict = in_organization(start(), organization, lambda work: seals.verify(work, noted=known_head))

@@ -15,9 +15,10 @@ commands = CommandGroup()
 
 @commands.command("verify")
 def verify_ledger(session: OrganizationSession) -> None:
-    """Recount promo codes, vouchers, purchases, redemptions and reports of an organization against the ledger.
+    """Verify all counts of an organization against the ledger.
 
-    Exits with status 1 if a count disagrees. For the platform, global codes are recounted over all organizations.
+    Recounts promo codes, vouchers, purchases, redemptions and reports, and exits with status 1 if a count disagrees.
+    For the platform, recounts global codes over all organizations.
     """
     verdict, discrepancies = session.run(_verify)
     if discrepancies:

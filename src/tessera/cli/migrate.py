@@ -11,7 +11,7 @@ commands = CommandGroup()
 
 @commands.command("migrate")
 def migrate() -> None:
-    """Create missing database roles and apply all pending migrations."""
+    """Create missing roles and apply pending migrations."""
     settings = start()
     with provision.database(settings) as addresses:
         typer.echo(f"The database is at revision {schema.migrate(addresses.owner, addresses.application)}.")

@@ -53,7 +53,7 @@ def rename_organization(session: OrganizationSession, name: Name) -> None:
 
 @commands.command("deactivate")
 def deactivate_organization(session: OrganizationSession) -> None:
-    """Deactivate an organization; all of its credentials are then rejected."""
+    """Deactivate an organization and thereby all of its credentials."""
     session.run(lambda work: organizations.deactivate(work, Target(work.organization_id), now=clock()))
     session.show("Deactivated the organization.", {"name": session.organization, "isActive": False})
 

@@ -35,7 +35,7 @@ def list_users(session: OrganizationSession, partner: Partner, limit: Limit = 10
 def invite_user(
     session: OrganizationSession, partner: Partner, email: Email, first_name: FirstName, last_name: LastName
 ) -> None:
-    """Invite a user to a voucher partner; the user can call the API once accepted and activated."""
+    """Invite a user; `accept-user` and `activate-user` follow."""
     invitation = Invitation(email=email, first_name=first_name, last_name=last_name)
     user = session.run_on(
         lookups.partner_id, partner, lambda work, partner_id: users.invite(work, partner_id, invitation, now=clock())
@@ -51,13 +51,13 @@ def accept_user(session: OrganizationSession, partner: Partner, email: Email) ->
 
 @commands.command("activate-user")
 def activate_user(session: OrganizationSession, partner: Partner, email: Email) -> None:
-    """Activate a user who accepted the invitation or was deactivated."""
+    """Activate an accepted or a deactivated user."""
     _set_status(session, partner, email, UserStatus.ACTIVE)
 
 
 @commands.command("deactivate-user")
 def deactivate_user(session: OrganizationSession, partner: Partner, email: Email) -> None:
-    """Deactivate a user; all of the user's tokens are then rejected."""
+    """Deactivate a user and thereby all of the user's tokens."""
     _set_status(session, partner, email, UserStatus.INACTIVE)
 
 

@@ -38,9 +38,10 @@ def create_platform(
     days: TokenDays = 365,
     as_json: AsJson = False,
 ) -> None:
-    """Create the platform with an administrator who has every right, and print the administrator's token once.
+    """Create the platform with an administrator, and print a token once.
 
-    If the platform exists, as it does with the demonstration data, the command only adds the administrator.
+    The administrator has every right. If the platform exists, as with the demonstration data, the command only adds the
+    administrator.
     """
     settings = start_with_token_key()
     email, lifetime, now = administrator.email, timedelta(days=days), clock()

@@ -112,7 +112,7 @@ class NewProgram(ProgramChanges):
 
 @commands.command("create")
 def create_program(session: OrganizationSession, program: NewProgram) -> None:
-    """Create a voucher program: the exams, the price and the buyers of vouchers."""
+    """Create a voucher program with its exams, price and buyers."""
     draft = program.draft()
 
     async def create(work: UnitOfWork) -> Program:
@@ -129,7 +129,7 @@ def update_program(
     changes: ProgramChanges,
     clear: Annotated[list[Clearable] | None, typer.Option("--clear", help="A list to empty; repeatable.")] = None,
 ) -> None:
-    """Change the given fields of a voucher program; other fields stay unchanged."""
+    """Change the given fields of a voucher program."""
     draft = changes.draft()
     cleared: dict[str, Any] = {_CLEARED_FIELDS[each]: () for each in clear or ()}
 

@@ -48,7 +48,7 @@ class NewOrder:
 
 @commands.command("order")
 def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
-    """Order vouchers; if they cost nothing, they are created immediately."""
+    """Order vouchers; free vouchers are created immediately."""
     deadline = None if order.expires_at is None else parse_time("expires-at", order.expires_at)
 
     async def start_checkout(work: UnitOfWork) -> Purchase:
@@ -93,7 +93,7 @@ class ListedPurchases:
 
 @commands.command("list")
 def list_purchases(listed: ListedPurchases, *, as_json: AsJson = False) -> None:
-    """List the purchases of an organization, or with --stuck the overdue purchases of all organizations."""
+    """List the purchases of an organization, or all overdue ones."""
     if listed.stuck:
         _list_stuck(listed.older_than_minutes, as_json=as_json)
         return
@@ -124,7 +124,7 @@ def show_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
 
 @commands.command("pay")
 def pay_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
-    """Record the full payment of a purchase; its vouchers are then created."""
+    """Record the payment of a purchase and create its vouchers."""
     _settle(session, purchase, PurchaseStatus.VOUCHER_CREATION)
 
 
@@ -152,7 +152,7 @@ def retry_purchase(
     session: OrganizationSession,
     purchase: Annotated[str, typer.Argument(help="The purchase's id or code.", metavar="PURCHASE")],
 ) -> None:
-    """Create the vouchers of a purchase now instead of at the next scheduled retry."""
+    """Retry the creation of the vouchers of a purchase now."""
     purchase_id = session.run(lambda work: purchases.retry(work, id_or_code=purchase))
     session.show("Queued the vouchers of the purchase.", {"id": purchase_id})
 

@@ -43,7 +43,7 @@ def report_redemptions(
     *,
     csv: Csv,
 ) -> None:
-    """Report redemptions and discounts up to now, by default of the last 30 days."""
+    """Report redemptions and discounts (default: last 30 days)."""
     report = service.report(by, first=first and first.date(), end=until and until.date(), now=clock())
     if csv:
         save(
@@ -59,7 +59,7 @@ def report_redemptions(
 
 @commands.command("vouchers")
 def report_vouchers(session: OrganizationSession, csv: Csv) -> None:
-    """Report how many vouchers were bought, are used and expire soon, by partner and in total."""
+    """Report bought, used and expiring vouchers by partner."""
     now = clock()
     if csv:
         save(session.organization, csv.output, lambda at: export.vouchers_csv(at.database, at.organization_id, now=now))

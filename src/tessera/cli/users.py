@@ -29,9 +29,9 @@ def create_user(
     first_name: FirstName,
     last_name: LastName,
     function_point: FunctionPoints,
-    partner: Annotated[str | None, typer.Option(help="The voucher partner that the user belongs to, by name.")] = None,
+    partner: Annotated[str | None, typer.Option(help="The name of the partner whose vouchers the user sees.")] = None,
 ) -> None:
-    """Create a user, who can call the API once a token is issued; a partner's user sees only its vouchers."""
+    """Create a user, who calls the API with issued tokens."""
     rights = parse_function_points(function_point)
     names = (first_name, last_name)
 
@@ -68,7 +68,7 @@ def update_user(
 
 @commands.command("deactivate")
 def deactivate_user(session: OrganizationSession, email: Email) -> None:
-    """Deactivate a user; all of the user's tokens are then rejected."""
+    """Deactivate a user and thereby all of the user's tokens."""
     session.run(lambda work: provisioning.deactivate_user(work, email=email, now=clock()))
     session.show(f"Deactivated the user {email}.", {"email": email, "isActive": False})
 

@@ -88,7 +88,7 @@ def assign_vouchers(
     code: Codes,
     to: Annotated[str, typer.Option("--to", help="The email address of the recipient.")],
 ) -> None:
-    """Assign unused vouchers to a recipient, also if they are assigned to another one."""
+    """Assign or reassign unused vouchers to a recipient."""
     _act(session, code, VoucherAction.ASSIGN, recipient_email=to)
 
 
