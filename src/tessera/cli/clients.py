@@ -4,9 +4,8 @@ from functools import partial
 
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import FunctionPoints, Id, Name, parse_function_points, parse_id
-from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.organization_session import OrganizationSession, fetch_all
 from tessera.cli.output import Fields
-from tessera.cli.pages import fetch_all
 from tessera.identity import provisioning
 from tessera.identity.clients import service as clients
 from tessera.kit.clock import clock
@@ -30,7 +29,7 @@ def list_clients(session: OrganizationSession) -> None:
     """List API clients without their secrets, oldest first."""
 
     async def list_rows(work: UnitOfWork) -> list[Fields]:
-        pages = await fetch_all(partial(clients.list_by_cursor, work))
+        rows = await fetch_all(partial(clients.list_by_cursor, work))
         return [
             {
                 "id": client.id,
@@ -39,7 +38,7 @@ def list_clients(session: OrganizationSession) -> None:
                 "functionPoints": " ".join(client.function_points),
                 "revokedAt": client.revoked_at,
             }
-            for client in pages
+            for client in rows
         ]
 
     session.show_rows(session.run(list_rows), if_none="There are no clients yet.")

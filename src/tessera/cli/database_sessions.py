@@ -35,7 +35,7 @@ class OrganizationDatabase:
 
 
 def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
-    """Run one unit of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+    """Run one unit of work in the organization with this name (in any case) or id; raises NotFound."""
 
     async def act(session: OrganizationDatabase) -> Result:
         async with session.unit_of_work() as work:
@@ -47,7 +47,7 @@ def in_organization(settings: Settings, name_or_id: str, action: Action[Result])
 def with_organization(
     settings: Settings, name_or_id: str, job: Callable[[OrganizationDatabase], Awaitable[Result]]
 ) -> Result:
-    """Run several units of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+    """Run several units of work in the organization with this name (in any case) or id; raises NotFound."""
 
     async def find_and_run(database: Database) -> Result:
         return await job(OrganizationDatabase(database, await _find_organization(database, name_or_id)))

@@ -3,20 +3,22 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from tessera.cli import output
 from tessera.cli.database_sessions import Action, Result, in_organization
 from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import Fields
-from tessera.cli.pages import Item, fetch_all
 from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 
+Item = TypeVar("Item")
 FindId = Callable[[UnitOfWork, str], Awaitable[UUID]]
+PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +61,13 @@ class OrganizationSession:
     def show_rows(self, rows: Sequence[Fields], *, if_none: str, cursor: str | None = None) -> None:
         """Print one line for each record."""
         output.show_rows(rows, as_json=self.as_json, if_none=if_none, cursor=cursor)
+
+
+async def fetch_all(fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
+    """The items of all pages; `fetch_page` takes the cursor of the previous page as `after`, and `size`."""
+    page = await fetch_page(after=None, size=PAGE_SIZE)
+    items = [*page.items]
+    while page.cursor is not None:
+        page = await fetch_page(after=page.cursor, size=PAGE_SIZE)
+        items += page.items
+    return items

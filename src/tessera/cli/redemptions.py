@@ -47,9 +47,4 @@ def export_redemptions(organization: Organization, output: Output = None, *, opt
     """Export redemptions as CSV, in the order of their creation."""
     filters, now = options.parse(), clock()
     length = Length(lambda work: lifecycle.count(work, filters, now=now), export.AT_ONCE)
-    save(
-        organization,
-        output,
-        lambda session: export.csv(session.database, session.organization_id, filters, now=now),
-        length,
-    )
+    save(organization, output, lambda at: export.csv(at.database, at.organization_id, filters, now=now), length)

@@ -10,9 +10,8 @@ import typer
 from tessera.cli.files import save
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Output
-from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.organization_session import OrganizationSession, fetch_all
 from tessera.cli.output import Fields, fields_of
-from tessera.cli.pages import fetch_all
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports import export, service

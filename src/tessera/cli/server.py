@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -10,11 +12,11 @@ import typer
 
 from tessera import main, provision, schema
 from tessera import settings as configuration
-from tessera.cli import banner
 from tessera.cli.demo import load_demo_data, with_demo_key
 from tessera.cli.failures import CannotStart
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import start
+from tessera.demo.credentials import FILE_NAME, Credentials
 from tessera.demo.storefront import page
 from tessera.kit.sockets import listen
 from tessera.settings import Settings
@@ -47,7 +49,7 @@ def serve(
         if credentials and is_local_only(settings, listener):
             page.install(app, credentials[0])
             pages["storefront"] = page.PATH
-        main.serve(app, listener, on_ready=lambda: banner.show(base_url, pages, settings.data_dir, credentials))
+        main.serve(app, listener, on_ready=lambda: _show_banner(base_url, pages, settings.data_dir, credentials))
 
 
 @commands.command("api")
@@ -89,3 +91,20 @@ def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
     except OSError as error:
         address = f"{settings.host}:{settings.port}"
         raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another") from error
+
+
+def _show_banner(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
+    """Print the address of each page and, with demonstration data, three requests to try."""
+    typer.echo(f"\nTessera serves on {base_url}")
+    for name, path in pages.items():
+        typer.echo(f"  {name:10} {base_url}{path}")
+    if not credentials:
+        return
+    demo = credentials[0]
+    typer.echo(
+        f"  credentials of the demonstration organizations  {directory / FILE_NAME}\n\n"
+        "Try:\n"
+        f'  curl "{base_url}/api/v1/promo-codes?code=PER10" -H "cv-api-key: {demo.api_key}"\n'
+        f'  curl -u "{demo.client_id}:{demo.client_secret}" {base_url}/authenticate\n'
+        f'  curl "{base_url}/promo-codes?status=Active" -H "Authorization: Bearer {demo.voucher_token}"\n'
+    )
