@@ -1,20 +1,18 @@
-# The dependencies are built apart, so that pip and its caches stay behind.
-FROM python:3.12-slim AS dependencies
+# The wheel is built and installed in a stage of its own, so that pip and the sources stay behind.
+FROM python:3.12-slim AS build
 RUN python -m venv /opt/tessera
 COPY requirements.lock /tmp/
 RUN /opt/tessera/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock
-
-FROM python:3.12-slim
-RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin tessera \
-    && install --directory --owner=tessera --group=tessera --mode=0700 /var/lib/tessera
-COPY --from=dependencies /opt/tessera /opt/tessera
-WORKDIR /app
+WORKDIR /build
 COPY pyproject.toml README.md LICENSE alembic.ini ./
 COPY src ./src
 COPY migrations ./migrations
-# Editable, so that the code finds alembic.ini and the migrations beside it; hatchling is what builds it.
-RUN /opt/tessera/bin/pip install --no-cache-dir --no-deps --editable . \
-    && /opt/tessera/bin/python -m compileall -q src migrations
+RUN /opt/tessera/bin/pip install --no-cache-dir --no-deps .
+
+FROM python:3.12-slim
+RUN useradd --system --uid 10001 --home-dir /var/lib/tessera --shell /usr/sbin/nologin tessera \
+    && install --directory --owner=tessera --group=tessera --mode=0700 /var/lib/tessera
+COPY --from=build /opt/tessera /opt/tessera
 ENV PATH=/opt/tessera/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     TESSERA_HOST=0.0.0.0 \

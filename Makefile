@@ -1,4 +1,4 @@
-# The two commands are `make run` and `make test`. Both bring everything they need into .venv first.
+# The two commands are `make run` and `make test`. Both install their dependencies into .venv first.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -12,10 +12,10 @@ run: $(BIN)/.runtime
 	@exec $(BIN)/tessera serve --demo
 
 test: $(BIN)/.development
-	@# File by file, so that what a file sets up once is set up once.
+	@# One worker runs all tests of a file, so that the fixtures of a module are set up once.
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-# Starts a Postgres and servers of its own; QUICK=1 for a short run with less data.
+# Starts its own Postgres and servers; QUICK=1 is a short run with less data.
 bench: $(BIN)/.development
 	@$(BIN)/python -m benchmarks
 
@@ -29,7 +29,7 @@ format: $(BIN)/.development
 	$(BIN)/ruff format src migrations tests benchmarks
 	$(BIN)/ruff check --fix src migrations tests benchmarks
 
-# Every dependency with its hashes, after a change of pyproject.toml; UPGRADE=--upgrade takes newer ones.
+# Pins every dependency with its hashes, after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
 		-o requirements.lock pyproject.toml
@@ -47,7 +47,7 @@ $(BIN)/uv:
 $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@# Compiles what every start imports, also where PYTHONDONTWRITEBYTECODE keeps the starts themselves from it.
+	@# Writes the bytecode for a fast start, which PYTHONDONTWRITEBYTECODE may forbid to the start itself.
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.server"
 	@touch $@
 

@@ -1,1 +1,1 @@
-"""Speed, side by side with its floors: `make bench`."""
+"""Benchmarks, each beside a floor that does the same work with as little code as possible: `make bench`."""

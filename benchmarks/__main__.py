@@ -1,6 +1,7 @@
-"""Every case beside its floor: `python -m benchmarks`, or some of them by name."""
+"""Run all benchmarks, or those named on the command line: `python -m benchmarks [NAME...]`."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import psycopg
@@ -14,18 +15,18 @@ from tessera.provision import Addresses
 FACTORIES = {"Tessera": "applications:tessera", "usual": "applications:usual", "bare": "floors:bare"}
 
 
-def main(wanted: set[str]) -> None:
-    """Load, measure, print."""
+def main(names: set[str]) -> None:
+    """Load the data, measure the named benchmarks (all without a name) and print the results."""
     results = Results()
-    if not wanted or "processes" in wanted:
+    if not names or "processes" in names:
         processes.measure_start(results)
     with data.database() as (addresses, connection):
-        measure(results, addresses, connection, wanted)
+        measure(results, addresses, connection, names)
     results.finish()
 
 
-def measure(results: Results, addresses: Addresses, connection: psycopg.Connection, wanted: set[str]) -> None:
-    """The cases that need the database; the one that makes it large comes last."""
+def measure(results: Results, addresses: Addresses, connection: psycopg.Connection, names: set[str]) -> None:
+    """Run the benchmarks that need the database. The one that makes it large comes last."""
     url = data.bare_url(addresses)
     shop, maker = (data.add_shop(connection, name, application_url=addresses.application) for name in ("Shop", "Maker"))
     environment = {
@@ -40,7 +41,7 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
             name: stack.enter_context(serving(name, f"benchmarks.{factory}", environment))
             for name, factory in FACTORIES.items()
         }
-        cases = {
+        cases: dict[str, Callable[[], None]] = {
             "validating": lambda: validating.measure(results, servers, shops),
             "processes": lambda: processes.measure_two(results, servers, shops, environment),
             "memory": lambda: processes.measure_memory(results, shops, environment),
@@ -50,7 +51,7 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
             "listing": lambda: listing.measure(results, servers, shop, connection),
         }
         for name, run in cases.items():
-            if not wanted or name in wanted:
+            if not names or name in names:
                 run()
 
 

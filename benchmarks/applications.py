@@ -1,4 +1,4 @@
-"""Tessera itself, and the same validation written the usual way; each is a factory as uvicorn takes it."""
+"""The servers that are measured, as uvicorn factories: Tessera, and validation written in the usual way."""
 
 import os
 from collections.abc import AsyncIterator
@@ -16,14 +16,15 @@ from benchmarks.data import TOKEN_KEYS
 from tessera import main, schema
 from tessera.identity.authentication.credentials import parse_key
 from tessera.identity.tables import ApiKey, Organization
+from tessera.kit import logging
 from tessera.promo_codes.tables import PromoCode
 from tessera.settings import Settings
 
 
 def tessera() -> ASGIApp:
-    """Tessera's own API, one process, without its log lines."""
+    """Tessera's API in one process, without request logs."""
     settings = Settings(token_keys=TOKEN_KEYS, log_level="WARNING", pool_size=16)
-    main.logging.configure(level="WARNING")
+    logging.configure(level="WARNING")
     return main.create_server(settings, os.environ["APPLICATION_URL"], schema_revision=schema.latest_revision())
 
 
@@ -41,7 +42,7 @@ class ValidationResult(BaseModel):
 
 
 def usual() -> ASGIApp:
-    """Validation as FastAPI's own tutorial has it: an ORM session for each request, parameters, a response model."""
+    """Validation as FastAPI's tutorial writes it: an ORM session for each request, parameters and a response model."""
     engine = create_async_engine(os.environ["OWNER_URL"], pool_size=16)
     sessions = async_sessionmaker(engine, expire_on_commit=False)
 
@@ -53,8 +54,8 @@ def usual() -> ASGIApp:
     app = FastAPI(lifespan=lifespan)
 
     async def session() -> AsyncIterator[AsyncSession]:
-        async with sessions() as opened:
-            yield opened
+        async with sessions() as each:
+            yield each
 
     @app.get("/health/live")
     async def live() -> dict[str, str]:
@@ -74,12 +75,12 @@ def usual() -> ASGIApp:
         organization = await session.get(Organization, key.organization_id)
         if organization is None or not organization.is_active:
             raise HTTPException(401)
-        found = await session.execute(
+        rows = await session.execute(
             select(PromoCode).where(
                 PromoCode.organization_id == key.organization_id, PromoCode.name_key == code.lower()
             )
         )
-        promo_code = found.scalar_one_or_none()
+        promo_code = rows.scalar_one_or_none()
         if promo_code is None:
             raise HTTPException(404)
         return _result(promo_code)

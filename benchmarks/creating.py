@@ -1,4 +1,4 @@
-"""POST /promo-codes beside bare psycopg: the same rows, one transaction each."""
+"""POST /promo-codes, beside psycopg that inserts the same rows in one transaction each."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from benchmarks.sizes import CHOSEN, CONNECTIONS
 from tessera.kit.identifiers import new_id
 
 CASE = "POST /promo-codes"
-ENOUGH = 20_000  # requests that no round can use up
+REQUESTS = 20_000  # more than any round sends
 EMAILS = ("ada@example.com", "bob@example.com")
 ADD_CODE = """
 insert into promo_codes (
@@ -33,7 +33,7 @@ values (%(organization)s, %(id)s, 'ada@example.com', 'ada@example.com', 0),
 
 
 def measure(results: Results, servers: Mapping[str, Server], shop: Shop, bare_url: str) -> None:
-    """New codes with an exam and two addresses each, by either."""
+    """Create codes with an exam and two addresses each through Tessera and through psycopg."""
     names = (f"N{number}" for number in itertools.count(1))
     numbers = itertools.count(1)
 
@@ -65,7 +65,7 @@ def measure(results: Results, servers: Mapping[str, Server], shop: Shop, bare_ur
 
 
 def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
-    """Requests to create codes of the next names."""
+    """Requests that create codes with the next names."""
     body = {
         "storeExamCodes": ["EXAM"],
         "discountPercent": 25,
@@ -75,4 +75,4 @@ def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
         "isActive": True,
         "restrictToEmailAddresses": True,
     }
-    return [post("/promo-codes", shop.bearer, body | {"promoCodeName": next(names)}) for _ in range(ENOUGH)]
+    return [post("/promo-codes", shop.bearer, body | {"promoCodeName": next(names)}) for _ in range(REQUESTS)]

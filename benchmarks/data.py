@@ -1,4 +1,4 @@
-"""The database of a benchmark: an embedded one of its own, with many organizations, keys and promo codes."""
+"""The database of a benchmark: an embedded Postgres with many organizations, keys and promo codes."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ from tessera.provision import Addresses, create_database
 
 DATABASE = "benchmark"
 TOKEN_KEYS = {"benchmark": "benchmark-0123456789-abcdefghijklmnop"}
-# What a machine of this size would be given; durability is as in production.
+# The usual settings for a machine of this size. Durability is as in production.
 SETTINGS = {"max_connections": "200", "maintenance_work_mem": "1GB", "max_wal_size": "8GB"}
 
 PROMO_CODES = """
@@ -57,7 +57,7 @@ from promo_codes, generate_series(1, 5) n where organization_id = %(organization
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """One organization of the benchmark, with a key, two exams, and a user's Bearer token if it has one."""
+    """An organization with an API key, two exams and, if it has a user, a Bearer token."""
 
     organization_id: UUID
     key_id: UUID
@@ -67,37 +67,37 @@ class Shop:
 
     @property
     def bearer(self) -> dict[str, str]:
-        """The header of its user."""
+        """The Authorization header of the user."""
         return {"Authorization": f"Bearer {self.token}"}
 
 
 @contextmanager
 def database() -> Iterator[tuple[Addresses, psycopg.Connection]]:
-    """A fresh, migrated database with durability as in production, and a superuser's connection."""
+    """A new, migrated database with durability as in production, and a superuser's connection to it."""
     with tempfile.TemporaryDirectory(prefix="tessera-benchmark-") as directory:
         server = embedded.start(Path(directory) / "data", settings=SETTINGS)
         try:
             create_database(server, DATABASE)
-            found = Addresses(
+            addresses = Addresses(
                 application=server.url(user="tessera_app", database=DATABASE),
                 owner=server.url(user="postgres", database=DATABASE),
             )
-            schema.migrate(found.owner, found.application)
+            schema.migrate(addresses.owner, addresses.application)
             pid = (Path(directory) / "data" / "postgres" / "postmaster.pid").read_text().split()[0]
             os.environ[DATABASE_PID] = pid
-            with psycopg.connect(bare_url(found), autocommit=True) as connection:
-                yield found, connection
+            with psycopg.connect(bare_url(addresses), autocommit=True) as connection:
+                yield addresses, connection
         finally:
             server.stop()
 
 
 def bare_url(addresses: Addresses) -> str:
-    """The superuser's address as libpq takes it."""
+    """The superuser's connection string for libpq."""
     return addresses.owner.replace("+psycopg", "")
 
 
 def load_codes(connection: psycopg.Connection, *, organizations: int, codes: int) -> list[Shop]:
-    """That many organizations with a key and that many codes each, `CODE1` and so on."""
+    """Add organizations with a key and the given number of promo codes each, `CODE1` and following."""
     shops = []
     for number in range(organizations):
         shops.append(add_shop(connection, f"Organization {number}"))
@@ -108,7 +108,7 @@ def load_codes(connection: psycopg.Connection, *, organizations: int, codes: int
 
 
 def load_listed_codes(connection: psycopg.Connection, shop: Shop, *, codes: int) -> None:
-    """That many codes with two exams and five addresses each."""
+    """Add promo codes with two exams and five addresses each."""
     parameters = {"organization": shop.organization_id, "codes": codes, "listed": True}
     for statement in (PROMO_CODES, NAMED_EXAMS, ADDRESSES):
         connection.execute(statement, parameters)
@@ -116,7 +116,7 @@ def load_listed_codes(connection: psycopg.Connection, shop: Shop, *, codes: int)
 
 
 def add_shop(connection: psycopg.Connection, name: str, *, application_url: str | None = None) -> Shop:
-    """An organization with a key, and with a user's token if there is an address to issue it at."""
+    """Add an organization with a key and, if `application_url` is given, a user with a token."""
     organization_id, key_id, exam_id, now = new_id(), new_id(), new_id(), datetime.now(UTC)
     key = credentials.new_key_text(CredentialName(organization_id, key_id))
     connection.execute(
@@ -139,8 +139,8 @@ async def issue_token(application_url: str, organization_id: UUID) -> str:
     async with database.unit_of_work(organization_id) as work:
         points = [FunctionPoint.PARTNER_MANAGE_VOUCHERS, FunctionPoint.PARTNER_MANAGE_PROMO_CODES]
         await provisioning.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
-        issued = await provisioning.issue_token(
+        token = await provisioning.issue_token(
             work, signer=TokenSigner(TOKEN_KEYS), email="a@example.com", lifetime=timedelta(days=1), now=now
         )
     await database.close()
-    return issued.secret
+    return token.secret

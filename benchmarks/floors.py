@@ -1,6 +1,6 @@
-"""Bare ASGI and psycopg: what a hand-written server would send for the same answers, one prepared statement each.
+"""The floor of the reads: bare ASGI and psycopg, which give the same responses with one prepared statement each.
 
-It knows no tenants' locks, global codes, bundles, rights or error dialects, and counts no lists.
+It has no row-level security, global codes, bundles, rights or error formats, and does not count lists.
 """
 
 import json
@@ -42,7 +42,7 @@ from (
     select * from promo_codes where organization_id = %s and is_listed order by id limit 100
 ) p
 """
-# A page of 100 vouchers that are not used, as one JSON text without what is null.
+# A page of 100 unused vouchers, as one JSON text without nulls.
 VOUCHERS = """
 select json_build_object('data', json_agg(json_strip_nulls(json_build_object(
     'assignedDateUtc', assigned_at, 'expirationDateUtc', expires_at, 'id', id, 'isActive', is_active,
@@ -62,11 +62,11 @@ from (
 ) v
 """
 
-Answerer = Callable[[Any, dict[bytes, bytes], dict[str, list[str]]], Awaitable[bytes]]
+Handler = Callable[[Any, dict[bytes, bytes], dict[str, list[str]]], Awaitable[bytes]]
 
 
 async def validate(connection: Any, headers: dict[bytes, bytes], query: dict[str, list[str]]) -> bytes:  # noqa: ANN401
-    """One look-up with the key check."""
+    """Validate a code with one query, which also checks the key."""
     key, code = parse_key(headers[b"cv-api-key"].decode()), query["code"][0]
     values = [code.lower(), key.name.organization_id, key.name.id, key.digest]
     row = await (await connection.execute(LOOKUP, values, binary=True)).fetchone()
@@ -78,19 +78,19 @@ async def validate(connection: Any, headers: dict[bytes, bytes], query: dict[str
 async def list_codes(connection: Any, _: dict[bytes, bytes], __: dict[str, list[str]]) -> bytes:  # noqa: ANN401
     """The first page of promo codes."""
     row = await (await connection.execute(PROMO_CODES, [os.environ["ORGANIZATION_ID"]])).fetchone()
-    found: bytes = row[0].encode()
-    return found
+    body: bytes = row[0].encode()
+    return body
 
 
 async def list_vouchers(connection: Any, _: dict[bytes, bytes], query: dict[str, list[str]]) -> bytes:  # noqa: ANN401
     """A page of vouchers."""
     offset = (int(query.get("page", ["1"])[0]) - 1) * 100
     row = await (await connection.execute(VOUCHERS, [os.environ["ORGANIZATION_ID"], offset])).fetchone()
-    found: bytes = row[0].encode()
-    return found
+    body: bytes = row[0].encode()
+    return body
 
 
-PATHS: dict[str, Answerer] = {
+PATHS: dict[str, Handler] = {
     "/api/v1/promo-codes": validate,
     "/promo-codes": list_codes,
     "/api/vouchers": list_vouchers,
@@ -98,7 +98,7 @@ PATHS: dict[str, Answerer] = {
 
 
 def bare() -> ASGIApp:
-    """All of them, on as many connections as there are clients."""
+    """All floors in one ASGI application, with as many database connections as clients."""
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         os.environ["BARE_URL"],
         min_size=16,
@@ -110,18 +110,18 @@ def bare() -> ASGIApp:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(pool, receive, send)
-        elif (answerer := PATHS.get(scope["path"])) is None:
+        elif (handler := PATHS.get(scope["path"])) is None:
             await _answer(send, b"{}")
         else:
             async with pool.connection() as connection:
                 query = parse_qs(scope["query_string"].decode())
-                await _answer(send, await answerer(connection, dict(scope["headers"]), query))
+                await _answer(send, await handler(connection, dict(scope["headers"]), query))
 
     return application
 
 
 async def _live(pool: AsyncConnectionPool[Any], receive: Receive, send: Send) -> None:
-    while True:
+    while True:  # until the server shuts down
         message = await receive()
         if message["type"] == "lifespan.startup":
             await pool.open(wait=True)

@@ -1,6 +1,7 @@
-"""Lists: GET /promo-codes with all that is nested, and GET /api/vouchers while its table grows."""
+"""Lists: GET /promo-codes with nested exams and addresses, and GET /api/vouchers while its table grows."""
 
 from collections.abc import Mapping
+from functools import partial
 from statistics import median
 
 import httpx
@@ -20,7 +21,7 @@ NAMES = ("Tessera", "bare")
 
 
 def measure(results: Results, servers: Mapping[str, Server], shop: Shop, connection: psycopg.Connection) -> None:
-    """Promo codes beside the floor; vouchers at each size by themselves, and beside the floor at the largest."""
+    """Measure promo codes beside the floor, and vouchers at each size; the largest size also beside the floor."""
     data.load_listed_codes(connection, shop, codes=1_000)
     _beside(results, servers, CODES, get("/promo-codes", shop.bearer))
     market = Market(connection, shop)
@@ -41,16 +42,16 @@ def _beside(results: Results, servers: Mapping[str, Server], case: str, request:
     def run(name: str) -> Figures:
         return servers[name].measure([request], connections=CONNECTIONS, seconds=CHOSEN.seconds)
 
-    results.interleave(case, {name: lambda name=name: run(name) for name in NAMES}, rounds=CHOSEN.rounds)
+    results.interleave(case, {name: partial(run, name) for name in NAMES}, rounds=CHOSEN.rounds)
     ratio = results.ratio(case, "Tessera")
     results.judge(case, "0.60 of the floor", ratio, reached=ratio >= 0.6)
 
 
 def _alone(server: Server, path: str, shop: Shop) -> float:
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=shop.bearer, timeout=60) as client:
-        taken = []
+        latencies = []
         for _ in range(TRIES):
             answer = client.get(path)
             assert len(answer.json()["data"]) == 100, answer.text
-            taken.append(answer.elapsed.total_seconds() * 1000)
-    return median(taken[5:])
+            latencies.append(answer.elapsed.total_seconds() * 1000)
+    return median(latencies[5:])

@@ -1,7 +1,7 @@
-"""The load generator: keep-alive connections that send ready-made requests, in their order, one after the other.
+"""The load generator: keep-alive connections, each of which sends one request after the other.
 
-Run as `python -m benchmarks.load PORT CONNECTIONS SECONDS < requests`, with one request a line (base64); prints JSON.
-It is a process of its own, so that its work is not the server's, and does as little as it can.
+Usage: `python -m benchmarks.load PORT CONNECTIONS SECONDS < requests`, with one request per line (base64). Prints JSON.
+It runs in its own process, so that its CPU time is not counted as the server's, and does as little as possible.
 """
 
 import asyncio
@@ -18,11 +18,12 @@ from typing import Any
 import uvloop
 
 WARM_UP_SECONDS = 0.3
+SECONDS_TO_FINISH = 60
 
 
 @dataclass
 class Tally:
-    """What one run saw; latencies are in seconds."""
+    """The result of one run; latencies are in seconds."""
 
     deadline: float
     latencies: list[float] = field(default_factory=list)
@@ -31,22 +32,22 @@ class Tally:
 
 
 class Client(asyncio.Protocol):
-    """One connection, which sends its next request as soon as the answer to the one before is complete."""
+    """One connection, which sends the next request as soon as it has the complete response to the previous one."""
 
     def __init__(self, requests: Iterator[bytes]) -> None:
         self._requests = requests
         self._tally = Tally(0)
         self._began = 0.0
         self._received = b""
-        self._missing = 0  # bytes of the answer's body
+        self._missing = 0  # bytes of the response body
         self.done = asyncio.Event()
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvloop's own
-        """Keep the connection."""
+        """Keep the transport for writing."""
         self._transport = transport
 
     def run(self, tally: Tally) -> None:
-        """Send until the tally's deadline."""
+        """Send requests until the tally's deadline."""
         self._tally = tally
         self.done.clear()
         self._send()
@@ -56,7 +57,7 @@ class Client(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
     def data_received(self, data: bytes) -> None:
-        """Take a part of an answer."""
+        """Receive a part of a response."""
         if self._missing:
             self._missing -= len(data)
         else:
@@ -84,13 +85,13 @@ class Client(asyncio.Protocol):
             self.done.set()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """A server that hangs up is a fault of the measurement."""
+        """End the benchmark: a server that closes a connection makes the figures wrong."""
         if not self.done.is_set():
-            sys.exit(f"the server hung up: {error}")
+            sys.exit(f"the server closed a connection: {error}")
 
 
 async def run(port: int, connections: int, seconds: float, requests: list[bytes]) -> dict[str, object]:
-    """One measurement after a short warm-up."""
+    """Measure once, after a short warm-up."""
     loop, ordered_requests = asyncio.get_running_loop(), itertools.cycle(requests)
     clients = [
         (await loop.create_connection(lambda: Client(ordered_requests), "127.0.0.1", port))[1]
@@ -101,7 +102,11 @@ async def run(port: int, connections: int, seconds: float, requests: list[bytes]
         tally = Tally(time.perf_counter() + seconds)
         for client in clients:
             client.run(tally)
-        await asyncio.gather(*(client.done.wait() for client in clients))
+        try:
+            async with asyncio.timeout(seconds + SECONDS_TO_FINISH):
+                await asyncio.gather(*(client.done.wait() for client in clients))
+        except TimeoutError:
+            sys.exit(f"a request had no complete response {SECONDS_TO_FINISH} s after the end of the run")
         return tally
 
     warm = await measure(WARM_UP_SECONDS)
@@ -120,7 +125,7 @@ async def run(port: int, connections: int, seconds: float, requests: list[bytes]
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process so far."""
+    """The CPU time of this process so far."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 

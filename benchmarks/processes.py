@@ -1,4 +1,4 @@
-"""What a process costs: its start, its memory, and what a second one brings."""
+"""The cost of a process: its start, its memory, and the throughput that a second one adds."""
 
 import os
 import sys
@@ -17,16 +17,16 @@ from benchmarks.sizes import CHOSEN, CONNECTIONS
 STARTS = 3
 TWO = "two processes on two cores"
 TWO_BARE = "two processes of the floor on two cores"
-# What is left of a core here and there is the system's own; above this the machine has nothing more to give.
+# The share of all cores from which on the machine counts as busy; the system itself uses the rest.
 FULL = 0.85
 
 
 def measure_start(results: Results) -> None:
-    """From the command to the first answer, on a directory that has been used before."""
+    """Measure the time from the command to the first response, with an existing data directory."""
     with tempfile.TemporaryDirectory(prefix="tessera-benchmark-") as directory:
         _start(directory)
-        taken = median(_start(directory) for _ in range(STARTS))
-    results.judge("tessera serve --demo, warm start to first answer", "under 2 s", taken, reached=taken < 2)
+        seconds = median(_start(directory) for _ in range(STARTS))
+    results.judge("tessera serve --demo, warm start to first answer", "under 2 s", seconds, reached=seconds < 2)
 
 
 def _start(directory: str) -> float:
@@ -39,7 +39,7 @@ def _start(directory: str) -> float:
 
 
 def measure_memory(results: Results, shops: Sequence[Shop], environment: dict[str, str]) -> None:
-    """One process after its first 1,000 requests, and after many."""
+    """Measure the memory of one process after its first 1,000 requests and after many."""
     load = validating.requests(shops)
     with serving("Tessera", "benchmarks.applications:tessera", environment) as server:
         _send(server, load, 1_000)
@@ -52,15 +52,15 @@ def measure_memory(results: Results, shops: Sequence[Shop], environment: dict[st
 def _send(server: Server, load: Sequence[bytes], count: int) -> int:
     sent = 0
     while sent < count:
-        found = server.measure(load, connections=CONNECTIONS, seconds=min(count / 10_000, 4))
-        sent += round((found.per_second or 0) * min(count / 10_000, 4))
+        figures = server.measure(load, connections=CONNECTIONS, seconds=min(count / 10_000, 4))
+        sent += round((figures.per_second or 0) * min(count / 10_000, 4))
     return sent
 
 
 def measure_two(
     results: Results, servers: Mapping[str, Server], shops: Sequence[Shop], environment: dict[str, str]
 ) -> None:
-    """Validation by two processes beside one, what else keeps the cores busy, and what the floor gains there."""
+    """Measure validation by two processes beside one, for Tessera and for the floor, and who uses the cores."""
     load = validating.requests(shops)
 
     def measure(case: str, application: str, one: Server) -> dict[str, Figures]:
@@ -73,13 +73,13 @@ def measure_two(
             return results.interleave(case, contenders, rounds=CHOSEN.rounds)
 
     measure(TWO_BARE, "benchmarks.floors:bare", servers["bare"])
-    found = measure(TWO, "benchmarks.applications:tessera", servers["Tessera"])
+    medians = measure(TWO, "benchmarks.applications:tessera", servers["Tessera"])
     ratio = results.ratio(TWO, "two processes")
-    for name, figures in found.items():
+    for name, figures in medians.items():
         parts = {"servers": figures.server_cores, "database": figures.database_cores, "load": figures.load_cores}
-        told = ", ".join(f"{part} {used or 0:.2f}" for part, used in parts.items())
-        results.note(f"cores in use with {name}", f"{told}, together {_cores(figures):.2f}")
-    busy = _cores(found["two processes"]) / (os.cpu_count() or 1)
+        shares = ", ".join(f"{part} {used or 0:.2f}" for part, used in parts.items())
+        results.note(f"cores in use with {name}", f"{shares}, together {_cores(figures):.2f}")
+    busy = _cores(medians["two processes"]) / (os.cpu_count() or 1)
     results.judge(TWO, f"1.6 x, or all cores above {FULL:.0%}", ratio, reached=ratio >= 1.6 or busy >= FULL)
 
 

@@ -1,8 +1,8 @@
-"""Redemptions beside bare models of the same.
+"""Redemptions, beside psycopg that writes the same rows.
 
-Spread: many limited codes, each used now and then; the floor is the same statements by bare psycopg, a transaction for
-each redemption. Hot: one code that all clients want; the floor is the model with a row for each use, of which each
-transaction takes one that nobody has locked (`SKIP LOCKED`), with the same redemption and ledger rows.
+Spread: many limited codes, each used from time to time. The floor runs the same statements, one transaction for each
+redemption. Hot: one code that all clients redeem. The floor is a table with a row for each use, of which each
+transaction takes one that is not locked (`SKIP LOCKED`); it writes the same redemption and ledger rows.
 """
 
 import itertools
@@ -22,9 +22,9 @@ from benchmarks.sizes import CHOSEN
 from tessera.kit.identifiers import new_id
 
 CLIENTS = 32
-ENOUGH = 24_000  # requests that no round can use up
+REQUESTS = 24_000  # more than any round sends
 USES = 200_000
-HISTORY = 50_000  # redemptions of before: a shop's first minutes, when nobody has counted its rows, are not what counts
+HISTORY = 50_000  # older redemptions, so that Postgres has statistics of the tables
 CANDIDATE = {"clientCandidateId": "C-1", "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com"}
 SPREAD, HOT = "redemption, spread over many codes", "redemption, one hot code"
 
@@ -97,14 +97,14 @@ update uses set taken_by = %(id)s where (promo_code_id, number) = (
 
 
 class Models:
-    """The bare models."""
+    """The floors: one redemption by psycopg."""
 
     def __init__(self, shop: Shop, rows: UUID) -> None:
         self._common = {"organization": shop.organization_id, "exam": shop.exam_id, "key_id": shop.key_id}
         self._rows = rows
 
     async def spread(self, connection: Connection, number: int) -> None:
-        """One redemption of one of many codes: key, reservation, exam, code, redemption, ledger, count."""
+        """Redeem one of many codes: key, reservation, exam, code, redemption, ledger, count."""
         at = number % CHOSEN.codes + 1
         values = self._values() | {"key": f"code{at}", "name": f"CODE{at}"}
         async with connection.transaction():
@@ -119,11 +119,11 @@ class Models:
             await connection.execute(COUNT, values)
 
     async def rows(self, connection: Connection, _: int) -> None:
-        """One redemption of the hot code, by a row for each use."""
+        """Redeem the hot code, by taking one row of its uses."""
         values = self._values() | {"code": self._rows, "name": "ROWS"}
         async with connection.transaction():
-            taken = await connection.execute(TAKE, values)
-            assert taken.rowcount == 1
+            use = await connection.execute(TAKE, values)
+            assert use.rowcount == 1
             await connection.execute(ADD_RESERVATION, values)
             await connection.execute(ADD_REDEMPTION, values)
             await connection.execute(ADD_ENTRY, values)
@@ -136,7 +136,7 @@ class Models:
 def measure(
     results: Results, servers: Mapping[str, Server], shop: Shop, connection: psycopg.Connection, bare_url: str
 ) -> None:
-    """Both cases, and for their sake validation one after the other."""
+    """Measure both cases, and the validation of one code and of 1,000."""
     rows = new_id()
     values = {
         "organization": shop.organization_id,
@@ -150,16 +150,16 @@ def measure(
         connection.execute(statement, values)
     bare = Models(shop, rows)
     spread = itertools.cycle([f"CODE{n + 1}" for n in range(CHOSEN.codes)])
-    for case, names, floor, wanted in (
+    for case, names, floor, target in (
         (SPREAD, spread, bare.spread, 0.5),
         (HOT, itertools.repeat("HOT"), bare.rows, 0.6),
     ):
         _beside(results, case, servers["Tessera"], lambda names=names: requests(shop, names), (bare_url, floor))
         ratio = results.ratio(case, "Tessera")
-        results.judge(case, f"{wanted:.2f} of the floor", ratio, reached=ratio >= wanted)
+        results.judge(case, f"{target:.2f} of the floor", ratio, reached=ratio >= target)
     for name, request in {"1,000 codes": validation(shop, 1000), "1 code": validation(shop, 1)}.items():
-        found = servers["Tessera"].measure([request], connections=1, seconds=CHOSEN.seconds)
-        results.note(f"POST /storefront/v1/validations, {name} in a call", found.p50 or 0.0, "ms")
+        figures = servers["Tessera"].measure([request], connections=1, seconds=CHOSEN.seconds)
+        results.note(f"POST /storefront/v1/validations, {name} in a call", figures.p50 or 0.0, "ms")
 
 
 def _beside(results: Results, case: str, server: Server, load: Any, floor: tuple[str, Work]) -> None:  # noqa: ANN401
@@ -175,7 +175,7 @@ def _beside(results: Results, case: str, server: Server, load: Any, floor: tuple
 
 
 def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
-    """Requests to redeem, each for a reservation and a candidate of its own."""
+    """Requests to redeem, each for another reservation and candidate."""
     return [
         post(
             "/storefront/v1/redemptions",
@@ -187,11 +187,11 @@ def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
                 "candidate": CANDIDATE | {"personId": new_id().hex},
             },
         )
-        for _ in range(ENOUGH)
+        for _ in range(REQUESTS)
     ]
 
 
 def validation(shop: Shop, count: int) -> bytes:
-    """A request to validate that many codes at once."""
+    """A request that validates so many codes."""
     body = {"codes": [f"CODE{n + 1}" for n in range(count)], "storeExamCode": "EXAM", "candidate": {"personId": "P"}}
     return post("/storefront/v1/validations", {"cv-api-key": shop.api_key}, body)

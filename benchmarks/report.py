@@ -1,7 +1,7 @@
 """Reports over 10,000,000 entries of the ledger, and exports of 1,000,000 redemptions: `python -m benchmarks.report`.
 
-Half of the entries are of 200,000 promo codes, the others of vouchers, each with a code of its own; they are spread
-over a year, and all days that are over are summed up by the job's own service first, which is measured too.
+Half of the entries belong to 200,000 promo codes, the other half to vouchers with one code each. They are spread over a
+year. First the service of the job sums up all days that are over, which is measured too.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ select %(organization)s, md5(%(organization)s::text || 'partner' || n)::uuid, cu
        %(entries)s / %(partners)s / 700, %(entries)s / %(partners)s / 1400, 0
 from generate_series(0, %(partners)s - 1) n, generate_series(-335, 364) d
 """
-# In order of time, as they come to be; every twentieth is a cancellation.
+# In order of time, as in production. Every twentieth entry is a cancellation.
 LEDGER = """
 insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change, held_change,
     promo_code_owner_id, promo_code_id, voucher_id, purchase_id, partner_id, code, store_exam_id, discount, at)
@@ -83,7 +83,7 @@ TABLES = ("redemption_ledger", "voucher_totals", "store_exams", "voucher_partner
 
 
 def load(connection: psycopg.Connection, organization_id: UUID, *, entries: int, redemptions: int) -> None:
-    """Load one organization, without foreign keys, which hold by construction or are of no matter here."""
+    """Load one organization. Foreign keys are off: the rows satisfy them or do not need them here."""
     values = {
         "organization": organization_id,
         "entries": entries,
@@ -103,18 +103,18 @@ async def issue_token(database: Database, organization_id: UUID) -> str:
     async with database.unit_of_work(organization_id) as work:
         points = [FunctionPoint.MANAGE_ORGANIZATION]
         await provisioning.create_user(work, email="a@example.com", names=("A", "B"), function_points=points, now=now)
-        issued = await provisioning.issue_token(
+        token = await provisioning.issue_token(
             work, signer=TokenSigner(KEYS), email="a@example.com", lifetime=timedelta(days=1), now=now
         )
-    return issued.secret
+    return token.secret
 
 
 async def prepare(addresses: Addresses, organization_ids: list[UUID]) -> str:
-    """Sum up all days that are over; returns a token for the first organization."""
+    """Sum up all days that are over. Returns a token for the first organization."""
     database = Database(addresses.application, pool_size=1)
     for organization_id in organization_ids:
         days, began, more = 0, time.perf_counter(), True
-        while more:
+        while more and days <= DAYS + 1:
             async with database.unit_of_work(organization_id) as work:
                 more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
             days += more
@@ -126,31 +126,31 @@ async def prepare(addresses: Addresses, organization_ids: list[UUID]) -> str:
 
 
 def measure(client: httpx.Client, path: str) -> tuple[float, float]:
-    """p50 and p95 of one request after the other, in milliseconds."""
-    taken = []
+    """The p50 and p95 of consecutive requests, in milliseconds."""
+    latencies = []
     for _ in range(TRIES + 3):
         began = time.perf_counter()
         answer = client.get(path)
-        taken.append((time.perf_counter() - began) * 1000)
+        latencies.append((time.perf_counter() - began) * 1000)
         assert answer.status_code == 200, answer.text
-    return median(taken[3:]), quantiles(taken[3:], n=20)[-1]
+    return median(latencies[3:]), quantiles(latencies[3:], n=20)[-1]
 
 
-def questions() -> Iterator[tuple[str, str]]:
-    """Reports by what and over how long, with their addresses."""
+def report_requests() -> Iterator[tuple[str, str]]:
+    """The title and the path of each report."""
     today = datetime.now(UTC).date()
     for by in ("day", "code", "storeExam", "partner"):
-        for title, first in _beginnings(today):
+        for title, first in _first_days(today):
             yield f"redemptions by {by}, {title}", f"reports/redemptions?by={by}&from={first}"
     yield "vouchers, 100 of 200 partners", "reports/vouchers"
 
 
-def _beginnings(today: date) -> list[tuple[str, date]]:
+def _first_days(today: date) -> list[tuple[str, date]]:
     return [(f"{days} days", today - timedelta(days=days)) for days in (1, 7, 30, 365)]
 
 
 def measure_file(client: httpx.Client, server: Server, title: str, path: str) -> None:
-    """Read a whole CSV file, and see what becomes of the server's memory."""
+    """Read a whole CSV file, and measure the server's peak memory meanwhile."""
     before, peak, lines, size, began = server.resident_mib(), 0.0, 0, 0, time.perf_counter()
     with client.stream("GET", path) as answer:
         for number, chunk in enumerate(answer.iter_raw()):
@@ -158,15 +158,15 @@ def measure_file(client: httpx.Client, server: Server, title: str, path: str) ->
             size += len(chunk)
             if number % 20 == 0:
                 peak = max(peak, server.resident_mib())
-    taken = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     print(
-        f"{title:40}{lines - 1:>12,} rows {size / 2**20:8.1f} MiB {taken:7.1f} s {lines / taken:10,.0f} rows/s"
+        f"{title:40}{lines - 1:>12,} rows {size / 2**20:8.1f} MiB {seconds:7.1f} s {lines / seconds:10,.0f} rows/s"
         f"   server {before:.0f} MiB, at most {peak:.0f} MiB"
     )
 
 
 def main() -> None:
-    """Load, sum up, measure, print."""
+    """Load the data, sum it up, measure and print."""
     with data.database() as (addresses, connection):
         ids = [new_id() for _ in range(NEIGHBOURS + 1)]
         connection.execute("set session_replication_role = replica")
@@ -184,14 +184,14 @@ def main() -> None:
         with serving(
             "Tessera", "benchmarks.applications:tessera", {"APPLICATION_URL": addresses.application}
         ) as server:
-            ask(server, token)
+            measure_all(server, token)
 
 
-def ask(server: Server, token: str) -> None:
-    """Every report, and the files."""
+def measure_all(server: Server, token: str) -> None:
+    """Measure every report and both files."""
     base = f"http://127.0.0.1:{server.port}/management/v1/"
     with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
-        for title, path in questions():
+        for title, path in report_requests():
             p50, p95 = measure(client, path)
             print(f"{title:40}{p50:8.1f} / {p95:.1f} ms")
         measure_file(client, server, "export of redemptions", "exports/redemptions")

@@ -1,4 +1,4 @@
-"""What was measured: figures, their medians over rounds, one table, one JSON file."""
+"""Results: figures, their medians over rounds, a printed table and a JSON file."""
 
 import json
 import platform
@@ -23,7 +23,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """One run: what a second brings, latencies in ms, CPU of a request in ms, memory, cores in use; or None."""
+    """The figures of one run: requests per second, latencies and CPU per request in ms, memory, busy cores; or None."""
 
     per_second: float | None = None
     p50: float | None = None
@@ -42,7 +42,7 @@ Contenders = Mapping[str, Callable[[], Figures]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One contender of a case: medians over the rounds, and of each round its rate in that of the floor."""
+    """One contender of a case: medians over the rounds, and its rate relative to the floor in each round."""
 
     case: str
     name: str
@@ -53,16 +53,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one figure must be, and is."""
+    """The target of a figure and its measured value."""
 
     case: str
-    wanted: str
+    target: str
     measured: float
     reached: bool
 
 
 class Results:
-    """All that one run of the benchmarks has found; each case is printed as soon as it is done."""
+    """The results of one run of the benchmarks. Each case is printed as soon as it is measured."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
@@ -87,24 +87,24 @@ class Results:
         return medians
 
     def ratio(self, case: str, name: str) -> float:
-        """What a contender reached of its floor."""
-        found = next(row.ratio for row in self.rows if (row.case, row.name) == (case, name))
-        assert found is not None
-        return found
+        """The rate of a contender relative to its floor."""
+        ratio = next(row.ratio for row in self.rows if (row.case, row.name) == (case, name))
+        assert ratio is not None
+        return ratio
 
-    def judge(self, case: str, wanted: str, measured: float, *, reached: bool) -> None:
-        """Say whether a figure is what it must be."""
-        self.verdicts.append(Verdict(case=case, wanted=wanted, measured=measured, reached=reached))
-        self._say(f"  -> {wanted}: {measured:.2f} {'reached' if reached else 'NOT REACHED'}")
+    def judge(self, case: str, target: str, measured: float, *, reached: bool) -> None:
+        """Record and print whether a figure reaches its target."""
+        self.verdicts.append(Verdict(case=case, target=target, measured=measured, reached=reached))
+        self._say(f"  -> {target}: {measured:.2f} {'reached' if reached else 'NOT REACHED'}")
 
     def note(self, name: str, value: float | str, unit: str = "") -> None:
-        """Something else that was found."""
+        """Record and print another figure."""
         self.notes[name] = value
         shown = f"{value:,.1f}" if isinstance(value, float) else value
         self._say(f"  {name}: {shown} {unit}")
 
     def finish(self) -> None:
-        """Write the file, and print what was to be reached."""
+        """Write the JSON file, and print the number of seconds."""
         content = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": f"{platform.processor() or platform.machine()}, Python {platform.python_version()}",
@@ -115,7 +115,7 @@ class Results:
         FILE.write_text(json.dumps(content, indent=1))
         self._say(f"\n{'case':58}{'must reach':34}{'measured':>9}")
         for each in self.verdicts:
-            self._say(f"{each.case:58}{each.wanted:34}{each.measured:>9.2f}{'' if each.reached else '  NOT REACHED'}")
+            self._say(f"{each.case:58}{each.target:34}{each.measured:>9.2f}{'' if each.reached else '  NOT REACHED'}")
         self._say(f"\n{content['seconds']} s; all figures are in {FILE}")
 
     def _say(self, text: str) -> None:
@@ -125,7 +125,7 @@ class Results:
 def _medians(runs: list[Figures]) -> Figures:
     names = Figures.__dataclass_fields__
     values = {name: [getattr(run, name) for run in runs] for name in names}
-    return Figures(**{name: median(found) for name, found in values.items() if None not in found})
+    return Figures(**{name: median(each) for name, each in values.items() if None not in each})
 
 
 def _ratio(ours: Figures, floor: Figures) -> float:

@@ -1,4 +1,4 @@
-"""Servers under load: each a process of its own on a free loopback port."""
+"""Servers under load: separate processes on free loopback ports."""
 
 import base64
 import json
@@ -25,30 +25,31 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server, of one process or of several."""
+    """A running server of one or several processes."""
 
     name: str
     port: int
     pid: int
 
     def measure(self, requests: Sequence[bytes], *, connections: int, seconds: float, expected: int = 200) -> Figures:
-        """What the load generator sees, with the server's CPU milliseconds for each request."""
+        """Run the load generator; its figures with the server's CPU time and memory."""
         before, began = self._cpu_seconds(), time.perf_counter()
         output = subprocess.run(
             [sys.executable, "-m", "benchmarks.load", str(self.port), str(connections), str(seconds)],
             input=b"\n".join(base64.b64encode(request) for request in requests),
             stdout=subprocess.PIPE,
             check=True,
+            timeout=seconds + 180,
         ).stdout
         elapsed = time.perf_counter() - began
-        found = json.loads(output)
-        assert found["statuses"].keys() == {str(expected)}, (self.name, found)
+        report = json.loads(output)
+        assert report["statuses"].keys() == {str(expected)}, (self.name, report)
         used, database = (after - each for after, each in zip(self._cpu_seconds(), before, strict=True))
-        count = found["all_requests"]
-        # The generator's own start is no time in which the others could have worked.
+        count = report["all_requests"]
+        # The servers are idle while the generator starts.
         active = seconds + WARM_UP_SECONDS if elapsed > seconds + WARM_UP_SECONDS else elapsed
         return Figures(
-            **{name: found[name] for name in ("per_second", "p50", "p95", "p99", "load_cores")},
+            **{name: report[name] for name in ("per_second", "p50", "p95", "p99", "load_cores")},
             cpu_ms=used / count * 1000,
             database_ms=database / count * 1000,
             memory_mib=self.resident_mib(),
@@ -60,7 +61,7 @@ class Server:
         return cpu_seconds(self.pid), database_cpu_seconds()
 
     def resident_mib(self) -> float:
-        """Memory of the server's processes."""
+        """The memory of the server's processes."""
         pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(self.pid))
         return pages * PAGE_BYTES / 2**20
 
@@ -70,35 +71,35 @@ def family(pid: int) -> list[int]:
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except FileNotFoundError:
-        return []  # it has ended meanwhile
+        return []  # the process has ended
     return [pid, *(each for child in children for each in family(int(child)))]
 
 
 def database_cpu_seconds() -> float:
-    """CPU time of the database's processes so far."""
+    """The CPU time of the database's processes so far."""
     return cpu_seconds(int(os.environ[DATABASE_PID]))
 
 
 def cpu_seconds(root: int) -> float:
-    """CPU time of a process and its children so far, those that have ended among them."""
+    """The CPU time of a process and its children so far, including children that have ended."""
     total = 0
     for pid in family(root):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
-            continue  # it has ended meanwhile, and is counted by its parent next time
+            continue  # the process has ended; from now on its parent's figures include it
         total += sum(map(int, fields[11:15]))
     return total / TICKS
 
 
 @contextmanager
 def serving(name: str, application: str, environment: dict[str, str], *, processes: int = 1) -> Iterator[Server]:
-    """A uvicorn server of `application`, a factory as it takes it, until the context ends."""
+    """A uvicorn server of the factory `application` until the context ends."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", application, "--port", str(port), "--log-level", "error"]
     command += ["--no-access-log", "--no-proxy-headers"]
     if processes > 1:
-        command = [sys.executable, "-m", "benchmarks.several", application, str(port), str(processes)]
+        command = [sys.executable, "-m", "benchmarks.multiprocess", application, str(port), str(processes)]
     with running(command, environment) as process:
         wait_until_ready(port, process)
         yield Server(name, port, process.pid)
@@ -106,24 +107,28 @@ def serving(name: str, application: str, environment: dict[str, str], *, process
 
 @contextmanager
 def running(command: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process until the context ends."""
+    """A process until the context ends; one that ignores SIGTERM for a minute is killed."""
     process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free loopback port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        found: int = probe.getsockname()[1]
-        return found
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers."""
+    """Wait until the server answers, at most 30 seconds."""
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -137,7 +142,7 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 def post(path: str, headers: dict[str, str], body: object) -> bytes:
-    """A POST request with a JSON body as it goes over the wire."""
+    """The bytes of a POST request with a JSON body."""
     content = json.dumps(body).encode()
     more = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(content))}
     lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in (more | headers).items())]
@@ -145,6 +150,6 @@ def post(path: str, headers: dict[str, str], body: object) -> bytes:
 
 
 def get(path: str, headers: dict[str, str]) -> bytes:
-    """A GET request as it goes over the wire."""
+    """The bytes of a GET request."""
     lines = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -1,4 +1,4 @@
-"""How much is loaded and how long is measured: in full, or with QUICK=1."""
+"""The amount of data and the time of measurement: in full, or less with QUICK=1."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """The size of a run."""
+    """The size of one run."""
 
     organizations: int = 100
     codes: int = 10_000

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from benchmarks.data import Shop
 from benchmarks.results import Figures, Results
@@ -21,23 +22,23 @@ def requests(shops: Sequence[Shop]) -> list[bytes]:
 
 
 def measure(results: Results, servers: Mapping[str, Server], shops: Sequence[Shop]) -> None:
-    """Tessera beside the same written the usual way, and beside the floor."""
+    """Measure Tessera beside the usual way and beside the floor."""
     load = requests(shops)
 
     def run(name: str, connections: int) -> Figures:
         return servers[name].measure(load, connections=connections, seconds=CHOSEN.seconds)
 
     for case, connections in ((MANY, CONNECTIONS), (ONE, 1)):
-        found = results.interleave(
+        figures = results.interleave(
             case,
-            {name: lambda name=name, count=connections: run(name, count) for name in ("Tessera", "usual", "bare")},
+            {name: partial(run, name, connections) for name in ("Tessera", "usual", "bare")},
             rounds=CHOSEN.rounds,
         )
-        _judge(results, case, found)
+        _judge(results, case, figures)
 
 
-def _judge(results: Results, case: str, found: Mapping[str, Figures]) -> None:
-    ours, usual, bare = (found[name] for name in ("Tessera", "usual", "bare"))
+def _judge(results: Results, case: str, figures: Mapping[str, Figures]) -> None:
+    ours, usual, bare = (figures[name] for name in ("Tessera", "usual", "bare"))
     if case == MANY:
         ratio = results.ratio(case, "Tessera")
         results.judge(case, "0.90 of the floor", ratio, reached=ratio >= 0.9)

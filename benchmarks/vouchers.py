@@ -1,11 +1,11 @@
-"""One organization whose vouchers become more, with the same 10,000 of them to find at every size."""
+"""An organization with a growing number of vouchers, of which a list always finds the same 10,000."""
 
 import psycopg
 
 from benchmarks.data import Shop
 from tessera.kit.identifiers import new_id
 
-FOUND = 10_000  # as many as a list may have
+UNUSED = 10_000  # the most that a list may have
 
 MARKET = """
 insert into voucher_partners (organization_id, id, name, status, created_at, version)
@@ -23,7 +23,7 @@ select %(organization)s, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0')
        'VP-' || n, 'Complete', 1000, 0, 0, 'Benchmark', false, 'Certiverse', 'API', now(), 0, 1
 from generate_series(%(first)s / 1000, (%(last)s - 1) / 1000) n
 """
-# The first 10,000 are assigned and not used; of all the others each one is used. Ids rise as creation does.
+# The first 10,000 are assigned and unused, all others are used. Ids rise with the time of creation.
 VOUCHERS = """
 insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, is_archived,
     expires_at, version,
@@ -31,13 +31,13 @@ insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_act
     used_by_client_candidate_id, used_by_first_name, used_by_last_name)
 select %(organization)s, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
        ('00000000-0000-7000-8000-' || lpad(to_hex(n / 1000), 12, '0'))::uuid, %(partner)s, 'CODE-' || n,
-       not is_found, false, now() + interval '1 year', 1,
-       case when is_found then now() end, case when is_found then 'team@example.com' end,
-       case when not is_found then 'RSV-' || n end, case when not is_found then 'Completed' end,
-       case when not is_found then %(exam)s::uuid end, case when not is_found then now() end,
-       case when not is_found then 'P' end, case when not is_found then 'C' end,
-       case when not is_found then 'Ada' end, case when not is_found then 'Byron' end
-from (select n, n < %(found)s as is_found from generate_series(%(first)s, %(last)s - 1) n) numbered
+       not is_unused, false, now() + interval '1 year', 1,
+       case when is_unused then now() end, case when is_unused then 'team@example.com' end,
+       case when not is_unused then 'RSV-' || n end, case when not is_unused then 'Completed' end,
+       case when not is_unused then %(exam)s::uuid end, case when not is_unused then now() end,
+       case when not is_unused then 'P' end, case when not is_unused then 'C' end,
+       case when not is_unused then 'Ada' end, case when not is_unused then 'Byron' end
+from (select n, n < %(unused)s as is_unused from generate_series(%(first)s, %(last)s - 1) n) numbered
 """
 INDEXES = """
 select indexname, indexdef from pg_indexes
@@ -46,14 +46,14 @@ where tablename = 'vouchers' and (indexname like '%_index' or indexname like '%_
 
 
 class Market:
-    """The partner and the program of one organization, and as many vouchers as are wanted."""
+    """The partner, the program and the vouchers of one organization."""
 
     def __init__(self, connection: psycopg.Connection, shop: Shop) -> None:
         self._connection = connection
         self._parameters = {
             "organization": shop.organization_id,
             "exam": shop.exam_id,
-            "found": FOUND,
+            "unused": UNUSED,
             "partner": new_id(),
             "program": new_id(),
         }
@@ -62,16 +62,16 @@ class Market:
             connection.execute(statement, self._parameters)
 
     def grow(self, size: int) -> None:
-        """Add vouchers until there are `size`, with the indexes out of the way meanwhile."""
+        """Add vouchers up to `size`. Indexes are dropped before and created again after."""
         run = self._connection.execute
         run("set session_replication_role = replica")  # foreign keys hold by construction
-        found = run(INDEXES).fetchall() if size >= 10 * FOUND else []
-        for name, _ in found:
+        indexes = run(INDEXES).fetchall() if size >= 10 * UNUSED else []
+        for name, _ in indexes:
             run(f"alter table vouchers drop constraint {name}" if name.endswith("_key") else f"drop index {name}")
         parameters = self._parameters | {"first": self.size, "last": size}
         run(PURCHASES, parameters)
         run(VOUCHERS, parameters)
-        for name, definition in found:
+        for name, definition in indexes:
             run(definition)
             if name.endswith("_key"):
                 run(f"alter table vouchers add constraint {name} unique using index {name}")

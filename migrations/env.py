@@ -1,4 +1,4 @@
-"""Run migrations on the connection that `tessera migrate` hands over, which acts as the owner of the tables."""
+"""Run migrations on the connection of `tessera migrate`, which acts as the owner of the tables."""
 
 from alembic import context
 

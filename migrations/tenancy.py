@@ -1,4 +1,7 @@
-"""The second lock of every tenant table: row-level security, forced."""
+"""Row-level security: the pinned organization sees only its rows, and users of a voucher partner only their share.
+
+Applied revisions call these functions, so the SQL that a function emits never changes: a new rule gets a new function.
+"""
 
 from alembic import op
 
@@ -6,9 +9,9 @@ CURRENT_ORGANIZATION = "nullif(current_setting('app.organization_id', true), '')
 
 
 def lock(table: str, *, column: str = "organization_id", grants: str = "select, insert, update, delete") -> None:
-    """Let the application see and write the pinned organization's rows alone.
+    """Restrict the application to the rows of the pinned organization.
 
-    The owner may read all rows, as its SECURITY DEFINER functions must; being forced, it can do no more.
+    The owner may read all rows, because its SECURITY DEFINER functions must; FORCE keeps it from writing any.
     """
     op.execute(f"alter table {table} enable row level security")
     op.execute(f"alter table {table} force row level security")
@@ -17,12 +20,12 @@ def lock(table: str, *, column: str = "organization_id", grants: str = "select, 
     op.execute(f"grant {grants} on {table} to tessera_app")
 
 
-# A sub-select, so that it is evaluated once for a statement and not for each row.
+# A sub-select, which Postgres evaluates once for a statement and not once for each row.
 CURRENT_PARTNER = "(select nullif(current_setting('app.partner_id', true), '')::uuid)"
 
 
 def lock_partner(table: str, condition: str) -> None:
-    """Let a voucher partner's user see and write only rows that meet the condition; restrictive: both locks must open."""
+    """Restrict users of a voucher partner to rows that meet the condition, in addition to the policy of the tenant."""
     op.execute(
         f"create policy partner on {table} as restrictive to tessera_app"
         f" using ({CURRENT_PARTNER} is null or ({condition}))"
@@ -30,12 +33,12 @@ def lock_partner(table: str, condition: str) -> None:
 
 
 def close_to_partners(table: str) -> None:
-    """Keep a table from voucher partners' users altogether."""
+    """Hide a table from users of voucher partners."""
     lock_partner(table, "false")
 
 
 def close_writes_to_partners(table: str) -> None:
-    """Let voucher partners' users read a table, as far as other policies do, and never write it."""
+    """Let users of voucher partners only read a table, within its other policies."""
     for action, clause in (("insert", "with check"), ("update", "using"), ("delete", "using")):
         op.execute(
             f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"
@@ -44,7 +47,7 @@ def close_writes_to_partners(table: str) -> None:
 
 
 def close_reading_to_partners(table: str) -> None:
-    """Let voucher partners' users add to a table, as what they do is recorded, and never read, change or take from it."""
+    """Let users of voucher partners only insert into a table, such as one that records their actions."""
     for action in ("select", "update", "delete"):
         op.execute(
             f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"

@@ -24,7 +24,7 @@ from sqlalchemy import make_url
 
 from tessera import main, schema
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
@@ -86,12 +86,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def addresses(cluster: str) -> Iterator[Addresses]:
     """A migrated database of this test process alone."""
-    with migrated(cluster, "test") as found:
+    with migrated_database(cluster, "test") as found:
         yield found
 
 
 @contextmanager
-def migrated(cluster: str, purpose: str) -> Iterator[Addresses]:
+def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
     """A migrated database for one purpose of this test process, dropped at the end."""
     name = f"tessera_{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
     admin_url = make_url(cluster)
@@ -128,9 +128,8 @@ def clock(shared_clock: Clock) -> Iterator[Clock]:
 
 @pytest.fixture(scope="session")
 async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
-    found = main.create_resources(
-        settings, addresses.application, schema_revision=schema.latest_revision(), clock=shared_clock
-    )
+    database = main.create_database(settings, addresses.application)
+    found = main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=shared_clock)
     yield found
     await found.database.close()
 
@@ -138,7 +137,7 @@ async def resources(settings: Settings, addresses: Addresses, shared_clock: Cloc
 def app_on(database: Database, resources: Resources) -> FastAPI:
     """The same application on another view of its database: all of it, also what serves many requests together."""
     settings, revision = Settings(token_keys=TOKEN_KEYS), resources.schema_revision
-    return create_app(main.resources_on(database, settings, schema_revision=revision, clock=resources.clock))
+    return create_app(main.create_resources(settings, database, schema_revision=revision, clock=resources.clock))
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +149,8 @@ def app(resources: Resources) -> FastAPI:
 def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
     """The real application behind a real socket, with an event loop and connections of its own, always at NOW."""
     revision = schema.latest_revision()
-    found = main.create_resources(settings, addresses.application, schema_revision=revision, clock=lambda: NOW)
+    database = main.create_database(settings, addresses.application)
+    found = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

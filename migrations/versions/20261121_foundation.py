@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0001"
 down_revision = None
@@ -189,68 +189,6 @@ TENANT_TABLES = (
     "promo_code_email_addresses",
 )
 
-# Only the platform's own administration may see that other organizations exist.
-LIST_ORGANIZATIONS = """
-create function list_organizations() returns setof organizations
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select * from organizations
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-    order by id
-$$
-"""
-
-# Answers many callers in one statement, each by the key that the caller showed: without the right digest, which
-# the caller of this function compares, nothing of an organization's is told. plpgsql, because it keeps its plan.
-FIND_USABILITY = """
-create function find_promo_code_usability(
-    organization_ids uuid[], key_ids uuid[], code_keys text[], bundle_ids uuid[], key_digests bytea[]
-) returns table (
-    asked integer, key_digest bytea, key_expires_at timestamptz, key_revoked_at timestamptz,
-    organization_is_active boolean, promo_code_id uuid, status text, expires_at timestamptz, max_redemptions integer,
-    redemption_count integer, discount_percent integer, flat_discount numeric, covers_bundle boolean
-)
-language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-begin
-    return query
-    select question.n::integer, k.key_digest, k.expires_at, k.revoked_at, o.is_active, p.id, p.status, p.expires_at,
-           p.max_redemptions, p.redemption_count, p.discount_percent, p.flat_discount,
-           question.bundle_id is null
-           or not (p.has_store_exams or p.has_product_bundles)
-           or p.has_product_bundles and exists (
-               select from promo_code_product_bundles b
-               where b.organization_id = p.organization_id and b.promo_code_id = p.id
-                 and b.product_bundle_id = question.bundle_id
-           )
-           or p.has_store_exams and exists (
-               select from product_bundle_store_exams contained
-               join store_exams sold
-                 on sold.organization_id = contained.organization_id and sold.id = contained.store_exam_id
-               join store_exams named
-                 on named.organization_id = p.organization_id and named.code_key = sold.code_key
-               join promo_code_store_exams e
-                 on e.organization_id = p.organization_id and e.promo_code_id = p.id and e.store_exam_id = named.id
-               where contained.organization_id = question.organization_id
-                 and contained.product_bundle_id = question.bundle_id
-           )
-    from unnest(organization_ids, key_ids, code_keys, bundle_ids, key_digests) with ordinality
-         as question (organization_id, key_id, code_key, bundle_id, digest, n)
-    join api_keys k
-      on k.organization_id = question.organization_id and k.id = question.key_id and k.key_digest = question.digest
-    join organizations o on o.id = question.organization_id
-    left join lateral (
-        select candidates.* from promo_codes candidates
-        where candidates.organization_id
-              in (question.organization_id, '00000000-0000-0000-0000-000000000000'::uuid)
-          and candidates.name_key = question.code_key
-        order by candidates.organization_id = question.organization_id desc
-        limit 1
-    ) p on true;
-end
-$$
-"""
-
 
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
@@ -259,13 +197,8 @@ def upgrade() -> None:
     tenancy.lock("organizations", column="id")
     for table in TENANT_TABLES:
         tenancy.lock(table)
-    for function, signature in (
-        (LIST_ORGANIZATIONS, "list_organizations()"),
-        (FIND_USABILITY, "find_promo_code_usability(uuid[], uuid[], text[], uuid[], bytea[])"),
-    ):
-        op.execute(function)
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to tessera_app")
+    functions.install("list_organizations", 1)
+    functions.install("find_promo_code_usability", 1)
 
 
 def downgrade() -> None:

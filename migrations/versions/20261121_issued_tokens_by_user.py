@@ -1,4 +1,4 @@
-"""Find the tokens of a user without reading everyone's, as removing a user must."""
+"""An index of tokens by user, because the removal of a user revokes the tokens of that user."""
 
 from alembic import op
 

@@ -9,8 +9,8 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    # The installed release's schema: each later release that changes it needs a revision of its own here.
-    # Sent through text(), which takes several statements; colons in it are not parameters.
+    # The schema of the installed procrastinate; a later release that changes its schema needs its own revision here.
+    # The backslashes keep text() from reading colons as parameters.
     op.execute(text(SchemaManager.get_schema().replace(":", "\\:")))
     op.execute(
         "grant select, insert, update, delete on procrastinate_jobs, procrastinate_workers,"

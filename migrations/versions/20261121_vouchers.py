@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0003"
 down_revision = "0002"
@@ -201,12 +201,12 @@ create index idempotency_keys_created_at_index on idempotency_keys (created_at);
 """
 
 PARTNER = tenancy.CURRENT_PARTNER
-# What a partner's user sees beyond the organization's lock: each condition holds by itself where no partner is pinned.
+# The conditions for users of a partner, on top of the policy of the tenant; without a pinned partner they do not apply.
 PARTNER_CONDITIONS = {
     "voucher_partners": f"id = {PARTNER}",
     "users": f"partner_id = {PARTNER}",
-    # A program that was closed to the partner since it bought from it still names those purchases. OFFSET 0 keeps the
-    # planner at looking one program up; without it, it may read everything the partner ever bought instead.
+    # A partner sees a program that has since been closed to it, because its purchases name the program. OFFSET 0 makes
+    # the planner look up one program; without it, the planner may read all purchases of the partner instead.
     "voucher_programs": (
         "is_available_to_all_partners or exists (select from voucher_program_partners assigned"
         " where assigned.organization_id = voucher_programs.organization_id"
@@ -226,7 +226,7 @@ PARTNER_CONDITIONS = {
     for table in ("voucher_program_discounts", "voucher_program_store_exams", "voucher_program_email_domains")
 }
 
-# Others' credentials are none of a partner's business, and what partners share is the organization's to change.
+# Partners never see credentials, and only the organization may change what partners share.
 CLOSED_TO_PARTNERS = ("api_clients", "api_keys", "issued_tokens", "voucher_code_spaces")
 READ_BY_PARTNERS = (
     "organizations",
@@ -242,38 +242,6 @@ READ_BY_PARTNERS = (
     "voucher_program_email_domains",
 )
 
-DELETE_OLD_KEYS = """
-create function delete_idempotency_keys(created_before timestamptz) returns bigint
-language sql volatile security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    with deleted as (
-        delete from idempotency_keys
-        where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-          and created_at < created_before
-        returning 1
-    )
-    select count(*) from deleted
-$$
-"""
-
-LIST_UNFINISHED = """
-create function list_unfinished_purchases(purchased_before timestamptz)
-returns table (organization_id uuid, organization_name text, id uuid, code text, quantity integer, purchased_at timestamptz)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select o.id, o.name, p.id, p.code, p.quantity, p.purchased_at
-    from organizations o
-    join voucher_purchases p on p.organization_id = o.id
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and p.status = 'VoucherCreation' and p.purchased_at < purchased_before
-    order by p.id
-$$
-"""
-
-FUNCTIONS = (
-    (DELETE_OLD_KEYS, "delete_idempotency_keys(timestamptz)"),
-    (LIST_UNFINISHED, "list_unfinished_purchases(timestamptz)"),
-)
 NEW_TABLES = (
     "voucher_partners",
     "voucher_programs",
@@ -287,9 +255,8 @@ NEW_TABLES = (
     "idempotency_keys",
 )
 
-
-# The planner is kept from counting whose rows these are. It would think that a tenant or partner whom it has not counted
-# yet has no rows, and would then look up a single one of them by any index that begins with the tenant, reading all.
+# No statistics on the tenant and the partner. With them, the planner assumes that a tenant missing from the statistics
+# has no rows, and then finds a single row through any index that starts with the tenant, reading all of its rows.
 UNCOUNTED = {
     "voucher_partners": ("organization_id",),
     "voucher_programs": ("organization_id",),
@@ -309,10 +276,8 @@ def upgrade() -> None:
             op.execute(f"alter table {table} alter column {column} set statistics 0")
     _lock_partners()
     op.execute("create policy owner_deletes on idempotency_keys for delete to tessera_owner using (true)")
-    for function, signature in FUNCTIONS:
-        op.execute(function)
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to tessera_app")
+    functions.install("delete_idempotency_keys", 1)
+    functions.install("list_unfinished_purchases", 1)
 
 
 def _lock_partners() -> None:
@@ -325,8 +290,7 @@ def _lock_partners() -> None:
 
 
 def downgrade() -> None:
-    for _, signature in FUNCTIONS:
-        op.execute(f"drop function {signature}")
+    op.execute("drop function delete_idempotency_keys(timestamptz), list_unfinished_purchases(timestamptz)")
     for table in CLOSED_TO_PARTNERS[:3]:
         op.execute(f"drop policy partner on {table}")
     for table in READ_BY_PARTNERS[:5]:

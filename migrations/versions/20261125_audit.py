@@ -1,8 +1,8 @@
-"""The audit log with its chain of seals, and the versions of everything that is managed."""
+"""The audit log with its chain of seals, and versions of all managed objects."""
 
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0007"
 down_revision = "0006"
@@ -65,23 +65,12 @@ create table audit_seals (
 );
 """
 
-# A partner's user is recorded too, and reads nothing of it.
+# Actions of a partner's users are recorded too, but partners cannot read the log.
 NEW_TABLES = {
     "audit_entries": "select, insert",
     "audit_unsealed": "select, insert, delete",
     "audit_seals": "select, insert",
 }
-
-# Which organizations have something to seal; for the platform's own jobs.
-LIST_UNSEALED = """
-create function list_unsealed_organizations() returns setof uuid
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select distinct organization_id from audit_unsealed
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-    order by organization_id
-$$
-"""
 
 
 def upgrade() -> None:
@@ -101,12 +90,10 @@ def upgrade() -> None:
     for table, grants in NEW_TABLES.items():
         tenancy.lock(table, grants=grants)
         tenancy.close_reading_to_partners(table)
-        # The planner is kept from counting whose rows these are: it would think that a tenant whom it has not counted yet
-        # has none, and look up a single entry by any index that begins with the tenant, reading all.
+        # No statistics on the tenant. With them, the planner assumes that a tenant missing from the statistics has no
+        # rows, and then finds a single entry through any index that starts with the tenant, reading all entries.
         op.execute(f"alter table {table} alter column organization_id set statistics 0")
-    op.execute(LIST_UNSEALED)
-    op.execute("revoke all on function list_unsealed_organizations() from public")
-    op.execute("grant execute on function list_unsealed_organizations() to tessera_app")
+    functions.install("list_unsealed_organizations", 1)
 
 
 def downgrade() -> None:

@@ -1,11 +1,13 @@
-"""What managing partners, programs, purchases and vouchers needs: checkouts with a deadline, archived vouchers."""
+"""Management of voucher sales: checkouts with a deadline, archived vouchers, invitations of partners' users."""
 
 from alembic import op
+
+from migrations import functions
 
 revision = "0009"
 down_revision = "0008"
 
-# The owner itself may only read while row-level security is forced; this transaction alone sees it otherwise.
+# Forced row-level security lets the owner only read. It is lifted inside this transaction only.
 COLUMNS = """
 alter table voucher_purchases add column amount numeric(14, 2);
 alter table voucher_purchases no force row level security;
@@ -24,29 +26,11 @@ create index voucher_purchases_by_deadline_index on voucher_purchases (organizat
 create index vouchers_archived_index on vouchers (organization_id, id) where is_archived
 """
 
-# Only which organizations there is something to do in: each writes its own rows itself.
-LIST_OVERDUE = """
-create function list_overdue_checkouts(expired_before timestamptz) returns table (organization_id uuid)
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select o.id
-    from organizations o
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and exists (
-          select from voucher_purchases p
-          where p.organization_id = o.id and p.status = 'CheckoutInProgress' and p.checkout_expires_at <= expired_before
-      )
-    order by o.id
-$$
-"""
-
 
 def upgrade() -> None:
     for statement in COLUMNS.split(";\n"):
         op.execute(statement)
-    op.execute(LIST_OVERDUE)
-    op.execute("revoke all on function list_overdue_checkouts(timestamptz) from public")
-    op.execute("grant execute on function list_overdue_checkouts(timestamptz) to tessera_app")
+    functions.install("list_overdue_checkouts", 1)
 
 
 def downgrade() -> None:

@@ -1,4 +1,4 @@
-"""Batches of promo codes, and the indexes behind the lists of those who run the installation."""
+"""Batches of promo codes, and indexes for the lists of promo codes in management."""
 
 from alembic import op
 
@@ -61,7 +61,7 @@ def upgrade() -> None:
     tenancy.close_to_partners("promo_code_batches")
     for statement in PROMO_CODES:
         op.execute(statement)
-    # With the promo code, so that a list by bundle comes in its order.
+    # Ends with the promo code, so that a list by bundle is in the order of codes.
     op.execute(f"drop index {BY_BUNDLE}")
     op.execute(
         f"create index {BY_BUNDLE} on promo_code_product_bundles (organization_id, product_bundle_id, promo_code_id)"

@@ -1,10 +1,8 @@
 """Reservations, redemptions and their ledger; holds count against every limit."""
 
-from importlib import import_module
-
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0006"
 down_revision = "0005"
@@ -118,8 +116,8 @@ create index redemption_ledger_of_global_codes_index on redemption_ledger (promo
 create index redemption_ledger_by_time_index on redemption_ledger (organization_id, at) where redeemed_change <> 0;
 """
 
-# Vouchers that were used before there was a ledger get the redemption that they must have had; the id of the voucher,
-# made before, serves as the id of both.
+# Vouchers that were used before the ledger existed get the redemption that they must have had, and a reservation. Both
+# take the id of the voucher.
 CARRY_OVER = (
     """
 insert into reservations (organization_id, id, code, status, created_at, updated_at)
@@ -153,229 +151,17 @@ from redemptions
 """,
 )
 
-# Which promo code a name means: the organization's own one before a global one.
-NAMED = """
-    select candidates.* from promo_codes candidates
-    where candidates.organization_id in (own, platform) and candidates.name_key = question.code_key
-    order by candidates.organization_id = own desc
-    limit 1
-"""
-PINNED = """
-    own constant uuid := nullif(current_setting('app.organization_id', true), '')::uuid;
-    platform constant uuid := '00000000-0000-0000-0000-000000000000';
-"""
-DEFINER = "security definer set search_path = pg_catalog, public, pg_temp"
-HELD = "r.promo_code_id = p.id and r.promo_code_owner_id = p.organization_id and r.status = 'Held'"
-
-FIND_PROMO_CODES = f"""
-create function find_promo_codes_for_storefront(
-    code_keys text[], exam_ids uuid[], bundle_ids uuid[], email_keys text[], person_ids text[], as_of timestamptz
-) returns table (
-    asked integer, owner_id uuid, promo_code_id uuid, name text, status text, expires_at timestamptz,
-    max_redemptions integer, max_redemptions_per_candidate integer, redemption_count integer, held_count integer,
-    next_hold_ends_at timestamptz, candidate_uses integer, candidate_hold_ends_at timestamptz,
-    discount_percent integer, flat_discount numeric, covers_product boolean, restrict_to_email_addresses boolean,
-    lists_candidate boolean
-)
-language plpgsql stable {DEFINER}
-as $$
-declare {PINNED}
-begin
-    return query
-    select question.n::integer, p.organization_id, p.id, p.name, p.status, p.expires_at, p.max_redemptions,
-           p.max_redemptions_per_candidate, p.redemption_count, p.held_count - coalesce(lapsed.count, 0)::integer,
-           held.until, of_candidate.uses::integer, of_candidate.until, p.discount_percent, p.flat_discount,
-           not (p.has_store_exams or p.has_product_bundles)
-           or question.bundle_id is not null and p.has_product_bundles and exists (
-               select from promo_code_product_bundles b
-               where b.organization_id = p.organization_id and b.promo_code_id = p.id
-                 and b.product_bundle_id = question.bundle_id
-           )
-           or p.has_store_exams and exists (
-               select from store_exams sold
-               join store_exams named
-                 on named.organization_id = p.organization_id and named.code_key = sold.code_key
-               join promo_code_store_exams e
-                 on e.organization_id = p.organization_id and e.promo_code_id = p.id and e.store_exam_id = named.id
-               where sold.organization_id = own
-                 and (sold.id = question.exam_id or sold.id in (
-                     select contained.store_exam_id from product_bundle_store_exams contained
-                     where contained.organization_id = own and contained.product_bundle_id = question.bundle_id
-                 ))
-           ),
-           p.restrict_to_email_addresses,
-           p.restrict_to_email_addresses and question.email_key is not null and exists (
-               select from promo_code_email_addresses a
-               where a.organization_id = p.organization_id and a.promo_code_id = p.id and a.email_key = question.email_key
-           )
-    from unnest(code_keys, exam_ids, bundle_ids, email_keys, person_ids) with ordinality
-         as question (code_key, exam_id, bundle_id, email_key, person_id, n)
-    join lateral ({NAMED}) p on true
-    left join lateral (
-        select count(*) from redemptions r where {HELD} and r.held_until <= as_of
-    ) lapsed on p.held_count > 0
-    left join lateral (
-        select min(r.held_until) as until from redemptions r where {HELD} and r.held_until > as_of
-    ) held on p.held_count > 0 and p.redemption_count + p.held_count >= p.max_redemptions
-    left join lateral (
-        select count(*) as uses, min(r.held_until) filter (where r.status = 'Held') as until
-        from redemptions r
-        where r.organization_id = own and r.promo_code_id = p.id and r.person_id = question.person_id
-          and r.status in ('Held', 'Redeemed') and (r.status = 'Redeemed' or r.held_until > as_of)
-    ) of_candidate on p.max_redemptions_per_candidate is not null and question.person_id is not null;
-end
-$$
-"""
-
-# As before, with holds: they are counted one by one only where the code seems to be used up.
-FIND_USABILITY = f"""
-create function find_promo_code_usability(
-    organization_ids uuid[], key_ids uuid[], code_keys text[], bundle_ids uuid[], key_digests bytea[], as_of timestamptz
-) returns table (
-    asked integer, key_digest bytea, key_expires_at timestamptz, key_revoked_at timestamptz,
-    organization_is_active boolean, promo_code_id uuid, status text, expires_at timestamptz, max_redemptions integer,
-    redemption_count integer, held_count integer, discount_percent integer, flat_discount numeric, covers_bundle boolean
-)
-language plpgsql stable {DEFINER}
-as $$
-begin
-    return query
-    select question.n::integer, k.key_digest, k.expires_at, k.revoked_at, o.is_active, p.id, p.status, p.expires_at,
-           p.max_redemptions, p.redemption_count,
-           case when p.held_count > 0 and p.redemption_count + p.held_count >= p.max_redemptions then
-               p.held_count - (select count(*) from redemptions r where {HELD} and r.held_until <= as_of)::integer
-           else p.held_count end,
-           p.discount_percent, p.flat_discount,
-           question.bundle_id is null
-           or not (p.has_store_exams or p.has_product_bundles)
-           or p.has_product_bundles and exists (
-               select from promo_code_product_bundles b
-               where b.organization_id = p.organization_id and b.promo_code_id = p.id
-                 and b.product_bundle_id = question.bundle_id
-           )
-           or p.has_store_exams and exists (
-               select from product_bundle_store_exams contained
-               join store_exams sold
-                 on sold.organization_id = contained.organization_id and sold.id = contained.store_exam_id
-               join store_exams named
-                 on named.organization_id = p.organization_id and named.code_key = sold.code_key
-               join promo_code_store_exams e
-                 on e.organization_id = p.organization_id and e.promo_code_id = p.id and e.store_exam_id = named.id
-               where contained.organization_id = question.organization_id
-                 and contained.product_bundle_id = question.bundle_id
-           )
-    from unnest(organization_ids, key_ids, code_keys, bundle_ids, key_digests) with ordinality
-         as question (organization_id, key_id, code_key, bundle_id, digest, n)
-    join api_keys k
-      on k.organization_id = question.organization_id and k.id = question.key_id and k.key_digest = question.digest
-    join organizations o on o.id = question.organization_id
-    left join lateral (
-        select candidates.* from promo_codes candidates
-        where candidates.organization_id
-              in (question.organization_id, '00000000-0000-0000-0000-000000000000'::uuid)
-          and candidates.name_key = question.code_key
-        order by candidates.organization_id = question.organization_id desc
-        limit 1
-    ) p on true;
-end
-$$
-"""
-
-# Locks the limited ones among these codes until the end of the transaction, always in the same order, and gives back
-# the uses of their holds that have run out, also those of other organizations on a global code. That is written down,
-# because a use that is taken in their place must not be theirs any more for a confirmation that has waited meanwhile.
-LOCK_PROMO_CODES = f"""
-create function lock_promo_codes(code_keys text[], code_ids uuid[], as_of timestamptz) returns uuid[]
-language plpgsql volatile {DEFINER}
-as $$
-declare {PINNED}
-    wanted constant uuid[] := code_ids || array(
-        select p.id from unnest(code_keys) as question (code_key) join lateral ({NAMED}) p on true
-    );
-    code record;
-begin
-    perform from promo_codes p
-    where p.organization_id in (own, platform) and p.id = any (wanted)
-      and (p.max_redemptions is not null or p.max_redemptions_per_candidate is not null)
-    order by p.organization_id, p.id
-    for no key update;
-    -- A statement of its own, which sees what others have committed while this one waited.
-    for code in
-        select p.organization_id, p.id from promo_codes p
-        where p.organization_id in (own, platform) and p.id = any (wanted)
-          and (p.held_count > 0 or p.max_redemptions is null and p.max_redemptions_per_candidate is not null)
-    loop
-        with lapsed as (
-            update redemptions r set status = 'Expired', changes = r.changes + 1, updated_at = as_of
-            where r.promo_code_id = code.id and r.promo_code_owner_id = code.organization_id
-              and r.status = 'Held' and r.held_until <= as_of
-            returning r.organization_id, r.id, r.changes, r.code, r.store_exam_id, r.product_bundle_id, r.discount
-        ), noted as (
-            insert into redemption_ledger (
-                organization_id, redemption_id, number, status, redeemed_change, held_change, promo_code_owner_id,
-                promo_code_id, code, store_exam_id, product_bundle_id, discount, at
-            )
-            select l.organization_id, l.id, l.changes, 'Expired', 0, -1, code.organization_id, code.id, l.code,
-                   l.store_exam_id, l.product_bundle_id, l.discount, as_of
-            from lapsed l
-        )
-        update promo_codes p set held_count = p.held_count - given.back
-        from (select count(*)::integer as back from lapsed) given
-        where p.organization_id = code.organization_id and p.id = code.id and given.back > 0
-          and p.max_redemptions is not null;
-    end loop;
-    return wanted;
-end
-$$
-"""
-
-COUNT_USES = f"""
-create function count_promo_code_uses(code_ids uuid[], redeemed integer[], held integer[]) returns void
-language plpgsql volatile {DEFINER}
-as $$
-declare {PINNED}
-begin
-    update promo_codes p
-    set redemption_count = p.redemption_count + used.redeemed, held_count = p.held_count + used.held
-    from unnest(code_ids, redeemed, held) as used (id, redeemed, held)
-    where p.organization_id in (own, platform) and p.id = used.id and p.max_redemptions is not null;
-end
-$$
-"""
-
-LIST_LAPSED = f"""
-create function list_lapsed_holds(as_of timestamptz) returns table (organization_id uuid, redemption_id uuid)
-language sql stable {DEFINER}
-as $$
-    select r.organization_id, r.id from redemptions r
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and r.status = 'Held' and r.held_until <= as_of
-    order by r.held_until
-    limit 200
-$$
-"""
-
-SUM_GLOBAL = f"""
-create function sum_ledger_of_global_codes()
-returns table (promo_code_id uuid, redeemed bigint, held bigint)
-language sql stable {DEFINER}
-as $$
-    select l.promo_code_id, sum(l.redeemed_change), sum(l.held_change) from redemption_ledger l
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and l.promo_code_owner_id = '00000000-0000-0000-0000-000000000000'
-    group by l.promo_code_id
-$$
-"""
-
+# The version that this revision installs, and the parameters that `drop function` needs.
 FUNCTIONS = {
-    "find_promo_codes_for_storefront(text[], uuid[], uuid[], text[], text[], timestamptz)": FIND_PROMO_CODES,
-    "find_promo_code_usability(uuid[], uuid[], text[], uuid[], bytea[], timestamptz)": FIND_USABILITY,
-    "lock_promo_codes(text[], uuid[], timestamptz)": LOCK_PROMO_CODES,
-    "count_promo_code_uses(uuid[], integer[], integer[])": COUNT_USES,
-    "list_lapsed_holds(timestamptz)": LIST_LAPSED,
-    "sum_ledger_of_global_codes()": SUM_GLOBAL,
+    "find_promo_codes_for_storefront": (2, "text[], uuid[], uuid[], text[], text[], timestamptz"),
+    "find_promo_code_usability": (2, "uuid[], uuid[], text[], uuid[], bytea[], timestamptz"),
+    "lock_promo_codes": (1, "text[], uuid[], timestamptz"),
+    "count_promo_code_uses": (1, "uuid[], integer[], integer[]"),
+    "list_lapsed_holds": (1, "timestamptz"),
+    "sum_ledger_of_global_codes": (1, ""),
 }
-REPLACED = (
+# Versions with other parameters, which a new version does not replace by itself.
+SUPERSEDED = (
     "find_promo_codes_for_storefront(text[], uuid, uuid, text)",
     "find_promo_code_usability(uuid[], uuid[], text[], uuid[], bytea[])",
 )
@@ -385,7 +171,7 @@ def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         if statement.strip():
             op.execute(statement)
-    # Before the tables are locked: the owner, too, is bound by row-level security then.
+    # Before tenancy.lock, after which row-level security applies to the owner too.
     for statement in CARRY_OVER:
         op.execute(statement)
     for table in ("reservations", "redemptions"):
@@ -393,28 +179,21 @@ def upgrade() -> None:
         tenancy.close_to_partners(table)
     tenancy.lock("redemption_ledger", grants="select, insert")
     tenancy.close_to_partners("redemption_ledger")
-    # What the functions below change beyond the pinned organization: counts of global codes, and holds on them.
+    # The functions below also change rows of other organizations: counts of global codes, and holds on them.
     op.execute("create policy owner_counts on promo_codes for update to tessera_owner using (true)")
     op.execute("create policy owner_expires on redemptions for update to tessera_owner using (true)")
     op.execute("create policy owner_appends on redemption_ledger for insert to tessera_owner with check (true)")
-    for signature in REPLACED:
+    for signature in SUPERSEDED:
         op.execute(f"drop function {signature}")
-    for signature, function in FUNCTIONS.items():
-        op.execute(function)
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to tessera_app")
+    for name, (version, _) in FUNCTIONS.items():
+        functions.install(name, version)
 
 
 def downgrade() -> None:
-    for signature in FUNCTIONS:
-        op.execute(f"drop function {signature}")
-    for function, signature in (
-        (import_module("migrations.versions.20261121_code_facts").FIND_PROMO_CODES, REPLACED[0]),
-        (import_module("migrations.versions.20261121_foundation").FIND_USABILITY, REPLACED[1]),
-    ):
-        op.execute(function)
-        op.execute(f"revoke all on function {signature} from public")
-        op.execute(f"grant execute on function {signature} to tessera_app")
+    for name, (_, parameters) in FUNCTIONS.items():
+        op.execute(f"drop function {name}({parameters})")
+    functions.install("find_promo_codes_for_storefront", 1)
+    functions.install("find_promo_code_usability", 1)
     op.execute("drop policy owner_counts on promo_codes")
     op.execute("drop table redemption_ledger, redemptions, reservations")
     op.execute("alter table vouchers drop column held_by, drop column held_until")

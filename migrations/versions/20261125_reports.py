@@ -1,14 +1,14 @@
-"""Totals that reports are answered from: of redemptions by day, and of vouchers by the day they expire on."""
+"""Totals for reports: redemptions by day, and vouchers by day of expiry."""
 
 from alembic import op
 
-from migrations import tenancy
+from migrations import functions, tenancy
 
 revision = "0010"
 down_revision = "0009"
 
-# With all that is summed in both indexes, so that either of them answers alone. No foreign key to the organization: it
-# would be looked up for each of a day's rows, and organizations are never deleted.
+# Both indexes include the summed columns, so that each of them suffices for a query. There is no foreign key to the
+# organization, because each new row would cost a look-up and organizations are never deleted.
 TABLES = """
 create table redemption_totals (
     organization_id uuid not null,
@@ -56,23 +56,6 @@ GRANTS = {
     "voucher_totals": "select, insert, update",
 }
 
-# Only which organizations there is something to do in: each is rolled up by itself.
-LIST_UNROLLED = """
-create function list_unrolled_organizations(closed_until date) returns setof uuid
-language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-    select o.id from organizations o left join report_marks m on m.organization_id = o.id
-    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
-      and exists (
-          select from redemption_ledger l
-          where l.organization_id = o.id and l.redeemed_change <> 0
-            and l.at >= coalesce(m.rolled_until, '-infinity'::date)::timestamp at time zone 'UTC'
-            and l.at < closed_until::timestamp at time zone 'UTC'
-      )
-    order by o.id
-$$
-"""
-
 
 def upgrade() -> None:
     for statement in TABLES.split(";\n"):
@@ -80,9 +63,7 @@ def upgrade() -> None:
     for table, grants in GRANTS.items():
         tenancy.lock(table, grants=grants)
         tenancy.close_to_partners(table)
-    op.execute(LIST_UNROLLED)
-    op.execute("revoke all on function list_unrolled_organizations(date) from public")
-    op.execute("grant execute on function list_unrolled_organizations(date) to tessera_app")
+    functions.install("list_unrolled_organizations", 1)
 
 
 def downgrade() -> None:

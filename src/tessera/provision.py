@@ -1,4 +1,4 @@
-"""Getting a database to work with: an outside one by its address, or the embedded one."""
+"""Provisioning of the database: an external one by its URL, or the embedded one."""
 
 import signal
 import threading
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the application logs in, and where its owner does to migrate."""
+    """The database URLs of the application and of the owner, who migrates."""
 
     application: str
     owner: str
@@ -31,16 +31,16 @@ class Addresses:
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Addresses]:
-    """The database of these settings, which runs for as long as the context; raises EmbeddedPostgresError."""
+    """Provide the database of these settings until the context ends; raises EmbeddedPostgresError."""
     if settings.database_url:
         yield Addresses(settings.database_url, settings.owner_database_url or settings.database_url)
         return
     with ExitStack() as stack:
-        with _undisturbed():
+        with _signals_deferred():
             server = embedded.start(settings.data_dir)
             stack.callback(_stop, server)
         create_database(server, DATABASE)
-        stack.enter_context(_watched(server, settings.data_dir))
+        stack.enter_context(_supervised(server, settings.data_dir))
         yield Addresses(
             application=server.url(user="tessera_app", database=DATABASE),
             owner=server.url(user=SUPERUSER, database=DATABASE),
@@ -48,16 +48,16 @@ def database(settings: Settings) -> Iterator[Addresses]:
 
 
 def _stop(server: embedded.EmbeddedPostgres) -> None:
-    with _undisturbed():
+    with _signals_deferred():
         server.stop()
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM waiting until the block is over: half a start or half a stop leaves a server behind."""
+def _signals_deferred() -> Iterator[None]:
+    """Defer Ctrl-C and SIGTERM to the end of the block: an interrupted start or stop would leave a server behind."""
     received: list[int] = []
-    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {number: signal.signal(number, lambda each, _: received.append(each)) for number in ending}
+    deferrable = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in deferrable}
     try:
         yield
     finally:
@@ -68,10 +68,10 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextmanager
-def _watched(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[None]:
-    """Start the server again when it is gone, as after a kill for want of memory; its users find it by themselves."""
+def _supervised(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[None]:
+    """Restart the server if it is killed, as by the out-of-memory killer; its clients reconnect by themselves."""
     ended = threading.Event()
-    thread = threading.Thread(target=_watch, args=(server, directory, ended))
+    thread = threading.Thread(target=_supervise, args=(server, directory, ended))
     thread.start()
     try:
         yield
@@ -80,19 +80,19 @@ def _watched(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[Non
         thread.join()
 
 
-def _watch(server: embedded.EmbeddedPostgres, directory: Path, ended: threading.Event) -> None:
+def _supervise(server: embedded.EmbeddedPostgres, directory: Path, ended: threading.Event) -> None:
     while not ended.wait(WATCH_SECONDS):
         if server.is_running():
             continue
-        log.error("the embedded Postgres was killed, and is started again")
+        log.error("the embedded Postgres was killed and is restarted")
         try:
-            embedded.start(directory).stop()  # the server stays: the use that is watched here keeps it
+            embedded.start(directory).stop()  # ends only this second use; the server keeps running
         except embedded.EmbeddedPostgresError as error:
             log.error("the embedded Postgres does not start", error=str(error))
 
 
 def create_database(server: embedded.EmbeddedPostgres, name: str) -> None:
-    """Create the database where it is missing; several processes may try at once."""
+    """Create the database if it is missing; concurrent calls are safe."""
     with psycopg.connect(
         host=str(server.socket_directory), user=SUPERUSER, dbname="postgres", autocommit=True
     ) as admin:

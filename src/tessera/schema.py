@@ -1,4 +1,4 @@
-"""The database's shape: its two roles, all tables together, and bringing them up to date."""
+"""The schema of the database: its two roles, the metadata of all tables, and migrations."""
 
 from pathlib import Path
 
@@ -20,46 +20,46 @@ import tessera.promo_codes.tables
 import tessera.redemptions.tables
 import tessera.reports.tables
 import tessera.vouchers.tables
-import tessera.vouchers.totals.tables  # noqa: F401 - imported for the tables that they declare
+import tessera.vouchers.totals.tables  # noqa: F401 - these imports register the tables in the metadata
 from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
 from tessera.kit.db.table_base import Base
 
 metadata = Base.metadata
 
-CONFIGURATION = Path(__file__).parents[2] / "alembic.ini"
-# Any number will do that no one else takes on this database.
+# A wheel carries alembic.ini and the migrations inside the package; a checkout has them at its top level.
+_PACKAGED = Path(__file__).with_name("_schema") / "alembic.ini"
+CONFIGURATION = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "alembic.ini"
+# An arbitrary number that no other application uses in this database.
 MIGRATION_LOCK = 7_355_608
 
-
-# Roles belong to the whole server: another database's migration may create them at this very moment.
+# Roles are shared by all databases of a server, and a migration of another database may create them concurrently.
 _CREATE_ROLE = sql.SQL(
     "do $$ begin create role {} nosuperuser nobypassrls;"
     " exception when duplicate_object or unique_violation then null; end $$"
 )
 
-
 _ESCAPES_ROW_SECURITY = "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
 
 
 class CannotMigrate(Exception):
-    """The database refuses; the message is one line for ops."""
+    """The database cannot be migrated; the message is one line for operators."""
 
 
 class CannotUse(Exception):
-    """The application must not serve from this database as it is; the message is one line for ops."""
+    """The application must not use this database in its present state; the message is one line for operators."""
 
 
 def latest_revision() -> str:
-    """The revision that this code needs."""
+    """The revision that this code requires."""
     head = _scripts().get_current_head()
     assert head is not None, "migrations/versions has revisions"  # noqa: S101 - a broken installation, not an input
     return head
 
 
 def migrate(owner_url: str, application_url: str) -> str:
-    """Create the roles where they are missing, apply every pending revision, and return the latest.
+    """Create missing roles, apply all pending revisions, and return the latest revision.
 
-    Several processes may call it at once: they take turns. Raises CannotMigrate.
+    Concurrent calls wait for one another. Raises CannotMigrate.
     """
     try:
         with _engine(owner_url).connect() as connection:
@@ -72,7 +72,7 @@ def migrate(owner_url: str, application_url: str) -> str:
         if isinstance(cause, InsufficientPrivilege):
             message = f"this login must not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
             raise CannotMigrate(message) from error
-        # What has no state never came to a server: the address names an option that there is not.
+        # An error without SQLSTATE comes from the client library: the URL contains an unknown option.
         stateless = isinstance(cause, psycopg.Error) and cause.sqlstate is None
         if not stateless and not isinstance(cause, psycopg.OperationalError | ReadOnlySqlTransaction):
             raise
@@ -81,10 +81,7 @@ def migrate(owner_url: str, application_url: str) -> str:
 
 
 def check(application_url: str) -> None:
-    """Make sure that this database is as this code needs it, and that row-level security binds the application.
-
-    Raises CannotUse.
-    """
+    """Raise CannotUse unless the revision is the latest and row-level security applies to the application."""
     try:
         with _engine(application_url).connect() as connection:
             if make_url(application_url).username != APPLICATION_ROLE:
@@ -94,7 +91,7 @@ def check(application_url: str) -> None:
             _check_revision(connection.scalar(text("select version_num from alembic_version")))
     except (OperationalError, ProgrammingError) as error:
         reason = _reason(error)
-        # The very first migration makes the role and the table.
+        # The first migration creates the role and the table.
         if f'role "{APPLICATION_ROLE}" does not exist' in reason or isinstance(error.orig, UndefinedTable):
             raise CannotUse("it was never migrated; run `tessera migrate`") from error
         raise CannotUse(reason) from error
@@ -120,7 +117,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def _engine(url: str) -> Engine:
-    # Without a pool the connection ends with its use, and with it the lock, also when a revision fails.
+    # Without a pool, the connection and with it the lock end after use, even if a revision fails.
     return create_engine(with_driver(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
 
 
@@ -152,7 +149,7 @@ def _run(connection: Connection, statement: sql.Composed) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    # A migration waits this long for a lock and then fails, rather than stopping everyone behind it.
+    # A migration that waits longer for a lock fails, because all later statements queue behind it.
     connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text(f"set role {OWNER_ROLE}"))
     connection.commit()

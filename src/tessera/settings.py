@@ -1,4 +1,4 @@
-"""Settings from the environment, read by composition roots alone."""
+"""Settings from the environment; only composition roots read them."""
 
 import ipaddress
 import re
@@ -17,39 +17,39 @@ KEY_FILE_NAME = "token.key"
 
 
 class SettingsInvalid(Exception):
-    """The environment does not say what is needed; the message names every setting, a line each."""
+    """Settings are missing or invalid; the message has one line for each of them."""
 
 
 class Settings(BaseSettings):
-    """Everything that an installation may set; each variable has the prefix `TESSERA_`."""
+    """The settings of an installation; each variable has the prefix `TESSERA_`."""
 
     model_config = SettingsConfigDict(env_prefix="TESSERA_", env_ignore_empty=True, frozen=True)
 
-    database_url: str | None = Field(None, description="An outside Postgres; without it, one is started here.")
-    owner_database_url: str | None = Field(
-        None, description="The login that migrates, if TESSERA_DATABASE_URL's own must not."
+    database_url: str | None = Field(
+        None, description="The URL of an external Postgres; without it, an embedded one is started."
     )
-    data_dir: Path = Field(Path(".tessera"), description="Where the embedded Postgres and demo.json live.")
+    owner_database_url: str | None = Field(None, description="The URL with the login for migrations, if it differs.")
+    data_dir: Path = Field(Path(".tessera"), description="The directory of the embedded Postgres and of demo.json.")
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(
         8000,
         ge=0,
         le=65535,
-        description="The port to listen on; PORT does as well.",
+        description="The port to listen on; PORT is an alias.",
         validation_alias=AliasChoices("TESSERA_PORT", "PORT"),
     )
-    public_url: str | None = Field(None, description="What clients call this server; nextLink starts with it.")
+    public_url: str | None = Field(None, description="The base URL that clients use; nextLink starts with it.")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Addresses or networks whose X-Forwarded-* headers are believed, separated by commas."
+        (), description="Addresses or networks whose X-Forwarded-* headers are trusted, separated by commas."
     )
     token_keys: Annotated[dict[str, str], NoDecode] = Field(
         {},
         description="Signing keys as kid:secret, separated by commas; the first signs, all are accepted.",
         repr=False,
     )
-    token_lifetime_seconds: int = Field(3600, ge=1, description="How long a fetched token is good.")
-    pool_size: int = Field(10, ge=1, description="Database connections of one process.")
-    prepare_statements: bool = Field(default=True, description="Off behind a pooler older than 1.21.")
+    token_lifetime_seconds: int = Field(3600, ge=1, description="The lifetime of an access token.")
+    pool_size: int = Field(10, ge=1, description="Database connections of each process.")
+    prepare_statements: bool = Field(default=True, description="Turn off behind PgBouncer older than 1.21.")
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
-            ipaddress.ip_network(network, strict=False)  # its own message says which, and why
+            ipaddress.ip_network(network, strict=False)  # raises with the network and the reason
         return networks
 
     @field_validator("token_keys", mode="before")
@@ -104,17 +104,17 @@ def _is_postgres_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
         return parts.scheme.partition("+")[0] in ("postgres", "postgresql") and parts.port != 0
-    except ValueError:  # such as a port that is no number
+    except ValueError:  # such as a port that is not a number
         return False
 
 
 def _is_strong(secret: str) -> bool:
-    # What stands in an example or is typed by hand repeats itself; random text of this length does not.
+    # Examples and typed secrets repeat characters; random text of this length has many distinct ones.
     return len(secret) >= MIN_SECRET_LENGTH and len(set(secret)) >= MIN_SECRET_LENGTH // 4
 
 
 def with_kept_key(settings: Settings) -> Settings:
-    """The settings with the signing key that `with_demo_key` has left in the data directory, where none is set."""
+    """The settings; without token keys, with the key that `with_demo_key` has stored in the data directory."""
     path = settings.data_dir / KEY_FILE_NAME
     if settings.token_keys or not path.exists():
         return settings
@@ -122,7 +122,7 @@ def with_kept_key(settings: Settings) -> Settings:
 
 
 def with_demo_key(settings: Settings) -> Settings:
-    """The settings with a signing key of the data directory's own, made up once, where none is set; raises OSError."""
+    """The settings; without token keys, with a key that is generated once for the data directory. Raises OSError."""
     path = settings.data_dir / KEY_FILE_NAME
     if not settings.token_keys and not path.exists():
         write_private(path, secrets.token_urlsafe(32))
@@ -130,13 +130,13 @@ def with_demo_key(settings: Settings) -> Settings:
 
 
 def load() -> Settings:
-    """The settings of this process; raises SettingsInvalid, never with a secret in its message."""
+    """The settings of this process; raises SettingsInvalid, whose message contains no secret."""
     try:
         return Settings()
     except ValidationError as error:
         lines = []
-        for each in error.errors():
-            name = str(each["loc"][0]).upper().removeprefix("TESSERA_")
+        for detail in error.errors():
+            name = str(detail["loc"][0]).upper().removeprefix("TESSERA_")
             variable = name if name == "PORT" else f"TESSERA_{name}"
-            lines.append(f"{variable}: {each['msg'].removeprefix('Value error, ')}")
+            lines.append(f"{variable}: {detail['msg'].removeprefix('Value error, ')}")
         raise SettingsInvalid("\n".join(lines)) from None

@@ -1,6 +1,7 @@
 """The composition root of the worker: jobs of all slices, one queue."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,3 +40,20 @@ async def running(url: str, *, database: Database) -> AsyncIterator[None]:
     finally:
         stopping.set()
         await task
+
+
+async def run_until_signalled(url: str, *, database: Database) -> None:
+    """Run jobs until SIGINT or SIGTERM, then finish those under way and close the connections."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        if not loop.is_closed():  # the handler outlives the loop, so that a second signal does no harm
+            loop.call_soon_threadsafe(stopping.set)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    try:
+        await work(url, database=database, stopping=stopping)
+    finally:
+        await database.close()

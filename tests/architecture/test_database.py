@@ -1,6 +1,7 @@
-"""Rules that hold for every table, asked of the catalog, so that a new table cannot forget one."""
+"""Rules for every table and function, checked in the catalog, so that no new table can miss one."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,13 +10,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg import errors, sql
-from sqlalchemy import Constraint, Index, NullPool, create_engine
+from sqlalchemy import Index, NullPool, create_engine
+from sqlalchemy.schema import SchemaItem
 
+from migrations import functions
 from tessera import schema
 from tessera.kit.db.table_base import Base
 from tessera.provision import Addresses
 
-# Of every table with the column organization_id, which is what makes it a tenant's.
+# A table with the column organization_id belongs to tenants.
 TENANT_TABLES = """
     select c.oid, c.relname, c.relrowsecurity, c.relforcerowsecurity, a.attnum
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'organization_id'
@@ -25,7 +28,7 @@ TENANT_TABLES = """
 
 @pytest.fixture
 def catalog(superuser: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """The database's own knowledge of its tables."""
+    """A connection with the view `tenant_tables` over the catalog."""
     superuser.execute(f"create temp view tenant_tables as {TENANT_TABLES}")
     yield superuser
     superuser.execute("drop view tenant_tables")
@@ -36,24 +39,24 @@ def names(rows: Iterable[tuple[Any, ...]]) -> list[str]:
 
 
 def test_there_are_tenant_tables(catalog: psycopg.Connection[Any]) -> None:
-    found = {row[0] for row in catalog.execute("select relname from tenant_tables")}
-    assert {"users", "api_keys", "promo_codes", "promo_code_email_addresses"} <= found
+    tables = {row[0] for row in catalog.execute("select relname from tenant_tables")}
+    assert {"users", "api_keys", "promo_codes", "promo_code_email_addresses"} <= tables
 
 
 def test_row_level_security_is_on_and_forced(catalog: psycopg.Connection[Any]) -> None:
-    open_tables = catalog.execute(
+    unprotected = catalog.execute(
         "select relname from tenant_tables where not (relrowsecurity and relforcerowsecurity)"
         " union all select 'organizations' from pg_class where oid = 'organizations'::regclass"
         " and not (relrowsecurity and relforcerowsecurity)"
     )
-    assert names(open_tables) == []
+    assert names(unprotected) == []
 
 
 def test_the_application_has_one_permissive_policy_on_each_table_for_every_command(
     catalog: psycopg.Connection[Any],
 ) -> None:
-    # Permissive policies are joined by OR: a second one would open what the first one closes.
-    others = catalog.execute(
+    # OR joins permissive policies: a second one would allow what the first one forbids.
+    violations = catalog.execute(
         "select t.relname, count(p.oid) from tenant_tables t left join pg_policy p on p.polrelid = t.oid"
         " and p.polpermissive and p.polroles && array[0::oid, 'tessera_app'::regrole::oid]"
         " group by t.relname"
@@ -61,75 +64,75 @@ def test_the_application_has_one_permissive_policy_on_each_table_for_every_comma
         " and pg_get_expr(p.polqual, p.polrelid) like '(organization_id = %app.organization_id%'"
         " and (p.polwithcheck is null or p.polwithcheck = p.polqual))"
     )
-    assert names(others) == []
+    assert names(violations) == []
 
 
 def test_the_primary_key_starts_with_the_organization(catalog: psycopg.Connection[Any]) -> None:
-    others = catalog.execute(
+    violations = catalog.execute(
         "select relname from tenant_tables t where not exists (select from pg_index i where i.indrelid = t.oid"
         " and i.indisprimary and i.indkey[0] = t.attnum)"
     )
-    assert names(others) == []
+    assert names(violations) == []
 
 
 def test_every_unique_index_contains_the_organization(catalog: psycopg.Connection[Any]) -> None:
-    others = catalog.execute(
+    violations = catalog.execute(
         "select i.indexrelid::regclass from tenant_tables t join pg_index i on i.indrelid = t.oid"
         " where i.indisunique and not t.attnum = any (i.indkey::int2[])"
     )
-    assert names(others) == []
+    assert names(violations) == []
 
 
 def test_foreign_keys_between_tenants_tables_contain_the_organization_on_both_sides(
     catalog: psycopg.Connection[Any],
 ) -> None:
-    others = catalog.execute(
+    violations = catalog.execute(
         "select k.conname from pg_constraint k join tenant_tables t on t.oid = k.conrelid"
         " join tenant_tables r on r.oid = k.confrelid where k.contype = 'f'"
         " and coalesce(array_position(k.conkey, t.attnum), 0) is distinct from array_position(k.confkey, r.attnum)"
     )
-    assert names(others) == []
+    assert names(violations) == []
 
 
 def test_no_foreign_key_sets_null_or_deletes_along(catalog: psycopg.Connection[Any]) -> None:
-    # SET NULL would try to empty organization_id too, and Citus refuses it.
-    others = catalog.execute(
+    # SET NULL would also set organization_id to null, and Citus does not support it.
+    violations = catalog.execute(
         "select k.conname from pg_constraint k join tenant_tables t on t.oid = k.conrelid"
         " where k.contype = 'f' and (k.confdeltype in ('n', 'd') or k.confupdtype in ('n', 'd'))"
     )
-    assert names(others) == []
+    assert names(violations) == []
 
 
 def test_every_foreign_key_has_an_index_that_serves_it(catalog: psycopg.Connection[Any]) -> None:
-    others = catalog.execute(
+    violations = catalog.execute(
         "select k.conname from pg_constraint k join tenant_tables t on t.oid = k.conrelid where k.contype = 'f'"
         " and not exists (select from pg_index i where i.indrelid = k.conrelid and"
         " (i.indkey::int2[])[0 : cardinality(k.conkey) - 1] @> k.conkey)"
     )
-    assert names(others) == []
+    assert names(violations) == []
 
 
 def test_tenants_tables_have_no_triggers(catalog: psycopg.Connection[Any]) -> None:
-    found = catalog.execute(
+    violations = catalog.execute(
         "select g.tgname from pg_trigger g join tenant_tables t on t.oid = g.tgrelid where not g.tgisinternal"
     )
-    assert names(found) == []
+    assert names(violations) == []
 
 
 def test_tenants_tables_have_no_sequences_and_no_volatile_defaults(catalog: psycopg.Connection[Any]) -> None:
-    found = catalog.execute(
+    violations = catalog.execute(
         "select t.relname, a.attname from tenant_tables t join pg_attribute a on a.attrelid = t.oid"
         " where a.attnum > 0 and not a.attisdropped and (a.attidentity <> '' or (a.atthasdef and a.attgenerated = ''))"
     )
-    assert names(found) == []
+    assert names(violations) == []
 
 
 def test_every_table_belongs_to_the_owner(catalog: psycopg.Connection[Any]) -> None:
-    found = catalog.execute(
+    violations = catalog.execute(
         "select relname, relowner::regrole from pg_class where relnamespace = 'public'::regnamespace"
         " and relowner <> 'tessera_owner'::regrole"
     )
-    assert names(found) == []
+    assert names(violations) == []
 
 
 def test_a_row_of_another_tenant_is_refused_by_every_table(
@@ -146,7 +149,7 @@ def test_a_row_of_another_tenant_is_refused_by_every_table(
 
 
 def is_refused(application: psycopg.Connection[Any], catalog: psycopg.Connection[Any], table: str) -> bool:
-    """Whether a row of another tenant meets the policy, which is asked before any constraint but NOT NULL."""
+    """Whether the policy rejects a row of another tenant; only NOT NULL is checked before the policy."""
     columns = catalog.execute(
         "select attname, format_type(atttypid, null) from pg_attribute"
         " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''",
@@ -175,9 +178,9 @@ def is_refused(application: psycopg.Connection[Any], catalog: psycopg.Connection
     return False
 
 
-def test_the_models_are_what_the_migrations_make(addresses: Addresses) -> None:
+def test_the_tables_in_code_are_those_of_the_migrations(addresses: Addresses) -> None:
     def is_ours(_: object, name: str | None, kind: str, *__: object) -> bool:
-        # The job queue's tables are made by its own SQL.
+        # The job queue creates its tables with its own SQL.
         return kind != "table" or not str(name).startswith(("procrastinate_", "alembic_"))
 
     engine = create_engine(addresses.owner, poolclass=NullPool)
@@ -189,27 +192,49 @@ def test_the_models_are_what_the_migrations_make(addresses: Addresses) -> None:
         assert compare_metadata(context, schema.metadata) == []
 
 
-def test_constraints_and_indexes_have_the_names_that_the_models_say(catalog: psycopg.Connection[Any]) -> None:
-    # Errors are mapped by these names, and the comparison above looks at no check and at no name of a key.
+def test_constraints_and_indexes_have_the_names_in_code(catalog: psycopg.Connection[Any]) -> None:
+    # Error handling depends on these names, and the comparison above ignores checks and the names of keys.
     tables = list(Base.metadata.tables)
-    made = catalog.execute(
+    existing = catalog.execute(
         "select conrelid::regclass::text, conname from pg_constraint"
         " where contype <> 'n' and conrelid::regclass::text = any (%s)"
         " union select indrelid::regclass::text, indexrelid::regclass::text from pg_index"
         " where indrelid::regclass::text = any (%s)",
         [tables, tables],
     ).fetchall()
-    assert set(made) == set(declared())
+    assert set(existing) == set(declared())
 
 
 def declared() -> Iterator[tuple[str, str]]:
     dialect = create_engine("postgresql+psycopg://").dialect
     for table in Base.metadata.sorted_tables:
-        for named in (*table.constraints, *table.indexes):
-            yield table.name, formatted(dialect, named)
+        for item in (*table.constraints, *table.indexes):
+            yield table.name, format_name(dialect, item)
 
 
-def formatted(dialect: Any, named: Constraint | Index) -> str:
+def format_name(dialect: Any, item: SchemaItem) -> str:
     preparer = dialect.identifier_preparer
-    found = preparer.format_index(named) if isinstance(named, Index) else preparer.format_constraint(named)
-    return str(found)
+    return str(preparer.format_index(item) if isinstance(item, Index) else preparer.format_constraint(item))
+
+
+def definitions(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, ...]]:
+    """The functions of the schema, apart from the job queue's, with their definitions, owners and grants."""
+    rows = connection.execute(
+        "select proname, oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text"
+        " from pg_proc where pronamespace = 'public'::regnamespace and proname not like 'procrastinate%'"
+    )
+    return {name: tuple(rest) for name, *rest in rows}
+
+
+def test_functions_are_what_the_newest_versions_of_their_files_say(superuser: psycopg.Connection[Any]) -> None:
+    installed = definitions(superuser)
+    folders = [path for path in Path(functions.__file__).parent.iterdir() if list(path.glob("v*.sql"))]
+    with superuser.transaction(force_rollback=True):
+        superuser.execute("set local role tessera_owner")
+        for signature, *_ in installed.values():
+            superuser.execute(f"drop function {signature}")
+        for folder in folders:
+            newest = max(folder.glob("v*.sql"), key=lambda file: int(file.stem.removeprefix("v")))
+            superuser.execute(newest.read_bytes())
+        assert definitions(superuser) == installed
+    assert len(folders) == len(installed) >= 12

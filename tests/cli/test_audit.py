@@ -8,7 +8,7 @@ from tests.cli.conftest import Run
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 
 

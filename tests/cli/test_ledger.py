@@ -10,11 +10,11 @@ import pytest
 from tests.cli.conftest import Run
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import act, made
+from tests.support.redemption_requests import act, create_redemption
 from tests.support.reporting import roll_up
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ async def shop(
     partner = await add_partner(resources, tenant, "Acme Corp")
     purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
     await add_vouchers(resources, tenant, voucher(purchase, partner, "PAID"), voucher(purchase, partner, "SPARE"))
-    await made(client, tenant, "SPRING", "RSV-1")
-    await made(client, tenant, "SPRING", "RSV-2", holdSeconds=60)
-    await act(client, tenant, await made(client, tenant, "SPRING", "RSV-3"), "cancel")
-    await made(client, tenant, "PAID", "RSV-1")
+    await create_redemption(client, tenant, "SPRING", "RSV-1")
+    await create_redemption(client, tenant, "SPRING", "RSV-2", holdSeconds=60)
+    await act(client, tenant, await create_redemption(client, tenant, "SPRING", "RSV-3"), "cancel")
+    await create_redemption(client, tenant, "PAID", "RSV-1")
     await roll_up(resources, tenant, now=NOW + timedelta(days=1))
     yield tenant
     # Other tests end every hold that has run out, and cannot where counts were tampered with.
@@ -92,7 +92,7 @@ def test_what_was_tampered_with_is_named(
     only = f" code = '{name}' and" if kind == "voucher" else ""
     clause = tampering if tampering.endswith(" and") else f"{tampering} where{only}"
     superuser.execute(
-        f"{clause} organization_id = '{shop.id}'".replace(  # type: ignore[arg-type]
+        f"{clause} organization_id = '{shop.id}'".replace(
             "from redemptions limit", f"from redemptions where organization_id = '{shop.id}' limit"
         )
     )

@@ -9,9 +9,9 @@ import pytest
 from tests.cli.conftest import Run
 from tests.support import factories
 from tests.support.factories import Tenant
-from tests.support.management_requests import recorded
+from tests.support.management_requests import audit_entries_of
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
     assert done("show", str(made["id"]))["version"] == 6
     listed = json.loads(run("promo-code", "list", *here, "--status", "Archived").stdout)
     assert [code["name"] for code in listed] == ["SPRING10"]
-    entries = recorded(superuser, shop, "PromoCode")
+    entries = audit_entries_of(superuser, shop, "PromoCode")
     assert [entry[2] for entry in entries] == ["Created", "Updated", "Updated", "Activated", "Deactivated", "Archived"]
     assert {entry[0] for entry in entries} == {"CommandLine"}
 

@@ -7,12 +7,12 @@ import httpx
 import pytest
 from tests.cli.conftest import Run
 from tests.conftest import Clock
-from tests.contract.management.test_export_redemptions import HEADER
-from tests.contract.management.test_export_redemptions import URL as EXPORT
 from tests.support.factories import Tenant
+from tests.support.reporting import EXPORT_HEADER as HEADER
+from tests.support.reporting import EXPORT_URL as EXPORT
 from tests.support.reporting import open_shop, redeem_for_days
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 DAYS = ("--from", "2026-06-12", "--until", "2026-06-15")
 TOTALS = "partnerId,partnerName,bought,used,unused,archived,expired,expiringWithin30Days,expiringWithin90Days"

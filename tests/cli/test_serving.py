@@ -9,12 +9,25 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from tests.support.commands import Server, answers, launched, postgres_runs, postmaster_of, serving, tessera, wait_until
+from tests.support.commands import (
+    SECONDS_TO_END,
+    Server,
+    answers,
+    postgres_runs,
+    postmaster_of,
+    running_command,
+    running_server,
+    tessera,
+)
+from tests.support.waiting import wait_until
 
 from tessera.cli.server import is_local_only
 from tessera.settings import Settings
@@ -35,25 +48,25 @@ ORGANIZATION = [
 @pytest.fixture(scope="module")
 def server(place: Path) -> Iterator[Server]:
     """A server with demonstration data."""
-    with serving("serve", "--demo", data=place / "data") as found:
+    with running_server("serve", "--demo", data=place / "data") as found:
         yield found
 
 
 @pytest.fixture
-def ended(server: Server) -> Server:
+def ended_server(server: Server) -> Server:
     """The server after its end, so that its directory is free for others; for the last tests of this module."""
     if server.process.poll() is None:
         server.stop()
     return server
 
 
-def read_credentials(server: Server) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = json.loads((server.data / "demo.json").read_text())["organizations"]
+def read_credentials(server: Server) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((server.data / "demo.json").read_text())["organizations"]
     return found
 
 
 def read_greeting(server: Server) -> list[str]:
-    wait_until(lambda: re.search("Bearer.*\n", server.process.printed) is not None)
+    wait_until("the credentials are printed", lambda: re.search("Bearer.*\n", server.process.printed) is not None)
     return [line.strip() for line in server.process.printed.splitlines()]
 
 
@@ -63,37 +76,65 @@ def children_of(server: Server) -> set[str]:
     return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
-def sockets_at(server: Server, state: str) -> set[str]:
-    """The sockets at the server's port that listen ("0A") or are connected ("01"), as files of processes are named."""
+def connected_sockets(server: Server) -> set[str]:
+    """The connected sockets at the server's port, by the names that the files of a process have."""
     port = f":{int(server.url.rpartition(':')[2]):04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == state}
+    return {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == "01"}
 
 
 def spread(server: Server) -> dict[str, int]:
-    """Of 64 connections that come at once, how many each process of the server has accepted."""
+    """The number of connections that each process of the server accepts of 64 that arrive together."""
     port = int(server.url.rpartition(":")[2])
     with ExitStack() as opened:
         for _ in range(64):
             opened.enter_context(socket.create_connection(("127.0.0.1", port)))
-        wait_until(lambda: sum(count_of(server, child) for child in children_of(server)) == 64)
+        wait_until(
+            "64 connections are accepted",
+            lambda: sum(count_of(server, child) for child in children_of(server)) == 64,
+        )
         return {child: count for child in children_of(server) if (count := count_of(server, child))}
 
 
 def count_of(server: Server, pid: str) -> int:
-    """How many connections to the server a process has accepted and not closed."""
-    connected = sockets_at(server, "01")
+    """The number of open connections to the server that a process has accepted."""
+    connected = connected_sockets(server)
     try:
         return sum(str(file.readlink()) in connected for file in Path(f"/proc/{pid}/fd").iterdir())
-    except FileNotFoundError:
-        return 0  # it has ended, or has just closed something
+    except OSError:
+        return 0  # the process has ended, ends just now, or has just closed the file
 
 
-def is_alive(pid: str) -> bool:
+def has_ended(pid: str) -> bool:
     try:
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
+        return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def both_accept(server: Server) -> bool:
+    """Whether two processes accept connections, which they do once their application has started."""
+    port = int(server.url.rpartition(":")[2])
+    with ExitStack() as opened:
+        for _ in range(16):
+            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+        time.sleep(0.2)
+        return [count_of(server, child) > 0 for child in children_of(server)].count(True) == 2
+
+
+def has_worker(data: Path, *, since: datetime) -> bool:
+    """Whether a worker has registered in the database, which it does after it has installed its signal handlers."""
+    try:
+        with psycopg.connect(**socket_of(data), dbname="tessera", user="postgres") as connection:
+            query = "select from procrastinate_workers where last_heartbeat > %s"
+            return connection.execute(query, [since]).fetchone() is not None
+    except (OSError, IndexError, psycopg.OperationalError):
+        return False  # the database is not ready
+
+
+def socket_of(data: Path) -> dict[str, Any]:
+    """Host and port of the embedded Postgres."""
+    return {"host": (data / "postgres" / "postmaster.pid").read_text().splitlines()[4], "port": 5432}
 
 
 def validate(server: Server) -> httpx.Response:
@@ -109,7 +150,9 @@ def test_the_printed_requests_work_as_printed(server: Server) -> None:
     answered = []
     for line in greeting:
         if line.startswith("curl "):
-            done = subprocess.run(["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False)
+            done = subprocess.run(
+                ["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False, timeout=60
+            )
             if done.returncode == 127:
                 pytest.skip("there is no curl")
             answered.append(json.loads(done.stdout))
@@ -162,8 +205,7 @@ def test_commands_join_the_running_server_and_sign_with_its_key(server: Server) 
 
 
 def test_a_role_that_row_level_security_does_not_bind_is_refused(server: Server) -> None:
-    socket_directory = (server.data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
-    with psycopg.connect(host=socket_directory, port=5432, user="postgres", autocommit=True) as admin:
+    with psycopg.connect(**socket_of(server.data), user="postgres", autocommit=True) as admin:
         for power in ("superuser", "bypassrls"):
             admin.execute(f"alter role tessera_app {power}")
             done = tessera("worker", TESSERA_DATA_DIR=str(server.data))
@@ -189,7 +231,7 @@ def test_after_a_kill_of_postgres_requests_get_503_until_it_is_back(server: Serv
             assert answer.json() == {"success": False, "message": "The database is not available. Try again shortly."}
         return answer.status_code == 200 and postmaster_of(server.data) != killed
 
-    wait_until(is_back)
+    wait_until("the database is back", is_back)
     assert statuses == {200, 503}
     assert answers(f"{server.url}/health/ready")
 
@@ -197,9 +239,9 @@ def test_after_a_kill_of_postgres_requests_get_503_until_it_is_back(server: Serv
 def test_a_killed_server_starts_again_with_the_same_credentials_and_ends_cleanly(server: Server) -> None:
     before = read_credentials(server)
     server.process.kill()
-    server.process.wait()
+    server.process.wait(SECONDS_TO_END)
     for number in (signal.SIGINT, signal.SIGTERM):
-        with serving("serve", "--demo", data=server.data) as again:
+        with running_server("serve", "--demo", data=server.data) as again:
             assert read_credentials(again) == before
             assert validate(again).status_code == 200
             status, _ = again.stop(number)
@@ -207,44 +249,45 @@ def test_a_killed_server_starts_again_with_the_same_credentials_and_ends_cleanly
         assert not postgres_runs(server.data)
 
 
-def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended: Server) -> None:
+def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended_server: Server) -> None:
     for delay, number in ((0.3, signal.SIGINT), (0.8, signal.SIGTERM), (1.1, signal.SIGINT)):
-        with launched("serve", "--demo", TESSERA_DATA_DIR=str(ended.data), PORT="0") as process:
+        with running_command("serve", "--demo", TESSERA_DATA_DIR=str(ended_server.data), PORT="0") as process:
             with pytest.raises(subprocess.TimeoutExpired):
                 process.wait(delay)
             process.send_signal(number)
             time.sleep(0.02)
             process.send_signal(number)  # which does no harm, also where the first one is still being followed
-            assert process.wait(120) in (0, -number, 128 + number)
+            assert process.wait(SECONDS_TO_END) in (0, -number, 128 + number)
             # Where a signal meets a destructor, Python itself says that it went on; the second one ended it then.
             assert "Traceback" not in process.logged.partition("Exception ignored in")[0]
-        wait_until(lambda: not postgres_runs(ended.data))
+        wait_until("Postgres has ended", lambda: not postgres_runs(ended_server.data))
 
 
-def test_several_processes_share_connections_are_replaced_and_end_together(ended: Server) -> None:
-    keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended.data / 'token.key').read_text()}"}
-    with serving("api", data=ended.data, TESSERA_PROCESSES="2", **keys) as several:
+def test_several_processes_share_connections_are_replaced_and_end_together(ended_server: Server) -> None:
+    keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended_server.data / 'token.key').read_text()}"}
+    with running_server("api", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
         assert validate(several).status_code == 200
         for _ in range(2):
-            wait_until(lambda: len(sockets_at(several, "0A")) == 2)
+            wait_until("both processes accept connections", lambda: both_accept(several))
             counts = spread(several)
             assert (len(counts), min(counts.values()) >= 8) == (2, True), counts
             killed = min(counts)
             os.kill(int(killed), signal.SIGKILL)
-            wait_until(lambda killed=killed: not is_alive(killed))
-        wait_until(lambda: len(sockets_at(several, "0A")) == 2)
+            wait_until("the killed process is gone", partial(has_ended, killed))
+        wait_until("both processes accept connections", lambda: both_accept(several))
         children = children_of(several)
         status, printed = several.stop(signal.SIGTERM)
         assert (status, printed) == (0, "")
-    assert not postgres_runs(ended.data)
-    wait_until(lambda: not any(is_alive(child) for child in children))
+    assert not postgres_runs(ended_server.data)
+    wait_until("all processes have ended", lambda: all(has_ended(child) for child in children))
 
 
-def test_an_idle_worker_ends_at_once(ended: Server) -> None:
-    with launched("worker", TESSERA_DATA_DIR=str(ended.data)) as worker:
-        wait_until(lambda: postgres_runs(ended.data))
+def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:
+    started = datetime.now(UTC)
+    with running_command("worker", TESSERA_DATA_DIR=str(ended_server.data)) as worker:
+        wait_until("the worker has started", lambda: has_worker(ended_server.data, since=started))
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)
-        assert (worker.wait(60), re.findall("Traceback|error", worker.logged)) == (0, [])
-    assert not postgres_runs(ended.data)
+        assert (worker.wait(SECONDS_TO_END), re.findall("Traceback|error", worker.logged)) == (0, [])
+    assert not postgres_runs(ended_server.data)

@@ -7,10 +7,10 @@ from uuid import UUID
 import psycopg
 from tests.cli.conftest import Run
 from tests.support.factories import Tenant
-from tests.support.management_requests import recorded
+from tests.support.management_requests import audit_entries_of
 from tests.support.voucher_factories import run_jobs
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 
@@ -89,7 +89,7 @@ async def test_a_partner_is_brought_to_its_vouchers(
     assert shell.read("voucher", "show", code.lower()).items() >= (listed | {"code": code, "usedAt": None}).items()
     partly = [each["reason"] for each in shell.read("voucher", "archive", code, "NONE", status=1)]
     assert partly == [None, "does not exist"]
-    assert {entry[0] for entry in recorded(superuser, tenant, "Voucher")} == {"CommandLine"}
+    assert {entry[0] for entry in audit_entries_of(superuser, tenant, "Voucher")} == {"CommandLine"}
 
 
 def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> None:

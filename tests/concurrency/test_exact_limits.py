@@ -8,27 +8,30 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 from tests.conftest import TOKEN_KEYS
-from tests.support.commands import Server, serving
+from tests.support.commands import Server, running_server
+from tests.support.connections import Connections
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
-from tests.support.racing import PERSONS, Code, Races, most
+from tests.support.jobs import job_context
+from tests.support.racing import PERSONS, Code, Races, max_overlap
 from tests.support.redemption_requests import URL, body, candidate
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.provision import Addresses
-from tessera.redemptions import jobs, ledger
+from tessera.redemptions import jobs
+from tessera.redemptions.ledger import service as ledger
 
-WANTED = 10_000
+TOTAL = 10_000
 CALLERS = 400
+RACE_SECONDS = 240
 GOOD_UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 OWN = [
     Code("HOT", 5),
@@ -50,7 +53,7 @@ def servers(addresses: Addresses, tmp_path: Path) -> Iterator[list[Server]]:
         "TESSERA_POOL_SIZE": "25",
     }
     with ExitStack() as stack:
-        yield [stack.enter_context(serving("api", data=tmp_path, **settings)) for _ in range(3)]
+        yield [stack.enter_context(running_server("api", data=tmp_path, **settings)) for _ in range(3)]
 
 
 async def furnish(resources: Resources, tenant: Tenant) -> None:
@@ -73,7 +76,7 @@ async def furnish(resources: Resources, tenant: Tenant) -> None:
 
 
 async def add_global_codes(resources: Resources, superuser: psycopg.Connection, tenant: Tenant) -> list[Code]:
-    """Two codes of the platform, which other tests know nothing of."""
+    """Two codes of the platform that no other test uses."""
     name = uuid4().hex[:12]
     codes = [Code(f"GH{name}", 7, is_global=True), Code(f"GW{name}", 60, per_candidate=3, is_global=True)]
     platform = add_platform(superuser, tenant)
@@ -85,21 +88,20 @@ async def add_global_codes(resources: Resources, superuser: psycopg.Connection, 
 
 
 async def expire_holds(resources: Resources) -> None:
-    context = SimpleNamespace(additional_context={"database": resources.database, "clock": clock})
-    await jobs.expire_holds(context, 0)
+    await jobs.expire_holds(job_context(resources, clock), 0)
 
 
 async def housekeep(resources: Resources) -> None:
-    """Write down now and then which holds have run out, as a worker does."""
+    """Record expired holds every half second, as a worker does, until it is cancelled."""
     while True:
         await expire_holds(resources)
         await asyncio.sleep(0.5)
 
 
 def intervals(superuser: psycopg.Connection, races: Races) -> dict[tuple[str, ...], list[tuple[float, float, bool]]]:
-    """Of all that counts against a limit: from when to when each use may have been there, and whether it was a hold.
+    """For each limit, the longest time that each use may have existed, and whether it was a hold that expired.
 
-    It cannot have been there before the time that it was made at, nor after the answer that it was given back.
+    A use cannot have existed before its creation, nor after the response that says it was given back.
     """
     by_name = {(str(tenant.id), code.name): code for tenant in races.tenants for code in races.codes[str(tenant.id)]}
     tenants = {str(tenant.id): tenant for tenant in races.tenants}
@@ -111,37 +113,37 @@ def intervals(superuser: psycopg.Connection, races: Races) -> dict[tuple[str, ..
     found = defaultdict(list)
     for id_, organization_id, code, person, status, since, held_until in rows:
         lapsed = status in ("Expired", "Held")
-        until = races.gone.get(id_, held_until if lapsed else math.inf)
+        until = races.given_back.get(id_, held_until if lapsed else math.inf)
         for counted in by_name[organization_id, code].counts(tenants[organization_id], person):
             found[counted].append((since, until, lapsed))
     return found
 
 
 def wrong_refusals(superuser: psycopg.Connection, races: Races) -> list[str]:
-    """Refusals that were wrong whatever happened when: at no time in between can all uses have been taken."""
+    """Refusals that are wrong in every possible order of events: at no time can the limit have been reached."""
     possible, wrong = intervals(superuser, races), []
     for counted, limit, sent, answered in races.refusals:
-        # A hold that ended while the request waited for its turn may still have counted: it asked before.
+        # A hold that ended while the request waited for a lock may still count: the request read the clock before.
         waited = answered - sent
         uses = ((since, until + waited * lapsed) for since, until, lapsed in possible[counted])
-        if most(uses, since=sent, until=answered) < limit:
+        if max_overlap(uses, since=sent, until=answered) < limit:
             wrong.append(f"{counted} refused from {sent} to {answered}")
     return wrong
 
 
-def exceeded(races: Races) -> list[str]:
-    """Limits that were exceeded at some time: by uses that were surely there at once."""
+def exceeded_limits(races: Races) -> list[str]:
+    """Limits that were exceeded at some moment by uses that certainly existed together."""
     sure, limits = defaultdict(list), {}
     for use in races.uses.values():
         for counted, limit in use.counts.items():
             limits[counted] = limit
             if use.since < use.until:
                 sure[counted].append((use.since, use.until))
-    most_ = {counted: most(uses, since=0, until=math.inf) for counted, uses in sure.items()}
-    return [f"{counted}: {number}" for counted, number in most_.items() if number > limits[counted]]
+    largest = {counted: max_overlap(uses, since=0, until=math.inf) for counted, uses in sure.items()}
+    return [f"{counted}: {number}" for counted, number in largest.items() if number > limits[counted]]
 
 
-def taken(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
+def count_uses(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
     """How many uses the ledger counts against a limit."""
     organization_id, code, *person = counted
     row = superuser.execute(
@@ -155,8 +157,8 @@ def taken(superuser: psycopg.Connection, counted: tuple[str, ...]) -> int:
     return int(row[0])
 
 
-async def granted(client: httpx.AsyncClient, tenants: list[Tenant], code: Code, persons: list[str]) -> int:
-    """How many of these candidates, who ask all at once, get it; the others are refused."""
+async def count_granted(client: httpx.AsyncClient, tenants: list[Tenant], code: Code, persons: list[str]) -> int:
+    """The number of these candidates, asking at the same time, who get the code; all others are refused."""
     answers = await asyncio.gather(
         *(
             client.post(
@@ -174,19 +176,19 @@ async def granted(client: httpx.AsyncClient, tenants: list[Tenant], code: Code, 
 async def assert_the_rest_is_granted(
     client: httpx.AsyncClient, superuser: psycopg.Connection, tenants: list[Tenant], code: Code
 ) -> None:
-    """What is left of a code is given to whoever asks, and no more."""
+    """Check that the remaining uses of a code are granted, and not one more."""
     if code.per_candidate and not code.total:
         for person in (f"P-{number}" for number in range(PERSONS)):
-            free = code.per_candidate - taken(superuser, (str(tenants[0].id), code.name, person))
-            assert (code, person, await granted(client, tenants, code, [person] * 4)) == (code, person, free)
+            free = code.per_candidate - count_uses(superuser, (str(tenants[0].id), code.name, person))
+            assert (code, person, await count_granted(client, tenants, code, [person] * 4)) == (code, person, free)
     if code.total:
-        free = code.total - taken(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
+        free = code.total - count_uses(superuser, ("" if code.is_global else str(tenants[0].id), code.name))
         persons = [f"LAST-{number}" for number in range(free + 3)]
-        assert (code, await granted(client, tenants, code, persons)) == (code, free)
+        assert (code, await count_granted(client, tenants, code, persons)) == (code, free)
 
 
 async def assert_shown(client: httpx.AsyncClient, superuser: psycopg.Connection, tenant: Tenant) -> None:
-    """Lists show what the ledger has of redeemed uses, all of which are used up."""
+    """Check that lists show the redeemed uses of the ledger."""
     shown = (await client.get("/promo-codes", headers=tenant.bearer)).json()["data"]
     rows = superuser.execute(
         "select r.code, sum(l.redeemed_change)::integer from redemption_ledger l"
@@ -194,7 +196,7 @@ async def assert_shown(client: httpx.AsyncClient, superuser: psycopg.Connection,
         " where r.organization_id = %s and r.promo_code_owner_id = %s group by r.code",
         [tenant.id, tenant.id],
     )
-    counted = dict(rows.fetchall())
+    counted: dict[str, int] = dict(rows.fetchall())
     listed = {each["promoCodeName"]: each["redemptionCount"] for each in shown}
     assert listed == {name: counted[name] for name in listed}
     (purchase,) = (await client.get("/api/vouchers/purchases?purchaseCode=VP-1", headers=tenant.bearer)).json()["data"]
@@ -207,27 +209,30 @@ async def assert_shown(client: httpx.AsyncClient, superuser: psycopg.Connection,
 
 
 async def assert_recounted(resources: Resources, races: Races) -> None:
-    """Whatever is counted agrees with the ledger, in the organizations and for the platform's codes."""
+    """Check that every counter agrees with the ledger, in the organizations and for the platform's codes."""
     names = {code.name for codes in races.codes.values() for code in codes}
     for organization_id in (PLATFORM_ID, *(tenant.id for tenant in races.tenants)):
         async with resources.database.unit_of_work(organization_id) as work:
             found = (await ledger.verify(work)).discrepancies
-        # Codes of the platform that other tests have left behind are not what is looked at.
+        # Other tests leave codes of the platform behind, which do not matter here.
         assert [each for each in found if organization_id != PLATFORM_ID or each.name in names] == []
 
 
 async def run(resources: Resources, races: Races, victim: Server) -> None:
-    """Let all race, holds run out and be written down meanwhile, and one server be killed in the middle."""
+    """Race all callers while holds expire and are recorded, and kill one server in the middle."""
 
     async def kill() -> None:
         await races.is_halfway.wait()
         victim.process.kill()
 
     housekeeping = asyncio.create_task(housekeep(resources))
-    await asyncio.gather(races.race(CALLERS), kill())
-    housekeeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await housekeeping
+    try:
+        async with asyncio.timeout(RACE_SECONDS):
+            await asyncio.gather(races.race(CALLERS), kill())
+    finally:
+        housekeeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await housekeeping
     await asyncio.sleep(1.1)  # until the last short hold has run out
     await expire_holds(resources)
 
@@ -241,10 +246,12 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
         await furnish(resources, tenant)
     ports = [httpx.URL(server.url).port or 0 for server in servers]
     codes = {str(tenant.id): OWN + VOUCHERS + global_codes for tenant in tenants}
-    races = Races(codes=codes, tenants=tenants, ports=ports, random=Random(1), wanted=WANTED)
+    connections = Connections(ports)
+    races = Races(codes=codes, tenants=tenants, connections=connections, random=Random(1), total=TOTAL)
     await run(resources, races, servers[1])
-    assert races.strange == []
-    assert exceeded(races) == []
+    await connections.close()
+    assert races.unexpected == []
+    assert exceeded_limits(races) == []
     assert wrong_refusals(superuser, races) == []
     await assert_recounted(resources, races)
     async with httpx.AsyncClient(base_url=servers[0].url, timeout=60) as client:

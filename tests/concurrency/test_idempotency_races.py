@@ -6,20 +6,29 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
 
 import httpx
 import psycopg
 import pytest
-from tests.concurrency.test_racing_names import until_someone_waits
 from tests.conftest import TOKEN_KEYS
 from tests.support import dying, factories
 from tests.support.commands import answers, free_port
 from tests.support.factories import Tenant
-from tests.support.idempotency_requests import IN_USE, OPERATIONS, PROMO_CODES, PURCHASES, Operation, effects, post
-from tests.support.purchasing import open_market, until
-from tests.support.recording import recorded
+from tests.support.idempotency_requests import (
+    IN_USE,
+    OPERATIONS,
+    PROMO_CODES,
+    PURCHASES,
+    Operation,
+    count_effects,
+    post,
+)
+from tests.support.purchasing import open_market
+from tests.support.recording import record_statements
+from tests.support.waiting import until, until_blocked
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 RACERS = 32
@@ -47,7 +56,7 @@ async def test_of_many_equal_requests_at_once_one_takes_effect_and_each_hears_of
     done = told.pop((operation.status, final.content))
     waiting = [answer for answer in answered if answer.status_code == 409]
     assert (done + len(waiting), [answer.json() for answer in waiting]) == (RACERS, [IN_USE] * len(waiting))
-    assert effects(superuser, buyer, operation) == 1
+    assert count_effects(superuser, buyer, operation) == 1
 
 
 async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_is_done(
@@ -62,7 +71,7 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
             [buyer.id],
         )
         running = asyncio.create_task(post(client, buyer, PROMO_CODES, "key"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser, lock_type="transactionid")
         twin = await post(client, buyer, PROMO_CODES, "key")
         other_body = await post(client, buyer, PROMO_CODES, "key", notes="Something else")
         rival.rollback()
@@ -71,18 +80,18 @@ async def test_a_request_whose_twin_still_runs_is_told_so_and_served_once_that_i
     for refused in (twin, other_body):
         assert (refused.status_code, refused.json(), refused.headers["Retry-After"]) == (409, IN_USE, "1")
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
-    assert effects(superuser, buyer, PROMO_CODES) == 1
+    assert count_effects(superuser, buyer, PROMO_CODES) == 1
 
 
 @asynccontextmanager
 async def dying_api(
     addresses: Addresses, tenant: Tenant, *, at: int
-) -> AsyncIterator[tuple[httpx.AsyncClient, dying.ForkServerProcess]]:
+) -> AsyncIterator[tuple[httpx.AsyncClient, ForkServerProcess]]:
     """A client of a server that dies at that moment of its first request for the organization."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     arguments = (dying.api, addresses.application, port, TOKEN_KEYS)
-    with dying.dying(*arguments, organization=tenant.id, at=at) as process:
-        await until(lambda: answers(f"{url}/health/live"))
+    with dying.process_that_dies(*arguments, organization=tenant.id, at=at) as process:
+        await until("the server answers", lambda: answers(f"{url}/health/live"))
         async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
             yield client, process
 
@@ -106,22 +115,22 @@ async def test_a_process_that_dies_between_effect_and_answer_leaves_both_or_neit
 ) -> None:
     rehearsing = await factories.create_tenant(resources, now=datetime.now(UTC))
     await open_market(resources, rehearsing)
-    with recorded(resources.database) as statements:
+    with record_statements(resources.database) as statements:
         assert (await post(client, rehearsing, operation, "key")).status_code == operation.status
     moments = 2 * len(statements) + 2  # before and after each statement, and COMMIT
 
     async with dying_api(addresses, buyer, at=moments - from_end) as (doomed, process):
         with pytest.raises(httpx.RemoteProtocolError):
             await post(doomed, buyer, operation, "key")
-        await until(lambda: process.exitcode == -signal.SIGKILL)
-    assert effects(superuser, buyer, operation) == left
+        await until("the server dies", lambda: process.exitcode == -signal.SIGKILL)
+    assert count_effects(superuser, buyer, operation) == left
 
     async with dying_api(addresses, buyer, at=NEVER) as (healthy, _):
         second = await post(healthy, buyer, operation, "key")
         third = await post(healthy, buyer, operation, "key")
     assert second.status_code == operation.status
     assert (third.status_code, third.content) == (second.status_code, second.content)
-    assert effects(superuser, buyer, operation) == 1
+    assert count_effects(superuser, buyer, operation) == 1
     if operation is PURCHASES:
         jobs = "select args->>'purchase_id' from procrastinate_jobs where args->>'organization_id' = %s"
         assert superuser.execute(jobs, [str(buyer.id)]).fetchall() == [(second.json()["id"],)]

@@ -1,22 +1,23 @@
 """Many requests that want one name: one gets it."""
 
 import asyncio
-import os
 import random
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
+from tests.support.commands import running_server
 from tests.support.factories import Tenant, percent_code
-from tests.support.promo_code_requests import PROMO_CODE, create, refused, request, told
+from tests.support.promo_code_requests import PROMO_CODE, create, request
+from tests.support.responses import status_and_body, validation_failed
+from tests.support.waiting import until_blocked
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -40,8 +41,8 @@ async def test_of_many_racing_creations_of_one_name_exactly_one_succeeds(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     answers = await asyncio.gather(*(create(client, tenant) for _ in range(RACERS)))
-    told_all = [told(answer) for answer in answers]
-    lost = refused("promoCodeName must be unique, and 'SPRING25' is taken.")
+    told_all = [status_and_body(answer) for answer in answers]
+    lost = validation_failed("promoCodeName must be unique, and 'SPRING25' is taken.")
     assert (told_all.count((201, PROMO_CODE)), told_all.count(lost)) == (1, RACERS - 1)
     assert count_of(superuser, tenant) == 1
 
@@ -61,10 +62,10 @@ async def test_a_creation_waits_for_the_one_before_and_gets_the_name_when_that_i
     with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
         rival.execute(HOLD, [tenant.id])
         waiting = asyncio.create_task(create(client, tenant))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser, lock_type="transactionid")
         assert not waiting.done()
         rival.rollback()
-    assert told(await waiting) == (201, PROMO_CODE)
+    assert status_and_body(await waiting) == (201, PROMO_CODE)
 
 
 async def test_nobody_waits_for_a_name_that_another_request_waits_for(
@@ -87,51 +88,17 @@ async def test_nobody_waits_for_a_name_that_another_request_waits_for(
     assert count_of(superuser, tenant) == 61
 
 
-async def until_someone_waits(superuser: psycopg.Connection) -> None:
-    """Return once a statement on this database waits for another transaction."""
-    query = (
-        "select from pg_locks join pg_stat_activity using (pid)"
-        " where not granted and locktype = 'transactionid' and datname = current_database()"
-    )
-    async with asyncio.timeout(60):
-        while superuser.execute(query).fetchone() is None:  # noqa: ASYNC110 - the database has no event for it
-            await asyncio.sleep(0.01)
-
-
 @pytest.fixture
-def processes(addresses: Addresses, settings: Settings) -> Iterator[list[str]]:
-    """Two server processes on the database of the tests, by their addresses."""
-    environment = os.environ | {
+def servers(addresses: Addresses, settings: Settings, tmp_path: Path) -> Iterator[list[str]]:
+    """The addresses of two server processes on the database of the tests."""
+    environment = {
         "TESSERA_DATABASE_URL": addresses.application,
         "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items()),
         "TESSERA_POOL_SIZE": str(settings.pool_size),
         "TESSERA_PROCESSES": "1",
     }
-    running, bases = [], []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        command = [sys.executable, "-c", "from tessera.cli import run; run()", "api"]
-        running.append(
-            subprocess.Popen(command, env=environment | {"TESSERA_PORT": str(port)}, stderr=subprocess.DEVNULL)
-        )
-        bases.append(f"http://127.0.0.1:{port}")
-    yield bases
-    for process in running:
-        process.terminate()
-    for process in running:
-        process.wait(timeout=90)
-
-
-async def until_served(client: httpx.AsyncClient, base: str) -> None:
-    async with asyncio.timeout(90):
-        while True:
-            try:
-                if (await client.get(f"{base}/health/live")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
+    with ExitStack() as stack:
+        yield [stack.enter_context(running_server("api", data=tmp_path, **environment)).url for _ in range(2)]
 
 
 async def test_transactions_that_add_the_same_names_in_other_orders_do_not_lock_each_other_up(
@@ -152,13 +119,11 @@ async def test_transactions_that_add_the_same_names_in_other_orders_do_not_lock_
 
 
 async def test_several_processes_race_for_a_name_as_one(
-    processes: list[str], tenant: Tenant, superuser: psycopg.Connection
+    servers: list[str], tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     async with httpx.AsyncClient(trust_env=False, timeout=90) as client:
-        for base in processes:
-            await until_served(client, base)
         sent = [
-            client.post(f"{processes[number % 2]}/promo-codes", headers=tenant.bearer, json=request())
+            client.post(f"{servers[number % 2]}/promo-codes", headers=tenant.bearer, json=request())
             for number in range(RACERS)
         ]
         answers = await asyncio.gather(*sent)

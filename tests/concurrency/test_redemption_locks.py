@@ -10,18 +10,19 @@ import psycopg
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import URL, act, body, made, reasons, redeem, tell
+from tests.support.redemption_requests import URL, act, body, create_redemption, reasons, redeem, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
-from tests.support.waiting import until_someone_waits
+from tests.support.waiting import until_blocked
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import ledger, lifecycle
+from tessera.redemptions import lifecycle
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
@@ -77,13 +78,13 @@ async def assert_recounted(resources: Resources, tenant: Tenant) -> None:
 async def test_what_has_lapsed_on_another_code_of_the_reservation_is_left_alone(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock, addresses: Addresses, lapsed: str, other: str
 ) -> None:
-    held = await made(client, shop, lapsed, holdSeconds=10)
+    held = await create_redemption(client, shop, lapsed, holdSeconds=10)
     clock.advance(seconds=10)
     with rivalling(addresses) as rival:
         # Who has this lock may end the hold as well; its uses are nobody else's to change.
         lock(rival, shop, lapsed)
         async with asyncio.timeout(10):
-            await made(client, shop, other)
+            await create_redemption(client, shop, other)
     assert await status_of(client, shop, held) == "Expired"
 
 
@@ -95,13 +96,13 @@ async def test_what_has_lapsed_on_another_code_of_the_same_text_waits_for_both(
     addresses: Addresses,
     superuser: psycopg.Connection,
 ) -> None:
-    held = await made(client, shop, "V1", holdSeconds=10)
+    held = await create_redemption(client, shop, "V1", holdSeconds=10)
     clock.advance(seconds=10)
     await add_promo_codes(resources, shop, percent_code(shop, "V1"), now=NOW)
     with rivalling(addresses) as rival:
         lock(rival, shop, "V1")
         waiting = asyncio.create_task(redeem(client, shop, "V1"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
     answer = await waiting
     assert (answer.status_code, answer.json()["kind"]) == (201, "PromoCode")
     assert await status_of(client, shop, held) == "Expired"
@@ -112,14 +113,14 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
 ) -> None:
     for code in ("EACH", "V1"):
-        held = await made(client, shop, code, holdSeconds=10)
+        held = await create_redemption(client, shop, code, holdSeconds=10)
         clock.advance(seconds=9)
         async with resources.database.unit_of_work(shop.id) as work:
             await ReservationRepository(work).lock(["RSV-1"])
             waiting = asyncio.create_task(act(client, shop, held, "confirm"))
-            await until_someone_waits(superuser)
+            await until_blocked(superuser)
             clock.advance(seconds=2)
-            await made(client, shop, code, "RSV-2")
+            await create_redemption(client, shop, code, "RSV-2")
         confirmed = await waiting
         assert (confirmed.status_code, confirmed.json()["state"]) == (409, "Expired")
     await assert_recounted(resources, shop)
@@ -128,7 +129,7 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
 async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_for_the_next_time(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
 ) -> None:
-    held = await made(client, shop, "FREE", holdSeconds=10)
+    held = await create_redemption(client, shop, "FREE", holdSeconds=10)
     clock.advance(seconds=10)
 
     async def expire() -> int:
@@ -138,9 +139,10 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
     async with resources.database.unit_of_work(shop.id) as work:
         await ReservationRepository(work).lock(["RSV-1"])
         waiting = asyncio.create_task(expire())
-        await until_someone_waits(superuser)
-        moved = {"new_code": "RSV-2", "caller_id": None, "now": clock.now}
-        await reservations.change(work, "RSV-1", ReservationStatus.RESCHEDULED, **moved)
+        await until_blocked(superuser)
+        await reservations.change(
+            work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller_id=None, now=clock.now
+        )
     # Whoever changes the hold now has locked RSV-2.
     assert await waiting == 0
     assert await expire() == 1
@@ -152,13 +154,12 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
     async with resources.database.unit_of_work(shop.id) as work:
         # The code that is locked last by whoever takes both.
         there, here = sorted(("RSV-1", "RSV-2"), key=ReservationRepository(work)._lock_number)
-        held = await made(client, shop, "FREE", here, holdSeconds=60)
-        moved = {"new_code": there, "caller_id": None, "now": NOW}
-        await reservations.change(work, here, ReservationStatus.RESCHEDULED, **moved)
+        held = await create_redemption(client, shop, "FREE", here, holdSeconds=60)
+        await reservations.change(work, here, ReservationStatus.RESCHEDULED, new_code=there, caller_id=None, now=NOW)
         confirming = asyncio.create_task(act(client, shop, held, "confirm"))
-        await until_someone_waits(superuser)
-        moving = asyncio.create_task(tell(client, shop, there, "Rescheduled", reservationCode=here))
-        await until_someone_waits(superuser, count=2)
+        await until_blocked(superuser)
+        moving = asyncio.create_task(update_reservation(client, shop, there, "Rescheduled", reservationCode=here))
+        await until_blocked(superuser, count=2)
     assert [(await each).status_code for each in (confirming, moving)] == [200, 200]
     assert await status_of(client, shop, held) == "Redeemed"
 
@@ -166,7 +167,7 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_waits_cross
 async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_and_is_not_told_used_up(
     client: httpx.AsyncClient, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
-    await made(client, shop, "FIRST", "RSV-0")
+    await create_redemption(client, shop, "FIRST", "RSV-0")
     with rivalling(addresses) as rival:
         lock(rival, shop, "FIRST")
         # It takes the last use, and gives it back by its rollback.
@@ -175,7 +176,7 @@ async def test_a_redemption_of_a_limited_code_waits_for_the_lock_of_another_one_
             [shop.id],
         )
         waiting = asyncio.create_task(redeem(client, shop, "FIRST", "RSV-1"))
-        await until_someone_waits(superuser)
+        await until_blocked(superuser)
         assert not waiting.done()
     assert (await waiting).status_code == 201
     assert reasons(await redeem(client, shop, "FIRST", "RSV-2")) == [("/code", "UsedUp")]
@@ -188,8 +189,8 @@ async def test_a_redemption_of_a_voucher_or_with_a_limit_for_each_waits_for_the_
     with rivalling(addresses) as rival:
         lock(rival, shop, code)
         waiting = asyncio.create_task(redeem(client, shop, code))
-        await until_someone_waits(superuser)
-        await made(client, shop, "V2", "RSV-2")
+        await until_blocked(superuser)
+        await create_redemption(client, shop, "V2", "RSV-2")
         assert not waiting.done()
     assert (await waiting).status_code == 201
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from tests.conftest import TOKEN_KEYS, migrated
+from tests.conftest import TOKEN_KEYS, migrated_database
 
 from tessera.demo import load
 from tessera.demo.credentials import Credentials
@@ -31,7 +31,7 @@ class Demonstration:
 def demonstration(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
     """As it is loaded; what the tests of a module do with it is seen by them alone."""
     directory = tmp_path_factory.mktemp("demo")
-    with migrated(cluster, "demo") as addresses:
+    with migrated_database(cluster, "demo") as addresses:
         now = clock()
         yield Demonstration(addresses, directory, asyncio.run(load_into(addresses, directory, now=now)), now)
 

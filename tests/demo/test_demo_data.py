@@ -12,7 +12,8 @@ from tessera.demo.organizations import ORGANIZATIONS
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
-from tessera.redemptions import ledger, lifecycle
+from tessera.redemptions import lifecycle
+from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.issued import service as vouchers
@@ -60,7 +61,7 @@ async def test_vouchers_are_shown_in_every_state_of_the_document(
     }
     async with database.unit_of_work((await ids_by_name(database))[name]) as work:
         part = await vouchers.list_by_cursor(
-            work, wanted=VoucherFilter(store_exam_code="NCA-GENL"), after=None, size=100
+            work, filters=VoucherFilter(store_exam_code="NCA-GENL"), after=None, size=100
         )
     assert {each.code: states(each) for each in part.items} == {
         "SPRING-RESERVED": ("RSV-RESERVED", "Created", True, used),

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, Locator, Request, Route, expect
+from playwright.async_api import Browser, Locator, Request, Route, ViewportSize, expect
 from tests.demo.conftest import Demonstration
 from tests.support.browsing import Visit, needs_chromium, visiting
 from tests.support.live import serving
@@ -20,7 +20,7 @@ from tessera.settings import Settings
 
 pytestmark = needs_chromium
 
-PHONE = {"width": 360, "height": 740}
+PHONE: ViewportSize = {"width": 360, "height": 740}
 TEXT, LARGE = 4.5, 3.0  # WCAG 2.2 AA: contrast of text, and of what is not text
 
 
@@ -71,7 +71,9 @@ class Storefront(Visit):
 @pytest.fixture(scope="module")
 def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator[str]:
     resources = main.create_resources(
-        settings, demonstration.addresses.application, schema_revision=schema.latest_revision()
+        settings,
+        main.create_database(settings, demonstration.addresses.application),
+        schema_revision=schema.latest_revision(),
     )
 
     @asynccontextmanager
@@ -279,7 +281,7 @@ async def test_a_hold_that_has_ended_elsewhere_is_told_as_the_server_has_it(shop
 
 
 async def test_a_phone_scrolls_down_alone(shop: Storefront) -> None:
-    await shop.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    await shop.page.set_viewport_size(PHONE)
 
     async def is_narrow() -> bool:
         width: int = await shop.page.evaluate("document.documentElement.scrollWidth")

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
@@ -11,7 +10,7 @@ from psycopg import errors
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Verdict
@@ -43,7 +42,7 @@ async def change(database: Database, tenant: Tenant, count: int = 1) -> None:
 
 
 @pytest.fixture
-async def sealed(resources: Resources, tenant: Tenant) -> Tenant:
+async def sealed_tenant(resources: Resources, tenant: Tenant) -> Tenant:
     """A tenant with its first changes and five more under seal."""
     await change(resources.database, tenant, 5)
     assert await seal_all(resources.database, tenant) >= 5
@@ -55,11 +54,16 @@ def count(superuser: psycopg.Connection, tenant: Tenant, table: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def test_every_change_is_sealed_once(resources: Resources, sealed: Tenant, superuser: psycopg.Connection) -> None:
-    entries = count(superuser, sealed, "audit_entries")
-    assert (count(superuser, sealed, "audit_seals"), count(superuser, sealed, "audit_unsealed")) == (entries, 0)
-    assert await seal_all(resources.database, sealed) == 0
-    found = await verdict(resources.database, sealed)
+async def test_every_change_is_sealed_once(
+    resources: Resources, sealed_tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    entries = count(superuser, sealed_tenant, "audit_entries")
+    assert (count(superuser, sealed_tenant, "audit_seals"), count(superuser, sealed_tenant, "audit_unsealed")) == (
+        entries,
+        0,
+    )
+    assert await seal_all(resources.database, sealed_tenant) == 0
+    found = await verdict(resources.database, sealed_tenant)
     assert (found.findings, found.head.position) == ([], entries)
 
 
@@ -110,7 +114,7 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
         sealing = asyncio.create_task(seal_all(sealer, tenant))
         await asyncio.sleep(chance.uniform(0.0, 0.06))
         superuser.execute("select pg_terminate_backend(%s)", [row[0]])
-        await asyncio.wait({sealing})
+        await asyncio.wait({sealing}, timeout=60)
         assert sealing.exception() is None or isinstance(sealing.exception(), DatabaseUnavailable)
         assert (await verdict(resources.database, tenant)).findings == []
     await sealer.close()
@@ -148,17 +152,21 @@ async def test_sealing_that_is_killed_leaves_a_sound_chain(
     ],
 )
 async def test_tampering_is_found_even_a_superusers(
-    resources: Resources, sealed: Tenant, superuser: psycopg.Connection, tampering: str, flaws: list[tuple[str, Any]]
+    resources: Resources,
+    sealed_tenant: Tenant,
+    superuser: psycopg.Connection,
+    tampering: str,
+    flaws: list[tuple[str, Any]],
 ) -> None:
-    entry: UUID = superuser.execute(f"select {ENTRY.format(3)}", {"tenant": sealed.id}).fetchone()[0]  # type: ignore[index]
+    ((entry,),) = superuser.execute(f"select {ENTRY.format(3)}", {"tenant": sealed_tenant.id}).fetchall()
     with superuser.transaction():
         superuser.execute("set local session_replication_role = replica")  # no foreign key stops a superuser
         superuser.execute("alter table audit_seals drop constraint audit_seals_position_check")
         for statement in tampering.split(";"):
-            superuser.execute(statement, {"tenant": sealed.id})
+            superuser.execute(statement, {"tenant": sealed_tenant.id})
         restore = "alter table audit_seals add constraint audit_seals_position_check check (position >= 1)"
         superuser.execute(restore)
-    found = (await verdict(resources.database, sealed)).findings
+    found = (await verdict(resources.database, sealed_tenant)).findings
     listed = [(finding.flaw, finding.position) for finding in found]
     assert listed[: len(flaws)] == flaws
     if flaws[0] in (("Altered", 3), ("EntryMissing", 3)) and "position = -position" not in tampering:
@@ -166,30 +174,30 @@ async def test_tampering_is_found_even_a_superusers(
 
 
 async def test_a_chain_that_was_cut_off_is_found_by_a_head_that_was_noted(
-    resources: Resources, sealed: Tenant, superuser: psycopg.Connection
+    resources: Resources, sealed_tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    head = (await verdict(resources.database, sealed)).head
-    await change(resources.database, sealed)
-    await seal_all(resources.database, sealed)
-    assert (await verdict(resources.database, sealed, noted=head)).findings == []
+    head = (await verdict(resources.database, sealed_tenant)).head
+    await change(resources.database, sealed_tenant)
+    await seal_all(resources.database, sealed_tenant)
+    assert (await verdict(resources.database, sealed_tenant, noted=head)).findings == []
     with superuser.transaction():
         superuser.execute("set local session_replication_role = replica")
         for table in ("audit_entries", "audit_seals"):
             last = f"{'id' if table == 'audit_entries' else 'entry_id'} in (select entry_id from audit_seals s"
             behind = f"{last} where s.organization_id = %s and s.position >= %s)"
-            superuser.execute(f"delete from {table} where {behind}", [sealed.id, head.position])
-    assert (await verdict(resources.database, sealed)).findings == []
-    cut = (await verdict(resources.database, sealed, noted=head)).findings
+            superuser.execute(f"delete from {table} where {behind}", [sealed_tenant.id, head.position])
+    assert (await verdict(resources.database, sealed_tenant)).findings == []
+    cut = (await verdict(resources.database, sealed_tenant, noted=head)).findings
     assert [(finding.flaw, finding.position) for finding in cut] == [("HeadDiffers", head.position)]
 
 
 @pytest.mark.parametrize("table", ["audit_entries", "audit_seals"])
 @pytest.mark.parametrize("statement", ["update {} set organization_id = organization_id", "delete from {}"])
 async def test_the_applications_role_only_adds(
-    addresses: Addresses, sealed: Tenant, table: str, statement: str
+    addresses: Addresses, sealed_tenant: Tenant, table: str, statement: str
 ) -> None:
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as application:
-        application.execute("select set_config('app.organization_id', %s, false)", [str(sealed.id)])
+        application.execute("select set_config('app.organization_id', %s, false)", [str(sealed_tenant.id)])
         with pytest.raises(errors.InsufficientPrivilege):
             application.execute(statement.format(table))

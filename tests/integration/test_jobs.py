@@ -5,9 +5,11 @@ import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from tests.support.commands import environment, wait_until
+from tests.support.commands import SECONDS_TO_END, environment, read_line
+from tests.support.waiting import wait_until
 
 from tessera.provision import Addresses
 
@@ -48,12 +50,7 @@ def worker(addresses: Addresses, name: str, *, permitted: str) -> Iterator["subp
         yield process
     finally:
         process.kill()
-        process.communicate()
-
-
-def read_line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
+        process.communicate(timeout=SECONDS_TO_END)
 
 
 def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
@@ -61,9 +58,9 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
 ) -> None:
     name = f"wait-{uuid.uuid4().hex}"
 
-    def job() -> tuple[str, int]:
-        row = superuser.execute("select status, attempts from procrastinate_jobs where queue_name = %s", [name])
-        return row.fetchone()  # type: ignore[return-value]
+    def job() -> tuple[Any, ...] | None:
+        query = "select status, attempts from procrastinate_jobs where queue_name = %s"
+        return superuser.execute(query, [name]).fetchone()
 
     with worker(addresses, name, permitted="no") as killed:
         assert read_line(killed) == "began"
@@ -76,4 +73,4 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_one(
     )
     with worker(addresses, name, permitted="yes") as other:
         assert [read_line(other), read_line(other)] == ["began", "done"]
-        wait_until(lambda: job() == ("succeeded", 2))
+        wait_until("the job has succeeded", lambda: job() == ("succeeded", 2))

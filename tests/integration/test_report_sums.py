@@ -7,10 +7,10 @@ from decimal import Decimal
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant
-from tests.support.ledgers import Entry, append, expected, reported, writing
+from tests.support.ledgers import Entry, append, expected_sums, ledger_connection, read_report
 from tests.support.reporting import roll_up
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 from tessera.reports import repository
@@ -66,7 +66,7 @@ async def test_sums_and_ledger_together_are_the_ledger(
     resources: Resources, tenant: Tenant, other_tenant: Tenant, addresses: Addresses, seed: int
 ) -> None:
     ledger, others = Ledger(seed, tenant), Ledger(seed + 1000, other_tenant)
-    with writing(addresses) as connection:
+    with ledger_connection(addresses) as connection:
         now = BEGIN
         while now < BEGIN + timedelta(days=DAYS):
             later = now + timedelta(hours=ledger.random.randrange(1, 60))
@@ -80,9 +80,9 @@ async def test_sums_and_ledger_together_are_the_ledger(
                 first = BEGIN.date() + timedelta(days=ledger.random.randrange(-1, DAYS))
                 end = first + timedelta(days=ledger.random.randrange(1, DAYS))
                 for days in ((first, end), (date(2000, 1, 1), date(2100, 1, 1))):
-                    found = await reported(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
-                    assert found == expected(ledger.entries, by, *days)
-    assert await reported(resources, other_tenant, Dimension.CODE, date.min, date.max) == expected(
+                    found = await read_report(resources, tenant, by, *days, size=ledger.random.choice([1, 2, 3, 100]))
+                    assert found == expected_sums(ledger.entries, by, *days)
+    assert await read_report(resources, other_tenant, Dimension.CODE, date.min, date.max) == expected_sums(
         others.entries, Dimension.CODE, date.min, date.max
     )
 
@@ -92,6 +92,6 @@ async def test_a_day_without_redemptions_is_skipped_and_may_be_years_ago(
 ) -> None:
     ledger = Ledger(0, tenant)
     days = [datetime(year, 3, 1, 12, tzinfo=UTC) for year in (1999, 2024, 2026)]
-    with writing(addresses) as connection:
+    with ledger_connection(addresses) as connection:
         append(connection, tenant, [ledger.entry(at) for at in days for _ in range(20)])
     assert await roll_up(resources, tenant, now=NOW) == [str(day.date()) for day in days]

@@ -1,4 +1,4 @@
-"""An outside Postgres that asks for passwords: one login to migrate, another one for the application."""
+"""An external Postgres with passwords: one login for migrations, another one for the application."""
 
 import shutil
 import tempfile
@@ -22,7 +22,7 @@ PASSWORD = "a password: with 'quotes', @ and /"
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[str]:
-    """The address of a managed login on a server of its own, where everyone needs a password and no role exists yet."""
+    """The URL of a managed login on a separate server, which requires passwords and has no roles yet."""
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o755)
     server = embedded.start(directory / "a place with spaces", settings={"fsync": "off"})
@@ -45,21 +45,21 @@ def as_login(url: str, user: str, password: str) -> str:
     return address.render_as_string(hide_password=False)
 
 
-async def test_the_application_gets_a_login_with_the_password_of_its_address(strict: str) -> None:
+async def test_the_application_gets_a_login_with_the_password_of_its_url(strict: str) -> None:
     application = as_login(strict, "tessera_app", f"{PASSWORD} too")
     assert schema.migrate(strict, application) == schema.latest_revision()
     database = Database(application)
     try:
         async with database.unit_of_work(new_id()) as work:
-            found = await work.connection.exec_driver_sql("select current_user, session_user")
-            assert found.one() == ("tessera_app", "tessera_app")
+            users = await work.connection.exec_driver_sql("select current_user, session_user")
+            assert users.one() == ("tessera_app", "tessera_app")
     finally:
         await database.close()
     async with create_jobs(application).open_async() as jobs:
-        assert await jobs.connector.execute_query_one_async("select session_user as who") == {"who": "tessera_app"}
+        assert await jobs.connector.execute_query_one_async("select session_user as role") == {"role": "tessera_app"}
 
 
-async def test_a_wrong_password_is_a_database_that_is_away(strict: str) -> None:
+async def test_a_wrong_password_makes_the_database_unavailable(strict: str) -> None:
     schema.migrate(strict, as_login(strict, "tessera_app", f"{PASSWORD} too"))
     wrong = as_login(strict, "tessera_app", "wrong")
     database = Database(wrong)

@@ -1,4 +1,4 @@
-"""Bringing a database up to date: from nothing, back, at once, behind a lock, and without a superuser."""
+"""Migrations: of an empty database, down and up again, concurrent, behind a lock, and without a superuser."""
 
 import asyncio
 import multiprocessing
@@ -72,7 +72,7 @@ def admin(cluster: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def empty(admin: psycopg.Connection[Any], cluster: str) -> Iterator[str]:
-    """The superuser's address of a database that is yet to be migrated."""
+    """The superuser's URL of an empty database."""
     name = f"tessera_empty_{uuid4().hex}"
     admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     yield make_url(cluster).set(database=name).render_as_string(hide_password=False)
@@ -113,7 +113,7 @@ def test_down_to_nothing_and_up_again_is_the_same(empty: str) -> None:
     migrated = snapshot(empty)
     go_to(empty, "base")
     remaining = snapshot(empty)
-    # Alembic's own table stays, and is empty.
+    # Alembic's own table stays, without rows.
     ours = {kind: [row for row in rows if "alembic_version" not in row] for kind, rows in remaining.items()}
     assert ours == untouched
     schema.migrate(empty, login(empty, "tessera_app"))
@@ -146,11 +146,11 @@ def test_a_migration_that_cannot_get_a_lock_gives_up_and_can_be_tried_again(empt
         other.execute("lock table users in access exclusive mode")
         with pytest.raises(schema.CannotMigrate, match="lock timeout"):
             schema.migrate(empty, login(empty, "tessera_app"))
-    # Nothing is held by the one that failed.
+    # The failed migration holds no lock.
     assert schema.migrate(empty, login(empty, "tessera_app")) == schema.latest_revision()
 
 
-def test_a_database_that_is_away_is_said_in_one_line(empty: str) -> None:
+def test_an_unknown_database_is_reported_in_one_line(empty: str) -> None:
     nowhere = make_url(empty).set(database="no_such_database").render_as_string(hide_password=False)
     with pytest.raises(schema.CannotMigrate) as caught:
         schema.migrate(nowhere, nowhere)
@@ -160,10 +160,10 @@ def test_a_database_that_is_away_is_said_in_one_line(empty: str) -> None:
 
 @pytest.fixture
 def managed(admin: psycopg.Connection[Any], cluster: str, addresses: Addresses) -> Iterator[str]:
-    """The address of a login without a superuser's rights in a database of its own, as managed Postgres gives it.
+    """The URL of a login without superuser rights that owns its database, as on managed Postgres.
 
-    On this server others have made the two roles, as `addresses` does, so they are granted. A server where this login
-    makes them itself is among the tests of logins.
+    On this server the fixture `addresses` has created the two roles, so they are granted to the login. In
+    test_logins.py such a login creates them itself.
     """
     name = f"managed_{uuid4().hex}"
     role = sql.Identifier(name)
@@ -186,13 +186,13 @@ def test_a_login_that_is_no_superuser_migrates(managed: str, empty: str) -> None
     }
 
 
-async def test_one_login_serves_for_both_and_acts_as_the_application(managed: str) -> None:
+async def test_a_login_for_both_purposes_acts_as_the_application(managed: str) -> None:
     await asyncio.to_thread(schema.migrate, managed, managed)
     database = Database(managed)
     try:
         async with database.unit_of_work(new_id()) as work:
-            found = await work.connection.exec_driver_sql("select current_user, session_user")
-            assert found.one() == ("tessera_app", make_url(managed).username)
+            users = await work.connection.exec_driver_sql("select current_user, session_user")
+            assert users.one() == ("tessera_app", make_url(managed).username)
     finally:
         await database.close()
 
@@ -200,12 +200,12 @@ async def test_one_login_serves_for_both_and_acts_as_the_application(managed: st
 async def test_jobs_act_as_the_application_too(managed: str) -> None:
     await asyncio.to_thread(schema.migrate, managed, managed)
     async with create_jobs(managed).open_async() as jobs:
-        found = await jobs.connector.execute_query_one_async("select current_user as who")
-        assert found == {"who": "tessera_app"}
+        row = await jobs.connector.execute_query_one_async("select current_user as role")
+        assert row == {"role": "tessera_app"}
         assert await jobs.check_connection_async()
 
 
-def test_a_login_that_may_not_act_as_the_owner_is_said_in_one_line(
+def test_a_login_that_may_not_act_as_the_owner_is_reported_in_one_line(
     admin: psycopg.Connection[Any], managed: str
 ) -> None:
     name = sql.Identifier(str(make_url(managed).username))
@@ -218,6 +218,6 @@ def test_a_login_that_may_not_act_as_the_owner_is_said_in_one_line(
 
 def test_the_application_itself_cannot_migrate(empty: str) -> None:
     schema.migrate(empty, login(empty, "tessera_app"))
-    mine = psycopg.connect(plain(empty), options="-c role=tessera_app")
-    with mine as connection, pytest.raises(errors.InsufficientPrivilege):
+    application = psycopg.connect(plain(empty), options="-c role=tessera_app")
+    with application as connection, pytest.raises(errors.InsufficientPrivilege):
         connection.execute("delete from alembic_version")

@@ -9,7 +9,7 @@ import psycopg
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -21,7 +21,7 @@ DRAFT = BatchDraft(
 )
 
 
-class Made(NamedTuple):
+class BatchState(NamedTuple):
     """What the database has of a batch."""
 
     status: str
@@ -30,7 +30,7 @@ class Made(NamedTuple):
     exams: int
 
 
-async def order(
+async def order_batch(
     resources: Resources, tenant: Tenant, quantity: int = 20, *, now: datetime = NOW, **changes: Any
 ) -> UUID:
     """A batch whose codes are queued."""
@@ -38,7 +38,7 @@ async def order(
         return (await batches.create(work, draft=replace(DRAFT, quantity=quantity, **changes), now=now)).id
 
 
-def made_of(superuser: psycopg.Connection, batch_id: UUID) -> Made:
+def batch_state(superuser: psycopg.Connection, batch_id: UUID) -> BatchState:
     """Status and codes at one moment."""
     found = superuser.execute(
         "select b.status, b.made, count(distinct p.name_key), count(e.store_exam_id) from promo_code_batches b"
@@ -48,10 +48,10 @@ def made_of(superuser: psycopg.Connection, batch_id: UUID) -> Made:
         [batch_id],
     ).fetchone()
     assert found is not None
-    return Made(*found)
+    return BatchState(*found)
 
 
-def jobs_of(superuser: psycopg.Connection, batch_id: UUID) -> list[str]:
+def job_statuses(superuser: psycopg.Connection, batch_id: UUID) -> list[str]:
     """The status of each job for a batch, oldest first."""
     found = superuser.execute(
         "select status::text from procrastinate_jobs where args->>'batch_id' = %s order by id", [str(batch_id)]

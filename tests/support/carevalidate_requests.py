@@ -12,12 +12,12 @@ TEN_PERCENT = (200, b'{"success":true,"data":[{"percentDiscount":10}]}')
 FIFTEEN_PERCENT = (200, b'{"success":true,"data":[{"percentDiscount":15}]}')
 
 
-async def ask(client: httpx.AsyncClient, caller: Tenant, **query: object) -> tuple[int, bytes]:
+async def validate(client: httpx.AsyncClient, caller: Tenant, **query: object) -> tuple[int, bytes]:
     parameters = {name: str(value) for name, value in query.items()}
-    return await ask_raw(client, caller, str(httpx.QueryParams(parameters)))
+    return await validate_raw(client, caller, str(httpx.QueryParams(parameters)))
 
 
-async def ask_raw(client: httpx.AsyncClient, caller: Tenant, query: str) -> tuple[int, bytes]:
+async def validate_raw(client: httpx.AsyncClient, caller: Tenant, query: str) -> tuple[int, bytes]:
     answer = await client.get(f"/api/v1/promo-codes?{query}", headers=caller.api_key)
     assert answer.headers["Content-Type"] == "application/json"
     return answer.status_code, answer.content

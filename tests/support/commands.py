@@ -7,23 +7,25 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Timer
 
 import httpx
+from tests.support.waiting import wait_until
 
 from tessera import cli
 
+SECONDS_TO_END = 90
 TESSERA = Path(sys.executable).with_name("tessera")
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.support.dying", __name__])
 NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 
 
-class Launched(subprocess.Popen[bytes]):
+class RunningCommand(subprocess.Popen[bytes]):
     """A command that runs. What it says goes into files: a pipe that nobody reads stops it once it is full."""
 
     def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
@@ -46,14 +48,14 @@ class Launched(subprocess.Popen[bytes]):
 class Server:
     """A server that answers, or did when it was started."""
 
-    process: Launched
+    process: RunningCommand
     url: str
     data: Path
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
         """Its exit status and everything that it printed, after this signal."""
         self.process.send_signal(number)
-        return self.process.wait(120), self.process.printed
+        return self.process.wait(SECONDS_TO_END), self.process.printed
 
 
 def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -62,8 +64,10 @@ def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
         outputs = (Path(directory) / "stdout", Path(directory) / "stderr")
         process = _processes.Process(target=_be_tessera, args=(arguments, environment(settings), *outputs))
         process.start()
-        process.join(180)
-        assert process.exitcode is not None, "it did not end in time"
+        process.join(SECONDS_TO_END)
+        if process.exitcode is None:
+            process.kill()
+            raise AssertionError(f"not within {SECONDS_TO_END} s: the end of tessera {' '.join(arguments)}")
         return subprocess.CompletedProcess(arguments, process.exitcode, *(output.read_text() for output in outputs))
 
 
@@ -77,10 +81,10 @@ def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: 
 
 
 @contextmanager
-def launched(*arguments: str, **settings: str) -> Iterator[Launched]:
+def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand]:
     """A command while it runs; it is killed at the end if it has not ended. Shows its log if what follows fails."""
     with tempfile.TemporaryDirectory() as directory:
-        process = Launched(arguments, settings, Path(directory))
+        process = RunningCommand(arguments, settings, Path(directory))
         try:
             yield process
         except BaseException:
@@ -88,16 +92,16 @@ def launched(*arguments: str, **settings: str) -> Iterator[Launched]:
             raise
         finally:
             process.kill()
-            process.wait()
+            process.wait(SECONDS_TO_END)
 
 
 @contextmanager
-def serving(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
+def running_server(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
     """A server on a free port, once it answers."""
     url = f"http://127.0.0.1:{(port := free_port())}"
-    with launched(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
-        wait_until(lambda: process.poll() is not None or answers(f"{url}/health/live"))
-        assert process.poll() is None
+    with running_command(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
+        wait_until("the server answers", lambda: process.poll() is not None or answers(f"{url}/health/live"))
+        assert process.poll() is None, "the server ended before it answered"
         yield Server(process, url, data)
 
 
@@ -121,12 +125,17 @@ def answers(url: str) -> bool:
         return False
 
 
-def wait_until(condition, seconds: float = 120) -> None:  # type: ignore[no-untyped-def]
-    """Wait for it to hold; fails if it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
+def read_line(process: subprocess.Popen[str]) -> str:
+    """One line of the process's output; a process that prints none in time is killed, and the test fails."""
+    assert process.stdout is not None
+    timer = Timer(SECONDS_TO_END, process.kill)
+    timer.start()
+    try:
+        line = process.stdout.readline().strip()
+    finally:
+        timer.cancel()
+    assert line, f"not within {SECONDS_TO_END} s: a line of output"
+    return line
 
 
 def postmaster_of(data: Path) -> int:

@@ -18,17 +18,21 @@ from sqlalchemy import Engine, event
 from sqlalchemy.pool import Pool
 
 from tessera import cli, main, schema
+from tessera.api.serving import server
 from tessera.kit.db.database import Database
 from tessera.kit.sockets import listen
 from tessera.reports import service as reports
 from tessera.settings import Settings
+from tessera.worker import run_until_signalled
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "tests.support.commands"])
 
 
 @contextmanager
-def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int) -> Iterator[ForkServerProcess]:
+def process_that_dies(
+    run: Callable[..., None], *arguments: Any, organization: UUID, at: int
+) -> Iterator[ForkServerProcess]:
     """A process that does `run`, one of those below, until that moment of its transactions for the organization.
 
     The moments, from 0: before and after each statement, then before and after COMMIT.
@@ -39,13 +43,19 @@ def dying(run: Callable[..., None], *arguments: Any, organization: UUID, at: int
         yield process
     finally:
         process.kill()
-        process.join()
+        process.join(60)
+        assert process.exitcode is not None, "not within 60 s: the end of a killed process"
+
+
+def has_ended(process: ForkServerProcess) -> bool:
+    """Whether the process has died or come to its end."""
+    return process.exitcode is not None
 
 
 def worker(url: str, organization: str, at: int) -> None:
     """The worker of `tessera worker`."""
     _kill_this_process(organization, at)
-    asyncio.run(main.run_worker(Settings(), url))
+    asyncio.run(run_until_signalled(url, database=main.create_database(Settings(), url)))
 
 
 def roll_up(url: str, organization: str, at: int) -> None:
@@ -66,7 +76,7 @@ def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: 
     _kill_this_process(organization, at)
     settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
     app = main.create_server(settings, url, schema_revision=schema.latest_revision())
-    main.serve(app, listen(settings.host, settings.port))
+    server.serve(app, listen(settings.host, settings.port))
 
 
 def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:
@@ -107,7 +117,8 @@ def _kill_this_process(organization: str, at: int) -> None:
     event.listen(Engine, "commit", after)
     event.listen(Pool, "reset", ended)
     # What goes to the driver without SQLAlchemy.
-    send, psycopg.AsyncConnection.execute = psycopg.AsyncConnection.execute, execute  # type: ignore[method-assign]
+    send = psycopg.AsyncConnection.execute
+    psycopg.AsyncConnection.execute = execute  # type: ignore[assignment,method-assign]  # overloads
 
 
 def _is_sealing() -> bool:

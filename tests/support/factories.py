@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewProductBundle, NewStoreExam
 from tessera.identity import provisioning

@@ -27,11 +27,12 @@ async def post(
     client: httpx.AsyncClient, tenant: Tenant, operation: Operation, key: str | bytes, **changes: Any
 ) -> httpx.Response:
     """The operation's request under this key."""
-    headers: dict[str, str | bytes] = {**tenant.bearer, "Idempotency-Key": key}
-    return await client.post(operation.path, headers=headers, json=operation.request | changes)  # type: ignore[arg-type]
+    headers = {name.encode(): value.encode() for name, value in tenant.bearer.items()}
+    headers[b"Idempotency-Key"] = key if isinstance(key, bytes) else key.encode()
+    return await client.post(operation.path, headers=headers, json=operation.request | changes)
 
 
-def effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation) -> int:
+def count_effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation) -> int:
     """How many times the operation took effect in the organization."""
     query = f"select count(*) from {operation.table} where organization_id = %s"
     row = superuser.execute(query, [tenant.id]).fetchone()
@@ -39,11 +40,11 @@ def effects(superuser: psycopg.Connection, tenant: Tenant, operation: Operation)
     return int(row[0])
 
 
-def refused(code: str, message: str) -> dict[str, Any]:
+def error_body(code: str, message: str) -> dict[str, Any]:
     """The body of an error."""
     return {"errorCode": code, "errorMessages": [message]}
 
 
-REUSED = refused("IdempotencyKeyReused", "The Idempotency-Key was used with another request.")
-IN_USE = refused("IdempotencyKeyInUse", "A request with this Idempotency-Key is still running.")
-MALFORMED = refused("IdempotencyKeyMalformed", "The Idempotency-Key must have 1 to 255 printable ASCII characters.")
+REUSED = error_body("IdempotencyKeyReused", "The Idempotency-Key was used with another request.")
+IN_USE = error_body("IdempotencyKeyInUse", "A request with this Idempotency-Key is still running.")
+MALFORMED = error_body("IdempotencyKeyMalformed", "The Idempotency-Key must have 1 to 255 printable ASCII characters.")

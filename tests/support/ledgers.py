@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 from tessera.reports import service as reports
@@ -42,11 +42,11 @@ class Entry:
             case Dimension.STORE_EXAM:
                 return str(self.store_exam_id or self.product_bundle_id)
             case Dimension.PARTNER:
-                return self.partner_id and str(self.partner_id)
+                return str(self.partner_id) if self.partner_id else None
 
 
 @contextmanager
-def writing(addresses: Addresses) -> Iterator[psycopg.Connection]:
+def ledger_connection(addresses: Addresses) -> Iterator[psycopg.Connection]:
     """A connection to write entries with whose redemptions there are not."""
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("set session_replication_role = replica")
@@ -66,7 +66,7 @@ def append(connection: psycopg.Connection, tenant: Tenant, entries: Iterable[Ent
         )
 
 
-def expected(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
+def expected_sums(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
     """What a report says of these entries, recounted one by one."""
     sums: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
@@ -84,17 +84,19 @@ def expected(entries: Iterable[Entry], by: Dimension, first: date, end: date) ->
     ]
 
 
-async def reported(
+async def read_report(
     resources: Resources, tenant: Tenant, by: Dimension, first: date, end: date, *, size: int = 1000
 ) -> Sequence[Sum]:
-    """What the report says, read part by part."""
-    found: list[Sum] = []
-    after, more = None, True
-    while more:
+    """The rows of the report, read page by page."""
+    rows: list[Sum] = []
+    after = None
+    for _ in range(1000):
         async with resources.database.unit_of_work(tenant.id) as work:
-            part = await reports.list_redemptions(
+            page = await reports.list_redemptions(
                 work, RedemptionReport(by=by, period=Period(first, end)), after=after, size=size
             )
-        found += [(row.place, row.redeemed, row.cancelled, row.discount) for row in part.items]
-        after, more = part.cursor, part.cursor is not None
-    return found
+        rows += [(row.place, row.redeemed, row.cancelled, row.discount) for row in page.items]
+        after = page.cursor
+        if after is None:
+            return rows
+    raise AssertionError("the report has more than 1,000 pages")

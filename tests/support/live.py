@@ -9,14 +9,14 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from tessera import main
+from tessera.api.serving.server import UVICORN_OPTIONS
 
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """The address of `app`, served on a free loopback port by a thread with an event loop of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, **main.UVICORN_OPTIONS))
+        server = uvicorn.Server(uvicorn.Config(app, **UVICORN_OPTIONS))
         thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),))
         thread.start()
         try:
@@ -24,4 +24,5 @@ def serving(app: FastAPI) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join()
+            thread.join(60)
+            assert not thread.is_alive(), "not within 60 s: the end of the server"

@@ -8,12 +8,12 @@ import httpx
 import psycopg
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 
 ROOT = "/management/v1"
-LACKING = "The function point ManageOrganization is required."
+RIGHT_IS_MISSING = "The function point ManageOrganization is required."
 
 
 def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -31,16 +31,12 @@ def not_found(detail: str) -> tuple[int, dict[str, Any]]:
     return problem(404, "not-found", "Not found", detail)
 
 
-def told(answer: httpx.Response) -> tuple[int, Any]:
-    return answer.status_code, answer.json()
-
-
-def at(version: int | str, tenant: Tenant) -> dict[str, str]:
+def if_match(version: int | str, tenant: Tenant) -> dict[str, str]:
     """Headers of a user of the tenant who has read this version."""
     return tenant.bearer | {"If-Match": version if isinstance(version, str) else f'"{version}"'}
 
 
-async def powerless(client: httpx.AsyncClient, tenant: Tenant) -> dict[str, str]:
+async def headers_without_rights(client: httpx.AsyncClient, tenant: Tenant) -> dict[str, str]:
     """Headers of a client without any right."""
     credentials = (tenant.powerless_client.name, str(tenant.powerless_client.secret))
     token = (await client.get("/authenticate", auth=credentials)).json()["authToken"]
@@ -64,10 +60,23 @@ async def platform_administrator(resources: Resources, superuser: psycopg.Connec
     return {"Authorization": f"Bearer {token.secret}"}
 
 
-def recorded(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:
+def audit_entries_of(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:
     """What the audit log says of this kind of thing: actor, action, before and after, oldest first."""
     return superuser.execute(
         "select actor_kind, actor_name, action, before, after from audit_entries"
         " where organization_id = %s and entity_kind = %s order by id",
         [tenant.id, kind],
     ).fetchall()
+
+
+async def read_all_pages(client: httpx.AsyncClient, tenant: Tenant, url: str) -> list[str]:
+    """The sorted ids of a whole list, read through its links."""
+    ids: list[str] = []
+    for _ in range(1000):
+        answer = await client.get(url, headers=tenant.bearer)
+        assert answer.status_code == 200, answer.text
+        ids += [each["id"] for each in answer.json()["data"]]
+        url = answer.json()["nextLink"]
+        if url is None:
+            return sorted(ids)
+    raise AssertionError("the list has more than 1,000 pages")

@@ -15,7 +15,7 @@ from tessera.kit.db.engine import SESSION
 MODES = ("force_custom_plan", "force_generic_plan")
 
 
-def explained(connection: psycopg.Connection[Any], begin: Statement, page: Statement, *, mode: str) -> dict[str, Any]:
+def explain(connection: psycopg.Connection[Any], begin: Statement, page: Statement, *, mode: str) -> dict[str, Any]:
     """The plan of a page that the application asked for, in a transaction that begins as its own, with what it read."""
     order = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", page.text)))
     text = re.sub(r"%\((\w+)\)s", lambda found: f"${order.index(found[1]) + 1}", page.text)
@@ -53,18 +53,18 @@ def vacuum(connection: psycopg.Connection[Any], *tables: str) -> None:
             assert time.monotonic() < end, table
 
 
-def parts(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def plan_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The plan and everything below it."""
     yield plan
     for part in plan.get("Plans", ()):
-        yield from parts(part)
+        yield from plan_nodes(part)
 
 
 def rows_read(plan: dict[str, Any]) -> int:
     """Rows that scans of tables and indexes gave or threw away."""
     return sum(
         round((part["Actual Rows"] + part.get("Rows Removed by Filter", 0)) * part["Actual Loops"])
-        for part in parts(plan)
+        for part in plan_nodes(plan)
         if "Scan" in part["Node Type"] and part["Node Type"] not in ("CTE Scan", "Subquery Scan", "Bitmap Heap Scan")
     )
 

@@ -47,13 +47,3 @@ async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes, **head
         name.replace("_", "-").title(): value for name, value in headers.items()
     }
     return await client.post("/promo-codes", headers=tenant.bearer | given, content=content)
-
-
-def refused(*messages: str) -> tuple[int, dict[str, Any]]:
-    """Status and body of a request that breaks these rules."""
-    return 400, {"errorCode": "ValidationFailed", "errorMessages": list(messages)}
-
-
-def told(answer: httpx.Response) -> tuple[int, Any]:
-    """Status and body."""
-    return answer.status_code, answer.json()

@@ -1,8 +1,6 @@
 """Buying vouchers, and looking behind the application at what came of it."""
 
-import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,7 +11,7 @@ from psycopg.rows import class_row
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
@@ -30,7 +28,7 @@ DRAFT = PurchaseDraft(notes="For the summer", partner_name="Acme Corp", program_
 REQUEST = {"notes": "For the summer", "partnerName": "Acme Corp", "programName": "Acme Program", "quantity": 20}
 
 
-class State(NamedTuple):
+class PurchaseState(NamedTuple):
     """What the database has of a purchase."""
 
     status: str
@@ -38,12 +36,12 @@ class State(NamedTuple):
     codes: int
 
 
-NOTHING_YET = State("VoucherCreation", 0, 0)
+NOTHING_YET = PurchaseState("VoucherCreation", 0, 0)
 
 
-def complete(quantity: int) -> State:
+def complete(quantity: int) -> PurchaseState:
     """A purchase with all its vouchers, each with a code of its own."""
-    return State("Complete", quantity, quantity)
+    return PurchaseState("Complete", quantity, quantity)
 
 
 async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = NOW) -> None:
@@ -68,9 +66,9 @@ async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUI
     return ordered.id
 
 
-def state_of(superuser: psycopg.Connection, purchase_id: UUID) -> State:
+def purchase_state(superuser: psycopg.Connection, purchase_id: UUID) -> PurchaseState:
     """Status and vouchers at one moment."""
-    with superuser.cursor(row_factory=class_row(State)) as cursor:
+    with superuser.cursor(row_factory=class_row(PurchaseState)) as cursor:
         found = cursor.execute(
             "select p.status, count(v.id) as vouchers, count(distinct v.code) as codes"
             " from voucher_purchases p left join vouchers v on v.purchase_id = p.id"
@@ -81,7 +79,7 @@ def state_of(superuser: psycopg.Connection, purchase_id: UUID) -> State:
     return found
 
 
-def jobs_of(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[tuple[Any, ...]]:
+def purchase_jobs(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[tuple[Any, ...]]:
     """Status, attempts and start of each job for a purchase."""
     return superuser.execute(
         "select status::text, attempts, scheduled_at from procrastinate_jobs"
@@ -95,7 +93,7 @@ def age_heartbeats(superuser: psycopg.Connection) -> None:
     superuser.execute("update procrastinate_workers set last_heartbeat = last_heartbeat - interval '1 hour'")
 
 
-def queue_of(superuser: psycopg.Connection) -> list[Any]:
+def queue_contents(superuser: psycopg.Connection) -> list[Any]:
     """What there is to see of a queue in which something does not happen."""
     queries = (
         "select id, task_name, status::text, attempts, worker_id, scheduled_at, args::text from procrastinate_jobs"
@@ -105,13 +103,3 @@ def queue_of(superuser: psycopg.Connection) -> list[Any]:
         " where datname = current_database()",
     )
     return [superuser.execute(query).fetchall() for query in queries]
-
-
-async def until(
-    condition: Callable[[], bool], *, seconds: float = 120, otherwise: Callable[[], object] = lambda: ""
-) -> None:
-    """Wait for it to hold, while this event loop goes on; fails if it does not in time, and says what `otherwise`."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"it did not happen in time: {otherwise()}"
-        await asyncio.sleep(0.02)

@@ -1,80 +1,20 @@
-"""Callers that race through several servers, and what they know of the uses that they were given."""
+"""Callers that race through several servers, and a record of the uses that they were granted."""
 
 import asyncio
-import json
 import math
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count
 from random import Random
 from typing import Any, NamedTuple
 
+from tests.support.connections import Answer, Connections
 from tests.support.factories import Tenant
 from tests.support.redemption_requests import RESERVATIONS, URL, body, candidate
 
 GIVEN_BACK = ("Cancelled", "Released")
 PERSONS = 8
-
-
-class Answer(NamedTuple):
-    """An answer, and between which times it was decided."""
-
-    status: int
-    body: bytes
-    sent: float
-    answered: float
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Line:
-    """One caller's connection to each server; what gets no answer is sent again to another server."""
-
-    def __init__(self, ports: Sequence[int]) -> None:
-        self._ports = ports
-        self._open: dict[int, tuple[asyncio.StreamReader, asyncio.StreamWriter]] = {}
-
-    async def send(self, server: int, method: str, path: str, headers: dict[str, str], content: Any = None) -> Answer:
-        data = b"" if content is None else json.dumps(content).encode()
-        lines = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(data)), **headers}
-        head = "".join([f"{method} {path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in lines.items())])
-        sent = time.time()
-        for attempt in count():
-            number = (server + attempt) % len(self._ports)
-            try:
-                status, found = await self._exchange(number, f"{head}\r\n".encode() + data)
-            except (OSError, asyncio.IncompleteReadError):
-                await self._close(number)
-                continue
-            if status == 409 and b"is still running" in found:
-                await asyncio.sleep(0.01)
-                continue
-            return Answer(status, found, sent, time.time())
-        raise AssertionError
-
-    async def _exchange(self, number: int, request: bytes) -> tuple[int, bytes]:
-        if number not in self._open:
-            self._open[number] = await asyncio.open_connection("127.0.0.1", self._ports[number])
-        reader, writer = self._open[number]
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.split("content-length: ")[1].split("\r\n")[0])
-        return int(head.split()[1]), await reader.readexactly(length)
-
-    async def close(self) -> None:
-        for number in list(self._open):
-            await self._close(number)
-
-    async def _close(self, number: int) -> None:
-        if number in self._open:
-            _, writer = self._open.pop(number)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
 
 
 @dataclass(frozen=True)
@@ -87,7 +27,7 @@ class Code:
     is_global: bool = False
 
     def counts(self, tenant: Tenant, person: str) -> dict[tuple[str, ...], int]:
-        """What a use counts against, with the limit of each."""
+        """The counters that a use adds to, with the limit of each."""
         place = ("" if self.is_global else str(tenant.id), self.name)
         limits = {place: self.total, (str(tenant.id), self.name, person): self.per_candidate}
         return {name: limit for name, limit in limits.items() if limit is not None}
@@ -95,7 +35,7 @@ class Code:
 
 @dataclass
 class Use:
-    """A granted use, which was surely there from the answer until somebody asked to give it back, or its hold ended."""
+    """A granted use. It certainly exists from the response until a caller asks to give it back or its hold ends."""
 
     id: str
     code: str
@@ -104,16 +44,16 @@ class Use:
     held_until: float
     is_held: bool
     is_confirmed: bool = False
-    asked_back: float = math.inf
+    return_requested: float = math.inf
 
     @property
     def until(self) -> float:
-        return min(self.asked_back, math.inf if self.is_confirmed else self.held_until)
+        return min(self.return_requested, math.inf if self.is_confirmed else self.held_until)
 
 
 @dataclass
 class Booking:
-    """A reservation that one caller at a time changes."""
+    """A reservation, which only one caller changes at a time."""
 
     tenant: Tenant
     code: str
@@ -121,7 +61,7 @@ class Booking:
 
 
 class Refusal(NamedTuple):
-    """That a limit was told to be reached."""
+    """A response that says that a limit is reached."""
 
     counted: tuple[str, ...]
     limit: int
@@ -131,48 +71,45 @@ class Refusal(NamedTuple):
 
 @dataclass
 class Races:
-    """All that is asked, and what was answered; `wanted` requests to redeem are sent in all."""
+    """The requests of all callers and the responses; `total` requests to redeem are sent."""
 
     codes: dict[str, list[Code]]
     tenants: list[Tenant]
-    ports: Sequence[int]
+    connections: Connections
     random: Random
-    wanted: int
+    total: int
     sent: int = 0
     uses: dict[str, Use] = field(default_factory=dict)
-    gone: dict[str, float] = field(default_factory=dict)
+    given_back: dict[str, float] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
-    strange: list[Answer] = field(default_factory=list)
+    unexpected: list[Answer] = field(default_factory=list)
     bookings: list[Booking] = field(default_factory=list)
     is_halfway: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def race(self, callers: int) -> None:
-        """Send all that is wanted, so many at a time."""
+        """Send all requests from so many callers at the same time."""
         async with asyncio.TaskGroup() as group:
             for _ in range(callers):
                 group.create_task(self._call())
 
     async def _call(self) -> None:
-        lines = Line(self.ports), Line(self.ports)
-        while self.sent < self.wanted:
+        while self.sent < self.total:
             booking = Booking(self.random.choice(self.tenants), self._new_code())
             if self.bookings and self.random.random() < 0.08:
                 booking = self.bookings.pop(self.random.randrange(len(self.bookings)))
-                if not await self._change(lines, booking):
+                if not await self._change(booking):
                     continue
                 if self.random.random() < 0.8:
                     self.bookings.append(booking)
                     continue
-            await self._redeem(lines, booking)
+            await self._redeem(booking)
             if booking.uses:
                 self.bookings.append(booking)
-        for line in lines:
-            await line.close()
 
     def _new_code(self) -> str:
         return f"RSV-{self.random.getrandbits(64):x}"
 
-    async def _redeem(self, lines: tuple[Line, Line], booking: Booking) -> None:
+    async def _redeem(self, booking: Booking) -> None:
         code, person = self.random.choice(self.codes[str(booking.tenant.id)]), f"P-{self.random.randrange(PERSONS)}"
         if any(code.name == use.code for use in booking.uses):
             return
@@ -181,9 +118,9 @@ class Races:
         headers = booking.tenant.api_key
         if self.random.random() < 0.2:
             headers |= {"Idempotency-Key": self._new_code()}
-        answers = await self._send(lines, "POST", URL, headers, content, twice=self.random.random() < 0.1)
+        answers = await self._send("POST", URL, headers, content, twice=self.random.random() < 0.1)
         self.sent += len(answers)
-        if self.sent > self.wanted // 2:
+        if self.sent > self.total // 2:
             self.is_halfway.set()
         for answer in answers:
             self._note(answer, booking, code, person)
@@ -193,10 +130,12 @@ class Races:
     def _note(self, answer: Answer, booking: Booking, code: Code, person: str) -> None:
         counts = code.counts(booking.tenant, person)
         if answer.status == 201:
-            found = answer.json()
-            if found["id"] not in self.uses:
-                until = datetime.fromisoformat(found["heldUntil"]).timestamp() if found["heldUntil"] else math.inf
-                use = Use(found["id"], code.name, counts, answer.answered, until, is_held=found["status"] == "Held")
+            redemption = answer.json()
+            if redemption["id"] not in self.uses:
+                held_until = redemption["heldUntil"]
+                until = datetime.fromisoformat(held_until).timestamp() if held_until else math.inf
+                is_held = redemption["status"] == "Held"
+                use = Use(redemption["id"], code.name, counts, answer.answered, until, is_held=is_held)
                 self.uses[use.id] = use
                 booking.uses.append(use)
         elif answer.status == 409 and b"not-redeemable" in answer.body:
@@ -205,75 +144,75 @@ class Races:
                 if reasons & ({"UsedUp", "Used", "Held"} if len(counted) == 2 else {"UsedUpForCandidate"}):
                     self.refusals.append(Refusal(counted, limit, answer.sent, answer.answered))
             if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate"}:
-                self.strange.append(answer)
+                self.unexpected.append(answer)
         else:
-            self.strange.append(answer)
+            self.unexpected.append(answer)
 
-    async def _change(self, lines: tuple[Line, Line], booking: Booking) -> bool:
-        """Do something with a reservation or a use of it; says whether the reservation goes on."""
+    async def _change(self, booking: Booking) -> bool:
+        """Change a reservation or one of its uses at random; whether it has any uses left."""
         use = self.random.choice(booking.uses)
         kind = self.random.choices(["confirm", "give back", "both", "cancel", "reschedule"], [4, 10, 2, 3, 1])[0]
         back = "release" if use.is_held and not use.is_confirmed else "cancel"
         match kind:
             case "confirm" if back == "release":
-                await self._act(lines[0], booking, use, "confirm")
+                await self._act(booking, use, "confirm")
             case "both":
                 await asyncio.gather(
-                    self._act(lines[0], booking, use, self.random.choice(["confirm", back])),
-                    self._tell(lines[1], booking, {"status": "Cancelled"}),
+                    self._act(booking, use, self.random.choice(["confirm", back])),
+                    self._tell(booking, {"status": "Cancelled"}),
                 )
                 return False
             case "cancel":
-                await self._tell(lines[0], booking, {"status": "Cancelled"})
+                await self._tell(booking, {"status": "Cancelled"})
                 return False
             case "reschedule":
                 code = self._new_code()
-                await self._tell(lines[0], booking, {"status": "Rescheduled", "reservationCode": code})
+                await self._tell(booking, {"status": "Rescheduled", "reservationCode": code})
                 booking.code = code
             case _:
-                await self._act(lines[0], booking, use, back)
+                await self._act(booking, use, back)
                 booking.uses.remove(use)
         return bool(booking.uses)
 
-    async def _act(self, line: Line, booking: Booking, use: Use, action: str) -> None:
+    async def _act(self, booking: Booking, use: Use, action: str) -> None:
         if action != "confirm":
-            use.asked_back = min(use.asked_back, time.time())
-        (answer,) = await self._send((line, line), "POST", f"{URL}/{use.id}/{action}", booking.tenant.api_key)
+            use.return_requested = min(use.return_requested, time.time())
+        (answer,) = await self._send("POST", f"{URL}/{use.id}/{action}", booking.tenant.api_key)
         if answer.status == 200:
             use.is_confirmed |= action == "confirm"
-            self._note_gone([answer.json()], answer)
+            self._note_given_back([answer.json()], answer)
         elif answer.status != 409 or b"wrong-state" not in answer.body:
-            self.strange.append(answer)
+            self.unexpected.append(answer)
 
-    async def _tell(self, line: Line, booking: Booking, content: dict[str, str]) -> None:
+    async def _tell(self, booking: Booking, content: dict[str, str]) -> None:
         for use in booking.uses if content["status"] == "Cancelled" else []:
-            use.asked_back = min(use.asked_back, time.time())
+            use.return_requested = min(use.return_requested, time.time())
         path = f"{RESERVATIONS}/{booking.code}"
-        (answer,) = await self._send((line, line), "PUT", path, booking.tenant.api_key, content)
+        (answer,) = await self._send("PUT", path, booking.tenant.api_key, content)
         if answer.status == 200:
-            self._note_gone(answer.json()["redemptions"], answer)
+            self._note_given_back(answer.json()["redemptions"], answer)
         else:
-            self.strange.append(answer)
+            self.unexpected.append(answer)
 
-    def _note_gone(self, redemptions: Iterable[dict[str, Any]], answer: Answer) -> None:
+    def _note_given_back(self, redemptions: Iterable[dict[str, Any]], answer: Answer) -> None:
         for each in redemptions:
             if each["status"] in GIVEN_BACK:
-                self.gone.setdefault(each["id"], answer.answered)
+                self.given_back.setdefault(each["id"], answer.answered)
 
-    async def _send(self, lines: Sequence[Line], *request: Any, twice: bool = False) -> list[Answer]:
-        server = self.random.randrange(len(self.ports))
-        pairs = zip(lines, (server, server + 1), strict=True)
-        return list(await asyncio.gather(*(line.send(at, *request) for line, at in list(pairs)[: 1 + twice])))
+    async def _send(self, *request: Any, twice: bool = False) -> list[Answer]:
+        server = self.random.randrange(len(self.connections.ports))
+        servers = (server, server + 1) if twice else (server,)
+        return list(await asyncio.gather(*(self.connections.send(each, *request) for each in servers)))
 
 
-def most(intervals: Iterable[tuple[float, float]], *, since: float, until: float) -> int:
-    """How many of these intervals are there at once at most, within a time."""
+def max_overlap(intervals: Iterable[tuple[float, float]], *, since: float, until: float) -> int:
+    """The largest number of these intervals that overlap at any moment between `since` and `until`."""
     changes = []
     for start, end in intervals:
         if start <= until and end >= since:
             changes += [(start, 1), (end, -1)]
-    most_, now = 0, 0
+    largest, current = 0, 0
     for _, change in sorted(changes, key=lambda each: (each[0], -each[1])):
-        now += change
-        most_ = max(most_, now)
-    return most_
+        current += change
+        largest = max(largest, current)
+    return largest

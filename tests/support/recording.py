@@ -23,7 +23,7 @@ _records: list[list[Statement]] = []
 _execute = psycopg.AsyncConnection.execute
 
 
-async def _noticed(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
+async def _execute_observed(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
     for rewrite in _rewrites:
         query = rewrite(query)
     for found in _records:
@@ -31,11 +31,11 @@ async def _noticed(connection: Any, query: Any, params: Any = None, **options: A
     return await _execute(connection, query, params, **options)
 
 
-psycopg.AsyncConnection.execute = _noticed  # type: ignore[method-assign]
+psycopg.AsyncConnection.execute = _execute_observed  # type: ignore[assignment,method-assign]  # overloads
 
 
 @contextmanager
-def recorded(database: Database) -> Iterator[list[Statement]]:
+def record_statements(database: Database) -> Iterator[list[Statement]]:
     """Every statement that goes to the database meanwhile, in its order."""
     found: list[Statement] = []
 
@@ -53,7 +53,7 @@ def recorded(database: Database) -> Iterator[list[Statement]]:
 
 
 @contextmanager
-def rewritten(database: Database, rewrite: Callable[[str], str]) -> Iterator[None]:
+def rewrite_statements(database: Database, rewrite: Callable[[str], str]) -> Iterator[None]:
     """Every statement goes through `rewrite` first."""
 
     def change(_: Any, __: Any, text: str, parameters: Any, *___: Any) -> tuple[str, Any]:

@@ -38,7 +38,7 @@ async def redeem(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: 
     return await client.post(URL, json=body(*code, **more), headers=tenant.api_key)
 
 
-async def made(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: Any) -> dict[str, Any]:
+async def create_redemption(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: Any) -> dict[str, Any]:
     """A redemption that is made."""
     answer = await redeem(client, tenant, *code, **more)
     assert answer.status_code == 201, answer.text
@@ -51,7 +51,9 @@ async def act(client: httpx.AsyncClient, tenant: Tenant, redemption: dict[str, A
     return await client.post(f"{URL}/{redemption['id']}/{action}", headers=tenant.api_key)
 
 
-async def tell(client: httpx.AsyncClient, tenant: Tenant, reservation: str, status: str, **more: Any) -> httpx.Response:
+async def update_reservation(
+    client: httpx.AsyncClient, tenant: Tenant, reservation: str, status: str, **more: Any
+) -> httpx.Response:
     """Tell what became of a reservation."""
     return await client.put(f"{RESERVATIONS}/{reservation}", json={"status": status, **more}, headers=tenant.api_key)
 

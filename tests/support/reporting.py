@@ -6,11 +6,17 @@ from uuid import UUID
 import httpx
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import act, candidate, made
+from tests.support.redemption_requests import act, candidate, create_redemption
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.reports import service as reports
+
+EXPORT_URL = "/management/v1/exports/redemptions"
+EXPORT_HEADER = (
+    "id,status,code,kind,reservationCode,reservationStatus,storeExamCode,productBundleId,personId,clientCandidateId,"
+    "firstName,lastName,email,listPrice,discount,finalPrice,heldUntil,createdAt,updatedAt\r\n"
+)
 
 
 async def open_shop(resources: Resources, tenant: Tenant) -> UUID:
@@ -25,23 +31,24 @@ async def open_shop(resources: Resources, tenant: Tenant) -> UUID:
 async def redeem_for_days(client: httpx.AsyncClient, tenant: Tenant, clock: Clock) -> None:
     """On the 12th two codes and a voucher, on the 14th a bundle, and a code of the 12th is given back; today a hold."""
     clock.now = datetime.fromisoformat("2026-06-12T23:59:59Z")
-    first = await made(client, tenant, "SPRING", "RSV-1")
-    await made(client, tenant, "spring", "RSV-2", candidate=candidate("P-2"))
-    await made(client, tenant, "PAID", "RSV-3")
+    first = await create_redemption(client, tenant, "SPRING", "RSV-1")
+    await create_redemption(client, tenant, "spring", "RSV-2", candidate=candidate("P-2"))
+    await create_redemption(client, tenant, "PAID", "RSV-3")
     clock.now = datetime.fromisoformat("2026-06-14T00:00:00Z")
     bundle = {"storeExamCode": None, "productBundleId": str(tenant.bundle_id)}
-    await made(client, tenant, "SPRING", "RSV-4", **bundle)
+    await create_redemption(client, tenant, "SPRING", "RSV-4", **bundle)
     await act(client, tenant, first, "cancel")
     clock.now = NOW
-    await made(client, tenant, "SPRING", "RSV-5", holdSeconds=600)
+    await create_redemption(client, tenant, "SPRING", "RSV-5", holdSeconds=600)
 
 
 async def roll_up(resources: Resources, tenant: Tenant, *, now: datetime) -> list[str]:
-    """Sum up all days that are over; which they were."""
-    days = []
-    while True:
+    """Sum up all days that are over; their dates."""
+    days: list[str] = []
+    for _ in range(1000):
         async with resources.database.unit_of_work(tenant.id) as work:
             day = await reports.roll_up(work, now=now)
         if day is None:
             return days
         days.append(str(day))
+    raise AssertionError("1,000 days are summed up, and still there are more")

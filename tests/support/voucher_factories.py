@@ -10,7 +10,7 @@ import psycopg
 from tests.conftest import NOW
 from tests.support.factories import Tenant
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.identifiers import new_id
@@ -78,7 +78,7 @@ def voucher(purchase_id: UUID, partner_id: UUID, code: str, **changes: Any) -> N
     return NewVoucher(id=new_id(), purchase_id=purchase_id, partner_id=partner_id, code=code, **values | changes)
 
 
-def used(exam_id: UUID, reservation_code: str, at: datetime = NOW) -> dict[str, Any]:
+def usage(exam_id: UUID, reservation_code: str, at: datetime = NOW) -> dict[str, Any]:
     """The changes that make a voucher a used one."""
     return {
         "reservation_code": reservation_code,
@@ -129,7 +129,7 @@ async def run_jobs(url: str, resources: Resources) -> None:
 def fill(connection: psycopg.Connection[Any], table: str, count: int, **columns: Any) -> None:
     """Add rows whose ids rise with a number n; a column whose value is text with a `{n}` has that number in it."""
     names = ", ".join(columns)
-    values = ", ".join(_numbered(value) for value in columns.values())
+    values = ", ".join(_sql_value(value) for value in columns.values())
     connection.execute(
         f"insert into {table} (version, id, {names})"
         f" select 1, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, {values}"
@@ -138,7 +138,7 @@ def fill(connection: psycopg.Connection[Any], table: str, count: int, **columns:
     )
 
 
-def _numbered(value: Any) -> str:
+def _sql_value(value: Any) -> str:
     if value is None:
         return "null"
     literal = "'" + str(value).replace("'", "''") + "'"

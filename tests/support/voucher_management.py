@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 from tests.support.factories import Tenant
-from tests.support.management_requests import ROOT, at
+from tests.support.management_requests import ROOT, if_match
 
 PARTNERS = f"{ROOT}/voucher-partners"
 PROGRAMS = f"{ROOT}/voucher-programs"
@@ -22,7 +22,7 @@ PROGRAM: dict[str, Any] = {
 }
 
 
-async def made(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict[str, Any]) -> dict[str, Any]:
+async def create_resource(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict[str, Any]) -> dict[str, Any]:
     """What was made by a request that must succeed."""
     answer = await client.post(url, json=body, headers=tenant.bearer)
     assert answer.status_code == 201, answer.text
@@ -30,22 +30,24 @@ async def made(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict[s
     return dict(answer.json())
 
 
-async def changed(client: httpx.AsyncClient, tenant: Tenant, url: str, version: int, **body: Any) -> dict[str, Any]:
+async def change_resource(
+    client: httpx.AsyncClient, tenant: Tenant, url: str, version: int, **body: Any
+) -> dict[str, Any]:
     """What a change that must succeed has made of this version."""
-    answer = await client.post(url, json=body, headers=at(version, tenant))
+    answer = await client.post(url, json=body, headers=if_match(version, tenant))
     assert answer.status_code == 200, answer.text
     assert (answer.json()["version"], answer.headers["ETag"]) == (version + 1, f'"{version + 1}"')
     return dict(answer.json())
 
 
-async def ordered(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> dict[str, Any]:
+async def create_purchase(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> dict[str, Any]:
     """A purchase by a new partner of a new program; `program` has what is special about that one."""
-    partner = await made(client, tenant, PARTNERS, PARTNER)
-    program = await made(client, tenant, PROGRAMS, PROGRAM | changes.pop("program", {}))
-    return await made(client, tenant, PURCHASES, order(partner["id"], program["id"]) | changes)
+    partner = await create_resource(client, tenant, PARTNERS, PARTNER)
+    program = await create_resource(client, tenant, PROGRAMS, PROGRAM | changes.pop("program", {}))
+    return await create_resource(client, tenant, PURCHASES, purchase_body(partner["id"], program["id"]) | changes)
 
 
-def order(partner_id: str, program_id: str) -> dict[str, Any]:
+def purchase_body(partner_id: str, program_id: str) -> dict[str, Any]:
     """An order of 50 vouchers."""
     return {
         "partnerId": partner_id,

@@ -15,11 +15,11 @@ from tests.support.voucher_factories import (
     add_purchase,
     add_user,
     add_vouchers,
-    used,
+    usage,
     voucher,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
 from tessera.provision import Addresses
 
@@ -89,7 +89,7 @@ async def furnish(resources: Resources, tenant: Tenant) -> Shop:
         shop.purchases[name] = await add_purchase(
             resources, tenant, partner_id, programs["Open"], f"VP-{code}", purchased_by_email="buyer@example.com"
         )
-        state = used(tenant.exam_ids["NCA-GENL"], "RSV-1")
+        state = usage(tenant.exam_ids["NCA-GENL"], "RSV-1")
         state |= {"recipient_email": "ada@example.com", "assigned_at": resources.clock()}
         made = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
         await add_vouchers(resources, tenant, made)

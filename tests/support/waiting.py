@@ -1,16 +1,45 @@
-"""Seeing who waits for whom in the database."""
+"""Waiting for an event that nothing announces, always with a time limit."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 import psycopg
 
+SECONDS = 90  # generous for a busy machine, and less than the time limit of a test
 
-async def until_someone_waits(superuser: psycopg.Connection, *, count: int = 1) -> None:
-    """Return once so many statements on this database wait for locks of others."""
+
+def wait_until(event: str, has_happened: Callable[[], bool], *, seconds: float = SECONDS) -> None:
+    """Wait for the condition; fails with the name of the event if it does not hold in time."""
+    end = time.monotonic() + seconds
+    while not has_happened():
+        assert time.monotonic() < end, f"not within {seconds:g} s: {event}"
+        time.sleep(0.02)
+
+
+async def until(
+    event: str,
+    has_happened: Callable[[], bool],
+    *,
+    seconds: float = SECONDS,
+    details: Callable[[], object] = lambda: "",
+) -> None:
+    """Like wait_until, but the event loop keeps running; `details` adds to the failure."""
+    end = time.monotonic() + seconds
+    while not has_happened():
+        assert time.monotonic() < end, f"not within {seconds:g} s: {event} {details()}"
+        await asyncio.sleep(0.02)
+
+
+async def until_blocked(superuser: psycopg.Connection, *, count: int = 1, lock_type: str = "%") -> None:
+    """Wait until at least so many sessions of this database wait for a lock of that type (a LIKE pattern)."""
     query = (
         "select count(distinct pid) from pg_locks join pg_stat_activity using (pid)"
-        " where not granted and datname = current_database()"
+        " where not granted and locktype like %s and datname = current_database()"
     )
-    async with asyncio.timeout(60):
-        while superuser.execute(query).fetchone() < (count,):  # type: ignore[operator]  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # the database has no event for it
+
+    def are_blocked() -> bool:
+        ((sessions,),) = superuser.execute(query, [lock_type]).fetchall()
+        return bool(sessions >= count)
+
+    await until(f"{count} session(s) waiting for a lock", are_blocked)

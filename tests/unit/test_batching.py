@@ -1,7 +1,7 @@
 """Questions that go together."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
@@ -30,7 +30,12 @@ class Oracle:
         return [f"answer {question}" for question in questions]
 
 
-async def asked(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
+def by_topic(oracle: Oracle) -> Callable[[str, Sequence[int]], Awaitable[list[str]]]:
+    """The oracle for a KeyedBatcher: it answers for every key alike."""
+    return lambda _, questions: oracle(questions)
+
+
+async def start_asking(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Task[str]]:
     """Tasks that ask, each of which has begun."""
     tasks = [asyncio.create_task(batcher.ask(question)) for question in questions]
     for _ in range(3):
@@ -41,7 +46,7 @@ async def asked(batcher: Batcher[int, str], *questions: int) -> list[asyncio.Tas
 async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    (task,) = await asked(batcher, 1)
+    (task,) = await start_asking(batcher, 1)
     assert oracle.batches == [[1]]
     oracle.gate.set()
     assert await task == "answer 1"
@@ -50,7 +55,7 @@ async def test_a_question_to_an_idle_batcher_goes_at_once() -> None:
 async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_answer() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    tasks = [*await asked(batcher, 1), *await asked(batcher, 2, 3, 4)]
+    tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 2, 3, 4)]
     assert oracle.batches == [[1]]
     oracle.gate.set()
     assert await asyncio.gather(*tasks) == ["answer 1", "answer 2", "answer 3", "answer 4"]
@@ -60,7 +65,7 @@ async def test_what_comes_meanwhile_goes_together_and_everyone_gets_their_own_an
 async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1, limit=2)
-    tasks = [*await asked(batcher, 0), *await asked(batcher, 1, 2, 3, 4, 5)]
+    tasks = [*await start_asking(batcher, 0), *await start_asking(batcher, 1, 2, 3, 4, 5)]
     oracle.gate.set()
     assert await asyncio.gather(*tasks) == [f"answer {number}" for number in range(6)]
     assert oracle.batches == [[0], [1, 2], [3, 4], [5]]
@@ -69,7 +74,7 @@ async def test_a_batch_has_no_more_questions_than_the_limit() -> None:
 async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=2)
-    tasks = [task for number in range(4) for task in await asked(batcher, number)]
+    tasks = [task for number in range(4) for task in await start_asking(batcher, number)]
     assert oracle.batches == [[0], [1]]
     oracle.gate.set()
     assert await asyncio.gather(*tasks) == [f"answer {number}" for number in range(4)]
@@ -79,7 +84,7 @@ async def test_no_more_batches_are_under_way_than_there_are_lanes() -> None:
 async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    tasks = [*await asked(batcher, 1), *await asked(batcher, 404, 14)]
+    tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 404, 14)]
     oracle.gate.set()
     first, *others = await asyncio.gather(*tasks, return_exceptions=True)
     assert first == "answer 1"
@@ -90,7 +95,7 @@ async def test_a_fact_reaches_everyone_in_its_batch_and_nobody_else() -> None:
 async def test_a_question_that_breaks_its_batch_fails_alone() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    tasks = [*await asked(batcher, 1), *await asked(batcher, 12, 13, 14)]
+    tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 12, 13, 14)]
     oracle.gate.set()
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [str(answer) for answer in answers] == ["answer 1", "answer 12", "13", "answer 14"]
@@ -109,7 +114,7 @@ async def test_a_fact_may_be_an_answer() -> None:
 async def test_what_was_undone_is_asked_again_alone_until_it_can_be_and_keeps_nobody_waiting() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    tasks = [*await asked(batcher, 1), *await asked(batcher, 409, 12, 14)]
+    tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 409, 12, 14)]
     oracle.gate.set()
     first, waiting, *others = tasks
     assert await asyncio.wait_for(asyncio.gather(first, *others), timeout=20) == ["answer 1", "answer 12", "answer 14"]
@@ -123,7 +128,7 @@ async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(batching, "RETRY_DEADLINE", 0.2)
     oracle = Oracle()
     oracle.gate.set()
-    for ask in (Batcher(oracle).ask(409), KeyedBatcher(lambda _, questions: oracle(questions)).ask_heavy("a", 409)):
+    for ask in (Batcher(oracle).ask(409), KeyedBatcher(by_topic(oracle)).ask_heavy("a", 409)):
         with pytest.raises(TransactionAborted):
             await asyncio.wait_for(ask, timeout=20)
     assert len(oracle.batches) > 4
@@ -131,7 +136,7 @@ async def test_what_is_undone_for_too_long_is_told(monkeypatch: pytest.MonkeyPat
 
 async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(lambda _, questions: oracle(questions), max_concurrency=1)
+    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
     task = asyncio.create_task(batchers.ask("a", 1))
     await asyncio.sleep(0.01)
     task.cancel()
@@ -142,7 +147,7 @@ async def test_a_topic_is_forgotten_when_all_who_asked_have_gone_away() -> None:
 
 async def test_a_heavy_question_goes_alone_beside_a_full_lane() -> None:
     oracle = Oracle()
-    batchers = KeyedBatcher(lambda _, questions: oracle(questions), max_concurrency=1)
+    batchers = KeyedBatcher(by_topic(oracle), max_concurrency=1)
     waiting = [asyncio.create_task(batchers.ask("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
     alone = asyncio.create_task(batchers.ask_heavy("a", 3))
@@ -183,7 +188,7 @@ async def test_a_wrong_number_of_answers_is_an_exception_for_everyone() -> None:
 async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    tasks = [*await asked(batcher, 0), *await asked(batcher, 1, 2)]
+    tasks = [*await start_asking(batcher, 0), *await start_asking(batcher, 1, 2)]
     tasks.pop(cancelled).cancel()
     oracle.gate.set()
     staying = [number for number in range(3) if number != cancelled]
@@ -193,7 +198,7 @@ async def test_a_caller_who_goes_away_harms_nobody(cancelled: int) -> None:
 async def test_a_caller_who_goes_away_from_a_failing_batch_harms_nobody() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)
-    leaving, staying = await asked(batcher, 13, 13)
+    leaving, staying = await start_asking(batcher, 13, 13)
     leaving.cancel()
     oracle.gate.set()
     with pytest.raises(LookupError):

@@ -86,7 +86,7 @@ def test_a_name_is_3_to_25_ascii_letters_and_digits(name: str) -> None:
 def test_a_field_that_was_not_read_is_named_once() -> None:
     fields = ("name", "store_exam_codes", "discount_percent", "expires_at", "max_redemptions", "email_addresses")
     refused = tuple(Violation("NotRead", field, "must be something else") for field in fields)
-    unread = draft(**dict.fromkeys(fields, None), refused=refused, restrict_to_email_addresses=True)
+    unread = draft(**dict.fromkeys(fields, None), parse_violations=refused, restrict_to_email_addresses=True)
     assert tuple(rules.violations(unread, now=NOW)) == refused
 
 

@@ -120,7 +120,7 @@ REFUSED = Violation("NotText", "notes", "must be a string")
         ({"notes": " \t\u3000"}, ["Blank"]),
         ({"notes": "n" * 100_000}, []),
         ({"notes": " " * 100_000}, ["Blank"]),
-        ({"notes": None, "refused": (REFUSED,)}, ["NotText"]),
+        ({"notes": None, "parse_violations": (REFUSED,)}, ["NotText"]),
         ({"partner_name": " ", "program_name": "\n", "quantity": 0}, ["Blank", "Blank", "QuantityRange"]),
     ],
     ids=str,

@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from tessera.api.http import fields
 from tessera.api.http.fields import MAX_PAGE
 from tessera.promo_codes.rules import Status
 
-STATUS = fields.Annotated[Status, *fields.choice(Status)]
+STATUS = Annotated[Status, *fields.choice(Status)]
 ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
 
 

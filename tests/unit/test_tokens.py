@@ -27,7 +27,7 @@ def segment(value: object) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def signed(claims: dict[str, Any], *, kid: object = "new", secret: str = NEW, algorithm: str = "HS256") -> str:
+def sign(claims: dict[str, Any], *, kid: object = "new", secret: str = NEW, algorithm: str = "HS256") -> str:
     return str(jwt.encode(claims, secret, algorithm=algorithm, headers={"kid": kid}))
 
 
@@ -64,7 +64,7 @@ def test_the_first_key_signs_and_every_key_is_accepted_until_it_is_removed() -> 
 
 def test_a_whole_token_made_elsewhere_with_our_key_is_good() -> None:
     # What the refusals below differ from by one thing each.
-    assert SIGNER.read(signed(WHOLE), now=NOW) == WHOLE
+    assert SIGNER.read(sign(WHOLE), now=NOW) == WHOLE
 
 
 @pytest.mark.parametrize(
@@ -72,32 +72,32 @@ def test_a_whole_token_made_elsewhere_with_our_key_is_good() -> None:
     [
         pytest.param(lambda: f"{segment({'alg': 'none', 'kid': 'new'})}.{segment(WHOLE)}.", id="alg none"),
         pytest.param(lambda: f"{segment({'alg': 'None', 'kid': 'new'})}.{segment(WHOLE)}.", id="alg None"),
-        pytest.param(lambda: signed(WHOLE, algorithm="HS384"), id="HS384"),
-        pytest.param(lambda: signed(WHOLE, algorithm="HS512"), id="HS512"),
-        pytest.param(lambda: signed(WHOLE, kid="unknown"), id="unknown kid"),
-        pytest.param(lambda: signed(WHOLE, kid="old"), id="kid of another key"),
-        pytest.param(lambda: signed(WHOLE, kid=None), id="kid null"),
-        pytest.param(lambda: signed(WHOLE, kid=["new"]), id="kid a list"),
-        pytest.param(lambda: signed(WHOLE, kid={}), id="kid an object"),
+        pytest.param(lambda: sign(WHOLE, algorithm="HS384"), id="HS384"),
+        pytest.param(lambda: sign(WHOLE, algorithm="HS512"), id="HS512"),
+        pytest.param(lambda: sign(WHOLE, kid="unknown"), id="unknown kid"),
+        pytest.param(lambda: sign(WHOLE, kid="old"), id="kid of another key"),
+        pytest.param(lambda: sign(WHOLE, kid=None), id="kid null"),
+        pytest.param(lambda: sign(WHOLE, kid=["new"]), id="kid a list"),
+        pytest.param(lambda: sign(WHOLE, kid={}), id="kid an object"),
         pytest.param(lambda: str(jwt.encode(WHOLE, NEW, algorithm="HS256")), id="no kid"),
-        pytest.param(lambda: signed(WHOLE, secret="another"), id="another secret"),
-        pytest.param(lambda: signed(WHOLE | {"iss": "else"}), id="another issuer"),
-        pytest.param(lambda: signed(WHOLE | {"aud": "else"}), id="another audience"),
-        pytest.param(lambda: signed(without("iss")), id="no issuer"),
-        pytest.param(lambda: signed(without("aud")), id="no audience"),
-        pytest.param(lambda: signed(without("exp")), id="no expiry"),
-        pytest.param(lambda: signed(WHOLE)[:-2], id="cut signature"),
-        pytest.param(lambda: signed(WHOLE).rpartition(".")[0] + ".", id="no signature"),
-        pytest.param(lambda: signed(WHOLE).replace(".", ".x", 1), id="changed claims"),
-        pytest.param(lambda: signed(WHOLE) + ".x", id="four parts"),
-        pytest.param(lambda: signed(WHOLE) + "=", id="signature with padding"),
-        pytest.param(lambda: signed(WHOLE) + "!!!!", id="signature with letters that say nothing"),
-        pytest.param(lambda: signed(WHOLE).translate(str.maketrans("-_", "+/")), id="signature in another alphabet"),
+        pytest.param(lambda: sign(WHOLE, secret="another"), id="another secret"),
+        pytest.param(lambda: sign(WHOLE | {"iss": "else"}), id="another issuer"),
+        pytest.param(lambda: sign(WHOLE | {"aud": "else"}), id="another audience"),
+        pytest.param(lambda: sign(without("iss")), id="no issuer"),
+        pytest.param(lambda: sign(without("aud")), id="no audience"),
+        pytest.param(lambda: sign(without("exp")), id="no expiry"),
+        pytest.param(lambda: sign(WHOLE)[:-2], id="cut signature"),
+        pytest.param(lambda: sign(WHOLE).rpartition(".")[0] + ".", id="no signature"),
+        pytest.param(lambda: sign(WHOLE).replace(".", ".x", 1), id="changed claims"),
+        pytest.param(lambda: sign(WHOLE) + ".x", id="four parts"),
+        pytest.param(lambda: sign(WHOLE) + "=", id="signature with padding"),
+        pytest.param(lambda: sign(WHOLE) + "!!!!", id="signature with letters that say nothing"),
+        pytest.param(lambda: sign(WHOLE).translate(str.maketrans("-_", "+/")), id="signature in another alphabet"),
         pytest.param(lambda: f"{segment([1])}.{segment(WHOLE)}.x", id="header a list"),
         pytest.param(lambda: f"{segment(b'[' * 2900)}.e30.x", id="deep header"),
         pytest.param(lambda: f"{segment(b'{' + b'{' * 9)}.e30.x", id="broken header"),
         pytest.param(lambda: f"{segment(bytes([255]))}.e30.x", id="header no text"),
-        pytest.param(lambda: signed(WHOLE | {"x": "y" * 4096}), id="too long"),
+        pytest.param(lambda: sign(WHOLE | {"x": "y" * 4096}), id="too long"),
         pytest.param(lambda: "", id="empty"),
     ],
 )  # fmt: skip
@@ -124,7 +124,7 @@ def test_no_character_of_a_token_can_be_changed(position: int, character: str) -
 
 def test_a_token_of_the_greatest_length_is_read() -> None:
     padding = 1
-    while len(token := signed(WHOLE | {"x": "y" * padding})) < 4093:
+    while len(token := sign(WHOLE | {"x": "y" * padding})) < 4093:
         padding += 1
     assert SIGNER.read(token, now=NOW)["x"] == "y" * padding
 

@@ -12,21 +12,25 @@ from tessera.api.authentication import errors as authentication_errors
 from tessera.api.authentication.router import oauth, pattern_a
 from tessera.api.authentication.schemas import AccessTokenRequest
 from tessera.api.carevalidate import errors as carevalidate_errors
+from tessera.api.carevalidate import operations as carevalidate_operations
 from tessera.api.carevalidate.router import router as carevalidate
 from tessera.api.certiverse_promo import errors as promo_errors
+from tessera.api.certiverse_promo import operations as promo_operations
 from tessera.api.certiverse_promo.router import router as certiverse_promo
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand
 from tessera.api.certiverse_vouchers import errors as voucher_errors
+from tessera.api.certiverse_vouchers import operations as voucher_operations
 from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
 from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
 from tessera.api.error_rendering import certiverse, problem_details
 from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
-from tessera.api.serving.callers import Resources
-from tessera.api.serving.fast_path import FastPath, routes_of
+from tessera.api.serving.fast_path import FastPath
 from tessera.api.serving.middleware import BodyLimit, ForwardedHeaders, RequestLog
+from tessera.api.serving.resources import Resources
 from tessera.api.storefront import errors as storefront_errors
+from tessera.api.storefront import operations as storefront_operations
 from tessera.api.storefront.redemptions import router as redemptions
 from tessera.api.storefront.schemas import RedemptionCreateRequest, ReservationUpdateRequest, ValidationRequest
 from tessera.api.storefront.validations import router as storefront
@@ -48,17 +52,15 @@ ERROR_RENDERERS = ErrorRenderers(
     }
 )
 
-HOT_ROUTES = frozenset(
-    {
-        ("GET", "/api/v1/promo-codes"),
-        ("GET", "/promo-codes"),
-        ("POST", "/promo-codes"),
-        ("GET", "/api/vouchers"),
-        ("POST", "/api/vouchers/purchases"),
-        ("POST", "/storefront/v1/redemptions"),
-    }
+# The operations that are asked for most, ahead of the framework.
+HOT_OPERATIONS = (
+    carevalidate_operations.VALIDATE,
+    promo_operations.LIST,
+    promo_operations.CREATE,
+    voucher_operations.LIST_VOUCHERS,
+    voucher_operations.PURCHASE,
+    storefront_operations.REDEEM,
 )
-
 
 # The models that the document refers to and the framework does not know of: what requests are read with, and problems.
 MODELS: tuple[type[BaseModel], ...] = (
@@ -102,8 +104,9 @@ def create_app(
     docs.install(app, models=MODELS)
     ERROR_RENDERERS.install(app)
     # The last one added is the outermost.
-    routers = (carevalidate, certiverse_promo, certiverse_vouchers, redemptions)
-    app.add_middleware(FastPath, routes=routes_of(*routers, among=HOT_ROUTES), error_renderers=ERROR_RENDERERS)
+    app.add_middleware(
+        FastPath, operations=HOT_OPERATIONS, pipeline=resources.pipeline, error_renderers=ERROR_RENDERERS
+    )
     app.add_middleware(BodyLimit)
     if trusted_proxies:
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)

@@ -8,7 +8,7 @@ from pydantic import Field
 from tessera.api.http.fields import ResponseModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
-from tessera.api.serving.callers import resources_of
+from tessera.api.serving.resources import resources_of
 from tessera.kit.errors import DatabaseUnavailable
 
 router = APIRouter(prefix="/health", tags=["Health"])

@@ -93,17 +93,17 @@ class AuditRepository:
         row = (await self._connection.execute(self._select().where(AuditEntry.id == entry_id))).first()
         return _entry(row) if row else None
 
-    async def list_by_cursor(self, wanted: EntryFilter, *, after: str | None, size: int) -> CursorPage[Entry]:
+    async def list_by_cursor(self, filters: EntryFilter, *, after: str | None, size: int) -> CursorPage[Entry]:
         """A part of the log, newest first."""
         statement = self._select()
         for field in ("actor_name", "action", "entity_kind", "entity_id"):
-            value = getattr(wanted, field)
+            value = getattr(filters, field)
             if value is not None:
                 statement = statement.where(getattr(AuditEntry, field) == value)
-        if wanted.since is not None:
-            statement = statement.where(AuditEntry.at >= wanted.since)
-        if wanted.until is not None:
-            statement = statement.where(AuditEntry.at < wanted.until)
+        if filters.since is not None:
+            statement = statement.where(AuditEntry.at >= filters.since)
+        if filters.until is not None:
+            statement = statement.where(AuditEntry.at < filters.until)
         columns = AuditEntry.__table__.c
         part = await fetch_cursor_page(
             self._connection, statement, order=[columns.at, columns.id], after=after, size=size, descending=True

@@ -31,6 +31,6 @@ async def get(work: UnitOfWork, entry_id: UUID) -> Entry:
     return entry
 
 
-async def list_by_cursor(work: UnitOfWork, *, wanted: EntryFilter, after: str | None, size: int) -> CursorPage[Entry]:
+async def list_by_cursor(work: UnitOfWork, *, filters: EntryFilter, after: str | None, size: int) -> CursorPage[Entry]:
     """A part of the log, newest first; raises Invalid for a cursor of another list."""
-    return await AuditRepository(work).list_by_cursor(wanted, after=after, size=size)
+    return await AuditRepository(work).list_by_cursor(filters, after=after, size=size)

@@ -6,7 +6,9 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from tessera.audit.rules import Action
 from tessera.identity.rules import name_violations
+from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
 
@@ -15,32 +17,38 @@ MAX_EXAMS = 100
 
 
 class Status(StrEnum):
-    """How a product stands: what is archived is no longer sold, and can be put on sale again."""
+    """The status of a product; an archived one is off sale and can be reactivated."""
 
     ACTIVE = "Active"
     ARCHIVED = "Archived"
 
 
+MOVES: Mapping[str, Move] = {
+    Status.ACTIVE: Move({Status.ARCHIVED}, Action.ACTIVATED),
+    Status.ARCHIVED: Move({Status.ACTIVE}, Action.ARCHIVED),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreExamDraft:
-    """A store exam as somebody wants it; `refused` is what its reader could not read, which is None here."""
+    """A store exam to write; a field that could not be parsed is None and listed in `parse_violations`."""
 
     code: str | None = None
     name: str | None = None
     price: Decimal | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def store_exam_violations(draft: StoreExamDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    """The violations that the draft itself shows."""
+    yield from draft.parse_violations
     if draft.code is not None:
         yield from _code_violations(draft.code)
     yield from product_violations(draft.name, draft.price)
 
 
 def product_violations(name: str | None, price: Decimal | None) -> Iterator[Violation]:
-    """What is wrong with a name and a price, in dollars and whole cents."""
+    """The violations of a name and of a price, which is in dollars and whole cents."""
     if name is not None:
         yield from name_violations("name", name)
     if price is not None and not 0 <= price <= MAX_PRICE:
@@ -56,17 +64,17 @@ def _code_violations(code: str) -> Iterator[Violation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductBundleDraft:
-    """A product bundle as somebody wants it; `refused` is what its reader could not read, which is None here."""
+    """A product bundle to write; a field that could not be parsed is None and listed in `parse_violations`."""
 
     name: str | None = None
     price: Decimal | None = None
     store_exam_codes: tuple[str, ...] | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ContainedExam:
-    """A store exam that a bundle may contain; one that was there already may stay when it is archived."""
+    """A store exam named by a bundle. An archived exam can stay in a bundle but not be added to one."""
 
     id: UUID
     code: str
@@ -74,19 +82,22 @@ class ContainedExam:
 
 
 def product_bundle_violations(draft: ProductBundleDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    """The violations that the draft itself shows."""
+    yield from draft.parse_violations
     yield from product_violations(draft.name, draft.price)
     if draft.store_exam_codes is not None and not 1 <= len(draft.store_exam_codes) <= MAX_EXAMS:
         yield Violation("NumberOfExams", "store_exam_codes", f"must name 1 to {MAX_EXAMS} store exams")
 
 
 def contained_violations(
-    codes: Sequence[str], known: Mapping[str, ContainedExam], *, kept: Collection[str]
+    codes: Sequence[str], known: Mapping[str, ContainedExam], *, current_keys: Collection[str]
 ) -> Iterator[Violation]:
-    """Which of the codes name no exam that is on sale; `known` and `kept`, those in it now, are by the code's key."""
+    """The violations of the exam codes of a bundle.
+
+    `known` is by the key of the code; `current_keys` are those of the exams in the bundle before the edit.
+    """
     for position, code in enumerate(codes[:MAX_EXAMS]):
         exam = known.get(key_of(code))
-        if exam is None or (exam.status != Status.ACTIVE and key_of(code) not in kept):
+        if exam is None or (exam.status != Status.ACTIVE and key_of(code) not in current_keys):
             field = f"store_exam_codes/{position}"
             yield Violation("StoreExamNotFound", field, "must name a store exam that is on sale")

@@ -35,7 +35,7 @@ def list_entries(
 ) -> None:
     """List the latest changes, newest first."""
     filters = EntryFilter(entity_kind=kind, actor_name=actor)
-    page = session.run(lambda work: audit.list_by_cursor(work, wanted=filters, after=None, size=limit))
+    page = session.run(lambda work: audit.list_by_cursor(work, filters=filters, after=None, size=limit))
     session.show_rows([_row(entry) for entry in page.items], if_none="Nothing was changed yet.")
 
 

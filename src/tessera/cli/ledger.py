@@ -6,8 +6,9 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.redemptions import ledger
-from tessera.redemptions.ledger import Discrepancy, Verdict
+from tessera.redemptions.ledger import service as ledger
+from tessera.redemptions.ledger.service import Verdict
+from tessera.redemptions.rules import Discrepancy
 from tessera.reports import service as reports
 
 commands = CommandGroup()

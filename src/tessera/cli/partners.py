@@ -42,7 +42,7 @@ def list_partners(
 ) -> None:
     """List voucher partners, oldest first."""
     filters = PartnerFilter(partner_name_part=name, status=status)
-    page = session.run(lambda work: partners.list_by_cursor(work, wanted=filters, after=cursor, size=limit))
+    page = session.run(lambda work: partners.list_by_cursor(work, filters=filters, after=cursor, size=limit))
     rows = [_fields(partner) for partner in page.items]
     session.show_rows(rows, if_none="There are no such voucher partners.", cursor=page.cursor)
 

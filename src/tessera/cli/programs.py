@@ -151,7 +151,7 @@ def list_programs(
 ) -> None:
     """List voucher programs, oldest first."""
     filters = ProgramFilter(program_name_part=name, status=status)
-    page = session.run(lambda work: programs.list_by_cursor(work, wanted=filters, after=cursor, size=limit))
+    page = session.run(lambda work: programs.list_by_cursor(work, filters=filters, after=cursor, size=limit))
     rows = [_fields(program) for program in page.items]
     session.show_rows(rows, if_none="There are no such voucher programs.", cursor=page.cursor)
 

@@ -1,16 +1,18 @@
 """Commands on batches of promo codes."""
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from tessera.cli.database_sessions import OrganizationDatabase, in_organization, with_organization
+from tessera.cli.database_sessions import OrganizationDatabase, with_organization
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import AsJson, Organization
-from tessera.cli.output import show, show_rows
+from tessera.cli.options.types import Limit
+from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import fields_of
 from tessera.cli.progress import bar
-from tessera.cli.promo_code_terms import Active, Bundles, Exams, Expires, Flat, Limit, LimitEach, Notes, Percent, read
+from tessera.cli.promo_code_terms import TermOptions
 from tessera.cli.startup import start
 from tessera.kit.clock import clock
 from tessera.kit.editing import Target
@@ -19,110 +21,86 @@ from tessera.promo_codes.batches.rules import ALPHABET, BatchDraft, BatchStatus,
 from tessera.promo_codes.batches.service import Batch
 from tessera.promo_codes.rules import PromoCodeDraft
 
-Id = Annotated[UUID, typer.Argument(help="Its id.", metavar="BATCH")]
-Background = Annotated[bool, typer.Option("--background", help="Leave it to a worker, and do not wait.")]
+Id = Annotated[UUID, typer.Argument(help="The id of the batch.", metavar="BATCH")]
+Background = Annotated[bool, typer.Option("--background", help="Let a worker make the codes, and return at once.")]
+SHOWN = ("id", "status", "quantity", "made", "percent", "prefix", "length", "created_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOptions(TermOptions):
+    """The quantity, the pattern and the terms of the codes of a batch."""
+
+    quantity: Annotated[int, typer.Option(help="The number of codes, up to 1,000,000.")]
+    length: Annotated[int, typer.Option(help="The number of random characters after the prefix.")]
+    prefix: Annotated[str, typer.Option(help="The beginning of each code.")] = ""
+    alphabet: Annotated[str, typer.Option(help="The characters to choose from, each once.")] = ALPHABET
+    is_active: Annotated[bool, typer.Option("--active", help="Make the codes usable at once.")] = False
+
+    def draft(self) -> BatchDraft:
+        """The batch to create."""
+        pattern = Pattern(prefix=self.prefix, length=self.length, alphabet=self.alphabet)
+        return BatchDraft(pattern=pattern, quantity=self.quantity, codes=PromoCodeDraft(**self.values()))
+
 
 commands = CommandGroup()
 
 
 @commands.command("create")
-def create_batch(
-    organization: Organization,
-    quantity: Annotated[int, typer.Option(help="How many codes, up to 1,000,000.")],
-    length: Annotated[int, typer.Option(help="How many random characters follow the prefix.")],
-    prefix: Annotated[str, typer.Option(help="What each code begins with.")] = "",
-    alphabet: Annotated[str, typer.Option(help="The random characters, each once.")] = ALPHABET,
-    percent: Percent = None,
-    flat: Flat = None,
-    exam: Exams = None,
-    bundle: Bundles = None,
-    expires: Expires = None,
-    max_redemptions: Limit = None,
-    max_redemptions_per_candidate: LimitEach = None,
-    notes: Notes = None,
-    active: Active = False,
-    background: Background = False,
-    as_json: AsJson = False,
-) -> None:
-    """Make many promo codes, which all give the same. Whatever ends this command, a worker makes the rest."""
-    given = read(
-        discount_percent=percent,
-        flat_discount=flat,
-        store_exam_codes=exam,
-        product_bundle_ids=bundle,
-        expires_at=expires,
-        max_redemptions=max_redemptions,
-        max_redemptions_per_candidate=max_redemptions_per_candidate,
-        notes=notes,
-    )
-    pattern = Pattern(prefix=prefix, length=length, alphabet=alphabet)
-    draft = BatchDraft(pattern=pattern, quantity=quantity, codes=PromoCodeDraft(is_active=active, **given))
+def create_batch(session: OrganizationSession, options: BatchOptions, *, background: Background = False) -> None:
+    """Create promo codes with random names and the same terms.
 
-    async def create(place: OrganizationDatabase) -> Batch:
-        async with place.unit_of_work() as work:
-            batch = await service.create(work, draft=draft, now=clock())
-        return batch if background else await _make(place, batch)
+    If the command is interrupted, a worker makes the remaining codes.
+    """
 
-    show("Made the batch.", _fields(with_organization(start(), organization, create)), as_json=as_json)
+    async def create(database: OrganizationDatabase) -> Batch:
+        async with database.unit_of_work() as work:
+            batch = await service.create(work, draft=options.draft(), now=clock())
+        return batch if background else await _make(database, batch)
+
+    batch = with_organization(start(), session.organization, create)
+    session.show("Created the batch.", fields_of(batch, *SHOWN))
 
 
 @commands.command("list")
-def list_batches(
-    organization: Organization,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
-    as_json: AsJson = False,
-) -> None:
-    """List batches, oldest first, each with how far it is."""
-    part = in_organization(start(), organization, lambda work: service.list_by_cursor(work, after=None, size=limit))
-    show_rows([_fields(batch) for batch in part.items], as_json=as_json, if_none="There are no batches yet.")
+def list_batches(session: OrganizationSession, limit: Limit = 100) -> None:
+    """List batches with their progress, oldest first."""
+    page = session.run(lambda work: service.list_by_cursor(work, after=None, size=limit))
+    rows = [fields_of(batch, *SHOWN) for batch in page.items]
+    session.show_rows(rows, if_none="There are no batches yet.")
 
 
 @commands.command("show")
-def show_batch(organization: Organization, batch: Id, as_json: AsJson = False) -> None:
-    """Show how far a batch is."""
-    found = in_organization(start(), organization, lambda work: service.get(work, batch))
-    show("The batch.", _fields(found), as_json=as_json)
+def show_batch(session: OrganizationSession, batch: Id) -> None:
+    """Show a batch and its progress."""
+    shown = session.run(lambda work: service.get(work, batch))
+    session.show("The batch.", fields_of(shown, *SHOWN))
 
 
 @commands.command("cancel")
-def cancel_batch(organization: Organization, batch: Id, as_json: AsJson = False) -> None:
-    """Make no more codes of a batch; those that are there stay."""
-    cancelled = in_organization(start(), organization, lambda work: service.cancel(work, Target(batch), now=clock()))
-    show("Cancelled the batch.", _fields(cancelled), as_json=as_json)
+def cancel_batch(session: OrganizationSession, batch: Id) -> None:
+    """Stop making the codes of a batch; existing codes stay."""
+    cancelled = session.run(lambda work: service.cancel(work, Target(batch), now=clock()))
+    session.show("Cancelled the batch.", fields_of(cancelled, *SHOWN))
 
 
 @commands.command("resume")
-def resume_batch(
-    organization: Organization, batch: Id, background: Background = False, as_json: AsJson = False
-) -> None:
-    """Go on with a batch that was cancelled."""
+def resume_batch(session: OrganizationSession, batch: Id, *, background: Background = False) -> None:
+    """Resume a cancelled batch."""
 
-    async def resume(place: OrganizationDatabase) -> Batch:
-        async with place.unit_of_work() as work:
+    async def resume(database: OrganizationDatabase) -> Batch:
+        async with database.unit_of_work() as work:
             resumed = await service.resume(work, Target(batch), now=clock())
-        return resumed if background else await _make(place, resumed)
+        return resumed if background else await _make(database, resumed)
 
-    show("Resumed the batch.", _fields(with_organization(start(), organization, resume)), as_json=as_json)
+    resumed = with_organization(start(), session.organization, resume)
+    session.show("Resumed the batch.", fields_of(resumed, *SHOWN))
 
 
-async def _make(place: OrganizationDatabase, batch: Batch) -> Batch:
-    # Its job is queued as well: a worker that runs takes turns with this command, and goes on where this is ended.
+async def _make(database: OrganizationDatabase, batch: Batch) -> Batch:
+    # The job of the batch is queued too: a running worker shares the work, and finishes it after an interruption.
     with bar("Making", length=batch.quantity) as reach:
         while batch.status == BatchStatus.IN_PROGRESS:
-            async with place.unit_of_work() as work:
+            async with database.unit_of_work() as work:
                 batch = await service.make_some(work, batch.id, now=clock())
             reach(batch.made)
     return batch
-
-
-def _fields(batch: Batch) -> dict[str, Any]:
-    return {
-        "id": batch.id,
-        "status": batch.status,
-        "quantity": batch.quantity,
-        "made": batch.made,
-        "percent": batch.percent,
-        "prefix": batch.prefix,
-        "length": batch.length,
-        "createdAt": batch.created_at,
-    }

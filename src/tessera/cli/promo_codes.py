@@ -1,185 +1,132 @@
-"""Commands on promo codes, one by one; the platform's are the global ones."""
+"""Commands on promo codes, one at a time; those of the platform are the global ones."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from tessera.cli import promo_code_batches, promo_code_files
-from tessera.cli.database_sessions import in_organization
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import AsJson, Organization
-from tessera.cli.output import show, show_rows
-from tessera.cli.promo_code_terms import (
-    Active,
-    Bundles,
-    Exams,
-    Expires,
-    Flat,
-    Limit,
-    LimitEach,
-    Notes,
-    Percent,
-    all_fields,
-    emptied,
-    fields,
-    read,
-)
-from tessera.cli.startup import start
+from tessera.cli.options.types import Limit
+from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import fields_of
+from tessera.cli.promo_code_files import FilterOptions
+from tessera.cli.promo_code_terms import DETAILED, LISTED, TermOptions, emptied
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.promo_codes.management import service
-from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCode
-from tessera.promo_codes.rules import Kind, PromoCodeDraft, Status
+from tessera.promo_codes.management.service import ManagedPromoCode
+from tessera.promo_codes.rules import PromoCodeDraft
 
-Code = Annotated[str, typer.Argument(help="Its name, in any case, or its id.", metavar="CODE")]
+Code = Annotated[str, typer.Argument(help="The name of the code (not case-sensitive) or its id.", metavar="CODE")]
 Name = Annotated[str, typer.Argument(help="3 to 25 letters and digits.", metavar="NAME")]
-Emails = Annotated[list[str] | None, typer.Option("--email", help="Who may use it; may be given again.")]
-Restrict = Annotated[
-    bool | None, typer.Option("--restrict-to-emails/--for-everybody", help="Whether only they may use it.")
-]
-Clear = Annotated[
-    list[str] | None,
-    typer.Option("--clear", help="What it shall no longer have: notes, expires-at ...; may be given again."),
-]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFilterOptions(FilterOptions):
+    """Which promo codes to list."""
+
+    name: Annotated[str | None, typer.Option(help="Only the promo code with this name.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeOptions(TermOptions):
+    """The terms of one promo code, and the candidates that can use it."""
+
+    email_addresses: Annotated[
+        list[str] | None, typer.Option("--email", help="The address of a candidate that can use it; repeatable.")
+    ] = None
+    restrict_to_email_addresses: Annotated[
+        bool | None, typer.Option("--restrict-to-emails/--for-everybody", help="Restrict it to these addresses.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPromoCodeOptions(PromoCodeOptions):
+    """The options of a promo code to create."""
+
+    is_active: Annotated[bool, typer.Option("--active", help="Make it usable at once.")] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeChanges(PromoCodeOptions):
+    """The options of an edit; a field without an option stays as it is."""
+
+    clear: Annotated[
+        list[str] | None, typer.Option(help="A field to clear, such as notes or expires-at; repeatable.")
+    ] = None
+
 
 commands = CommandGroup()
-commands.add_typer(promo_code_batches.commands, name="batch", help="Many promo codes by one pattern.")
+commands.add_typer(promo_code_batches.commands, name="batch", help="Batches of random promo codes.")
 commands.command("import")(promo_code_files.import_promo_codes)
 commands.command("export")(promo_code_files.export_promo_codes)
 
 
 @commands.command("list")
-def list_promo_codes(
-    organization: Organization,
-    name: Annotated[str | None, typer.Option(help="The one of this name.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Those of this status.")] = None,
-    kind: Annotated[Kind | None, typer.Option(help="Percentages, or flat amounts.")] = None,
-    exam: Annotated[str | None, typer.Option(help="Those that name this exam.")] = None,
-    bundle: Annotated[UUID | None, typer.Option(help="Those that name this bundle.")] = None,
-    batch: Annotated[UUID | None, typer.Option(help="Those of this batch.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
-    as_json: AsJson = False,
-) -> None:
-    """List promo codes, oldest first; `tessera promo-code export` has all of them."""
-    wanted = ManagedFilter(
-        name=name, status=status, kind=kind, store_exam_code=exam, product_bundle_id=bundle, batch_id=batch
+def list_promo_codes(session: OrganizationSession, filters: ListFilterOptions, limit: Limit = 100) -> None:
+    """List promo codes, oldest first; `tessera promo-code export` writes all of them."""
+    page = session.run(
+        lambda work: service.list_by_cursor(work, filters=filters.managed_filter(), after=None, size=limit)
     )
-    part = in_organization(
-        start(), organization, lambda work: service.list_by_cursor(work, wanted=wanted, after=None, size=limit)
-    )
-    show_rows([fields(code) for code in part.items], as_json=as_json, if_none="There are no such promo codes.")
+    rows = [fields_of(code, *LISTED) for code in page.items]
+    session.show_rows(rows, if_none="No promo codes match.")
 
 
 @commands.command("show")
-def show_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
-    """Show one promo code."""
-    found = in_organization(start(), organization, lambda work: service.get_by_name(work, code))
-    show(f"The promo code {found.name}.", all_fields(found), as_json=as_json)
+def show_promo_code(session: OrganizationSession, code: Code) -> None:
+    """Show a promo code."""
+    shown = session.run(lambda work: service.get_by_name(work, code))
+    session.show(f"The promo code {shown.name}.", fields_of(shown, *DETAILED))
 
 
 @commands.command("create")
-def create_promo_code(
-    organization: Organization,
-    name: Name,
-    percent: Percent = None,
-    flat: Flat = None,
-    exam: Exams = None,
-    bundle: Bundles = None,
-    email: Emails = None,
-    restrict: Restrict = None,
-    expires: Expires = None,
-    max_redemptions: Limit = None,
-    max_redemptions_per_candidate: LimitEach = None,
-    notes: Notes = None,
-    active: Active = False,
-    as_json: AsJson = False,
-) -> None:
+def create_promo_code(session: OrganizationSession, name: Name, options: NewPromoCodeOptions) -> None:
     """Create a promo code: a percentage or a flat amount, for some exams and bundles or for all."""
-    given = read(
-        discount_percent=percent,
-        flat_discount=flat,
-        store_exam_codes=exam,
-        product_bundle_ids=bundle,
-        email_addresses=email,
-        expires_at=expires,
-        max_redemptions=max_redemptions,
-        max_redemptions_per_candidate=max_redemptions_per_candidate,
-        notes=notes,
-    )
-    draft = PromoCodeDraft(name=name, is_active=active, restrict_to_email_addresses=restrict, **given)
-    made = in_organization(start(), organization, lambda work: service.create(work, draft=draft, now=clock()))
-    show(f"Created the promo code {made.name}.", all_fields(made), as_json=as_json)
+    draft = PromoCodeDraft(name=name, **options.values())
+    created = session.run(lambda work: service.create(work, draft=draft, now=clock()))
+    session.show(f"Created the promo code {created.name}.", fields_of(created, *DETAILED))
 
 
 @commands.command("edit")
-def edit_promo_code(
-    organization: Organization,
-    code: Code,
-    percent: Percent = None,
-    flat: Flat = None,
-    exam: Exams = None,
-    bundle: Bundles = None,
-    email: Emails = None,
-    restrict: Restrict = None,
-    expires: Expires = None,
-    max_redemptions: Limit = None,
-    max_redemptions_per_candidate: LimitEach = None,
-    notes: Notes = None,
-    clear: Clear = None,
-    as_json: AsJson = False,
-) -> None:
-    """Change what is given, and leave the rest; its name and whether it has a limit in total stay for ever."""
-    given = read(
-        discount_percent=percent,
-        flat_discount=flat,
-        store_exam_codes=exam,
-        product_bundle_ids=bundle,
-        email_addresses=email,
-        expires_at=expires,
-        max_redemptions=max_redemptions,
-        max_redemptions_per_candidate=max_redemptions_per_candidate,
-        notes=notes,
-    )
-    gone = emptied(clear or (), given)
-    switched = {} if restrict is None else {"restrict_to_email_addresses": restrict}
+def edit_promo_code(session: OrganizationSession, code: Code, options: PromoCodeChanges) -> None:
+    """Change the fields that have an option; the name, and whether there is a limit in total, are permanent."""
+    changes = options.values()
+    changes = emptied(options.clear or (), changes) | changes
 
     async def edit(work: UnitOfWork) -> ManagedPromoCode:
-        found = await service.get_by_name(work, code)
-        draft = replace(service.as_draft(found), **(gone | switched | given))
-        return await service.update(work, Target(found.id, found.version), draft=draft, now=clock())
+        current = await service.get_by_name(work, code)
+        draft = replace(service.as_draft(current), **changes)
+        return await service.update(work, Target(current.id, current.version), draft=draft, now=clock())
 
-    edited = in_organization(start(), organization, edit)
-    show(f"Changed the promo code {edited.name}.", all_fields(edited), as_json=as_json)
+    edited = session.run(edit)
+    session.show(f"Updated the promo code {edited.name}.", fields_of(edited, *DETAILED))
 
 
 @commands.command("activate")
-def activate_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
-    """Make an inactive promo code usable."""
-    _move("Activated", organization, code, service.activate, as_json=as_json)
+def activate_promo_code(session: OrganizationSession, code: Code) -> None:
+    """Activate an inactive promo code."""
+    _move("Activated", session, code, service.activate)
 
 
 @commands.command("deactivate")
-def deactivate_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
-    """Make an active promo code unusable, until it is activated again."""
-    _move("Deactivated", organization, code, service.deactivate, as_json=as_json)
+def deactivate_promo_code(session: OrganizationSession, code: Code) -> None:
+    """Deactivate an active promo code; it can be activated again."""
+    _move("Deactivated", session, code, service.deactivate)
 
 
 @commands.command("archive")
-def archive_promo_code(organization: Organization, code: Code, as_json: AsJson = False) -> None:
-    """Put a promo code away for ever; its name stays taken."""
-    _move("Archived", organization, code, service.archive, as_json=as_json)
+def archive_promo_code(session: OrganizationSession, code: Code) -> None:
+    """Archive a promo code (permanent); its name stays taken."""
+    _move("Archived", session, code, service.archive)
 
 
-def _move(
-    done: str, organization: str, code: str, move: Callable[..., Awaitable[ManagedPromoCode]], *, as_json: bool
-) -> None:
+def _move(verb: str, session: OrganizationSession, code: str, move: Callable[..., Awaitable[ManagedPromoCode]]) -> None:
     async def find_and_move(work: UnitOfWork) -> ManagedPromoCode:
-        found = await service.get_by_name(work, code)
-        return await move(work, Target(found.id), now=clock())
+        current = await service.get_by_name(work, code)
+        return await move(work, Target(current.id), now=clock())
 
-    moved = in_organization(start(), organization, find_and_move)
-    show(f"{done} the promo code {moved.name}.", all_fields(moved), as_json=as_json)
+    moved = session.run(find_and_move)
+    session.show(f"{verb} the promo code {moved.name}.", fields_of(moved, *DETAILED))

@@ -88,7 +88,7 @@ class ListedPurchases:
         """The page of purchases of one organization."""
         partner_id = await lookups.partner_id(work, self.partner) if self.partner else None
         filters = PurchaseFilter(partner_id=partner_id, status=self.status)
-        return await purchases.list_by_cursor(work, wanted=filters, after=self.cursor, size=self.limit, now=clock())
+        return await purchases.list_by_cursor(work, filters=filters, after=self.cursor, size=self.limit, now=clock())
 
 
 @commands.command("list")

@@ -12,6 +12,7 @@ import typer
 
 from tessera import main, provision, schema
 from tessera import settings as configuration
+from tessera.api.serving import server
 from tessera.cli.demo import load_demo_data, with_demo_key
 from tessera.cli.failures import CannotStart
 from tessera.cli.options.expansion import CommandGroup
@@ -20,6 +21,7 @@ from tessera.demo.credentials import FILE_NAME, Credentials
 from tessera.demo.storefront import page
 from tessera.kit.sockets import listen
 from tessera.settings import Settings
+from tessera.worker import run_until_signalled
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +51,7 @@ def serve(
         if credentials and is_local_only(settings, listener):
             page.install(app, credentials[0])
             pages["storefront"] = page.PATH
-        main.serve(app, listener, on_ready=lambda: _show_banner(base_url, pages, settings.data_dir, credentials))
+        server.serve(app, listener, on_ready=lambda: _show_banner(base_url, pages, settings.data_dir, credentials))
 
 
 @commands.command("api")
@@ -65,7 +67,7 @@ def api() -> None:
     ):
         schema.check(addresses.application)
         log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
-        main.serve_processes(settings, addresses.application, listener)
+        main.serve_api(settings, addresses.application, listener)
 
 
 @commands.command("worker")
@@ -77,7 +79,8 @@ def worker() -> None:
     settings = start()
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
-        asyncio.run(main.run_worker(settings, addresses.application))
+        database = main.create_database(settings, addresses.application)
+        asyncio.run(run_until_signalled(addresses.application, database=database))
 
 
 def is_local_only(settings: Settings, listener: socket.socket) -> bool:

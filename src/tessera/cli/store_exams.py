@@ -34,7 +34,7 @@ def create_exam(session: OrganizationSession, code: Code, name: Name, price: Pri
 @commands.command("list")
 def list_exams(session: OrganizationSession) -> None:
     """List store exams including archived ones, oldest first."""
-    rows = session.fetch_all(partial(exams.list_by_cursor, wanted=StoreExamFilter()))
+    rows = session.fetch_all(partial(exams.list_by_cursor, filters=StoreExamFilter()))
     session.show_rows([_fields(exam) for exam in rows], if_none="There are no store exams yet.")
 
 
@@ -65,7 +65,7 @@ def _change(
 
 
 async def _exam_id(work: UnitOfWork, code: str) -> UUID:
-    page = await exams.list_by_cursor(work, wanted=StoreExamFilter(code=code), after=None, size=1)
+    page = await exams.list_by_cursor(work, filters=StoreExamFilter(code=code), after=None, size=1)
     if not page.items:
         raise NotFound(f"There is no store exam {code}.")
     return page.items[0].id

@@ -54,7 +54,7 @@ class VoucherPage:
             is_active=self.on,
             is_archived=self.archived,
         )
-        return await vouchers.list_by_cursor(work, wanted=filters, after=self.cursor, size=self.limit)
+        return await vouchers.list_by_cursor(work, filters=filters, after=self.cursor, size=self.limit)
 
 
 @commands.command("list")
@@ -135,7 +135,7 @@ def _act(
     expires_at: datetime | None = None,
 ) -> None:
     refs = [VoucherRef(code=code) for code in codes]
-    draft = BulkDraft(deed=action, recipient_email=recipient_email, expires_at=expires_at, vouchers=refs)
+    draft = BulkDraft(action=action, recipient_email=recipient_email, expires_at=expires_at, vouchers=refs)
     outcomes = session.run(lambda work: actions.change_all(work, draft, now=clock()))
     session.show_rows([_outcome_fields(*pair) for pair in zip(codes, outcomes, strict=True)], if_none="")
     if any(outcome.refusal for outcome in outcomes):

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from tessera.idempotency import repository
@@ -68,44 +67,6 @@ async def once(
         given = await effect()
         await keep_all(work, {request: given}, now=now)
     return given
-
-
-@dataclass(frozen=True, slots=True)
-class PendingRequest(Generic[Asked]):
-    """One of many requests: how to read what is asked, or to be told what is wrong with it; its key if it has one."""
-
-    read: Callable[[], Awaitable[Asked]]
-    key: str | None
-    digest: Callable[[], Awaitable[bytes]]
-
-
-async def serve_all(
-    work: UnitOfWork,
-    caller_id: UUID,
-    requests: Sequence[PendingRequest[Asked]],
-    *,
-    now: datetime,
-    effect: Callable[[Sequence[Asked]], Awaitable[Sequence[Done | DomainError]]],
-    present: Callable[[Done], tuple[int, bytes]],
-) -> list[Outcome]:
-    """The answer to each of one caller's requests: what `effect` does, as `present` puts it, or the fact to be told."""
-    answers: dict[int, Outcome] = {}
-    asked: dict[int, Asked] = {}
-    keyed: dict[int, KeyedRequest | None] = {}
-    for position, request in enumerate(requests):
-        try:
-            asked[position] = await request.read()
-        except DomainError as error:
-            answers[position] = error
-        else:
-            keyed[position] = KeyedRequest(caller_id, request.key, await request.digest()) if request.key else None
-
-    async def do(positions: Sequence[int]) -> list[Outcome]:
-        done = await effect([asked[position] for position in positions])
-        return [each if isinstance(each, DomainError) else present(each) for each in done]
-
-    answers |= await once_all(work, keyed, now=now, effect=do)
-    return [answers[position] for position in range(len(requests))]
 
 
 async def once_all(

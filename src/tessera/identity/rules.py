@@ -1,6 +1,6 @@
-"""Who may do what, and what names and addresses may look like."""
+"""Function points, the standing of credentials, and the rules of names and addresses."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,16 +8,28 @@ from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
+from tessera.audit.rules import Action
 from tessera.kit.actors import Actor
+from tessera.kit.editing import Move
 from tessera.kit.errors import Invalid, LacksFunctionPoint, NotAllowed, Violation
 
 PLATFORM_ID = UUID(int=0)
 MAX_OVERLAP_HOURS = 24 * 366
 MAX_TOKEN_DAYS = 3660
 
+ACTIVE = "Active"
+INACTIVE = "Inactive"
+MOVES: Mapping[str, Move] = {
+    ACTIVE: Move({INACTIVE}, Action.ACTIVATED),
+    INACTIVE: Move({ACTIVE}, Action.DEACTIVATED),
+}
+
+# The function points of the caller who gives rights; None is the command line, which has all of them.
+Rights = Collection[str] | None
+
 
 class FunctionPoint(StrEnum):
-    """A right by name."""
+    """A right, by its name."""
 
     PARTNER_MANAGE_PROMO_CODES = "PartnerManagePromoCodes"
     PARTNER_MANAGE_VOUCHERS = "PartnerManageVouchers"
@@ -37,18 +49,18 @@ class Principal:
     @property
     def id(self) -> UUID:
         """The caller's own id."""
-        assert self.actor.id is not None, "who shows a credential has an id"  # noqa: S101
+        assert self.actor.id is not None, "a caller with a credential has an id"  # noqa: S101
         return self.actor.id
 
     def require(self, function_point: FunctionPoint) -> None:
-        """Raise LacksFunctionPoint unless the caller has the right."""
+        """Return if the caller has the right; raises LacksFunctionPoint."""
         if function_point not in self.function_points:
             raise LacksFunctionPoint(function_point)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the database says of a credential: when it ends, and whether its holder and organization still count."""
+    """The stored end of a credential, and whether both its holder and its organization are active."""
 
     revoked_at: datetime | None
     expires_at: datetime | None
@@ -56,13 +68,13 @@ class Standing:
 
 
 def in_good_standing(standing: Standing, *, now: datetime) -> bool:
-    """Whether a credential that was recognized may be used at `now`."""
+    """Whether a recognized credential may be used at `now`."""
     expired = standing.expires_at is not None and now >= standing.expires_at
     return standing.is_active and standing.revoked_at is None and not expired
 
 
 def is_email_address(text: str) -> bool:
-    """Whether the text is a valid address by its syntax; no name is looked up."""
+    """Whether the syntax of the address is valid; DNS is not queried."""
     if len(text) > 254:
         return False
     try:
@@ -73,7 +85,7 @@ def is_email_address(text: str) -> bool:
 
 
 def name_violations(field: str, name: str) -> Iterator[Violation]:
-    """What is wrong with a name that people read: 1 to 200 characters, none of them a control character."""
+    """The violations of a display name, which has 1 to 200 characters and no control characters."""
     if not name.strip():
         yield Violation("Blank", field, "must not be blank")
     elif len(name) > 200:
@@ -84,28 +96,28 @@ def name_violations(field: str, name: str) -> Iterator[Violation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDraft:
-    """A user as somebody wants it; `refused` is what its reader could not read, which is None here."""
+    """A user to write; a field that could not be parsed is None and listed in `parse_violations`."""
 
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
     function_points: tuple[str, ...] | None = None
     partner_id: UUID | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialDraft:
-    """A client or key as somebody wants it; `refused` as above."""
+    """A client or key to create; a field that could not be parsed is None and listed in `parse_violations`."""
 
     name: str | None = None
     function_points: tuple[str, ...] | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def user_violations(draft: UserDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    """The violations that the draft itself shows."""
+    yield from draft.parse_violations
     if draft.email is not None and not is_email_address(draft.email):
         yield Violation("InvalidEmail", "email", f"is not a valid e-mail address: {draft.email[:254]}")
     for field in ("first_name", "last_name"):
@@ -116,30 +128,30 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
 
 
 def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    """The violations that the draft itself shows."""
+    yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)
     yield from function_point_violations(draft.function_points or ())
 
 
 def function_point_violations(names: Collection[str]) -> Iterator[Violation]:
-    """Which of the names are no function points."""
+    """A violation for each name that is not a function point."""
     known = ", ".join(FunctionPoint)
     for position, name in enumerate(names):
         if name not in FunctionPoint.__members__.values():
             yield Violation("NotFunctionPoint", f"function_points/{position}", f"must be one of {known}")
 
 
-def ensure_may_give(function_points: Collection[str], rights: Collection[str] | None) -> None:
-    """Raise NotAllowed where somebody would give a right that they lack; None is the command line, which has all."""
+def ensure_may_give(function_points: Collection[str], rights: Rights) -> None:
+    """Raise NotAllowed if these function points include one that the giver lacks."""
     lacking = sorted(set(function_points) - set(rights if rights is not None else function_points))
     if lacking:
         raise NotAllowed(f"Nobody can give a right that they lack: {', '.join(lacking)}.")
 
 
 def overlap_of(hours: int) -> timedelta:
-    """How long a replaced key works on; raises Invalid."""
+    """How long a replaced key stays valid; raises Invalid."""
     if not 0 <= hours <= MAX_OVERLAP_HOURS:
         words = f"must be between 0 and {MAX_OVERLAP_HOURS:,}"
         raise Invalid([Violation("OverlapRange", "overlap_hours", words)])
@@ -147,7 +159,7 @@ def overlap_of(hours: int) -> timedelta:
 
 
 def lifetime_of(days: int) -> timedelta:
-    """How long a token is good; raises Invalid."""
+    """How long a token is valid; raises Invalid."""
     if not 1 <= days <= MAX_TOKEN_DAYS:
         raise Invalid([Violation("DaysRange", "days", f"must be between 1 and {MAX_TOKEN_DAYS:,}")])
     return timedelta(days=days)

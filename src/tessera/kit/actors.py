@@ -1,4 +1,4 @@
-"""Who acts: whom a change is attributed to."""
+"""Actors: the callers to whom changes are attributed."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from uuid import UUID
 
 
 class ActorKind(StrEnum):
-    """What kind of caller acts."""
+    """The kind of an actor."""
 
     USER = "User"
     API_CLIENT = "ApiClient"
@@ -17,12 +17,12 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One who acts, as people know it: an e-mail address, a client's or a key's name, a login, a job."""
+    """The caller of a change; `name` is an e-mail address, a login, or the name of a client, key or job."""
 
     kind: ActorKind
     id: UUID | None
     name: str
 
 
-# Whatever runs without anybody asking for it.
+# Makes the changes that no caller requests.
 INSTALLATION = Actor(ActorKind.JOB, None, "tessera")

@@ -1,8 +1,8 @@
-"""The clock, which composition roots hand to whoever needs the time."""
+"""The clock, which composition roots pass to the code that needs the time."""
 
 from datetime import UTC, datetime
 
 
 def clock() -> datetime:
-    """The time, UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)

@@ -1,17 +1,19 @@
-"""CSV files for spreadsheets, made part by part, so that their length takes no memory."""
+"""CSV files for spreadsheets, produced in chunks, so that memory use does not grow with their length."""
 
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-# What spreadsheets take for the beginning of a formula (OWASP, CSV injection); the last four are full-width.
+from tessera.kit.wire import wire_name
+
+# Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# What stands between the values of one cell; inside a value it has a backslash before it, as a backslash has.
+# Separates the values of one cell; a backslash escapes it and itself inside a value.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
 _VALUE = re.compile(r"(?:\\[\\|]|[^|])++")
@@ -19,26 +21,25 @@ _ESCAPED = re.compile(r"\\([\\|])")
 
 
 class Record(Protocol):
-    """What has an id, by whose order it is exported."""
+    """A record of an export; records are exported in the order of their ids."""
 
     @property
     def id(self) -> UUID:
-        """Its id."""
+        """The id of the record."""
 
 
 async def file(
-    columns: Mapping[str, str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
+    fields: Sequence[str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
 ) -> AsyncIterator[bytes]:
-    """A file part by part: each field of the records under the name of its column.
+    """Yield a file in chunks: a first line with the wire names of these fields, then the records.
 
-    `list_after` gives the next records behind an id, and none at the end. It opens a unit of work of its own each time:
-    a slow reader holds neither a connection nor old versions of rows, and what changes meanwhile is told as it is when
-    its turn comes.
+    `list_after` returns the next records after an id, and none at the end. It must open a unit of work for each call,
+    so that a slow reader holds neither a connection nor old versions of rows. A record has its values of that time.
     """
-    yield lines([list(columns.values())])
+    yield lines([[wire_name(field) for field in fields]])
     after: UUID | None = None
     while records := await list_after(after):
-        yield lines([[getattr(record, field) for field in columns] for record in records])
+        yield lines([[getattr(record, field) for field in fields] for record in records])
         after = records[-1].id
 
 
@@ -50,11 +51,11 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """A value as its cell has it; a text that would be a formula gets an apostrophe before it."""
-    return neutral(value) if isinstance(value, str) else _other(value)
+    """The text of a cell; text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    return neutral(value) if isinstance(value, str) else _format(value)
 
 
-def _other(value: object) -> str:
+def _format(value: object) -> str:
     match value:
         case None:
             return ""
@@ -62,7 +63,7 @@ def _other(value: object) -> str:
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case int() | Decimal() | UUID():  # which are no formulas
+        case int() | Decimal() | UUID():  # a minus here is no formula
             return str(value)
         case list() | tuple():
             return neutral(join(value))
@@ -71,12 +72,12 @@ def _other(value: object) -> str:
 
 
 def join(values: Iterable[object]) -> str:
-    """Values in one cell."""
+    """Join values into the text of one cell."""
     return SEPARATOR.join(_SPECIAL.sub(r"\\\g<0>", str(value)) for value in values)
 
 
 def split(text: str) -> list[str]:
-    """The values of one cell, without white space around them; empty ones count for nothing."""
+    """The values of one cell, without surrounding white space and without empty values."""
     values = text.split(SEPARATOR)
     if "\\" in text:
         values = [_ESCAPED.sub(r"\1", value) for value in _VALUE.findall(text)]
@@ -84,10 +85,10 @@ def split(text: str) -> list[str]:
 
 
 def neutral(text: str) -> str:
-    """The text so that no spreadsheet computes it."""
+    """Escape text that a spreadsheet would take for a formula."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def plain(text: str) -> str:
-    """The text of a cell as it was before `neutral`."""
+    """Undo `neutral`."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text

@@ -1,5 +1,6 @@
-"""Versions: each change of a thing raises its version, so that nobody overwrites what was changed meanwhile."""
+"""Versions and status moves: what an edit must find before it may change a record."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,18 +11,26 @@ FIRST = 1
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be changed, and the version that its reader saw; None is whichever is there.
+    """The record to edit and the version that the caller read; without a version, any version matches.
 
-    `refusal` is why no version can be the right one, which is told of what is there alone.
+    `refusal` is the error of a precondition that no version satisfies, raised only if the record exists.
     """
 
     id: UUID
     version: int | None = None
     refusal: DomainError | None = None
 
-    def ensure(self, found: int) -> None:
-        """Raise VersionStale, or the refusal, unless the locked row still has the version."""
+    def ensure(self, version: int) -> None:
+        """Raise VersionStale, or the refusal, unless the locked row has the expected version."""
         if self.refusal is not None:
             raise self.refusal
-        if self.version is not None and self.version != found:
+        if self.version is not None and self.version != version:
             raise VersionStale
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The statuses from which a record can get a status, and the name of that action in the audit log."""
+
+    origins: Collection[str]
+    action: str

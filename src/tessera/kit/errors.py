@@ -1,4 +1,4 @@
-"""Facts that services raise: what is wrong, never how a protocol says so."""
+"""Domain errors: services raise them to say what is wrong, and each API decides how to render them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule: a stable `code`, the domain's name of the `field`, and its predicate ("must not be blank")."""
+    """One broken rule: a stable `code`, the domain's name of the `field`, a predicate such as "must not be blank"."""
 
     code: str
     field: str
@@ -14,16 +14,16 @@ class Violation:
 
 
 class DomainError(Exception):
-    """Base of everything that a service tells its caller by raising."""
+    """Base class of the errors that services raise for their callers."""
 
     @property
     def message(self) -> str:
-        """The sentence for the caller."""
+        """The sentence that the caller sees."""
         return str(self)
 
 
 class Invalid(DomainError):
-    """The request breaks rules; `violations` names every one, in field order."""
+    """The request breaks rules; `violations` lists all of them, in the order of the fields."""
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("; ".join(f"{violation.field} {violation.message}" for violation in violations))
@@ -31,15 +31,15 @@ class Invalid(DomainError):
 
 
 class NotFound(DomainError):
-    """What was asked for does not exist for this caller."""
+    """The requested object does not exist for this caller."""
 
 
 class Conflict(DomainError):
-    """What is asked for contradicts what is there; the message says how."""
+    """The request contradicts existing data; the message says how."""
 
 
 class WrongState(Conflict):
-    """It is in a state in which this cannot be done; `state` names it."""
+    """The state of the object does not allow the operation; `state` names it."""
 
     def __init__(self, what: str, state: str) -> None:
         super().__init__(f"The {what} is {state}.")
@@ -47,7 +47,7 @@ class WrongState(Conflict):
 
 
 class VersionStale(DomainError):
-    """It was changed since the caller has read it."""
+    """The object has changed since the caller read it."""
 
     def __init__(self) -> None:
         super().__init__("It was changed meanwhile. Read it again.")
@@ -65,22 +65,22 @@ class NotAuthenticated(DomainError):
 
 
 class LacksFunctionPoint(DomainError):
-    """The caller is known but has no right to this."""
+    """The caller is authenticated, but lacks a function point."""
 
     def __init__(self, function_point: str) -> None:
         super().__init__(f"The function point {function_point} is required.")
 
 
 class DatabaseUnavailable(DomainError):
-    """The database cannot be reached, or asks to come again."""
+    """The database cannot be reached, or rejects the transaction for now."""
 
     def __init__(self) -> None:
         super().__init__("The database is not available. Try again shortly.")
 
 
 class TransactionAborted(DatabaseUnavailable):
-    """The database has undone the transaction, as of a deadlock or a time limit: asked again, it may go better."""
+    """The database has rolled the transaction back, as after a deadlock or a timeout; a retry may succeed."""
 
 
 class NotAllowed(DomainError):
-    """The caller has the right by name, and still may not do this; the message says why."""
+    """The caller has the function point, but the request is still forbidden; the message says why."""

@@ -1,4 +1,4 @@
-"""Ids: UUIDv7, so that creation order is id order and inserts stay local in every index."""
+"""Ids: UUIDv7, so that ids sort by creation time and inserts stay local in every index."""
 
 from uuid import UUID
 
@@ -7,10 +7,10 @@ from uuid_utils.compat import uuid7
 
 
 def new_id() -> UUID:
-    """A new UUIDv7, rising within this process."""
+    """A new UUIDv7, greater than all earlier ones of this process."""
     return uuid7()
 
 
 def new_id_text() -> str:
-    """The same as 32 hexadecimal digits, for those who write thousands: it takes a sixth of the time."""
+    """A new UUIDv7 as 32 hexadecimal digits, in a sixth of the time of `new_id`; for bulk inserts."""
     return uuid_utils.uuid7().hex

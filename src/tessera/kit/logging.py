@@ -1,4 +1,4 @@
-"""Logs: one line an event, coloured in a terminal, JSON otherwise."""
+"""Logs: one line for each event, coloured in a terminal, otherwise JSON."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(*, level: str = "INFO") -> None:
-    """Send every log of this process, ours and libraries', to standard error in one form."""
+    """Send all logs of this process, including those of libraries, to standard error in one format."""
     in_terminal = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -15,7 +15,7 @@ def configure(*, level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Not the default, which shows the values of local variables: secrets among them.
+    # Not the default, which shows the values of local variables, and with them secrets.
     renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
         exception_formatter=structlog.dev.plain_traceback
     )
@@ -29,7 +29,7 @@ def configure(*, level: str = "INFO") -> None:
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        # What is below the level costs nothing, not even the values of its line.
+        # Skips events below the level before any processor runs.
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
@@ -41,6 +41,6 @@ def configure(*, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # Each of these says much at INFO that our own lines say better.
+    # The INFO lines of these libraries repeat what our own lines say.
     for name in ("uvicorn", "alembic", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Sockets to listen with: one for one process, or one for each of several at the same address."""
+"""Listening sockets: one for a single process, or one for each of several processes at the same address."""
 
 import socket
 from typing import Any
@@ -7,18 +7,18 @@ BACKLOG = 2048
 
 
 class SharedAddress(socket.socket):
-    """An address at which several processes listen: each gets a socket of its own where it is handed this one.
+    """The address of several processes: a process that unpickles this socket gets its own, which listens there.
 
-    With one socket for all, the process that wakes first accepts every connection that waits, and the others have
-    nothing to do. Among sockets of their own the kernel spreads them.
+    With one socket for all, the process that wakes first accepts every waiting connection, and the others stay idle.
+    The kernel distributes connections over separate sockets.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _listen_beside_others, (self.family, self.getsockname())
+        return _listen_with_others, (self.family, self.getsockname())
 
 
 def listen(host: str, port: int, *, processes: int = 1) -> socket.socket:
-    """A socket at this address for so many processes; raises OSError where it is taken."""
+    """A socket at this address for this number of processes; raises OSError if the address is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM) if processes == 1 else SharedAddress(family)
     try:
@@ -27,7 +27,8 @@ def listen(host: str, port: int, *, processes: int = 1) -> socket.socket:
         if processes == 1:
             listener.listen(BACKLOG)
         else:
-            # Now, and not before, so that an address of others is taken. It does not listen: nobody accepts here.
+            # Only after bind, which would otherwise succeed on an address in use. This socket never listens: its own
+            # process accepts no connections.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError:
         listener.close()
@@ -35,7 +36,7 @@ def listen(host: str, port: int, *, processes: int = 1) -> socket.socket:
     return listener
 
 
-def _listen_beside_others(family: int, address: tuple[Any, ...]) -> socket.socket:
+def _listen_with_others(family: int, address: tuple[Any, ...]) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -1,4 +1,4 @@
-"""Signed Bearer tokens: JWT, HS256 alone, with keys that can rotate."""
+"""Signed Bearer tokens: JWT with HS256 only, and keys that can be rotated."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,21 +17,21 @@ MAX_KNOWN = 10_000
 
 
 class TokenExpired(NotAuthenticated):
-    """The token was good once."""
+    """The token was valid until it expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSigner:
-    """Issues tokens with the first key and accepts those of any key; `keys` maps `kid` to secret."""
+    """Issues tokens with the first key and accepts tokens of every key; `keys` maps `kid` to secret."""
 
     keys: Mapping[str, str] = field(repr=False)
     issuer: str = "tessera"
     audience: str = "tessera-api"
-    # Claims of tokens that were verified once, by digest: what a key has signed stays signed.
+    # The claims of verified tokens by digest: a signature that was valid once stays valid.
     _known: dict[bytes, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def issue(self, claims: Mapping[str, Any], *, now: datetime, lifetime: timedelta) -> str:
-        """A token with `claims` that is good from `now` for `lifetime`."""
+        """A token with `claims`, valid from `now` for `lifetime`."""
         kid, secret = next(iter(self.keys.items()))
         issued_at = int(now.timestamp())
         registered = {
@@ -43,14 +43,14 @@ class TokenSigner:
         return jwt.encode({**claims, **registered}, secret, algorithm=ALGORITHM, headers={"kid": kid})
 
     def read(self, token: str, *, now: datetime) -> dict[str, Any]:
-        """The claims of a token that we signed and that is still good.
+        """The claims of a token that one of the keys has signed and that has not expired.
 
-        Raises NotAuthenticated, and TokenExpired where that alone is wrong.
+        Raises NotAuthenticated, and TokenExpired if only the expiry is wrong.
         """
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._known.get(digest)
         if claims is None:
-            claims = self._verified(token)
+            claims = self._verify(token)
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
             self._known[digest] = claims
@@ -58,11 +58,11 @@ class TokenSigner:
             raise TokenExpired("The token has expired.")
         return claims
 
-    def _verified(self, token: str) -> dict[str, Any]:
+    def _verify(self, token: str) -> dict[str, Any]:
         if len(token) > MAX_LENGTH:
             raise NotAuthenticated("The token is too long.")
         try:
-            _ensure_one_writing(token)
+            _ensure_canonical_signature(token)
             secret = self.keys[jwt.get_unverified_header(token)["kid"]]
             claims = jwt.decode(
                 token,
@@ -70,7 +70,7 @@ class TokenSigner:
                 algorithms=[ALGORITHM],
                 issuer=self.issuer,
                 audience=self.audience,
-                # Expiry is checked against the caller's clock; to require it here would turn the library's check on.
+                # Expiry is checked against the caller's clock; `require_exp` would turn the library's own check on.
                 options={"verify_exp": False, "require_iss": True, "require_aud": True},
             )
         except (JWTError, KeyError, TypeError, ValueError) as error:
@@ -80,9 +80,9 @@ class TokenSigner:
         return claims
 
 
-def _ensure_one_writing(token: str) -> None:
-    # The library's reader takes "/" for "_", and passes over what is no letter of Base64 and over unused bits. In the
-    # signature, which nothing signs, that makes many texts of one token.
+def _ensure_canonical_signature(token: str) -> None:
+    # The library decodes "/" as "_", and ignores unused bits and characters outside Base64. No signature covers the
+    # signature itself, so one token would have many spellings.
     signature = token.rpartition(".")[2].encode()
     if base64url_encode(base64url_decode(signature)) != signature:
-        raise ValueError("not as a signature is written")
+        raise ValueError("the signature is not canonical")

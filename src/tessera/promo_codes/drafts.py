@@ -11,7 +11,7 @@ from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, key_of
 from tessera.promo_codes import rules
 from tessera.promo_codes.repository import NewPromoCode
-from tessera.promo_codes.rules import PromoCodeDraft, Status
+from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,8 @@ def new_promo_code(draft: PromoCodeDraft, named: ResolvedReferences) -> NewPromo
         id=new_id(),
         name=draft.name or "",
         status=Status.ACTIVE if draft.is_active else Status.INACTIVE,
-        discount_percent=draft.discount_percent,
-        flat_discount=draft.flat_discount,
-        expires_at=draft.expires_at,
-        max_redemptions=draft.max_redemptions,
-        max_redemptions_per_candidate=draft.max_redemptions_per_candidate,
+        **terms_of(draft),
         restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
-        notes=draft.notes,
         store_exam_ids=tuple(exam_id for exam_id, _ in exams_of(draft, named)),
         product_bundle_ids=bundles_of(draft),
         email_addresses=distinct(draft.email_addresses or ()),

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -23,6 +22,7 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.tables import StoreExam
@@ -36,25 +36,19 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.restrictions import repository as restrictions
-from tessera.promo_codes.rules import Status
+from tessera.promo_codes.rules import TERMS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewPromoCode:
+class NewPromoCode(PromoCodeTerms):
     """A promo code to be added."""
 
     id: UUID
     name: str
     status: Status
-    discount_percent: int | None = None
-    flat_discount: Decimal | None = None
-    expires_at: datetime | None = None
-    max_redemptions: int | None = None
-    max_redemptions_per_candidate: int | None = None
     redemption_count: int = 0
     restrict_to_email_addresses: bool = False
-    notes: str | None = None
     store_exam_ids: tuple[UUID, ...] = ()
     product_bundle_ids: tuple[UUID, ...] = ()
     email_addresses: tuple[str, ...] = ()
@@ -71,25 +65,25 @@ class PromoCodeFilter:
     email_address: str | None = None
 
 
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_TERMS = ", ".join(TERMS)
+_TYPED_TERMS = ", ".join(f"{name} {PromoCode.__table__.c[name].type.compile(_DIALECT)}" for name in TERMS)
 # Codes and their restrictions in one round trip, and as one text, because the driver takes several times as long over
 # thousands of parameters. Which were added is asked of a hashed list: a join of the two would compare each with each.
-ADD = """
+ADD = f"""
 with given as materialized (
     select * from json_to_recordset(%(codes)s::json) as code (
-        id uuid, name text, status text, discount_percent integer, flat_discount numeric, expires_at timestamptz,
-        max_redemptions integer, max_redemptions_per_candidate integer, redemption_count integer,
-        restrict_to_email_addresses boolean, notes text, store_exam_ids uuid[], product_bundle_ids uuid[],
-        email_addresses text[], email_keys text[]
+        id uuid, name text, status text, {_TYPED_TERMS}, redemption_count integer,
+        restrict_to_email_addresses boolean, store_exam_ids uuid[], product_bundle_ids uuid[], email_addresses text[],
+        email_keys text[]
     )
 ), added as (
     insert into promo_codes (
-        organization_id, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
-        max_redemptions_per_candidate, redemption_count, held_count, restrict_to_email_addresses, has_store_exams,
-        has_product_bundles, notes, created_at, version
+        organization_id, id, name, status, {_TERMS}, redemption_count, held_count, restrict_to_email_addresses,
+        has_store_exams, has_product_bundles, created_at, version
     )
-    select %(organization_id)s, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
-           max_redemptions_per_candidate, redemption_count, 0, restrict_to_email_addresses,
-           cardinality(store_exam_ids) > 0, cardinality(product_bundle_ids) > 0, notes, %(now)s, %(version)s
+    select %(organization_id)s, id, name, status, {_TERMS}, redemption_count, 0, restrict_to_email_addresses,
+           cardinality(store_exam_ids) > 0, cardinality(product_bundle_ids) > 0, %(now)s, %(version)s
     from given
     on conflict (organization_id, name_key) do nothing
     returning id
@@ -110,7 +104,7 @@ with given as materialized (
     cross join unnest(code.email_keys, code.email_addresses) with ordinality as address (key, email, n)
 )
 select id from added
-"""
+"""  # noqa: S608 - the terms are names of our own columns
 
 
 class ListedPromoCode(NamedTuple):
@@ -161,17 +155,17 @@ class PromoCodeRepository:
         self, asked: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
         """Pages, by number, of the codes that the documented list can express; a shape of `ListedPromoCode`."""
-        requests = [self._question(wanted, number, projection) for wanted, number in asked]
+        requests = [self._question(filters, number, projection) for filters, number in asked]
         return await fetch_pages(self._connection, requests)
 
-    def _question(self, wanted: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
+    def _question(self, filters: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
         values = {
             "organization_id": self._organization_id,
-            "status": wanted.status and wanted.status.value,
-            "name_key": wanted.name and key_of(wanted.name),
-            "restricted": wanted.restrict_to_email_addresses,
-            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
-            "email_key": wanted.email_address and key_of(wanted.email_address),
+            "status": filters.status and filters.status.value,
+            "name_key": filters.name and key_of(filters.name),
+            "restricted": filters.restrict_to_email_addresses,
+            "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
+            "email_key": filters.email_address and key_of(filters.email_address),
         }
         given = frozenset(name for name, value in values.items() if value is not None)
         return _page_statement(given, projection).page(values, number=number)

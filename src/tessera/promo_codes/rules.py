@@ -1,15 +1,18 @@
 """The documented rules of promo codes: what may be created, and what may be used."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
+from tessera.audit.rules import Action
 from tessera.codes.rules import Reason
 from tessera.identity.rules import is_email_address
+from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import distinct
 
@@ -36,31 +39,52 @@ class Status(StrEnum):
     ARCHIVED = "Archived"
 
 
+MOVES: Mapping[str, Move] = {
+    Status.ACTIVE: Move({Status.INACTIVE}, Action.ACTIVATED),
+    Status.INACTIVE: Move({Status.ACTIVE}, Action.DEACTIVATED),
+    Status.ARCHIVED: Move({Status.INACTIVE, Status.ACTIVE}, Action.ARCHIVED),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PromoCodeDraft:
-    """A promo code that somebody asks for.
+class PromoCodeTerms:
+    """What a promo code gives, how often and until when: optional columns that drafts, codes and batches share."""
 
-    `refused` is what its reader could not read; such a field is None here, and no rule speaks of it again.
-    """
-
-    name: str | None = None
-    store_exam_codes: tuple[str, ...] | None = None
-    product_bundle_ids: tuple[UUID, ...] | None = ()
     discount_percent: int | None = None
     flat_discount: Decimal | None = None
     expires_at: datetime | None = None
     max_redemptions: int | None = None
     max_redemptions_per_candidate: int | None = None
+    notes: str | None = None
+
+
+TERMS = tuple(PromoCodeTerms.__dataclass_fields__)
+
+
+def terms_of(source: PromoCodeTerms) -> dict[str, Any]:
+    """The terms of a draft, a code or a batch by name."""
+    return {name: getattr(source, name) for name in TERMS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeDraft(PromoCodeTerms):
+    """A promo code that somebody asks for.
+
+    `parse_violations` is what its reader could not read; such a field is None here, and no rule speaks of it again.
+    """
+
+    name: str | None = None
+    store_exam_codes: tuple[str, ...] | None = None
+    product_bundle_ids: tuple[UUID, ...] | None = ()
     email_addresses: tuple[str, ...] | None = ()
     restrict_to_email_addresses: bool | None = False
     is_active: bool | None = False
-    notes: str | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong with a draft by itself (Certiverse Promo Code API, POST /promo-codes)."""
-    yield from draft.refused
+    yield from draft.parse_violations
     yield from _name(draft)
     yield from _store_exams(draft)
     yield from _limits(draft, highest=DOCUMENTED_LIMIT)
@@ -70,7 +94,7 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
 
 def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     """Everything that is wrong by itself with a promo code of any kind, as those who run the installation make it."""
-    yield from draft.refused
+    yield from draft.parse_violations
     yield from _name(draft)
     yield from _discount(draft)
     yield from _limits(draft, highest=MAX_LIMIT)
@@ -92,7 +116,7 @@ def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]
     Uses are counted for codes with a limit in total alone, so a code cannot get its first limit later.
     """
     field = "max_redemptions"
-    if any(violation.field == field for violation in draft.refused):
+    if any(violation.field == field for violation in draft.parse_violations):
         return
     if draft.max_redemptions is None or uses.limit is None:
         if draft.max_redemptions != uses.limit:
@@ -126,7 +150,7 @@ def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
 def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
     both = {"discount_percent", "flat_discount"}
     given = {field for field in both if getattr(draft, field) is not None}
-    given |= both & {violation.field for violation in draft.refused}
+    given |= both & {violation.field for violation in draft.parse_violations}
     if len(given) != 1:
         yield Violation("OneDiscount", "discount_percent", "or a flat discount must be given, and not both of them")
     flat = draft.flat_discount

@@ -1,21 +1,16 @@
-"""Promo codes: creating, listing and validating them."""
+"""Creation and lists of the promo codes that the documented API can express."""
 
 import asyncio
-import hmac
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
-from tessera.codes.rules import Use
-from tessera.identity.rules import in_good_standing
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage
-from tessera.kit.db.unit_of_work import Reader, UnitOfWork
-from tessera.kit.errors import DomainError, Invalid, NotAuthenticated, NotFound, TooManyResults, Violation
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import Invalid, TooManyResults, Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import ResolvedReferences
@@ -25,26 +20,11 @@ from tessera.promo_codes.repository import (
     PromoCodeFilter,
     PromoCodeRepository,
 )
-from tessera.promo_codes.rules import Discount, PromoCodeDraft
-from tessera.promo_codes.uses import repository as usability
-from tessera.promo_codes.uses.repository import FoundPromoCode, UsabilityRequest, UsabilityRow, UseChange
+from tessera.promo_codes.rules import PromoCodeDraft
 
-__all__ = ["FoundPromoCode", "ListedPromoCode", "NewPromoCode", "PromoCodeFilter", "UsabilityRequest", "UseChange"]
-
+__all__ = ["ListedPromoCode", "NewPromoCode", "PromoCodeFilter"]
 
 FEW_ADDRESSES = 20  # that are checked sooner than handed to another thread
-
-
-class PromoCodeNotFound(NotFound):
-    """No code of this name, neither the organization's nor a global one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """Whether a code can be used now: every reason why not, and what it gives."""
-
-    reasons: tuple[Violation, ...]
-    discount: Discount
 
 
 async def create_all(
@@ -99,51 +79,6 @@ async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datet
     taken = await PromoCodeRepository(work).add(codes, now=now)
     if taken:
         raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in taken])
-
-
-async def find_for_storefront(
-    work: UnitOfWork, wanted: Sequence[tuple[str, Use]], *, as_of: datetime
-) -> dict[int, FoundPromoCode]:
-    """The promo codes of these names for these uses, own ones before global ones, by position; changes nothing."""
-    return await usability.find_for_storefront(work, wanted, as_of=as_of)
-
-
-async def lock(
-    work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
-) -> frozenset[UUID]:
-    """Until the end of the transaction nobody else changes the uses of the limited ones among these codes.
-
-    Their holds that have run out by `as_of` are ended. Returns which codes the names and ids meant.
-    """
-    return await usability.lock(work, names=names, ids=ids, as_of=as_of)
-
-
-async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:
-    """Change the counts of promo codes, which the caller has locked; those without a limit in total keep none."""
-    await usability.count_uses(work, changes)
-
-
-async def validate_all(
-    reader: Reader, requests: Sequence[UsabilityRequest], *, now: datetime
-) -> list[Validation | DomainError]:
-    """The answer to each question, of whatever organization; changes nothing.
-
-    An answer is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
-    """
-    rows = await usability.find_usability(reader, requests, as_of=now)
-    return [_validation(request, rows.get(position), now=now) for position, request in enumerate(requests)]
-
-
-def _validation(request: UsabilityRequest, row: UsabilityRow | None, *, now: datetime) -> Validation | DomainError:
-    if (
-        row is None
-        or not hmac.compare_digest(row.key_digest, request.key.digest)
-        or not in_good_standing(row.standing, now=now)
-    ):
-        return NotAuthenticated("The API key is not valid.")
-    if row.usability is None:
-        return PromoCodeNotFound("There is no such promo code.")
-    return Validation(tuple(rules.unusable(row.usability, now=now)), row.discount)
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:

@@ -31,7 +31,18 @@ def _of_promo_code() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["organization_id", "promo_code_id"], ["promo_codes.organization_id", "promo_codes.id"])
 
 
-class PromoCode(Base):
+class TermColumns:
+    """The columns of `PromoCodeTerms`, which a batch has for all its codes."""
+
+    discount_percent: Mapped[int | None]
+    flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    max_redemptions: Mapped[int | None]
+    max_redemptions_per_candidate: Mapped[int | None]
+    notes: Mapped[str | None] = mapped_column(Text)
+
+
+class PromoCode(TermColumns, Base):
     """A discount by name: percent or flat amount. A null limit does not limit; a null expiry never comes."""
 
     __tablename__ = "promo_codes"
@@ -78,24 +89,18 @@ class PromoCode(Base):
     name_key: Mapped[str] = mapped_column(Text, Computed('lower(name collate "C")', persisted=True))
     status: Mapped[str] = mapped_column(Text)
     kind: Mapped[str] = mapped_column(Text, Computed(KIND, persisted=True))
-    discount_percent: Mapped[int | None]
-    flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
-    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    max_redemptions: Mapped[int | None]
-    max_redemptions_per_candidate: Mapped[int | None]
     redemption_count: Mapped[int]
     held_count: Mapped[int]
     restrict_to_email_addresses: Mapped[bool]
     has_store_exams: Mapped[bool]
     has_product_bundles: Mapped[bool]
     is_listed: Mapped[bool] = mapped_column(Computed(LISTED, persisted=True))
-    notes: Mapped[str | None] = mapped_column(Text)
     batch_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
-class PromoCodeBatch(Base):
+class PromoCodeBatch(TermColumns, Base):
     """Many promo codes by one pattern, and what they all give; `made` of them are there already."""
 
     __tablename__ = "promo_code_batches"
@@ -118,12 +123,6 @@ class PromoCodeBatch(Base):
     made: Mapped[int]
     status: Mapped[str] = mapped_column(Text)
     code_status: Mapped[str] = mapped_column(Text)
-    discount_percent: Mapped[int | None]
-    flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
-    expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    max_redemptions: Mapped[int | None]
-    max_redemptions_per_candidate: Mapped[int | None]
-    notes: Mapped[str | None] = mapped_column(Text)
     store_exam_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     product_bundle_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     created_at: Mapped[datetime] = mapped_column(Timestamp)

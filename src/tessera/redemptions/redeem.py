@@ -13,8 +13,8 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, DomainError, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
-from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes.service import FoundPromoCode
+from tessera.promo_codes.uses import service as promo_codes
+from tessera.promo_codes.uses.service import FoundPromoCode
 from tessera.redemptions import lifecycle, rules, transitions, validate
 from tessera.redemptions.repository import Redemption, RedemptionRepository
 from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository

@@ -38,6 +38,16 @@ ENDED_RESERVATIONS = (ReservationStatus.COMPLETED, ReservationStatus.NO_SHOW, Re
 
 
 @dataclass(frozen=True, slots=True)
+class Discrepancy:
+    """A stored count or status that disagrees with the ledger."""
+
+    kind: str
+    name: str
+    shown: str
+    counted: str
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What a product costs, in dollars and cents: listed, taken off, and left to pay."""
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes.service import UseChange
+from tessera.promo_codes.uses import service as promo_codes
+from tessera.promo_codes.uses.service import UseChange
 from tessera.redemptions import rules
 from tessera.redemptions.repository import NewLedgerEntry, Redemption, RedemptionRepository
 from tessera.redemptions.rules import RedemptionStatus

@@ -11,8 +11,8 @@ from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes import rules as promo_code_rules
-from tessera.promo_codes import service as promo_codes
-from tessera.promo_codes.service import FoundPromoCode
+from tessera.promo_codes.uses import service as promo_codes
+from tessera.promo_codes.uses.service import FoundPromoCode
 from tessera.redemptions import rules
 from tessera.redemptions.rules import Price
 from tessera.vouchers.issued import rules as voucher_rules

@@ -11,7 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.redemptions.ledger import Discrepancy
+from tessera.redemptions.rules import Discrepancy
 from tessera.reports.rules import Dimension, Period
 
 

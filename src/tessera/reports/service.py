@@ -7,7 +7,7 @@ from tessera.kit.db import cursors
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid
-from tessera.redemptions.ledger import Discrepancy
+from tessera.redemptions.rules import Discrepancy
 from tessera.reports import rules
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository
 from tessera.reports.rules import Dimension, Period

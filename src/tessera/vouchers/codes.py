@@ -1,13 +1,13 @@
-"""Voucher codes: unguessable, and easy to read aloud and to type."""
+"""Voucher codes, which are unguessable and easy to read aloud and to type."""
 
 import secrets
 from string import ascii_lowercase, ascii_uppercase
 
-# Crockford's alphabet: no I, L, O or U, so that nothing in it is taken for another.
+# Crockford's Base32, which has no I, L, O or U because they look like other characters.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MIN_LENGTH = 6
 PURCHASE_CODE_LENGTH = 10
-# A blind guess may hit one code in so many.
+# At most one in this many random guesses is a valid code.
 GUESSES_PER_HIT = 1_000_000
 
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
@@ -15,9 +15,9 @@ _LETTERS = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(25
 
 
 def random_length(issued: int) -> int:
-    """How many random characters codes need when this many, the next ones included, share a prefix.
+    """The number of random characters in codes of a prefix that has `issued` codes, including the new ones.
 
-    At least six, and more when a blind guess would hit one of them with a chance above one in a million.
+    At least six, and enough that a random guess is valid with a probability of at most one in a million.
     """
     length = MIN_LENGTH
     while issued * GUESSES_PER_HIT > len(ALPHABET) ** length:
@@ -26,17 +26,17 @@ def random_length(issued: int) -> int:
 
 
 def random_texts(count: int, *, length: int) -> list[str]:
-    """That many random texts of the alphabet, from the system's cryptographic source."""
+    """Random texts over the alphabet, from the cryptographic source of the system."""
     # 256 is a multiple of 32, so every letter is equally likely.
     letters = secrets.token_bytes(count * length).translate(_LETTERS).decode()
     return [letters[start : start + length] for start in range(0, len(letters), length)]
 
 
 def spelled(code: str) -> str:
-    """A code as it is kept, however somebody typed it: A-Z raised, and nothing else taken for one of them."""
+    """The stored spelling of a code as typed: ASCII letters in upper case, all other characters unchanged."""
     return code.translate(_CAPITALS)
 
 
 def new_purchase_code() -> str:
-    """A code that names a purchase: `VP-` and ten random characters."""
+    """A code of a purchase: `VP-` and ten random characters."""
     return f"VP-{random_texts(1, length=PURCHASE_CODE_LENGTH)[0]}"

@@ -20,13 +20,13 @@ blueprint = Blueprint()
 
 ACTOR = Actor(ActorKind.JOB, None, purchases.ISSUE_VOUCHERS)
 EXPIRE_CHECKOUTS = "expire_checkouts"
-# So few that nobody waits long for a purchase that is being written down.
-AT_ONCE = 200
+# Small enough that other transactions wait for the locked purchases only briefly.
+BATCH_SIZE = 200
 
 
 @blueprint.task(name=purchases.ISSUE_VOUCHERS, retry=ExponentialBackoff(), pass_context=True)
 async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_id: str) -> None:
-    """Make the vouchers of a purchase; a second run of it changes nothing."""
+    """Issue the vouchers of a purchase; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
@@ -37,16 +37,16 @@ async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_
 @blueprint.periodic(cron="*/5 * * * *")
 @blueprint.task(name=EXPIRE_CHECKOUTS, queueing_lock=EXPIRE_CHECKOUTS, pass_context=True)
 async def expire_checkouts(context: JobContext, timestamp: int) -> None:
-    """Write down which checkouts are past their deadline; they have counted as expired since then."""
+    """Store the status of checkouts past their deadline; readers have treated them as expired since then."""
     database: Database = context.additional_context["database"]
     now = context.additional_context["clock"]()
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await checkouts.list_overdue_organizations(work, now=now)
     for organization_id in organizations:
-        expired = AT_ONCE
-        while expired == AT_ONCE:
+        expired = BATCH_SIZE
+        while expired == BATCH_SIZE:
             async with database.unit_of_work(
                 organization_id, actor=Actor(ActorKind.JOB, None, EXPIRE_CHECKOUTS)
             ) as work:
-                expired = await checkouts.expire(work, limit=AT_ONCE, now=now)
+                expired = await checkouts.expire(work, limit=BATCH_SIZE, now=now)
             log.info("checkouts expired", organization=str(organization_id), purchases=expired)

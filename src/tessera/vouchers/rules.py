@@ -1,14 +1,16 @@
-"""Words that partners, programs, purchases and vouchers share."""
+"""Statuses that partners, programs, purchases and vouchers share."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
 from tessera.audit.rules import Action
-from tessera.kit.errors import WrongState
+from tessera.kit.editing import Move
+from tessera.kit.errors import Violation, WrongState
 
 
 class Status(StrEnum):
-    """Where a partner or a program is in its life; `Inactive` is neither active nor archived."""
+    """The status of a partner or a program; `Archived` is final."""
 
     ACTIVE = "Active"
     INACTIVE = "Inactive"
@@ -16,7 +18,7 @@ class Status(StrEnum):
 
 
 class UserStatus(StrEnum):
-    """Where a partner's user is: asked, come, at work, or switched off."""
+    """The status of a partner's user, who can call the API only while active."""
 
     INVITED = "Invited"
     ACCEPTED = "Accepted"
@@ -25,7 +27,7 @@ class UserStatus(StrEnum):
 
 
 class PurchaseStatus(StrEnum):
-    """Where a purchase is: from its checkout, or at once if it costs nothing, to its vouchers."""
+    """The status of a purchase: in checkout, unless it is free; then issuing its vouchers; then complete."""
 
     CHECKOUT_CANCELLED = "CheckoutCancelled"
     CHECKOUT_EXPIRED = "CheckoutExpired"
@@ -36,7 +38,7 @@ class PurchaseStatus(StrEnum):
 
 
 class ReservationStatus(StrEnum):
-    """Where a booking is."""
+    """The status of an exam reservation."""
 
     CREATED = "Created"
     RESCHEDULED = "Rescheduled"
@@ -45,29 +47,34 @@ class ReservationStatus(StrEnum):
     CANCELLED = "Cancelled"
 
 
-def check_standing(what: str, status: Status, *, wanted: Status | None = None) -> None:
-    """Raise WrongState for what is archived, which is final, or has the wanted status already."""
-    if status in (Status.ARCHIVED, wanted):
-        raise WrongState(what, status)
+MOVES: Mapping[str, Move] = {
+    Status.ACTIVE: Move({Status.INACTIVE}, Action.ACTIVATED),
+    Status.INACTIVE: Move({Status.ACTIVE}, Action.DEACTIVATED),
+    Status.ARCHIVED: Move({Status.ACTIVE, Status.INACTIVE}, Action.ARCHIVED),
+}
+
+
+def ensure_not_archived(noun: str, status: Status) -> None:
+    """Raise WrongState for an archived record, which cannot be edited."""
+    if status is Status.ARCHIVED:
+        raise WrongState(noun, status)
+
+
+def name_taken(name: str) -> Violation:
+    """The violation of a name that another record has."""
+    return Violation("NameTaken", "name", f"must be unique, and '{name[:60]}' is taken")
 
 
 def user_status(invitation: str | None, *, is_active: bool) -> UserStatus:
-    """The status of a user: an invitation counts only as long as its user is not active."""
+    """The status of a partner's user; an invitation is ignored once the user is active."""
     if is_active:
         return UserStatus.ACTIVE
     return UserStatus(invitation) if invitation else UserStatus.INACTIVE
 
 
-ACTIONS = {
-    Status.ACTIVE: Action.ACTIVATED,
-    Status.INACTIVE: Action.DEACTIVATED,
-    Status.ARCHIVED: Action.ARCHIVED,
-}
-
-
 def status_at(status: str, checkout_expires_at: datetime | None, *, now: datetime) -> PurchaseStatus:
-    """The status that counts at `now`: a checkout past its deadline has expired, whether or not it is written down."""
-    known = PurchaseStatus(status)
-    if known is PurchaseStatus.CHECKOUT_IN_PROGRESS and checkout_expires_at is not None and checkout_expires_at <= now:
+    """The status at `now`: a checkout past its deadline has expired even if the stored status does not say so yet."""
+    stored = PurchaseStatus(status)
+    if stored is PurchaseStatus.CHECKOUT_IN_PROGRESS and checkout_expires_at is not None and checkout_expires_at <= now:
         return PurchaseStatus.CHECKOUT_EXPIRED
-    return known
+    return stored

@@ -45,7 +45,7 @@ class VoucherPartner(Base):
 
 
 class VoucherProgram(Base):
-    """What can be bought: the exams that a voucher pays for, its cost, and who may buy and use it."""
+    """An offer to partners: its exams, its cost, and the partners and candidates that it is open to."""
 
     __tablename__ = "voucher_programs"
     __table_args__ = (
@@ -74,7 +74,7 @@ class VoucherProgram(Base):
 
 
 class VoucherProgramDiscount(Base):
-    """One bulk tier of a program: the percent from this quantity on."""
+    """A bulk discount of a program: the percentage from this quantity upwards."""
 
     __tablename__ = "voucher_program_discounts"
     __table_args__ = (
@@ -92,7 +92,7 @@ class VoucherProgramDiscount(Base):
 
 
 class VoucherProgramStoreExam(Base):
-    """One store exam that a program's vouchers pay for."""
+    """A store exam that a program's vouchers pay for."""
 
     __tablename__ = "voucher_program_store_exams"
     __table_args__ = (
@@ -108,7 +108,7 @@ class VoucherProgramStoreExam(Base):
 
 
 class VoucherProgramPartner(Base):
-    """One partner that is assigned to a program."""
+    """The assignment of a partner to a program."""
 
     __tablename__ = "voucher_program_partners"
     __table_args__ = (
@@ -123,7 +123,7 @@ class VoucherProgramPartner(Base):
 
 
 class VoucherProgramEmailDomain(Base):
-    """One e-mail domain whose candidates may use a program's vouchers."""
+    """An e-mail domain whose candidates may use a program's vouchers."""
 
     __tablename__ = "voucher_program_email_domains"
     __table_args__ = (
@@ -193,14 +193,14 @@ class VoucherPurchase(Base):
         Text, Computed('lower(purchased_by_email collate "C")', persisted=True)
     )
     purchased_at: Mapped[datetime] = mapped_column(Timestamp)
-    # What it costs, paid or not; and until when it may be paid, if it is for money.
+    # The price, paid or not, and the payment deadline, which free purchases do not have.
     amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     checkout_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class VoucherCodeSpace(Base):
-    """How many codes of an organization begin with this prefix; from it follows how long the next ones are."""
+    """The number of issued codes with a prefix, which decides the length of the next codes."""
 
     __tablename__ = "voucher_code_spaces"
 
@@ -210,14 +210,14 @@ class VoucherCodeSpace(Base):
 
 
 class Voucher(Base):
-    """One single-use code that pays for one exam; its reservation is the latest one, `held_by` a redemption."""
+    """A single-use code that pays for one exam; its reservation is the latest one, `held_by` a redemption."""
 
     __tablename__ = "vouchers"
     __table_args__ = (
         _refers_to("voucher_purchases", "purchase_id"),
         _refers_to("store_exams", "store_exam_id"),
         UniqueConstraint("organization_id", "code"),
-        # With the partner, of whom row-level security asks, so that the index alone answers.
+        # Includes the partner, which row-level security compares, so that index-only scans work.
         Index(
             "vouchers_by_use_index",
             "organization_id",

@@ -9,7 +9,7 @@ from jose import jwt
 from tests.conftest import NOW, Clock
 from tests.support.authentication_requests import basic, bearer, fetch_token, not_authenticated
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import told
+from tests.support.responses import status_and_body
 
 UNKNOWN = "The client or its secret is not valid."
 
@@ -30,7 +30,7 @@ async def test_good_credentials_get_a_token_and_their_code_back(
 ) -> None:
     answer = await client.get(path + query, headers=credentials | {"x-functions-key": "anything"})
     token = answer.json()["authToken"]
-    assert told(answer) == (200, {"authToken": token, "code": code})
+    assert status_and_body(answer) == (200, {"authToken": token, "code": code})
     assert answer.headers["Cache-Control"] == "no-store"
     assert (await client.get("/promo-codes", headers=bearer(token))).status_code == 200
 
@@ -60,11 +60,11 @@ async def test_a_token_is_good_for_an_hour(
     assert (await client.get("/promo-codes", headers=token)).status_code == 200
     clock.advance(seconds=1)
     answer = await client.get("/promo-codes", headers=token)
-    assert told(answer) == (401, {"errorCode": "TokenExpired", "errorMessages": ["The token has expired."]})
+    assert status_and_body(answer) == (401, {"errorCode": "TokenExpired", "errorMessages": ["The token has expired."]})
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def encoded(raw: bytes) -> str:
+def basic_header(raw: bytes) -> str:
     return "Basic " + base64.b64encode(raw).decode()
 
 
@@ -81,18 +81,18 @@ BAD_BASIC = pytest.mark.parametrize(
         ("Basic", MALFORMED),
         ("Basic !!!", MALFORMED),
         ("Basic abc", MALFORMED),
-        (encoded(b"no colon"), MALFORMED),
-        (encoded(b"\xff\xfe:x"), MALFORMED),
-        (encoded(b":"), NO_NAME),
-        (encoded(b"me:secret"), NO_NAME),
-        (encoded(b"tsc_:x"), NO_NAME),
-        (encoded(b"\0:\0"), NO_NAME),
-        (encoded(b"tsk_" + b"A" * 43 + b":x"), NO_NAME),
-        (encoded(b"tsc_" + b"!" * 43 + b":x"), NO_NAME),
-        (encoded(b"tsc_" + "é".encode() * 43 + b":x"), NO_NAME),
-        (encoded(f"{UNKNOWN_CLIENT}:".encode()), UNKNOWN),
-        (encoded(f"{UNKNOWN_CLIENT}:x\0y".encode()), UNKNOWN),
-        (encoded(f"{UNKNOWN_CLIENT}:{'x' * 5000}".encode()), UNKNOWN),
+        (basic_header(b"no colon"), MALFORMED),
+        (basic_header(b"\xff\xfe:x"), MALFORMED),
+        (basic_header(b":"), NO_NAME),
+        (basic_header(b"me:secret"), NO_NAME),
+        (basic_header(b"tsc_:x"), NO_NAME),
+        (basic_header(b"\0:\0"), NO_NAME),
+        (basic_header(b"tsk_" + b"A" * 43 + b":x"), NO_NAME),
+        (basic_header(b"tsc_" + b"!" * 43 + b":x"), NO_NAME),
+        (basic_header(b"tsc_" + "é".encode() * 43 + b":x"), NO_NAME),
+        (basic_header(f"{UNKNOWN_CLIENT}:".encode()), UNKNOWN),
+        (basic_header(f"{UNKNOWN_CLIENT}:x\0y".encode()), UNKNOWN),
+        (basic_header(f"{UNKNOWN_CLIENT}:{'x' * 5000}".encode()), UNKNOWN),
     ],
     ids=lambda value: repr(value)[:40],
 )
@@ -104,7 +104,7 @@ async def test_bad_credentials_get_401_and_are_asked_for_basic(
 ) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     answer = await client.get("/authenticate?Code=%00", headers=headers)
-    assert told(answer) == not_authenticated(message)
+    assert status_and_body(answer) == not_authenticated(message)
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
@@ -119,14 +119,14 @@ async def test_the_scheme_is_read_in_any_case(
 @pytest.mark.parametrize("wrong", [str.upper, lambda secret: secret[:-1], lambda _: "", lambda secret: secret + "\0"])
 async def test_a_wrong_secret_is_401(client: httpx.AsyncClient, tenant: Tenant, wrong: Callable[[str], str]) -> None:
     answer = await client.get("/authenticate", headers=basic(tenant.client.name, wrong(tenant.client.secret)))
-    assert told(answer) == not_authenticated(UNKNOWN)
+    assert status_and_body(answer) == not_authenticated(UNKNOWN)
 
 
 async def test_another_organizations_client_has_another_secret(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     answer = await client.get("/authenticate", headers=basic(tenant.client.name, other_tenant.client.secret))
-    assert told(answer) == not_authenticated(UNKNOWN)
+    assert status_and_body(answer) == not_authenticated(UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ async def test_a_wrong_code_is_400(
     client: httpx.AsyncClient, credentials: dict[str, str], query: str, expected: tuple[str, str]
 ) -> None:
     answer = await client.get(f"/authenticate?{query}", headers=credentials)
-    assert told(answer) == (400, {"errorCode": expected[0], "errorMessages": [expected[1]]})
+    assert status_and_body(answer) == (400, {"errorCode": expected[0], "errorMessages": [expected[1]]})

@@ -9,9 +9,9 @@ import pytest
 from tests.conftest import NOW, TOKEN_KEYS
 from tests.support.authentication_requests import basic, bearer, fetch_token, not_authenticated
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import told
+from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.kit.tokens import TokenSigner
 
@@ -31,15 +31,15 @@ def credentials(tenant: Tenant) -> dict[str, str]:
 )
 async def test_what_is_no_bearer_token_is_401(client: httpx.AsyncClient, header: str) -> None:
     answer = await client.get("/promo-codes", headers={"Authorization": header})
-    assert told(answer) == not_authenticated("A Bearer token is required.")
+    assert status_and_body(answer) == not_authenticated("A Bearer token is required.")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("token", ["abc", "a.b.c", "..", "e30.e30.e30", "é.é.é", "\0", "x" * 10_000])
 async def test_garbage_is_401(client: httpx.AsyncClient, token: str) -> None:
-    answer = await client.get("/promo-codes", headers={"Authorization": f"Bearer {token}".encode("latin-1")})
+    answer = await client.get("/promo-codes", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
     message = "The token is too long." if len(token) > 4096 else "The token is not valid."
-    assert told(answer) == not_authenticated(message)
+    assert status_and_body(answer) == not_authenticated(message)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ async def test_garbage_is_401(client: httpx.AsyncClient, token: str) -> None:
 async def test_claims_that_name_nobody_are_401(client: httpx.AsyncClient, claims: dict[str, Any]) -> None:
     token = TokenSigner(TOKEN_KEYS).issue({"sub": "", **claims}, now=NOW, lifetime=timedelta(hours=1))
     answer = await client.get("/promo-codes", headers=bearer(token))
-    assert told(answer) == NO_TOKEN
+    assert status_and_body(answer) == NO_TOKEN
 
 
 async def test_a_token_without_the_function_point_is_401_with_a_code_of_its_own(
@@ -68,7 +68,7 @@ async def test_a_token_without_the_function_point_is_401_with_a_code_of_its_own(
         await client.get("/promo-codes?page=0", headers=token),
         await client.post("/promo-codes", headers=token, json={}),
     ):
-        assert told(answer) == (
+        assert status_and_body(answer) == (
             401,
             {
                 "errorCode": "FunctionPointMissing",
@@ -83,7 +83,7 @@ async def test_a_forged_organization_leads_where_nobody_knows_the_caller(
 ) -> None:
     claims = {"org": str(other_tenant.id), "kind": "client", "sub": str(tenant.client.id)}
     token = TokenSigner(TOKEN_KEYS).issue(claims, now=NOW, lifetime=timedelta(hours=1))
-    assert told(await client.get("/promo-codes", headers=bearer(token))) == ENDED
+    assert status_and_body(await client.get("/promo-codes", headers=bearer(token))) == ENDED
 
 
 async def test_a_revoked_clients_tokens_end_with_the_next_request(
@@ -92,8 +92,8 @@ async def test_a_revoked_clients_tokens_end_with_the_next_request(
     token = bearer(await fetch_token(client, credentials))
     async with resources.database.unit_of_work(tenant.id) as work:
         await provisioning.revoke_client(work, client_id=tenant.client.id, now=NOW)
-    assert told(await client.get("/promo-codes", headers=token)) == ENDED
-    assert told(await client.get("/authenticate", headers=credentials)) == ENDED
+    assert status_and_body(await client.get("/promo-codes", headers=token)) == ENDED
+    assert status_and_body(await client.get("/authenticate", headers=credentials)) == ENDED
 
 
 async def test_a_revoked_long_lived_token_ends_with_the_next_request(
@@ -102,7 +102,7 @@ async def test_a_revoked_long_lived_token_ends_with_the_next_request(
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
     async with resources.database.unit_of_work(tenant.id) as work:
         await provisioning.revoke_token(work, token_id=tenant.token.id, now=NOW)
-    assert told(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
+    assert status_and_body(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
 
 
 async def test_a_deactivated_users_token_ends_with_the_next_request(
@@ -110,7 +110,7 @@ async def test_a_deactivated_users_token_ends_with_the_next_request(
 ) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:
         await provisioning.deactivate_user(work, email=tenant.user_email, now=resources.clock())
-    assert told(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
+    assert status_and_body(await client.get("/promo-codes", headers=tenant.bearer)) == ENDED
 
 
 async def test_rights_are_those_of_the_moment(
@@ -127,5 +127,5 @@ async def test_a_switched_off_organization_has_no_good_credential(
     token = bearer(await fetch_token(client, credentials))
     superuser.execute("update organizations set is_active = false where id = %s", [tenant.id])
     for headers in (token, tenant.bearer):
-        assert told(await client.get("/promo-codes", headers=headers)) == ENDED
-    assert told(await client.get("/authenticate", headers=credentials)) == ENDED
+        assert status_and_body(await client.get("/promo-codes", headers=headers)) == ENDED
+    assert status_and_body(await client.get("/authenticate", headers=credentials)) == ENDED

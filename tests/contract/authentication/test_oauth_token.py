@@ -8,9 +8,9 @@ import pytest
 from tests.conftest import NOW
 from tests.support.authentication_requests import basic, bearer
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import told
+from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 
 GRANT = {"grant_type": "client_credentials"}
@@ -39,7 +39,7 @@ async def test_good_credentials_get_a_token(client: httpx.AsyncClient, tenant: T
     headers = basic(tenant.client.name, tenant.client.secret) if by != "form" else {}
     answer = await ask(client, urlencode(GRANT | (in_form if by != "basic" else {})), headers)
     token = answer.json()["access_token"]
-    assert told(answer) == (200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+    assert status_and_body(answer) == (200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600})
     assert (await client.get("/promo-codes", headers=bearer(token))).status_code == 200
 
 
@@ -54,19 +54,21 @@ async def test_a_form_may_be_declared_or_not(client: httpx.AsyncClient, tenant: 
 @pytest.mark.parametrize("media_type", ["application/json", "multipart/form-data; boundary=x", "text/plain"])
 async def test_another_content_type_is_415(client: httpx.AsyncClient, media_type: str) -> None:
     answer = await ask(client, "{}", {"Content-Type": media_type})
-    assert told(answer) == oauth_error(415, "invalid_request", f"The request body must be {FORM}.")
+    assert status_and_body(answer) == oauth_error(415, "invalid_request", f"The request body must be {FORM}.")
 
 
 @pytest.mark.parametrize("content", ["", "grant_type=", "grant_type", "Grant_Type=client_credentials"])
 async def test_without_a_grant_type_it_is_an_invalid_request(client: httpx.AsyncClient, content: str) -> None:
     answer = await ask(client, content)
-    assert told(answer) == oauth_error(400, "invalid_request", "The parameter grant_type is required.")
+    assert status_and_body(answer) == oauth_error(400, "invalid_request", "The parameter grant_type is required.")
 
 
 @pytest.mark.parametrize("grant", ["password", "authorization_code", "CLIENT_CREDENTIALS", "client_credentials\0"])
 async def test_another_grant_type_is_unsupported(client: httpx.AsyncClient, grant: str) -> None:
     answer = await ask(client, urlencode({"grant_type": grant}))
-    assert told(answer) == oauth_error(400, "unsupported_grant_type", "The grant type must be client_credentials.")
+    assert status_and_body(answer) == oauth_error(
+        400, "unsupported_grant_type", "The grant type must be client_credentials."
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ async def test_another_grant_type_is_unsupported(client: httpx.AsyncClient, gran
 async def test_a_form_that_cannot_be_read_is_an_invalid_request(
     client: httpx.AsyncClient, content: bytes, description: str
 ) -> None:
-    assert told(await ask(client, content)) == oauth_error(400, "invalid_request", description)
+    assert status_and_body(await ask(client, content)) == oauth_error(400, "invalid_request", description)
 
 
 @pytest.mark.parametrize(
@@ -104,26 +106,26 @@ async def test_bad_credentials_are_an_invalid_client(
     client: httpx.AsyncClient, form: dict[str, str], description: str
 ) -> None:
     answer = await ask(client, urlencode(GRANT | form))
-    assert told(answer) == oauth_error(401, "invalid_client", description)
+    assert status_and_body(answer) == oauth_error(401, "invalid_client", description)
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 @pytest.mark.parametrize("authorization", ["Basic", "Basic !!!", "Basic /w=="])
 async def test_malformed_basic_is_an_invalid_client(client: httpx.AsyncClient, authorization: str) -> None:
     answer = await ask(client, urlencode(GRANT), {"Authorization": authorization})
-    assert told(answer) == oauth_error(401, "invalid_client", "The Basic credentials are malformed.")
+    assert status_and_body(answer) == oauth_error(401, "invalid_client", "The Basic credentials are malformed.")
 
 
 async def test_a_wrong_or_revoked_clients_secret_is_an_invalid_client(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     wrong = basic(tenant.client.name, other_tenant.client.secret)
-    assert told(await ask(client, urlencode(GRANT), wrong)) == oauth_error(401, "invalid_client", UNKNOWN)
+    assert status_and_body(await ask(client, urlencode(GRANT), wrong)) == oauth_error(401, "invalid_client", UNKNOWN)
     async with resources.database.unit_of_work(tenant.id) as work:
         await provisioning.revoke_client(work, client_id=tenant.client.id, now=NOW)
     right = basic(tenant.client.name, tenant.client.secret)
     ended = "The credential is unknown, revoked or expired."
-    assert told(await ask(client, urlencode(GRANT), right)) == oauth_error(401, "invalid_client", ended)
+    assert status_and_body(await ask(client, urlencode(GRANT), right)) == oauth_error(401, "invalid_client", ended)
 
 
 async def pieces() -> AsyncIterator[bytes]:
@@ -136,7 +138,7 @@ async def pieces() -> AsyncIterator[bytes]:
 async def test_a_body_over_one_mebibyte_is_413(client: httpx.AsyncClient, *, declared: bool) -> None:
     content = b"x" * 2 * 1024 * 1024 if declared else pieces()
     answer = await client.post("/oauth/token", content=content)
-    assert told(answer) == oauth_error(
+    assert status_and_body(answer) == oauth_error(
         413, "invalid_request", "The request body must not be larger than 1,048,576 bytes."
     )
     assert_not_stored(answer)

@@ -16,12 +16,12 @@ from tests.support.carevalidate_requests import (
     NOT_FOUND,
     TEN_PERCENT,
     UNUSABLE,
-    ask,
-    ask_raw,
+    validate,
+    validate_raw,
 )
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.promo_codes.rules import Status
 
@@ -52,7 +52,7 @@ async def caller(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
 )
 @pytest.mark.parametrize("query", ["", "code=PER10", "code=%FF", "code=PER10&product_bundle_id=x"])
 async def test_without_a_good_key_nothing_else_is_told(client: httpx.AsyncClient, key: str | None, query: str) -> None:
-    headers = {} if key is None else {"cv-api-key": key.encode("latin-1")}
+    headers = {} if key is None else {b"cv-api-key": key.encode("latin-1")}
     answer = await client.get(f"/api/v1/promo-codes?{query}", headers=headers)
     assert (answer.status_code, answer.content) == INVALID_KEY
 
@@ -75,17 +75,17 @@ async def test_a_bearer_token_is_no_key(client: httpx.AsyncClient, caller: Tenan
 async def test_another_organizations_code_is_not_found(
     client: httpx.AsyncClient, caller: Tenant, other_tenant: Tenant
 ) -> None:
-    assert await ask(client, caller, code="PER10") == TEN_PERCENT
-    assert await ask(client, other_tenant, code="PER10") == NOT_FOUND
+    assert await validate(client, caller, code="PER10") == TEN_PERCENT
+    assert await validate(client, other_tenant, code="PER10") == NOT_FOUND
 
 
 async def test_a_revoked_key_is_unknown_from_the_next_request_on(
     client: httpx.AsyncClient, resources: Resources, caller: Tenant, clock: Clock
 ) -> None:
-    assert await ask(client, caller, code="PER10") == TEN_PERCENT
+    assert await validate(client, caller, code="PER10") == TEN_PERCENT
     async with resources.database.unit_of_work(caller.id) as work:
         await provisioning.revoke_key(work, key_id=caller.key.id, now=clock.now)
-    assert await ask(client, caller, code="PER10") == INVALID_KEY
+    assert await validate(client, caller, code="PER10") == INVALID_KEY
 
 
 async def test_a_rotated_key_works_until_the_end_of_the_overlap(
@@ -95,7 +95,7 @@ async def test_a_rotated_key_works_until_the_end_of_the_overlap(
         new = await provisioning.rotate_key(work, key_id=caller.key.id, overlap=timedelta(hours=1), now=clock.now)
     for seconds, expected in ((3599, TEN_PERCENT), (1, INVALID_KEY)):
         clock.advance(seconds=seconds)
-        assert await ask(client, caller, code="PER10") == expected
+        assert await validate(client, caller, code="PER10") == expected
         answer = await client.get("/api/v1/promo-codes?code=PER10", headers={"cv-api-key": new.secret})
         assert (answer.status_code, answer.content) == TEN_PERCENT
 
@@ -104,14 +104,14 @@ async def test_a_switched_off_organization_has_no_good_key(
     client: httpx.AsyncClient, caller: Tenant, superuser: psycopg.Connection
 ) -> None:
     superuser.execute("update organizations set is_active = false where id = %s", [caller.id])
-    assert await ask(client, caller, code="PER10") == INVALID_KEY
+    assert await validate(client, caller, code="PER10") == INVALID_KEY
 
 
 @pytest.mark.parametrize("query", ["", "code=", "code=%20", "code=%20%09%0A", "Code=PER10", "product_bundle_id=x"])
 async def test_a_missing_code_is_400_before_anything_about_the_bundle(
     client: httpx.AsyncClient, caller: Tenant, query: str
 ) -> None:
-    assert await ask_raw(client, caller, query) == CODE_REQUIRED
+    assert await validate_raw(client, caller, query) == CODE_REQUIRED
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ async def test_a_missing_code_is_400_before_anything_about_the_bundle(
 async def test_a_bundle_id_that_is_no_uuid_is_400_before_the_code_is_looked_up(
     client: httpx.AsyncClient, caller: Tenant, bundle_id: str, code: str
 ) -> None:
-    assert await ask(client, caller, code=code, product_bundle_id=bundle_id) == INVALID_BUNDLE
+    assert await validate(client, caller, code=code, product_bundle_id=bundle_id) == INVALID_BUNDLE
 
 
 @pytest.mark.parametrize(
@@ -143,17 +143,17 @@ async def test_a_bundle_id_that_is_no_uuid_is_400_before_the_code_is_looked_up(
 )
 @pytest.mark.parametrize("bundle_id", ["", "0aad00c1-9c18-4b7c-ac3c-67afffdfbc4e"])
 async def test_an_unknown_code_is_404(client: httpx.AsyncClient, caller: Tenant, code: str, bundle_id: str) -> None:
-    assert await ask(client, caller, code=code, product_bundle_id=bundle_id) == NOT_FOUND
+    assert await validate(client, caller, code=code, product_bundle_id=bundle_id) == NOT_FOUND
 
 
 async def test_the_kelvin_sign_is_no_k(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "KILO"), now=NOW)
-    assert await ask(client, tenant, code="kilo") == TEN_PERCENT
-    assert await ask(client, tenant, code="\N{KELVIN SIGN}ILO") == NOT_FOUND
+    assert await validate(client, tenant, code="kilo") == TEN_PERCENT
+    assert await validate(client, tenant, code="\N{KELVIN SIGN}ILO") == NOT_FOUND
 
 
 async def test_a_query_that_is_no_utf_8_is_400(client: httpx.AsyncClient, caller: Tenant) -> None:
-    assert await ask_raw(client, caller, "code=%FF") == (
+    assert await validate_raw(client, caller, "code=%FF") == (
         400,
         b'{"success":false,"message":"The query string is not valid UTF-8."}',
     )
@@ -161,7 +161,7 @@ async def test_a_query_that_is_no_utf_8_is_400(client: httpx.AsyncClient, caller
 
 @pytest.mark.parametrize("code", ["PER10", "per10", "pEr10", " PER10 ", "\tPER10\n"])
 async def test_a_code_is_trimmed_and_compared_in_any_case(client: httpx.AsyncClient, caller: Tenant, code: str) -> None:
-    assert await ask(client, caller, code=code) == TEN_PERCENT
+    assert await validate(client, caller, code=code) == TEN_PERCENT
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,10 @@ async def test_a_flat_discount_is_told_exactly(
 ) -> None:
     code = percent_code(tenant, "FLAT", discount_percent=None, flat_discount=Decimal(flat))
     await add_promo_codes(resources, tenant, code, now=NOW)
-    assert await ask(client, tenant, code="FLAT") == (200, b'{"success":true,"data":[{"flatDiscount":%s}]}' % shown)
+    assert await validate(client, tenant, code="FLAT") == (
+        200,
+        b'{"success":true,"data":[{"flatDiscount":%s}]}' % shown,
+    )
 
 
 @pytest.mark.parametrize("percent", [1, 15, 100])
@@ -184,7 +187,7 @@ async def test_a_percent_discount_is_told_as_an_integer(
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "PER", discount_percent=percent), now=NOW)
     expected = b'{"success":true,"data":[{"percentDiscount":%d}]}' % percent
-    assert await ask(client, tenant, code="PER") == (200, expected)
+    assert await validate(client, tenant, code="PER") == (200, expected)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +210,7 @@ async def test_a_code_that_cannot_be_used_now_is_told_without_a_reason(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, changes: dict[str, Any], expected: object
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "CODE", **changes), now=NOW)
-    assert await ask(client, tenant, code="CODE") == expected
+    assert await validate(client, tenant, code="CODE") == expected
 
 
 async def test_validation_changes_nothing(
@@ -216,5 +219,5 @@ async def test_validation_changes_nothing(
     await add_promo_codes(resources, tenant, percent_code(tenant, "ONCE", max_redemptions=1), now=NOW)
     query = "select * from promo_codes where organization_id = %s"
     before = superuser.execute(query, [tenant.id]).fetchall()
-    assert [await ask(client, tenant, code="ONCE") for _ in range(3)] == [TEN_PERCENT] * 3
+    assert [await validate(client, tenant, code="ONCE") for _ in range(3)] == [TEN_PERCENT] * 3
     assert superuser.execute(query, [tenant.id]).fetchall() == before

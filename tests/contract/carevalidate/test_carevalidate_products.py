@@ -11,10 +11,10 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.support.carevalidate_requests import FIFTEEN_PERCENT, TEN_PERCENT, UNUSABLE, ask
+from tests.support.carevalidate_requests import FIFTEEN_PERCENT, TEN_PERCENT, UNUSABLE, validate
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
@@ -81,10 +81,10 @@ async def test_a_code_applies_to_a_bundle_by_its_name_or_by_an_exam_in_it_or_to_
         "product_bundle_ids": (tenant.bundle_id,) if names_bundle else (),
     }
     await add_promo_codes(resources, tenant, percent_code(tenant, "CODE", **changes), now=NOW)
-    assert await ask(client, tenant, code="CODE", product_bundle_id=tenant.bundle_id) == expected
-    assert await ask(client, tenant, code="CODE", product_bundle_id=str(tenant.bundle_id).upper()) == expected
-    assert await ask(client, tenant, code="CODE") == TEN_PERCENT
-    assert await ask(client, tenant, code="CODE", product_bundle_id="") == TEN_PERCENT
+    assert await validate(client, tenant, code="CODE", product_bundle_id=tenant.bundle_id) == expected
+    assert await validate(client, tenant, code="CODE", product_bundle_id=str(tenant.bundle_id).upper()) == expected
+    assert await validate(client, tenant, code="CODE") == TEN_PERCENT
+    assert await validate(client, tenant, code="CODE", product_bundle_id="") == TEN_PERCENT
 
 
 @pytest.mark.parametrize("changes", [{}, {"store_exam_ids": ()}], ids=["exams", "all"])
@@ -93,23 +93,23 @@ async def test_an_unknown_bundle_is_covered_only_by_a_code_for_all(
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "CODE", **changes), now=NOW)
     expected = TEN_PERCENT if changes else UNUSABLE
-    assert await ask(client, tenant, code="CODE", product_bundle_id=uuid4()) == expected
+    assert await validate(client, tenant, code="CODE", product_bundle_id=uuid4()) == expected
 
 
 async def test_another_organizations_bundle_is_not_covered(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "PER10"), now=NOW)
-    assert await ask(client, tenant, code="PER10", product_bundle_id=tenant.bundle_id) == TEN_PERCENT
-    assert await ask(client, tenant, code="PER10", product_bundle_id=other_tenant.bundle_id) == UNUSABLE
+    assert await validate(client, tenant, code="PER10", product_bundle_id=tenant.bundle_id) == TEN_PERCENT
+    assert await validate(client, tenant, code="PER10", product_bundle_id=other_tenant.bundle_id) == UNUSABLE
 
 
 async def test_every_organization_can_use_a_global_code(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, add_global: Callable[..., None]
 ) -> None:
     add_global("GLOBAL15")
-    assert await ask(client, tenant, code="global15") == FIFTEEN_PERCENT
-    assert await ask(client, other_tenant, code="GLOBAL15", product_bundle_id=uuid4()) == FIFTEEN_PERCENT
+    assert await validate(client, tenant, code="global15") == FIFTEEN_PERCENT
+    assert await validate(client, other_tenant, code="GLOBAL15", product_bundle_id=uuid4()) == FIFTEEN_PERCENT
 
 
 @pytest.mark.parametrize(("status", "expected"), [("Active", TEN_PERCENT), ("Archived", UNUSABLE)])
@@ -123,14 +123,14 @@ async def test_the_organizations_own_code_wins_even_when_it_is_unusable(
 ) -> None:
     add_global("SHARED")
     await add_promo_codes(resources, tenant, percent_code(tenant, "Shared", status=Status(status)), now=NOW)
-    assert await ask(client, tenant, code="SHARED") == expected
+    assert await validate(client, tenant, code="SHARED") == expected
 
 
 async def test_a_switched_off_global_code_cannot_be_used(
     client: httpx.AsyncClient, tenant: Tenant, add_global: Callable[..., None]
 ) -> None:
     add_global("GLOBALOFF", status="Inactive")
-    assert await ask(client, tenant, code="GLOBALOFF") == UNUSABLE
+    assert await validate(client, tenant, code="GLOBALOFF") == UNUSABLE
 
 
 @pytest.mark.parametrize(("exam", "expected"), [("nca-genl", FIFTEEN_PERCENT), ("CLD-100", UNUSABLE)])
@@ -142,4 +142,4 @@ async def test_a_global_code_names_exams_by_their_code(
     expected: object,
 ) -> None:
     add_global("GLOBALEXAM", store_exam=exam)
-    assert await ask(client, tenant, code="GLOBALEXAM", product_bundle_id=tenant.bundle_id) == expected
+    assert await validate(client, tenant, code="GLOBALEXAM", product_bundle_id=tenant.bundle_id) == expected

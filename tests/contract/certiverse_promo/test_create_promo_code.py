@@ -7,7 +7,8 @@ import psycopg
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import PROMO_CODE, REQUEST, REQUIRED, create, refused, request, told
+from tests.support.promo_code_requests import PROMO_CODE, REQUEST, REQUIRED, create, request
+from tests.support.responses import status_and_body, validation_failed
 
 LEFT_OUT = {"emailAddresses": ..., "isActive": ..., "maxRedemptionsPerCandidate": ..., "notes": ...}
 MINIMAL: dict[str, Any] = {**LEFT_OUT, "restrictToEmailAddresses": ...}
@@ -21,7 +22,7 @@ async def names(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> l
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.post(path, json=REQUEST)
-    assert told(answer) == (
+    assert status_and_body(answer) == (
         401,
         {"errorCode": "NotAuthenticated", "errorMessages": ["A Bearer token is required."]},
     )
@@ -33,23 +34,23 @@ async def test_another_organization_sees_nothing_of_it_and_may_use_the_name(
 ) -> None:
     await create(client, tenant)
     assert await names(client, other_tenant) == []
-    assert told(await create(client, other_tenant)) == (201, PROMO_CODE)
+    assert status_and_body(await create(client, other_tenant)) == (201, PROMO_CODE)
 
 
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
 async def test_the_whole_request_becomes_the_whole_model(client: httpx.AsyncClient, tenant: Tenant, path: str) -> None:
     answer = await client.post(path, headers=tenant.bearer, json=REQUEST)
-    assert told(answer) == (201, PROMO_CODE)
+    assert status_and_body(answer) == (201, PROMO_CODE)
     assert answer.headers["Content-Type"] == "application/json"
     assert list(answer.json()) == list(PROMO_CODE)
     listed = await client.get(path, headers=tenant.bearer)
-    assert told(listed) == (200, {"data": [PROMO_CODE], "nextLink": None})
+    assert status_and_body(listed) == (200, {"data": [PROMO_CODE], "nextLink": None})
 
 
 @pytest.mark.parametrize("left_out", [..., None], ids=["absent", "null"])
 async def test_what_is_optional_may_be_left_out(client: httpx.AsyncClient, tenant: Tenant, left_out: object) -> None:
     answer = await create(client, tenant, **dict.fromkeys(MINIMAL, left_out))
-    assert told(answer) == (
+    assert status_and_body(answer) == (
         201,
         {
             "storeExamCodes": ["NCA-GENL", "CLD-100"],
@@ -70,7 +71,9 @@ async def test_what_is_optional_may_be_left_out(client: httpx.AsyncClient, tenan
 async def test_what_is_required_is_named_when_it_is_missing(
     client: httpx.AsyncClient, tenant: Tenant, name: str, left_out: object
 ) -> None:
-    assert told(await create(client, tenant, **{name: left_out})) == refused(f"{name} is required.")
+    assert status_and_body(await create(client, tenant, **{name: left_out})) == validation_failed(
+        f"{name} is required."
+    )
 
 
 @pytest.mark.parametrize(("is_active", "status"), [(True, "Active"), (False, "Inactive")])
@@ -103,7 +106,7 @@ async def test_what_is_just_allowed_is_created_and_told_back(
     client: httpx.AsyncClient, tenant: Tenant, changes: dict[str, Any]
 ) -> None:
     expected = PROMO_CODE | {name: value for name, value in changes.items() if name != "unknown"}
-    assert told(await create(client, tenant, **changes)) == (201, expected)
+    assert status_and_body(await create(client, tenant, **changes)) == (201, expected)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ async def test_what_is_just_allowed_is_created_and_told_back(
 async def test_each_rule_is_told_by_its_field_and_nothing_is_created(
     client: httpx.AsyncClient, tenant: Tenant, changes: dict[str, Any], message: str
 ) -> None:
-    assert told(await create(client, tenant, **changes)) == refused(message)
+    assert status_and_body(await create(client, tenant, **changes)) == validation_failed(message)
     assert await names(client, tenant) == []
 
 
@@ -160,7 +163,7 @@ async def test_every_violation_comes_in_one_answer_in_the_order_of_the_document(
         "storeExamCodes": ["X-1"],
     }
     answer = await client.post("/promo-codes", headers=tenant.bearer, json=wrong)
-    assert told(answer) == refused(
+    assert status_and_body(answer) == validation_failed(
         "storeExamCodes must be known store exams, unlike 'X-1'.",
         "discountPercent must be between 1 and 100.",
         "expirationDateUtc must not be in the past.",
@@ -179,7 +182,7 @@ async def test_a_taken_name_is_told_together_with_the_other_violations(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     await create(client, tenant)
-    assert told(await create(client, tenant, discountPercent=0, notes=1)) == refused(
+    assert status_and_body(await create(client, tenant, discountPercent=0, notes=1)) == validation_failed(
         "discountPercent must be between 1 and 100.",
         "promoCodeName must be unique, and 'SPRING25' is taken.",
         "notes must be a string.",
@@ -189,7 +192,7 @@ async def test_a_taken_name_is_told_together_with_the_other_violations(
 @pytest.mark.parametrize("name", ["SPRING25", "spring25", "sPrInG25"])
 async def test_a_name_is_taken_in_any_case(client: httpx.AsyncClient, tenant: Tenant, name: str) -> None:
     await create(client, tenant)
-    assert told(await create(client, tenant, promoCodeName=name)) == refused(
+    assert status_and_body(await create(client, tenant, promoCodeName=name)) == validation_failed(
         f"promoCodeName must be unique, and '{name}' is taken."
     )
 
@@ -200,7 +203,9 @@ async def test_a_name_stays_taken_whatever_became_of_its_code(
 ) -> None:
     await create(client, tenant)
     superuser.execute("update promo_codes set status = %s where organization_id = %s", [status, tenant.id])
-    assert told(await create(client, tenant)) == refused("promoCodeName must be unique, and 'SPRING25' is taken.")
+    assert status_and_body(await create(client, tenant)) == validation_failed(
+        "promoCodeName must be unique, and 'SPRING25' is taken."
+    )
 
 
 async def test_store_exams_keep_their_order_and_spelling_and_repeats_collapse(
@@ -208,7 +213,7 @@ async def test_store_exams_keep_their_order_and_spelling_and_repeats_collapse(
 ) -> None:
     answer = await create(client, tenant, storeExamCodes=["cld-100", "NCP-ADS", "CLD-100", "nca-genl", "Ncp-Ads"])
     expected = PROMO_CODE | {"storeExamCodes": ["CLD-100", "NCP-ADS", "NCA-GENL"]}
-    assert told(answer) == (201, expected)
+    assert status_and_body(answer) == (201, expected)
     listed = await client.get("/promo-codes", headers=tenant.bearer)
     assert listed.json() == {"data": [expected], "nextLink": None}
 
@@ -219,7 +224,7 @@ async def test_another_organizations_store_exams_are_unknown(
     superuser.execute(
         "update store_exams set code = 'THEIRS' where organization_id = %s and code = 'NCP-ADS'", [other_tenant.id]
     )
-    assert told(await create(client, tenant, storeExamCodes=["THEIRS"])) == refused(
+    assert status_and_body(await create(client, tenant, storeExamCodes=["THEIRS"])) == validation_failed(
         "storeExamCodes must be known store exams, unlike 'THEIRS'."
     )
 
@@ -228,7 +233,7 @@ async def test_addresses_are_compared_without_case_and_keep_their_first_spelling
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     answer = await create(client, tenant, emailAddresses=["Ada@Example.com", "bob@example.com", "ada@EXAMPLE.com"])
-    assert told(answer) == (201, PROMO_CODE | {"emailAddresses": ["Ada@Example.com", "bob@example.com"]})
+    assert status_and_body(answer) == (201, PROMO_CODE | {"emailAddresses": ["Ada@Example.com", "bob@example.com"]})
 
 
 @pytest.mark.parametrize(
@@ -245,7 +250,7 @@ async def test_addresses_are_compared_without_case_and_keep_their_first_spelling
 )
 async def test_an_expiry_is_told_in_utc(client: httpx.AsyncClient, tenant: Tenant, given: str, told_back: str) -> None:
     expected = PROMO_CODE | {"expirationDateEndUtc": told_back}
-    assert told(await create(client, tenant, expirationDateUtc=given)) == (201, expected)
+    assert status_and_body(await create(client, tenant, expirationDateUtc=given)) == (201, expected)
     listed = await client.get("/promo-codes", headers=tenant.bearer)
     assert listed.json() == {"data": [expected], "nextLink": None}
 
@@ -254,17 +259,17 @@ async def test_an_expiry_is_told_in_utc(client: httpx.AsyncClient, tenant: Tenan
 async def test_an_expiry_must_lie_ahead(client: httpx.AsyncClient, tenant: Tenant, clock: Clock, seconds: int) -> None:
     clock.advance(seconds=-seconds)
     given = NOW.replace(tzinfo=None).isoformat()
-    assert told(await create(client, tenant, expirationDateUtc=given)) == refused(
+    assert status_and_body(await create(client, tenant, expirationDateUtc=given)) == validation_failed(
         "expirationDateUtc must not be in the past."
     )
 
 
 async def test_an_expiry_a_moment_ahead_is_fine(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await create(client, tenant, expirationDateUtc="2026-06-15T12:00:00.000001")
-    assert told(answer) == (201, PROMO_CODE | {"expirationDateEndUtc": "2026-06-15T12:00:00"})
+    assert status_and_body(answer) == (201, PROMO_CODE | {"expirationDateEndUtc": "2026-06-15T12:00:00"})
 
 
 async def test_a_refused_request_leaves_the_name_free(client: httpx.AsyncClient, tenant: Tenant) -> None:
     await create(client, tenant, storeExamCodes=["X-1"])
     answer = await client.post("/promo-codes", headers=tenant.bearer, json=request())
-    assert told(answer) == (201, PROMO_CODE)
+    assert status_and_body(answer) == (201, PROMO_CODE)

@@ -8,14 +8,15 @@ import psycopg
 import pytest
 from tests.conftest import Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.promo_code_requests import PROMO_CODE, create, refused, told
+from tests.support.promo_code_requests import PROMO_CODE, create
+from tests.support.responses import status_and_body, validation_failed
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 
-EMPTY = (200, {"data": [], "nextLink": None})
+EMPTY: tuple[int, dict[str, Any]] = (200, {"data": [], "nextLink": None})
 
 
 async def names(client: httpx.AsyncClient, tenant: Tenant, **query: str) -> list[str]:
@@ -25,7 +26,7 @@ async def names(client: httpx.AsyncClient, tenant: Tenant, **query: str) -> list
 
 
 @pytest.fixture
-async def varied(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
+async def varied_codes(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
     """An organization with codes that differ in everything that can be filtered by."""
     everybody = ("ada@example.com", "Bob@Example.com")
     exams = {code: (tenant.exam_ids[code],) for code in tenant.exam_ids}
@@ -51,7 +52,7 @@ async def varied(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)
-    assert told(answer) == (
+    assert status_and_body(answer) == (
         401,
         {"errorCode": "NotAuthenticated", "errorMessages": ["A Bearer token is required."]},
     )
@@ -59,11 +60,11 @@ async def test_without_a_credential_it_is_401(client: httpx.AsyncClient, path: s
 
 
 async def test_another_organizations_codes_are_not_listed(
-    client: httpx.AsyncClient, varied: Tenant, other_tenant: Tenant
+    client: httpx.AsyncClient, varied_codes: Tenant, other_tenant: Tenant
 ) -> None:
-    assert told(await client.get("/promo-codes", headers=other_tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get("/promo-codes", headers=other_tenant.bearer)) == EMPTY
     assert await names(client, other_tenant, promoCodeName="PLAIN") == []
-    assert await names(client, varied, promoCodeName="PLAIN") == ["PLAIN"]
+    assert await names(client, varied_codes, promoCodeName="PLAIN") == ["PLAIN"]
 
 
 @pytest.mark.parametrize("path", ["/promo-codes", "/api/promo-codes"])
@@ -71,7 +72,7 @@ async def test_an_organization_without_codes_gets_an_empty_page(
     client: httpx.AsyncClient, tenant: Tenant, path: str
 ) -> None:
     answer = await client.get(path, headers=tenant.bearer)
-    assert told(answer) == EMPTY
+    assert status_and_body(answer) == EMPTY
     assert answer.headers["Content-Type"] == "application/json"
     assert "Link" not in answer.headers
 
@@ -94,7 +95,7 @@ async def test_codes_come_as_they_were_created_with_their_redemptions(
         "redemptionCount": 7,
         "restrictToEmailAddresses": False,
     }
-    assert told(answer) == (200, {"data": [PROMO_CODE | {"redemptionCount": 7}, minimal], "nextLink": None})
+    assert status_and_body(answer) == (200, {"data": [PROMO_CODE | {"redemptionCount": 7}, minimal], "nextLink": None})
     assert [list(code) for code in answer.json()["data"]] == [list(PROMO_CODE), list(minimal)]
 
 
@@ -135,7 +136,7 @@ async def test_global_codes_are_not_listed(
         " values (%s, %s, %s, 'Active', 10, '2030-01-01', 100, 0, 0, false, true, false, now(), 1)",
         [platform, new_id(), f"G{new_id().hex[-12:]}"],
     )
-    assert told(await client.get("/promo-codes", headers=tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get("/promo-codes", headers=tenant.bearer)) == EMPTY
 
 
 ALL = ["PLAIN", "ASLEEP", "GONE", "CLOSED", "CLOSEDASLEEP", "LISTING"]
@@ -186,9 +187,9 @@ ALL = ["PLAIN", "ASLEEP", "GONE", "CLOSED", "CLOSEDASLEEP", "LISTING"]
     ids=str,
 )
 async def test_filters_narrow_the_list(
-    client: httpx.AsyncClient, varied: Tenant, query: dict[str, str], expected: list[str]
+    client: httpx.AsyncClient, varied_codes: Tenant, query: dict[str, str], expected: list[str]
 ) -> None:
-    assert await names(client, varied, **query) == expected
+    assert await names(client, varied_codes, **query) == expected
 
 
 STATUS = "status must be one of Inactive, Active, Archived."
@@ -222,18 +223,22 @@ PAGE = "page must be a positive integer."
 async def test_wrong_parameters_are_told_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant, query: str, messages: list[str]
 ) -> None:
-    assert told(await client.get(f"/promo-codes?{query}", headers=tenant.bearer)) == refused(*messages)
+    assert status_and_body(await client.get(f"/promo-codes?{query}", headers=tenant.bearer)) == validation_failed(
+        *messages
+    )
 
 
 @pytest.mark.parametrize("query", ["status=&status=Active", "status=Active&status=", "x=1&x=2&status=Active"])
-async def test_what_is_empty_or_unknown_is_no_repetition(client: httpx.AsyncClient, varied: Tenant, query: str) -> None:
-    answer = await client.get(f"/promo-codes?{query}", headers=varied.bearer)
+async def test_what_is_empty_or_unknown_is_no_repetition(
+    client: httpx.AsyncClient, varied_codes: Tenant, query: str
+) -> None:
+    answer = await client.get(f"/promo-codes?{query}", headers=varied_codes.bearer)
     assert [code["promoCodeName"] for code in answer.json()["data"]] == ["PLAIN", "CLOSED", "LISTING"]
 
 
 @pytest.mark.parametrize("query", ["promoCodeName=%FF", "unknown=%FF", "promoCodeName=%ED%A0%80", "%FF"])
 async def test_a_query_that_is_no_utf_8_is_malformed(client: httpx.AsyncClient, tenant: Tenant, query: str) -> None:
-    assert told(await client.get(f"/promo-codes?{query}", headers=tenant.bearer)) == (
+    assert status_and_body(await client.get(f"/promo-codes?{query}", headers=tenant.bearer)) == (
         400,
         {"errorCode": "MalformedRequest", "errorMessages": ["The query string is not valid UTF-8."]},
     )

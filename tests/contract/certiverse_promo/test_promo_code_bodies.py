@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import PROMO_CODE, request, send, told
+from tests.support.promo_code_requests import PROMO_CODE, request, send
+from tests.support.responses import status_and_body
 
 NOT_JSON = (400, {"errorCode": "MalformedRequest", "errorMessages": ["The request body is not valid JSON."]})
 NO_OBJECT = (400, {"errorCode": "MalformedRequest", "errorMessages": ["The request body must be a JSON object."]})
@@ -48,17 +49,17 @@ MIB = 1024 * 1024
     ids=lambda content: repr(content[:30]),
 )
 async def test_what_is_no_json_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
-    assert told(await send(client, tenant, content)) == NOT_JSON
+    assert status_and_body(await send(client, tenant, content)) == NOT_JSON
 
 
 @pytest.mark.parametrize("content", [b"null", b"true", b"1", b'"{}"', b"[]", b'[{"promoCodeName": "X"}]'])
 async def test_what_is_no_object_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
-    assert told(await send(client, tenant, content)) == NO_OBJECT
+    assert status_and_body(await send(client, tenant, content)) == NO_OBJECT
 
 
 async def test_the_last_of_two_properties_of_one_name_counts(client: httpx.AsyncClient, tenant: Tenant) -> None:
     content = json.dumps(request()).replace("{", '{"promoCodeName": 1, ', 1).encode()
-    assert told(await send(client, tenant, content)) == (201, PROMO_CODE)
+    assert status_and_body(await send(client, tenant, content)) == (201, PROMO_CODE)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ async def test_the_last_of_two_properties_of_one_name_counts(client: httpx.Async
 )
 async def test_another_content_type_is_415(client: httpx.AsyncClient, tenant: Tenant, media_type: str) -> None:
     answer = await send(client, tenant, json.dumps(request()).encode(), content_type=media_type)
-    assert told(answer) == NOT_DECLARED
+    assert status_and_body(answer) == NOT_DECLARED
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,12 @@ async def test_another_content_type_is_415(client: httpx.AsyncClient, tenant: Te
 async def test_json_may_be_declared_or_not(client: httpx.AsyncClient, tenant: Tenant, headers: dict[str, str]) -> None:
     content = json.dumps(request()).encode()
     answer = await client.post("/promo-codes", headers=tenant.bearer | headers, content=content)
-    assert told(answer) == (201, PROMO_CODE)
+    assert status_and_body(answer) == (201, PROMO_CODE)
 
 
 async def test_a_compressed_body_is_no_json(client: httpx.AsyncClient, tenant: Tenant) -> None:
     content = gzip.compress(json.dumps(request()).encode())
-    assert told(await send(client, tenant, content, content_encoding="gzip")) == NOT_JSON
+    assert status_and_body(await send(client, tenant, content, content_encoding="gzip")) == NOT_JSON
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:
@@ -100,7 +101,7 @@ async def pieces(content: bytes) -> AsyncIterator[bytes]:
 async def test_a_body_in_pieces_is_read_whole(client: httpx.AsyncClient, tenant: Tenant) -> None:
     content = json.dumps(request(padding="x" * 200_000)).encode()
     answer = await client.post("/promo-codes", headers=tenant.bearer, content=pieces(content))
-    assert told(answer) == (201, PROMO_CODE)
+    assert status_and_body(answer) == (201, PROMO_CODE)
 
 
 @pytest.mark.parametrize("size", [MIB + 1, 2 * MIB])
@@ -110,12 +111,12 @@ async def test_a_body_over_one_mebibyte_is_413(
 ) -> None:
     content = b" " * size
     answer = await client.post("/promo-codes", headers=tenant.bearer, content=content if declared else pieces(content))
-    assert told(answer) == TOO_LARGE
+    assert status_and_body(answer) == TOO_LARGE
 
 
 async def test_a_body_of_exactly_one_mebibyte_is_read(client: httpx.AsyncClient, tenant: Tenant) -> None:
     content = json.dumps(request()).encode()
-    assert told(await send(client, tenant, content.ljust(MIB))) == (201, PROMO_CODE)
+    assert status_and_body(await send(client, tenant, content.ljust(MIB))) == (201, PROMO_CODE)
 
 
 async def test_a_body_is_not_looked_at_without_a_credential(client: httpx.AsyncClient) -> None:

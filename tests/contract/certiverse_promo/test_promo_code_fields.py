@@ -7,9 +7,10 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import PROMO_CODE, create, refused, request, send, told
+from tests.support.promo_code_requests import PROMO_CODE, create, request, send
+from tests.support.responses import status_and_body, validation_failed
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewStoreExam
 from tessera.kit.identifiers import new_id
@@ -60,13 +61,13 @@ def body(name: str, literal: str) -> bytes:
     ids=repr,
 )
 async def test_what_is_no_date_and_time_is_refused(client: httpx.AsyncClient, tenant: Tenant, given: object) -> None:
-    assert told(await create(client, tenant, expirationDateUtc=given)) == refused(
+    assert status_and_body(await create(client, tenant, expirationDateUtc=given)) == validation_failed(
         "expirationDateUtc must be an ISO 8601 date and time, such as 2026-01-01T00:00:00."
     )
 
 
 async def test_the_first_year_is_only_in_the_past(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    assert told(await create(client, tenant, expirationDateUtc="0001-01-01T00:00:00Z")) == refused(
+    assert status_and_body(await create(client, tenant, expirationDateUtc="0001-01-01T00:00:00Z")) == validation_failed(
         "expirationDateUtc must not be in the past."
     )
 
@@ -76,7 +77,9 @@ async def test_the_first_year_is_only_in_the_past(client: httpx.AsyncClient, ten
 async def test_what_is_no_integer_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, name: str, literal: str
 ) -> None:
-    assert told(await send(client, tenant, body(name, literal))) == refused(f"{name} must be an integer.")
+    assert status_and_body(await send(client, tenant, body(name, literal))) == validation_failed(
+        f"{name} must be an integer."
+    )
 
 
 @pytest.mark.parametrize("value", [2**31 - 1, 2**31, 2**63 - 1, 2**63, -(2**63), 2**64 - 1])
@@ -84,7 +87,7 @@ async def test_integers_beyond_the_databases_own_are_only_out_of_range(
     client: httpx.AsyncClient, tenant: Tenant, value: int
 ) -> None:
     answer = await create(client, tenant, discountPercent=value, maxRedemptions=value, maxRedemptionsPerCandidate=value)
-    assert told(answer) == refused(
+    assert status_and_body(answer) == validation_failed(
         "discountPercent must be between 1 and 100.",
         "maxRedemptions must be between 1 and 100,000.",
         "maxRedemptionsPerCandidate must be between 1 and 100,000.",
@@ -94,7 +97,9 @@ async def test_integers_beyond_the_databases_own_are_only_out_of_range(
 @pytest.mark.parametrize("value", [1, 1.5, True, ["x"], {"x": "y"}], ids=repr)
 @pytest.mark.parametrize("name", ["promoCodeName", "notes"])
 async def test_what_is_no_text_is_refused(client: httpx.AsyncClient, tenant: Tenant, name: str, value: object) -> None:
-    assert told(await create(client, tenant, **{name: value})) == refused(f"{name} must be a string.")
+    assert status_and_body(await create(client, tenant, **{name: value})) == validation_failed(
+        f"{name} must be a string."
+    )
 
 
 @pytest.mark.parametrize("name", ["storeExamCodes", "emailAddresses"])
@@ -118,14 +123,16 @@ async def test_what_is_no_text_is_refused(client: httpx.AsyncClient, tenant: Ten
 async def test_what_is_no_list_of_texts_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, name: str, value: object, messages: list[str]
 ) -> None:
-    assert told(await create(client, tenant, **{name: value})) == refused(*(f"{name}{each}." for each in messages))
+    assert status_and_body(await create(client, tenant, **{name: value})) == validation_failed(
+        *(f"{name}{each}." for each in messages)
+    )
 
 
 @pytest.mark.parametrize("value", ["true", "True", 0, 1, 1.0, [], {}, "Active", ""], ids=repr)
 async def test_what_is_no_boolean_is_refused(client: httpx.AsyncClient, tenant: Tenant, value: object) -> None:
-    assert told(await create(client, tenant, isActive=value, restrictToEmailAddresses=value)) == refused(
-        "isActive must be true or false.", "restrictToEmailAddresses must be true or false."
-    )
+    assert status_and_body(
+        await create(client, tenant, isActive=value, restrictToEmailAddresses=value)
+    ) == validation_failed("isActive must be true or false.", "restrictToEmailAddresses must be true or false.")
 
 
 async def test_text_with_a_nul_is_refused_everywhere(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -137,7 +144,7 @@ async def test_text_with_a_nul_is_refused_everywhere(client: httpx.AsyncClient, 
         storeExamCodes=["NCA-GENL\0"],
         emailAddresses=["ada@example.com\0"],
     )
-    assert told(answer) == refused(
+    assert status_and_body(answer) == validation_failed(
         "storeExamCodes/0 must not contain a NUL character.",
         "promoCodeName must not contain a NUL character.",
         "emailAddresses/0 must not contain a NUL character.",
@@ -163,7 +170,7 @@ async def test_any_other_text_comes_back_as_it_was_from_the_answer_and_from_the_
 
 
 async def test_a_nul_in_the_name_of_an_unknown_property_is_ignored(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    assert told(await create(client, tenant, **{"not\0es": "\0"})) == (201, PROMO_CODE)
+    assert status_and_body(await create(client, tenant, **{"not\0es": "\0"})) == (201, PROMO_CODE)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +178,7 @@ async def test_a_nul_in_the_name_of_an_unknown_property_is_ignored(client: httpx
     ["SPRI\N{LATIN SMALL LETTER DOTLESS I}G", "\N{KELVIN SIGN}ELVIN", "\uff33\uff30\uff32", "SPR\u00c4NG", "SPR\u0661"],
 )
 async def test_look_alikes_are_not_alphanumeric(client: httpx.AsyncClient, tenant: Tenant, name: str) -> None:
-    assert told(await create(client, tenant, promoCodeName=name)) == refused(
+    assert status_and_body(await create(client, tenant, promoCodeName=name)) == validation_failed(
         "promoCodeName must be alphanumeric (A-Z, a-z, 0-9)."
     )
 
@@ -183,14 +190,16 @@ async def test_look_alikes_of_store_exams_are_unknown(
         "update store_exams set code = 'KIT' where organization_id = %s and code = 'CLD-100'", [tenant.id]
     )
     look_alikes = ["\N{KELVIN SIGN}IT", "K\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}T", "\uff2b\uff29\uff34"]
-    assert told(await create(client, tenant, storeExamCodes=["kit", *look_alikes])) == refused(
+    assert status_and_body(await create(client, tenant, storeExamCodes=["kit", *look_alikes])) == validation_failed(
         "storeExamCodes must be known store exams, unlike " + ", ".join(f"'{each}'" for each in look_alikes) + "."
     )
 
 
 async def test_many_wrong_values_are_named_ten_at_most(client: httpx.AsyncClient, tenant: Tenant) -> None:
     wrong = [f"X-{number}" for number in range(100_000)]
-    assert told(await create(client, tenant, storeExamCodes=wrong, emailAddresses=wrong[:11])) == refused(
+    assert status_and_body(
+        await create(client, tenant, storeExamCodes=wrong, emailAddresses=wrong[:11])
+    ) == validation_failed(
         "storeExamCodes must be known store exams, unlike 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
         "'X-8', 'X-9' and 99,990 more.",
         "emailAddresses must be valid e-mail addresses, not 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
@@ -211,22 +220,22 @@ async def test_a_long_wrong_value_is_cut_in_the_message(client: httpx.AsyncClien
      "ada@[127.0.0.1]", "Ada <ada@example.com>", "ada@example.com,bob@example.com", "a" * 250 + "@b.co"],
 )  # fmt: skip
 async def test_a_wrong_address_is_named(client: httpx.AsyncClient, tenant: Tenant, address: str) -> None:
-    assert told(await create(client, tenant, emailAddresses=["bob@example.com", address])) == refused(
-        f"emailAddresses must be valid e-mail addresses, not '{address[:60]}'."
-    )
+    assert status_and_body(
+        await create(client, tenant, emailAddresses=["bob@example.com", address])
+    ) == validation_failed(f"emailAddresses must be valid e-mail addresses, not '{address[:60]}'.")
 
 
 async def test_ten_thousand_addresses_are_kept(client: httpx.AsyncClient, tenant: Tenant) -> None:
     addresses = [f"user{number}@example.com" for number in range(10_000)]
     repeated = [address.upper() for address in addresses]
     answer = await create(client, tenant, emailAddresses=addresses + repeated)
-    assert told(answer) == (201, PROMO_CODE | {"emailAddresses": addresses})
+    assert status_and_body(answer) == (201, PROMO_CODE | {"emailAddresses": addresses})
     listed = await client.get("/promo-codes", headers=tenant.bearer)
     assert listed.json() == {"data": [PROMO_CODE | {"emailAddresses": addresses}], "nextLink": None}
 
 
 async def test_ten_thousand_and_one_addresses_are_too_many(client: httpx.AsyncClient, tenant: Tenant) -> None:
     addresses = [f"user{number}@example.com" for number in range(10_001)]
-    assert told(await create(client, tenant, emailAddresses=addresses)) == refused(
+    assert status_and_body(await create(client, tenant, emailAddresses=addresses)) == validation_failed(
         "emailAddresses must have at most 10,000 addresses."
     )

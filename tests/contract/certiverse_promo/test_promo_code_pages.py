@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
 from tests.support.factories import Tenant
-from tests.support.promo_code_requests import create, refused, told
+from tests.support.promo_code_requests import create
+from tests.support.responses import status_and_body, validation_failed
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
-EMPTY = (200, {"data": [], "nextLink": None})
+EMPTY: tuple[int, dict[str, Any]] = (200, {"data": [], "nextLink": None})
 TOO_MANY = (
     400,
     {
@@ -92,7 +94,7 @@ async def test_exactly_ten_thousand_records_are_listed_and_one_more_is_refused(
     assert await page(client, tenant, "?page=101") == ([], None)
     await create(client, tenant, isActive=False)
     for query in ("", "?page=100", "?page=101", f"?page={10**30}"):
-        assert told(await client.get(f"/promo-codes{query}", headers=tenant.bearer)) == TOO_MANY
+        assert status_and_body(await client.get(f"/promo-codes{query}", headers=tenant.bearer)) == TOO_MANY
     assert await page(client, tenant, "?status=Inactive") == (["SPRING25"], None)
     assert (await page(client, tenant, "?status=Active&page=100"))[0] == codes(9_901, 10_000)
 
@@ -100,7 +102,7 @@ async def test_exactly_ten_thousand_records_are_listed_and_one_more_is_refused(
 @pytest.mark.parametrize("number", ["2", "3", "101", str(2**31), str(2**63), str(10**30), "9" * 5_000])
 async def test_a_page_past_the_end_is_empty(client: httpx.AsyncClient, tenant: Tenant, number: str) -> None:
     await create(client, tenant)
-    assert told(await client.get(f"/promo-codes?page={number}", headers=tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(f"/promo-codes?page={number}", headers=tenant.bearer)) == EMPTY
 
 
 @pytest.mark.parametrize("number", ["1", "%2B1", "01", "0" * 5_000 + "1", ""])
@@ -118,7 +120,7 @@ async def test_a_page_that_is_no_positive_integer_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, number: str
 ) -> None:
     answer = await client.get(f"/promo-codes?page={number}", headers=tenant.bearer)
-    assert told(answer) == refused("page must be a positive integer.")
+    assert status_and_body(answer) == validation_failed("page must be a positive integer.")
 
 
 async def test_the_next_link_keeps_the_filters_and_leads_on(

@@ -8,22 +8,14 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from dirty_equals import IsStr, IsUUID
+from dirty_equals import IsStr
 from tests.conftest import Clock
 from tests.support.factories import Tenant
+from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program, add_user, run_jobs
-from tests.support.voucher_requests import (
-    EMPTY,
-    NO_FUNCTION_POINT,
-    NO_TOKEN,
-    REQUEST,
-    REQUEST_TEXT,
-    refused,
-    request,
-    told,
-)
+from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, REQUEST, REQUEST_TEXT, UUID7, request
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.provision import Addresses
 from tessera.vouchers.purchases import service as purchases
@@ -32,7 +24,7 @@ from tessera.vouchers.purchases.service import PurchaseNotUnfinished
 PATH = "/api/vouchers/purchases"
 PURCHASE: dict[str, Any] = {
     "amountPaid": 0,
-    "id": IsUUID(version=7),
+    "id": UUID7,
     "isArchived": False,
     "notes": "Q2 employee certification batch",
     "partnerName": "Acme Corp",
@@ -77,14 +69,14 @@ async def vouchers_of(client: httpx.AsyncClient, tenant: Tenant, code: str, page
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.post(PATH, json=REQUEST)
-    assert told(answer) == NO_TOKEN
+    assert status_and_body(answer) == NO_TOKEN
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_another_organizations_partner_and_program_are_not_found(
     client: httpx.AsyncClient, other_tenant: Tenant, partner_id: UUID
 ) -> None:
-    assert told(await buy(client, other_tenant)) == refused(
+    assert status_and_body(await buy(client, other_tenant)) == validation_failed(
         "partnerName was not found: 'Acme Corp'.", "programName was not found: 'Spring Certification Drive'."
     )
 
@@ -95,8 +87,8 @@ async def test_without_the_function_point_it_is_401(
     headers = await add_user(
         resources, tenant, "nobody@example.com", function_points=(FunctionPoint.PARTNER_MANAGE_PROMO_CODES,)
     )
-    assert told(await client.post(PATH, headers=headers, json=REQUEST)) == NO_FUNCTION_POINT
-    assert told(await client.get(f"{PATH}?partnerName=Acme%20Corp", headers=tenant.bearer)) == EMPTY
+    assert status_and_body(await client.post(PATH, headers=headers, json=REQUEST)) == NO_FUNCTION_POINT
+    assert status_and_body(await client.get(f"{PATH}?partnerName=Acme%20Corp", headers=tenant.bearer)) == EMPTY
 
 
 async def test_the_documents_example_becomes_the_whole_model(
@@ -104,10 +96,10 @@ async def test_the_documents_example_becomes_the_whole_model(
 ) -> None:
     headers = tenant.bearer | {"Content-Type": "application/json"}
     answer = await client.post(PATH, headers=headers, content=REQUEST_TEXT)
-    assert told(answer) == (200, PURCHASE)
+    assert status_and_body(answer) == (200, PURCHASE)
     assert list(answer.json()) == list(PURCHASE)
     listed = await client.get(f"{PATH}?status=VoucherCreation", headers=tenant.bearer)
-    assert told(listed) == (200, {"data": [answer.json()]})
+    assert status_and_body(listed) == (200, {"data": [answer.json()]})
 
 
 async def test_a_client_of_the_organization_buys_as_well(
@@ -115,7 +107,7 @@ async def test_a_client_of_the_organization_buys_as_well(
 ) -> None:
     found = await client.get("/authenticate", auth=(tenant.client.name, tenant.client.secret))
     headers = {"Authorization": f"Bearer {found.json()['authToken']}"}
-    assert told(await client.post(PATH, headers=headers, json=REQUEST)) == (200, PURCHASE)
+    assert status_and_body(await client.post(PATH, headers=headers, json=REQUEST)) == (200, PURCHASE)
 
 
 async def test_names_match_whole_ignoring_case_and_are_told_as_they_are_kept(
@@ -123,7 +115,7 @@ async def test_names_match_whole_ignoring_case_and_are_told_as_they_are_kept(
 ) -> None:
     await add_partner(resources, tenant, "École 100%")
     answer = await buy(client, tenant, partnerName="éCOLE 100%", programName="SPRING certification DRIVE")
-    assert told(answer) == (200, PURCHASE | {"partnerName": "École 100%"})
+    assert status_and_body(answer) == (200, PURCHASE | {"partnerName": "École 100%"})
 
 
 @pytest.mark.parametrize(
@@ -141,7 +133,7 @@ async def test_names_match_whole_ignoring_case_and_are_told_as_they_are_kept(
 async def test_bounds_and_texts_are_kept_and_unknown_properties_ignored(
     client: httpx.AsyncClient, tenant: Tenant, partner_id: UUID, changes: dict[str, Any], shown: dict[str, Any]
 ) -> None:
-    assert told(await buy(client, tenant, **changes)) == (200, PURCHASE | shown)
+    assert status_and_body(await buy(client, tenant, **changes)) == (200, PURCHASE | shown)
 
 
 async def test_nobody_sees_vouchers_before_the_purchase_is_complete(
@@ -157,7 +149,7 @@ async def test_nobody_sees_vouchers_before_the_purchase_is_complete(
     clock.advance(hours=1)
     await run_jobs(addresses.application, resources)
     listed = await client.get(f"{PATH}?purchaseCode={bought['voucherPurchaseCode']}", headers=tenant.bearer)
-    assert told(listed) == (200, {"data": [bought | {"status": "Complete"}]})
+    assert status_and_body(listed) == (200, {"data": [bought | {"status": "Complete"}]})
     found = await vouchers_of(client, tenant, bought["voucherPurchaseCode"])
     codes = [each["voucherCode"] for each in found]
     assert (
@@ -166,7 +158,7 @@ async def test_nobody_sees_vouchers_before_the_purchase_is_complete(
             {
                 # The vouchers are created by the job, an hour later.
                 "expirationDateUtc": "2026-09-13T13:00:00Z",
-                "id": IsUUID(version=7),
+                "id": UUID7,
                 "isActive": True,
                 "isUsed": False,
                 "voucherCode": IsStr(regex=r"SPRING-[0-9A-HJKMNP-TV-Z]{6,}"),
@@ -251,7 +243,7 @@ async def test_a_job_that_fails_halfway_leaves_no_voucher(
         await issue(resources, tenant, bought, then=RuntimeError("halfway"))
     assert await vouchers_of(client, tenant, bought["voucherPurchaseCode"]) == []
     listed = await client.get(f"{PATH}?purchaseCode={bought['voucherPurchaseCode']}", headers=tenant.bearer)
-    assert told(listed) == (200, {"data": [bought]})
+    assert status_and_body(listed) == (200, {"data": [bought]})
 
 
 async def test_another_organization_cannot_issue_it(
@@ -276,8 +268,8 @@ async def test_the_same_key_buys_once(client: httpx.AsyncClient, tenant: Tenant,
     headers = tenant.bearer | {"Idempotency-Key": "order-1"}
     first = await client.post(PATH, headers=headers, json=REQUEST)
     again = await client.post(PATH, headers=headers, json=dict(reversed(REQUEST.items())))
-    assert told(first) == told(again) == (200, PURCHASE)
+    assert status_and_body(first) == status_and_body(again) == (200, PURCHASE)
     other = await client.post(PATH, headers=headers, json=request(quantity=51))
     assert (other.status_code, other.json()["errorCode"]) == (422, "IdempotencyKeyReused")
     listed = await client.get(f"{PATH}?status=VoucherCreation", headers=tenant.bearer)
-    assert told(listed) == (200, {"data": [first.json()]})
+    assert status_and_body(listed) == (200, {"data": [first.json()]})

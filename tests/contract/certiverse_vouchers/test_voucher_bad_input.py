@@ -5,7 +5,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 from tests.support.factories import Tenant
-from tests.support.voucher_requests import EMPTY, LISTS, refused, told
+from tests.support.responses import status_and_body, validation_failed
+from tests.support.voucher_requests import EMPTY, LISTS
 
 from tessera.api.certiverse_vouchers.errors import MODELS
 from tessera.api.http.fields import wire_names
@@ -48,7 +49,7 @@ def test_fields_of_all_requests_have_one_order() -> None:
 async def test_a_page_that_is_no_positive_integer_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, number: str
 ) -> None:
-    assert told(await client.get(f"{path}?page={number}", headers=tenant.bearer)) == refused(PAGE)
+    assert status_and_body(await client.get(f"{path}?page={number}", headers=tenant.bearer)) == validation_failed(PAGE)
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -57,7 +58,7 @@ async def test_a_page_of_any_size_is_only_past_the_end(
     client: httpx.AsyncClient, tenant: Tenant, path: str, number: str
 ) -> None:
     query = f"page={number}&status=Active" if path == PARTNERS else f"page={number}&purchaseCode=X"
-    assert told(await client.get(f"{path}?{query}", headers=tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(f"{path}?{query}", headers=tenant.bearer)) == EMPTY
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "0", "on", "t", "null", "true%20", "%20true", "true,false", "tr%C3%BCe"])
@@ -66,7 +67,7 @@ async def test_what_is_neither_true_nor_false_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, name: str, value: str
 ) -> None:
     answer = await client.get(f"{VOUCHERS}?{name}={value}", headers=tenant.bearer)
-    assert told(answer) == refused(f"{name} must be true or false.")
+    assert status_and_body(answer) == validation_failed(f"{name} must be true or false.")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ async def test_what_is_no_e_mail_address_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, name: str, value: str
 ) -> None:
     answer = await client.get(f"{path}?{name}={quote(value)}", headers=tenant.bearer)
-    assert told(answer) == refused(f"{name} must be a valid e-mail address.")
+    assert status_and_body(answer) == validation_failed(f"{name} must be a valid e-mail address.")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,9 @@ async def test_what_is_no_e_mail_address_is_refused(
 async def test_a_status_that_is_none_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, path: str, message: str, value: str
 ) -> None:
-    assert told(await client.get(f"{path}?status={value}", headers=tenant.bearer)) == refused(message)
+    assert status_and_body(await client.get(f"{path}?status={value}", headers=tenant.bearer)) == validation_failed(
+        message
+    )
 
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path, names in TEXTS.items() for name in names])
@@ -97,7 +100,7 @@ async def test_a_nul_in_a_text_is_refused_under_its_name(
     client: httpx.AsyncClient, tenant: Tenant, path: str, name: str
 ) -> None:
     answer = await client.get(f"{path}?{name}=a%00b", headers=tenant.bearer)
-    assert told(answer) == refused(f"{name} {NUL}")
+    assert status_and_body(answer) == validation_failed(f"{name} {NUL}")
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ async def test_a_parameter_given_twice_is_refused_under_its_name(
     value = {"page": "1", "isUsed": "true", "isActive": "true"}.get(name, "ada@example.com")
     value = {PARTNERS: "Active", PURCHASES: "Complete"}.get(path, value) if name == "status" else value
     answer = await client.get(f"{path}?{name}={value}&{name}={value}", headers=tenant.bearer)
-    assert told(answer) == refused(f"{name} must be given once.")
+    assert status_and_body(answer) == validation_failed(f"{name} must be given once.")
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -120,7 +123,7 @@ async def test_what_is_empty_or_unknown_is_no_repetition(
     client: httpx.AsyncClient, tenant: Tenant, path: str, query: str
 ) -> None:
     answer = await client.get(f"{path}?{query}&status=Active&isUsed=true", headers=tenant.bearer)
-    assert told(answer) == (refused(PURCHASE_STATUS) if path == PURCHASES else EMPTY)
+    assert status_and_body(answer) == (validation_failed(PURCHASE_STATUS) if path == PURCHASES else EMPTY)
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -128,7 +131,7 @@ async def test_what_is_empty_or_unknown_is_no_repetition(
 async def test_a_query_that_is_no_utf_8_is_malformed(
     client: httpx.AsyncClient, tenant: Tenant, path: str, query: str
 ) -> None:
-    assert told(await client.get(f"{path}?{query}", headers=tenant.bearer)) == (
+    assert status_and_body(await client.get(f"{path}?{query}", headers=tenant.bearer)) == (
         400,
         {"errorCode": "MalformedRequest", "errorMessages": ["The query string is not valid UTF-8."]},
     )
@@ -173,4 +176,4 @@ async def test_a_query_that_is_no_utf_8_is_malformed(
 async def test_everything_wrong_comes_in_one_answer_in_the_order_of_the_document(
     client: httpx.AsyncClient, tenant: Tenant, path: str, query: str, messages: list[str]
 ) -> None:
-    assert told(await client.get(f"{path}?{query}", headers=tenant.bearer)) == refused(*messages)
+    assert status_and_body(await client.get(f"{path}?{query}", headers=tenant.bearer)) == validation_failed(*messages)

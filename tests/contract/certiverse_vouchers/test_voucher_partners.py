@@ -6,10 +6,11 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner, add_user, fill_partners
-from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, page, told
+from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, read_page
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import Status
@@ -34,15 +35,15 @@ ALL = ["Zeta Corp", "École Supérieure", "100% Sure_Thing", "Back\\slash Corpor
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(PATH)
-    assert told(answer) == NO_TOKEN
+    assert status_and_body(answer) == NO_TOKEN
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_another_organizations_partners_are_not_listed(
     client: httpx.AsyncClient, other_tenant: Tenant, partner_ids: dict[str, UUID]
 ) -> None:
-    assert told(await client.get(PATH, headers=other_tenant.bearer)) == EMPTY
-    assert told(await client.get(f"{PATH}?partnerName=Zeta", headers=other_tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(PATH, headers=other_tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(f"{PATH}?partnerName=Zeta", headers=other_tenant.bearer)) == EMPTY
 
 
 async def test_without_the_function_point_it_is_401(
@@ -51,7 +52,7 @@ async def test_without_the_function_point_it_is_401(
     others = tuple(point for point in FunctionPoint if point is not FunctionPoint.PARTNER_MANAGE_VOUCHERS)
     headers = await add_user(resources, tenant, "nobody@example.com", function_points=others)
     answer = await client.get(PATH, headers=headers)
-    assert told(answer) == NO_FUNCTION_POINT
+    assert status_and_body(answer) == NO_FUNCTION_POINT
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -79,7 +80,7 @@ async def test_partners_come_whole_with_their_users_oldest_first(
         }
         for name in ALL
     ]
-    assert told(answer) == (200, {"data": expected})
+    assert status_and_body(answer) == (200, {"data": expected})
     assert [list(partner) for partner in answer.json()["data"]] == [list(partner) for partner in expected]
     assert answer.headers["Content-Type"] == "application/json"
     assert "Link" not in answer.headers
@@ -129,7 +130,7 @@ async def test_filters_narrow_the_list(
     assert set(answer.json()) == {"data"}
 
 
-def numbered(first: int, last: int) -> list[str]:
+def names_between(first: int, last: int) -> list[str]:
     return [f"Partner {number}" for number in range(first, last + 1)]
 
 
@@ -138,36 +139,41 @@ async def test_links_lead_through_all_pages_in_order_with_the_same_filters(
 ) -> None:
     fill_partners(superuser, tenant, 201)
     path = f"{PATH}?partnerName=partner%20&page=1&status=ACTIVE&x=%C3%A9"
-    first, second_link = await page(client, tenant.bearer, path, "name")
+    first, second_link = await read_page(client, tenant.bearer, path, "name")
     query = "partnerName=partner+&status=ACTIVE&x=%C3%A9"
     assert second_link == f"http://testserver{PATH}?{query}&page=2"
-    second, third_link = await page(client, tenant.bearer, second_link, "name")
+    second, third_link = await read_page(client, tenant.bearer, second_link, "name")
     assert third_link == f"http://testserver{PATH}?{query}&page=3"
-    third, end = await page(client, tenant.bearer, third_link, "name")
-    assert (first, second, third, end) == (numbered(1, 100), numbered(101, 200), numbered(201, 201), None)
+    third, end = await read_page(client, tenant.bearer, third_link, "name")
+    assert (first, second, third, end) == (
+        names_between(1, 100),
+        names_between(101, 200),
+        names_between(201, 201),
+        None,
+    )
 
 
 async def test_a_full_page_is_the_last_one_unless_more_follow(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     fill_partners(superuser, tenant, 100)
-    assert await page(client, tenant.bearer, PATH, "name") == (numbered(1, 100), None)
+    assert await read_page(client, tenant.bearer, PATH, "name") == (names_between(1, 100), None)
     await add_partner(resources, tenant, "One more")
-    assert await page(client, tenant.bearer, PATH, "name") == (
-        numbered(1, 100),
+    assert await read_page(client, tenant.bearer, PATH, "name") == (
+        names_between(1, 100),
         f"http://testserver{PATH}?page=2",
     )
-    assert await page(client, tenant.bearer, f"{PATH}?page=2", "name") == (["One more"], None)
+    assert await read_page(client, tenant.bearer, f"{PATH}?page=2", "name") == (["One more"], None)
 
 
 async def test_exactly_ten_thousand_are_listed_and_one_more_is_422(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     fill_partners(superuser, tenant, 10_000)
-    assert await page(client, tenant.bearer, f"{PATH}?page=100", "name") == (numbered(9_901, 10_000), None)
-    assert await page(client, tenant.bearer, f"{PATH}?page=101", "name") == ([], None)
+    assert await read_page(client, tenant.bearer, f"{PATH}?page=100", "name") == (names_between(9_901, 10_000), None)
+    assert await read_page(client, tenant.bearer, f"{PATH}?page=101", "name") == ([], None)
     await add_partner(resources, tenant, "One more", Status.INACTIVE)
     for query in ("", "?page=100", "?page=101", f"?page={10**30}"):
-        assert told(await client.get(f"{PATH}{query}", headers=tenant.bearer)) == TOO_MANY
-    assert await page(client, tenant.bearer, f"{PATH}?status=Inactive", "name") == (["One more"], None)
-    assert (await page(client, tenant.bearer, f"{PATH}?status=Active&page=100", "name"))[0][-1] == "Partner 10000"
+        assert status_and_body(await client.get(f"{PATH}{query}", headers=tenant.bearer)) == TOO_MANY
+    assert await read_page(client, tenant.bearer, f"{PATH}?status=Inactive", "name") == (["One more"], None)
+    assert (await read_page(client, tenant.bearer, f"{PATH}?status=Active&page=100", "name"))[0][-1] == "Partner 10000"

@@ -8,12 +8,12 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from dirty_equals import IsUUID
 from tests.support.factories import Tenant
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner, add_program, add_user, fill_programs
-from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, page, told
+from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, UUID7, read_page
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import Status
 
@@ -64,15 +64,15 @@ ALL = ["Spring Certification Drive", "École d'été", "100% Sure_Thing", "Back\
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(PATH)
-    assert told(answer) == NO_TOKEN
+    assert status_and_body(answer) == NO_TOKEN
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_another_organizations_programs_are_not_listed(
     client: httpx.AsyncClient, other_tenant: Tenant, offer: Offer
 ) -> None:
-    assert told(await client.get(PATH, headers=other_tenant.bearer)) == EMPTY
-    assert told(await client.get(f"{PATH}?programName=Spring", headers=other_tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(PATH, headers=other_tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(f"{PATH}?programName=Spring", headers=other_tenant.bearer)) == EMPTY
 
 
 async def test_without_the_function_point_it_is_401(
@@ -80,7 +80,7 @@ async def test_without_the_function_point_it_is_401(
 ) -> None:
     others = (FunctionPoint.PARTNER_MANAGE_PROMO_CODES,)
     headers = await add_user(resources, tenant, "nobody@example.com", function_points=others)
-    assert told(await client.get(PATH, headers=headers)) == NO_FUNCTION_POINT
+    assert status_and_body(await client.get(PATH, headers=headers)) == NO_FUNCTION_POINT
 
 
 def plain(name: str, program_id: UUID, exams: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
@@ -114,7 +114,6 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
 ) -> None:
     answer = await client.get(PATH, headers=tenant.bearer)
     spring, ecole, sure, back = ALL
-    an_id = IsUUID(version=7)
     expected = [
         plain(
             spring,
@@ -122,9 +121,9 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
             [exam(tenant, "NCP-ADS"), exam(tenant, "NCA-GENL")],
             allowAchPayments=True,
             discounts=[
-                {"id": an_id, "percent": 0.07, "quantity": 10},
-                {"id": an_id, "percent": 12.5, "quantity": 100},
-                {"id": an_id, "percent": 20, "quantity": 1000},
+                {"id": UUID7, "percent": 0.07, "quantity": 10},
+                {"id": UUID7, "percent": 12.5, "quantity": 100},
+                {"id": UUID7, "percent": 20, "quantity": 1000},
             ],
             expirationPeriodInDays=90,
             partners={
@@ -137,8 +136,8 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
             },
             restrictions={
                 "emailDomainRestrictions": [
-                    {"id": an_id, "domain": "acme.example.com"},
-                    {"id": an_id, "domain": "zeta.example.com"},
+                    {"id": UUID7, "domain": "acme.example.com"},
+                    {"id": UUID7, "domain": "zeta.example.com"},
                 ],
                 "enforceAssignedEmailToBookExam": True,
             },
@@ -148,7 +147,7 @@ async def test_programs_come_whole_with_all_that_belongs_to_them_oldest_first(
         plain(sure, offer.program_ids[sure], [exam(tenant, "NCA-GENL")], isActive=False, isInactive=True),
         plain(back, offer.program_ids[back], [exam(tenant, "NCA-GENL")], isActive=False, isArchived=True),
     ]
-    assert told(answer) == (200, {"data": expected})
+    assert status_and_body(answer) == (200, {"data": expected})
     assert [list(program) for program in answer.json()["data"]] == [list(program) for program in expected]
     assert "Link" not in answer.headers
 
@@ -195,7 +194,7 @@ async def test_the_name_narrows_the_list(
     assert set(answer.json()) == {"data"}
 
 
-def numbered(first: int, last: int) -> list[str]:
+def names_between(first: int, last: int) -> list[str]:
     return [f"Program {number}" for number in range(first, last + 1)]
 
 
@@ -203,21 +202,26 @@ async def test_links_lead_through_all_pages_in_order_with_the_same_filter(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     fill_programs(superuser, tenant, 201)
-    first, second_link = await page(client, tenant.bearer, f"{PATH}?page=1&programName=PROGRAM", "name")
+    first, second_link = await read_page(client, tenant.bearer, f"{PATH}?page=1&programName=PROGRAM", "name")
     assert second_link == f"http://testserver{PATH}?programName=PROGRAM&page=2"
-    second, third_link = await page(client, tenant.bearer, second_link, "name")
+    second, third_link = await read_page(client, tenant.bearer, second_link, "name")
     assert third_link == f"http://testserver{PATH}?programName=PROGRAM&page=3"
-    third, end = await page(client, tenant.bearer, third_link, "name")
-    assert (first, second, third, end) == (numbered(1, 100), numbered(101, 200), numbered(201, 201), None)
+    third, end = await read_page(client, tenant.bearer, third_link, "name")
+    assert (first, second, third, end) == (
+        names_between(1, 100),
+        names_between(101, 200),
+        names_between(201, 201),
+        None,
+    )
 
 
 async def test_exactly_ten_thousand_are_listed_and_one_more_is_422(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     fill_programs(superuser, tenant, 10_000)
-    assert await page(client, tenant.bearer, f"{PATH}?page=100", "name") == (numbered(9_901, 10_000), None)
-    assert await page(client, tenant.bearer, f"{PATH}?page=101", "name") == ([], None)
+    assert await read_page(client, tenant.bearer, f"{PATH}?page=100", "name") == (names_between(9_901, 10_000), None)
+    assert await read_page(client, tenant.bearer, f"{PATH}?page=101", "name") == ([], None)
     await add_program(resources, tenant, "One more")
     for query in ("", "?page=101", f"?page={10**30}", "?programName=o"):
-        assert told(await client.get(f"{PATH}{query}", headers=tenant.bearer)) == TOO_MANY
-    assert await page(client, tenant.bearer, f"{PATH}?programName=one+m", "name") == (["One more"], None)
+        assert status_and_body(await client.get(f"{PATH}{query}", headers=tenant.bearer)) == TOO_MANY
+    assert await read_page(client, tenant.bearer, f"{PATH}?programName=one+m", "name") == (["One more"], None)

@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.factories import Tenant
+from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program
-from tests.support.voucher_requests import EMPTY, REQUEST, REQUEST_TEXT, refused, request, told
+from tests.support.voucher_requests import EMPTY, REQUEST, REQUEST_TEXT, request
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.vouchers.rules import Status
 
 PATH = "/api/vouchers/purchases"
@@ -41,7 +42,7 @@ async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes | str, 
 
 
 async def assert_nothing_is_bought(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    assert told(await client.get(f"{PATH}?status=VoucherCreation", headers=tenant.bearer)) == EMPTY
+    assert status_and_body(await client.get(f"{PATH}?status=VoucherCreation", headers=tenant.bearer)) == EMPTY
 
 
 @pytest.mark.parametrize(
@@ -70,7 +71,7 @@ async def test_a_quantity_is_an_integer_from_one_to_a_thousand(
     client: httpx.AsyncClient, shop: Tenant, literal: str, message: str
 ) -> None:
     content = REQUEST_TEXT.replace("50", literal)
-    assert told(await send(client, shop, content, "application/json")) == refused(message)
+    assert status_and_body(await send(client, shop, content, "application/json")) == validation_failed(message)
     await assert_nothing_is_bought(client, shop)
 
 
@@ -96,7 +97,7 @@ async def test_a_text_is_a_string_that_says_something(
     client: httpx.AsyncClient, shop: Tenant, name: str, value: object, told_of: str
 ) -> None:
     answer = await client.post(PATH, headers=shop.bearer, json=request(**{name: value}))
-    assert told(answer) == refused(f"{name} {told_of}")
+    assert status_and_body(answer) == validation_failed(f"{name} {told_of}")
     await assert_nothing_is_bought(client, shop)
 
 
@@ -153,14 +154,14 @@ async def test_what_partner_and_program_must_be_is_told(
     client: httpx.AsyncClient, shop: Tenant, changes: dict[str, Any], messages: list[str]
 ) -> None:
     answer = await client.post(PATH, headers=shop.bearer, json=request(**changes))
-    assert told(answer) == refused(*messages)
+    assert status_and_body(answer) == validation_failed(*messages)
     await assert_nothing_is_bought(client, shop)
 
 
 async def test_an_empty_object_lacks_every_field_in_the_order_of_the_document(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
-    assert told(await client.post(PATH, headers=shop.bearer, json={})) == refused(
+    assert status_and_body(await client.post(PATH, headers=shop.bearer, json={})) == validation_failed(
         "notes is required.", "partnerName is required.", "programName is required.", "quantity is required."
     )
 
@@ -173,7 +174,7 @@ async def test_names_of_another_organization_are_not_found(
     answer = await client.post(
         PATH, headers=shop.bearer, json=request(partnerName="Theirs", programName="Their Program")
     )
-    assert told(answer) == refused(
+    assert status_and_body(answer) == validation_failed(
         "partnerName was not found: 'Theirs'.", "programName was not found: 'Their Program'."
     )
 
@@ -195,7 +196,7 @@ async def test_names_of_another_organization_are_not_found(
     ids=lambda content: repr(content[:30]),
 )
 async def test_what_is_no_json_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
-    assert told(await send(client, tenant, content, "application/json")) == (
+    assert status_and_body(await send(client, tenant, content, "application/json")) == (
         400,
         {"errorCode": "MalformedRequest", "errorMessages": ["The request body is not valid JSON."]},
     )
@@ -203,7 +204,7 @@ async def test_what_is_no_json_is_malformed(client: httpx.AsyncClient, tenant: T
 
 @pytest.mark.parametrize("content", ["null", "true", "50", '"{}"', "[]", json.dumps([REQUEST])])
 async def test_what_is_no_object_is_malformed(client: httpx.AsyncClient, tenant: Tenant, content: str) -> None:
-    assert told(await send(client, tenant, content, "application/json")) == (
+    assert status_and_body(await send(client, tenant, content, "application/json")) == (
         400,
         {"errorCode": "MalformedRequest", "errorMessages": ["The request body must be a JSON object."]},
     )
@@ -211,7 +212,7 @@ async def test_what_is_no_object_is_malformed(client: httpx.AsyncClient, tenant:
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json"])
 async def test_another_content_type_is_415(client: httpx.AsyncClient, shop: Tenant, media_type: str) -> None:
-    assert told(await send(client, shop, REQUEST_TEXT, media_type)) == (
+    assert status_and_body(await send(client, shop, REQUEST_TEXT, media_type)) == (
         415,
         {"errorCode": "UnsupportedMediaType", "errorMessages": ["The request body must be application/json."]},
     )
@@ -220,7 +221,7 @@ async def test_another_content_type_is_415(client: httpx.AsyncClient, shop: Tena
 
 async def test_two_mebibytes_are_413(client: httpx.AsyncClient, shop: Tenant) -> None:
     answer = await client.post(PATH, headers=shop.bearer, json=request(notes="n" * 2 * 1024 * 1024))
-    assert told(answer) == (
+    assert status_and_body(answer) == (
         413,
         {
             "errorCode": "RequestTooLarge",

@@ -10,10 +10,11 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, fill_purchases
-from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, needs_one_of, page, told
+from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, filter_required, read_page
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.rules import PurchaseStatus
 
@@ -47,7 +48,7 @@ async def market(resources: Resources, tenant: Tenant) -> Market:
 
 
 @pytest.fixture
-async def varied(resources: Resources, tenant: Tenant, market: Market) -> Tenant:
+async def varied_purchases(resources: Resources, tenant: Tenant, market: Market) -> Tenant:
     """An organization with a purchase in each status, which differ in everything that can be filtered by."""
     buyers = ("Ada@Example.com", None, "bob@example.com", "ada@example.com", None, None)
     for number, (status, email) in enumerate(zip(STATUSES, buyers, strict=True)):
@@ -69,15 +70,15 @@ FIRST, SECOND = ALL[::2], ALL[1::2]
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(f"{PATH}?status=Complete")
-    assert told(answer) == NO_TOKEN
+    assert status_and_body(answer) == NO_TOKEN
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_another_organizations_purchases_are_not_listed(
-    client: httpx.AsyncClient, varied: Tenant, other_tenant: Tenant
+    client: httpx.AsyncClient, varied_purchases: Tenant, other_tenant: Tenant
 ) -> None:
     for query in ("status=Complete", "partnerName=École", "programName=Drive", "purchaseCode=VP-0A"):
-        assert told(await client.get(f"{PATH}?{query}", headers=other_tenant.bearer)) == EMPTY
+        assert status_and_body(await client.get(f"{PATH}?{query}", headers=other_tenant.bearer)) == EMPTY
 
 
 async def test_without_the_function_point_it_is_401(
@@ -86,7 +87,7 @@ async def test_without_the_function_point_it_is_401(
     headers = await add_user(
         resources, tenant, "nobody@example.com", function_points=(FunctionPoint.MANAGE_ORGANIZATION,)
     )
-    assert told(await client.get(f"{PATH}?status=Complete", headers=headers)) == NO_FUNCTION_POINT
+    assert status_and_body(await client.get(f"{PATH}?status=Complete", headers=headers)) == NO_FUNCTION_POINT
 
 
 async def test_a_purchase_comes_whole(
@@ -122,7 +123,7 @@ async def test_a_purchase_comes_whole(
         "status": "Complete",
         "voucherPurchaseCode": "VP-WHOLE",
     }
-    assert told(answer) == (200, {"data": [expected]})
+    assert status_and_body(answer) == (200, {"data": [expected]})
     assert list(answer.json()["data"][0]) == list(expected)
     assert '"amountPaid":99999999.99,' in answer.text
     assert "Link" not in answer.headers
@@ -141,15 +142,17 @@ async def test_amounts_are_exact(
 @pytest.mark.parametrize("spelling", [str, str.lower, str.upper])
 @pytest.mark.parametrize(("status", "code"), list(zip(STATUSES, ALL, strict=True)))
 async def test_each_status_is_told_and_found_in_any_case(
-    client: httpx.AsyncClient, varied: Tenant, status: str, code: str, spelling: Any
+    client: httpx.AsyncClient, varied_purchases: Tenant, status: str, code: str, spelling: Any
 ) -> None:
-    answer = await client.get(f"{PATH}?status={spelling(status)}", headers=varied.bearer)
+    answer = await client.get(f"{PATH}?status={spelling(status)}", headers=varied_purchases.bearer)
     assert [(each["voucherPurchaseCode"], each["status"]) for each in answer.json()["data"]] == [(code, status)]
 
 
 @pytest.mark.parametrize("query", ["", "?page=1", "?page=2", "?page=&status=", "?purchaseCode=", "?Status=Complete"])
-async def test_without_a_filter_it_is_400(client: httpx.AsyncClient, varied: Tenant, query: str) -> None:
-    assert told(await client.get(f"{PATH}{query}", headers=varied.bearer)) == needs_one_of(*FILTERS)
+async def test_without_a_filter_it_is_400(client: httpx.AsyncClient, varied_purchases: Tenant, query: str) -> None:
+    assert status_and_body(await client.get(f"{PATH}{query}", headers=varied_purchases.bearer)) == filter_required(
+        *FILTERS
+    )
 
 
 @pytest.mark.parametrize(
@@ -198,14 +201,14 @@ async def test_without_a_filter_it_is_400(client: httpx.AsyncClient, varied: Ten
     ids=str,
 )
 async def test_filters_narrow_the_list(
-    client: httpx.AsyncClient, varied: Tenant, query: dict[str, str], expected: list[str]
+    client: httpx.AsyncClient, varied_purchases: Tenant, query: dict[str, str], expected: list[str]
 ) -> None:
-    answer = await client.get(PATH, headers=varied.bearer, params=query)
+    answer = await client.get(PATH, headers=varied_purchases.bearer, params=query)
     assert [purchase["voucherPurchaseCode"] for purchase in answer.json()["data"]] == expected
     assert set(answer.json()) == {"data"}
 
 
-def numbered(first: int, last: int) -> list[str]:
+def names_between(first: int, last: int) -> list[str]:
     return [f"VP-{number}" for number in range(first, last + 1)]
 
 
@@ -216,12 +219,17 @@ async def test_links_lead_through_all_pages_in_order_with_the_same_filters(
     fill_purchases(superuser, tenant, 201, partner_id=partner_id, program_id=program_id)
     shown = "voucherPurchaseCode"
     path = f"{PATH}?page=1&status=complete&partnerName=%C3%89cole"
-    first, second_link = await page(client, tenant.bearer, path, shown)
+    first, second_link = await read_page(client, tenant.bearer, path, shown)
     assert second_link == f"http://testserver{PATH}?status=complete&partnerName=%C3%89cole&page=2"
-    second, third_link = await page(client, tenant.bearer, second_link, shown)
+    second, third_link = await read_page(client, tenant.bearer, second_link, shown)
     assert third_link == f"http://testserver{PATH}?status=complete&partnerName=%C3%89cole&page=3"
-    third, end = await page(client, tenant.bearer, third_link, shown)
-    assert (first, second, third, end) == (numbered(1, 100), numbered(101, 200), numbered(201, 201), None)
+    third, end = await read_page(client, tenant.bearer, third_link, shown)
+    assert (first, second, third, end) == (
+        names_between(1, 100),
+        names_between(101, 200),
+        names_between(201, 201),
+        None,
+    )
 
 
 async def test_exactly_ten_thousand_are_listed_and_one_more_is_422(
@@ -230,12 +238,12 @@ async def test_exactly_ten_thousand_are_listed_and_one_more_is_422(
     partner_id, program_id = market.partners["École"], market.programs["Drive"]
     fill_purchases(superuser, tenant, 10_000, partner_id=partner_id, program_id=program_id)
     for query in ("status=Complete", "partnerName=%C3%89cole", "programName=Drive"):
-        last = await page(client, tenant.bearer, f"{PATH}?{query}&page=100", "voucherPurchaseCode")
-        assert last == (numbered(9_901, 10_000), None)
-        past = await page(client, tenant.bearer, f"{PATH}?{query}&page=101", "voucherPurchaseCode")
+        last = await read_page(client, tenant.bearer, f"{PATH}?{query}&page=100", "voucherPurchaseCode")
+        assert last == (names_between(9_901, 10_000), None)
+        past = await read_page(client, tenant.bearer, f"{PATH}?{query}&page=101", "voucherPurchaseCode")
         assert past == ([], None)
     await add_purchase(resources, tenant, partner_id, program_id, "VP-MORE")
     for query in ("status=Complete", "partnerName=%C3%89cole&page=101", f"programName=Drive&page={10**30}"):
-        assert told(await client.get(f"{PATH}?{query}", headers=tenant.bearer)) == TOO_MANY
-    one = await page(client, tenant.bearer, f"{PATH}?status=Complete&purchaseCode=VP-MORE", "voucherPurchaseCode")
+        assert status_and_body(await client.get(f"{PATH}?{query}", headers=tenant.bearer)) == TOO_MANY
+    one = await read_page(client, tenant.bearer, f"{PATH}?status=Complete&purchaseCode=VP-MORE", "voucherPurchaseCode")
     assert one == (["VP-MORE"], None)

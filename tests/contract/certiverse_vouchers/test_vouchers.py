@@ -8,6 +8,7 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import (
     add_partner,
     add_program,
@@ -15,12 +16,12 @@ from tests.support.voucher_factories import (
     add_user,
     add_vouchers,
     fill_vouchers,
-    used,
+    usage,
     voucher,
 )
-from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, needs_one_of, page, told
+from tests.support.voucher_requests import EMPTY, NO_FUNCTION_POINT, NO_TOKEN, TOO_MANY, filter_required, read_page
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.vouchers.issued.service import NewVoucher
 from tessera.vouchers.rules import ReservationStatus
@@ -40,7 +41,7 @@ USED_AT = datetime(2026, 4, 3, 10, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-async def bought(resources: Resources, tenant: Tenant) -> tuple[UUID, UUID]:
+async def purchase(resources: Resources, tenant: Tenant) -> tuple[UUID, UUID]:
     """A purchase and its partner."""
     partner_id = await add_partner(resources, tenant, "Acme Corp")
     program_id = await add_program(resources, tenant, "Spring Certification Drive")
@@ -48,9 +49,9 @@ async def bought(resources: Resources, tenant: Tenant) -> tuple[UUID, UUID]:
 
 
 @pytest.fixture
-async def varied(resources: Resources, tenant: Tenant, bought: tuple[UUID, UUID]) -> dict[str, NewVoucher]:
+async def varied_vouchers(resources: Resources, tenant: Tenant, purchase: tuple[UUID, UUID]) -> dict[str, NewVoucher]:
     """Vouchers in every state that the document shows, oldest first."""
-    purchase_id, partner_id = bought
+    purchase_id, partner_id = purchase
     program_id = await add_program(resources, tenant, "Other")
     other_id = await add_purchase(resources, tenant, partner_id, program_id, "VP-2A")
     assigned: dict[str, Any] = {"assigned_at": ASSIGNED_AT, "recipient_email": "Ada@Example.com"}
@@ -59,8 +60,8 @@ async def varied(resources: Resources, tenant: Tenant, bought: tuple[UUID, UUID]
     made = [
         voucher(purchase_id, partner_id, "UNUSED"),
         voucher(purchase_id, partner_id, "ASSIGNED", **assigned),
-        voucher(purchase_id, partner_id, "USED", **assigned, **used(first, "RSV-1", USED_AT)),
-        voucher(purchase_id, partner_id, "USED-OFF", is_active=False, **used(second, "RSV-2", USED_AT)),
+        voucher(purchase_id, partner_id, "USED", **assigned, **usage(first, "RSV-1", USED_AT)),
+        voucher(purchase_id, partner_id, "USED-OFF", is_active=False, **usage(second, "RSV-2", USED_AT)),
         voucher(other_id, partner_id, "OFF", is_active=False),
         voucher(other_id, partner_id, "GIVEN-BACK", **cancelled),
         voucher(other_id, partner_id, "EXPIRED", expires_at=datetime(2020, 1, 1, tzinfo=UTC)),
@@ -71,12 +72,12 @@ async def varied(resources: Resources, tenant: Tenant, bought: tuple[UUID, UUID]
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(f"{PATH}?isUsed=true")
-    assert told(answer) == NO_TOKEN
+    assert status_and_body(answer) == NO_TOKEN
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_another_organizations_vouchers_are_not_listed(
-    client: httpx.AsyncClient, varied: dict[str, NewVoucher], other_tenant: Tenant
+    client: httpx.AsyncClient, varied_vouchers: dict[str, NewVoucher], other_tenant: Tenant
 ) -> None:
     for query in (
         "isUsed=true",
@@ -87,7 +88,7 @@ async def test_another_organizations_vouchers_are_not_listed(
         "storeExamCode=NCA-GENL",
         "voucherCode=USED",
     ):
-        assert told(await client.get(f"{PATH}?{query}", headers=other_tenant.bearer)) == EMPTY
+        assert status_and_body(await client.get(f"{PATH}?{query}", headers=other_tenant.bearer)) == EMPTY
 
 
 async def test_without_the_function_point_it_is_401(
@@ -96,7 +97,7 @@ async def test_without_the_function_point_it_is_401(
     headers = await add_user(
         resources, tenant, "nobody@example.com", function_points=(FunctionPoint.STOREFRONT_REDEEM,)
     )
-    assert told(await client.get(f"{PATH}?isUsed=true", headers=headers)) == NO_FUNCTION_POINT
+    assert status_and_body(await client.get(f"{PATH}?isUsed=true", headers=headers)) == NO_FUNCTION_POINT
 
 
 USED_BY = {
@@ -126,37 +127,37 @@ EXPECTED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("code", EXPECTED)
 async def test_a_voucher_comes_whole_and_what_there_is_none_of_is_absent(
-    client: httpx.AsyncClient, tenant: Tenant, varied: dict[str, NewVoucher], code: str
+    client: httpx.AsyncClient, tenant: Tenant, varied_vouchers: dict[str, NewVoucher], code: str
 ) -> None:
     answer = await client.get(f"{PATH}?voucherCode={code}", headers=tenant.bearer)
     expected = {
         "expirationDateUtc": "2027-06-15T12:00:00Z",
-        "id": str(varied[code].id),
+        "id": str(varied_vouchers[code].id),
         "isActive": True,
         "isUsed": False,
         "voucherCode": code,
         "voucherPurchaseCode": "VP-1A",
     } | EXPECTED[code]
-    assert told(answer) == (200, {"data": [expected]})
+    assert status_and_body(answer) == (200, {"data": [expected]})
     assert list(answer.json()["data"][0]) == sorted(expected)
     assert "Link" not in answer.headers
 
 
 @pytest.mark.parametrize("status", list(ReservationStatus))
 async def test_each_reservation_status_is_told(
-    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, bought: tuple[UUID, UUID], status: str
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, purchase: tuple[UUID, UUID], status: str
 ) -> None:
-    state = used(tenant.exam_ids["CLD-100"], "RSV-9") | {"reservation_status": ReservationStatus(status)}
-    await add_vouchers(resources, tenant, voucher(*bought, "V", **state))
+    state = usage(tenant.exam_ids["CLD-100"], "RSV-9") | {"reservation_status": ReservationStatus(status)}
+    await add_vouchers(resources, tenant, voucher(*purchase, "V", **state))
     answer = await client.get(f"{PATH}?reservationCode=RSV-9", headers=tenant.bearer)
     assert [each["reservationStatus"] for each in answer.json()["data"]] == [status]
 
 
 @pytest.mark.parametrize("query", ["", "?page=1", "?page=7", "?page=&isUsed=", "?recipientEmail=&x=1", "?isused=true"])
 async def test_without_a_filter_it_is_400(
-    client: httpx.AsyncClient, tenant: Tenant, varied: dict[str, NewVoucher], query: str
+    client: httpx.AsyncClient, tenant: Tenant, varied_vouchers: dict[str, NewVoucher], query: str
 ) -> None:
-    assert told(await client.get(f"{PATH}{query}", headers=tenant.bearer)) == needs_one_of(*FILTERS)
+    assert status_and_body(await client.get(f"{PATH}{query}", headers=tenant.bearer)) == filter_required(*FILTERS)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ async def test_without_a_filter_it_is_400(
 async def test_filters_narrow_the_list(
     client: httpx.AsyncClient,
     tenant: Tenant,
-    varied: dict[str, NewVoucher],
+    varied_vouchers: dict[str, NewVoucher],
     query: dict[str, str],
     expected: list[str],
 ) -> None:
@@ -219,37 +220,45 @@ async def test_filters_narrow_the_list(
     assert set(answer.json()) == {"data"}
 
 
-def numbered(first: int, last: int) -> list[str]:
+def codes_between(first: int, last: int) -> list[str]:
     return [f"V{number}" for number in range(first, last + 1)]
 
 
 async def test_links_lead_through_all_pages_in_order_with_the_same_filters(
-    client: httpx.AsyncClient, tenant: Tenant, bought: tuple[UUID, UUID], superuser: psycopg.Connection
+    client: httpx.AsyncClient, tenant: Tenant, purchase: tuple[UUID, UUID], superuser: psycopg.Connection
 ) -> None:
-    fill_vouchers(superuser, tenant, 201, purchase_id=bought[0], partner_id=bought[1])
+    fill_vouchers(superuser, tenant, 201, purchase_id=purchase[0], partner_id=purchase[1])
     path = f"{PATH}?page=1&isUsed=FALSE&purchaseCode=vp-1a&voucherCode="
-    first, second_link = await page(client, tenant.bearer, path, "voucherCode")
+    first, second_link = await read_page(client, tenant.bearer, path, "voucherCode")
     assert second_link == f"http://testserver{PATH}?isUsed=FALSE&purchaseCode=vp-1a&page=2"
-    second, third_link = await page(client, tenant.bearer, second_link, "voucherCode")
+    second, third_link = await read_page(client, tenant.bearer, second_link, "voucherCode")
     assert third_link == f"http://testserver{PATH}?isUsed=FALSE&purchaseCode=vp-1a&page=3"
-    third, end = await page(client, tenant.bearer, third_link, "voucherCode")
-    assert (first, second, third, end) == (numbered(1, 100), numbered(101, 200), numbered(201, 201), None)
+    third, end = await read_page(client, tenant.bearer, third_link, "voucherCode")
+    assert (first, second, third, end) == (
+        codes_between(1, 100),
+        codes_between(101, 200),
+        codes_between(201, 201),
+        None,
+    )
 
 
 async def test_exactly_ten_thousand_are_listed_and_one_more_is_422(
     client: httpx.AsyncClient,
     resources: Resources,
     tenant: Tenant,
-    bought: tuple[UUID, UUID],
+    purchase: tuple[UUID, UUID],
     superuser: psycopg.Connection,
 ) -> None:
-    fill_vouchers(superuser, tenant, 10_000, purchase_id=bought[0], partner_id=bought[1])
+    fill_vouchers(superuser, tenant, 10_000, purchase_id=purchase[0], partner_id=purchase[1])
     for query in ("isUsed=false", "isActive=true", "purchaseCode=VP-1A"):
-        last = await page(client, tenant.bearer, f"{PATH}?{query}&page=100", "voucherCode")
-        assert last == (numbered(9_901, 10_000), None)
-        assert await page(client, tenant.bearer, f"{PATH}?{query}&page=101", "voucherCode") == ([], None)
-    await add_vouchers(resources, tenant, voucher(*bought, "MORE"))
+        last = await read_page(client, tenant.bearer, f"{PATH}?{query}&page=100", "voucherCode")
+        assert last == (codes_between(9_901, 10_000), None)
+        assert await read_page(client, tenant.bearer, f"{PATH}?{query}&page=101", "voucherCode") == ([], None)
+    await add_vouchers(resources, tenant, voucher(*purchase, "MORE"))
     for query in ("isUsed=false", "isActive=true&page=101", f"purchaseCode=VP-1A&page={10**30}"):
-        assert told(await client.get(f"{PATH}?{query}", headers=tenant.bearer)) == TOO_MANY
-    assert await page(client, tenant.bearer, f"{PATH}?isUsed=false&voucherCode=MORE", "voucherCode") == (["MORE"], None)
-    assert await page(client, tenant.bearer, f"{PATH}?isUsed=true", "voucherCode") == ([], None)
+        assert status_and_body(await client.get(f"{PATH}?{query}", headers=tenant.bearer)) == TOO_MANY
+    assert await read_page(client, tenant.bearer, f"{PATH}?isUsed=false&voucherCode=MORE", "voucherCode") == (
+        ["MORE"],
+        None,
+    )
+    assert await read_page(client, tenant.bearer, f"{PATH}?isUsed=true", "voucherCode") == ([], None)

@@ -13,7 +13,7 @@ from tests.support.browsing import Visit, needs_chromium, visiting
 from tests.support.factories import Tenant
 
 from tessera.api.certiverse_promo import documentation
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 pytestmark = needs_chromium
 

@@ -31,7 +31,9 @@ def run(*command: str | Path, directory: Path) -> subprocess.CompletedProcess[st
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     # npm's remarks on its own configuration and version are none about the document.
     environment = os.environ | {"PATH": path, "npm_config_loglevel": "error", "npm_config_update_notifier": "false"}
-    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=150
+    )
 
 
 @pytest.fixture
@@ -60,9 +62,10 @@ def test_the_python_client_creates_and_lists_promo_codes(python_client: str, liv
 
 
 def registry_answers() -> bool:
-    found = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=False)
+    command = ["npm", "config", "get", "registry"]
+    registry = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
     try:
-        return httpx.head(found.stdout.strip(), timeout=5, follow_redirects=True).status_code < 500
+        return httpx.head(registry, timeout=5, follow_redirects=True).status_code < 500
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 
 Operation = dict[str, Any]
 

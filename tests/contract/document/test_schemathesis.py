@@ -1,6 +1,7 @@
 """Requests made up from the OpenAPI document, good and bad ones: every answer is one that the document promises."""
 
 from decimal import Decimal
+from typing import Any
 
 import hypothesis
 import pytest
@@ -21,7 +22,7 @@ from tests.support.authentication_requests import basic
 from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
@@ -39,7 +40,7 @@ CHECKS = [
 CONFIG = {"seed": 1, "generation": {"deterministic": True, "database": "none"}}
 # A stranger's request is refused before it is looked at: a few of them say as much as one for each value of a field.
 STRANGERS = CONFIG | {"phases": {"coverage": {"enabled": False}}}
-DOCUMENT = create_app(None).openapi()  # type: ignore[arg-type] # what it serves with is not in the document
+DOCUMENT = create_app(None).openapi()  # type: ignore[arg-type]  # the document needs no resources
 
 schema, strangers = (
     schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(each)) for each in (CONFIG, STRANGERS)
@@ -65,7 +66,10 @@ async def seller(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
     return tenant
 
 
-def credential_for(case: schemathesis.Case, tenant: Tenant) -> dict[str, str]:
+Case = schemathesis.Case[schemathesis.APIOperation[Any, Any, Any, Any]]
+
+
+def credential_for(case: Case, tenant: Tenant) -> dict[str, str]:
     """Headers of a good credential of the first kind that the operation takes."""
     credentials = {
         "bearerToken": tenant.bearer,
@@ -78,11 +82,11 @@ def credential_for(case: schemathesis.Case, tenant: Tenant) -> dict[str, str]:
 
 @schema.parametrize()
 @some_requests
-def test_a_caller_gets_documented_answers_alone(case: schemathesis.Case, live_url: str, seller: Tenant) -> None:
+def test_a_caller_gets_documented_answers_alone(case: Case, live_url: str, seller: Tenant) -> None:
     case.call_and_validate(base_url=live_url, headers=credential_for(case, seller), checks=CHECKS)
 
 
 @strangers.parametrize()
 @hypothesis.settings(some_requests, max_examples=5)
-def test_a_stranger_gets_documented_answers_alone(case: schemathesis.Case, live_url: str) -> None:
+def test_a_stranger_gets_documented_answers_alone(case: Case, live_url: str) -> None:
     case.call_and_validate(base_url=live_url, checks=CHECKS)

@@ -7,33 +7,33 @@ import httpx
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, invalid, powerless, problem, told
-from tests.support.redemption_requests import candidate, made
+from tests.support.management_requests import RIGHT_IS_MISSING, headers_without_rights, invalid, problem
+from tests.support.redemption_requests import candidate, create_redemption
+from tests.support.reporting import EXPORT_HEADER as HEADER
+from tests.support.reporting import EXPORT_URL as URL
 from tests.support.reporting import open_shop, redeem_for_days
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.redemptions import export, lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
 
-URL = "/management/v1/exports/redemptions"
-HEADER = (
-    "id,status,code,kind,reservationCode,reservationStatus,storeExamCode,productBundleId,personId,clientCandidateId,"
-    "firstName,lastName,email,listPrice,discount,finalPrice,heldUntil,createdAt,updatedAt\r\n"
-)
 INSTANT = "must be an ISO 8601 date and time, such as 2026-01-01T00:00:00."
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(URL)
-    assert told(answer) == problem(401, "not-authenticated", "A credential is needed", "A Bearer token is required.")
+    assert status_and_body(answer) == problem(
+        401, "not-authenticated", "A credential is needed", "A Bearer token is required."
+    )
 
 
 async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    answer = await client.get(URL, headers=await powerless(client, tenant))
-    assert told(answer) == problem(403, "function-point-missing", "The right is missing", LACKING)
+    answer = await client.get(URL, headers=await headers_without_rights(client, tenant))
+    assert status_and_body(answer) == problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
 
 
 async def test_a_partners_user_gets_nothing(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> None:
@@ -41,18 +41,18 @@ async def test_a_partners_user_gets_nothing(client: httpx.AsyncClient, resources
     points = (FunctionPoint.MANAGE_ORGANIZATION,)
     headers = await add_user(resources, tenant, "p@acme.example", partner_id=partner, function_points=points)
     words = "Users of a voucher partner manage nothing here."
-    assert told(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
+    assert status_and_body(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
 
 
 async def test_it_has_every_redemption_whole_and_none_of_another_tenant(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant, clock: Clock
 ) -> None:
     await open_shop(resources, tenant)
-    paid = await made(client, tenant, "PAID", "RSV-1")
+    paid = await create_redemption(client, tenant, "PAID", "RSV-1")
     clock.advance(seconds=1)
     bundle = {"storeExamCode": None, "productBundleId": str(tenant.bundle_id)}
     nameless = candidate("P-2", email=None, firstName='Ada "A"', lastName="Byron, King")
-    held = await made(client, tenant, "SPRING", "RSV-2", holdSeconds=60, candidate=nameless, **bundle)
+    held = await create_redemption(client, tenant, "SPRING", "RSV-2", holdSeconds=60, candidate=nameless, **bundle)
     clock.advance(seconds=60)
     answer = await client.get(URL, headers=tenant.bearer)
     assert answer.text == (
@@ -76,7 +76,9 @@ async def test_no_cell_is_a_formula(
 ) -> None:
     await open_shop(resources, tenant)
     name = f"{start}cmd|'/C calc'!A0"
-    await made(client, tenant, "SPRING", "-1+2", candidate=candidate(name, firstName=f"x{name}", lastName=name))
+    await create_redemption(
+        client, tenant, "SPRING", "-1+2", candidate=candidate(name, firstName=f"x{name}", lastName=name)
+    )
     answer = await client.get(URL, headers=tenant.bearer)
     (found,) = csv.DictReader(io.StringIO(answer.text, newline=""))
     kept = name.strip()  # white space around a name is not kept
@@ -125,7 +127,7 @@ async def test_as_many_are_counted_as_are_exported(
 
 async def test_everything_that_is_wrong_is_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     query = "status=Gone&createdFrom=yesterday&createdBefore=2026-01-01&code=%00"
-    assert told(await client.get(f"{URL}?{query}", headers=tenant.bearer)) == invalid(
+    assert status_and_body(await client.get(f"{URL}?{query}", headers=tenant.bearer)) == invalid(
         ("/code", "NulCharacter", "code must not contain a NUL character."),
         ("/status", "NotAmongValues", "status must be one of Held, Redeemed, Released, Expired, Cancelled."),
         ("/createdFrom", "NotDateTime", f"createdFrom {INSTANT}"),

@@ -8,9 +8,10 @@ import pytest
 from tests.conftest import NOW
 from tests.support import factories, voucher_factories
 from tests.support.factories import Tenant, percent_code
-from tests.support.management_requests import LACKING, ROOT, invalid, powerless, problem, told
+from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, headers_without_rights, invalid, problem
+from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.management import service
 from tessera.promo_codes.rules import Status
 
@@ -23,8 +24,8 @@ def rows(answer: httpx.Response) -> list[dict[str, str]]:
 
 
 async def test_without_the_function_point_nothing_is_exported(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
-    assert told(await client.get(URL, headers=await powerless(client, tenant))) == expected
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    assert status_and_body(await client.get(URL, headers=await headers_without_rights(client, tenant))) == expected
 
 
 async def test_an_export_has_every_code_of_the_organization_in_order_and_no_other(
@@ -84,7 +85,9 @@ async def test_a_row_has_everything_and_no_formula(
 
 async def test_a_filter_that_cannot_be_read_is_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await client.get(f"{URL}?status=Gone", headers=tenant.bearer)
-    assert told(answer) == invalid(("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived."))
+    assert status_and_body(answer) == invalid(
+        ("/status", "NotAmongValues", "status must be one of Inactive, Active, Archived.")
+    )
 
 
 async def test_vouchers_are_exported_with_what_they_belong_to(
@@ -94,7 +97,7 @@ async def test_vouchers_are_exported_with_what_they_belong_to(
         partner_id = await voucher_factories.add_partner(resources, organization, "=Acme")
         program_id = await voucher_factories.add_program(resources, organization, "Program")
         purchase_id = await voucher_factories.add_purchase(resources, organization, partner_id, program_id, code="VP-1")
-        use = voucher_factories.used(organization.exam_ids["CLD-100"], "R-1")
+        use = voucher_factories.usage(organization.exam_ids["CLD-100"], "R-1")
         voucher = voucher_factories.voucher(purchase_id, partner_id, code, **use)
         await voucher_factories.add_vouchers(resources, organization, voucher)
     (row,) = rows(await client.get(f"{ROOT}/exports/vouchers", headers=tenant.bearer))
@@ -107,5 +110,10 @@ async def test_vouchers_are_exported_with_what_they_belong_to(
         "storeExamCode": "CLD-100",
         "usedAt": "2026-06-15T12:00:00Z",
     }
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
-    assert told(await client.get(f"{ROOT}/exports/vouchers", headers=await powerless(client, tenant))) == expected
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    assert (
+        status_and_body(
+            await client.get(f"{ROOT}/exports/vouchers", headers=await headers_without_rights(client, tenant))
+        )
+        == expected
+    )

@@ -9,9 +9,19 @@ import psycopg
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    ROOT,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+)
+from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 
@@ -59,10 +69,10 @@ async def make(client: httpx.AsyncClient, tenant: Tenant, url: str) -> dict[str,
 async def test_without_the_function_point_every_operation_is_403(
     client: httpx.AsyncClient, tenant: Tenant, url: str
 ) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, path in [("GET", url), ("POST", url), *operations(url, UUID(int=7))]:
-        assert told(await client.request(method, path, headers=headers, json={})) == expected
+        assert status_and_body(await client.request(method, path, headers=headers, json={})) == expected
 
 
 @pytest.mark.parametrize("url", list(BODIES))
@@ -71,7 +81,7 @@ async def test_another_organizations_things_are_not_there(
 ) -> None:
     theirs = (await make(client, other_tenant, url))["id"]
     for method, path in operations(url, theirs):
-        answer = await client.request(method, path, headers=at("*", tenant), json=USER | {"overlapHours": 1})
+        answer = await client.request(method, path, headers=if_match("*", tenant), json=USER | {"overlapHours": 1})
         assert (answer.status_code, answer.json()["title"]) == (404, "Not found")
         assert answer.json()["detail"].startswith(f"There is no such {NAMES[url]}")
     listed = (await client.get(url, headers=tenant.bearer)).json()["data"]
@@ -84,7 +94,7 @@ async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClien
     for method, path in operations(url, thing["id"])[1:]:
         body = USER | {"overlapHours": 1}
         assert (await client.request(method, path, json=body, headers=tenant.bearer)).status_code == 428
-        assert (await client.request(method, path, json=body, headers=at(9, tenant))).status_code == 412
+        assert (await client.request(method, path, json=body, headers=if_match(9, tenant))).status_code == 412
 
 
 async def test_a_user_is_created_changed_and_switched_off_and_on(
@@ -94,22 +104,28 @@ async def test_a_user_is_created_changed_and_switched_off_and_on(
     user = made.json()
     rights = {"functionPoints": ["ManageOrganization", "StorefrontRedeem"]}
     expected = {"id": user["id"], **GRACE, **rights, "partnerId": None, "isActive": True, "createdAt": AT_NOON}
-    assert (told(made), made.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
+    assert (status_and_body(made), made.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
     url = f"{USERS}/{user['id']}"
     body = {"firstName": "G", "lastName": "H", "functionPoints": []}
-    changed = await client.put(url, json=body, headers=at(1, tenant))
+    changed = await client.put(url, json=body, headers=if_match(1, tenant))
     expected |= body
-    assert told(changed) == (200, expected | {"version": 2})
-    off = await client.post(f"{url}/deactivate", headers=at(2, tenant))
-    assert told(off) == (200, expected | {"isActive": False, "version": 3})
-    again = await client.post(f"{url}/deactivate", headers=at(3, tenant))
-    assert told(again) == problem(409, "wrong-state", "Not in this state", "The user is Inactive.", state="Inactive")
+    assert status_and_body(changed) == (200, expected | {"version": 2})
+    off = await client.post(f"{url}/deactivate", headers=if_match(2, tenant))
+    assert status_and_body(off) == (200, expected | {"isActive": False, "version": 3})
+    again = await client.post(f"{url}/deactivate", headers=if_match(3, tenant))
+    assert status_and_body(again) == problem(
+        409, "wrong-state", "Not in this state", "The user is Inactive.", state="Inactive"
+    )
     for query in ("isActive=false", "email=GRACE@example.com"):
         found = (await client.get(f"{USERS}?{query}", headers=tenant.bearer)).json()["data"]
         assert [each["id"] for each in found] == [user["id"]]
-    on = await client.post(f"{url}/activate", headers=at(3, tenant))
-    assert told(on) == told(await client.get(url, headers=tenant.bearer)) == (200, expected | {"version": 4})
-    log = [entry for entry in recorded(superuser, tenant, "User") if entry[4]["email"] == "grace@example.com"]
+    on = await client.post(f"{url}/activate", headers=if_match(3, tenant))
+    assert (
+        status_and_body(on)
+        == status_and_body(await client.get(url, headers=tenant.bearer))
+        == (200, expected | {"version": 4})
+    )
+    log = [entry for entry in audit_entries_of(superuser, tenant, "User") if entry[4]["email"] == "grace@example.com"]
     assert [entry[:3] for entry in log] == [
         ("User", "ada@example.com", action) for action in ("Created", "Updated", "Deactivated", "Activated")
     ]
@@ -117,7 +133,7 @@ async def test_a_user_is_created_changed_and_switched_off_and_on(
 
 async def test_everything_that_is_wrong_with_a_user_is_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     body = {"email": "x", "firstName": " ", "functionPoints": ["StorefrontRedeem", "Fly"]}
-    assert told(await client.post(USERS, json=body, headers=tenant.bearer)) == invalid(
+    assert status_and_body(await client.post(USERS, json=body, headers=tenant.bearer)) == invalid(
         ("/email", "NotEmail", "email must be a valid e-mail address."),
         ("/firstName", "Blank", "firstName must not be blank."),
         ("/lastName", "Required", "lastName is required."),
@@ -125,12 +141,14 @@ async def test_everything_that_is_wrong_with_a_user_is_named(client: httpx.Async
     )
     words = "partnerId must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users."
     theirs = USER | {"partnerId": "01906a6e-0000-7000-8000-000000000003"}
-    assert told(await client.post(USERS, json=theirs, headers=tenant.bearer)) == invalid(
+    assert status_and_body(await client.post(USERS, json=theirs, headers=tenant.bearer)) == invalid(
         ("/partnerId", "NotHere", words)
     )
     taken = USER | {"email": tenant.user_email.upper()}
     words = f"email is taken: {taken['email']}."
-    assert told(await client.post(USERS, json=taken, headers=tenant.bearer)) == invalid(("/email", "NameTaken", words))
+    assert status_and_body(await client.post(USERS, json=taken, headers=tenant.bearer)) == invalid(
+        ("/email", "NameTaken", words)
+    )
 
 
 async def test_nobody_gives_a_right_that_they_lack(
@@ -139,26 +157,26 @@ async def test_nobody_gives_a_right_that_they_lack(
     words = "Nobody can give a right that they lack: {}."
     lacking = problem(403, "not-allowed", "Not allowed", words.format("StorefrontRedeem"))
     for url in (USERS, CLIENTS, KEYS):
-        assert told(await client.post(url, json=BODIES[url], headers=clerk)) == lacking
+        assert status_and_body(await client.post(url, json=BODIES[url], headers=clerk)) == lacking
     all_others = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem"
     everything = problem(403, "not-allowed", "Not allowed", words.format(all_others))
-    assert told(await client.post(TOKENS, json=TOKEN, headers=clerk)) == everything
+    assert status_and_body(await client.post(TOKENS, json=TOKEN, headers=clerk)) == everything
 
     made = {url: await make(client, tenant, url) for url in (CLIENTS, KEYS)}
     headers = clerk | {"If-Match": "*"}
     rotations = {CLIENTS: "rotate-secret", KEYS: "rotate"}
     for url, thing in made.items():
         rotated = await client.post(f"{url}/{thing['id']}/{rotations[url]}", json={"overlapHours": 1}, headers=headers)
-        assert told(rotated) == lacking
+        assert status_and_body(rotated) == lacking
     # What a user has, anybody who manages may take, or leave.
     user = await make(client, tenant, USERS)
     body = {"firstName": "G", "lastName": "H", "functionPoints": user["functionPoints"]}
     url = f"{USERS}/{user['id']}"
     assert (await client.put(url, json=body, headers=headers)).status_code == 200
     assert (await client.post(f"{url}/deactivate", headers=headers)).status_code == 200
-    assert told(await client.post(f"{url}/activate", headers=headers)) == lacking
+    assert status_and_body(await client.post(f"{url}/activate", headers=headers)) == lacking
     assert (await client.put(url, json=body | {"functionPoints": []}, headers=headers)).status_code == 200
-    assert told(await client.put(url, json=body, headers=headers))[0] == 403
+    assert status_and_body(await client.put(url, json=body, headers=headers))[0] == 403
 
 
 async def test_a_client_gets_another_secret_and_is_revoked(
@@ -171,15 +189,17 @@ async def test_a_client_gets_another_secret_and_is_revoked(
         return (await client.get("/authenticate", auth=(made["clientId"], secret))).status_code
 
     shown = {name: value for name, value in made.items() if name != "clientSecret"}
-    assert told(await client.get(url, headers=tenant.bearer)) == (200, shown)
-    rotated = (await client.post(f"{url}/rotate-secret", headers=at(1, tenant))).json()
+    assert status_and_body(await client.get(url, headers=tenant.bearer)) == (200, shown)
+    rotated = (await client.post(f"{url}/rotate-secret", headers=if_match(1, tenant))).json()
     assert rotated == made | {"clientSecret": rotated["clientSecret"], "version": 2}
     assert [await status(made["clientSecret"]), await status(rotated["clientSecret"])] == [401, 200]
-    revoked = await client.post(f"{url}/revoke", headers=at(2, tenant))
-    assert told(revoked) == (200, shown | {"revokedAt": AT_NOON, "version": 3})
+    revoked = await client.post(f"{url}/revoke", headers=if_match(2, tenant))
+    assert status_and_body(revoked) == (200, shown | {"revokedAt": AT_NOON, "version": 3})
     assert await status(rotated["clientSecret"]) == 401
-    assert told(await client.post(f"{url}/revoke", headers=at("*", tenant))) == not_found("There is no such client.")
-    log = str(recorded(superuser, tenant, "ApiClient"))
+    assert status_and_body(await client.post(f"{url}/revoke", headers=if_match("*", tenant))) == not_found(
+        "There is no such client."
+    )
+    log = str(audit_entries_of(superuser, tenant, "ApiClient"))
     assert "Rotated" in log
     assert not any(secret in log for secret in (made["clientSecret"], rotated["clientSecret"], "digest"))
 
@@ -190,7 +210,7 @@ async def test_a_secret_is_shown_once_also_under_a_key(
     for url, field in ((CLIENTS, "clientSecret"), (KEYS, "apiKey"), (TOKENS, "token")):
         keyed = tenant.bearer | {"Idempotency-Key": field}
         first, again = [await client.post(url, json=BODIES[url], headers=keyed) for _ in range(2)]
-        assert told(again) == (201, first.json() | {field: None})
+        assert status_and_body(again) == (201, first.json() | {field: None})
         assert (first.headers["ETag"], again.headers["ETag"]) == ('"1"', '"1"')
         kept = superuser.execute("select body from idempotency_keys where organization_id = %s", [tenant.id]).fetchall()
         assert all(first.json()[field].encode() not in body for (body,) in kept)
@@ -205,16 +225,18 @@ async def test_a_key_is_replaced_with_an_overlap_and_revoked(
     async def status(key: str) -> int:
         return (await client.get("/api/v1/promo-codes?code=X", headers={"cv-api-key": key})).status_code
 
-    bad = await client.post(f"{url}/rotate", json={"overlapHours": -1}, headers=at(1, tenant))
-    assert told(bad) == invalid(("/overlapHours", "OverlapRange", "overlapHours must be between 0 and 8,784."))
-    new = (await client.post(f"{url}/rotate", json={"overlapHours": 2}, headers=at(1, tenant))).json()
+    bad = await client.post(f"{url}/rotate", json={"overlapHours": -1}, headers=if_match(1, tenant))
+    assert status_and_body(bad) == invalid(
+        ("/overlapHours", "OverlapRange", "overlapHours must be between 0 and 8,784.")
+    )
+    new = (await client.post(f"{url}/rotate", json={"overlapHours": 2}, headers=if_match(1, tenant))).json()
     assert new == made | {"id": new["id"], "apiKey": new["apiKey"]}
     old = (await client.get(url, headers=tenant.bearer)).json()
     assert (old["expiresAt"], old["version"]) == ("2026-06-15T14:00:00Z", 2)
     assert [await status(made["apiKey"]), await status(new["apiKey"])] == [404, 404]
     clock.advance(hours=2)
     assert [await status(made["apiKey"]), await status(new["apiKey"])] == [401, 404]
-    assert (await client.post(f"{KEYS}/{new['id']}/revoke", headers=at(1, tenant))).json()["version"] == 2
+    assert (await client.post(f"{KEYS}/{new['id']}/revoke", headers=if_match(1, tenant))).json()["version"] == 2
     assert await status(new["apiKey"]) == 401
 
 
@@ -224,8 +246,9 @@ async def test_when_a_key_was_used_is_written_now_and_then(
     url = f"{KEYS}/{tenant.key.id}"
 
     async def used_at() -> str | None:
-        await resources.key_uses.flush(resources.database)
-        return (await client.get(url, headers=tenant.bearer)).json()["lastUsedAt"]
+        await resources.pipeline.key_uses.flush(resources.database)
+        last_used_at: str | None = (await client.get(url, headers=tenant.bearer)).json()["lastUsedAt"]
+        return last_used_at
 
     wrong = {"cv-api-key": tenant.key.secret[:-1] + ("A" if tenant.key.secret[-1] != "A" else "B")}
     await client.get("/api/v1/promo-codes?code=X", headers=wrong)
@@ -248,10 +271,10 @@ async def test_a_token_is_issued_listed_and_revoked(client: httpx.AsyncClient, t
     assert (await client.get("/promo-codes", headers=own)).status_code == 200
     listed = (await client.get(f"{TOKENS}?userId={made['userId']}", headers=tenant.bearer)).json()["data"]
     assert [each["id"] for each in listed] == [str(tenant.token.id), made["id"]]
-    revoked = await client.post(f"{TOKENS}/{made['id']}/revoke", headers=at(1, tenant))
-    assert told(revoked) == (200, made | {"revokedAt": AT_NOON, "version": 2})
+    revoked = await client.post(f"{TOKENS}/{made['id']}/revoke", headers=if_match(1, tenant))
+    assert status_and_body(revoked) == (200, made | {"revokedAt": AT_NOON, "version": 2})
     assert (await client.get("/promo-codes", headers=own)).status_code == 401
     bad = await client.post(TOKENS, json=TOKEN | {"days": 0}, headers=tenant.bearer)
-    assert told(bad) == invalid(("/days", "DaysRange", "days must be between 1 and 3,660."))
+    assert status_and_body(bad) == invalid(("/days", "DaysRange", "days must be between 1 and 3,660."))
     nobody = await client.post(TOKENS, json=TOKEN | {"email": "no@example.com"}, headers=tenant.bearer)
-    assert told(nobody) == not_found("There is no user no@example.com.")
+    assert status_and_body(nobody) == not_found("There is no user no@example.com.")

@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant
-from tests.support.management_requests import ROOT, invalid, not_found, problem, told
+from tests.support.management_requests import ROOT, invalid, not_found, problem
+from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 
@@ -39,7 +40,7 @@ async def test_an_organizations_own_manager_is_refused(client: httpx.AsyncClient
     refused = problem(403, "not-allowed", "Not allowed", "Only an administrator of the platform may do this.")
     for method, url in [("GET", URL), ("POST", URL), *operations(tenant.id)]:
         headers = tenant.bearer | {"If-Match": "*"}
-        assert told(await client.request(method, url, headers=headers, json={"name": "Mine"})) == refused
+        assert status_and_body(await client.request(method, url, headers=headers, json={"name": "Mine"})) == refused
 
 
 async def test_an_organization_is_created_renamed_and_switched_off_and_on(
@@ -48,15 +49,15 @@ async def test_an_organization_is_created_renamed_and_switched_off_and_on(
     name = f"Board {uuid4()}"
     made = await client.post(URL, json={"name": name}, headers=administrator | {"Idempotency-Key": "a"})
     expected = {"id": made.json()["id"], "name": name, "isActive": True, "createdAt": "2026-06-15T12:00:00Z"}
-    assert (told(made), made.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
+    assert (status_and_body(made), made.headers["ETag"]) == ((201, expected | {"version": 1}), '"1"')
     url = f"{URL}/{made.json()['id']}"
     expected["name"] = f"{name}!"
     steps = [("PUT", url, True), ("POST", f"{url}/deactivate", False), ("POST", f"{url}/activate", True)]
     for version, (method, step, is_active) in enumerate(steps, start=1):
         headers = administrator | {"If-Match": f'"{version}"'}
         answer = await client.request(method, step, headers=headers, json={"name": f"{name}!"})
-        assert told(answer) == (200, expected | {"isActive": is_active, "version": version + 1})
-    assert told(await client.get(url, headers=administrator)) == (200, expected | {"version": 4})
+        assert status_and_body(answer) == (200, expected | {"isActive": is_active, "version": version + 1})
+    assert status_and_body(await client.get(url, headers=administrator)) == (200, expected | {"version": 4})
     log = superuser.execute(
         "select action, actor_kind from audit_entries where organization_id = %s order by id", [made.json()["id"]]
     ).fetchall()
@@ -77,7 +78,7 @@ async def test_what_is_off_answers_nobody(
     await client.post(f"{url}/deactivate", headers=headers)
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
     again = await client.post(f"{url}/deactivate", headers=headers)
-    assert told(again) == problem(
+    assert status_and_body(again) == problem(
         409, "wrong-state", "Not in this state", "The organization is Inactive.", state="Inactive"
     )
     await client.post(f"{url}/activate", headers=headers)
@@ -90,19 +91,19 @@ async def test_what_cannot_be_is_told(
     headers = administrator | {"If-Match": "*"}
     taken = {"name": other_tenant.name.upper()}
     expected = invalid(("/name", "NameTaken", f"name is taken: {taken['name']}."))
-    assert told(await client.post(URL, json=taken, headers=headers)) == expected
-    assert told(await client.put(f"{URL}/{tenant.id}", json=taken, headers=headers)) == expected
+    assert status_and_body(await client.post(URL, json=taken, headers=headers)) == expected
+    assert status_and_body(await client.put(f"{URL}/{tenant.id}", json=taken, headers=headers)) == expected
     blank = invalid(("/name", "Blank", "name must not be blank."))
-    assert told(await client.post(URL, json={"name": " "}, headers=headers)) == blank
+    assert status_and_body(await client.post(URL, json={"name": " "}, headers=headers)) == blank
     for method, url in operations(UUID(int=7)):
         answer = await client.request(method, url, headers=headers, json={"name": "N"})
-        assert told(answer) == not_found("There is no such organization.")
+        assert status_and_body(answer) == not_found("There is no such organization.")
     for method, url in operations(tenant.id)[1:]:
         assert (await client.request(method, url, headers=administrator, json=taken)).status_code == 428
         stale = administrator | {"If-Match": '"9"'}
         assert (await client.request(method, url, headers=stale, json={"name": "N"})).status_code == 412
     own = await client.post(f"{URL}/{PLATFORM_ID}/deactivate", headers=headers)
-    assert told(own) == problem(403, "not-allowed", "Not allowed", "The platform itself stays active.")
+    assert status_and_body(own) == problem(403, "not-allowed", "Not allowed", "The platform itself stays active.")
 
 
 async def test_the_first_people_of_an_organization_come_from_the_platform(
@@ -113,7 +114,7 @@ async def test_the_first_people_of_an_organization_come_from_the_platform(
     assert (await client.post(url, json=body, headers=tenant.bearer)).status_code == 403
     keyed = administrator | {"Idempotency-Key": str(uuid4())}
     made, again = [await client.post(url, json=body, headers=keyed) for _ in range(2)]
-    assert told(again) == (201, made.json() | {"token": None})
+    assert status_and_body(again) == (201, made.json() | {"token": None})
     own = {"Authorization": f"Bearer {made.json()['token']}"}
     found = (await client.get(f"{ROOT}/users?email=first@example.com", headers=own)).json()["data"]
     # No right that the administrator of the platform lacks.
@@ -121,7 +122,7 @@ async def test_the_first_people_of_an_organization_come_from_the_platform(
     log = (await client.get(f"{ROOT}/audit-entries?kind=Token", headers=own)).json()["data"]
     assert log[0]["actor"]["kind"] == "User"
     taken = invalid(("/email", "NameTaken", "email is taken: first@example.com."))
-    assert told(await client.post(url, json=body, headers=administrator)) == taken
+    assert status_and_body(await client.post(url, json=body, headers=administrator)) == taken
     nowhere = await client.post(f"{URL}/{UUID(int=7)}/administrators", json=body, headers=administrator)
-    assert told(nowhere) == not_found("There is no such organization.")
+    assert status_and_body(nowhere) == not_found("There is no such organization.")
     assert (await client.post(url, json={}, headers=administrator)).json()["detail"] == "3 in all."

@@ -7,7 +7,17 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    ROOT,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+)
+from tests.support.responses import status_and_body
 
 URL = f"{ROOT}/product-bundles"
 NEW = {"name": "Starter", "price": 480.5, "storeExamCodes": ["ncp-ads", "NCA-GENL", "nca-genl"]}
@@ -28,10 +38,10 @@ def operations(bundle_id: object) -> list[tuple[str, str]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(tenant.bundle_id)]:
-        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
 
 async def test_another_organizations_bundles_are_not_there(
@@ -39,8 +49,8 @@ async def test_another_organizations_bundles_are_not_there(
 ) -> None:
     for bundle_id in (other_tenant.bundle_id, UUID(int=7)):
         for method, url in operations(bundle_id):
-            answer = await client.request(method, url, headers=at("*", tenant), json=NEW)
-            assert told(answer) == not_found("There is no such product bundle.")
+            answer = await client.request(method, url, headers=if_match("*", tenant), json=NEW)
+            assert status_and_body(answer) == not_found("There is no such product bundle.")
     own = (await client.get(URL, headers=tenant.bearer)).json()["data"]
     assert [bundle["id"] for bundle in own] == [str(tenant.bundle_id)]
 
@@ -50,8 +60,8 @@ async def test_a_bundle_is_created_read_changed_archived_and_activated(
 ) -> None:
     made = await client.post(URL, json=NEW, headers=tenant.bearer)
     url = f"{URL}/{made.json()['id']}"
-    assert (told(made), made.headers["ETag"]) == ((201, {"id": made.json()["id"], **CREATED}), '"1"')
-    assert told(await client.get(url, headers=tenant.bearer)) == (200, made.json())
+    assert (status_and_body(made), made.headers["ETag"]) == ((201, {"id": made.json()["id"], **CREATED}), '"1"')
+    assert status_and_body(await client.get(url, headers=tenant.bearer)) == (200, made.json())
 
     changed = {"name": "Advanced", "price": 500, "storeExamCodes": ["CLD-100"]}
     steps: list[tuple[str, str, dict[str, Any]]] = [
@@ -61,17 +71,17 @@ async def test_a_bundle_is_created_read_changed_archived_and_activated(
     ]
     expected = made.json()
     for version, (method, step, change) in enumerate(steps, start=1):
-        answer = await client.request(method, step, headers=at(version, tenant), json=change)
+        answer = await client.request(method, step, headers=if_match(version, tenant), json=change)
         expected |= change | {"version": version + 1}
-        assert (told(answer), answer.headers["ETag"]) == ((200, expected), f'"{version + 1}"')
-    log = recorded(superuser, tenant, "ProductBundle")
+        assert (status_and_body(answer), answer.headers["ETag"]) == ((200, expected), f'"{version + 1}"')
+    log = audit_entries_of(superuser, tenant, "ProductBundle")
     assert [entry[2] for entry in log] == ["Created", "Updated", "Archived", "Activated"]
     assert (log[1][3]["store_exam_codes"], log[1][4]["store_exam_codes"]) == (["NCA-GENL", "NCP-ADS"], ["CLD-100"])
 
 
 async def test_the_list_is_filtered_by_exam_and_status(client: httpx.AsyncClient, tenant: Tenant) -> None:
     await client.post(URL, json=NEW | {"storeExamCodes": ["CLD-100"]}, headers=tenant.bearer)
-    await client.post(f"{URL}/{tenant.bundle_id}/archive", headers=at(1, tenant))
+    await client.post(f"{URL}/{tenant.bundle_id}/archive", headers=if_match(1, tenant))
     for query, found in (
         ("storeExamCode=cld-100", ["Starter"]),
         ("storeExamCode=nothing", []),
@@ -107,19 +117,19 @@ async def test_the_list_is_filtered_by_exam_and_status(client: httpx.AsyncClient
 async def test_everything_that_is_wrong_is_named(
     client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any], errors: list[tuple[str, str, str]]
 ) -> None:
-    assert told(await client.post(URL, json=body, headers=tenant.bearer)) == invalid(*errors)
+    assert status_and_body(await client.post(URL, json=body, headers=tenant.bearer)) == invalid(*errors)
     url = f"{URL}/{tenant.bundle_id}"
-    assert told(await client.put(url, json=body, headers=at(1, tenant))) == invalid(*errors)
+    assert status_and_body(await client.put(url, json=body, headers=if_match(1, tenant))) == invalid(*errors)
 
 
 async def test_an_archived_exam_stays_in_a_bundle_and_comes_into_none(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
-    await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=at(1, tenant))
+    await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=if_match(1, tenant))
     body = NEW | {"storeExamCodes": ["NCA-GENL"]}
     refused = invalid(("/storeExamCodes/0", "StoreExamNotFound", f"storeExamCodes/0 {NOT_SOLD}"))
-    assert told(await client.post(URL, json=body, headers=tenant.bearer)) == refused
-    assert (await client.put(f"{URL}/{tenant.bundle_id}", json=body, headers=at(1, tenant))).status_code == 200
+    assert status_and_body(await client.post(URL, json=body, headers=tenant.bearer)) == refused
+    assert (await client.put(f"{URL}/{tenant.bundle_id}", json=body, headers=if_match(1, tenant))).status_code == 200
 
 
 async def test_a_change_needs_the_version_that_is_there_and_a_state_that_allows_it(
@@ -127,9 +137,9 @@ async def test_a_change_needs_the_version_that_is_there_and_a_state_that_allows_
 ) -> None:
     for method, url in operations(tenant.bundle_id)[1:]:
         assert (await client.request(method, url, json=NEW, headers=tenant.bearer)).status_code == 428
-        assert (await client.request(method, url, json=NEW, headers=at(2, tenant))).status_code == 412
+        assert (await client.request(method, url, json=NEW, headers=if_match(2, tenant))).status_code == 412
     url = f"{URL}/{tenant.bundle_id}"
     expected = problem(409, "wrong-state", "Not in this state", "The product bundle is Active.", state="Active")
-    assert told(await client.post(f"{url}/activate", headers=at(1, tenant))) == expected
-    await client.post(f"{url}/archive", headers=at(1, tenant))
-    assert (await client.post(f"{url}/archive", headers=at(2, tenant))).json()["state"] == "Archived"
+    assert status_and_body(await client.post(f"{url}/activate", headers=if_match(1, tenant))) == expected
+    await client.post(f"{url}/archive", headers=if_match(1, tenant))
+    assert (await client.post(f"{url}/archive", headers=if_match(2, tenant))).json()["state"] == "Archived"

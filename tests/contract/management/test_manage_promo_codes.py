@@ -1,5 +1,6 @@
 """Promo codes of every kind through the management API: their whole life, and everything that may be wrong."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -10,19 +11,19 @@ from tests.conftest import NOW
 from tests.support import factories
 from tests.support.factories import Tenant, percent_code
 from tests.support.management_requests import (
-    LACKING,
+    RIGHT_IS_MISSING,
     ROOT,
-    at,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
     invalid,
     not_found,
     platform_administrator,
-    powerless,
     problem,
-    recorded,
-    told,
 )
+from tests.support.responses import status_and_body
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
@@ -76,10 +77,10 @@ def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(NOBODY)]:
-        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
 
 async def test_another_organizations_codes_are_not_there(
@@ -88,8 +89,8 @@ async def test_another_organizations_codes_are_not_there(
     theirs = (await create(client, other_tenant))["id"]
     for code_id in (theirs, NOBODY):
         for method, url in operations(code_id):
-            answer = await client.request(method, url, headers=at("*", tenant), json=NEW)
-            assert told(answer) == not_found("There is no such promo code.")
+            answer = await client.request(method, url, headers=if_match("*", tenant), json=NEW)
+            assert status_and_body(answer) == not_found("There is no such promo code.")
     assert (await client.get(URL, headers=tenant.bearer)).json()["data"] == []
 
 
@@ -98,24 +99,24 @@ async def test_a_code_is_created_read_changed_and_moved_through_its_life(
 ) -> None:
     made = await client.post(URL, json=NEW, headers=tenant.bearer)
     code = made.json()
-    assert told(made) == (201, {"id": code["id"], **CREATED})
+    assert status_and_body(made) == (201, {"id": code["id"], **CREATED})
     url = f"{URL}/{code['id']}"
     read = await client.get(url, headers=tenant.bearer)
-    assert (told(read), read.headers["ETag"], made.headers["ETag"]) == ((200, code), '"1"', '"1"')
+    assert (status_and_body(read), read.headers["ETag"], made.headers["ETag"]) == ((200, code), '"1"', '"1"')
 
     change = {"flatDiscount": 12.5, "productBundleIds": [str(tenant.bundle_id)], "maxRedemptions": 7}
-    changed = await client.put(url, json=change, headers=at(1, tenant))
+    changed = await client.put(url, json=change, headers=if_match(1, tenant))
     gone = ("discountPercent", "expiresAt", "maxRedemptionsPerCandidate", "notes")
     expected = {name: value for name, value in code.items() if name not in gone} | change
     expected |= {"storeExamCodes": [], "emailAddresses": [], "restrictToEmailAddresses": False, "version": 2}
-    assert (told(changed), changed.headers["ETag"]) == ((200, expected), '"2"')
+    assert (status_and_body(changed), changed.headers["ETag"]) == ((200, expected), '"2"')
 
     moves = (("deactivate", "Inactive"), ("activate", "Active"), ("archive", "Archived"))
     for version, (move, status) in enumerate(moves, start=2):
-        moved = await client.post(f"{url}/{move}", headers=at(version, tenant))
+        moved = await client.post(f"{url}/{move}", headers=if_match(version, tenant))
         expected |= {"status": status, "version": version + 1}
-        assert told(moved) == (200, expected)
-    entries = recorded(superuser, tenant, "PromoCode")
+        assert status_and_body(moved) == (200, expected)
+    entries = audit_entries_of(superuser, tenant, "PromoCode")
     assert [entry[2] for entry in entries] == ["Created", "Updated", "Deactivated", "Activated", "Archived"]
     assert {entry[:2] for entry in entries} == {("User", "ada@example.com")}
     _, _, _, before, after = entries[1]
@@ -125,20 +126,24 @@ async def test_a_code_is_created_read_changed_and_moved_through_its_life(
 
 async def test_an_archived_code_stays_as_it_is(client: httpx.AsyncClient, tenant: Tenant) -> None:
     code = await create(client, tenant)
-    await client.post(f"{URL}/{code['id']}/archive", headers=at(1, tenant))
+    await client.post(f"{URL}/{code['id']}/archive", headers=if_match(1, tenant))
     for method, url in operations(code["id"])[1:]:
-        answer = await client.request(method, url, headers=at(2, tenant), json=NEW)
-        assert told(answer) == wrong_state("Archived")
+        answer = await client.request(method, url, headers=if_match(2, tenant), json=NEW)
+        assert status_and_body(answer) == wrong_state("Archived")
     taken = ("/name", "NameTaken", "name must be unique, and 'spring10' is taken.")
-    assert told(await client.post(URL, json=NEW | {"name": "spring10"}, headers=tenant.bearer)) == invalid(taken)
+    assert status_and_body(await client.post(URL, json=NEW | {"name": "spring10"}, headers=tenant.bearer)) == invalid(
+        taken
+    )
 
 
 async def test_a_code_is_not_moved_to_where_it_is(client: httpx.AsyncClient, tenant: Tenant) -> None:
     code = await create(client, tenant)
     url = f"{URL}/{code['id']}"
-    assert told(await client.post(f"{url}/activate", headers=at(1, tenant))) == wrong_state("Active")
-    await client.post(f"{url}/deactivate", headers=at(1, tenant))
-    assert told(await client.post(f"{url}/deactivate", headers=at(2, tenant))) == wrong_state("Inactive")
+    assert status_and_body(await client.post(f"{url}/activate", headers=if_match(1, tenant))) == wrong_state("Active")
+    await client.post(f"{url}/deactivate", headers=if_match(1, tenant))
+    assert status_and_body(await client.post(f"{url}/deactivate", headers=if_match(2, tenant))) == wrong_state(
+        "Inactive"
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,7 +214,7 @@ async def test_everything_that_is_wrong_with_a_new_code_is_named(
 ) -> None:
     one = "or a flat discount must be given, and not both of them"
     expected = {(f"/{name}", code, f"{name} {words or one}.") for name, code, words in errors}
-    status, answer = told(await client.post(URL, json=body, headers=tenant.bearer))
+    status, answer = status_and_body(await client.post(URL, json=body, headers=tenant.bearer))
     found = [(error["pointer"], error["code"], error["detail"]) for error in answer["errors"]]
     assert (status, set(found), len(found)) == (400, expected, len(errors))
 
@@ -227,20 +232,22 @@ async def test_a_limit_in_total_neither_comes_nor_goes_nor_falls_below_the_uses(
         (limited, 3, ("LimitBelowUses", "maxRedemptions must be at least 4, the uses that are taken or held.")),
         (free, 5, ("LimitFixed", f"maxRedemptions must stay absent: {fixed}")),
     ):
-        answer = await client.put(f"{URL}/{code.id}", json=body | {"maxRedemptions": limit}, headers=at(1, tenant))
-        assert told(answer) == invalid(("/maxRedemptions", *code_and_detail))
-    lowered = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 4}, headers=at(1, tenant))
+        answer = await client.put(
+            f"{URL}/{code.id}", json=body | {"maxRedemptions": limit}, headers=if_match(1, tenant)
+        )
+        assert status_and_body(answer) == invalid(("/maxRedemptions", *code_and_detail))
+    lowered = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 4}, headers=if_match(1, tenant))
     assert (lowered.status_code, lowered.json()["maxRedemptions"]) == (200, 4)
 
 
 async def test_what_a_code_has_it_may_keep(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> None:
     past = percent_code(tenant, "BYGONE", expires_at=NOW.replace(year=2020), product_bundle_ids=(tenant.bundle_id,))
     await factories.add_promo_codes(resources, tenant, past, now=NOW)
-    await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=at("*", tenant))
-    await client.post(f"{ROOT}/product-bundles/{tenant.bundle_id}/archive", headers=at("*", tenant))
+    await client.post(f"{ROOT}/store-exams/{tenant.exam_ids['NCA-GENL']}/archive", headers=if_match("*", tenant))
+    await client.post(f"{ROOT}/product-bundles/{tenant.bundle_id}/archive", headers=if_match("*", tenant))
     read = (await client.get(f"{URL}/{past.id}", headers=tenant.bearer)).json()
-    answer = await client.put(f"{URL}/{past.id}", json=read | {"notes": "Kept"}, headers=at(1, tenant))
-    assert told(answer) == (200, read | {"notes": "Kept", "version": 2})
+    answer = await client.put(f"{URL}/{past.id}", json=read | {"notes": "Kept"}, headers=if_match(1, tenant))
+    assert status_and_body(answer) == (200, read | {"notes": "Kept", "version": 2})
 
 
 async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -249,14 +256,14 @@ async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClien
     words = "The header If-Match is required, with the ETag of what was read."
     missing = problem(428, "version-missing", "If-Match is required", words)
     for method, url in operations(code["id"])[1:]:
-        assert told(await client.request(method, url, json=NEW, headers=tenant.bearer)) == missing
-        assert told(await client.request(method, url, json=NEW, headers=at(2, tenant))) == stale
+        assert status_and_body(await client.request(method, url, json=NEW, headers=tenant.bearer)) == missing
+        assert status_and_body(await client.request(method, url, json=NEW, headers=if_match(2, tenant))) == stale
 
 
 async def test_the_same_request_under_its_key_has_one_effect(client: httpx.AsyncClient, tenant: Tenant) -> None:
     keyed = tenant.bearer | {"Idempotency-Key": "make"}
     first, again = [await client.post(URL, json=NEW, headers=keyed) for _ in range(2)]
-    assert (told(first), first.headers["ETag"]) == (told(again), again.headers["ETag"])
+    assert (status_and_body(first), first.headers["ETag"]) == (status_and_body(again), again.headers["ETag"])
     other = await client.post(URL, json=NEW | {"name": "OTHER"}, headers=keyed)
     assert (other.status_code, other.json()["type"]) == (422, "urn:tessera:problem:idempotency-key-reused")
 
@@ -267,7 +274,7 @@ async def test_a_list_has_its_filters_and_goes_on_by_its_link(
     codes = [
         percent_code(tenant, "AAA"),
         percent_code(tenant, "BBB", status=Status.INACTIVE, store_exam_ids=(tenant.exam_ids["CLD-100"],)),
-        NewPromoCode(id=new_id(), name="CCC", status=Status.ACTIVE, flat_discount=5),  # type: ignore[arg-type]
+        NewPromoCode(id=new_id(), name="CCC", status=Status.ACTIVE, flat_discount=Decimal(5)),
         percent_code(tenant, "DDD", product_bundle_ids=(tenant.bundle_id,), email_addresses=("a@example.com",)),
     ]
     await factories.add_promo_codes(resources, tenant, *codes, now=NOW)

@@ -8,7 +8,17 @@ import psycopg
 import pytest
 from tests.conftest import Clock
 from tests.support.factories import EXAM_CODES, Tenant
-from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    ROOT,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+)
+from tests.support.responses import status_and_body
 
 URL = f"{ROOT}/store-exams"
 NEW = {"code": "SEC-200", "name": "Security Practice", "price": 320.5}
@@ -28,10 +38,10 @@ def operations(exam_id: object) -> list[tuple[str, str]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(tenant.exam_ids["CLD-100"])]:
-        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
 
 async def test_another_organizations_exams_are_not_there(
@@ -40,9 +50,11 @@ async def test_another_organizations_exams_are_not_there(
     theirs = other_tenant.exam_ids["CLD-100"]
     for exam_id in (theirs, NOBODY):
         for method, url in operations(exam_id):
-            answer = await client.request(method, url, headers=at("*", tenant), json=NEW)
-            assert told(answer) == not_found("There is no such store exam.")
-    assert told(await client.get(f"{URL}/none", headers=tenant.bearer)) == not_found("There is nothing of this id.")
+            answer = await client.request(method, url, headers=if_match("*", tenant), json=NEW)
+            assert status_and_body(answer) == not_found("There is no such store exam.")
+    assert status_and_body(await client.get(f"{URL}/none", headers=tenant.bearer)) == not_found(
+        "There is nothing of this id."
+    )
     own = (await client.get(URL, headers=tenant.bearer)).json()["data"]
     assert str(theirs) not in [exam["id"] for exam in own]
 
@@ -52,12 +64,12 @@ async def test_an_exam_is_created_read_changed_archived_and_activated(
 ) -> None:
     made = await client.post(URL, json=NEW, headers=tenant.bearer)
     exam_id = made.json()["id"]
-    assert told(made) == (201, {"id": exam_id, **CREATED})
+    assert status_and_body(made) == (201, {"id": exam_id, **CREATED})
     assert made.headers["ETag"] == '"1"'
 
     url = f"{URL}/{exam_id}"
     read = await client.get(url, headers=tenant.bearer)
-    assert (told(read), read.headers["ETag"]) == ((200, made.json()), '"1"')
+    assert (status_and_body(read), read.headers["ETag"]) == ((200, made.json()), '"1"')
 
     steps: list[tuple[str, str, dict[str, Any]]] = [
         ("PUT", url, {"name": "Security", "price": 0}),
@@ -66,11 +78,11 @@ async def test_an_exam_is_created_read_changed_archived_and_activated(
     ]
     expected = made.json()
     for version, (method, step, change) in enumerate(steps, start=1):
-        answer = await client.request(method, step, headers=at(version, tenant), json=change)
+        answer = await client.request(method, step, headers=if_match(version, tenant), json=change)
         expected |= change | {"version": version + 1}
-        assert (told(answer), answer.headers["ETag"]) == ((200, expected), f'"{version + 1}"')
+        assert (status_and_body(answer), answer.headers["ETag"]) == ((200, expected), f'"{version + 1}"')
 
-    log = recorded(superuser, tenant, "StoreExam")
+    log = audit_entries_of(superuser, tenant, "StoreExam")
     assert [(kind, name, action) for kind, name, action, _, _ in log] == [
         ("User", tenant.user_email, action) for action in ("Created", "Updated", "Archived", "Activated")
     ]
@@ -89,7 +101,7 @@ async def test_the_list_is_by_cursor_and_filtered_by_code_and_status(client: htt
     assert (*codes, *[exam["code"] for exam in following.json()["data"]]) == EXAM_CODES
     assert (following.json()["nextLink"], first.headers["Link"][:1]) == (None, "<")
 
-    await client.post(f"{URL}/{tenant.exam_ids['CLD-100']}/archive", headers=at(1, tenant))
+    await client.post(f"{URL}/{tenant.exam_ids['CLD-100']}/archive", headers=if_match(1, tenant))
     for query, found in (
         ("status=archived", ["CLD-100"]),
         ("status=Active", ["NCA-GENL", "NCP-ADS"]),
@@ -104,7 +116,7 @@ async def test_a_list_names_everything_that_is_wrong_with_its_query(client: http
     answer = await client.get(f"{URL}?status=Gone&limit=0&cursor=x", headers=tenant.bearer)
     assert {error["code"] for error in answer.json()["errors"]} == {"NotAmongValues", "LimitRange"}
     answer = await client.get(f"{URL}?cursor=x", headers=tenant.bearer)
-    assert told(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
 
 
 @pytest.mark.parametrize(
@@ -136,7 +148,7 @@ async def test_a_list_names_everything_that_is_wrong_with_its_query(client: http
 async def test_everything_that_is_wrong_with_a_new_exam_is_named(
     client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any], errors: list[tuple[str, str, str]]
 ) -> None:
-    assert told(await client.post(URL, json=body, headers=tenant.bearer)) == invalid(*errors)
+    assert status_and_body(await client.post(URL, json=body, headers=tenant.bearer)) == invalid(*errors)
 
 
 async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -146,10 +158,13 @@ async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClien
     words = "The header If-Match is required, with the ETag of what was read."
     missing = problem(428, "version-missing", "If-Match is required", words)
     for method, step in operations(exam["id"])[1:]:
-        assert told(await client.request(method, step, json=NEW, headers=tenant.bearer)) == missing
+        assert status_and_body(await client.request(method, step, json=NEW, headers=tenant.bearer)) == missing
         for version in ('"2"', 'W/"1"', "1", '"x"', "", '"' + "9" * 30 + '"'):
-            assert told(await client.request(method, step, json=NEW, headers=at(version, tenant))) == stale
-    assert (await client.put(url, json=NEW, headers=at("*", tenant))).headers["ETag"] == '"2"'
+            assert (
+                status_and_body(await client.request(method, step, json=NEW, headers=if_match(version, tenant)))
+                == stale
+            )
+    assert (await client.put(url, json=NEW, headers=if_match("*", tenant))).headers["ETag"] == '"2"'
 
 
 async def test_what_is_archived_is_not_archived_again_and_not_sold(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -157,9 +172,9 @@ async def test_what_is_archived_is_not_archived_again_and_not_sold(client: httpx
     url = f"{URL}/{exam['id']}"
     words = "The store exam is Active."
     active = problem(409, "wrong-state", "Not in this state", words, state="Active")
-    assert told(await client.post(f"{url}/activate", headers=at(1, tenant))) == active
-    assert (await client.post(f"{url}/archive", headers=at(1, tenant))).status_code == 200
-    assert (await client.post(f"{url}/archive", headers=at(2, tenant))).json()["state"] == "Archived"
+    assert status_and_body(await client.post(f"{url}/activate", headers=if_match(1, tenant))) == active
+    assert (await client.post(f"{url}/archive", headers=if_match(1, tenant))).status_code == 200
+    assert (await client.post(f"{url}/archive", headers=if_match(2, tenant))).json()["state"] == "Archived"
     question = {"codes": ["ANY"], "storeExamCode": "SEC-200"}
     answer = await client.post("/storefront/v1/validations", json=question, headers=tenant.api_key)
     assert [error["code"] for error in answer.json()["errors"]] == ["ProductNotFound"]
@@ -170,9 +185,9 @@ async def test_the_same_request_under_its_key_has_one_effect(
 ) -> None:
     keyed = tenant.bearer | {"Idempotency-Key": "make"}
     first, again = [await client.post(URL, json=NEW, headers=keyed) for _ in range(2)]
-    assert (told(first), first.headers["ETag"]) == (told(again), again.headers["ETag"])
+    assert (status_and_body(first), first.headers["ETag"]) == (status_and_body(again), again.headers["ETag"])
     second = await create(client, tenant, code="SEC-201")
-    keyed = at(1, tenant) | {"Idempotency-Key": "archive"}
+    keyed = if_match(1, tenant) | {"Idempotency-Key": "archive"}
     for exam in (first.json(), second):
         answers = [await client.post(f"{URL}/{exam['id']}/archive", headers=keyed) for _ in range(2)]
         # The key was used at another path: that is another request.

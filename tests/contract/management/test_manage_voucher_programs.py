@@ -7,8 +7,17 @@ import httpx
 import psycopg
 import pytest
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, at, invalid, not_found, powerless, problem, recorded, told
-from tests.support.voucher_management import PARTNER, PARTNERS, PROGRAM, PROGRAMS, changed, made
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+)
+from tests.support.responses import status_and_body
+from tests.support.voucher_management import PARTNER, PARTNERS, PROGRAM, PROGRAMS, change_resource, create_resource
 
 NOBODY = UUID(int=7)
 CREATED = {name: value for name, value in PROGRAM.items() if name != "isActive"} | {
@@ -32,24 +41,24 @@ def operations(program_id: object) -> list[tuple[str, str]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url in [("GET", PROGRAMS), ("POST", PROGRAMS), *operations(NOBODY)]:
-        assert told(await client.request(method, url, headers=headers, json=PROGRAM)) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json=PROGRAM)) == expected
 
 
 async def test_another_organizations_programs_are_not_there(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    theirs = await made(client, other_tenant, PROGRAMS, PROGRAM)
+    theirs = await create_resource(client, other_tenant, PROGRAMS, PROGRAM)
     for program_id in (theirs["id"], NOBODY):
         for method, url in operations(program_id):
-            answer = await client.request(method, url, headers=at("*", tenant), json=PROGRAM)
-            assert told(answer) == not_found("There is no such voucher program.")
-    assert told(await client.get(PROGRAMS, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
-    their_partner = await made(client, other_tenant, PARTNERS, PARTNER)
+            answer = await client.request(method, url, headers=if_match("*", tenant), json=PROGRAM)
+            assert status_and_body(answer) == not_found("There is no such voucher program.")
+    assert status_and_body(await client.get(PROGRAMS, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
+    their_partner = await create_resource(client, other_tenant, PARTNERS, PARTNER)
     body = PROGRAM | {"partnerIds": [their_partner["id"]]}
-    assert told(await client.post(PROGRAMS, json=body, headers=tenant.bearer)) == invalid(
+    assert status_and_body(await client.post(PROGRAMS, json=body, headers=tenant.bearer)) == invalid(
         ("/partnerIds/0", "PartnerNotFound", "partnerIds/0 must be the id of a voucher partner.")
     )
 
@@ -57,12 +66,12 @@ async def test_another_organizations_programs_are_not_there(
 async def test_a_program_lives_from_its_creation_to_its_archive(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    partner = await made(client, tenant, PARTNERS, PARTNER)
-    program = await made(client, tenant, PROGRAMS, PROGRAM)
+    partner = await create_resource(client, tenant, PARTNERS, PARTNER)
+    program = await create_resource(client, tenant, PROGRAMS, PROGRAM)
     assert program == {"id": program["id"], **CREATED}
     url = f"{PROGRAMS}/{program['id']}"
     read = await client.get(url, headers=tenant.bearer)
-    assert (told(read), read.headers["ETag"]) == ((200, program), '"1"')
+    assert (status_and_body(read), read.headers["ETag"]) == ((200, program), '"1"')
     other = {
         "name": "Strict",
         "storeExamCodes": ["CLD-100", "NCA-GENL", "cld-100"],
@@ -85,31 +94,31 @@ async def test_a_program_lives_from_its_creation_to_its_archive(
         "emailDomains": ["acme.example.com", "example.com"],
         "version": 2,
     }
-    assert told(await client.put(url, json=other, headers=at(1, tenant))) == (200, expected)
-    assert (await changed(client, tenant, f"{url}/deactivate", 2))["status"] == "Inactive"
-    assert (await changed(client, tenant, f"{url}/activate", 3))["status"] == "Active"
-    archived = await changed(client, tenant, f"{url}/archive", 4)
+    assert status_and_body(await client.put(url, json=other, headers=if_match(1, tenant))) == (200, expected)
+    assert (await change_resource(client, tenant, f"{url}/deactivate", 2))["status"] == "Inactive"
+    assert (await change_resource(client, tenant, f"{url}/activate", 3))["status"] == "Active"
+    archived = await change_resource(client, tenant, f"{url}/archive", 4)
     assert archived == expected | {"status": "Archived", "version": 5}
     final = problem(409, "wrong-state", "Not in this state", "The voucher program is Archived.", state="Archived")
-    assert (await client.put(url, json={}, headers=at(4, tenant))).status_code == 412
-    assert told(await client.put(url, json=other, headers=at(5, tenant))) == final
-    assert told(await client.post(f"{url}/activate", headers=at(5, tenant))) == final
-    log = recorded(superuser, tenant, "VoucherProgram")
+    assert (await client.put(url, json={}, headers=if_match(4, tenant))).status_code == 412
+    assert status_and_body(await client.put(url, json=other, headers=if_match(5, tenant))) == final
+    assert status_and_body(await client.post(f"{url}/activate", headers=if_match(5, tenant))) == final
+    log = audit_entries_of(superuser, tenant, "VoucherProgram")
     assert [entry[2] for entry in log] == ["Created", "Updated", "Deactivated", "Activated", "Archived"]
     assert (log[1][3]["tiers"][0], log[1][4]["partner_ids"]) == ({"quantity": 10, "percent": "5.00"}, [partner["id"]])
 
 
 async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    program = await made(client, tenant, PROGRAMS, PROGRAM)
+    program = await create_resource(client, tenant, PROGRAMS, PROGRAM)
     url = f"{PROGRAMS}/{program['id']}"
     assert (await client.put(url, json=PROGRAM, headers=tenant.bearer)).status_code == 428
-    assert (await client.put(url, json=PROGRAM, headers=at(2, tenant))).status_code == 412
-    assert (await client.put(url, json=PROGRAM, headers=at(1, tenant))).status_code == 200
-    assert (await client.post(f"{url}/deactivate", headers=at(1, tenant))).status_code == 412
+    assert (await client.put(url, json=PROGRAM, headers=if_match(2, tenant))).status_code == 412
+    assert (await client.put(url, json=PROGRAM, headers=if_match(1, tenant))).status_code == 200
+    assert (await client.post(f"{url}/deactivate", headers=if_match(1, tenant))).status_code == 412
 
 
 async def test_everything_that_is_wrong_is_named_at_once(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    await made(client, tenant, PROGRAMS, PROGRAM)
+    await create_resource(client, tenant, PROGRAMS, PROGRAM)
     bad = {
         "name": "PROFESSIONAL",
         "storeExamCodes": ["NCA-GENL", "NONE"],
@@ -147,9 +156,9 @@ async def test_everything_that_is_wrong_is_named_at_once(client: httpx.AsyncClie
         ("/expirationPeriodInDays", "ExpiryRange", "expirationPeriodInDays must be between 1 and 36,500."),
         ("/isActive", "NotBoolean", "isActive must be true or false."),
     )
-    assert told(await client.post(PROGRAMS, json=bad, headers=tenant.bearer)) == expected
+    assert status_and_body(await client.post(PROGRAMS, json=bad, headers=tenant.bearer)) == expected
     finer = {"costPerVoucher": 1.005, "emailDomains": [f"a{number}.example.com" for number in range(1001)]}
-    assert told(
+    assert status_and_body(
         await client.post(PROGRAMS, json=PROGRAM | {"name": "Other"} | finer, headers=tenant.bearer)
     ) == invalid(
         ("/costPerVoucher", "CostPrecision", "costPerVoucher must have at most two decimals."),
@@ -179,7 +188,7 @@ async def test_a_larger_quantity_has_a_larger_percent_always(
 
 async def test_programs_are_found_by_name_and_status(client: httpx.AsyncClient, tenant: Tenant) -> None:
     for number in range(3):
-        await made(client, tenant, PROGRAMS, PROGRAM | {"name": f"Spring {number}", "isActive": number > 0})
+        await create_resource(client, tenant, PROGRAMS, PROGRAM | {"name": f"Spring {number}", "isActive": number > 0})
     url: str | None = f"{PROGRAMS}?name=spring&status=Active&limit=1"
     names = []
     while url:

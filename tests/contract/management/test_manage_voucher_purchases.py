@@ -1,6 +1,5 @@
 """Priced purchases through the management API: from checkout to vouchers, or to one of its other ends."""
 
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,18 @@ import psycopg
 import pytest
 from tests.conftest import Clock
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, at, invalid, not_found, powerless, problem, recorded, told
+from tests.support.jobs import job_context
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+    read_all_pages,
+)
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import run_jobs
 from tests.support.voucher_management import (
     PARTNER,
@@ -18,13 +28,13 @@ from tests.support.voucher_management import (
     PROGRAMS,
     PURCHASES,
     VOUCHERS,
-    changed,
-    made,
-    order,
-    ordered,
+    change_resource,
+    create_purchase,
+    create_resource,
+    purchase_body,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.vouchers import jobs
 from tessera.vouchers.purchases.checkout import service as checkouts
@@ -43,24 +53,24 @@ def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url in [("GET", PURCHASES), ("POST", PURCHASES), *operations(NOBODY)]:
-        assert told(await client.request(method, url, headers=headers, json={})) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json={})) == expected
 
 
 async def test_another_organizations_purchases_are_not_there(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    theirs = await ordered(client, other_tenant)
+    theirs = await create_purchase(client, other_tenant)
     for purchase_id in (theirs["id"], NOBODY):
         for method, url in operations(purchase_id):
-            for headers in (at("*", tenant), at("W/1", tenant), tenant.bearer):
+            for headers in (if_match("*", tenant), if_match("W/1", tenant), tenant.bearer):
                 answer = await client.request(method, url, headers=headers)
-                assert told(answer) == not_found("There is no such voucher purchase.")
-    assert told(await client.get(PURCHASES, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
-    body = order(theirs["partnerId"], theirs["programId"])
-    assert told(await client.post(PURCHASES, json=body, headers=tenant.bearer)) == invalid(
+                assert status_and_body(answer) == not_found("There is no such voucher purchase.")
+    assert status_and_body(await client.get(PURCHASES, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
+    body = purchase_body(theirs["partnerId"], theirs["programId"])
+    assert status_and_body(await client.post(PURCHASES, json=body, headers=tenant.bearer)) == invalid(
         ("/partnerId", "NotFound", f"partnerId was not found: '{theirs['partnerId']}'."),
         ("/programId", "NotFound", f"programId was not found: '{theirs['programId']}'."),
     )
@@ -73,7 +83,7 @@ async def test_a_paid_purchase_has_its_vouchers_made(
     tenant: Tenant,
     superuser: psycopg.Connection,
 ) -> None:
-    purchase = await ordered(client, tenant)
+    purchase = await create_purchase(client, tenant)
     assert purchase == {
         "id": purchase["id"],
         "code": purchase["code"],
@@ -81,7 +91,7 @@ async def test_a_paid_purchase_has_its_vouchers_made(
         "isArchived": False,
         "partnerName": "Acme Corp",
         "programName": "Professional",
-        **order(purchase["partnerId"], purchase["programId"]),
+        **purchase_body(purchase["partnerId"], purchase["programId"]),
         "quantityUsed": 0,
         "amount": 4353.13,  # 99.50 x 50 less 12.5 percent is 4353.125
         "amountPaid": 0.0,
@@ -91,17 +101,17 @@ async def test_a_paid_purchase_has_its_vouchers_made(
     }
     url = f"{PURCHASES}/{purchase['id']}"
     read = await client.get(url, headers=tenant.bearer)
-    assert (told(read), read.headers["ETag"]) == ((200, purchase), '"1"')
-    paid = await changed(client, tenant, f"{url}/pay", 1)
+    assert (status_and_body(read), read.headers["ETag"]) == ((200, purchase), '"1"')
+    paid = await change_resource(client, tenant, f"{url}/pay", 1)
     assert paid == purchase | {"status": "VoucherCreation", "amountPaid": 4353.13, "version": 2}
     await run_jobs(addresses.application, resources)
     complete = (await client.get(url, headers=tenant.bearer)).json()
     assert complete == paid | {"status": "Complete", "version": 3}
     vouchers = (await client.get(f"{VOUCHERS}?purchaseId={purchase['id']}", headers=tenant.bearer)).json()["data"]
     assert len({voucher["code"] for voucher in vouchers}) == 50
-    assert told(await client.post(f"{url}/pay", headers=at(3, tenant))) == wrong_state("Complete")
-    assert (await changed(client, tenant, f"{url}/archive", 3))["isArchived"] is True
-    log = recorded(superuser, tenant, "VoucherPurchase")
+    assert status_and_body(await client.post(f"{url}/pay", headers=if_match(3, tenant))) == wrong_state("Complete")
+    assert (await change_resource(client, tenant, f"{url}/archive", 3))["isArchived"] is True
+    log = audit_entries_of(superuser, tenant, "VoucherPurchase")
     assert [entry[:3] for entry in log] == [
         ("User", "ada@example.com", "Created"),
         ("User", "ada@example.com", "Paid"),
@@ -113,7 +123,7 @@ async def test_a_paid_purchase_has_its_vouchers_made(
 async def test_what_costs_nothing_is_made_at_once(
     client: httpx.AsyncClient, resources: Resources, addresses: Addresses, tenant: Tenant
 ) -> None:
-    purchase = await ordered(client, tenant, program={"costPerVoucher": 0}, quantity=3)
+    purchase = await create_purchase(client, tenant, program={"costPerVoucher": 0}, quantity=3)
     assert [purchase[name] for name in ("status", "amount", "amountPaid", "checkoutExpiresAt")] == [
         "VoucherCreation",
         0.0,
@@ -121,8 +131,13 @@ async def test_what_costs_nothing_is_made_at_once(
         None,
     ]
     refused = wrong_state("VoucherCreation")
-    assert told(await client.post(f"{PURCHASES}/{purchase['id']}/pay", headers=at(1, tenant))) == refused
-    assert told(await client.post(f"{PURCHASES}/{purchase['id']}/archive", headers=at(1, tenant))) == refused
+    assert (
+        status_and_body(await client.post(f"{PURCHASES}/{purchase['id']}/pay", headers=if_match(1, tenant))) == refused
+    )
+    assert (
+        status_and_body(await client.post(f"{PURCHASES}/{purchase['id']}/archive", headers=if_match(1, tenant)))
+        == refused
+    )
     await run_jobs(addresses.application, resources)
     answer = await client.get(f"{PURCHASES}/{purchase['id']}", headers=tenant.bearer)
     assert answer.json()["status"] == "Complete"
@@ -132,21 +147,23 @@ async def test_what_costs_nothing_is_made_at_once(
 async def test_a_checkout_that_ends_otherwise_is_over(
     client: httpx.AsyncClient, tenant: Tenant, move: str, status: str
 ) -> None:
-    purchase = await ordered(client, tenant)
+    purchase = await create_purchase(client, tenant)
     url = f"{PURCHASES}/{purchase['id']}"
-    assert told(await client.post(f"{url}/archive", headers=at(1, tenant))) == wrong_state("CheckoutInProgress")
-    assert await changed(client, tenant, f"{url}/{move}", 1) == purchase | {"status": status, "version": 2}
+    assert status_and_body(await client.post(f"{url}/archive", headers=if_match(1, tenant))) == wrong_state(
+        "CheckoutInProgress"
+    )
+    assert await change_resource(client, tenant, f"{url}/{move}", 1) == purchase | {"status": status, "version": 2}
     for again in ("pay", "fail", "cancel"):
-        assert (await client.post(f"{url}/{again}", headers=at(1, tenant))).status_code == 412
-        assert told(await client.post(f"{url}/{again}", headers=at(2, tenant))) == wrong_state(status)
-    assert (await changed(client, tenant, f"{url}/archive", 2))["isArchived"] is True
-    assert told(await client.post(f"{url}/archive", headers=at(3, tenant))) == wrong_state("Archived")
+        assert (await client.post(f"{url}/{again}", headers=if_match(1, tenant))).status_code == 412
+        assert status_and_body(await client.post(f"{url}/{again}", headers=if_match(2, tenant))) == wrong_state(status)
+    assert (await change_resource(client, tenant, f"{url}/archive", 2))["isArchived"] is True
+    assert status_and_body(await client.post(f"{url}/archive", headers=if_match(3, tenant))) == wrong_state("Archived")
 
 
 async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock
 ) -> None:
-    purchase = await ordered(client, tenant, checkoutExpiresAt="2026-06-15T13:00:00Z")
+    purchase = await create_purchase(client, tenant, checkoutExpiresAt="2026-06-15T13:00:00Z")
     url = f"{PURCHASES}/{purchase['id']}"
 
     async def statuses() -> dict[str, list[str]]:
@@ -162,15 +179,22 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
     clock.advance(seconds=1)
     expired = {"CheckoutInProgress": [], "CheckoutExpired": ["CheckoutExpired"] * 2}
     assert await statuses() == expired
-    assert told(await client.get(url, headers=tenant.bearer)) == (200, purchase | {"status": "CheckoutExpired"})
+    assert status_and_body(await client.get(url, headers=tenant.bearer)) == (
+        200,
+        purchase | {"status": "CheckoutExpired"},
+    )
     for move in ("pay", "fail", "cancel"):
-        assert told(await client.post(f"{url}/{move}", headers=at(1, tenant))) == wrong_state("CheckoutExpired")
+        assert status_and_body(await client.post(f"{url}/{move}", headers=if_match(1, tenant))) == wrong_state(
+            "CheckoutExpired"
+        )
     async with resources.database.unit_of_work(tenant.id) as work:
         assert await checkouts.expire(work, limit=10, now=clock.now) == 1
     assert await statuses() == expired
     # Whoever read it before that was written down reads it again, and is told the state then.
-    assert (await client.post(f"{url}/pay", headers=at(1, tenant))).status_code == 412
-    assert told(await client.post(f"{url}/pay", headers=at(2, tenant))) == wrong_state("CheckoutExpired")
+    assert (await client.post(f"{url}/pay", headers=if_match(1, tenant))).status_code == 412
+    assert status_and_body(await client.post(f"{url}/pay", headers=if_match(2, tenant))) == wrong_state(
+        "CheckoutExpired"
+    )
 
 
 async def test_a_job_writes_down_what_has_expired_in_every_organization(
@@ -181,16 +205,17 @@ async def test_a_job_writes_down_what_has_expired_in_every_organization(
     clock: Clock,
     superuser: psycopg.Connection,
 ) -> None:
-    purchases = [await ordered(client, each) for each in (tenant, tenant, other_tenant) if await fresh(client, each)]
+    purchases = [
+        await create_purchase(client, each) for each in (tenant, tenant, other_tenant) if await fresh(client, each)
+    ]
     clock.advance(hours=24)
 
-    context = SimpleNamespace(additional_context={"database": resources.database, "clock": clock})
     for _ in range(2):
-        await jobs.expire_checkouts.func(context, 0)
+        await jobs.expire_checkouts.func(job_context(resources, clock), 0)
     ids = [purchase["id"] for purchase in purchases]
     found = superuser.execute("select status, version from voucher_purchases where id = any(%s::uuid[])", [ids])
     assert found.fetchall() == [("CheckoutExpired", 2)] * len(ids)
-    log = recorded(superuser, tenant, "VoucherPurchase")
+    log = audit_entries_of(superuser, tenant, "VoucherPurchase")
     assert [entry[:3] for entry in log if entry[0] == "Job"] == [("Job", "expire_checkouts", "Expired")]
     before, after = log[-1][3], log[-1][4]
     assert (before["status"], after["status"]) == ("CheckoutInProgress", "CheckoutExpired")
@@ -198,14 +223,14 @@ async def test_a_job_writes_down_what_has_expired_in_every_organization(
 
 async def fresh(client: httpx.AsyncClient, tenant: Tenant) -> bool:
     """Whether the tenant has no purchase yet."""
-    return (await client.get(PURCHASES, headers=tenant.bearer)).json()["data"] == []
+    return bool((await client.get(PURCHASES, headers=tenant.bearer)).json()["data"] == [])
 
 
 async def test_everything_that_is_wrong_with_an_order_is_named_at_once(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
-    partner = await made(client, tenant, PARTNERS, {"name": "Sleeping"})
-    program = await made(client, tenant, PROGRAMS, PROGRAM | {"isActive": False})
+    partner = await create_resource(client, tenant, PARTNERS, {"name": "Sleeping"})
+    program = await create_resource(client, tenant, PROGRAMS, PROGRAM | {"isActive": False})
     bad = {
         "partnerId": partner["id"],
         "programId": program["id"],
@@ -215,7 +240,7 @@ async def test_everything_that_is_wrong_with_an_order_is_named_at_once(
         "purchasedByEmail": "nobody",
         "checkoutExpiresAt": "2026-06-15T12:00:00Z",
     }
-    assert told(await client.post(PURCHASES, json=bad, headers=tenant.bearer)) == invalid(
+    assert status_and_body(await client.post(PURCHASES, json=bad, headers=tenant.bearer)) == invalid(
         ("/partnerId", "NotActive", f"partnerId must be active, and '{partner['id']}' is inactive."),
         ("/programId", "NotActive", f"programId must be active, and '{program['id']}' is inactive."),
         ("/quantity", "QuantityRange", "quantity must be between 1 and 1,000."),
@@ -228,13 +253,13 @@ async def test_everything_that_is_wrong_with_an_order_is_named_at_once(
 
 
 async def test_a_program_is_bought_by_those_to_whom_it_is_open(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    assigned = await made(client, tenant, PARTNERS, PARTNER)
-    other = await made(client, tenant, PARTNERS, PARTNER | {"name": "Globex"})
+    assigned = await create_resource(client, tenant, PARTNERS, PARTNER)
+    other = await create_resource(client, tenant, PARTNERS, PARTNER | {"name": "Globex"})
     closed = {"isAvailableToAllPartners": False, "partnerIds": [assigned["id"]]}
-    program = await made(client, tenant, PROGRAMS, PROGRAM | closed)
-    await made(client, tenant, PURCHASES, order(assigned["id"], program["id"]))
-    refused = await client.post(PURCHASES, json=order(other["id"], program["id"]), headers=tenant.bearer)
-    assert told(refused) == invalid(
+    program = await create_resource(client, tenant, PROGRAMS, PROGRAM | closed)
+    await create_resource(client, tenant, PURCHASES, purchase_body(assigned["id"], program["id"]))
+    refused = await client.post(PURCHASES, json=purchase_body(other["id"], program["id"]), headers=tenant.bearer)
+    assert status_and_body(refused) == invalid(
         ("/programId", "NotOpenToPartner", "programId must be a program that is open to this partner.")
     )
 
@@ -242,13 +267,14 @@ async def test_a_program_is_bought_by_those_to_whom_it_is_open(client: httpx.Asy
 async def test_purchases_are_found_by_each_filter_and_followed_to_the_end(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
-    first = await ordered(client, tenant)
-    body = order(first["partnerId"], first["programId"])
+    first = await create_purchase(client, tenant)
+    body = purchase_body(first["partnerId"], first["programId"])
     others = [
-        await made(client, tenant, PURCHASES, body | {"quantity": n, "purchasedByEmail": None}) for n in (1, 2, 3)
+        await create_resource(client, tenant, PURCHASES, body | {"quantity": n, "purchasedByEmail": None})
+        for n in (1, 2, 3)
     ]
-    await changed(client, tenant, f"{PURCHASES}/{first['id']}/cancel", 1)
-    await changed(client, tenant, f"{PURCHASES}/{first['id']}/archive", 2)
+    await change_resource(client, tenant, f"{PURCHASES}/{first['id']}/cancel", 1)
+    await change_resource(client, tenant, f"{PURCHASES}/{first['id']}/archive", 2)
     rest = {each["id"] for each in others}
     expected = {
         f"partnerId={first['partnerId']}": {first["id"], *rest},
@@ -261,24 +287,13 @@ async def test_purchases_are_found_by_each_filter_and_followed_to_the_end(
         "": {first["id"], *rest},
     }
     for query, ids in expected.items():
-        assert await followed(client, tenant, f"{PURCHASES}?limit=2&{query}") == sorted(ids), query
-
-
-async def followed(client: httpx.AsyncClient, tenant: Tenant, url: str | None) -> list[str]:
-    """The ids of a whole list, each of them once."""
-    ids: list[str] = []
-    while url:
-        answer = await client.get(url, headers=tenant.bearer)
-        assert answer.status_code == 200, answer.text
-        ids += [each["id"] for each in answer.json()["data"]]
-        url = answer.json()["nextLink"]
-    return sorted(ids)
+        assert await read_all_pages(client, tenant, f"{PURCHASES}?limit=2&{query}") == sorted(ids), query
 
 
 async def test_an_order_under_the_same_key_is_placed_once(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    first = await ordered(client, tenant)
+    first = await create_purchase(client, tenant)
     headers = tenant.bearer | {"Idempotency-Key": "order-1"}
-    body = order(first["partnerId"], first["programId"])
+    body = purchase_body(first["partnerId"], first["programId"])
     answers = [await client.post(PURCHASES, json=body, headers=headers) for _ in range(2)]
-    assert told(answers[0]) == told(answers[1])
+    assert status_and_body(answers[0]) == status_and_body(answers[1])
     assert len((await client.get(PURCHASES, headers=tenant.bearer)).json()["data"]) == 2

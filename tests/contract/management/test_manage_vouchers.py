@@ -8,25 +8,33 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, Clock
-from tests.contract.management.test_manage_voucher_purchases import followed
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, at, invalid, not_found, powerless, problem, recorded, told
-from tests.support.recording import recorded as statements
-from tests.support.redemption_requests import act, tell
-from tests.support.redemption_requests import made as redeemed
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+    read_all_pages,
+)
+from tests.support.recording import record_statements
+from tests.support.redemption_requests import act, create_redemption, update_reservation
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import (
     add_partner,
     add_program,
     add_purchase,
     add_vouchers,
     fill_vouchers,
-    used,
+    usage,
     voucher,
 )
-from tests.support.voucher_management import VOUCHERS, changed
+from tests.support.voucher_management import VOUCHERS, change_resource
 
-from tessera.api.serving.callers import Resources
-from tessera.redemptions import ledger
+from tessera.api.serving.resources import Resources
+from tessera.redemptions.ledger import service as ledger
 from tessera.vouchers.issued.service import NewVoucher
 
 NOBODY = UUID(int=7)
@@ -63,7 +71,7 @@ async def shelf(resources: Resources, tenant: Tenant) -> Shelf:
     vouchers = [
         voucher(purchase, partner, "GOOD"),
         voucher(purchase, partner, "OTHER"),
-        voucher(purchase, partner, "SPENT", **used(tenant.exam_ids["NCA-GENL"], "RSV-1")),
+        voucher(purchase, partner, "SPENT", **usage(tenant.exam_ids["NCA-GENL"], "RSV-1")),
         voucher(purchase, partner, "AWAY", is_archived=True),
         voucher(purchase, partner, "LATE", expires_at=NOW),
         voucher(purchase, partner, "OFF", is_active=False),
@@ -82,10 +90,10 @@ def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url, body in [("GET", VOUCHERS, {}), ("POST", BULK, {}), *operations(NOBODY)]:
-        assert told(await client.request(method, url, headers=headers, json=body)) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json=body)) == expected
 
 
 async def test_another_organizations_vouchers_are_not_there(
@@ -93,9 +101,12 @@ async def test_another_organizations_vouchers_are_not_there(
 ) -> None:
     for voucher_id in (shelf.ids["GOOD"], NOBODY):
         for method, url, body in operations(voucher_id):
-            answer = await client.request(method, url, headers=at("*", other_tenant), json=body)
-            assert told(answer) == not_found("There is no such voucher.")
-    assert told(await client.get(VOUCHERS, headers=other_tenant.bearer)) == (200, {"data": [], "nextLink": None})
+            answer = await client.request(method, url, headers=if_match("*", other_tenant), json=body)
+            assert status_and_body(answer) == not_found("There is no such voucher.")
+    assert status_and_body(await client.get(VOUCHERS, headers=other_tenant.bearer)) == (
+        200,
+        {"data": [], "nextLink": None},
+    )
     body = {"action": "Archive", "vouchers": [{"id": shelf.ids["GOOD"]}, {"code": "GOOD"}]}
     found = (await client.post(BULK, json=body, headers=other_tenant.bearer)).json()
     assert (found["done"], [each["reason"]["code"] for each in found["results"]]) == (0, ["NotFound"] * 2)
@@ -124,7 +135,7 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
         "usedAt": None,
         "version": 1,
     }
-    assert (told(read), read.headers["ETag"]) == ((200, expected), '"1"')
+    assert (status_and_body(read), read.headers["ETag"]) == ((200, expected), '"1"')
     assigned = {"assignedAt": "2026-06-15T12:00:00Z"}
     steps: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         ("assign", ADA, assigned | ADA),
@@ -137,11 +148,11 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
     ]
     for version, (move, body, change) in enumerate(steps, start=1):
         expected |= change | {"version": version + 1}
-        assert await changed(client, shelf.tenant, f"{url}/{move}", version, **body) == expected
+        assert await change_resource(client, shelf.tenant, f"{url}/{move}", version, **body) == expected
     for move, body in MOVES.items():
-        answer = await client.post(f"{url}/{move}", json=body, headers=at(8, shelf.tenant))
-        assert told(answer) == wrong_state("Archived")
-    log = recorded(superuser, shelf.tenant, "Voucher")
+        answer = await client.post(f"{url}/{move}", json=body, headers=if_match(8, shelf.tenant))
+        assert status_and_body(answer) == wrong_state("Archived")
+    log = audit_entries_of(superuser, shelf.tenant, "Voucher")
     assert [entry[2] for entry in log] == [
         "Assigned",
         "Assigned",
@@ -157,31 +168,31 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
 async def test_a_used_voucher_stays_its_recipients(client: httpx.AsyncClient, shelf: Shelf) -> None:
     for move in ("assign", "unassign"):
         assert (
-            await client.post(f"{shelf.url('SPENT')}/{move}", json=ADA, headers=at(2, shelf.tenant))
+            await client.post(f"{shelf.url('SPENT')}/{move}", json=ADA, headers=if_match(2, shelf.tenant))
         ).status_code == 412
-        answer = await client.post(f"{shelf.url('SPENT')}/{move}", json=ADA, headers=at(1, shelf.tenant))
-        assert told(answer) == wrong_state("Used")
-    late = await client.post(f"{shelf.url('LATE')}/assign", json=ADA, headers=at(1, shelf.tenant))
-    assert told(late) == wrong_state("Expired")
+        answer = await client.post(f"{shelf.url('SPENT')}/{move}", json=ADA, headers=if_match(1, shelf.tenant))
+        assert status_and_body(answer) == wrong_state("Used")
+    late = await client.post(f"{shelf.url('LATE')}/assign", json=ADA, headers=if_match(1, shelf.tenant))
+    assert status_and_body(late) == wrong_state("Expired")
 
 
 async def test_a_held_voucher_stays_its_recipients_until_the_hold_runs_out(
     client: httpx.AsyncClient, shelf: Shelf, clock: Clock
 ) -> None:
-    await redeemed(client, shelf.tenant, "GOOD", holdSeconds=60)
+    await create_redemption(client, shelf.tenant, "GOOD", holdSeconds=60)
     for move in ("assign", "unassign"):
-        answer = await client.post(f"{shelf.url('GOOD')}/{move}", json=ADA, headers=at("*", shelf.tenant))
-        assert told(answer) == wrong_state("Held")
+        answer = await client.post(f"{shelf.url('GOOD')}/{move}", json=ADA, headers=if_match("*", shelf.tenant))
+        assert status_and_body(answer) == wrong_state("Held")
     clock.advance(seconds=60)
-    assert (await changed(client, shelf.tenant, f"{shelf.url('GOOD')}/assign", 2, **ADA))["recipientEmail"] == (
+    assert (await change_resource(client, shelf.tenant, f"{shelf.url('GOOD')}/assign", 2, **ADA))["recipientEmail"] == (
         "ada@example.com"
     )
 
 
 async def test_a_voucher_whose_reservation_moves_on_is_another_version(client: httpx.AsyncClient, shelf: Shelf) -> None:
-    await redeemed(client, shelf.tenant, "GOOD")
+    await create_redemption(client, shelf.tenant, "GOOD")
     read = (await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)).headers["ETag"]
-    assert (await tell(client, shelf.tenant, "RSV-1", "Completed")).status_code == 200
+    assert (await update_reservation(client, shelf.tenant, "RSV-1", "Completed")).status_code == 200
     again = await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)
     assert (again.json()["reservationStatus"], again.headers["ETag"] == read) == ("Completed", False)
 
@@ -189,9 +200,11 @@ async def test_a_voucher_whose_reservation_moves_on_is_another_version(client: h
 async def test_a_hold_is_kept_though_its_voucher_is_switched_off_and_archived(
     client: httpx.AsyncClient, resources: Resources, shelf: Shelf
 ) -> None:
-    held = await redeemed(client, shelf.tenant, "GOOD", holdSeconds=60)
+    held = await create_redemption(client, shelf.tenant, "GOOD", holdSeconds=60)
     for move in ("switch-off", "archive"):
-        assert (await client.post(f"{shelf.url('GOOD')}/{move}", headers=at("*", shelf.tenant))).status_code == 200
+        assert (
+            await client.post(f"{shelf.url('GOOD')}/{move}", headers=if_match("*", shelf.tenant))
+        ).status_code == 200
     assert (await act(client, shelf.tenant, held, "confirm")).json()["status"] == "Redeemed"
     async with resources.database.unit_of_work(shelf.tenant.id) as work:
         found = (await ledger.verify(work)).discrepancies
@@ -201,13 +214,15 @@ async def test_a_hold_is_kept_though_its_voucher_is_switched_off_and_archived(
 async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, shelf: Shelf) -> None:
     url = f"{shelf.url('GOOD')}/switch-off"
     assert (await client.post(url, headers=shelf.tenant.bearer)).status_code == 428
-    assert (await client.post(url, headers=at(2, shelf.tenant))).status_code == 412
-    assert (await client.post(url, headers=at(1, shelf.tenant))).status_code == 200
+    assert (await client.post(url, headers=if_match(2, shelf.tenant))).status_code == 412
+    assert (await client.post(url, headers=if_match(1, shelf.tenant))).status_code == 200
 
 
 async def test_what_cannot_be_read_is_named(client: httpx.AsyncClient, shelf: Shelf) -> None:
     async def refused(move: str, body: dict[str, Any]) -> tuple[int, Any]:
-        return told(await client.post(f"{shelf.url('GOOD')}/{move}", json=body, headers=at(1, shelf.tenant)))
+        return status_and_body(
+            await client.post(f"{shelf.url('GOOD')}/{move}", json=body, headers=if_match(1, shelf.tenant))
+        )
 
     not_email = ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address.")
     in_past = ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past.")
@@ -239,7 +254,7 @@ async def test_of_many_vouchers_each_has_its_own_result(
         voucher_id = shelf.ids[code] if code else None
         return {"id": voucher_id, "code": code, "isDone": reason is None, "reason": told_reason, "version": version}
 
-    assert told(answer) == (
+    assert status_and_body(answer) == (
         200,
         {
             "done": 2,
@@ -260,7 +275,7 @@ async def test_of_many_vouchers_each_has_its_own_result(
         [shelf.tenant.id],
     )
     assert stored.fetchall() == [("GOOD", "ada@example.com", NOW), ("OTHER", "bob@example.com", NOW)]
-    assert [entry[2] for entry in recorded(superuser, shelf.tenant, "Voucher")] == ["Assigned"] * 2
+    assert [entry[2] for entry in audit_entries_of(superuser, shelf.tenant, "Voucher")] == ["Assigned"] * 2
 
 
 @pytest.mark.parametrize(
@@ -289,7 +304,7 @@ async def test_everything_that_is_wrong_with_a_bulk_request_is_named_at_once(
     client: httpx.AsyncClient, shelf: Shelf
 ) -> None:
     async def refused(body: dict[str, Any]) -> tuple[int, Any]:
-        return told(await client.post(BULK, json=body, headers=shelf.tenant.bearer))
+        return status_and_body(await client.post(BULK, json=body, headers=shelf.tenant.bearer))
 
     one_name = "must have either an id or a code."
     named: list[Any] = [{}, {"id": str(NOBODY), "code": "X", **ADA}, {"code": "GOOD"}]
@@ -328,17 +343,17 @@ async def test_a_thousand_vouchers_are_changed_in_few_statements(
 ) -> None:
     fill_vouchers(superuser, shelf.tenant, 1000, partner_id=shelf.partner_id, purchase_id=shelf.purchase_id)
     body = {"action": "Assign", **ADA, "vouchers": [{"code": f"V{n}"} for n in range(1, 1001)]}
-    with statements(resources.database) as sent:
+    with record_statements(resources.database) as sent:
         answer = await client.post(BULK, json=body, headers=shelf.tenant.bearer)
     assert (answer.status_code, answer.json()["done"]) == (200, 1000)
     assert len(sent) <= 7
-    assert len(recorded(superuser, shelf.tenant, "Voucher")) == 1000
+    assert len(audit_entries_of(superuser, shelf.tenant, "Voucher")) == 1000
 
 
 async def test_vouchers_are_found_by_each_filter_and_followed_to_the_end(
     client: httpx.AsyncClient, shelf: Shelf
 ) -> None:
-    await changed(client, shelf.tenant, f"{shelf.url('GOOD')}/assign", 1, **ADA)
+    await change_resource(client, shelf.tenant, f"{shelf.url('GOOD')}/assign", 1, **ADA)
     every = {"GOOD", "OTHER", "SPENT", "AWAY", "LATE", "OFF"}
     expected = {
         "": every,
@@ -360,17 +375,17 @@ async def test_vouchers_are_found_by_each_filter_and_followed_to_the_end(
         f"purchaseId={NOBODY}": set(),
     }
     for query, codes in expected.items():
-        found = await followed(client, shelf.tenant, f"{VOUCHERS}?limit=2&{query}")
+        found = await read_all_pages(client, shelf.tenant, f"{VOUCHERS}?limit=2&{query}")
         assert found == sorted(shelf.ids[code] for code in codes), query
     other_list = (await client.get(f"{VOUCHERS}?isUsed=false&limit=1", headers=shelf.tenant.bearer)).json()["nextLink"]
     cursor = other_list.partition("cursor=")[2].partition("&")[0]
     answer = await client.get(f"{VOUCHERS}?cursor={cursor}", headers=shelf.tenant.bearer)
-    assert told(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
 
 
 async def test_the_same_key_changes_vouchers_once(client: httpx.AsyncClient, shelf: Shelf) -> None:
     headers = shelf.tenant.bearer | {"Idempotency-Key": "bulk-1"}
     body = {"action": "SwitchOff", "vouchers": [{"code": "GOOD"}]}
     answers = [await client.post(BULK, json=body, headers=headers) for _ in range(2)]
-    assert told(answers[0]) == told(answers[1])
+    assert status_and_body(answers[0]) == status_and_body(answers[1])
     assert (await client.get(shelf.url("GOOD"), headers=shelf.tenant.bearer)).json()["version"] == 2

@@ -6,13 +6,23 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests.support.batching import made_of
+from tests.support.batching import batch_state
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, ROOT, at, invalid, not_found, powerless, problem, recorded, told
-from tests.support.purchasing import until
+from tests.support.management_requests import (
+    RIGHT_IS_MISSING,
+    ROOT,
+    audit_entries_of,
+    headers_without_rights,
+    if_match,
+    invalid,
+    not_found,
+    problem,
+)
+from tests.support.responses import status_and_body
+from tests.support.waiting import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import ALPHABET
 from tessera.provision import Addresses
@@ -60,10 +70,10 @@ def wrong_state(state: str) -> tuple[int, dict[str, Any]]:
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant)
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
+    headers = await headers_without_rights(client, tenant)
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
     for method, url in [("GET", URL), ("POST", URL), *operations(NOBODY)]:
-        assert told(await client.request(method, url, headers=headers, json=NEW)) == expected
+        assert status_and_body(await client.request(method, url, headers=headers, json=NEW)) == expected
 
 
 async def test_another_organizations_batches_are_not_there(
@@ -72,8 +82,8 @@ async def test_another_organizations_batches_are_not_there(
     theirs = (await order(client, other_tenant))["id"]
     for batch_id in (theirs, NOBODY):
         for method, url in operations(batch_id):
-            answer = await client.request(method, url, headers=at("*", tenant))
-            assert told(answer) == not_found("There is no such batch.")
+            answer = await client.request(method, url, headers=if_match("*", tenant))
+            assert status_and_body(answer) == not_found("There is no such batch.")
     assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [], "nextLink": None}
 
 
@@ -86,12 +96,12 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
 ) -> None:
     ordered = await client.post(URL, json=NEW, headers=tenant.bearer)
     batch = ordered.json()
-    assert (told(ordered), ordered.headers["ETag"]) == ((201, {"id": batch["id"], **CREATED}), '"1"')
+    assert (status_and_body(ordered), ordered.headers["ETag"]) == ((201, {"id": batch["id"], **CREATED}), '"1"')
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: made_of(superuser, batch["id"]).status == "Complete")
+        await until("the batch is complete", lambda: batch_state(superuser, batch["id"]).status == "Complete")
     done = await client.get(f"{URL}/{batch['id']}", headers=tenant.bearer)
     expected = batch | {"status": "Complete", "made": 30, "percent": 100, "version": 2}
-    assert (told(done), done.headers["ETag"]) == ((200, expected), '"2"')
+    assert (status_and_body(done), done.headers["ETag"]) == ((200, expected), '"2"')
     assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [expected], "nextLink": None}
 
     listed = (await client.get(f"{ROOT}/promo-codes?batchId={batch['id']}", headers=tenant.bearer)).json()["data"]
@@ -119,7 +129,7 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
     question = {"codes": [code["name"]], "storeExamCode": "NCA-GENL"}
     answer = await client.post("/storefront/v1/validations", json=question, headers=tenant.api_key)
     assert answer.json()["results"][0]["isValid"] is True
-    entries = recorded(superuser, tenant, "PromoCodeBatch")
+    entries = audit_entries_of(superuser, tenant, "PromoCodeBatch")
     assert [entry[:3] for entry in entries] == [
         ("User", "ada@example.com", "Created"),
         ("Job", "make_promo_codes", "Completed"),
@@ -131,20 +141,22 @@ async def test_a_batch_is_cancelled_and_resumed(
 ) -> None:
     batch = await order(client, tenant)
     url = f"{URL}/{batch['id']}"
-    assert told(await client.post(f"{url}/resume", headers=at(1, tenant))) == wrong_state("InProgress")
-    cancelled = await client.post(f"{url}/cancel", headers=at(1, tenant))
-    assert told(cancelled) == (200, batch | {"status": "Cancelled", "version": 2})
+    assert status_and_body(await client.post(f"{url}/resume", headers=if_match(1, tenant))) == wrong_state("InProgress")
+    cancelled = await client.post(f"{url}/cancel", headers=if_match(1, tenant))
+    assert status_and_body(cancelled) == (200, batch | {"status": "Cancelled", "version": 2})
     await make_all(resources, tenant, batch["id"])
-    assert made_of(superuser, batch["id"]) == ("Cancelled", 0, 0, 0)
-    assert told(await client.post(f"{url}/cancel", headers=at(2, tenant))) == wrong_state("Cancelled")
-    resumed = await client.post(f"{url}/resume", headers=at("*", tenant))
-    assert told(resumed) == (200, batch | {"version": 3})
+    assert batch_state(superuser, batch["id"]) == ("Cancelled", 0, 0, 0)
+    assert status_and_body(await client.post(f"{url}/cancel", headers=if_match(2, tenant))) == wrong_state("Cancelled")
+    resumed = await client.post(f"{url}/resume", headers=if_match("*", tenant))
+    assert status_and_body(resumed) == (200, batch | {"version": 3})
     await make_all(resources, tenant, batch["id"])
-    assert made_of(superuser, batch["id"]) == ("Complete", 30, 30, 60)
+    assert batch_state(superuser, batch["id"]) == ("Complete", 30, 30, 60)
     for move in ("cancel", "resume"):
-        assert told(await client.post(f"{url}/{move}", headers=at("*", tenant))) == wrong_state("Complete")
+        assert status_and_body(await client.post(f"{url}/{move}", headers=if_match("*", tenant))) == wrong_state(
+            "Complete"
+        )
         assert (await client.post(f"{url}/{move}", headers=tenant.bearer)).status_code == 428
-        assert (await client.post(f"{url}/{move}", headers=at(1, tenant))).status_code == 412
+        assert (await client.post(f"{url}/{move}", headers=if_match(1, tenant))).status_code == 412
 
 
 async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_free(
@@ -156,7 +168,7 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
         await client.post(f"{ROOT}/promo-codes", json={"name": name, "flatDiscount": 1}, headers=tenant.bearer)
     batch = await order(client, tenant, prefix="x", length=2, alphabet=letters[:10] + "XYZUVW", quantity=20)
     await make_all(resources, tenant, batch["id"])
-    assert made_of(superuser, batch["id"]) == ("Complete", 20, 20, 40)
+    assert batch_state(superuser, batch["id"]) == ("Complete", 20, 20, 40)
     full = await order(client, tenant, prefix="X", length=2, alphabet="KLMNOPQRSTUVWXYZ0123456789", quantity=47)
     superuser.execute(
         "insert into promo_codes (organization_id, id, name, status, flat_discount, redemption_count, held_count,"
@@ -167,7 +179,7 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
         [tenant.id],
     )
     await make_all(resources, tenant, full["id"])
-    assert made_of(superuser, full["id"]) == ("Exhausted", 0, 0, 0)
+    assert batch_state(superuser, full["id"]) == ("Exhausted", 0, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -228,5 +240,5 @@ async def test_the_space_is_shared_with_the_batches_before(client: httpx.AsyncCl
         URL, json=NEW | {"length": 3, "quantity": 300, "prefix": "SPRING"}, headers=tenant.bearer
     )
     words = "33,000 possible codes are needed, 10 for each that there will be, and this pattern has 32,768."
-    assert told(answer) == invalid(("/length", "SpaceTooSmall", f"length must be at least 4: {words}"))
+    assert status_and_body(answer) == invalid(("/length", "SpaceTooSmall", f"length must be at least 4: {words}"))
     await order(client, tenant, length=3, quantity=3000, prefix="AUTUMN")

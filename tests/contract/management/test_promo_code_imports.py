@@ -10,10 +10,11 @@ import pytest
 from tests.conftest import NOW
 from tests.support import factories
 from tests.support.factories import Tenant, percent_code
-from tests.support.management_requests import LACKING, ROOT, powerless, problem, recorded, told
+from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, audit_entries_of, headers_without_rights, problem
+from tests.support.responses import status_and_body
 
 from tessera.api.http import uploads
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.promo_codes.imports import parsing
 
 URL = f"{ROOT}/promo-code-imports"
@@ -37,7 +38,7 @@ async def codes_of(client: httpx.AsyncClient, tenant: Tenant) -> list[dict[str, 
     return [(await client.get(f"{CODES}/{code['id']}", headers=tenant.bearer)).json() for code in listed]
 
 
-def refused(*errors: tuple[int, str, str, str], lines: int | None = None) -> tuple[int, dict[str, Any]]:
+def import_failed(*errors: tuple[int, str, str, str], lines: int | None = None) -> tuple[int, dict[str, Any]]:
     named = [
         {"pointer": f"/{line}/{column}", "code": code, "detail": f"Line {line}: {column} {words}."}
         for line, column, code, words in errors
@@ -48,9 +49,9 @@ def refused(*errors: tuple[int, str, str, str], lines: int | None = None) -> tup
 
 
 async def test_who_may_not_manage_imports_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    headers = await powerless(client, tenant) | {"Content-Type": "text/csv"}
-    expected = problem(403, "function-point-missing", "The right is missing", LACKING)
-    assert told(await client.post(URL, content=GOOD, headers=headers)) == expected
+    headers = await headers_without_rights(client, tenant) | {"Content-Type": "text/csv"}
+    expected = problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
+    assert status_and_body(await client.post(URL, content=GOOD, headers=headers)) == expected
     assert (await client.post(URL, content=GOOD)).status_code == 401
 
 
@@ -58,9 +59,9 @@ async def test_a_file_is_looked_at_and_imported(
     client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     dry = await send(client, tenant, GOOD, query="?dryRun=true")
-    assert told(dry) == (200, {"promoCodes": 2, "isDryRun": True})
+    assert status_and_body(dry) == (200, {"promoCodes": 2, "isDryRun": True})
     assert await codes_of(client, tenant) == []
-    assert told(await send(client, tenant, GOOD)) == (201, {"promoCodes": 2, "isDryRun": False})
+    assert status_and_body(await send(client, tenant, GOOD)) == (201, {"promoCodes": 2, "isDryRun": False})
     spring, welcome = await codes_of(client, tenant)
     common = {
         "productBundleIds": [],
@@ -89,7 +90,7 @@ async def test_a_file_is_looked_at_and_imported(
         "notes": "=1+1",
     }
     assert await codes_of(client, other_tenant) == []
-    ((kind, name, action, before, after),) = recorded(superuser, tenant, "PromoCodeImport")
+    ((kind, name, action, before, after),) = audit_entries_of(superuser, tenant, "PromoCodeImport")
     assert (kind, name, action, before, after["promo_codes"]) == ("User", "ada@example.com", "Imported", None, 2)
 
 
@@ -108,7 +109,7 @@ async def test_a_file_is_looked_at_and_imported(
     ids=["BOM", "CRLF", "semicolons", "tabs", "UTF-16", "titles of people", "empty lines", "an export's columns"],
 )
 async def test_whatever_wrote_the_file_it_is_read(client: httpx.AsyncClient, tenant: Tenant, content: bytes) -> None:
-    assert told(await send(client, tenant, content)) == (201, {"promoCodes": 2, "isDryRun": False})
+    assert status_and_body(await send(client, tenant, content)) == (201, {"promoCodes": 2, "isDryRun": False})
     assert [code["name"] for code in await codes_of(client, tenant)] == ["SPRING10", "WELCOME5"]
 
 
@@ -131,7 +132,7 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
     number = "must be a whole number"
     time = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
     text = "must be text in UTF-8, without NUL characters"
-    expected = refused(
+    expected = import_failed(
         (3, "status", "NotAmongValues", "must be Active or Inactive"),
         (3, "name", "NameNotAlphanumeric", "must be alphanumeric (A-Z, a-z, 0-9)"),
         (3, "discountPercent", "OneDiscount", one),
@@ -151,7 +152,7 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
         (11, "name", "NotText", text),
     )
     for query in ("?dryRun=true", ""):
-        assert told(await send(client, tenant, content, query=query)) == expected
+        assert status_and_body(await send(client, tenant, content, query=query)) == expected
     assert [code["name"] for code in await codes_of(client, tenant)] == ["TAKEN"]
 
 
@@ -170,7 +171,7 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
 async def test_what_is_no_such_file_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, content: str | bytes, error: tuple[int, str, str, str]
 ) -> None:
-    assert told(await send(client, tenant, content)) == refused(error)
+    assert status_and_body(await send(client, tenant, content)) == import_failed(error)
 
 
 async def test_a_column_that_nobody_knows_is_not_left_out_in_silence(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -211,7 +212,7 @@ async def test_the_same_file_under_its_key_is_imported_once(client: httpx.AsyncC
     key = {"Idempotency-Key": "import"}
     dry = await send(client, tenant, GOOD, query="?dryRun=true", **key)
     first, again = [await send(client, tenant, GOOD, **key) for _ in range(2)]
-    assert (dry.status_code, told(first)) == (200, told(again))
+    assert (dry.status_code, status_and_body(first)) == (200, status_and_body(again))
     other = await send(client, tenant, GOOD.replace("WELCOME5", "WELCOME6"), **key)
     assert (other.status_code, other.json()["type"]) == (422, "urn:tessera:problem:idempotency-key-reused")
 
@@ -226,6 +227,6 @@ async def test_what_is_exported_can_be_imported_elsewhere(
     await client.post(CODES, json=everything, headers=tenant.bearer)
     exported = await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)
     answer = await send(client, other_tenant, exported.content)
-    assert told(answer) == (201, {"promoCodes": 3, "isDryRun": False})
+    assert status_and_body(answer) == (201, {"promoCodes": 3, "isDryRun": False})
     theirs, ours = await codes_of(client, other_tenant), await codes_of(client, tenant)
     assert [code | {"id": ""} for code in theirs] == [code | {"id": ""} for code in ours]

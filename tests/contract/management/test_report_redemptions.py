@@ -7,12 +7,13 @@ import httpx
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, invalid, powerless, problem, told
-from tests.support.redemption_requests import candidate, made
+from tests.support.management_requests import RIGHT_IS_MISSING, headers_without_rights, invalid, problem
+from tests.support.redemption_requests import candidate, create_redemption
 from tests.support.reporting import open_shop, redeem_for_days, roll_up
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_user
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 URL = "/management/v1/reports/redemptions"
@@ -35,12 +36,14 @@ def report(by: str, *rows: dict[str, Any], first: str = "2026-05-17", until: str
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(URL)
-    assert told(answer) == problem(401, "not-authenticated", "A credential is needed", "A Bearer token is required.")
+    assert status_and_body(answer) == problem(
+        401, "not-authenticated", "A credential is needed", "A Bearer token is required."
+    )
 
 
 async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    answer = await client.get(URL, headers=await powerless(client, tenant))
-    assert told(answer) == problem(403, "function-point-missing", "The right is missing", LACKING)
+    answer = await client.get(URL, headers=await headers_without_rights(client, tenant))
+    assert status_and_body(answer) == problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
 
 
 async def test_a_partners_user_gets_nothing(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> None:
@@ -48,7 +51,7 @@ async def test_a_partners_user_gets_nothing(client: httpx.AsyncClient, resources
     points = (FunctionPoint.MANAGE_ORGANIZATION,)
     headers = await add_user(resources, tenant, "p@acme.example", partner_id=partner, function_points=points)
     words = "Users of a voucher partner manage nothing here."
-    assert told(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
+    assert status_and_body(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
 
 
 @pytest.mark.parametrize("summed_up", [False, True])
@@ -67,7 +70,7 @@ async def test_redemptions_are_summed_up_in_each_dimension(
         assert await roll_up(resources, tenant, now=NOW) == []
 
     async def ask(query: str) -> tuple[int, Any]:
-        return told(await client.get(f"{URL}?{query}", headers=tenant.bearer))
+        return status_and_body(await client.get(f"{URL}?{query}", headers=tenant.bearer))
 
     exams = (
         row("NCA-GENL", 3, 1, 110.0, "Exam NCA-GENL"),
@@ -82,7 +85,7 @@ async def test_redemptions_are_summed_up_in_each_dimension(
     assert await ask(query) == report("code", row("SPRING", 1, 1, 5.0), **days)
     assert await ask("until=2026-06-12") == report("day", first="2026-05-13", until="2026-06-12")
     other = await client.get(URL, headers=other_tenant.bearer)
-    assert told(other) == report("day")
+    assert status_and_body(other) == report("day")
 
 
 async def test_the_day_before_is_summed_up_an_hour_after_midnight(
@@ -99,7 +102,7 @@ async def test_parts_are_led_to_by_links_that_keep_the_days(
 ) -> None:
     await open_shop(resources, tenant)
     for number in range(3):
-        await made(client, tenant, "SPRING", f"RSV-{number}", candidate=candidate(f"P-{number}"))
+        await create_redemption(client, tenant, "SPRING", f"RSV-{number}", candidate=candidate(f"P-{number}"))
         clock.advance(days=1)
     await roll_up(resources, tenant, now=clock.now.replace(hour=2, day=17))
     found, url = [], f"{URL}?limit=1"
@@ -143,7 +146,7 @@ async def test_it_is_a_csv_file_where_one_is_asked_for(
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json, text/csv", "text/csv;q=x", "text/csv;q=0", "text/*"])
 async def test_it_is_json_otherwise(client: httpx.AsyncClient, tenant: Tenant, accept: str) -> None:
-    assert told(await client.get(URL, headers=tenant.bearer | {"Accept": accept})) == report("day")
+    assert status_and_body(await client.get(URL, headers=tenant.bearer | {"Accept": accept})) == report("day")
 
 
 @pytest.mark.parametrize(
@@ -175,9 +178,9 @@ async def test_it_is_json_otherwise(client: httpx.AsyncClient, tenant: Tenant, a
 async def test_everything_that_is_wrong_is_named(
     client: httpx.AsyncClient, tenant: Tenant, query: str, errors: list[tuple[str, str, str]]
 ) -> None:
-    assert told(await client.get(f"{URL}?{query}", headers=tenant.bearer)) == invalid(*errors)
+    assert status_and_body(await client.get(f"{URL}?{query}", headers=tenant.bearer)) == invalid(*errors)
 
 
 async def test_the_whole_calendar_can_be_asked_for(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await client.get(f"{URL}?from=0001-01-01&until=9999-12-31", headers=tenant.bearer)
-    assert told(answer) == report("day", first="0001-01-01", until="9999-12-31")
+    assert status_and_body(answer) == report("day", first="0001-01-01", until="9999-12-31")

@@ -8,23 +8,24 @@ import psycopg
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
-from tests.support.management_requests import LACKING, invalid, powerless, problem, told
+from tests.support.management_requests import RIGHT_IS_MISSING, headers_without_rights, invalid, problem
 from tests.support.purchasing import buy, open_market
-from tests.support.redemption_requests import act, made, tell
+from tests.support.redemption_requests import act, create_redemption, update_reservation
 from tests.support.reporting import open_shop
+from tests.support.responses import status_and_body
 from tests.support.voucher_factories import (
     add_partner,
     add_program,
     add_purchase,
     add_user,
     add_vouchers,
-    used,
+    usage,
     voucher,
 )
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
-from tessera.redemptions import ledger
+from tessera.redemptions.ledger import service as ledger
 from tessera.vouchers.purchases import service as purchases
 
 URL = "/management/v1/reports/vouchers"
@@ -47,7 +48,7 @@ async def stock(resources: Resources, tenant: Tenant) -> dict[str, Any]:
         for code, day in days.items()
     ]
     at = NOW + timedelta(days=10)
-    spent = voucher(purchase, acme, "SPENT", expires_at=at, **used(tenant.exam_ids["NCA-GENL"], "RSV-0"))
+    spent = voucher(purchase, acme, "SPENT", expires_at=at, **usage(tenant.exam_ids["NCA-GENL"], "RSV-0"))
     await add_vouchers(resources, tenant, *added, spent)
     return {"acme": acme, "beta": beta}
 
@@ -60,12 +61,14 @@ async def report(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:
     answer = await client.get(URL)
-    assert told(answer) == problem(401, "not-authenticated", "A credential is needed", "A Bearer token is required.")
+    assert status_and_body(answer) == problem(
+        401, "not-authenticated", "A credential is needed", "A Bearer token is required."
+    )
 
 
 async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    answer = await client.get(URL, headers=await powerless(client, tenant))
-    assert told(answer) == problem(403, "function-point-missing", "The right is missing", LACKING)
+    answer = await client.get(URL, headers=await headers_without_rights(client, tenant))
+    assert status_and_body(answer) == problem(403, "function-point-missing", "The right is missing", RIGHT_IS_MISSING)
 
 
 async def test_a_partners_user_gets_nothing(
@@ -74,7 +77,7 @@ async def test_a_partners_user_gets_nothing(
     points = (FunctionPoint.MANAGE_ORGANIZATION,)
     headers = await add_user(resources, tenant, "p@acme.example", partner_id=stock["acme"], function_points=points)
     words = "Users of a voucher partner manage nothing here."
-    assert told(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
+    assert status_and_body(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
 
 
 async def test_vouchers_are_counted_by_partner_and_in_total(
@@ -114,12 +117,12 @@ async def test_as_a_csv_file_the_total_comes_last_and_no_cell_is_a_formula(
 
 async def test_what_is_wrong_is_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await client.get(f"{URL}?limit=x&format=pdf", headers=tenant.bearer)
-    assert told(answer) == invalid(
+    assert status_and_body(answer) == invalid(
         ("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
         ("/format", "NotAmongValues", "format must be one of json, csv."),
     )
     answer = await client.get(f"{URL}?cursor=x", headers=tenant.bearer)
-    assert told(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
 
 
 async def test_it_follows_vouchers_as_they_are_made_held_used_and_given_back(
@@ -141,13 +144,13 @@ async def test_it_follows_vouchers_as_they_are_made_held_used_and_given_back(
     codes = [
         row[0] for row in superuser.execute("select code from vouchers where purchase_id = %s limit 3", [purchase_id])
     ]
-    held = await made(client, tenant, codes[0], "RSV-1", holdSeconds=60)
+    held = await create_redemption(client, tenant, codes[0], "RSV-1", holdSeconds=60)
     assert await counted() == (20, 0)
     await act(client, tenant, held, "confirm")
-    await made(client, tenant, codes[1], "RSV-1")
-    await act(client, tenant, await made(client, tenant, codes[2], "RSV-2", holdSeconds=60), "release")
+    await create_redemption(client, tenant, codes[1], "RSV-1")
+    await act(client, tenant, await create_redemption(client, tenant, codes[2], "RSV-2", holdSeconds=60), "release")
     assert await counted() == (20, 2)
-    await tell(client, tenant, "RSV-1", "Cancelled")
+    await update_reservation(client, tenant, "RSV-1", "Cancelled")
     assert await counted() == (20, 0)
 
 
@@ -195,7 +198,7 @@ async def test_it_follows_vouchers_to_another_expiry_and_into_the_archive(
     # Bought, used, unused, archived, expired, and expiring within 30 and 90 days.
     assert await do("change-expiry", {"expiresAt": "2026-07-14T23:59:59Z"}) == totals(2, 0, 2, 0, 0, 1, 1)
     assert await do("change-expiry", {"expiresAt": "2026-07-15T00:00:00Z"}) == totals(2, 0, 2, 0, 0, 0, 1)
-    redemption = await made(client, tenant, "PAID", "RSV-1")
+    redemption = await create_redemption(client, tenant, "PAID", "RSV-1")
     assert await do("change-expiry", {"expiresAt": "2026-06-16T00:00:00Z"}) == totals(2, 1, 1, 0, 0, 0, 0)
     assert await do("archive") == totals(2, 1, 1, 0, 0, 0, 0)
     await act(client, tenant, redemption, "cancel")

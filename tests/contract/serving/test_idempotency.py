@@ -8,11 +8,20 @@ import psycopg
 import pytest
 from tests.conftest import Clock
 from tests.support.factories import Tenant
-from tests.support.idempotency_requests import MALFORMED, OPERATIONS, PROMO_CODES, REUSED, Operation, effects, post
-from tests.support.purchasing import open_market, until
+from tests.support.idempotency_requests import (
+    MALFORMED,
+    OPERATIONS,
+    PROMO_CODES,
+    REUSED,
+    Operation,
+    count_effects,
+    post,
+)
+from tests.support.purchasing import open_market
+from tests.support.waiting import until
 
 from tessera import worker
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 
 pytestmark = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.table)
@@ -34,7 +43,7 @@ async def test_the_same_request_gets_the_same_answer_and_has_one_effect(
     assert first.status_code == operation.status
     assert (second.status_code, second.content) == (first.status_code, first.content)
     assert second.headers["content-type"] == first.headers["content-type"] == "application/json"
-    assert effects(superuser, tenant, operation) == 1
+    assert count_effects(superuser, tenant, operation) == 1
 
 
 async def test_white_space_and_the_order_of_properties_do_not_make_another_body(
@@ -45,7 +54,7 @@ async def test_white_space_and_the_order_of_properties_do_not_make_another_body(
     headers = {**tenant.bearer, "Idempotency-Key": "key", "Content-Type": "application/json; charset=utf-8"}
     second = await client.post(operation.path, headers=headers, content=turned)
     assert (second.status_code, second.content) == (first.status_code, first.content)
-    assert effects(superuser, tenant, operation) == 1
+    assert count_effects(superuser, tenant, operation) == 1
 
 
 async def test_a_body_nested_deeper_than_can_be_written_counts_as_it_came(
@@ -59,7 +68,7 @@ async def test_a_body_nested_deeper_than_can_be_written_counts_as_it_came(
     assert (second.status_code, second.content) == (first.status_code, first.content)
     other = await client.post(operation.path, headers=headers, content=plain)
     assert (other.status_code, other.json()) == (422, REUSED)
-    assert effects(superuser, tenant, operation) == 1
+    assert count_effects(superuser, tenant, operation) == 1
 
 
 async def test_another_body_under_the_same_key_is_refused(
@@ -68,7 +77,7 @@ async def test_another_body_under_the_same_key_is_refused(
     assert (await post(client, tenant, operation, "key")).status_code == operation.status
     answer = await post(client, tenant, operation, "key", **{operation.varied: "Something else"})
     assert (answer.status_code, answer.json()) == (422, REUSED)
-    assert effects(superuser, tenant, operation) == 1
+    assert count_effects(superuser, tenant, operation) == 1
 
 
 async def test_another_operation_under_the_same_key_is_refused(
@@ -78,7 +87,7 @@ async def test_another_operation_under_the_same_key_is_refused(
     assert (await post(client, tenant, operation, "key")).status_code == operation.status
     answer = await post(client, tenant, OPERATIONS[other], "key")
     assert (answer.status_code, answer.json()) == (422, REUSED)
-    assert effects(superuser, tenant, OPERATIONS[other]) == 0
+    assert count_effects(superuser, tenant, OPERATIONS[other]) == 0
 
 
 async def test_organizations_do_not_share_keys(
@@ -90,7 +99,7 @@ async def test_organizations_do_not_share_keys(
 ) -> None:
     for each in (tenant, other_tenant):
         assert (await post(client, each, operation, "key", notes=each.name)).status_code == operation.status
-        assert effects(superuser, each, operation) == 1
+        assert count_effects(superuser, each, operation) == 1
 
 
 async def test_callers_of_one_organization_do_not_share_keys(
@@ -103,7 +112,7 @@ async def test_callers_of_one_organization_do_not_share_keys(
     assert (await post(client, tenant, operation, "key")).status_code == operation.status
     answer = await client.post(operation.path, headers=as_machine, json=operation.request | changes)
     assert answer.status_code == operation.status
-    assert effects(superuser, tenant, operation) == 2
+    assert count_effects(superuser, tenant, operation) == 2
 
 
 async def test_a_key_is_free_again_after_24_hours(
@@ -116,7 +125,7 @@ async def test_a_key_is_free_again_after_24_hours(
     third = await post(client, tenant, operation, "key", **changes)
     assert (first.status_code, second.status_code) == (operation.status, operation.status)
     assert (third.status_code, third.content) == (second.status_code, second.content)
-    assert effects(superuser, tenant, operation) == 2
+    assert count_effects(superuser, tenant, operation) == 2
 
 
 async def test_a_refused_request_does_not_use_its_key_up(
@@ -126,7 +135,7 @@ async def test_a_refused_request_does_not_use_its_key_up(
     for _ in range(2):
         assert (await post(client, tenant, operation, "key", **wrong)).status_code == 400
     assert (await post(client, tenant, operation, "key")).status_code == operation.status
-    assert effects(superuser, tenant, operation) == 1
+    assert count_effects(superuser, tenant, operation) == 1
 
 
 @pytest.mark.parametrize("key", ["k" * 256, "a\tb", "a\x7fb", "a\x00b", b"caf\xc3\xa9", b"\xff", " ", " key", "key "])
@@ -139,7 +148,7 @@ async def test_a_malformed_key_is_refused(
 ) -> None:
     answer = await post(client, tenant, operation, key)
     assert (answer.status_code, answer.json()) == (400, MALFORMED)
-    assert effects(superuser, tenant, operation) == 0
+    assert count_effects(superuser, tenant, operation) == 0
 
 
 @pytest.mark.parametrize("key", ["k" * 255, "x", "two words", '"quoted"', "~!@#$%^&*()'; drop table vouchers"])
@@ -149,7 +158,7 @@ async def test_any_printable_key_serves(
     first = await post(client, tenant, operation, key)
     second = await post(client, tenant, operation, key)
     assert (second.status_code, second.content) == (operation.status, first.content)
-    assert effects(superuser, tenant, operation) == 1
+    assert count_effects(superuser, tenant, operation) == 1
 
 
 async def test_an_empty_key_counts_as_none(
@@ -158,7 +167,7 @@ async def test_an_empty_key_counts_as_none(
     assert (await post(client, tenant, operation, "")).status_code == operation.status
     again = await post(client, tenant, operation, "")
     assert again.status_code == (400 if operation is PROMO_CODES else 200)
-    assert effects(superuser, tenant, operation) == (1 if operation is PROMO_CODES else 2)
+    assert count_effects(superuser, tenant, operation) == (1 if operation is PROMO_CODES else 2)
 
 
 async def test_the_worker_forgets_keys_after_a_day_and_no_others(
@@ -185,5 +194,5 @@ async def test_the_worker_forgets_keys_after_a_day_and_no_others(
         """ values ('default', 'tessera:delete_idempotency_keys', '{"timestamp": 0}')"""
     )
     async with worker.running(addresses.application, database=resources.database):
-        await until(lambda: len(superuser.execute(query, [ids]).fetchall()) < 3, seconds=10)
+        await until("the old keys are deleted", lambda: len(superuser.execute(query, [ids]).fetchall()) < 3)
     assert superuser.execute(query, [ids]).fetchall() == [("young",)]

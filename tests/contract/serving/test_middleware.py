@@ -46,7 +46,7 @@ async def test_a_request_id_comes_back(client: httpx.AsyncClient, given: str) ->
 )
 async def test_a_hostile_request_id_is_replaced(client: httpx.AsyncClient, given: str) -> None:
     with structlog.testing.capture_logs() as lines:
-        answer = await client.get("/health/live", headers={"X-Request-ID": given.encode("latin-1")})
+        answer = await client.get("/health/live", headers={b"X-Request-ID": given.encode("latin-1")})
     (request_id,) = answer.headers.get_list("X-Request-ID")
     assert re.fullmatch("[0-9a-f]{32}", request_id)
     assert [line["request_id"] for line in lines] == [request_id]
@@ -216,7 +216,7 @@ async def test_no_log_line_holds_a_secret(
                 await client.get("/promo-codes", headers=tenant.bearer)
                 await client.get("/api/v1/promo-codes?code=X", headers=tenant.api_key)
     assert [line["status"] for line in lines if line["event"] == "request"].count(500) == 3
-    logged = json.dumps([rendered(line) for line in lines]) + caplog.text
+    logged = json.dumps([render(line) for line in lines]) + caplog.text
     assert "permission denied" in logged
     secrets = [tenant.client.secret, tenant.key.secret, tenant.token.secret, token, access_token, good, wrong]
     assert [secret for secret in secrets if secret.removeprefix("Basic ") in logged] == []
@@ -226,7 +226,7 @@ async def test_no_log_line_holds_a_secret(
 async def test_a_client_that_goes_away_is_no_fault_of_ours(
     app: FastAPI, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
-    messages = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    messages: list[Message] = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -252,7 +252,7 @@ async def test_a_client_that_goes_away_is_no_fault_of_ours(
     assert left.fetchall() == []
 
 
-def rendered(line: Any) -> dict[str, str]:
+def render(line: Any) -> dict[str, str]:
     """A log line with its exception as the log shows it."""
     shown = structlog.processors.format_exc_info(None, "", dict(line))
     return {name: str(value) for name, value in shown.items()}

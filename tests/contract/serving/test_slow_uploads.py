@@ -16,7 +16,7 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
 
     async def slowly() -> AsyncIterator[bytes]:
         yield EXAM[:10]
-        await arrive.wait()
+        await asyncio.wait_for(arrive.wait(), 60)
         yield EXAM[10:]
 
     url, headers = "/storefront/v1/validations", tenant.api_key | {"Content-Type": "application/json"}

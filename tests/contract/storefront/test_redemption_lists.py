@@ -7,10 +7,10 @@ import httpx
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import URL, act, candidate, made, reasons, tell
+from tests.support.redemption_requests import URL, act, candidate, create_redemption, reasons, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 
@@ -38,7 +38,9 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, 
         ]
     ):
         who = candidate(f"P-{number % 2}")
-        redemptions.append(await made(client, tenant, code, f"RSV-{number}", candidate=who, holdSeconds=seconds))
+        redemptions.append(
+            await create_redemption(client, tenant, code, f"RSV-{number}", candidate=who, holdSeconds=seconds)
+        )
         clock.advance(seconds=1)
         if number == 2:
             await act(client, tenant, redemptions[2], "release")
@@ -46,7 +48,7 @@ async def shop(client: httpx.AsyncClient, resources: Resources, tenant: Tenant, 
     return tenant
 
 
-async def listed(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> list[str]:
+async def list_reservations(client: httpx.AsyncClient, tenant: Tenant, query: str = "") -> list[str]:
     """The reservations' last characters, of all that is in the list."""
     answer = await client.get(f"{URL}?{query}", headers=tenant.api_key)
     assert answer.status_code == 200, answer.text
@@ -94,7 +96,7 @@ async def test_a_list_shows_the_same_as_each_look_up(client: httpx.AsyncClient, 
 async def test_filters_find_what_they_say_alone_and_together(
     client: httpx.AsyncClient, shop: Tenant, query: str, shown: str
 ) -> None:
-    assert "".join(await listed(client, shop, query)) == shown
+    assert "".join(await list_reservations(client, shop, query)) == shown
 
 
 async def test_a_hold_is_held_until_its_deadline_and_expired_from_then_on(
@@ -102,21 +104,27 @@ async def test_a_hold_is_held_until_its_deadline_and_expired_from_then_on(
 ) -> None:
     clock.now = NOW
     clock.advance(seconds=599)
-    assert (await listed(client, shop, "status=Held"), await listed(client, shop, "status=Expired")) == (
+    assert (
+        await list_reservations(client, shop, "status=Held"),
+        await list_reservations(client, shop, "status=Expired"),
+    ) == (
         ["0"],
         ["3", "4"],
     )
     clock.advance(seconds=1)
-    assert (await listed(client, shop, "status=Held"), await listed(client, shop, "status=Expired")) == (
+    assert (
+        await list_reservations(client, shop, "status=Held"),
+        await list_reservations(client, shop, "status=Expired"),
+    ) == (
         [],
         ["0", "3", "4"],
     )
 
 
 async def test_a_reservation_is_found_under_the_code_that_it_has_now(client: httpx.AsyncClient, shop: Tenant) -> None:
-    await tell(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-9")
-    assert await listed(client, shop, "reservationCode=RSV-1") == []
-    assert await listed(client, shop, "reservationCode=RSV-9") == ["9"]
+    await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-9")
+    assert await list_reservations(client, shop, "reservationCode=RSV-1") == []
+    assert await list_reservations(client, shop, "reservationCode=RSV-9") == ["9"]
 
 
 async def walk(client: httpx.AsyncClient, tenant: Tenant, query: str, adding: Any = None) -> list[list[str]]:
@@ -156,7 +164,7 @@ async def test_what_is_added_meanwhile_comes_last_and_moves_nothing(
 ) -> None:
     async def add(number: int) -> None:
         clock.advance(seconds=1)
-        await made(client, shop, "SPRING", f"RSV-{'abc'[number - 1]}")
+        await create_redemption(client, shop, "SPRING", f"RSV-{'abc'[number - 1]}")
 
     assert ["".join(part) for part in await walk(client, shop, "limit=2", add)] == ["01", "23", "45", "6a", "bc"]
 
@@ -166,7 +174,7 @@ async def test_those_of_one_moment_are_each_shown_once(
 ) -> None:
     await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
     for number in range(7):
-        await made(client, tenant, "SPRING", f"RSV-{number}")
+        await create_redemption(client, tenant, "SPRING", f"RSV-{number}")
     assert ["".join(part) for part in await walk(client, tenant, "limit=3")] == ["012", "345", "6"]
 
 
@@ -222,9 +230,9 @@ async def test_a_query_that_is_no_text_is_refused(client: httpx.AsyncClient, ten
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
 async def test_the_ends_of_time_are_times(client: httpx.AsyncClient, shop: Tenant, moment: str) -> None:
     is_early = moment < "2026"
-    assert len(await listed(client, shop, f"createdFrom={moment}")) == (7 if is_early else 0)
+    assert len(await list_reservations(client, shop, f"createdFrom={moment}")) == (7 if is_early else 0)
     place = cursor(f'["{moment.replace("Z", "+00:00")}", "019ab0c4-7b7e-7c3a-9d0e-2f6f3a1b5c7d"]')
-    assert len(await listed(client, shop, f"cursor={place}")) == (7 if is_early else 0)
+    assert len(await list_reservations(client, shop, f"cursor={place}")) == (7 if is_early else 0)
 
 
 async def test_who_has_no_right_or_no_credential_learns_nothing(

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import URL, act, body, candidate, made, reasons, redeem
+from tests.support.redemption_requests import URL, act, body, candidate, create_redemption, reasons, redeem
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
@@ -45,26 +45,26 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
     return tenant
 
 
-async def listed(client: httpx.AsyncClient, tenant: Tenant, name: str) -> int:
+async def redemption_count(client: httpx.AsyncClient, tenant: Tenant, name: str) -> int:
     answer = await client.get("/promo-codes", params={"promoCodeName": name}, headers=tenant.bearer)
     count: int = answer.json()["data"][0]["redemptionCount"]
     return count
 
 
-async def shown(client: httpx.AsyncClient, tenant: Tenant, code: str) -> dict[str, Any]:
+async def get_voucher(client: httpx.AsyncClient, tenant: Tenant, code: str) -> dict[str, Any]:
     answer = await client.get("/api/vouchers", params={"voucherCode": code}, headers=tenant.bearer)
     found: dict[str, Any] = answer.json()["data"][0]
     return found
 
 
-async def used(client: httpx.AsyncClient, tenant: Tenant, purchase: str) -> tuple[int, int]:
+async def purchase_usage(client: httpx.AsyncClient, tenant: Tenant, purchase: str) -> tuple[int, int]:
     answer = await client.get("/api/vouchers/purchases", params={"purchaseCode": purchase}, headers=tenant.bearer)
     found = answer.json()["data"][0]
     return found["quantityUsed"], found["quantityRemaining"]
 
 
 async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await made(client, shop, "spring")
+    found = await create_redemption(client, shop, "spring")
     assert found == {
         "id": found["id"],
         "status": "Redeemed",
@@ -88,14 +88,14 @@ async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, s
         "createdAt": "2026-06-15T12:00:00Z",
         "updatedAt": "2026-06-15T12:00:00Z",
     }
-    assert await listed(client, shop, "Spring") == 1
+    assert await redemption_count(client, shop, "Spring") == 1
     assert (await client.get(f"{URL}/{found['id']}", headers=shop.api_key)).json() == found
 
 
 async def test_a_voucher_is_redeemed_and_shows_by_whom(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await made(client, shop, "paid", "RSV-9")
+    found = await create_redemption(client, shop, "paid", "RSV-9")
     assert (found["kind"], found["code"], found["discount"], found["finalPrice"]) == ("Voucher", "PAID", 100.0, 0.0)
-    voucher = await shown(client, shop, "PAID")
+    voucher = await get_voucher(client, shop, "PAID")
     assert voucher["usedBy"] == {
         "clientCandidateId": "C-1",
         "firstName": "Ada",
@@ -109,30 +109,30 @@ async def test_a_voucher_is_redeemed_and_shows_by_whom(client: httpx.AsyncClient
         "Created",
         "NCA-GENL",
     )
-    assert await used(client, shop, "VP-1") == (1, 9)
+    assert await purchase_usage(client, shop, "VP-1") == (1, 9)
     assert reasons(await redeem(client, shop, "PAID", "RSV-2")) == [("/code", "Used")]
 
 
 async def test_a_bundle_is_redeemed_with_its_own_price(client: httpx.AsyncClient, shop: Tenant) -> None:
     bundle = {"storeExamCode": None, "productBundleId": str(shop.bundle_id)}
-    found = await made(client, shop, "SPRING", **bundle)
+    found = await create_redemption(client, shop, "SPRING", **bundle)
     assert (found["storeExamCode"], found["productBundleId"]) == (None, str(shop.bundle_id))
     assert (found["listPrice"], found["discount"], found["finalPrice"]) == (150.0, 22.5, 127.5)
     assert reasons(await redeem(client, shop, "PAID", **bundle)) == [("/code", "NotCovered")]
 
 
 async def test_a_hold_is_confirmed_and_then_counted_as_redeemed(client: httpx.AsyncClient, shop: Tenant) -> None:
-    held = await made(client, shop, "SPRING", holdSeconds=900)
+    held = await create_redemption(client, shop, "SPRING", holdSeconds=900)
     assert (held["status"], held["heldUntil"]) == ("Held", "2026-06-15T12:15:00Z")
-    assert await listed(client, shop, "Spring") == 0
+    assert await redemption_count(client, shop, "Spring") == 0
     confirmed = await act(client, shop, held, "confirm")
     assert (confirmed.status_code, confirmed.json()["status"]) == (200, "Redeemed")
-    assert await listed(client, shop, "Spring") == 1
+    assert await redemption_count(client, shop, "Spring") == 1
 
 
 async def test_a_hold_counts_until_it_runs_out(client: httpx.AsyncClient, shop: Tenant, clock: Clock) -> None:
-    await made(client, shop, "SPRING", "RSV-1", holdSeconds=60)
-    await made(client, shop, "SPRING", "RSV-2", holdSeconds=90)
+    await create_redemption(client, shop, "SPRING", "RSV-1", holdSeconds=60)
+    await create_redemption(client, shop, "SPRING", "RSV-2", holdSeconds=90)
     refused = await redeem(client, shop, "SPRING", "RSV-3")
     assert refused.status_code == 409
     assert refused.headers["content-type"] == "application/problem+json"
@@ -160,30 +160,30 @@ async def test_the_time_from_which_a_code_may_be_had_again_is_never_told_too_ear
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
     clock.advance(seconds=0.25)
-    held = await made(client, shop, "PAID", holdSeconds=60)
+    held = await create_redemption(client, shop, "PAID", holdSeconds=60)
     assert held["heldUntil"] == "2026-06-15T12:01:00Z"
     refused = await redeem(client, shop, "PAID", "RSV-2")
     assert refused.json()["errors"][0]["validFrom"] == "2026-06-15T12:01:01Z"
     clock.now = datetime(2026, 6, 15, 12, 1, 1, tzinfo=UTC)
-    await made(client, shop, "PAID", "RSV-2")
+    await create_redemption(client, shop, "PAID", "RSV-2")
 
 
 async def test_a_hold_that_has_run_out_is_expired_without_any_job(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
     for code in ("SPRING", "FREE", "PAID"):
-        held = await made(client, shop, code, holdSeconds=1)
+        held = await create_redemption(client, shop, code, holdSeconds=1)
         clock.advance(seconds=1)
         assert (await client.get(f"{URL}/{held['id']}", headers=shop.api_key)).json()["status"] == "Expired"
         refused = await act(client, shop, held, "confirm")
         assert (refused.status_code, refused.json()["state"]) == (409, "Expired")
-        again = await made(client, shop, code)
+        again = await create_redemption(client, shop, code)
         assert (again["status"], again["id"] == held["id"]) == ("Redeemed", False)
 
 
 async def test_a_held_voucher_is_nobody_elses_until_it_is_released(client: httpx.AsyncClient, shop: Tenant) -> None:
-    held = await made(client, shop, "PAID", holdSeconds=600)
-    assert (await shown(client, shop, "PAID"))["isUsed"] is False
+    held = await create_redemption(client, shop, "PAID", holdSeconds=600)
+    assert (await get_voucher(client, shop, "PAID"))["isUsed"] is False
     refused = await redeem(client, shop, "PAID", "RSV-2")
     assert refused.json()["errors"][0] == {
         "pointer": "/code",
@@ -193,34 +193,34 @@ async def test_a_held_voucher_is_nobody_elses_until_it_is_released(client: httpx
         "validFrom": "2026-06-15T12:10:00Z",
     }
     assert (await act(client, shop, held, "release")).json()["status"] == "Released"
-    await made(client, shop, "PAID", "RSV-2")
+    await create_redemption(client, shop, "PAID", "RSV-2")
 
 
 async def test_another_reservation_takes_over_a_voucher_whose_hold_ran_out(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
-    held = await made(client, shop, "PAID", holdSeconds=10)
+    held = await create_redemption(client, shop, "PAID", holdSeconds=10)
     clock.advance(seconds=10)
-    taken = await made(client, shop, "PAID", "RSV-2")
+    taken = await create_redemption(client, shop, "PAID", "RSV-2")
     assert (await act(client, shop, held, "confirm")).json()["state"] == "Expired"
     assert (await act(client, shop, taken, "cancel")).json()["status"] == "Cancelled"
 
 
 async def test_cancelling_gives_the_use_back_to_all_counts(client: httpx.AsyncClient, shop: Tenant) -> None:
-    promo, paid = await made(client, shop, "ONCE"), await made(client, shop, "PAID")
+    promo, paid = await create_redemption(client, shop, "ONCE"), await create_redemption(client, shop, "PAID")
     assert reasons(await redeem(client, shop, "ONCE", "RSV-2")) == [("/code", "UsedUpForCandidate")]
     for each in (promo, paid):
         assert (await act(client, shop, each, "cancel")).json()["status"] == "Cancelled"
-    assert await listed(client, shop, "ONCE") == 0
-    assert await used(client, shop, "VP-1") == (0, 10)
-    voucher = await shown(client, shop, "PAID")
+    assert await redemption_count(client, shop, "ONCE") == 0
+    assert await purchase_usage(client, shop, "VP-1") == (0, 10)
+    voucher = await get_voucher(client, shop, "PAID")
     assert ("usedBy" in voucher, voucher["isUsed"], voucher["reservationCode"]) == (False, False, "RSV-1")
-    await made(client, shop, "ONCE", "RSV-2")
-    await made(client, shop, "PAID", "RSV-2")
+    await create_redemption(client, shop, "ONCE", "RSV-2")
+    await create_redemption(client, shop, "PAID", "RSV-2")
 
 
 async def test_a_limit_for_each_candidate_counts_that_candidate_alone(client: httpx.AsyncClient, shop: Tenant) -> None:
-    await made(client, shop, "ONCE", holdSeconds=60)
+    await create_redemption(client, shop, "ONCE", holdSeconds=60)
     refused = await redeem(client, shop, "ONCE", "RSV-2")
     assert refused.json()["errors"] == [
         {
@@ -231,13 +231,13 @@ async def test_a_limit_for_each_candidate_counts_that_candidate_alone(client: ht
             "validFrom": "2026-06-15T12:01:00Z",
         }
     ]
-    await made(client, shop, "ONCE", "RSV-3", candidate=candidate("P-2"))
+    await create_redemption(client, shop, "ONCE", "RSV-3", candidate=candidate("P-2"))
 
 
 async def test_the_same_reservation_and_code_is_the_same_redemption(client: httpx.AsyncClient, shop: Tenant) -> None:
-    first, second = await made(client, shop, "SPRING"), await made(client, shop, "spring")
+    first, second = await create_redemption(client, shop, "SPRING"), await create_redemption(client, shop, "spring")
     assert first == second
-    assert await listed(client, shop, "Spring") == 1
+    assert await redemption_count(client, shop, "Spring") == 1
     for other in ({"candidate": candidate("P-2")}, {"storeExamCode": "NCP-ADS"}):
         refused = await redeem(client, shop, "SPRING", **other)
         assert (refused.status_code, refused.json()["type"]) == (409, "urn:tessera:problem:conflict")
@@ -256,7 +256,7 @@ async def test_a_key_makes_a_second_request_the_first_one(client: httpx.AsyncCli
 
 
 async def test_a_refusal_is_not_kept_under_its_key(client: httpx.AsyncClient, shop: Tenant) -> None:
-    held = await made(client, shop, "PAID", "RSV-2", holdSeconds=60)
+    held = await create_redemption(client, shop, "PAID", "RSV-2", holdSeconds=60)
     headers = shop.api_key | {"Idempotency-Key": "k-1"}
     assert (await client.post(URL, json=body("PAID"), headers=headers)).status_code == 409
     await act(client, shop, held, "release")
@@ -346,7 +346,7 @@ async def test_what_a_state_does_not_allow_is_told_with_the_state(
     client: httpx.AsyncClient, shop: Tenant, status: str, action: str, state: str
 ) -> None:
     holds = status in ("Held", "Released")
-    found = await made(client, shop, "FREE", holdSeconds=60 if holds else None)
+    found = await create_redemption(client, shop, "FREE", holdSeconds=60 if holds else None)
     before = {"Released": "release", "Cancelled": "cancel"}.get(status)
     if before:
         assert (await act(client, shop, found, before)).json()["status"] == status
@@ -362,17 +362,17 @@ async def test_what_a_state_does_not_allow_is_told_with_the_state(
 
 
 async def test_an_action_that_comes_twice_is_done_once(client: httpx.AsyncClient, shop: Tenant) -> None:
-    found = await made(client, shop, "SPRING", holdSeconds=60)
+    found = await create_redemption(client, shop, "SPRING", holdSeconds=60)
     for action in ("confirm", "cancel"):
         first, second = await act(client, shop, found, action), await act(client, shop, found, action)
         assert (first.status_code, first.json()) == (second.status_code, second.json())
-    assert await listed(client, shop, "Spring") == 0
+    assert await redemption_count(client, shop, "Spring") == 0
 
 
 async def test_an_expired_code_keeps_the_promise_of_its_holds(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock, superuser: psycopg.Connection
 ) -> None:
-    held = await made(client, shop, "SPRING", holdSeconds=600)
+    held = await create_redemption(client, shop, "SPRING", holdSeconds=600)
     superuser.execute("update promo_codes set status = 'Archived' where organization_id = %s", [shop.id])
     clock.advance(seconds=599)
     assert (await act(client, shop, held, "confirm")).status_code == 200
@@ -385,6 +385,6 @@ async def test_the_discount_is_rounded_half_up_and_never_exceeds_the_price(
     superuser.execute("update store_exams set price = 99.50 where organization_id = %s", [tenant.id])
     flat = NewPromoCode(id=new_id(), name="HUGE", status=Status.ACTIVE, flat_discount=Decimal("1000"))
     await add_promo_codes(resources, tenant, percent_code(tenant, "ODD", discount_percent=33), flat, now=NOW)
-    odd, huge = await made(client, tenant, "ODD"), await made(client, tenant, "HUGE")
+    odd, huge = await create_redemption(client, tenant, "ODD"), await create_redemption(client, tenant, "HUGE")
     assert (odd["discount"], odd["finalPrice"]) == (32.84, 66.66)
     assert (huge["discount"], huge["finalPrice"]) == (99.5, 0.0)

@@ -6,10 +6,10 @@ import httpx
 import pytest
 from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.redemption_requests import RESERVATIONS, act, made, reasons, redeem, tell
+from tests.support.redemption_requests import RESERVATIONS, act, create_redemption, reasons, redeem, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 
 NOT_FOUND = {
@@ -38,7 +38,7 @@ async def booking(client: httpx.AsyncClient, tenant: Tenant, code: str = "RSV-1"
     return found
 
 
-async def shown(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, str, bool]:
+async def voucher_reservation(client: httpx.AsyncClient, tenant: Tenant) -> tuple[str, str, bool]:
     """What the voucher shows of its reservation."""
     answer = await client.get("/api/vouchers?voucherCode=PAID", headers=tenant.bearer)
     (found,) = answer.json()["data"]
@@ -58,8 +58,8 @@ def conflict(state: str) -> dict[str, Any]:
 async def test_a_reservation_is_shown_with_all_its_redemptions_oldest_first(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
-    first = await made(client, shop, "SPRING")
-    second = await made(client, shop, "PAID", holdSeconds=10)
+    first = await create_redemption(client, shop, "SPRING")
+    second = await create_redemption(client, shop, "PAID", holdSeconds=10)
     clock.advance(seconds=10)
     assert await booking(client, shop) == {
         "reservationCode": "RSV-1",
@@ -72,79 +72,79 @@ async def test_a_reservation_is_shown_with_all_its_redemptions_oldest_first(
 async def test_what_became_of_a_reservation_is_shown_everywhere_and_keeps_its_uses(
     client: httpx.AsyncClient, shop: Tenant, status: str
 ) -> None:
-    promo, paid = await made(client, shop, "SPRING"), await made(client, shop, "PAID")
-    told = await tell(client, shop, "RSV-1", status.lower())
+    promo, paid = await create_redemption(client, shop, "SPRING"), await create_redemption(client, shop, "PAID")
+    told = await update_reservation(client, shop, "RSV-1", status.lower())
     expected = [each | {"reservationStatus": status} for each in (promo, paid)]
     assert (told.status_code, told.json()) == (
         200,
         {"reservationCode": "RSV-1", "status": status, "redemptions": expected},
     )
     assert await booking(client, shop) == told.json()
-    assert await shown(client, shop) == ("RSV-1", status, True)
-    again = await tell(client, shop, "RSV-1", status)
+    assert await voucher_reservation(client, shop) == ("RSV-1", status, True)
+    again = await update_reservation(client, shop, "RSV-1", status)
     assert (again.status_code, again.content) == (200, told.content)
 
 
 async def test_cancelling_gives_back_every_use(client: httpx.AsyncClient, shop: Tenant) -> None:
-    await made(client, shop, "SPRING", holdSeconds=60)
-    await made(client, shop, "ONCE")
-    await made(client, shop, "PAID")
-    await made(client, shop, "SPRING", "RSV-0")
+    await create_redemption(client, shop, "SPRING", holdSeconds=60)
+    await create_redemption(client, shop, "ONCE")
+    await create_redemption(client, shop, "PAID")
+    await create_redemption(client, shop, "SPRING", "RSV-0")
     assert reasons(await redeem(client, shop, "SPRING", "RSV-2")) == [("/code", "UsedUp")]
-    told = await tell(client, shop, "RSV-1", "Cancelled")
+    told = await update_reservation(client, shop, "RSV-1", "Cancelled")
     assert [(each["code"], each["status"]) for each in told.json()["redemptions"]] == [
         ("SPRING", "Released"),
         ("ONCE", "Cancelled"),
         ("PAID", "Cancelled"),
     ]
-    assert await shown(client, shop) == ("RSV-1", "Cancelled", False)
+    assert await voucher_reservation(client, shop) == ("RSV-1", "Cancelled", False)
     for code in ("SPRING", "ONCE", "PAID"):
-        await made(client, shop, code, "RSV-2")
-    assert (await tell(client, shop, "RSV-1", "Cancelled")).content == told.content
-    assert await shown(client, shop) == ("RSV-2", "Created", True)
+        await create_redemption(client, shop, code, "RSV-2")
+    assert (await update_reservation(client, shop, "RSV-1", "Cancelled")).content == told.content
+    assert await voucher_reservation(client, shop) == ("RSV-2", "Created", True)
 
 
 async def test_a_hold_that_ran_out_before_stays_expired(client: httpx.AsyncClient, shop: Tenant, clock: Clock) -> None:
-    await made(client, shop, "PAID", holdSeconds=10)
+    await create_redemption(client, shop, "PAID", holdSeconds=10)
     clock.advance(seconds=10)
-    told = await tell(client, shop, "RSV-1", "Cancelled")
+    told = await update_reservation(client, shop, "RSV-1", "Cancelled")
     assert [each["status"] for each in told.json()["redemptions"]] == ["Expired"]
 
 
 async def test_a_reservation_gets_a_new_code(client: httpx.AsyncClient, shop: Tenant) -> None:
-    paid = await made(client, shop, "PAID")
-    told = await tell(client, shop, "RSV-1", "Rescheduled", reservationCode=" RSV/2 ")
+    paid = await create_redemption(client, shop, "PAID")
+    told = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode=" RSV/2 ")
     moved = paid | {"reservationCode": "RSV/2", "reservationStatus": "Rescheduled"}
     assert (told.status_code, told.json()) == (
         200,
         {"reservationCode": "RSV/2", "status": "Rescheduled", "redemptions": [moved]},
     )
-    assert await shown(client, shop) == ("RSV/2", "Rescheduled", True)
+    assert await voucher_reservation(client, shop) == ("RSV/2", "Rescheduled", True)
     assert await booking(client, shop, "RSV/2") == told.json()
     gone = await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.api_key)
     assert (gone.status_code, gone.json()) == (404, NOT_FOUND)
     # The same request once more, under the code that was the right one then.
-    again = await tell(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV/2")
+    again = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV/2")
     assert (again.status_code, again.content) == (200, told.content)
-    assert (await made(client, shop, "PAID", "RSV/2"))["id"] == paid["id"]
+    assert (await create_redemption(client, shop, "PAID", "RSV/2"))["id"] == paid["id"]
     assert (await act(client, shop, paid, "cancel")).json()["reservationCode"] == "RSV/2"
 
 
 async def test_a_voucher_that_was_given_back_follows_its_latest_reservation_alone(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
-    await act(client, shop, await made(client, shop, "PAID"), "cancel")
-    await tell(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
-    assert await shown(client, shop) == ("RSV-2", "Rescheduled", False)
-    await made(client, shop, "PAID", "RSV-3")
-    await tell(client, shop, "RSV-2", "NoShow")
-    assert await shown(client, shop) == ("RSV-3", "Created", True)
+    await act(client, shop, await create_redemption(client, shop, "PAID"), "cancel")
+    await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
+    assert await voucher_reservation(client, shop) == ("RSV-2", "Rescheduled", False)
+    await create_redemption(client, shop, "PAID", "RSV-3")
+    await update_reservation(client, shop, "RSV-2", "NoShow")
+    assert await voucher_reservation(client, shop) == ("RSV-3", "Created", True)
 
 
 async def test_the_code_of_another_reservation_is_taken(client: httpx.AsyncClient, shop: Tenant) -> None:
-    await made(client, shop, "PAID")
-    await made(client, shop, "SPRING", "RSV-2")
-    refused = await tell(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
+    await create_redemption(client, shop, "PAID")
+    await create_redemption(client, shop, "SPRING", "RSV-2")
+    refused = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
     assert (refused.status_code, refused.json()) == (
         409,
         {
@@ -154,15 +154,15 @@ async def test_the_code_of_another_reservation_is_taken(client: httpx.AsyncClien
             "detail": "There is a reservation RSV-2 already.",
         },
     )
-    assert await shown(client, shop) == ("RSV-1", "Created", True)
+    assert await voucher_reservation(client, shop) == ("RSV-1", "Created", True)
 
 
 @pytest.mark.parametrize("ended", ["Completed", "NoShow", "Cancelled"])
 async def test_what_has_ended_takes_no_new_redemption_and_no_other_status(
     client: httpx.AsyncClient, shop: Tenant, ended: str
 ) -> None:
-    first = await made(client, shop, "PAID")
-    await tell(client, shop, "RSV-1", ended)
+    first = await create_redemption(client, shop, "PAID")
+    await update_reservation(client, shop, "RSV-1", ended)
     refused = await redeem(client, shop, "SPRING")
     assert (refused.status_code, refused.json()["errors"]) == (
         409,
@@ -177,17 +177,17 @@ async def test_what_has_ended_takes_no_new_redemption_and_no_other_status(
         ],
     )
     for other in {"Rescheduled", "Completed", "NoShow", "Cancelled"} - {ended}:
-        told = await tell(client, shop, "RSV-1", other)
+        told = await update_reservation(client, shop, "RSV-1", other)
         assert (told.status_code, told.json()) == (409, conflict(ended))
-    moved = await tell(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
+    moved = await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
     assert moved.json() == conflict(ended)
     again = await redeem(client, shop, "PAID")
     assert (again.status_code == 201 and again.json()["id"] == first["id"]) == (ended != "Cancelled")
 
 
 async def test_a_refusal_names_the_reservation_and_the_code(client: httpx.AsyncClient, shop: Tenant) -> None:
-    await made(client, shop, "PAID")
-    await tell(client, shop, "RSV-1", "Completed")
+    await create_redemption(client, shop, "PAID")
+    await update_reservation(client, shop, "RSV-1", "Completed")
     refused = await redeem(client, shop, "NOWHERE")
     assert reasons(refused) == [("/reservationCode", "ReservationEnded"), ("/code", "NotFound")]
 
@@ -220,7 +220,7 @@ async def test_a_reservation_that_nothing_was_redeemed_for_is_unknown(
 async def test_everything_that_is_wrong_with_a_body_is_told_at_once(
     client: httpx.AsyncClient, shop: Tenant, content: dict[str, Any], errors: list[tuple[str, str]]
 ) -> None:
-    await made(client, shop, "PAID")
+    await create_redemption(client, shop, "PAID")
     answer = await client.put(f"{RESERVATIONS}/RSV-1", json=content, headers=shop.api_key)
     assert (answer.status_code, reasons(answer)) == (400, errors)
     assert (await booking(client, shop))["status"] == "Created"
@@ -237,10 +237,10 @@ async def test_what_is_no_object_is_refused(
 
 
 async def test_a_key_makes_the_second_request_the_first_one(client: httpx.AsyncClient, shop: Tenant) -> None:
-    await made(client, shop, "PAID")
+    await create_redemption(client, shop, "PAID")
     headers = shop.api_key | {"Idempotency-Key": "k-1"}
     first = await client.put(f"{RESERVATIONS}/RSV-1", json={"status": "Rescheduled"}, headers=headers)
-    await tell(client, shop, "RSV-1", "Completed")
+    await update_reservation(client, shop, "RSV-1", "Completed")
     again = await client.put(f"{RESERVATIONS}/RSV-1", json={"status": "Rescheduled"}, headers=headers)
     assert (again.status_code, again.content) == (200, first.content)
     other = await client.put(f"{RESERVATIONS}/RSV-1", json={"status": "NoShow"}, headers=headers)
@@ -250,7 +250,7 @@ async def test_a_key_makes_the_second_request_the_first_one(client: httpx.AsyncC
 async def test_who_has_no_right_or_no_credential_learns_nothing(
     client: httpx.AsyncClient, resources: Resources, shop: Tenant, other_tenant: Tenant
 ) -> None:
-    await made(client, shop, "PAID")
+    await create_redemption(client, shop, "PAID")
     points = tuple(point for point in FunctionPoint if point is not FunctionPoint.STOREFRONT_REDEEM)
     powerless = await add_user(resources, shop, "bob@example.com", function_points=points)
     for headers, status in ((None, 401), ({"cv-api-key": "x"}, 401), (powerless, 403), (other_tenant.api_key, 404)):
@@ -266,6 +266,6 @@ async def test_who_has_no_right_or_no_credential_learns_nothing(
 async def test_a_reservation_code_is_told_from_others_by_its_case_and_not_by_white_space_around_it(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
-    await made(client, shop, "PAID", " Rsv-1 ")
+    await create_redemption(client, shop, "PAID", " Rsv-1 ")
     assert (await booking(client, shop, "Rsv-1%20"))["reservationCode"] == "Rsv-1"
     assert (await client.get(f"{RESERVATIONS}/RSV-1", headers=shop.api_key)).status_code == 404

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.recording import recorded
-from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, used, voucher
+from tests.support.recording import record_statements
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, usage, voucher
 
-from tessera.api.serving.callers import Resources
+from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.promo_codes.rules import Status
 from tessera.vouchers.rules import PurchaseStatus
@@ -51,7 +51,7 @@ async def shop(resources: Resources, tenant: Tenant) -> Tenant:
         voucher(plain, partner, "GOOD"),
         voucher(plain, partner, "OFF", is_active=False),
         voucher(plain, partner, "LATE", expires_at=NOW),
-        voucher(plain, partner, "SPENT", **used(tenant.exam_ids["NCA-GENL"], "RSV-1")),
+        voucher(plain, partner, "SPENT", **usage(tenant.exam_ids["NCA-GENL"], "RSV-1")),
         voucher(careful, partner, "STRICT", **assigned),
         voucher(careful, partner, "UNASSIGNED"),
         voucher(unfinished, partner, "EARLY"),
@@ -247,7 +247,7 @@ async def test_a_thousand_codes_take_as_many_statements_as_one(
     codes = [f"CODE{number}" for number in range(999)]
     counts = []
     for asked in (["NONE"], [*codes, "GOOD"]):
-        with recorded(resources.database) as sent:
+        with record_statements(resources.database) as sent:
             found = await results(client, shop, *asked)
         counts.append(len(sent))
     assert (counts, len(found)) == ([5, 5], 1000)

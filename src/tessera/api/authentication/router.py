@@ -6,15 +6,17 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 
 from tessera.api.authentication import documentation
-from tessera.api.authentication.client_credentials import basic_credentials, issue_token
 from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.http import openapi
 from tessera.api.http.errors import Malformed, UnsupportedMediaType
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
-from tessera.api.serving.callers import resources_of
-from tessera.kit.errors import Invalid
+from tessera.api.serving.credentials import read_basic
+from tessera.api.serving.resources import resources_of
+from tessera.identity.authentication.credentials import Credential, parse_client
+from tessera.identity.authentication.service import token_for_client
+from tessera.kit.errors import Invalid, NotAuthenticated
 
 pattern_a = APIRouter(tags=["Authentication"])
 oauth = APIRouter(tags=["Authentication"])
@@ -34,10 +36,10 @@ async def authenticate(request: Request) -> JsonResponse:
 
     The token is good for one hour unless the installation says otherwise. A header `x-functions-key` is ignored.
     """
-    token = await issue_token(request, basic_credentials(request))
+    token = await _issue_token(request, read_basic(request))
     reading = read_query(request, AuthenticateQuery)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     return JsonResponse({"authToken": token, "code": reading.values.get("code")}, headers={"Cache-Control": "no-store"})
 
 
@@ -58,13 +60,22 @@ async def create_access_token(request: Request) -> JsonResponse:
         raise Malformed("The parameter grant_type is required.")
     if form["grant_type"] != "client_credentials":
         raise UnsupportedGrantType
-    given = basic_credentials(request)
-    if given is None and "client_id" in form:
-        given = form["client_id"], form.get("client_secret", "")
-    token = await issue_token(request, given)
+    credential = read_basic(request)
+    if credential is None and "client_id" in form:
+        credential = parse_client(form["client_id"], form.get("client_secret", ""))
+    token = await _issue_token(request, credential)
     lifetime = int(resources_of(request).token_lifetime.total_seconds())
     body: dict[str, Any] = {"access_token": token, "token_type": "Bearer", "expires_in": lifetime}
     return JsonResponse(body, headers=NO_STORE)
+
+
+async def _issue_token(request: Request, credential: Credential | None) -> str:
+    if credential is None:
+        raise NotAuthenticated("ClientId and ClientSecret are required.")
+    resources = resources_of(request)
+    principal = await resources.pipeline.identify(credential)
+    request.state.organization_id = principal.organization_id
+    return token_for_client(resources.signer, principal, now=resources.clock(), lifetime=resources.token_lifetime)
 
 
 async def _form(request: Request) -> dict[str, str]:

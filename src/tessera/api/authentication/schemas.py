@@ -1,6 +1,6 @@
 """What the authentication endpoints answer."""
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from tessera.api.http.fields import RequestModel, ResponseModel, Text
 
@@ -20,6 +20,8 @@ class AuthTokenModel(ResponseModel):
 
 class AccessTokenRequest(RequestModel):
     """Form of POST /oauth/token (RFC 6749, section 4.4.2), for the OpenAPI document."""
+
+    model_config = ConfigDict(alias_generator=None)  # the RFC has its own names
 
     grant_type: str = Field(description="`client_credentials`.", json_schema_extra={"enum": ["client_credentials"]})
     client_id: str | None = Field(None, description="The ClientId, unless Basic carries it.")

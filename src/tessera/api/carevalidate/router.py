@@ -2,18 +2,15 @@
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.carevalidate import documentation
-from tessera.api.carevalidate.validation import validate
+from tessera.api.carevalidate import documentation, operations
 from tessera.api.http import openapi
-from tessera.api.serving.callers import resources_of
-
-PATH = "/api/v1/promo-codes"
+from tessera.api.serving.dependencies import run
 
 router = APIRouter(tags=["CareValidate"])
 
 
 @router.get(
-    PATH,
+    operations.VALIDATE.route.path,
     operation_id="validatePromoCode",
     summary="Validate a promo code",
     responses=documentation.VALIDATE,
@@ -26,4 +23,4 @@ async def validate_promo_code(request: Request) -> Response:
     a product bundle if it names the bundle, or an exam in it, or neither bundles nor exams. Validation changes
     nothing.
     """
-    return Response(await validate(request.scope, resources_of(request)), media_type="application/json")
+    return await run(request, operations.VALIDATE)

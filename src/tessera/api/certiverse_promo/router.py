@@ -2,17 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.certiverse_promo import documentation
+from tessera.api.certiverse_promo import documentation, operations
 from tessera.api.certiverse_promo.schemas import PromoCodeCreateCommand, PromoCodeQuery
 from tessera.api.http import openapi
-from tessera.api.http.json import JsonResponse, json_array
-from tessera.api.http.parsing import read_body, read_query
 from tessera.api.serving import idempotency
-from tessera.api.serving.callers import ask_as_bearer, resources_of
-from tessera.api.serving.links import link_header, next_link
-from tessera.kit.errors import Invalid, Violation
-from tessera.promo_codes.rules import PromoCodeDraft
-from tessera.promo_codes.service import PromoCodeFilter
+from tessera.api.serving.dependencies import run
 
 router = APIRouter(tags=["Certiverse Promo Code API"])
 
@@ -24,16 +18,13 @@ router = APIRouter(tags=["Certiverse Promo Code API"])
     responses=documentation.LIST,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PromoCodeQuery)},
 )
-async def list_promo_codes(request: Request) -> JsonResponse:
+async def list_promo_codes(request: Request) -> Response:
     """Your organization's promo codes, oldest first, 100 a page; filters may be combined.
 
     A query that matches more than 10,000 records is refused: refine it using filters. It lists the codes that have a
     percentage and store exams.
     """
-    page = await ask_as_bearer(request, resources_of(request).promo_code_pages, lambda: _wanted(request))
-    following = next_link(request, number=page.number) if page.has_next else None
-    body = {"data": json_array(page), "nextLink": following}
-    return JsonResponse(body, headers=link_header(following) if following else None)
+    return await run(request, operations.LIST)
 
 
 @router.post(
@@ -55,22 +46,4 @@ async def create_promo_code(request: Request) -> Response:
     be given. The status is Inactive unless `isActive` is true. If `restrictToEmailAddresses` is true,
     `emailAddresses` is required.
     """
-
-    async def draft() -> PromoCodeDraft:
-        return PromoCodeDraft(**(await read_body(request, PromoCodeCreateCommand)).draft())
-
-    return await idempotency.once_among_others(request, resources_of(request).creations, draft)
-
-
-def _wanted(request: Request) -> tuple[PromoCodeFilter, int]:
-    reading = read_query(request, PromoCodeQuery)
-    number = reading.values.pop("page", 1)
-    wanted = PromoCodeFilter(**reading.values)
-    refused = [*reading.refused]
-    if wanted.email_address is not None and wanted.restrict_to_email_addresses is not True:
-        refused.append(
-            Violation("NeedsRestriction", "email_address", "can only be used with restrictToEmailAddresses=true")
-        )
-    if refused:
-        raise Invalid(refused)
-    return wanted, number
+    return await run(request, operations.CREATE)

@@ -2,27 +2,12 @@
 
 from typing import Any
 
-import orjson
-from fastapi import Request
-
 from tessera.api.http.json import JsonResponse
-from tessera.api.serving.links import link_header, next_link
 from tessera.kit.db.json_projection import JsonProjection, Time
-from tessera.kit.db.pages import JsonPage, Page
 from tessera.vouchers.partners.service import Partner
 from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases.service import Purchase
 from tessera.vouchers.rules import Status
-
-
-def page_response(
-    request: Request, page: Page[Any] | JsonPage, data: list[dict[str, Any]] | orjson.Fragment
-) -> JsonResponse:
-    """A page of a list: `nextLink` is absent on the last one."""
-    if not page.has_next:
-        return JsonResponse({"data": data})
-    following = next_link(request, number=page.number)
-    return JsonResponse({"data": data, "nextLink": following}, headers=link_header(following))
 
 
 def partner(item: Partner) -> dict[str, Any]:

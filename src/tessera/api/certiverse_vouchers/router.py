@@ -1,12 +1,9 @@
 """The Certiverse Voucher Partner API: /api/vouchers."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.certiverse_vouchers import documentation, presenters
-from tessera.api.certiverse_vouchers.callers import VoucherManager
-from tessera.api.certiverse_vouchers.errors import NoFilter
+from tessera.api.certiverse_vouchers import documentation, operations, presenters
+from tessera.api.certiverse_vouchers.operations import read_filters
 from tessera.api.certiverse_vouchers.schemas import (
     PartnerQuery,
     ProgramQuery,
@@ -15,18 +12,14 @@ from tessera.api.certiverse_vouchers.schemas import (
     VoucherQuery,
 )
 from tessera.api.http import openapi
-from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonResponse, json_array
-from tessera.api.http.parsing import read_body, read_query
+from tessera.api.http.json import JsonResponse
 from tessera.api.serving import idempotency
-from tessera.api.serving.callers import ask_as_bearer, resources_of
-from tessera.kit.errors import Invalid
-from tessera.vouchers.issued.service import VoucherFilter
+from tessera.api.serving.dependencies import VoucherManager, run
+from tessera.api.serving.pages import numbered_page_response
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import PartnerFilter
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.purchases.rules import PurchaseDraft
 from tessera.vouchers.purchases.service import PurchaseFilter
 
 router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API"])
@@ -44,9 +37,9 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonRespons
 
     A partner's user sees that partner alone.
     """
-    filters, number = _read(request, PartnerQuery)
-    page = await partners.list_page(caller.work, wanted=PartnerFilter(**filters), number=number)
-    return presenters.page_response(request, page, [presenters.partner(item) for item in page.items])
+    filters, number = read_filters(request, PartnerQuery)
+    page = await partners.list_page(caller.work, filters=PartnerFilter(**filters), number=number)
+    return numbered_page_response(request, page, [presenters.partner(item) for item in page.items])
 
 
 @router.get(
@@ -61,9 +54,9 @@ async def list_programs(request: Request, caller: VoucherManager) -> JsonRespons
 
     A partner's user sees the programs that are open to that partner.
     """
-    filters, number = _read(request, ProgramQuery)
+    filters, number = read_filters(request, ProgramQuery)
     page = await programs.list_page(caller.work, name_part=filters.get("program_name_part"), number=number)
-    return presenters.page_response(request, page, [presenters.program(item) for item in page.items])
+    return numbered_page_response(request, page, [presenters.program(item) for item in page.items])
 
 
 @router.get(
@@ -78,9 +71,9 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonRespon
 
     At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
     """
-    filters, number = _read(request, PurchaseQuery, needs_filter=True)
-    page = await purchases.list_page(caller.work, wanted=PurchaseFilter(**filters), number=number, now=caller.now)
-    return presenters.page_response(request, page, [presenters.purchase(item) for item in page.items])
+    filters, number = read_filters(request, PurchaseQuery, needs_filter=True)
+    page = await purchases.list_page(caller.work, filters=PurchaseFilter(**filters), number=number, now=caller.now)
+    return numbered_page_response(request, page, [presenters.purchase(item) for item in page.items])
 
 
 @router.post(
@@ -100,11 +93,7 @@ async def create_purchase(request: Request) -> Response:
     The answer has the status `VoucherCreation`; once the vouchers exist it is `Complete`. The purchase is attributed
     to the system user "Certiverse API".
     """
-
-    async def draft() -> PurchaseDraft:
-        return PurchaseDraft(**(await read_body(request, VoucherPurchaseCreateCommand)).draft())
-
-    return await idempotency.once_among_others(request, resources_of(request).purchases, draft)
+    return await run(request, operations.PURCHASE)
 
 
 @router.get(
@@ -114,25 +103,9 @@ async def create_purchase(request: Request) -> Response:
     responses=documentation.VOUCHERS,
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(VoucherQuery)},
 )
-async def list_vouchers(request: Request) -> JsonResponse:
+async def list_vouchers(request: Request) -> Response:
     """Vouchers with assignment, usage and reservation details, oldest first, 100 a page.
 
     At least one filter other than `page` must be given. A partner's user sees that partner's vouchers.
     """
-
-    def wanted() -> tuple[VoucherFilter, int]:
-        filters, number = _read(request, VoucherQuery, needs_filter=True)
-        return VoucherFilter(**filters), number
-
-    page = await ask_as_bearer(request, resources_of(request).voucher_pages, wanted)
-    return presenters.page_response(request, page, json_array(page))
-
-
-def _read(request: Request, model: type[RequestModel], *, needs_filter: bool = False) -> tuple[dict[str, Any], int]:
-    reading = read_query(request, model)
-    if reading.refused:
-        raise Invalid(reading.refused)
-    number = reading.values.pop("page", 1)
-    if needs_filter and not reading.values:
-        raise NoFilter(*(info.alias or name for name, info in model.model_fields.items() if name != "page"))
-    return reading.values, number
+    return await run(request, operations.LIST_VOUCHERS)

@@ -22,6 +22,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
+from tessera.kit.wire import wire_name
 
 MAX_WRONG_ITEMS = 100
 MAX_PAGE = 10**9  # more than any list has; larger numbers mean the same
@@ -54,7 +55,7 @@ def _describe_optional(field: dict[str, Any]) -> None:
 class RequestModel(BaseModel):
     """What one operation reads: domain names as attributes, wire names as aliases, in the document's order."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, json_schema_extra=_describe)
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=wire_name, json_schema_extra=_describe)
 
 
 class ResponseModel(BaseModel):

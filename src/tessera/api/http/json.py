@@ -6,19 +6,12 @@ from typing import Any
 import orjson
 from fastapi import Response
 
-from tessera.kit.db.pages import JsonPage
-
 
 def _number(value: object) -> float:
     if isinstance(value, Decimal):
         # The shortest text that reads back as this float is the decimal itself, up to 15 digits: 49.5 stays 49.5.
         return float(value)
     raise TypeError(type(value))
-
-
-def json_array(page: JsonPage) -> orjson.Fragment:
-    """The array of a page, as the database has written it."""
-    return orjson.Fragment(f"[{page.objects}]")
 
 
 class JsonResponse(Response):

@@ -21,12 +21,12 @@ class ParsedRequest:
     """What a request holds: the values that could be read, by domain name, and what is wrong with the others."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    refused: list[Violation] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
 
     def draft(self) -> dict[str, Any]:
-        """The arguments of a draft: what could not be read is None there, and among the `refused`."""
-        unreadable = dict.fromkeys((violation.field.partition("/")[0] for violation in self.refused), None)
-        return {**self.values, **unreadable, "refused": tuple(self.refused)}
+        """The arguments of a draft; a field that could not be parsed is None and listed in `parse_violations`."""
+        unreadable = dict.fromkeys((violation.field.partition("/")[0] for violation in self.violations), None)
+        return {**self.values, **unreadable, "parse_violations": tuple(self.violations)}
 
 
 @lru_cache
@@ -50,7 +50,7 @@ def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
     for name, (alias, _, _) in _readers(model).items():
         if alias in repeated:
             reading.values.pop(name, None)
-            reading.refused.append(Violation("Repeated", name, "must be given once"))
+            reading.violations.append(Violation("Repeated", name, "must be given once"))
     return reading
 
 
@@ -113,12 +113,12 @@ def _read(model: type[RequestModel], given: Mapping[str, Any]) -> ParsedRequest:
     for name, (alias, required, adapter) in _readers(model).items():
         if alias not in given:
             if required:
-                reading.refused.append(Violation("Required", name, "is required"))
+                reading.violations.append(Violation("Required", name, "is required"))
             continue
         try:
             reading.values[name] = adapter.validate_python(given[alias])
         except ValidationError as error:
-            reading.refused.extend(_violations(name, error))
+            reading.violations.extend(_violations(name, error))
     return reading
 
 

@@ -1,14 +1,12 @@
 """Managing API clients: /management/v1/clients."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.management import documentation
+from tessera.api.management.responses import once, with_etag
 from tessera.api.management.schemas.clients import (
     CLIENT,
     CLIENT_SECRET,
@@ -19,8 +17,10 @@ from tessera.api.management.schemas.clients import (
     ClientSecretModel,
     ClientSlice,
 )
+from tessera.api.management.serialization import Body
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.clients import service
 from tessera.identity.clients.service import ManagedClient
 from tessera.identity.rules import CredentialDraft
@@ -46,7 +46,7 @@ async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's API clients, oldest first, those that were ended included."""
     _, place = read_cursor_query(request, ClientQuery)
     part = await service.list_by_cursor(caller.work, **place)
-    return cursor_page_response(request, part, [_present(caller, client) for client in part.items])
+    return cursor_page_response(request, part, [_body(caller, client) for client in part.items])
 
 
 @router.post(
@@ -61,12 +61,12 @@ async def create_client(request: Request, caller: Manager) -> Response:
     """Create an API client, and show its secret this once. Nobody can give a right that they lack."""
     draft = CredentialDraft(**(await read_body(request, ClientRequest)).draft())
 
-    async def create() -> dict[str, Any]:
+    async def create() -> Body:
         rights = caller.principal.function_points
         client, secret = await service.create(caller.work, draft=draft, rights=rights, now=caller.now)
-        return _present(caller, client) | {SHOWN_ONCE: secret}
+        return _body(caller, client) | {SHOWN_ONCE: secret}
 
-    return await responses.once(request, caller, create, status=201, secret=SHOWN_ONCE)
+    return await once(request, caller, create, status=201, secret=SHOWN_ONCE)
 
 
 @router.get(
@@ -78,7 +78,7 @@ async def create_client(request: Request, caller: Manager) -> Response:
 )
 async def get_client(request: Request, caller: Manager) -> JsonResponse:
     """One API client, with the `ETag` that a change needs."""
-    return responses.one(_present(caller, await service.get(caller.work, path_id(request, ID))))
+    return with_etag(_body(caller, await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
@@ -95,12 +95,12 @@ async def rotate_client_secret(request: Request, caller: Manager) -> Response:
     """
     target = if_match.target(request, ID)
 
-    async def rotate() -> dict[str, Any]:
+    async def rotate() -> Body:
         rights = caller.principal.function_points
         client, secret = await service.rotate_secret(caller.work, target, rights=rights, now=caller.now)
-        return _present(caller, client) | {SHOWN_ONCE: secret}
+        return _body(caller, client) | {SHOWN_ONCE: secret}
 
-    return await responses.once(request, caller, rotate, secret=SHOWN_ONCE)
+    return await once(request, caller, rotate, secret=SHOWN_ONCE)
 
 
 @router.post(
@@ -114,19 +114,11 @@ async def revoke_client(request: Request, caller: Manager) -> Response:
     """End a client for ever, and every token that it fetched."""
     target = if_match.target(request, ID)
 
-    async def revoke() -> dict[str, Any]:
-        return _present(caller, await service.revoke(caller.work, target, now=caller.now))
+    async def revoke() -> Body:
+        return _body(caller, await service.revoke(caller.work, target, now=caller.now))
 
-    return await responses.once(request, caller, revoke)
+    return await once(request, caller, revoke)
 
 
-def _present(caller: Caller, client: ManagedClient) -> dict[str, Any]:
-    return {
-        "id": client.id,
-        "clientId": service.client_id_of(caller.work, client),
-        "name": client.name,
-        "functionPoints": client.function_points,
-        "createdAt": client.created_at,
-        "revokedAt": client.revoked_at,
-        "version": client.version,
-    }
+def _body(caller: Caller, client: ManagedClient) -> Body:
+    return ClientModel.of(client, client_id=service.client_id_of(caller.work, client))

@@ -1,18 +1,15 @@
 """Exports as CSV: /management/v1/exports."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.parsing import read_query
 from tessera.api.management import csv_responses, documentation
-from tessera.api.management.callers import Manager
+from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
-from tessera.api.serving.callers import resources_of
-from tessera.kit.errors import Invalid
+from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.promo_codes.management import export as promo_codes
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.redemptions import export as redemptions
@@ -40,9 +37,9 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     It comes row by row, of any length; what changes meanwhile is told as it is when its turn comes. A text that a
     spreadsheet would take for a formula is preceded by an apostrophe.
     """
-    wanted = ManagedFilter(**_filters(request, PromoCodeExportQuery))
+    filters = ManagedFilter(**read_filters(request, PromoCodeExportQuery))
     database = resources_of(request).database
-    return csv_responses.file(promo_codes.csv(database, caller.work.organization_id, wanted=wanted), "promo-codes.csv")
+    return csv_responses.file(promo_codes.csv(database, caller.work.organization_id, filters), "promo-codes.csv")
 
 
 @router.get(
@@ -68,13 +65,6 @@ async def export_vouchers(request: Request, caller: Manager) -> StreamingRespons
 )
 async def export_redemptions(request: Request, caller: Manager) -> StreamingResponse:
     """The redemptions that match, in order of creation, row by row; formulas are preceded by an apostrophe as above."""
-    wanted = RedemptionFilter(**_filters(request, RedemptionExportQuery))
+    filters = RedemptionFilter(**read_filters(request, RedemptionExportQuery))
     database, organization_id = resources_of(request).database, caller.work.organization_id
-    return csv_responses.file(redemptions.csv(database, organization_id, wanted, now=caller.now), "redemptions.csv")
-
-
-def _filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
-    reading = read_query(request, model)
-    if reading.refused:
-        raise Invalid(reading.refused)
-    return reading.values
+    return csv_responses.file(redemptions.csv(database, organization_id, filters, now=caller.now), "redemptions.csv")

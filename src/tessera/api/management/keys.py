@@ -1,14 +1,13 @@
 """Managing API keys: /management/v1/keys."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft, read_values
+from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.keys import (
     KEY,
     KEY_SECRET,
@@ -21,11 +20,11 @@ from tessera.api.management.schemas.keys import (
     KeySecretModel,
     KeySlice,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.management.serialization import Body
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.keys import service
-from tessera.identity.keys.service import ManagedKey
 from tessera.identity.rules import CredentialDraft, overlap_of
-from tessera.kit.errors import Invalid
 
 router = APIRouter(prefix="/management/v1/keys", tags=["Management: access"])
 
@@ -36,6 +35,7 @@ BODIES = (
 )
 QUERIES = (KeyQuery,)
 ID = "keyId"
+RESOURCE = Resource(KeyModel, id=ID)
 SHOWN_ONCE = "apiKey"
 BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be one of ManageOrganization, ...")
 BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 and 8,784.")
@@ -51,8 +51,7 @@ BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 
 async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's API keys, oldest first, those that have ended included."""
     _, place = read_cursor_query(request, KeyQuery)
-    part = await service.list_by_cursor(caller.work, **place)
-    return cursor_page_response(request, part, [_present(key) for key in part.items])
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
 
 
 @router.post(
@@ -65,14 +64,14 @@ async def list_keys(request: Request, caller: Manager) -> JsonResponse:
 )
 async def create_key(request: Request, caller: Manager) -> Response:
     """Create an API key, and show it this once. Nobody can give a right that they lack."""
-    draft = CredentialDraft(**(await read_body(request, KeyRequest)).draft())
+    draft = await read_draft(request, KeyRequest, CredentialDraft)
 
-    async def create() -> dict[str, Any]:
+    async def create() -> Body:
         rights = caller.principal.function_points
         key, text = await service.create(caller.work, draft=draft, rights=rights, now=caller.now)
-        return _present(key) | {SHOWN_ONCE: text}
+        return KeySecretModel.of(key, api_key=text)
 
-    return await responses.once(request, caller, create, status=201, secret=SHOWN_ONCE)
+    return await once(request, caller, create, status=201, secret=SHOWN_ONCE)
 
 
 @router.get(
@@ -84,7 +83,7 @@ async def create_key(request: Request, caller: Manager) -> Response:
 )
 async def get_key(request: Request, caller: Manager) -> JsonResponse:
     """One API key, with the `ETag` that a change needs. `lastUsedAt` comes minutes late."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
@@ -100,17 +99,14 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
     The key gives its rights, so you need them all.
     """
     target = if_match.target(request, ID)
-    reading = await read_body(request, KeyRotateRequest)
-    if reading.refused:
-        raise Invalid(reading.refused)
-    overlap = overlap_of(reading.values["overlap_hours"])
+    overlap = overlap_of((await read_values(request, KeyRotateRequest))["overlap_hours"])
 
-    async def rotate() -> dict[str, Any]:
+    async def rotate() -> Body:
         rights = caller.principal.function_points
         key, text = await service.rotate(caller.work, target, overlap=overlap, rights=rights, now=caller.now)
-        return _present(key) | {SHOWN_ONCE: text}
+        return KeySecretModel.of(key, api_key=text)
 
-    return await responses.once(request, caller, rotate, secret=SHOWN_ONCE)
+    return await once(request, caller, rotate, secret=SHOWN_ONCE)
 
 
 @router.post(
@@ -122,22 +118,4 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
 )
 async def revoke_key(request: Request, caller: Manager) -> Response:
     """End a key at once."""
-    target = if_match.target(request, ID)
-
-    async def revoke() -> dict[str, Any]:
-        return _present(await service.revoke(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, revoke)
-
-
-def _present(key: ManagedKey) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "functionPoints": key.function_points,
-        "createdAt": key.created_at,
-        "expiresAt": key.expires_at,
-        "revokedAt": key.revoked_at,
-        "lastUsedAt": key.last_used_at,
-        "version": key.version,
-    }
+    return await RESOURCE.change(request, caller, service.revoke)

@@ -1,16 +1,13 @@
 """Managing organizations: /management/v1/organizations."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import PlatformAdministrator
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft, read_values
+from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.organizations import (
     ADMINISTRATOR,
     ORGANIZATION,
@@ -22,13 +19,12 @@ from tessera.api.management.schemas.organizations import (
     OrganizationSlice,
 )
 from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
-from tessera.api.management.tokens import present as present_token
-from tessera.api.serving.callers import Caller, resources_of
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.management.serialization import Body
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import PlatformAdministrator
+from tessera.api.serving.resources import resources_of
 from tessera.identity.organizations import administrators, service
-from tessera.identity.organizations.service import ManagedOrganization
 from tessera.identity.rules import UserDraft
-from tessera.kit.errors import Invalid
 
 router = APIRouter(prefix="/management/v1/organizations", tags=["Management: organizations"])
 
@@ -36,6 +32,7 @@ router = APIRouter(prefix="/management/v1/organizations", tags=["Management: org
 BODIES = (OrganizationRequest, AdministratorRequest)
 QUERIES = (OrganizationQuery,)
 ID = "organizationId"
+RESOURCE = Resource(OrganizationModel, id=ID)
 BAD_EMAIL = ("/email", "NameTaken", "email is taken: ada@example.com.")
 BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
 
@@ -50,8 +47,7 @@ BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
 async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonResponse:
     """Every organization, oldest first; for administrators of the platform."""
     _, place = read_cursor_query(request, OrganizationQuery)
-    part = await service.list_by_cursor(caller.work, **place)
-    return cursor_page_response(request, part, [_present(organization) for organization in part.items])
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
 
 
 @router.post(
@@ -64,12 +60,11 @@ async def list_organizations(request: Request, caller: PlatformAdministrator) ->
 )
 async def create_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Create an organization, with nobody in it yet; for administrators of the platform."""
-    name = await _name(request)
+    name = (await read_values(request, OrganizationRequest))["name"]
 
-    async def create() -> dict[str, Any]:
-        return _present(await service.create_another(caller.work, name=name, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    return await RESOURCE.write(
+        request, caller, lambda: service.create_another(caller.work, name=name, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -81,7 +76,7 @@ async def create_organization(request: Request, caller: PlatformAdministrator) -
 )
 async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonResponse:
     """One organization, with the `ETag` that a change needs; for administrators of the platform."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
@@ -93,13 +88,8 @@ async def get_organization(request: Request, caller: PlatformAdministrator) -> J
 )
 async def rename_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Give an organization another name; for administrators of the platform."""
-    target = if_match.target(request, ID)
-    name = await _name(request)
-
-    async def rename() -> dict[str, Any]:
-        return _present(await service.rename(caller.work, target, name=name, now=caller.now))
-
-    return await responses.once(request, caller, rename)
+    name = (await read_values(request, OrganizationRequest))["name"]
+    return await RESOURCE.change(request, caller, service.rename, name=name)
 
 
 @router.post(
@@ -111,7 +101,7 @@ async def rename_organization(request: Request, caller: PlatformAdministrator) -
 )
 async def deactivate_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Switch an organization off: nobody of it can call any more; for administrators of the platform."""
-    return await _move(request, caller, service.deactivate)
+    return await RESOURCE.change(request, caller, service.deactivate)
 
 
 @router.post(
@@ -123,7 +113,7 @@ async def deactivate_organization(request: Request, caller: PlatformAdministrato
 )
 async def activate_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Switch an organization on again; for administrators of the platform."""
-    return await _move(request, caller, service.activate)
+    return await RESOURCE.change(request, caller, service.activate)
 
 
 @router.post(
@@ -140,39 +130,13 @@ async def add_administrator(request: Request, caller: PlatformAdministrator) -> 
     For administrators of the platform. From then on the organization manages itself.
     """
     organization_id = path_id(request, ID)
-    draft = UserDraft(**(await read_body(request, AdministratorRequest)).draft())
+    draft = await read_draft(request, AdministratorRequest, UserDraft)
 
-    async def add() -> dict[str, Any]:
+    async def add() -> Body:
         signer, rights = resources_of(request).signer, caller.principal.function_points
         token, text = await administrators.add(
             caller.work, organization_id, draft=draft, rights=rights, signer=signer, now=caller.now
         )
-        return present_token(token) | {"token": text}
+        return TokenSecretModel.of(token, token=text)
 
-    return await responses.once(request, caller, add, status=201, secret="token")  # noqa: S106 - a field's name
-
-
-async def _move(request: Request, caller: Caller, move: Callable[..., Awaitable[ManagedOrganization]]) -> Response:
-    target = if_match.target(request, ID)
-
-    async def moved() -> dict[str, Any]:
-        return _present(await move(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, moved)
-
-
-async def _name(request: Request) -> str:
-    reading = await read_body(request, OrganizationRequest)
-    if reading.refused:
-        raise Invalid(reading.refused)
-    return str(reading.values["name"])
-
-
-def _present(organization: ManagedOrganization) -> dict[str, Any]:
-    return {
-        "id": organization.id,
-        "name": organization.name,
-        "isActive": organization.is_active,
-        "createdAt": organization.created_at,
-        "version": organization.version,
-    }
+    return await once(request, caller, add, status=201, secret="token")  # noqa: S106 - a field's name

@@ -1,15 +1,13 @@
 """Managing product bundles: /management/v1/product-bundles."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.product_bundles import (
     PRODUCT_BUNDLE,
     REQUEST,
@@ -18,9 +16,10 @@ from tessera.api.management.schemas.product_bundles import (
     ProductBundleRequest,
     ProductBundleSlice,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.catalog.product_bundles import service
-from tessera.catalog.product_bundles.service import ManagedProductBundle, ProductBundleFilter
+from tessera.catalog.product_bundles.service import ProductBundleFilter
 from tessera.catalog.rules import ProductBundleDraft
 
 router = APIRouter(prefix="/management/v1/product-bundles", tags=["Management: catalog"])
@@ -29,6 +28,7 @@ router = APIRouter(prefix="/management/v1/product-bundles", tags=["Management: c
 BODIES = (ProductBundleRequest,)
 QUERIES = (ProductBundleQuery,)
 ID = "productBundleId"
+RESOURCE = Resource(ProductBundleModel, id=ID)
 BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must name a store exam that is on sale.")
 
 
@@ -41,9 +41,9 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
 )
 async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's product bundles, oldest first, archived ones included."""
-    wanted, place = read_cursor_query(request, ProductBundleQuery)
-    part = await service.list_by_cursor(caller.work, wanted=ProductBundleFilter(**wanted), **place)
-    return cursor_page_response(request, part, [_present(bundle) for bundle in part.items])
+    filters, place = read_cursor_query(request, ProductBundleQuery)
+    page = await service.list_by_cursor(caller.work, filters=ProductBundleFilter(**filters), **place)
+    return RESOURCE.page(request, page)
 
 
 @router.post(
@@ -56,12 +56,10 @@ async def list_product_bundles(request: Request, caller: Manager) -> JsonRespons
 )
 async def create_product_bundle(request: Request, caller: Manager) -> Response:
     """Put a bundle of exams that are on sale on sale as one."""
-    draft = ProductBundleDraft(**(await read_body(request, ProductBundleRequest)).draft())
-
-    async def create() -> dict[str, Any]:
-        return _present(await service.create(caller.work, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    draft = await read_draft(request, ProductBundleRequest, ProductBundleDraft)
+    return await RESOURCE.write(
+        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -73,7 +71,7 @@ async def create_product_bundle(request: Request, caller: Manager) -> Response:
 )
 async def get_product_bundle(request: Request, caller: Manager) -> JsonResponse:
     """One product bundle, with the `ETag` that a change of it needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
@@ -86,12 +84,10 @@ async def get_product_bundle(request: Request, caller: Manager) -> JsonResponse:
 async def update_product_bundle(request: Request, caller: Manager) -> Response:
     """Give a bundle another name, price and exams; exams that are in it may stay when they are archived."""
     target = if_match.target(request, ID)
-    draft = ProductBundleDraft(**(await read_body(request, ProductBundleRequest)).draft())
-
-    async def update() -> dict[str, Any]:
-        return _present(await service.update(caller.work, target, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, update)
+    draft = await read_draft(request, ProductBundleRequest, ProductBundleDraft)
+    return await RESOURCE.write(
+        request, caller, lambda: service.update(caller.work, target, draft=draft, now=caller.now)
+    )
 
 
 @router.post(
@@ -103,7 +99,7 @@ async def update_product_bundle(request: Request, caller: Manager) -> Response:
 )
 async def archive_product_bundle(request: Request, caller: Manager) -> Response:
     """Take a bundle off sale: nobody can buy it."""
-    return await _move(request, caller, service.archive)
+    return await RESOURCE.change(request, caller, service.archive)
 
 
 @router.post(
@@ -115,25 +111,4 @@ async def archive_product_bundle(request: Request, caller: Manager) -> Response:
 )
 async def activate_product_bundle(request: Request, caller: Manager) -> Response:
     """Put an archived bundle on sale again."""
-    return await _move(request, caller, service.activate)
-
-
-async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedProductBundle]]) -> Response:
-    target = if_match.target(request, ID)
-
-    async def moved() -> dict[str, Any]:
-        return _present(await move(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, moved)
-
-
-def _present(bundle: ManagedProductBundle) -> dict[str, Any]:
-    return {
-        "id": bundle.id,
-        "name": bundle.name,
-        "price": bundle.price,
-        "storeExamCodes": bundle.store_exam_codes,
-        "status": bundle.status,
-        "createdAt": bundle.created_at,
-        "version": bundle.version,
-    }
+    return await RESOURCE.change(request, caller, service.activate)

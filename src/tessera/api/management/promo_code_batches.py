@@ -1,15 +1,14 @@
 """Managing batches of promo codes: /management/v1/promo-code-batches."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import ParsedRequest, path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.promo_code_batches import (
     BATCH,
     CREATE,
@@ -18,11 +17,11 @@ from tessera.api.management.schemas.promo_code_batches import (
     BatchQuery,
     BatchSlice,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
-from tessera.promo_codes.batches.service import Batch
-from tessera.promo_codes.rules import PromoCodeDraft, Status
+from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management: promo codes"])
 
@@ -30,6 +29,7 @@ router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management
 BODIES = (BatchCreateRequest,)
 QUERIES = (BatchQuery,)
 ID = "batchId"
+RESOURCE = Resource(BatchModel, id=ID)
 SPACE_TOO_SMALL = (
     "/length",
     "SpaceTooSmall",
@@ -48,8 +48,7 @@ SPACE_TOO_SMALL = (
 async def list_batches(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's batches, oldest first, each with how far it is."""
     _, place = read_cursor_query(request, BatchQuery)
-    part = await service.list_by_cursor(caller.work, **place)
-    return cursor_page_response(request, part, [_present(batch) for batch in part.items])
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
 
 
 @router.post(
@@ -67,12 +66,11 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     /management/v1/promo-codes?batchId=...` lists them, and `GET /management/v1/exports/promo-codes?batchId=...` has
     them as a file.
     """
-    draft = _as_draft(await read_body(request, BatchCreateRequest))
+    draft = await read_draft(request, BatchCreateRequest, _draft)
 
-    async def create() -> dict[str, Any]:
-        return _present(await service.create(caller.work, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    return await RESOURCE.write(
+        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -84,7 +82,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
 )
 async def get_batch(request: Request, caller: Manager) -> JsonResponse:
     """One batch, and how far it is."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
@@ -99,7 +97,7 @@ async def cancel_batch(request: Request, caller: Manager) -> Response:
 
     Its version rises while it is in progress: `If-Match: *` cancels it however far it is.
     """
-    return await _move(request, caller, service.cancel)
+    return await RESOURCE.change(request, caller, service.cancel)
 
 
 @router.post(
@@ -111,45 +109,9 @@ async def cancel_batch(request: Request, caller: Manager) -> Response:
 )
 async def resume_batch(request: Request, caller: Manager) -> Response:
     """Go on with a batch that was cancelled, or that had found no free codes any more."""
-    return await _move(request, caller, service.resume)
+    return await RESOURCE.change(request, caller, service.resume)
 
 
-async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[Batch]]) -> Response:
-    target = if_match.target(request, ID)
-
-    async def moved() -> dict[str, Any]:
-        return _present(await move(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, moved)
-
-
-def _as_draft(reading: ParsedRequest) -> BatchDraft:
-    fields = reading.draft()
-    quantity = fields.pop("quantity", None)
-    pattern = {name: fields.pop(name) for name in ("prefix", "length", "alphabet") if name in fields}
-    return BatchDraft(pattern=Pattern(**pattern), quantity=quantity, codes=PromoCodeDraft(**fields))
-
-
-def _present(batch: Batch) -> dict[str, Any]:
-    body = {
-        "id": batch.id,
-        "status": batch.status,
-        "quantity": batch.quantity,
-        "made": batch.made,
-        "percent": batch.percent,
-        "prefix": batch.prefix,
-        "length": batch.length,
-        "alphabet": batch.alphabet,
-        "isActive": batch.code_status == Status.ACTIVE,
-        "discountPercent": batch.discount_percent,
-        "flatDiscount": batch.flat_discount,
-        "storeExamCodes": batch.store_exam_codes,
-        "productBundleIds": batch.product_bundle_ids,
-        "expiresAt": batch.expires_at,
-        "maxRedemptions": batch.max_redemptions,
-        "maxRedemptionsPerCandidate": batch.max_redemptions_per_candidate,
-        "notes": batch.notes,
-        "createdAt": batch.created_at,
-        "version": batch.version,
-    }
-    return {name: value for name, value in body.items() if value is not None}
+def _draft(*, quantity: int | None = None, **values: Any) -> BatchDraft:  # noqa: ANN401 - the fields of two drafts
+    pattern = {name: values.pop(name) for name in ("prefix", "length", "alphabet") if name in values}
+    return BatchDraft(pattern=Pattern(**pattern), quantity=quantity, codes=PromoCodeDraft(**values))

@@ -9,12 +9,12 @@ from tessera.api.http import openapi, uploads
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer
-from tessera.api.http.parsing import read_query
-from tessera.api.management.callers import Manager
+from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
 from tessera.api.serving import idempotency
-from tessera.kit.errors import Invalid
-from tessera.promo_codes.imports import service
+from tessera.api.serving.dependencies import Manager
+from tessera.kit.wire import wire_name
+from tessera.promo_codes.imports import cells, service
 from tessera.promo_codes.imports.service import Source
 
 router = APIRouter(tags=["Management: promo codes"])
@@ -23,6 +23,15 @@ BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (ImportQuery,)
 MEDIA_TYPE = "text/csv"
 _BAD_LINE = ("/3/discountPercent", "DiscountPercentRange", "Line 3: discountPercent must be between 1 and 100.")
+
+_COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.READ if column != "name")
+DESCRIPTION = f"""\
+Import all promo codes of a file, or none. Every bad line is reported with its number and its reasons.
+
+The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active` or `Inactive`. Columns that only
+an export has are ignored. Separate the values in a cell by `|`; escape a `|` or a backslash in a value by a backslash.
+The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
+"""
 
 RESPONSES: dict[int | str, Any] = {
     200: answer(ImportModel, "The dry run found no bad line.", {"promoCodes": 2, "isDryRun": True}),
@@ -45,24 +54,16 @@ READS = {
     uploads.IMPORTS,
     operation_id="importPromoCodes",
     summary="Import promo codes from a CSV file",
+    description=DESCRIPTION,
     status_code=201,
     responses=RESPONSES,
     openapi_extra=READS,
 )
 async def import_promo_codes(request: Request, caller: Manager) -> Response:
-    """Import all promo codes of a file, or none: every bad line is named with its number and its reasons.
-
-    The first line names the columns: `name`, and any of `status` (Active or Inactive), `discountPercent`,
-    `flatDiscount`, `storeExamCodes`, `productBundleIds`, `restrictToEmailAddresses`, `emailAddresses`, `expiresAt`,
-    `maxRedemptions`, `maxRedemptionsPerCandidate` and `notes`; those that only an export has are left alone. Several
-    values in a cell have `|` between them; a `|` of a value, or a backslash, has a backslash before it. UTF-8, or
-    UTF-16 with a byte-order mark; comma, semicolon or tab.
-    """
-    reading = read_query(request, ImportQuery)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    """Import all promo codes of a file, or none."""
+    filters = read_filters(request, ImportQuery)
     upload = uploads.read_upload(request, MEDIA_TYPE)
-    dry_run = bool(reading.values.get("dry_run"))
+    dry_run = bool(filters.get("dry_run"))
 
     async def effect() -> JsonResponse:
         source = Source(upload.file, upload.digest)

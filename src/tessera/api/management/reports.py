@@ -9,7 +9,6 @@ from tessera.api.http.fields import RequestModel, ResponseModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import answer, header
 from tessera.api.management import csv_responses, documentation
-from tessera.api.management.callers import Manager
 from tessera.api.management.schemas.reports import (
     PARTNER,
     SUM,
@@ -18,14 +17,18 @@ from tessera.api.management.schemas.reports import (
     TOTALS_CSV,
     RedemptionReportModel,
     RedemptionReportQuery,
+    RedemptionSumModel,
     VoucherReportModel,
     VoucherReportQuery,
+    VoucherTotalsModel,
 )
-from tessera.api.serving.callers import resources_of
+from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.api.serving.links import link_header, link_to_part
+from tessera.api.serving.resources import resources_of
 from tessera.reports import export, service
-from tessera.reports.service import Dimension, PartnerTotals, RedemptionSum, VoucherTotals
+from tessera.reports.service import Dimension, PartnerTotals
 
 router = APIRouter(prefix="/management/v1/reports", tags=["Management: reports"])
 
@@ -67,16 +70,16 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
 
     An exam's report has bundles too, and a partner's only vouchers, since promo codes have no partner.
     """
-    wanted, place = read_cursor_query(request, RedemptionReportQuery)
-    by = wanted.get("by", Dimension.DAY)
-    report = service.report(by, first=wanted.get("first"), end=wanted.get("until"), now=caller.now)
-    if csv_responses.wants_csv(request, wanted.get("format")):
+    filters, place = read_cursor_query(request, RedemptionReportQuery)
+    by = filters.get("by", Dimension.DAY)
+    report = service.report(by, first=filters.get("first"), end=filters.get("until"), now=caller.now)
+    if csv_responses.wants_csv(request, filters.get("format")):
         content = export.redemptions_csv(resources_of(request).database, caller.work.organization_id, report)
         return csv_responses.file(content, f"redemptions-by-{by}.csv", VARY)
-    part = await service.list_redemptions(caller.work, report, **place)
+    page = await service.list_redemptions(caller.work, report, **place)
     days = {"from": str(report.period.first), "until": str(report.period.end)}
-    body = {"by": by, **days, "data": [_present_sum(row) for row in part.items]}
-    return _part(request, body, cursor=part.cursor, **days)
+    body = {"by": by, **days, "data": [RedemptionSumModel.of(row) for row in page.items]}
+    return _page(request, body, cursor=page.cursor, **days)
 
 
 @router.get(
@@ -90,17 +93,17 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
 )
 async def report_vouchers(request: Request, caller: Manager) -> Response:
     """How many vouchers were bought, are used, and expire soon: by partner and in total, at this moment."""
-    wanted, place = read_cursor_query(request, VoucherReportQuery)
-    if csv_responses.wants_csv(request, wanted.get("format")):
+    filters, place = read_cursor_query(request, VoucherReportQuery)
+    if csv_responses.wants_csv(request, filters.get("format")):
         content = export.vouchers_csv(resources_of(request).database, caller.work.organization_id, now=caller.now)
         return csv_responses.file(content, "vouchers.csv", VARY)
-    part = await service.list_vouchers(caller.work, now=caller.now, **place)
+    page = await service.list_vouchers(caller.work, now=caller.now, **place)
     total = await service.sum_vouchers(caller.work, now=caller.now)
-    body = {"total": _present_totals(total), "data": [_present_partner(row) for row in part.items]}
-    return _part(request, body, cursor=part.cursor)
+    body = {"total": VoucherTotalsModel.of(total), "data": [_partner(row) for row in page.items]}
+    return _page(request, body, cursor=page.cursor)
 
 
-def _part(request: Request, body: dict[str, Any], *, cursor: str | None, **days: str) -> JsonResponse:
+def _page(request: Request, body: Body, *, cursor: str | None, **days: str) -> JsonResponse:
     if cursor is None:
         return JsonResponse({**body, "nextLink": None}, headers=VARY)
     # With the days, so that the next part is of the same ones also after midnight.
@@ -108,28 +111,5 @@ def _part(request: Request, body: dict[str, Any], *, cursor: str | None, **days:
     return JsonResponse({**body, "nextLink": link}, headers=VARY | link_header(link))
 
 
-def _present_sum(row: RedemptionSum) -> dict[str, Any]:
-    return {
-        "key": row.key,
-        "name": row.name,
-        "redeemed": row.redeemed,
-        "cancelled": row.cancelled,
-        "net": row.net,
-        "discount": row.discount,
-    }
-
-
-def _present_partner(row: PartnerTotals) -> dict[str, Any]:
-    return {"partnerId": row.id, "partnerName": row.name, **_present_totals(row.totals)}
-
-
-def _present_totals(totals: VoucherTotals) -> dict[str, Any]:
-    return {
-        "bought": totals.bought,
-        "used": totals.used,
-        "unused": totals.unused,
-        "archived": totals.archived,
-        "expired": totals.expired,
-        "expiringWithin30Days": totals.expiring_within_30_days,
-        "expiringWithin90Days": totals.expiring_within_90_days,
-    }
+def _partner(row: PartnerTotals) -> Body:
+    return {"partnerId": row.id, "partnerName": row.name, **VoucherTotalsModel.of(row.totals)}

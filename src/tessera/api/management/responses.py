@@ -1,6 +1,7 @@
-"""Answers that carry a version: of what is read, and of what a write has made of it."""
+"""Responses of the management API: representations of domain values, with their versions."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -8,14 +9,48 @@ from fastapi import Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
+from tessera.api.management.serialization import Body, Representation
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
+from tessera.api.serving.cursor_pages import cursor_page_response
+from tessera.kit.db.pages import CursorPage
 
-Body = Mapping[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A kind of resource: the model of its representation, and the path parameter that has its id."""
+
+    model: type[Representation]
+    id: str
+
+    def page(self, request: Request, page: CursorPage[Any]) -> JsonResponse:
+        """The page of a list, with the link to the next one."""
+        return cursor_page_response(request, page, [self.model.of(value) for value in page.items])
+
+    def one(self, value: object) -> JsonResponse:
+        """One resource, with its `ETag`."""
+        return with_etag(self.model.of(value))
+
+    async def write(
+        self, request: Request, caller: Caller, effect: Callable[[], Awaitable[object]], *, status: int = 200
+    ) -> Response:
+        """The resource as a write leaves it; under an `Idempotency-Key` the write has one effect."""
+
+        async def write() -> Body:
+            return self.model.of(await effect())
+
+        return await once(request, caller, write, status=status)
+
+    async def change(
+        self, request: Request, caller: Caller, operation: Callable[..., Awaitable[object]], **arguments: object
+    ) -> Response:
+        """The resource of the path as an operation of its service leaves it, in the version of `If-Match`."""
+        target = if_match.target(request, self.id)
+        return await self.write(request, caller, lambda: operation(caller.work, target, now=caller.now, **arguments))
 
 
-def one(body: Body, status: int = 200) -> JsonResponse:
-    """One thing with its version, which the body has as well."""
+def with_etag(body: Body, status: int = 200) -> JsonResponse:
+    """The response of a body that has a version, which is its `ETag` too."""
     return JsonResponse(body, status, headers=if_match.etag(body["version"]))
 
 
@@ -27,10 +62,10 @@ async def once(
     status: int = 200,
     secret: str | None = None,
 ) -> Response:
-    """The answer of a write; under an `Idempotency-Key` it has one effect, and shows the field `secret` once."""
+    """The response of a write; under an `Idempotency-Key` it has one effect, and shows the field `secret` once."""
 
     async def effect() -> JsonResponse:
-        return one(await write(), status)
+        return with_etag(await write(), status)
 
     answer = await idempotency.once(request, caller, effect, secret=secret)
     if "ETag" not in answer.headers:

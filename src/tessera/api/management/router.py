@@ -28,7 +28,7 @@ from tessera.api.management import (
 )
 
 
-class Resource(Protocol):
+class ResourceModule(Protocol):
     """The module of one kind of thing: its routes, and the models that its bodies and queries are read with."""
 
     @property
@@ -39,7 +39,7 @@ class Resource(Protocol):
     def QUERIES(self) -> Sequence[type[RequestModel]]: ...  # noqa: D102, N802
 
 
-RESOURCES: tuple[Resource, ...] = (
+RESOURCES: tuple[ResourceModule, ...] = (
     store_exams,
     product_bundles,
     promo_codes,

@@ -1,15 +1,13 @@
 """Managing store exams: /management/v1/store-exams."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.store_exams import (
     CREATE,
     STORE_EXAM,
@@ -20,10 +18,11 @@ from tessera.api.management.schemas.store_exams import (
     StoreExamSlice,
     StoreExamUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service
-from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
+from tessera.catalog.store_exams.service import StoreExamFilter
 
 router = APIRouter(prefix="/management/v1/store-exams", tags=["Management: catalog"])
 
@@ -31,6 +30,7 @@ router = APIRouter(prefix="/management/v1/store-exams", tags=["Management: catal
 BODIES = (StoreExamCreateRequest, StoreExamUpdateRequest)
 QUERIES = (StoreExamQuery,)
 ID = "storeExamId"
+RESOURCE = Resource(StoreExamModel, id=ID)
 BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.99.")
 
 
@@ -43,9 +43,9 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
 )
 async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's store exams, oldest first, archived ones included."""
-    wanted, place = read_cursor_query(request, StoreExamQuery)
-    part = await service.list_by_cursor(caller.work, wanted=StoreExamFilter(**wanted), **place)
-    return cursor_page_response(request, part, [_present(exam) for exam in part.items])
+    filters, place = read_cursor_query(request, StoreExamQuery)
+    page = await service.list_by_cursor(caller.work, filters=StoreExamFilter(**filters), **place)
+    return RESOURCE.page(request, page)
 
 
 @router.post(
@@ -58,12 +58,10 @@ async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
 )
 async def create_store_exam(request: Request, caller: Manager) -> Response:
     """Put an exam on sale under a code, which is its own from then on."""
-    draft = StoreExamDraft(**(await read_body(request, StoreExamCreateRequest)).draft())
-
-    async def create() -> dict[str, Any]:
-        return _present(await service.create(caller.work, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    draft = await read_draft(request, StoreExamCreateRequest, StoreExamDraft)
+    return await RESOURCE.write(
+        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -75,7 +73,7 @@ async def create_store_exam(request: Request, caller: Manager) -> Response:
 )
 async def get_store_exam(request: Request, caller: Manager) -> JsonResponse:
     """One store exam, with the `ETag` that a change of it needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
@@ -88,12 +86,10 @@ async def get_store_exam(request: Request, caller: Manager) -> JsonResponse:
 async def update_store_exam(request: Request, caller: Manager) -> Response:
     """Give an exam another name and price. Its code stays."""
     target = if_match.target(request, ID)
-    draft = StoreExamDraft(**(await read_body(request, StoreExamUpdateRequest)).draft())
-
-    async def update() -> dict[str, Any]:
-        return _present(await service.update(caller.work, target, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, update)
+    draft = await read_draft(request, StoreExamUpdateRequest, StoreExamDraft)
+    return await RESOURCE.write(
+        request, caller, lambda: service.update(caller.work, target, draft=draft, now=caller.now)
+    )
 
 
 @router.post(
@@ -105,7 +101,7 @@ async def update_store_exam(request: Request, caller: Manager) -> Response:
 )
 async def archive_store_exam(request: Request, caller: Manager) -> Response:
     """Take an exam off sale: no new code, bundle or program can name it, and nobody can book it."""
-    return await _move(request, caller, service.archive)
+    return await RESOURCE.change(request, caller, service.archive)
 
 
 @router.post(
@@ -117,25 +113,4 @@ async def archive_store_exam(request: Request, caller: Manager) -> Response:
 )
 async def activate_store_exam(request: Request, caller: Manager) -> Response:
     """Put an archived exam on sale again."""
-    return await _move(request, caller, service.activate)
-
-
-async def _move(request: Request, caller: Manager, move: Callable[..., Awaitable[ManagedStoreExam]]) -> Response:
-    target = if_match.target(request, ID)
-
-    async def moved() -> dict[str, Any]:
-        return _present(await move(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, moved)
-
-
-def _present(exam: ManagedStoreExam) -> dict[str, Any]:
-    return {
-        "id": exam.id,
-        "code": exam.code,
-        "name": exam.name,
-        "price": exam.price,
-        "status": exam.status,
-        "createdAt": exam.created_at,
-        "version": exam.version,
-    }
+    return await RESOURCE.change(request, caller, service.activate)

@@ -1,15 +1,13 @@
 """Managing long-lived tokens: /management/v1/tokens."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_values
+from tessera.api.management.responses import Resource, once
 from tessera.api.management.schemas.tokens import (
     REQUEST,
     TOKEN,
@@ -20,12 +18,12 @@ from tessera.api.management.schemas.tokens import (
     TokenSecretModel,
     TokenSlice,
 )
-from tessera.api.serving.callers import resources_of
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.management.serialization import Body
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.identity.rules import lifetime_of
 from tessera.identity.tokens import service
-from tessera.identity.tokens.service import ManagedToken
-from tessera.kit.errors import Invalid
 
 router = APIRouter(prefix="/management/v1/tokens", tags=["Management: access"])
 
@@ -33,6 +31,7 @@ router = APIRouter(prefix="/management/v1/tokens", tags=["Management: access"])
 BODIES = (TokenRequest,)
 QUERIES = (TokenQuery,)
 ID = "tokenId"
+RESOURCE = Resource(TokenModel, id=ID)
 SHOWN_ONCE = "token"
 BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
 
@@ -46,9 +45,8 @@ BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
 )
 async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     """The long-lived tokens of your organization's users, oldest first, those that have ended included."""
-    wanted, place = read_cursor_query(request, TokenQuery)
-    part = await service.list_by_cursor(caller.work, user_id=wanted.get("user_id"), **place)
-    return cursor_page_response(request, part, [present(token) for token in part.items])
+    filters, place = read_cursor_query(request, TokenQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, user_id=filters.get("user_id"), **place))
 
 
 @router.post(
@@ -64,19 +62,17 @@ async def issue_token(request: Request, caller: Manager) -> Response:
 
     The token gives the user's rights, so you need them all.
     """
-    reading = await read_body(request, TokenRequest)
-    if reading.refused:
-        raise Invalid(reading.refused)
-    email, lifetime = reading.values["email"], lifetime_of(reading.values["days"])
+    values = await read_values(request, TokenRequest)
+    email, lifetime = values["email"], lifetime_of(values["days"])
 
-    async def issue() -> dict[str, Any]:
+    async def issue() -> Body:
         signer, rights = resources_of(request).signer, caller.principal.function_points
         token, text = await service.issue(
             caller.work, signer=signer, email=email, lifetime=lifetime, rights=rights, now=caller.now
         )
-        return present(token) | {SHOWN_ONCE: text}
+        return TokenSecretModel.of(token, token=text)
 
-    return await responses.once(request, caller, issue, status=201, secret=SHOWN_ONCE)
+    return await once(request, caller, issue, status=201, secret=SHOWN_ONCE)
 
 
 @router.get(
@@ -88,7 +84,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
 )
 async def get_token(request: Request, caller: Manager) -> JsonResponse:
     """One token, without its text, with the `ETag` that a change needs."""
-    return responses.one(present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
@@ -100,22 +96,4 @@ async def get_token(request: Request, caller: Manager) -> JsonResponse:
 )
 async def revoke_token(request: Request, caller: Manager) -> Response:
     """End a token at once."""
-    target = if_match.target(request, ID)
-
-    async def revoke() -> dict[str, Any]:
-        return present(await service.revoke(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, revoke)
-
-
-def present(token: ManagedToken) -> dict[str, Any]:
-    """A token as it is shown, without its text."""
-    return {
-        "id": token.id,
-        "userId": token.user_id,
-        "email": token.email,
-        "createdAt": token.created_at,
-        "expiresAt": token.expires_at,
-        "revokedAt": token.revoked_at,
-        "version": token.version,
-    }
+    return await RESOURCE.change(request, caller, service.revoke)

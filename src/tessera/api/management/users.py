@@ -1,14 +1,13 @@
 """Managing users: /management/v1/users."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.users import (
     CREATE,
     UPDATE,
@@ -19,10 +18,11 @@ from tessera.api.management.schemas.users import (
     UserSlice,
     UserUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.identity.rules import UserDraft
 from tessera.identity.users import service
-from tessera.identity.users.service import ManagedUser, UserFilter
+from tessera.identity.users.service import UserFilter
 
 router = APIRouter(prefix="/management/v1/users", tags=["Management: access"])
 
@@ -33,6 +33,7 @@ BODIES = (
 )
 QUERIES = (UserQuery,)
 ID = "userId"
+RESOURCE = Resource(UserModel, id=ID)
 BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be one of ManageOrganization, ...")
 
 
@@ -45,9 +46,8 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's users, those of voucher partners included, oldest first."""
-    wanted, place = read_cursor_query(request, UserQuery)
-    part = await service.list_by_cursor(caller.work, wanted=UserFilter(**wanted), **place)
-    return cursor_page_response(request, part, [_present(user) for user in part.items])
+    filters, place = read_cursor_query(request, UserQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=UserFilter(**filters), **place))
 
 
 @router.post(
@@ -60,13 +60,11 @@ async def list_users(request: Request, caller: Manager) -> JsonResponse:
 )
 async def create_user(request: Request, caller: Manager) -> Response:
     """Create a user, who can call once a token is issued. Nobody can give a right that they lack."""
-    draft = UserDraft(**(await read_body(request, UserCreateRequest)).draft())
-
-    async def create() -> dict[str, Any]:
-        rights = caller.principal.function_points
-        return _present(await service.create(caller.work, draft=draft, rights=rights, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    draft = await read_draft(request, UserCreateRequest, UserDraft)
+    rights = caller.principal.function_points
+    return await RESOURCE.write(
+        request, caller, lambda: service.create(caller.work, draft=draft, rights=rights, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -78,7 +76,7 @@ async def create_user(request: Request, caller: Manager) -> Response:
 )
 async def get_user(request: Request, caller: Manager) -> JsonResponse:
     """One user, with the `ETag` that a change needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
@@ -91,13 +89,11 @@ async def get_user(request: Request, caller: Manager) -> JsonResponse:
 async def update_user(request: Request, caller: Manager) -> Response:
     """Give a user other names and rights: none that you lack and the user has not. The address stays."""
     target = if_match.target(request, ID)
-    draft = UserDraft(**(await read_body(request, UserUpdateRequest)).draft())
-
-    async def update() -> dict[str, Any]:
-        rights = caller.principal.function_points
-        return _present(await service.update(caller.work, target, draft=draft, rights=rights, now=caller.now))
-
-    return await responses.once(request, caller, update)
+    draft = await read_draft(request, UserUpdateRequest, UserDraft)
+    rights = caller.principal.function_points
+    return await RESOURCE.write(
+        request, caller, lambda: service.update(caller.work, target, draft=draft, rights=rights, now=caller.now)
+    )
 
 
 @router.post(
@@ -109,12 +105,7 @@ async def update_user(request: Request, caller: Manager) -> Response:
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
     """Switch a user off, and with it all its tokens."""
-    target = if_match.target(request, ID)
-
-    async def deactivate() -> dict[str, Any]:
-        return _present(await service.deactivate(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, deactivate)
+    return await RESOURCE.change(request, caller, service.deactivate)
 
 
 @router.post(
@@ -129,24 +120,5 @@ async def activate_user(request: Request, caller: Manager) -> Response:
 
     A voucher partner's user who is only invited must accept first.
     """
-    target = if_match.target(request, ID)
-
-    async def activate() -> dict[str, Any]:
-        rights = caller.principal.function_points
-        return _present(await service.activate(caller.work, target, rights=rights, now=caller.now))
-
-    return await responses.once(request, caller, activate)
-
-
-def _present(user: ManagedUser) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "email": user.email,
-        "firstName": user.first_name,
-        "lastName": user.last_name,
-        "functionPoints": user.function_points,
-        "partnerId": user.partner_id,
-        "isActive": user.is_active,
-        "createdAt": user.created_at,
-        "version": user.version,
-    }
+    rights = caller.principal.function_points
+    return await RESOURCE.change(request, caller, service.activate, rights=rights)

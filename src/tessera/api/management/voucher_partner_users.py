@@ -1,14 +1,13 @@
 """Managing the users of a voucher partner: /management/v1/voucher-partners/{voucherPartnerId}/users."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_partners import (
     INVITE,
     USER,
@@ -17,10 +16,10 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerUserQuery,
     VoucherPartnerUserSlice,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.partners.users import service
 from tessera.vouchers.partners.users.rules import Invitation
-from tessera.vouchers.partners.users.service import PartnerUser
 from tessera.vouchers.rules import UserStatus
 
 router = APIRouter(prefix="/management/v1/voucher-partners/{voucherPartnerId}/users", tags=["Management: vouchers"])
@@ -29,6 +28,7 @@ BODIES = (VoucherPartnerUserInviteRequest,)
 QUERIES = (VoucherPartnerUserQuery,)
 PARTNER_ID = "voucherPartnerId"
 ID = "userId"
+RESOURCE = Resource(VoucherPartnerUserModel, id=ID)
 PATH = (PARTNER_ID, ID)
 EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.example.com' is taken.")
 
@@ -43,8 +43,7 @@ EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.ex
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """The users of a partner, oldest first."""
     _, place = read_cursor_query(request, VoucherPartnerUserQuery)
-    part = await service.list_by_cursor(caller.work, path_id(request, PARTNER_ID), **place)
-    return cursor_page_response(request, part, [_present(user) for user in part.items])
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, path_id(request, PARTNER_ID), **place))
 
 
 @router.post(
@@ -62,12 +61,11 @@ async def invite_user(request: Request, caller: Manager) -> Response:
     """
     caller.principal.require(service.RIGHT)
     partner_id = path_id(request, PARTNER_ID)
-    invitation = Invitation(**(await read_body(request, VoucherPartnerUserInviteRequest)).draft())
+    invitation = await read_draft(request, VoucherPartnerUserInviteRequest, Invitation)
 
-    async def invite() -> dict[str, Any]:
-        return _present(await service.invite(caller.work, partner_id, invitation, now=caller.now))
-
-    return await responses.once(request, caller, invite, status=201)
+    return await RESOURCE.write(
+        request, caller, lambda: service.invite(caller.work, partner_id, invitation, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -79,7 +77,7 @@ async def invite_user(request: Request, caller: Manager) -> Response:
 )
 async def get_user(request: Request, caller: Manager) -> JsonResponse:
     """One user of a partner, with the `ETag` that a change of it needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID)))
 
 
 @router.post(
@@ -91,7 +89,7 @@ async def get_user(request: Request, caller: Manager) -> JsonResponse:
 )
 async def accept_user(request: Request, caller: Manager) -> Response:
     """From `Invited` to `Accepted`."""
-    return await _move(request, caller, UserStatus.ACCEPTED)
+    return await _change_status(request, caller, UserStatus.ACCEPTED)
 
 
 @router.post(
@@ -103,7 +101,7 @@ async def accept_user(request: Request, caller: Manager) -> Response:
 )
 async def activate_user(request: Request, caller: Manager) -> Response:
     """From `Accepted` or `Inactive` to `Active`: tokens issued to the user are good. You need all the user's rights."""
-    return await _move(request, caller, UserStatus.ACTIVE)
+    return await _change_status(request, caller, UserStatus.ACTIVE)
 
 
 @router.post(
@@ -115,27 +113,15 @@ async def activate_user(request: Request, caller: Manager) -> Response:
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
     """To `Inactive`, whatever they are: their tokens are good no longer, from the next request on."""
-    return await _move(request, caller, UserStatus.INACTIVE)
+    return await _change_status(request, caller, UserStatus.INACTIVE)
 
 
-async def _move(request: Request, caller: Manager, status: UserStatus) -> Response:
+async def _change_status(request: Request, caller: Manager, status: UserStatus) -> Response:
     partner_id, target = path_id(request, PARTNER_ID), if_match.target(request, ID)
     rights = caller.principal.function_points
 
-    async def moved() -> dict[str, Any]:
-        user = await service.move(caller.work, partner_id, target, status=status, rights=rights, now=caller.now)
-        return _present(user)
-
-    return await responses.once(request, caller, moved)
-
-
-def _present(user: PartnerUser) -> dict[str, Any]:
-    return {
-        "id": user.id,
-        "email": user.email,
-        "firstName": user.first_name,
-        "lastName": user.last_name,
-        "status": user.status,
-        "createdAt": user.created_at,
-        "version": user.version,
-    }
+    return await RESOURCE.write(
+        request,
+        caller,
+        lambda: service.move(caller.work, partner_id, target, status=status, rights=rights, now=caller.now),
+    )

@@ -1,14 +1,13 @@
 """Managing voucher partners: /management/v1/voucher-partners."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_partners import (
     CREATE_PARTNER,
     PARTNER,
@@ -19,9 +18,10 @@ from tessera.api.management.schemas.voucher_partners import (
     VoucherPartnerSlice,
     VoucherPartnerUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.partners import service
-from tessera.vouchers.partners.service import ManagedPartner, PartnerDraft, PartnerFilter
+from tessera.vouchers.partners.service import PartnerDraft, PartnerFilter
 from tessera.vouchers.rules import Status
 
 router = APIRouter(prefix="/management/v1/voucher-partners", tags=["Management: vouchers"])
@@ -29,6 +29,7 @@ router = APIRouter(prefix="/management/v1/voucher-partners", tags=["Management: 
 BODIES = (VoucherPartnerCreateRequest, VoucherPartnerUpdateRequest)
 QUERIES = (VoucherPartnerQuery,)
 ID = "voucherPartnerId"
+RESOURCE = Resource(VoucherPartnerModel, id=ID)
 NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is taken.")
 
 
@@ -41,9 +42,8 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
 )
 async def list_partners(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher partners, oldest first, archived ones included."""
-    wanted, place = read_cursor_query(request, VoucherPartnerQuery)
-    part = await service.list_by_cursor(caller.work, wanted=PartnerFilter(**wanted), **place)
-    return cursor_page_response(request, part, [_present(partner) for partner in part.items])
+    filters, place = read_cursor_query(request, VoucherPartnerQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=PartnerFilter(**filters), **place))
 
 
 @router.post(
@@ -56,12 +56,10 @@ async def list_partners(request: Request, caller: Manager) -> JsonResponse:
 )
 async def create_partner(request: Request, caller: Manager) -> Response:
     """Add a company that buys vouchers; its name stays taken, archived or not."""
-    draft = PartnerDraft(**(await read_body(request, VoucherPartnerCreateRequest)).draft())
-
-    async def create() -> dict[str, Any]:
-        return _present(await service.create(caller.work, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    draft = await read_draft(request, VoucherPartnerCreateRequest, PartnerDraft)
+    return await RESOURCE.write(
+        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -73,7 +71,7 @@ async def create_partner(request: Request, caller: Manager) -> Response:
 )
 async def get_partner(request: Request, caller: Manager) -> JsonResponse:
     """One voucher partner, with the `ETag` that a change of it needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
@@ -86,12 +84,10 @@ async def get_partner(request: Request, caller: Manager) -> JsonResponse:
 async def rename_partner(request: Request, caller: Manager) -> Response:
     """Give a partner that is not archived another name."""
     target = if_match.target(request, ID)
-    draft = PartnerDraft(**(await read_body(request, VoucherPartnerUpdateRequest)).draft())
-
-    async def rename() -> dict[str, Any]:
-        return _present(await service.rename(caller.work, target, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, rename)
+    draft = await read_draft(request, VoucherPartnerUpdateRequest, PartnerDraft)
+    return await RESOURCE.write(
+        request, caller, lambda: service.rename(caller.work, target, draft=draft, now=caller.now)
+    )
 
 
 @router.post(
@@ -103,7 +99,7 @@ async def rename_partner(request: Request, caller: Manager) -> Response:
 )
 async def activate_partner(request: Request, caller: Manager) -> Response:
     """Make an inactive partner active."""
-    return await _move(request, caller, Status.ACTIVE)
+    return await RESOURCE.change(request, caller, service.set_status, status=Status.ACTIVE)
 
 
 @router.post(
@@ -115,7 +111,7 @@ async def activate_partner(request: Request, caller: Manager) -> Response:
 )
 async def deactivate_partner(request: Request, caller: Manager) -> Response:
     """Make an active partner inactive; what it has bought stays good."""
-    return await _move(request, caller, Status.INACTIVE)
+    return await RESOURCE.change(request, caller, service.set_status, status=Status.INACTIVE)
 
 
 @router.post(
@@ -127,23 +123,4 @@ async def deactivate_partner(request: Request, caller: Manager) -> Response:
 )
 async def archive_partner(request: Request, caller: Manager) -> Response:
     """Archive a partner: it buys no more, and nothing about it changes again. What it has bought stays good."""
-    return await _move(request, caller, Status.ARCHIVED)
-
-
-async def _move(request: Request, caller: Manager, status: Status) -> Response:
-    target = if_match.target(request, ID)
-
-    async def moved() -> dict[str, Any]:
-        return _present(await service.set_status(caller.work, target, status=status, now=caller.now))
-
-    return await responses.once(request, caller, moved)
-
-
-def _present(partner: ManagedPartner) -> dict[str, Any]:
-    return {
-        "id": partner.id,
-        "name": partner.name,
-        "status": partner.status,
-        "createdAt": partner.created_at,
-        "version": partner.version,
-    }
+    return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)

@@ -1,15 +1,13 @@
 """Managing voucher programs: /management/v1/voucher-programs."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import ParsedRequest, path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.management import documentation
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_programs import (
     CREATE_PROGRAM,
     PROGRAM,
@@ -20,10 +18,11 @@ from tessera.api.management.schemas.voucher_programs import (
     VoucherProgramSlice,
     VoucherProgramUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.programs import service
 from tessera.vouchers.programs.rules import ProgramDraft, Tier
-from tessera.vouchers.programs.service import Program, ProgramFilter
+from tessera.vouchers.programs.service import ProgramFilter
 from tessera.vouchers.rules import Status
 
 router = APIRouter(prefix="/management/v1/voucher-programs", tags=["Management: vouchers"])
@@ -31,6 +30,7 @@ router = APIRouter(prefix="/management/v1/voucher-programs", tags=["Management: 
 BODIES = (VoucherProgramCreateRequest, VoucherProgramUpdateRequest)
 QUERIES = (VoucherProgramQuery,)
 ID = "voucherProgramId"
+RESOURCE = Resource(VoucherProgramModel, id=ID)
 NOT_RISING = (
     "/tiers/1/percent",
     "PercentNotRising",
@@ -47,9 +47,8 @@ NOT_RISING = (
 )
 async def list_programs(request: Request, caller: Manager) -> JsonResponse:
     """Your organization's voucher programs, oldest first, archived ones included."""
-    wanted, place = read_cursor_query(request, VoucherProgramQuery)
-    part = await service.list_by_cursor(caller.work, wanted=ProgramFilter(**wanted), **place)
-    return cursor_page_response(request, part, [_present(program) for program in part.items])
+    filters, place = read_cursor_query(request, VoucherProgramQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ProgramFilter(**filters), **place))
 
 
 @router.post(
@@ -64,10 +63,9 @@ async def create_program(request: Request, caller: Manager) -> Response:
     """Offer vouchers: for which exams, at what price, to which partners, and for whose candidates."""
     draft = _draft(await read_body(request, VoucherProgramCreateRequest), VoucherProgramCreateRequest)
 
-    async def create() -> dict[str, Any]:
-        return _present(await service.create(caller.work, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, create, status=201)
+    return await RESOURCE.write(
+        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -79,7 +77,7 @@ async def create_program(request: Request, caller: Manager) -> Response:
 )
 async def get_program(request: Request, caller: Manager) -> JsonResponse:
     """One voucher program, with the `ETag` that a change of it needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
@@ -97,10 +95,7 @@ async def update_program(request: Request, caller: Manager) -> Response:
     target = if_match.target(request, ID)
     draft = _draft(await read_body(request, VoucherProgramUpdateRequest), VoucherProgramUpdateRequest)
 
-    async def update() -> dict[str, Any]:
-        return _present(await service.edit(caller.work, target, draft=draft, now=caller.now))
-
-    return await responses.once(request, caller, update)
+    return await RESOURCE.write(request, caller, lambda: service.edit(caller.work, target, draft=draft, now=caller.now))
 
 
 @router.post(
@@ -112,7 +107,7 @@ async def update_program(request: Request, caller: Manager) -> Response:
 )
 async def activate_program(request: Request, caller: Manager) -> Response:
     """Make an inactive program active."""
-    return await _move(request, caller, Status.ACTIVE)
+    return await RESOURCE.change(request, caller, service.set_status, status=Status.ACTIVE)
 
 
 @router.post(
@@ -124,7 +119,7 @@ async def activate_program(request: Request, caller: Manager) -> Response:
 )
 async def deactivate_program(request: Request, caller: Manager) -> Response:
     """Make an active program inactive; vouchers of it stay good."""
-    return await _move(request, caller, Status.INACTIVE)
+    return await RESOURCE.change(request, caller, service.set_status, status=Status.INACTIVE)
 
 
 @router.post(
@@ -136,16 +131,7 @@ async def deactivate_program(request: Request, caller: Manager) -> Response:
 )
 async def archive_program(request: Request, caller: Manager) -> Response:
     """Archive a program: it is sold no more, and nothing about it changes again. Vouchers of it stay good."""
-    return await _move(request, caller, Status.ARCHIVED)
-
-
-async def _move(request: Request, caller: Manager, status: Status) -> Response:
-    target = if_match.target(request, ID)
-
-    async def moved() -> dict[str, Any]:
-        return _present(await service.set_status(caller.work, target, status=status, now=caller.now))
-
-    return await responses.once(request, caller, moved)
+    return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)
 
 
 def _draft(reading: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
@@ -153,24 +139,3 @@ def _draft(reading: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
     given = unless_given | reading.draft()
     tiers = [Tier(tier.quantity, tier.percent) for tier in given.pop("tiers") or ()]
     return ProgramDraft(**given, tiers=tuple(tiers))
-
-
-def _present(program: Program) -> dict[str, Any]:
-    return {
-        "id": program.id,
-        "name": program.name,
-        "status": program.status,
-        "storeExamCodes": [exam.code for exam in program.store_exams],
-        "costPerVoucher": program.partner_cost_per_voucher,
-        "tiers": [{"quantity": tier.quantity, "percent": tier.percent} for tier in program.discounts],
-        "isAvailableToAllPartners": program.is_available_to_all_partners,
-        "partners": [{"id": partner.id, "name": partner.name} for partner in program.assigned_partners],
-        "canAssignedPartnersPurchaseZeroPrice": program.can_assigned_partners_purchase_zero_price,
-        "emailDomains": [rule.domain for rule in program.email_domains],
-        "enforceAssignedEmail": program.enforce_assigned_email,
-        "voucherCodePrefix": program.voucher_code_prefix,
-        "expirationPeriodInDays": program.expiration_period_in_days,
-        "allowAchPayments": program.allow_ach_payments,
-        "createdAt": program.created_at,
-        "version": program.version,
-    }

@@ -1,14 +1,12 @@
 """Managing voucher purchases: /management/v1/voucher-purchases."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_purchases import (
     ORDER,
     PURCHASE,
@@ -17,11 +15,12 @@ from tessera.api.management.schemas.voucher_purchases import (
     VoucherOrderRequest,
     VoucherPurchaseQuery,
 )
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.purchases import service
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order
-from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
+from tessera.vouchers.purchases.service import PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 
 router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: vouchers"])
@@ -29,6 +28,7 @@ router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management:
 BODIES = (VoucherOrderRequest,)
 QUERIES = (VoucherPurchaseQuery,)
 ID = "voucherPurchaseId"
+RESOURCE = Resource(ManagedVoucherPurchaseModel, id=ID)
 TOO_MANY = ("/quantity", "QuantityRange", "quantity must be between 1 and 1,000.")
 PAID = PURCHASE | {"status": "VoucherCreation", "amountPaid": 4353.13, "version": 2}
 
@@ -45,9 +45,9 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
 
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
-    wanted, place = read_cursor_query(request, VoucherPurchaseQuery)
-    part = await service.list_by_cursor(caller.work, wanted=PurchaseFilter(**wanted), **place, now=caller.now)
-    return cursor_page_response(request, part, [_present(purchase) for purchase in part.items])
+    filters, place = read_cursor_query(request, VoucherPurchaseQuery)
+    page = await service.list_by_cursor(caller.work, filters=PurchaseFilter(**filters), **place, now=caller.now)
+    return RESOURCE.page(request, page)
 
 
 @router.post(
@@ -64,12 +64,10 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
     It is `CheckoutInProgress`; what costs nothing is `VoucherCreation` at once, and `Complete` when the vouchers are
     made.
     """
-    order = Order(**(await read_body(request, VoucherOrderRequest)).draft())
-
-    async def start() -> dict[str, Any]:
-        return _present(await checkouts.start(caller.work, order, now=caller.now))
-
-    return await responses.once(request, caller, start, status=201)
+    order = await read_draft(request, VoucherOrderRequest, Order)
+    return await RESOURCE.write(
+        request, caller, lambda: checkouts.start(caller.work, order, now=caller.now), status=201
+    )
 
 
 @router.get(
@@ -81,7 +79,7 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
 )
 async def get_purchase(request: Request, caller: Manager) -> JsonResponse:
     """One voucher purchase, with the `ETag` that a change of it needs."""
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID), now=caller.now)))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID), now=caller.now))
 
 
 @router.post(
@@ -133,42 +131,8 @@ async def cancel_purchase(request: Request, caller: Manager) -> Response:
 )
 async def archive_purchase(request: Request, caller: Manager) -> Response:
     """Archive a purchase that has come to its end; its vouchers stay as they are."""
-    target = if_match.target(request, ID)
-
-    async def archived() -> dict[str, Any]:
-        return _present(await checkouts.archive(caller.work, target, now=caller.now))
-
-    return await responses.once(request, caller, archived)
+    return await RESOURCE.change(request, caller, checkouts.archive)
 
 
 async def _settle(request: Request, caller: Manager, outcome: PurchaseStatus) -> Response:
-    target = if_match.target(request, ID)
-
-    async def settled() -> dict[str, Any]:
-        return _present(await checkouts.settle(caller.work, target, outcome=outcome, now=caller.now))
-
-    return await responses.once(request, caller, settled)
-
-
-def _present(purchase: Purchase) -> dict[str, Any]:
-    return {
-        "id": purchase.id,
-        "code": purchase.code,
-        "status": purchase.status,
-        "isArchived": purchase.is_archived,
-        "partnerId": purchase.partner_id,
-        "partnerName": purchase.partner_name,
-        "programId": purchase.program_id,
-        "programName": purchase.program_name,
-        "quantity": purchase.quantity,
-        "quantityUsed": purchase.quantity_used,
-        "amount": purchase.amount,
-        "amountPaid": purchase.amount_paid,
-        "notes": purchase.notes,
-        "purchasedByFirstName": purchase.purchased_by_first_name,
-        "purchasedByLastName": purchase.purchased_by_last_name,
-        "purchasedByEmail": purchase.purchased_by_email,
-        "purchasedAt": purchase.purchased_at,
-        "checkoutExpiresAt": purchase.checkout_expires_at,
-        "version": purchase.version,
-    }
+    return await RESOURCE.change(request, caller, checkouts.settle, outcome=outcome)

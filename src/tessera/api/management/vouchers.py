@@ -1,15 +1,16 @@
 """Managing vouchers: /management/v1/vouchers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.http import if_match
 from tessera.api.http.errors import MethodNotAllowed
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import ParsedRequest, path_id, read_body
-from tessera.api.management import documentation, responses
-from tessera.api.management.callers import Manager
+from tessera.api.http.parsing import path_id
+from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft, read_values
+from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.vouchers import (
     ASSIGN,
     BULK,
@@ -21,23 +22,25 @@ from tessera.api.management.schemas.vouchers import (
     ManagedVoucherSlice,
     VoucherAssignRequest,
     VoucherBulkRequest,
+    VoucherChoiceRequest,
     VoucherExpiryRequest,
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
-from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
-from tessera.kit.errors import Invalid
+from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as changes
 from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherRef
 from tessera.vouchers.issued.actions.service import Outcome
-from tessera.vouchers.issued.service import Voucher, VoucherFilter
+from tessera.vouchers.issued.service import VoucherFilter
 
 router = APIRouter(prefix="/management/v1/vouchers", tags=["Management: vouchers"])
 
 BODIES = (VoucherAssignRequest, VoucherExpiryRequest, VoucherBulkRequest)
 QUERIES = (ManagedVoucherQuery,)
 ID = "voucherId"
+RESOURCE = Resource(ManagedVoucherModel, id=ID)
 BULK_PATH = "/bulk"
 NOT_EMAIL = ("/recipientEmail", "NotEmail", "recipientEmail must be a valid e-mail address.")
 IN_PAST = ("/expiresAt", "ExpiryInPast", "expiresAt must not be in the past.")
@@ -56,9 +59,8 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
 
     Without filters the oldest first; with one, in an order that stays the same while you follow the links.
     """
-    wanted, place = read_cursor_query(request, ManagedVoucherQuery)
-    part = await service.list_by_cursor(caller.work, wanted=VoucherFilter(**wanted), **place)
-    return cursor_page_response(request, part, [_present(voucher) for voucher in part.items])
+    filters, place = read_cursor_query(request, ManagedVoucherQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **place))
 
 
 @router.post(
@@ -73,7 +75,7 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
 
     Each has a result of its own: what cannot be done to one of them keeps nothing from the others.
     """
-    draft = _draft(await read_body(request, VoucherBulkRequest))
+    draft = await read_draft(request, VoucherBulkRequest, _draft)
 
     async def change() -> JsonResponse:
         return _results(await changes.change_all(caller.work, draft, now=caller.now))
@@ -92,7 +94,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     """One voucher, with the `ETag` that a change of it needs."""
     if request.scope["path"] == router.prefix + BULK_PATH:  # which is not the id of a voucher, and only posted to
         raise MethodNotAllowed("POST")
-    return responses.one(_present(await service.get(caller.work, path_id(request, ID))))
+    return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
@@ -104,8 +106,8 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
 )
 async def assign_voucher(request: Request, caller: Manager) -> Response:
     """Assign an unused voucher to a recipient, or to another one, as of now. A used or held one is 409."""
-    reading = _complete(await read_body(request, VoucherAssignRequest))
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ASSIGN, **reading.values))
+    values = await read_values(request, VoucherAssignRequest)
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.ASSIGN, **values))
 
 
 @router.post(
@@ -117,7 +119,7 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
     """Make a voucher nobody's. A used or held one is 409."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.UNASSIGN))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.UNASSIGN))
 
 
 @router.post(
@@ -129,7 +131,7 @@ async def unassign_voucher(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_on(request: Request, caller: Manager) -> Response:
     """Let it be used, as far as nothing else forbids it."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_ON))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_ON))
 
 
 @router.post(
@@ -141,7 +143,7 @@ async def switch_voucher_on(request: Request, caller: Manager) -> Response:
 )
 async def switch_voucher_off(request: Request, caller: Manager) -> Response:
     """Let it not be used until it is switched on again."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.SWITCH_OFF))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_OFF))
 
 
 @router.post(
@@ -153,8 +155,8 @@ async def switch_voucher_off(request: Request, caller: Manager) -> Response:
 )
 async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
     """Let it expire at another time, also after it has expired."""
-    reading = _complete(await read_body(request, VoucherExpiryRequest))
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.CHANGE_EXPIRY, **reading.values))
+    values = await read_values(request, VoucherExpiryRequest)
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.CHANGE_EXPIRY, **values))
 
 
 @router.post(
@@ -166,30 +168,16 @@ async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
 )
 async def archive_voucher(request: Request, caller: Manager) -> Response:
     """Archive a voucher: it can be used no more, and nothing about it changes again."""
-    return await _change(request, caller, VoucherCommand(deed=VoucherAction.ARCHIVE))
+    return await _change(request, caller, VoucherCommand(action=VoucherAction.ARCHIVE))
 
 
-async def _change(request: Request, caller: Manager, wish: VoucherCommand) -> Response:
-    target = if_match.target(request, ID)
-
-    async def changed() -> dict[str, Any]:
-        return _present(await changes.change(caller.work, target, wish=wish, now=caller.now))
-
-    return await responses.once(request, caller, changed)
+async def _change(request: Request, caller: Manager, command: VoucherCommand) -> Response:
+    return await RESOURCE.change(request, caller, changes.change, command=command)
 
 
-def _complete(reading: ParsedRequest) -> ParsedRequest:
-    if reading.refused:
-        raise Invalid(reading.refused)
-    return reading
-
-
-def _draft(reading: ParsedRequest) -> BulkDraft:
-    given = reading.draft()
-    vouchers = given.pop("vouchers", None)
-    if vouchers is not None:
-        vouchers = [VoucherRef(id=each.id, code=each.code, recipient_email=each.recipient_email) for each in vouchers]
-    return BulkDraft(**given, vouchers=vouchers)
+def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
+    refs = None if vouchers is None else [VoucherRef(**each.model_dump()) for each in vouchers]
+    return BulkDraft(**values, vouchers=refs)
 
 
 def _results(outcomes: list[Outcome]) -> JsonResponse:
@@ -206,25 +194,4 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "isDone": refusal is None,
         "reason": {"code": refusal.code, "message": f"The voucher {refusal.message}."} if refusal else None,
         "version": voucher.version if voucher else None,
-    }
-
-
-def _present(voucher: Voucher) -> dict[str, Any]:
-    return {
-        "id": voucher.id,
-        "code": voucher.code,
-        "purchaseId": voucher.purchase_id,
-        "purchaseCode": voucher.purchase_code,
-        "partnerId": voucher.partner_id,
-        "isActive": voucher.is_active,
-        "isUsed": voucher.is_used,
-        "isArchived": voucher.is_archived,
-        "expiresAt": voucher.expires_at,
-        "assignedAt": voucher.assigned_at,
-        "recipientEmail": voucher.recipient_email,
-        "reservationCode": voucher.reservation_code,
-        "reservationStatus": voucher.reservation_status,
-        "storeExamCode": voucher.store_exam_code,
-        "usedAt": voucher.used_at,
-        "version": voucher.version,
     }

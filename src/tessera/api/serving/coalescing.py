@@ -1,77 +1,103 @@
-"""What one caller asks at the same time, served in one transaction."""
+"""Request coalescing: requests of hot operations that arrive together are executed in one transaction or statement."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
-from tessera.api.serving.callers import Caller
+from tessera.api.serving.operations import HotLookup, HotRead, HotWrite, by_caller
 from tessera.idempotency import service as idempotency
-from tessera.idempotency.service import Outcome, PendingRequest
-from tessera.identity.authentication import service as authentication
-from tessera.identity.authentication.service import Credential
-from tessera.identity.rules import FunctionPoint
-from tessera.kit.batching import KeyedBatcher, answer_open
+from tessera.idempotency.service import KeyedRequest, Outcome
+from tessera.identity.rules import Principal
+from tessera.kit.batching import Batcher, KeyedBatcher
 from tessera.kit.db.database import Database
-from tessera.kit.db.json_projection import JsonProjection
-from tessera.kit.db.pages import JsonPage
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError
 
-Asked = TypeVar("Asked")
-Done = TypeVar("Done")
-Told = TypeVar("Told")
-Serve = Callable[[Caller, Sequence[Asked]], Awaitable[Sequence[Told]]]
 
-# Few and large statements: left to itself, Postgres may plan each anew, which takes as long as the page itself.
-GENERIC = {"plan_cache_mode": "force_generic_plan"}
+@dataclass(frozen=True, slots=True)
+class HotRequest:
+    """An admitted request of a hot operation: the caller, what was read, and its `Idempotency-Key` if it has one."""
+
+    principal: Principal
+    value: Any
+    keyed: KeyedRequest | None = None
 
 
-def of_one_caller(
-    database: Database,
-    clock: Callable[[], datetime],
-    function_point: FunctionPoint,
-    serve: Serve[Asked, Told],
-    *,
-    max_concurrency: int = 2,
-    local: Mapping[str, str] | None = None,
-) -> KeyedBatcher[Credential, Asked, Told]:
-    """What a credential with this right asks, with `local` settings of the database.
+class Coalescer:
+    """The batches of every hot operation. Results are in the requests' order; a DomainError is a result of its own."""
 
-    Who asks is looked at before anything is served: NotAuthenticated and LacksFunctionPoint are told to all.
-    """
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+        self._batchers: dict[HotRead[Any, Any] | HotWrite[Any, Any], KeyedBatcher[Hashable, HotRequest, Any]] = {}
+        self._lookups: dict[HotLookup[Any, Any], Batcher[Any, Any]] = {}
 
-    async def serve_all(credential: Credential, asked: Sequence[Asked]) -> Sequence[Told]:
-        now = clock()
-        async with database.unit_of_work(credential.organization_id, local={**GENERIC, **(local or {})}) as work:
-            principal = await authentication.identify(work, credential=credential, now=now)
-            return await serve(
-                Caller(await authentication.admit(work, principal, function_point), principal, now), asked
+    async def read(self, operation: HotRead[Any, Any], request: HotRequest) -> Any:  # noqa: ANN401 - as declared
+        """The result of a query."""
+        batcher = self._batcher(operation, self._read_all)
+        return await batcher.ask(operation.coalescing.key(request.principal), request)
+
+    async def write(self, operation: HotWrite[Any, Any], request: HotRequest, *, by_itself: bool) -> Outcome:
+        """Status and body of the response to a command, which has one effect for each key."""
+        batcher = self._batcher(operation, self._write_all)
+        ask = batcher.ask_heavy if by_itself else batcher.ask
+        outcome: Outcome = await ask(operation.coalescing.key(request.principal), request)
+        return outcome
+
+    async def look_up(self, operation: HotLookup[Any, Any], query: Any) -> Any:  # noqa: ANN401 - as declared
+        """The result of a look-up, which is executed with those of other organizations."""
+        batcher = self._lookups.get(operation)
+        if batcher is None:
+            batcher = self._lookups[operation] = Batcher(partial(self._look_up_all, operation))
+        return await batcher.ask(query)
+
+    def _batcher(
+        self, operation: HotRead[Any, Any] | HotWrite[Any, Any], execute: Callable[..., Awaitable[Sequence[Any]]]
+    ) -> KeyedBatcher[Hashable, HotRequest, Any]:
+        batcher = self._batchers.get(operation)
+        if batcher is None:
+            concurrency = operation.coalescing.max_concurrency
+            batcher = KeyedBatcher(partial(execute, operation), max_concurrency=concurrency)
+            self._batchers[operation] = batcher
+        return batcher
+
+    async def _read_all(
+        self, operation: HotRead[Any, Any], _: Hashable, requests: Sequence[HotRequest]
+    ) -> Sequence[Any]:
+        async with self._transaction(operation, requests[0].principal) as work:
+            return await operation.execute(work, [request.value for request in requests])
+
+    async def _write_all(
+        self, operation: HotWrite[Any, Any], _: Hashable, requests: Sequence[HotRequest]
+    ) -> Sequence[Outcome]:
+        now = self._clock()
+        async with self._transaction(operation, requests[0].principal) as work:
+
+            async def execute(positions: Sequence[int]) -> list[Outcome]:
+                results = await operation.execute(work, [requests[position].value for position in positions], now=now)
+                return [each if isinstance(each, DomainError) else operation.present(each) for each in results]
+
+            keyed = {position: request.keyed for position, request in enumerate(requests)}
+            outcomes = await idempotency.once_all(work, keyed, now=now, effect=execute)
+        return [outcomes[position] for position in range(len(requests))]
+
+    async def _look_up_all(self, operation: HotLookup[Any, Any], queries: Sequence[Any]) -> Sequence[Any]:
+        now = self._clock()
+        results: Sequence[Any] = await self._database.read(lambda reader: operation.execute(reader, queries, now=now))
+        return results
+
+    def _transaction(
+        self, operation: HotRead[Any, Any] | HotWrite[Any, Any], principal: Principal
+    ) -> AbstractAsyncContextManager[UnitOfWork]:
+        settings = operation.coalescing.settings
+        if operation.coalescing.key is by_caller:
+            return self._database.unit_of_work(
+                principal.organization_id,
+                partner_id=principal.partner_id,
+                actor=principal.actor,
+                settings=settings,
             )
-
-    return KeyedBatcher(serve_all, max_concurrency=max_concurrency)
-
-
-def effects(
-    effect: Callable[..., Awaitable[Sequence[Done | DomainError]]], *, present: Callable[[Done], tuple[int, bytes]]
-) -> Serve[PendingRequest[Any], Outcome]:
-    """Serves requests by an effect on all that they ask, each once for its key, and answers as `present` puts it."""
-
-    async def serve(caller: Caller, requests: Sequence[PendingRequest[Any]]) -> Sequence[Outcome]:
-        async def act(asked: Sequence[Any]) -> Sequence[Done | DomainError]:
-            return await effect(caller.work, asked, now=caller.now)
-
-        return await idempotency.serve_all(
-            caller.work, caller.principal.id, requests, now=caller.now, effect=act, present=present
-        )
-
-    return serve
-
-
-def pages(
-    list_pages: Callable[..., Awaitable[Sequence[JsonPage | DomainError]]], *, projection: JsonProjection
-) -> Serve[tuple[Any, int] | DomainError, JsonPage | DomainError]:
-    """Serves pages, by filter and number, of objects in this shape."""
-
-    async def serve(caller: Caller, asked: Sequence[tuple[Any, int] | DomainError]) -> Sequence[JsonPage | DomainError]:
-        return await answer_open(asked, lambda open_: list_pages(caller.work, open_, projection=projection))
-
-    return serve
+        return self._database.unit_of_work(principal.organization_id, settings=settings)

@@ -46,8 +46,8 @@ class CursorQuery(RequestModel):
 def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The filters, and `after` and `size` as `fetch_cursor_page` takes them; raises Invalid, Malformed."""
     reading = read_query(request, model)
-    if reading.refused:
-        raise Invalid(reading.refused)
+    if reading.violations:
+        raise Invalid(reading.violations)
     filters = reading.values
     return filters, {"after": filters.pop("cursor", None), "size": filters.pop("limit", DEFAULT_SIZE)}
 

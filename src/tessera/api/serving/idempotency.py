@@ -1,26 +1,19 @@
-"""The `Idempotency-Key` header of operations that have an effect."""
+"""Step 5 of the pipeline: the `Idempotency-Key` header of operations that have an effect."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from fastapi import Request, Response
 
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import receive_body, size_of_body
 from tessera.api.http.uploads import Upload
-from tessera.api.serving.callers import Caller, bearer_subject
+from tessera.api.serving.callers import Caller
 from tessera.idempotency import service
-from tessera.idempotency.service import KeyedRequest, Outcome, PendingRequest
-from tessera.identity.authentication.service import Credential
-from tessera.kit.batching import KeyedBatcher
-from tessera.kit.errors import DomainError
+from tessera.idempotency.service import KeyedRequest
+from tessera.identity.rules import Principal
 
-Asked = TypeVar("Asked")
-
-LARGE = 16 * 1024
 HEADER = "Idempotency-Key"
 PARAMETER: dict[str, Any] = {
     "name": HEADER,
@@ -35,67 +28,40 @@ PARAMETER: dict[str, Any] = {
 }
 
 
-async def once(
-    request: Request, caller: Caller, effect: Callable[[], Awaitable[JsonResponse]], *, secret: str | None = None
-) -> Response:
-    """The answer of `effect`; with an `Idempotency-Key`, of its first run, for the same body at the same path.
-
-    The field named `secret` is in the first answer alone: what is kept for the others has null there. Raises
-    KeyMalformed, KeyReused, KeyInUse.
-    """
+async def keyed_request(request: Request, principal: Principal) -> KeyedRequest | None:
+    """The `Idempotency-Key` of a request, with a digest of what is asked; None without the header."""
     key = request.headers.get(HEADER)
-    if not key:
-        return await effect()
-    given: list[JsonResponse] = []
-
-    async def kept() -> tuple[int, bytes]:
-        given.append(await effect())
-        body = bytes(given[0].body)
-        return given[0].status_code, _without(secret, body) if secret else body
-
-    keyed = KeyedRequest(caller.principal.id, key, await digest_of(request))
-    status, body = await service.once(caller.work, keyed, now=caller.now, effect=kept)
-    return given[0] if given else Response(body, status, media_type="application/json")
+    return KeyedRequest(principal.id, key, await _digest(request)) if key else None
 
 
-async def once_among_others(
-    request: Request,
-    batchers: KeyedBatcher[Credential, PendingRequest[Asked], Outcome],
-    read: Callable[[], Awaitable[Asked]],
+async def once(
+    request: Request, caller: Caller, execute: Callable[[], Awaitable[JsonResponse]], *, secret: str | None = None
 ) -> Response:
-    """The same for the caller with a Bearer token, served together with what it asks at the same time.
+    """The response of `execute`; under an `Idempotency-Key`, that of the first request with this key and body.
 
-    What is asked is read after the credential has been looked at; a large body goes alone.
+    The field named `secret` is only in the first response: the stored one has null there. Raises KeyMalformed,
+    KeyReused, KeyInUse.
     """
-    subject = bearer_subject(request)
-    request.state.organization_id = subject.organization_id
-    await receive_body(request)
-    requested = PendingRequest(read, request.headers.get(HEADER) or None, partial(digest_of, request))
-    ask = batchers.ask if await size_of_body(request) <= LARGE else batchers.ask_heavy
-    return outcome_response(await ask(subject, requested))
+    keyed = await keyed_request(request, caller.principal)
+    if keyed is None:
+        return await execute()
+    first: list[JsonResponse] = []
 
+    async def execute_and_strip() -> tuple[int, bytes]:
+        first.append(await execute())
+        body = bytes(first[0].body)
+        return first[0].status_code, _without(secret, body) if secret else body
 
-async def key_and_digest(request: Request, *, is_sound: bool) -> tuple[str | None, bytes]:
-    """The key of a request that is served together with others, and what tells a sound one from them."""
-    key = request.headers.get(HEADER) or None
-    return key, await digest_of(request) if key and is_sound else b""
-
-
-def outcome_response(answer: Outcome) -> Response:
-    """The answer to such a request; raises the fact that it may be."""
-    if isinstance(answer, DomainError):
-        raise answer
-    status, body = answer
-    return Response(body, status, media_type="application/json")
+    status, body = await service.once(caller.work, keyed, now=caller.now, effect=execute_and_strip)
+    return first[0] if first else Response(body, status, media_type="application/json")
 
 
 def _without(secret: str, body: bytes) -> bytes:
     return orjson.dumps(orjson.loads(body) | {secret: None})
 
 
-async def digest_of(request: Request) -> bytes:
-    """What tells a request from others: method, path and body."""
-    # White space and the order of properties are not part of what was asked.
+async def _digest(request: Request) -> bytes:
+    # Method, path and body. White space and the order of properties do not make another request.
     upload = getattr(request.state, "upload", None)
     body = upload.digest.encode() if isinstance(upload, Upload) else await request.body()
     try:

@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request
 
-from tessera.api.serving.callers import resources_of
+from tessera.api.serving.resources import resources_of
 
 _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?", re.ASCII)
 

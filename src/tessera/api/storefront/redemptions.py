@@ -1,29 +1,23 @@
 """The storefront API: /storefront/v1, codes that are redeemed or held, and what becomes of their reservations."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import openapi
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import read_body, receive_body
+from tessera.api.http.parsing import read_body
 from tessera.api.serving import idempotency
-from tessera.api.serving.callers import key_or_token, resources_of
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
-from tessera.api.storefront import documentation, presenters
-from tessera.api.storefront.callers import StorefrontCaller
+from tessera.api.serving.dependencies import StorefrontCaller, run
+from tessera.api.storefront import documentation, operations, presenters
 from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
-from tessera.api.storefront.validations import product_of
-from tessera.kit.errors import DomainError, Invalid, Violation
+from tessera.kit.errors import Invalid, Violation
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import RedemptionFilter, RedemptionNotFound
-from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import RedemptionStatus
-from tessera.redemptions.serving import RedemptionRequest
-from tessera.redemptions.validate import Refused
 from tessera.vouchers.rules import ReservationStatus
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
@@ -48,35 +42,7 @@ async def redeem_code(request: Request) -> Response:
     A hold counts as a use until it is confirmed or released, or runs out. The same reservation and code, or the same
     `Idempotency-Key`, is the same redemption and gets the same answer; once that was given back, it is a new one.
     """
-    credential = key_or_token(request)
-    request.state.organization_id = str(credential.organization_id)
-    await receive_body(request)
-    asked = await _asked(request)
-    key, digest = await idempotency.key_and_digest(request, is_sound=isinstance(asked, RedemptionDraft))
-    answer = await resources_of(request).redemptions.ask(
-        credential.organization_id, RedemptionRequest(credential, asked, key, digest)
-    )
-    return idempotency.outcome_response(answer)
-
-
-async def _asked(request: Request) -> RedemptionDraft | Refused | DomainError:
-    # What is wrong with a request is told to those alone whose credential is good, so it comes along as an answer.
-    try:
-        reading = await read_body(request, RedemptionCreateRequest)
-    except DomainError as error:
-        return error
-    product = product_of(reading)
-    if isinstance(product, Refused):
-        return product
-    values = reading.values
-    candidate, seconds = values["candidate"], values.get("hold_seconds")
-    return RedemptionDraft(
-        code=values["code"],
-        reservation_code=values["reservation_code"],
-        product=product,
-        candidate=Candidate(**candidate.model_dump()),
-        hold=None if seconds is None else timedelta(seconds=seconds),
-    )
+    return await run(request, operations.REDEEM)
 
 
 @router.get(
@@ -185,7 +151,7 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
     nothing and gets the same answer.
     """
     reading = await read_body(request, ReservationUpdateRequest)
-    values, refused = reading.values, list(reading.refused)
+    values, refused = reading.values, list(reading.violations)
     if "reservation_code" in values and values.get("status", ReservationStatus.RESCHEDULED) != "Rescheduled":
         refused.append(
             Violation("NotRescheduled", "reservation_code", "must be given with the status Rescheduled only")

@@ -4,12 +4,11 @@ from fastapi import APIRouter, Request
 
 from tessera.api.http import openapi
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import ParsedRequest, read_body
+from tessera.api.http.parsing import read_body
+from tessera.api.serving.dependencies import StorefrontCaller
 from tessera.api.storefront import documentation, presenters
-from tessera.api.storefront.callers import StorefrontCaller
+from tessera.api.storefront.products import read_product
 from tessera.api.storefront.schemas import ValidationRequest
-from tessera.codes.rules import ProductChoice
-from tessera.kit.errors import Violation
 from tessera.redemptions import validate
 from tessera.redemptions.validate import AskedCandidate, Refused
 
@@ -33,7 +32,7 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     those by which codes are redeemed and `GET /api/v1/promo-codes` answers.
     """
     reading = await read_body(request, ValidationRequest)
-    product = product_of(reading)
+    product = read_product(reading)
     if isinstance(product, Refused):
         (everything,) = await validate.refuse_all(caller.work, [product])
         raise everything
@@ -47,14 +46,3 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
         now=wanted.get("as_of", caller.now),
     )
     return JsonResponse({"results": [presenters.assessment(each) for each in assessments]})
-
-
-def product_of(reading: ParsedRequest) -> ProductChoice | Refused:
-    """The one product that a request names, or else everything that is wrong with the request by itself."""
-    fields = {"store_exam_code", "product_bundle_id"}
-    named = {field: reading.values[field] for field in fields & reading.values.keys()}
-    if len(named.keys() | fields & {each.field for each in reading.refused}) != 1:
-        message = "or productBundleId must be given, and not both of them"
-        return Refused([*reading.refused, Violation("OneProduct", "store_exam_code", message)], None)
-    choice = ProductChoice(**named)
-    return Refused(reading.refused, choice if named else None) if reading.refused else choice

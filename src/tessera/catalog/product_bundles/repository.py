@@ -77,16 +77,16 @@ class ProductBundleRepository:
         return await self.find(bundle_id)
 
     async def list_by_cursor(
-        self, wanted: ProductBundleFilter, *, after: str | None, size: int
+        self, filters: ProductBundleFilter, *, after: str | None, size: int
     ) -> CursorPage[ManagedProductBundle]:
         """A part of the product bundles, oldest first."""
         statement = self._select()
-        if wanted.status is not None:
-            statement = statement.where(ProductBundle.status == wanted.status)
-        if wanted.store_exam_code is not None:
+        if filters.status is not None:
+            statement = statement.where(ProductBundle.status == filters.status)
+        if filters.store_exam_code is not None:
             exam = select(StoreExam.id).where(
                 StoreExam.organization_id == self._organization_id,
-                StoreExam.code_key == key_of(wanted.store_exam_code),
+                StoreExam.code_key == key_of(filters.store_exam_code),
             )
             statement = statement.join(ProductBundleStoreExam, _contains).where(
                 ProductBundleStoreExam.organization_id == self._organization_id,

@@ -1,13 +1,13 @@
-"""Product bundles and their whole life: put on sale, changed, archived, put on sale again."""
+"""Product bundles: creation, edits, archiving and reactivation."""
 
 from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.audit import service as audit
-from tessera.audit.service import Action, Change
+from tessera.audit.editing import Editable
+from tessera.audit.rules import Action
 from tessera.catalog import rules
 from tessera.catalog.product_bundles.repository import (
     ManagedProductBundle,
@@ -19,17 +19,17 @@ from tessera.kit import editing
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
-from tessera.kit.errors import Invalid, NotFound, WrongState
+from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, key_of
 
 __all__ = ["ManagedProductBundle", "ProductBundleFilter"]
 
-KIND = "ProductBundle"
+_BUNDLES: Editable[ManagedProductBundle] = Editable(kind="ProductBundle", noun="product bundle", moves=rules.MOVES)
 
 
 async def create(work: UnitOfWork, *, draft: ProductBundleDraft, now: datetime) -> ManagedProductBundle:
-    """Put a bundle on sale; raises Invalid with every violation, also of the exams that it names."""
+    """Put a bundle on sale; raises Invalid with every violation, including those of its exam codes."""
     name, price, exams = await _checked(work, draft)
     bundle = ManagedProductBundle(
         id=new_id(),
@@ -41,81 +41,54 @@ async def create(work: UnitOfWork, *, draft: ProductBundleDraft, now: datetime) 
         version=editing.FIRST,
     )
     await ProductBundleRepository(work).add(bundle, exam_ids=[exam.id for exam in exams])
-    await audit.record(work, Change(action=Action.CREATED, kind=KIND, id=bundle.id, after=asdict(bundle)), now=now)
+    await _BUNDLES.record_created(work, bundle, now=now)
     return bundle
 
 
 async def get(work: UnitOfWork, bundle_id: UUID) -> ManagedProductBundle:
     """The product bundle with this id; raises NotFound."""
-    return _found(await ProductBundleRepository(work).find(bundle_id))
+    return _BUNDLES.require(await ProductBundleRepository(work).find(bundle_id))
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: ProductBundleFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: ProductBundleFilter, after: str | None, size: int
 ) -> CursorPage[ManagedProductBundle]:
-    """A part of the product bundles, oldest first; raises Invalid for a cursor of another list."""
-    return await ProductBundleRepository(work).list_by_cursor(wanted, after=after, size=size)
+    """A page of product bundles, oldest first; raises Invalid for a cursor of another list."""
+    return await ProductBundleRepository(work).list_by_cursor(filters, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: ProductBundleDraft, now: datetime) -> ManagedProductBundle:
-    """Give a bundle another name, price and exams; raises Invalid, NotFound, VersionStale."""
-    bundle = await _lock(work, target)
-    name, price, exams = await _checked(work, draft, kept=bundle.store_exam_codes)
-    await ProductBundleRepository(work).contain(bundle.id, [exam.id for exam in exams])
+    """Change the name, the price and the exams of a bundle; raises Invalid, NotFound, VersionStale."""
+    repository = ProductBundleRepository(work)
+    bundle = await _BUNDLES.lock(repository, target)
+    name, price, exams = await _checked(work, draft, current_codes=bundle.store_exam_codes)
+    await repository.contain(bundle.id, [exam.id for exam in exams])
     after = replace(bundle, name=name, price=price, store_exam_codes=_codes(exams))
-    return await _change(work, bundle, after, Action.UPDATED, now=now)
+    return await _BUNDLES.save(work, repository, bundle, after, Action.UPDATED, now=now)
 
 
 async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedProductBundle:
-    """Sell it no longer; raises NotFound, VersionStale, WrongState."""
-    bundle = await _lock(work, target)
-    if bundle.status == Status.ARCHIVED:
-        raise WrongState("product bundle", bundle.status)
-    return await _change(work, bundle, replace(bundle, status=Status.ARCHIVED), Action.ARCHIVED, now=now)
+    """Take a bundle off sale; raises NotFound, VersionStale, WrongState."""
+    return await _BUNDLES.move(work, ProductBundleRepository(work), target, Status.ARCHIVED, now=now)
 
 
 async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedProductBundle:
-    """Sell an archived one again; raises NotFound, VersionStale, WrongState."""
-    bundle = await _lock(work, target)
-    if bundle.status == Status.ACTIVE:
-        raise WrongState("product bundle", bundle.status)
-    return await _change(work, bundle, replace(bundle, status=Status.ACTIVE), Action.ACTIVATED, now=now)
+    """Put an archived bundle on sale again; raises NotFound, VersionStale, WrongState."""
+    return await _BUNDLES.move(work, ProductBundleRepository(work), target, Status.ACTIVE, now=now)
 
 
 async def _checked(
-    work: UnitOfWork, draft: ProductBundleDraft, *, kept: Collection[str] = ()
+    work: UnitOfWork, draft: ProductBundleDraft, *, current_codes: Collection[str] = ()
 ) -> tuple[str, Decimal, list[ContainedExam]]:
     codes = distinct(draft.store_exam_codes or ())
     known = await ProductBundleRepository(work).find_exams(codes[: rules.MAX_EXAMS])
+    current_keys = {key_of(code) for code in current_codes}
     violations = list(rules.product_bundle_violations(draft))
-    given = draft.store_exam_codes or ()
-    violations += rules.contained_violations(given, known, kept={key_of(code) for code in kept})
+    violations += rules.contained_violations(draft.store_exam_codes or (), known, current_keys=current_keys)
     if violations or draft.name is None or draft.price is None:
         raise Invalid(violations)
     return draft.name, round(draft.price, 2), [known[key_of(code)] for code in codes]
 
 
-async def _lock(work: UnitOfWork, target: Target) -> ManagedProductBundle:
-    bundle = _found(await ProductBundleRepository(work).lock(target.id))
-    target.ensure(bundle.version)
-    return bundle
-
-
-async def _change(
-    work: UnitOfWork, before: ManagedProductBundle, after: ManagedProductBundle, action: Action, *, now: datetime
-) -> ManagedProductBundle:
-    after = replace(after, version=before.version + 1)
-    await ProductBundleRepository(work).change(after)
-    change = Change(action=action, kind=KIND, id=after.id, before=asdict(before), after=asdict(after))
-    await audit.record(work, change, now=now)
-    return after
-
-
 def _codes(exams: Collection[ContainedExam]) -> tuple[str, ...]:
     return tuple(sorted((exam.code for exam in exams), key=key_of))
-
-
-def _found(bundle: ManagedProductBundle | None) -> ManagedProductBundle:
-    if bundle is None:
-        raise NotFound("There is no such product bundle.")
-    return bundle

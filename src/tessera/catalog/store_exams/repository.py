@@ -66,14 +66,14 @@ class StoreExamRepository:
         return await self._first(self._select().where(StoreExam.id == exam_id).with_for_update())
 
     async def list_by_cursor(
-        self, wanted: StoreExamFilter, *, after: str | None, size: int
+        self, filters: StoreExamFilter, *, after: str | None, size: int
     ) -> CursorPage[ManagedStoreExam]:
         """A part of the store exams, oldest first."""
         statement = self._select()
-        if wanted.code is not None:
-            statement = statement.where(StoreExam.code_key == key_of(wanted.code))
-        if wanted.status is not None:
-            statement = statement.where(StoreExam.status == wanted.status)
+        if filters.code is not None:
+            statement = statement.where(StoreExam.code_key == key_of(filters.code))
+        if filters.status is not None:
+            statement = statement.where(StoreExam.status == filters.status)
         part = await fetch_cursor_page(
             self._connection, statement, order=[StoreExam.__table__.c.id], after=after, size=size
         )

@@ -1,10 +1,12 @@
 """Secrets and the credentials that carry them; each names its organization, so that a tenant can be pinned first."""
 
 import hashlib
-import hmac
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from tessera.kit.errors import NotAuthenticated
@@ -27,16 +29,28 @@ class CredentialName:
         return prefix + urlsafe_b64encode(self.organization_id.bytes + self.id.bytes).decode().rstrip("=")
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKeyText:
-    """A `cv-api-key`: its name, and the SHA-256 digest of the whole text."""
+class CredentialKind(StrEnum):
+    """What a credential is; Bearer tokens name the client that fetched them, or the token that was issued to a user."""
 
+    KEY = "key"
+    CLIENT = "client"
+    TOKEN = "token"  # noqa: S105 - a kind, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a caller presents: its public name, and the SHA-256 digest of its secret.
+
+    `digest` is None for a Bearer token, whose signature was verified when it was read.
+    """
+
+    kind: CredentialKind
     name: CredentialName
-    digest: bytes
+    digest: bytes | None
 
     @property
     def organization_id(self) -> UUID:
-        """The organization that the key names."""
+        """The organization that the credential names."""
         return self.name.organization_id
 
 
@@ -50,27 +64,33 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def matches(secret: str, digest: bytes) -> bool:
-    """Whether the digest is the secret's, in constant time."""
-    return hmac.compare_digest(digest_of(secret), digest)
-
-
 def new_key_text(name: CredentialName) -> str:
     """A whole API key: prefix, name and secret."""
     return f"{name.text(KEY_PREFIX)}_{new_secret()}"
 
 
-def parse_client_id(text: str) -> CredentialName:
-    """The name in a ClientId; raises NotAuthenticated."""
-    return _parse_name(text, CLIENT_PREFIX)
+def parse_client(client_id: str, secret: str) -> Credential:
+    """The credential of a ClientId and its secret; raises NotAuthenticated."""
+    return Credential(CredentialKind.CLIENT, _parse_name(client_id, CLIENT_PREFIX), digest_of(secret))
 
 
-def parse_key(text: str) -> ApiKeyText:
-    """The parts of a `cv-api-key`; raises NotAuthenticated."""
+def parse_key(text: str) -> Credential:
+    """The credential of a `cv-api-key`, whose digest is that of the whole text; raises NotAuthenticated."""
     end = len(KEY_PREFIX) + _NAME_LENGTH
     if text[end : end + 1] != "_":
         raise NotAuthenticated("The API key is not valid.")
-    return ApiKeyText(_parse_name(text[:end], KEY_PREFIX), digest_of(text))
+    return Credential(CredentialKind.KEY, _parse_name(text[:end], KEY_PREFIX), digest_of(text))
+
+
+def parse_claims(claims: Mapping[str, Any]) -> Credential:
+    """The credential of a verified Bearer token; raises NotAuthenticated."""
+    try:
+        kind = CredentialKind(claims["kind"])
+        if kind is CredentialKind.KEY:
+            raise ValueError
+        return Credential(kind, CredentialName(UUID(claims["org"]), UUID(claims["sub"])), None)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise NotAuthenticated("The token is not valid.") from error
 
 
 def _parse_name(text: str, prefix: str) -> CredentialName:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, Update, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import ApiClient
@@ -15,7 +15,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedClient:
-    """An API client with its rights, its standing and its version."""
+    """An API client with its rights, its status and its version."""
 
     id: UUID
     name: str
@@ -54,25 +54,28 @@ class ClientRepository:
         return await self._first(self._select().where(ApiClient.id == client_id))
 
     async def lock(self, client_id: UUID) -> ManagedClient | None:
-        """The client with this id, which nobody else changes until the end of the transaction."""
-        return await self._first(self._select().where(ApiClient.id == client_id).with_for_update())
+        """The client with this id, unless it is revoked, locked FOR UPDATE."""
+        unrevoked = self._select().where(ApiClient.id == client_id, ApiClient.revoked_at.is_(None))
+        return await self._first(unrevoked.with_for_update())
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedClient]:
-        """A part of the clients, oldest first."""
+        """A page of clients, oldest first."""
         order = [ApiClient.__table__.c.id]
         part = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
         return CursorPage([_managed(row) for row in part.items], part.cursor)
 
-    async def change(self, client: ManagedClient, *, digest: bytes | None = None) -> None:
-        """Write what has changed of a locked client, and another secret's digest if there is one."""
-        values: dict[str, Any] = {"revoked_at": client.revoked_at, "version": client.version}
-        if digest is not None:
-            values["secret_digest"] = digest
+    async def change(self, client: ManagedClient) -> None:
+        """Write the state and the version of a locked client."""
         await self._connection.execute(
-            update(ApiClient)
-            .where(ApiClient.organization_id == self._organization_id, ApiClient.id == client.id)
-            .values(values)
+            self._update(client.id).values(revoked_at=client.revoked_at, version=client.version)
         )
+
+    async def set_digest(self, client_id: UUID, digest: bytes) -> None:
+        """Replace the digest of the secret of a locked client."""
+        await self._connection.execute(self._update(client_id).values(secret_digest=digest))
+
+    def _update(self, client_id: UUID) -> Update:
+        return update(ApiClient).where(ApiClient.organization_id == self._organization_id, ApiClient.id == client_id)
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(ApiClient.organization_id == self._organization_id)

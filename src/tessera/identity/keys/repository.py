@@ -15,7 +15,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedKey:
-    """An API key with its rights, its standing and its version."""
+    """An API key with its rights, its status and its version."""
 
     id: UUID
     name: str
@@ -49,17 +49,17 @@ class KeyRepository:
         return await self._first(self._select().where(ApiKey.id == key_id))
 
     async def lock(self, key_id: UUID) -> ManagedKey | None:
-        """The key with this id, which nobody else changes until the end of the transaction."""
+        """The key with this id, locked FOR UPDATE."""
         return await self._first(self._select().where(ApiKey.id == key_id).with_for_update())
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedKey]:
-        """A part of the keys, oldest first."""
+        """A page of keys, oldest first."""
         order = [ApiKey.__table__.c.id]
         part = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
         return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, key: ManagedKey) -> None:
-        """Write what has changed of a locked key."""
+        """Write the state and the version of a locked key."""
         await self._connection.execute(
             update(ApiKey)
             .where(ApiKey.organization_id == self._organization_id, ApiKey.id == key.id)
@@ -67,7 +67,7 @@ class KeyRepository:
         )
 
     async def set_last_used(self, uses: Mapping[UUID, datetime], *, pause: timedelta) -> None:
-        """Note when keys were used, unless it was noted so recently that another process has done it."""
+        """Store when keys were last used, unless a use within `pause` is stored already."""
         for key_id, at in sorted(uses.items()):
             await self._connection.execute(
                 update(ApiKey)

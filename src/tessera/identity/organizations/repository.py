@@ -1,4 +1,4 @@
-"""Statements on organizations, each from within itself, and on all of them for the platform."""
+"""Statements on the pinned organization, and on all organizations for the platform."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedOrganization:
-    """An organization with its standing and its version."""
+    """An organization with its status and its version."""
 
     id: UUID
     name: str
@@ -31,7 +31,7 @@ _FIELDS = tuple(ManagedOrganization.__dataclass_fields__)
 
 
 class OrganizationRepository:
-    """The organization that the unit of work is pinned to, and all of them where that is the platform."""
+    """The organization that the unit of work is pinned to, and all organizations if that is the platform."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
@@ -47,14 +47,14 @@ class OrganizationRepository:
         )
         return (await self._connection.execute(statement)).first() is not None
 
-    async def lock(self) -> ManagedOrganization | None:
-        """The pinned organization itself, which nobody else changes until the end of the transaction."""
-        statement = select(Organization).where(Organization.id == self._organization_id).with_for_update()
+    async def lock(self, organization_id: UUID) -> ManagedOrganization | None:
+        """The organization with this id, which must be the pinned one, locked FOR UPDATE."""
+        statement = select(Organization).where(Organization.id == organization_id).with_for_update()
         row = (await self._connection.execute(statement)).first()
         return _managed(row) if row else None
 
     async def change(self, organization: ManagedOrganization) -> None:
-        """Write what has changed of the locked, pinned organization; raises NameTaken."""
+        """Write the state and the version of the locked, pinned organization; raises NameTaken."""
         statement = (
             update(Organization)
             .where(Organization.id == self._organization_id)
@@ -87,7 +87,7 @@ class OrganizationRepository:
         return (await self._connection.execute(_all()[0])).all()
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
-        """A part of all organizations, oldest first; empty unless the platform itself is pinned."""
+        """A page of all organizations, oldest first; empty unless the platform itself is pinned."""
         statement, own_id = _all()
         part = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
         return CursorPage([_managed(row) for row in part.items], part.cursor)

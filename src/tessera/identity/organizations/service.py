@@ -1,39 +1,38 @@
-"""Organizations and their whole life: made, renamed, switched off and on, by the platform."""
+"""Organizations, which the platform creates, renames, deactivates and reactivates."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from tessera.audit import service as audit
-from tessera.audit.service import Action, Change
+from tessera.audit.editing import Editable
+from tessera.audit.rules import Action
 from tessera.identity import rules
 from tessera.identity.errors import NameTaken
 from tessera.identity.organizations.repository import ManagedOrganization, OrganizationRepository
-from tessera.identity.rules import PLATFORM_ID
+from tessera.identity.rules import ACTIVE, INACTIVE, PLATFORM_ID
 from tessera.kit import editing
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
-from tessera.kit.errors import Invalid, NotAllowed, NotFound, WrongState
+from tessera.kit.errors import Invalid, NotAllowed
 from tessera.kit.identifiers import new_id
 
 __all__ = ["ManagedOrganization"]
 
-KIND = "Organization"
+_ORGANIZATIONS: Editable[ManagedOrganization] = Editable(kind="Organization", noun="organization", moves=rules.MOVES)
 
 
 async def create(work: UnitOfWork, *, name: str, now: datetime) -> ManagedOrganization:
-    """Create the organization to whose (new) id the unit of work is pinned; raises Invalid, NameTaken."""
+    """Create an organization under the new id that the unit of work is pinned to; raises Invalid, NameTaken."""
     _check(name)
     organization = ManagedOrganization(
         id=work.organization_id, name=name, is_active=True, created_at=now, version=editing.FIRST
     )
     if not await OrganizationRepository(work).add(organization):
         raise NameTaken("name", name)
-    change = Change(action=Action.CREATED, kind=KIND, id=organization.id, after=asdict(organization))
-    await audit.record(work, change, now=now)
+    await _ORGANIZATIONS.record_created(work, organization, now=now)
     return organization
 
 
@@ -44,11 +43,8 @@ async def create_another(work: UnitOfWork, *, name: str, now: datetime) -> Manag
 
 
 async def get(work: UnitOfWork, organization_id: UUID) -> ManagedOrganization:
-    """Any organization, for a unit of work pinned to the platform; raises NotFound."""
-    organization = await OrganizationRepository(work).find_any(organization_id)
-    if organization is None:
-        raise NotFound("There is no such organization.")
-    return organization
+    """The organization with this id, for a unit of work pinned to the platform; raises NotFound."""
+    return _ORGANIZATIONS.require(await OrganizationRepository(work).find_any(organization_id))
 
 
 async def find(work: UnitOfWork, name_or_id: str) -> ManagedOrganization | None:
@@ -62,39 +58,34 @@ async def list_all(work: UnitOfWork) -> Sequence[Any]:
 
 
 async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
-    """A part of all organizations, oldest first, for a unit of work pinned to the platform."""
+    """A page of all organizations, oldest first, for a unit of work pinned to the platform."""
     return await OrganizationRepository(work).list_by_cursor(after=after, size=size)
 
 
 async def rename(work: UnitOfWork, target: Target, *, name: str, now: datetime) -> ManagedOrganization:
-    """Give an organization another name; raises Invalid, NameTaken, NotFound, VersionStale."""
+    """Rename an organization; raises Invalid, NameTaken, NotFound, VersionStale."""
     _check(name)
     async with work.pinned_to(target.id) as inside:
-        organization = await _lock(inside, target)
-        return await _change(inside, organization, replace(organization, name=name), Action.UPDATED, now=now)
+        repository = OrganizationRepository(inside)
+        organization = await _ORGANIZATIONS.lock(repository, target)
+        after = replace(organization, name=name)
+        return await _ORGANIZATIONS.save(inside, repository, organization, after, Action.UPDATED, now=now)
 
 
 async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
-    """Switch an organization off, and with it everyone who calls.
+    """Deactivate an organization and thereby all of its callers.
 
-    The platform stays on: nobody could switch it on again. Raises NotAllowed, NotFound, VersionStale, WrongState.
+    The platform must stay active, because nobody could reactivate it. Raises NotAllowed, NotFound, VersionStale,
+    WrongState.
     """
     if target.id == PLATFORM_ID:
         raise NotAllowed("The platform itself stays active.")
-    async with work.pinned_to(target.id) as inside:
-        organization = await _lock(inside, target)
-        if not organization.is_active:
-            raise WrongState("organization", "Inactive")
-        return await _change(inside, organization, replace(organization, is_active=False), Action.DEACTIVATED, now=now)
+    return await _move(work, target, INACTIVE, now=now)
 
 
 async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
-    """Switch an organization on again; raises NotFound, VersionStale, WrongState."""
-    async with work.pinned_to(target.id) as inside:
-        organization = await _lock(inside, target)
-        if organization.is_active:
-            raise WrongState("organization", "Active")
-        return await _change(inside, organization, replace(organization, is_active=True), Action.ACTIVATED, now=now)
+    """Reactivate an organization; raises NotFound, VersionStale, WrongState."""
+    return await _move(work, target, ACTIVE, now=now)
 
 
 def _check(name: str) -> None:
@@ -103,20 +94,11 @@ def _check(name: str) -> None:
         raise Invalid(violations)
 
 
-async def _lock(work: UnitOfWork, target: Target) -> ManagedOrganization:
-    organization = await OrganizationRepository(work).lock()
-    if organization is None:
-        raise NotFound("There is no such organization.")
-    target.ensure(organization.version)
-    return organization
-
-
-async def _change(
-    work: UnitOfWork, before: ManagedOrganization, after: ManagedOrganization, action: Action, *, now: datetime
-) -> ManagedOrganization:
-    after = replace(after, version=before.version + 1)
-    await OrganizationRepository(work).change(after)
-    # In the log of the organization itself, which keeps its own history whoever made it.
-    change = Change(action=action, kind=KIND, id=after.id, before=asdict(before), after=asdict(after))
-    await audit.record(work, change, now=now)
-    return after
+async def _move(work: UnitOfWork, target: Target, status: str, *, now: datetime) -> ManagedOrganization:
+    # Pinned to the organization, so that the change is in its own audit log whoever made it.
+    async with work.pinned_to(target.id) as inside:
+        repository = OrganizationRepository(inside)
+        organization = await _ORGANIZATIONS.lock(repository, target)
+        move = _ORGANIZATIONS.require_move(ACTIVE if organization.is_active else INACTIVE, status)
+        after = replace(organization, is_active=status == ACTIVE)
+        return await _ORGANIZATIONS.save(inside, repository, organization, after, move.action, now=now)

@@ -14,7 +14,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedToken:
-    """A long-lived Bearer token: whose it is and how it stands, never the token."""
+    """A long-lived Bearer token: its user and its status, never its text."""
 
     id: UUID
     user_id: UUID
@@ -33,7 +33,7 @@ class TokenRepository:
         self._organization_id = work.organization_id
 
     async def add(self, token: ManagedToken) -> None:
-        """Record a token that is issued."""
+        """Add an issued token."""
         await self._connection.execute(
             insert(IssuedToken).values(
                 organization_id=self._organization_id,
@@ -50,12 +50,12 @@ class TokenRepository:
         return await self._first(self._select().where(IssuedToken.id == token_id))
 
     async def lock(self, token_id: UUID) -> ManagedToken | None:
-        """The token with this id, which nobody else changes until the end of the transaction."""
+        """The token with this id, locked FOR UPDATE."""
         statement = self._select().where(IssuedToken.id == token_id)
         return await self._first(statement.with_for_update(of=IssuedToken))
 
     async def list_by_cursor(self, user_id: UUID | None, *, after: str | None, size: int) -> CursorPage[ManagedToken]:
-        """A part of the tokens, of one user if it is named, oldest first."""
+        """A page of tokens, of one user if `user_id` is given, oldest first."""
         statement = self._select()
         if user_id is not None:
             statement = statement.where(IssuedToken.user_id == user_id)
@@ -64,7 +64,7 @@ class TokenRepository:
         return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, token: ManagedToken) -> None:
-        """Write what has changed of a locked token."""
+        """Write the state and the version of a locked token."""
         await self._connection.execute(
             update(IssuedToken)
             .where(IssuedToken.organization_id == self._organization_id, IssuedToken.id == token.id)

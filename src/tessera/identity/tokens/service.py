@@ -1,13 +1,13 @@
-"""Long-lived Bearer tokens of users (Pattern B): issued, listed, revoked."""
+"""Long-lived Bearer tokens of users (Pattern B)."""
 
-from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tessera.audit import service as audit
-from tessera.audit.service import Action, Change
+from tessera.audit.editing import Editable
+from tessera.audit.rules import Action
 from tessera.identity import rules
+from tessera.identity.rules import Rights
 from tessera.identity.tokens.repository import ManagedToken, TokenRepository
 from tessera.identity.users import service as users
 from tessera.kit import editing
@@ -20,17 +20,15 @@ from tessera.kit.tokens import TokenSigner
 
 __all__ = ["ManagedToken"]
 
-KIND = "Token"
-
-Rights = Collection[str] | None
+_TOKENS: Editable[ManagedToken] = Editable(kind="Token", noun="token")
 
 
 async def issue(
     work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, rights: Rights, now: datetime
 ) -> tuple[ManagedToken, str]:
-    """A token for the user with this address, and its text, which is nowhere else; raises NotAllowed, NotFound.
+    """Issue a token to the user with this address, and its text, which is not stored; raises NotAllowed, NotFound.
 
-    Whoever has the token has the user's rights, so nobody gets it who lacks one of them.
+    The token conveys the rights of the user, so the caller must have every one of them.
     """
     user = await users.get_by_email(work, email)
     rules.ensure_may_give(user.function_points, rights)
@@ -44,34 +42,28 @@ async def issue(
         version=editing.FIRST,
     )
     await TokenRepository(work).add(token)
-    await audit.record(work, Change(action="Issued", kind=KIND, id=token.id, after=asdict(token)), now=now)
+    await _TOKENS.record(work, "Issued", None, token, now=now)
     claims = {"org": str(work.organization_id), "kind": "token", "sub": str(token.id)}
     return token, signer.issue(claims, now=now, lifetime=lifetime)
 
 
 async def get(work: UnitOfWork, token_id: UUID) -> ManagedToken:
     """The token with this id; raises NotFound."""
-    token = await TokenRepository(work).find(token_id)
-    if token is None:
-        raise NotFound("There is no such token.")
-    return token
+    return _TOKENS.require(await TokenRepository(work).find(token_id))
 
 
 async def list_by_cursor(
     work: UnitOfWork, *, user_id: UUID | None, after: str | None, size: int
 ) -> CursorPage[ManagedToken]:
-    """A part of the tokens, of one user if it is named, oldest first; raises Invalid for a cursor of another list."""
+    """A page of the tokens of one user, or of all, oldest first; raises Invalid for a cursor of another list."""
     return await TokenRepository(work).list_by_cursor(user_id, after=after, size=size)
 
 
 async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedToken:
-    """End a token at once; raises NotFound, VersionStale."""
-    token = await TokenRepository(work).lock(target.id)
+    """Revoke a token at once; raises NotFound, VersionStale."""
+    repository = TokenRepository(work)
+    token = await repository.lock(target.id)
     if token is None or token.revoked_at is not None:
         raise NotFound("There is no such token, or it has ended.")
     target.ensure(token.version)
-    after = replace(token, revoked_at=now, version=token.version + 1)
-    await TokenRepository(work).change(after)
-    change = Change(action=Action.REVOKED, kind=KIND, id=token.id, before=asdict(token), after=asdict(after))
-    await audit.record(work, change, now=now)
-    return after
+    return await _TOKENS.save(work, repository, token, replace(token, revoked_at=now), Action.REVOKED, now=now)

@@ -16,7 +16,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedUser:
-    """A user with its rights, its standing and its version."""
+    """A user with its rights, its status and its version."""
 
     id: UUID
     email: str
@@ -32,7 +32,7 @@ class ManagedUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserFilter:
-    """Which users; None does not filter."""
+    """Filters of users; None does not filter."""
 
     email: str | None = None
     is_active: bool | None = None
@@ -67,27 +67,27 @@ class UserRepository:
         return await self._first(self._select().where(User.id == user_id))
 
     async def find_by_email(self, email: str) -> ManagedUser | None:
-        """The user with this address, in any case."""
+        """The user with this address, ignoring case."""
         return await self._first(self._select().where(User.email_key == key_of(email)))
 
     async def lock(self, user_id: UUID) -> ManagedUser | None:
-        """The user with this id, which nobody else changes until the end of the transaction."""
+        """The user with this id, locked FOR UPDATE."""
         return await self._first(self._select().where(User.id == user_id).with_for_update())
 
-    async def list_by_cursor(self, wanted: UserFilter, *, after: str | None, size: int) -> CursorPage[ManagedUser]:
-        """A part of the users, oldest first."""
+    async def list_by_cursor(self, filters: UserFilter, *, after: str | None, size: int) -> CursorPage[ManagedUser]:
+        """A page of users, oldest first."""
         statement = self._select()
-        if wanted.email is not None:
-            statement = statement.where(User.email_key == key_of(wanted.email))
-        if wanted.is_active is not None:
-            statement = statement.where(User.is_active.is_(wanted.is_active))
-        if wanted.partner_id is not None:
-            statement = statement.where(User.partner_id == wanted.partner_id)
+        if filters.email is not None:
+            statement = statement.where(User.email_key == key_of(filters.email))
+        if filters.is_active is not None:
+            statement = statement.where(User.is_active.is_(filters.is_active))
+        if filters.partner_id is not None:
+            statement = statement.where(User.partner_id == filters.partner_id)
         part = await fetch_cursor_page(self._connection, statement, order=[User.__table__.c.id], after=after, size=size)
         return CursorPage([_managed(row) for row in part.items], part.cursor)
 
     async def change(self, user: ManagedUser) -> None:
-        """Write what has changed of a locked user."""
+        """Write the state and the version of a locked user."""
         await self._connection.execute(
             update(User)
             .where(User.organization_id == self._organization_id, User.id == user.id)

@@ -1,15 +1,14 @@
-"""Users and their whole life: invited, changed, switched off and on."""
+"""Users: creation, edits, deactivation and reactivation."""
 
-from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from tessera.audit import service as audit
-from tessera.audit.service import Action, Change
+from tessera.audit.editing import Editable
+from tessera.audit.rules import Action
 from tessera.identity import rules
 from tessera.identity.errors import NameTaken
-from tessera.identity.rules import UserDraft
+from tessera.identity.rules import ACTIVE, INACTIVE, Rights, UserDraft
 from tessera.identity.users.repository import ManagedUser, UserFilter, UserRepository
 from tessera.kit import editing
 from tessera.kit.db.pages import CursorPage
@@ -20,15 +19,13 @@ from tessera.kit.identifiers import new_id
 
 __all__ = ["ManagedUser", "UserFilter"]
 
-KIND = "User"
-# The standing of a voucher partner's user who was asked to call for it, and has not agreed yet.
-INVITED = "Invited"
-
-Rights = Collection[str] | None
+_USERS: Editable[ManagedUser] = Editable(kind="User", noun="user", moves=rules.MOVES)
+# The state of an invitation that the user of a voucher partner has not accepted yet.
+_INVITED = "Invited"
 
 
 async def create(work: UnitOfWork, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:
-    """Add a user, a partner's if one is given; raises Invalid, NameTaken, NotAllowed."""
+    """Create a user, of a voucher partner if the draft names one; raises Invalid, NameTaken, NotAllowed."""
     first_name, last_name, function_points = _checked(draft)
     if draft.email is None:
         raise Invalid([])
@@ -47,17 +44,17 @@ async def create(work: UnitOfWork, *, draft: UserDraft, rights: Rights, now: dat
     )
     if not await UserRepository(work).add(user):
         raise NameTaken("email", user.email)
-    await audit.record(work, Change(action=Action.CREATED, kind=KIND, id=user.id, after=asdict(user)), now=now)
+    await _USERS.record_created(work, user, now=now)
     return user
 
 
 async def get(work: UnitOfWork, user_id: UUID) -> ManagedUser:
     """The user with this id; raises NotFound."""
-    return _found(await UserRepository(work).find(user_id))
+    return _USERS.require(await UserRepository(work).find(user_id))
 
 
 async def get_by_email(work: UnitOfWork, email: str) -> ManagedUser:
-    """The user with this address, in any case; raises NotFound."""
+    """The user with this address, ignoring case; raises NotFound."""
     user = await UserRepository(work).find_by_email(email)
     if user is None:
         raise NotFound(f"There is no user {email}.")
@@ -65,39 +62,45 @@ async def get_by_email(work: UnitOfWork, email: str) -> ManagedUser:
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: UserFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: UserFilter, after: str | None, size: int
 ) -> CursorPage[ManagedUser]:
-    """A part of the users, oldest first; raises Invalid for a cursor of another list."""
-    return await UserRepository(work).list_by_cursor(wanted, after=after, size=size)
+    """A page of users, oldest first; raises Invalid for a cursor of another list."""
+    return await UserRepository(work).list_by_cursor(filters, after=after, size=size)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:
-    """Give a user other names and rights; the address stays. Raises Invalid, NotAllowed, NotFound, VersionStale."""
+    """Change the names and rights of a user, never the address; raises Invalid, NotAllowed, NotFound, VersionStale."""
     first_name, last_name, function_points = _checked(draft)
-    user = await _lock(work, target)
-    # To take a right is free, also one that the taker lacks.
+    repository = UserRepository(work)
+    user = await _USERS.lock(repository, target)
+    # A caller may take away a right that they lack themselves.
     rules.ensure_may_give(set(function_points) - set(user.function_points), rights)
     after = replace(user, first_name=first_name, last_name=last_name, function_points=function_points)
-    return await _change(work, user, after, Action.UPDATED, now=now)
+    return await _USERS.save(work, repository, user, after, Action.UPDATED, now=now)
 
 
 async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedUser:
-    """Switch a user off, and with it all its tokens; raises NotFound, VersionStale, WrongState."""
-    user = await _lock(work, target)
-    if not user.is_active:
-        raise WrongState("user", "Inactive")
-    return await _change(work, user, replace(user, is_active=False), Action.DEACTIVATED, now=now)
+    """Deactivate a user and thereby all of its tokens; raises NotFound, VersionStale, WrongState."""
+    repository = UserRepository(work)
+    user = await _USERS.lock(repository, target)
+    move = _USERS.require_move(_status(user), INACTIVE)
+    return await _USERS.save(work, repository, user, replace(user, is_active=False), move.action, now=now)
 
 
 async def activate(work: UnitOfWork, target: Target, *, rights: Rights, now: datetime) -> ManagedUser:
-    """Switch a user on, but nobody who has not accepted; raises NotAllowed, NotFound, VersionStale, WrongState."""
-    user = await _lock(work, target)
-    if user.is_active:
-        raise WrongState("user", "Active")
-    if user.invitation == INVITED:
-        raise WrongState("user", INVITED)
+    """Activate a user, unless an invitation is pending; raises NotAllowed, NotFound, VersionStale, WrongState."""
+    repository = UserRepository(work)
+    user = await _USERS.lock(repository, target)
+    move = _USERS.require_move(_status(user), ACTIVE)
+    if user.invitation == _INVITED:
+        raise WrongState("user", _INVITED)
     rules.ensure_may_give(user.function_points, rights)
-    return await _change(work, user, replace(user, is_active=True, invitation=None), Action.ACTIVATED, now=now)
+    after = replace(user, is_active=True, invitation=None)
+    return await _USERS.save(work, repository, user, after, move.action, now=now)
+
+
+def _status(user: ManagedUser) -> str:
+    return ACTIVE if user.is_active else INACTIVE
 
 
 def _checked(draft: UserDraft) -> tuple[str, str, tuple[str, ...]]:
@@ -105,25 +108,3 @@ def _checked(draft: UserDraft) -> tuple[str, str, tuple[str, ...]]:
     if violations or draft.first_name is None or draft.last_name is None or draft.function_points is None:
         raise Invalid(violations)
     return draft.first_name, draft.last_name, tuple(sorted(set(draft.function_points)))
-
-
-async def _lock(work: UnitOfWork, target: Target) -> ManagedUser:
-    user = _found(await UserRepository(work).lock(target.id))
-    target.ensure(user.version)
-    return user
-
-
-async def _change(
-    work: UnitOfWork, before: ManagedUser, after: ManagedUser, action: Action, *, now: datetime
-) -> ManagedUser:
-    after = replace(after, version=before.version + 1)
-    await UserRepository(work).change(after)
-    change = Change(action=action, kind=KIND, id=after.id, before=asdict(before), after=asdict(after))
-    await audit.record(work, change, now=now)
-    return after
-
-
-def _found(user: ManagedUser | None) -> ManagedUser:
-    if user is None:
-        raise NotFound("There is no such user.")
-    return user

@@ -1,4 +1,4 @@
-"""Arrays as Postgres reads them: the driver's own way takes as long as the look-up that they are for."""
+"""Arrays in Postgres's binary format: the driver's own conversion takes as long as the look-up that needs them."""
 
 from collections.abc import Callable, Sequence
 from struct import Struct
@@ -11,14 +11,14 @@ from psycopg.pq import Format
 
 Item = TypeVar("Item")
 
-# One dimension, whether there is a null, the items' type; how many there are, and the number of the first.
+# The number of dimensions, a flag for nulls, the type of the items, their count, and the index of the first one.
 _HEAD = Struct("!iiIii")
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
 
 
 class _Array(Generic[Item]):
-    """Values to be sent as one array; None among them is null."""
+    """Values that are sent as one array; None becomes null."""
 
     __slots__ = ("items",)
 
@@ -38,7 +38,7 @@ class Binaries(_Array[bytes]):
     """A `bytea[]`."""
 
 
-def _register(kind: type[_Array[Item]], type_name: str, write: Callable[[Item], bytes]) -> None:
+def _register(kind: type[_Array[Item]], type_name: str, encode: Callable[[Item], bytes]) -> None:
     info = psycopg.adapters.types[type_name]
 
     class ArrayDumper(Dumper):
@@ -52,8 +52,8 @@ def _register(kind: type[_Array[Item]], type_name: str, write: Callable[[Item], 
                     parts.append(_NULL)
                     has_null = 1
                 else:
-                    written = write(item)
-                    parts += (_LENGTH.pack(len(written)), written)
+                    encoded = encode(item)
+                    parts += (_LENGTH.pack(len(encoded)), encoded)
             parts[0] = _HEAD.pack(1, has_null, info.oid, len(obj.items), 1)
             return b"".join(parts)
 

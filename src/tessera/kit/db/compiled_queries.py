@@ -1,4 +1,4 @@
-"""Statements whose text is made once: building and compiling one takes several times as long as running it."""
+"""Queries that are compiled once: building and compiling one takes several times as long as its execution."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,44 +17,44 @@ _DIALECT = PGDialectAsync_psycopg()  # type: ignore[no-untyped-call]
 
 
 def parameter(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
-    """A value that comes with each use; its type is that of what it is compared with, unless it is named."""
+    """A parameter; without `type_` it has the type of the expression that it is compared with."""
     return bindparam(name, type_=type_, required=False)
 
 
 class CompiledQuery:
-    """A query to be run with the values of its parameters; those of what is written out in it go along."""
+    """A query that is executed with the values of its parameters; values in the statement itself are sent too."""
 
-    def __init__(self, built: Executable, *, rows: AsyncRowFactory[Any] = namedtuple_row) -> None:
-        assert isinstance(built, ClauseElement)  # noqa: S101 - for the type checker
-        compiled = built.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    def __init__(self, statement: Executable, *, rows: AsyncRowFactory[Any] = namedtuple_row) -> None:
+        assert isinstance(statement, ClauseElement)  # noqa: S101 - for the type checker
+        compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self._text = str(compiled)
         self._rows = rows
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
 
     async def all(self, connection: AsyncConnection, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Every row, as the driver reads it."""
+        """All rows, as the driver returns them."""
         return await (await self.send(await driver_of(connection), values)).fetchall()
 
     async def send(self, driver: psycopg.AsyncConnection[Any], values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
-        """A cursor on every row; in a pipeline its rows may come later."""
+        """Execute the query; inside a pipeline the rows of the cursor arrive later."""
         cursor = await driver.execute(self._text, {**self._constants, **values})
         cursor.row_factory = self._rows
         return cursor
 
 
 async def execute_pipelined(
-    connection: AsyncConnection, asked: Sequence[tuple[CompiledQuery, Mapping[str, Any]]]
+    connection: AsyncConnection, requests: Sequence[tuple[CompiledQuery, Mapping[str, Any]]]
 ) -> list[Sequence[Any]]:
-    """Every row of each of these, all of which are sent before the first answer comes: one wait instead of many."""
+    """The rows of each query; all queries are sent before the first result arrives, in one round trip."""
     driver = await driver_of(connection)
-    if len(asked) == 1:
-        ((statement, values),) = asked
-        return [await statement.all(connection, values)]
+    if len(requests) == 1:
+        ((query, values),) = requests
+        return [await query.all(connection, values)]
     async with driver.pipeline():
-        cursors = [await statement.send(driver, values) for statement, values in asked]
+        cursors = [await query.send(driver, values) for query, values in requests]
         return [await cursor.fetchall() for cursor in cursors]
 
 
 async def run(connection: AsyncConnection, text: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
-    """Send a text as it stands; raises the driver's own errors."""
+    """Execute SQL text without SQLAlchemy; raises the driver's own errors."""
     return await (await driver_of(connection)).execute(text, values)

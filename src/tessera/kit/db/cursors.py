@@ -1,4 +1,4 @@
-"""Cursors: where in a list a caller stands, as text that only this server needs to understand."""
+"""Cursors: positions in a list, as opaque text for clients."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import orjson
 from tessera.kit.errors import Invalid, Violation
 
 
-def _switch(text: str) -> bool:
+def _boolean(text: str) -> bool:
     if text not in ("True", "False"):
         raise ValueError(text)
     return text == "True"
@@ -22,20 +22,20 @@ _READERS: dict[type[Any], Callable[[str], Any]] = {
     datetime: datetime.fromisoformat,
     str: str,
     int: int,
-    bool: _switch,
+    bool: _boolean,
 }
 
 
-def encode(place: Sequence[object]) -> str:
-    """The cursor of a row by the values that it is ordered by: ids, times, texts, whole numbers and switches."""
-    return urlsafe_b64encode(orjson.dumps([_text(value) for value in place])).decode().rstrip("=")
+def encode(position: Sequence[object]) -> str:
+    """The cursor of a row: the values of the columns that order the list, each of a type in `_READERS`."""
+    return urlsafe_b64encode(orjson.dumps([_text(value) for value in position])).decode().rstrip("=")
 
 
-def decode(cursor: str, kinds: Sequence[type[Any]]) -> list[Any]:
-    """The values of a cursor, one of each kind; raises Invalid for anything else."""
+def decode(cursor: str, types: Sequence[type[Any]]) -> list[Any]:
+    """The values of a cursor, one for each type; raises Invalid for any other text."""
     try:
         texts = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        values = [_READERS[kind](text) for kind, text in zip(kinds, texts, strict=True)]
+        values = [_READERS[type_](text) for type_, text in zip(types, texts, strict=True)]
         if any(_is_unusable(value) for value in values):
             raise ValueError
     except (ValueError, TypeError, AttributeError) as error:
@@ -48,7 +48,7 @@ def _text(value: object) -> str:
 
 
 def _is_unusable(value: object) -> bool:
-    # What the database would refuse with an error of its own.
+    # The database would reject these values with an error of its own.
     match value:
         case datetime():
             return value.tzinfo is None

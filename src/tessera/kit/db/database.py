@@ -1,4 +1,4 @@
-"""The connections of one process to the database, and the units of work on them."""
+"""The database connections of one process, and units of work on them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -18,95 +18,102 @@ from tessera.kit.errors import DatabaseUnavailable, TransactionAborted
 
 MAX_READERS = 4
 
-
 T = TypeVar("T")
 
-# A deadlock, a conflict of serializable transactions, a lock or a statement that took too long.
+# A deadlock, a serialization failure, a lock timeout, a statement timeout.
 _ABORTED = frozenset({"40P01", "40001", "55P03", "57014"})
 _UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
 
 
 class Database:
-    """Connections of one process to the database, as the role that row-level security binds."""
+    """The connections of one process, as the role that row-level security applies to."""
 
     def __init__(self, url: str, *, pool_size: int = 10, prepare_statements: bool = True) -> None:
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )
-        # A few connections of their own, kept at hand: taking one from the pool and giving it back costs more than the
-        # one statement that is sent over it.
+        # A few dedicated connections stay checked out, because a checkout from the pool and the return cost more than
+        # the one statement of a reader.
         self._readers = create_engine(
             url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
         )
         self._idle_readers: list[tuple[AsyncConnection, Reader]] = []
-        # They never go back to their pool, so nobody may wait there for one.
+        # Readers wait here and not for the pool, because these connections never return to it.
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
 
     @asynccontextmanager
     async def unit_of_work(
-        self, organization_id: UUID, *, actor: Actor = INSTALLATION, local: Mapping[str, str] | None = None
+        self,
+        organization_id: UUID,
+        *,
+        partner_id: UUID | None = None,
+        actor: Actor = INSTALLATION,
+        settings: Mapping[str, str] | None = None,
     ) -> AsyncIterator[UnitOfWork]:
-        """A transaction that sees one organization alone; commits at the end, rolls back on any exception.
+        """A transaction that sees one organization only; commits at the end, rolls back on any exception.
 
-        Its changes are attributed to `actor`; `local` are settings of the database for this transaction. Raises
-        DatabaseUnavailable when the database is away, TransactionAborted where it has given the transaction up.
+        With `partner_id` it sees that voucher partner only. Changes are attributed to `actor`; `settings` maps database
+        settings to their values in this transaction. Raises DatabaseUnavailable, and TransactionAborted if the database
+        has rolled the transaction back.
         """
         async with _map_driver_errors():
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
-            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (local or {}).items())
+            if partner_id is not None:
+                statement += f"; SET LOCAL app.partner_id = '{partner_id}'"
+            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (settings or {}).items())
             connection = await _retry_on_stale_connection(lambda: self._begin(statement))
             try:
-                yield UnitOfWork(connection, organization_id, actor=actor)
+                yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
             finally:
                 await connection.close()
 
-    async def read(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
-        """What `ask` reads outside any transaction and any tenant, from functions that guard themselves.
+    async def read(self, query: Callable[[Reader], Awaitable[T]]) -> T:
+        """Run `query` outside any transaction and any tenant, on SQL functions that check their callers themselves.
 
-        It is given the driver's own connection, and may be asked twice, so it must change nothing. Raises
-        DatabaseUnavailable when the database is away.
+        `query` receives the driver's own connection. It must change nothing, because it may run twice. Raises
+        DatabaseUnavailable.
         """
         try:
             async with self._reader_turns:
                 try:
-                    return await self._ask(ask)
+                    return await self._read_once(query)
                 except psycopg.OperationalError:
                     await self._drop_readers()
-                    return await self._ask(ask)
+                    return await self._read_once(query)
         except _UNAVAILABLE as error:
             raise DatabaseUnavailable from error
 
-    async def _ask(self, ask: Callable[[Reader], Awaitable[T]]) -> T:
+    async def _read_once(self, query: Callable[[Reader], Awaitable[T]]) -> T:
         connection, reader = self._idle_readers.pop() if self._idle_readers else await self._connect_reader()
         try:
-            answer = await ask(reader)
+            result = await query(reader)
         except BaseException:
             await connection.invalidate()
             await connection.close()
             raise
         self._idle_readers.append((connection, reader))
-        return answer
+        return result
 
     async def _connect_reader(self) -> tuple[AsyncConnection, Reader]:
         connection = await self._readers.connect()
         return connection, await driver_of(connection)
 
     async def _drop_readers(self) -> None:
-        # As after a restart of the database: whatever lay idle is as dead as the one that failed.
+        # After a restart of the database, every idle connection is as dead as the one that failed.
         idle, self._idle_readers = self._idle_readers, []
         for connection, _ in idle:
             await connection.close()
         await self._readers.dispose()
 
     async def schema_revision(self) -> str | None:
-        """The last migration that the database has seen; raises DatabaseUnavailable."""
+        """The revision of the database's schema; raises DatabaseUnavailable."""
 
-        async def ask(reader: Reader) -> str | None:
+        async def query(reader: Reader) -> str | None:
             row = await (await reader.execute("select version_num from alembic_version")).fetchone()
             return row[0] if row else None
 
-        return await self.read(ask)
+        return await self.read(query)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -124,8 +131,8 @@ class Database:
 
 
 async def _retry_on_stale_connection(attempt: Callable[[], Awaitable[T]]) -> T:
-    # A connection may have died in the pool, as after a restart of the database. An attempt has changed nothing by
-    # then, so a second one is safe; the pool has thrown away its other old connections meanwhile.
+    # A pooled connection may be dead, as after a restart of the database. The failed attempt has changed nothing, so a
+    # second one is safe, and the pool has already discarded its other old connections.
     try:
         return await attempt()
     except DBAPIError as error:

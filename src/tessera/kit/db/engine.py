@@ -1,4 +1,4 @@
-"""Engines: connections to Postgres that act as a given role, with the settings that every session needs."""
+"""Engines: connections to Postgres that act as a given role, with the session settings that all queries rely on."""
 
 from typing import Any
 
@@ -11,30 +11,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 APPLICATION_ROLE = "tessera_app"
 OWNER_ROLE = "tessera_owner"
 
-# What is raised where the database refuses a statement.
+# The exceptions for a statement that the database rejects.
 StatementRefused = (DBAPIError, psycopg.Error)
 
-
-# What every connection is told once. Statements, not startup options, because poolers refuse those.
+# Sent once on each new connection. Statements, not startup options, because poolers reject those.
 SESSION = (
-    # Times come back in the session's time zone, where the last hours of the year 9999 may not exist.
+    # Times are returned in the session's time zone, in which the last hours of the year 9999 may not exist.
     "set time zone 'UTC'; "
-    # Every statement of ours finds a tenant's few rows by an index, and a list stops at its cap. The planner knows only
-    # averages over all tenants, so under a LIMIT it would read whole tables, other tenants' rows first if they come
-    # first. A bitmap is no better: it collects every entry that matches before the first one counts.
+    # Every statement finds the few rows of a tenant by an index, and a list stops at its cap. The planner knows only
+    # averages over all tenants, so under a LIMIT it would scan whole tables, possibly through other tenants' rows. A
+    # bitmap scan is no better: it collects all matching entries before it returns the first row.
     "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
     "set random_page_cost = 1.1; "
-    # Whatever waits that long in the middle of a transaction is stuck. And no transaction may outlive the hour after
-    # which a day counts as over in reports: a redemption that was committed later would be in none of them.
+    # A transaction that is idle for this long is stuck. Besides, reports close a day after one hour, and a redemption
+    # that commits later than that would be missing from all of them.
     "set idle_in_transaction_session_timeout = '10min'"
 )
 
 
 def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements: bool = True) -> AsyncEngine:
-    """An engine whose connections act as `role`, whoever logs in.
+    """An engine whose connections act as `role`, with any login.
 
-    The driver is in autocommit mode: transactions are begun by our own statement, which pins the tenant in the same
-    round trip, and are ended by the driver's commit or rollback.
+    The driver is in autocommit mode: our own BEGIN pins the tenant in the same round trip, and the driver's commit or
+    rollback ends the transaction.
     """
     arguments: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "application_name": "tessera"}
     if not prepare_statements:
@@ -47,7 +46,7 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
         max_overflow=0,
         pool_timeout=10,
         connect_args=arguments,
-        hide_parameters=True,  # errors are logged with their statement, and its values may be secrets
+        hide_parameters=True,  # logged errors contain the statement, and its values may be secrets
     )
     event.listen(engine.sync_engine, "connect", _prepare_session)
     return engine
@@ -60,7 +59,7 @@ def _prepare_session(connection: DBAPIConnection, _: object) -> None:
 
 
 def with_driver(url: str) -> URL:
-    """The address with our driver named, whatever spelling of Postgres it came with."""
+    """The address with our driver, for any spelling of the scheme."""
     return make_url(url).set(drivername="postgresql+psycopg")
 
 

@@ -1,4 +1,4 @@
-"""Rows as JSON, written by the database: a page of them then is one text, and is serialized once."""
+"""JSON written by the database: a page of rows arrives as one text and needs no further serialization."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """A time in UTC in whole seconds, with this zone behind it."""
+    """A UTC time in whole seconds, followed by `zone`."""
 
     field: str
     zone: str = "Z"
@@ -29,9 +29,9 @@ class Time:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JsonProjection:
-    """An object: its names, each with the field that it shows; what is null is absent.
+    """A JSON object: maps the names of members to fields; a member that is null is omitted.
 
-    With `only_if`, the name of a boolean field, the object is absent where that is false.
+    `only_if` names a boolean field; the object is omitted if the field is false.
     """
 
     members: Mapping[str, "str | Time | JsonProjection"]
@@ -39,28 +39,28 @@ class JsonProjection:
 
 
 def json_object(row: Subquery, projection: JsonProjection) -> ColumnElement[str]:
-    """The text of the object for a row."""
-    members = (_member(name, row, shown) for name, shown in projection.members.items())
+    """The JSON text of the object for a row."""
+    members = (_member(name, row, source) for name, source in projection.members.items())
     return _text("{").concat(func.concat_ws(_text(","), *members)).concat(_text("}"))
 
 
-def _member(name: str, row: Subquery, shown: str | Time | JsonProjection) -> ColumnElement[str]:
-    value = _object_or_null(row, shown) if isinstance(shown, JsonProjection) else _value(row, shown)
+def _member(name: str, row: Subquery, source: str | Time | JsonProjection) -> ColumnElement[str]:
+    value = _object_or_null(row, source) if isinstance(source, JsonProjection) else _value(row, source)
     return _text(f'"{name}":').concat(value)
 
 
 def _object_or_null(row: Subquery, projection: JsonProjection) -> ColumnElement[str]:
-    written = json_object(row, projection)
-    return written if projection.only_if is None else case((row.c[projection.only_if], written))
+    text = json_object(row, projection)
+    return text if projection.only_if is None else case((row.c[projection.only_if], text))
 
 
-def _value(row: Subquery, shown: str | Time) -> ColumnElement[str]:
-    if isinstance(shown, Time):
-        # By name, because a session behind a pooler may have a time zone of its own.
-        moment = func.timezone(_text("UTC"), row.c[shown.field])
-        written = func.to_char(moment, _text('YYYY-MM-DD"T"HH24:MI:SS'))
-        return _text('"').concat(written).concat(_text(f'{shown.zone}"'))
-    column = row.c[shown]
+def _value(row: Subquery, source: str | Time) -> ColumnElement[str]:
+    if isinstance(source, Time):
+        # An explicit zone, because the session of a pooler may have another one.
+        moment = func.timezone(_text("UTC"), row.c[source.field])
+        text = func.to_char(moment, _text('YYYY-MM-DD"T"HH24:MI:SS'))
+        return _text('"').concat(text).concat(_text(f'{source.zone}"'))
+    column = row.c[source]
     match column.type:
         case Boolean() | Integer():
             return cast(column, Text)
@@ -69,11 +69,11 @@ def _value(row: Subquery, shown: str | Time) -> ColumnElement[str]:
         case Text() | ARRAY():
             return cast(func.to_json(column), Text)
         case DateTime():
-            raise TypeError(f"{shown} needs a Time")
+            raise TypeError(f"{source} needs a Time")
         case _:
-            raise TypeError(f"{shown} cannot be written: {column.type!r}")
+            raise TypeError(f"{source} has a type without a JSON form: {column.type!r}")
 
 
 def _text(constant: str) -> ColumnElement[str]:
-    # Written out, because as parameters they would go over the wire with each use.
+    # A literal, because a parameter would be sent with every execution.
     return literal_column(f"'{constant}'", Text)

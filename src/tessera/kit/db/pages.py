@@ -1,4 +1,4 @@
-"""Lists, part by part: the documented ones by page number, with a cap; our own by cursor, of any length."""
+"""Pages of lists: the documented lists by page number, with a cap; our own lists by cursor, without one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,22 +43,22 @@ async def fetch_page(
     rows: Rows,
     number: int,
 ) -> Page[AnyRow]:
-    """Page `number`, in id order, of the rows whose ids `matching` selects; raises TooManyResults.
+    """Page `number`, in the order of ids, of the rows whose ids `matching` selects; raises TooManyResults.
 
-    `rows` is given the page as a subquery with the column `id`, to join what it shows. Count and page are one
-    statement. Since a list over the cap is refused, at most 10,001 ids are ever read and sorted: a filter needs an
-    index that finds its rows, and none for their order.
+    `rows` receives the page as a subquery with the column `id` and joins the columns to return. One statement returns
+    page and count. A list over the cap is rejected, so at most 10,001 ids are read and sorted: a filter needs an index
+    that finds its rows, but none that sorts them.
     """
     page, total = _sorted(matching)
     statement = rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
-    found = (await connection.execute(statement, {"offset": _offset(number)})).all()
-    count = found[0].total if found else (await connection.execute(total)).scalar_one()
-    return _page(found, number=number, count=count)
+    records = (await connection.execute(statement, {"offset": _offset(number)})).all()
+    count = records[0].total if records else (await connection.execute(total)).scalar_one()
+    return _page(records, number=number, count=count)
 
 
 @dataclass(frozen=True, slots=True)
 class JsonPage:
-    """One page of a list: its objects as JSON, with commas between them."""
+    """One page of a list: its objects as JSON, separated by commas."""
 
     objects: str
     number: int
@@ -66,10 +66,10 @@ class JsonPage:
 
 
 class JsonPageQuery:
-    """Pages of a list that is asked for often: one statement, made once for all values of its parameters.
+    """The pages of a hot list: one statement, compiled once for all values of its parameters.
 
-    `matching` are selects of ids that have none in common, each of which an index gives in their order; or one that has
-    no such index.
+    `matching` is one select of ids, or a sequence of disjoint selects, each of which an index returns in the order of
+    ids.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class JsonPageQuery:
         self._statement = CompiledQuery(select(joined, total.scalar_subquery()), rows=tuple_row)
 
     def page(self, values: Mapping[str, Any], *, number: int) -> "JsonPageRequest":
-        """The question for page `number` of what matches these values."""
+        """A request for page `number` of the rows that match these values."""
         return JsonPageRequest(self._statement, {**values, "offset": _offset(number)}, number)
 
 
 @dataclass(frozen=True, slots=True)
 class JsonPageRequest:
-    """One page that is asked for."""
+    """A request for one page."""
 
     statement: CompiledQuery
     values: Mapping[str, Any]
@@ -96,11 +96,11 @@ class JsonPageRequest:
 
 
 async def fetch_pages(
-    connection: AsyncConnection, questions: Sequence[JsonPageRequest]
+    connection: AsyncConnection, requests: Sequence[JsonPageRequest]
 ) -> list[JsonPage | TooManyResults]:
-    """The page of each question, or that too much matches."""
-    found = await execute_pipelined(connection, [(each.statement, each.values) for each in questions])
-    return [_json_page(row, each.number) for each, (row,) in zip(questions, found, strict=True)]
+    """The page for each request, or TooManyResults in its place."""
+    results = await execute_pipelined(connection, [(request.statement, request.values) for request in requests])
+    return [_json_page(row, request.number) for request, (row,) in zip(requests, results, strict=True)]
 
 
 def _json_page(row: tuple[str | None, int], number: int) -> JsonPage | TooManyResults:
@@ -111,27 +111,27 @@ def _json_page(row: tuple[str | None, int], number: int) -> JsonPage | TooManyRe
 
 
 def _sorted(matching: Select[UUID]) -> tuple[Subquery, Select[int]]:
-    # The limits stand in the statement itself: as parameters they would be unknown to a plan that is made once for
-    # all, which then expects a tenth of the table and reads all of it.
+    # The limits are literals. The generic plan of a statement does not know its parameters, so it would expect a tenth
+    # of the table to match and read all of it.
     matches = matching.limit(_literal(MAX_RESULTS + 1)).cte("matches").prefix_with("MATERIALIZED")
-    return _part(select(matches.c.id), matches.c.id), select(func.count()).select_from(matches)
+    return _page_ids(select(matches.c.id), matches.c.id), select(func.count()).select_from(matches)
 
 
 def _in_order(matching: Sequence[Select[UUID]]) -> tuple[Subquery, Select[int]]:
-    # Twice, once for the page and once for the count, takes less time than to keep 10,000 ids for both.
+    # Two reads, one for the page and one for the count, take less time than to materialize 10,000 ids for both.
     last = parameter("offset", Integer()) + _literal(PAGE_SIZE)
     firsts = [each.order_by(each.selected_columns[0]).limit(last).subquery() for each in matching]
     first = union_all(*(select(each) for each in firsts)).subquery("first")
     matches = union_all(*matching).limit(_literal(MAX_RESULTS + 1)).subquery("matches")
-    return _part(select(first.c.id), first.c.id), select(func.count()).select_from(matches)
+    return _page_ids(select(first.c.id), first.c.id), select(func.count()).select_from(matches)
 
 
-def _part(ids: Select[UUID], order: ColumnElement[UUID]) -> Subquery:
+def _page_ids(ids: Select[UUID], order: ColumnElement[UUID]) -> Subquery:
     return ids.order_by(order).offset(parameter("offset", Integer())).limit(_literal(PAGE_SIZE)).subquery("page")
 
 
 def _offset(number: int) -> int:
-    # Past the cap there is nothing to show, so no page number, however large, reaches the database.
+    # There are no rows past the cap, so a huge page number never reaches the database.
     return min((number - 1) * PAGE_SIZE, MAX_RESULTS)
 
 
@@ -147,7 +147,7 @@ def _has_next(count: int, number: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CursorPage(Generic[T]):
-    """A part of a list without a cap; `cursor` leads to the next part, and is None at the end."""
+    """One page of a list without a cap; `cursor` leads to the next page, and is None at the end."""
 
     items: Sequence[T]
     cursor: str | None
@@ -162,19 +162,19 @@ async def fetch_cursor_page(
     size: int,
     descending: bool = False,
 ) -> CursorPage[AnyRow]:
-    """The first `size` rows of `statement` behind the cursor `after`, in an order that ends with something unique.
+    """The first `size` rows of `statement` after the cursor `after`; `order` must end with a unique column.
 
-    A row is found by where it stands, not by a count, so any depth costs the same and what is added meanwhile moves
-    nothing. Needs an index that has the order behind the filter. Raises Invalid for a cursor of another list.
+    The page starts at a position, not at a count of rows, so every page costs the same and new rows shift none. Needs
+    an index with the columns of the order after those of the filter. Raises Invalid for a cursor of another list.
     """
     keys = [column.label(f"cursor_{number}") for number, column in enumerate(order)]
     if after is not None:
-        place = cursors.decode(after, [column.type.python_type for column in order])
-        here, there = tuple_(*order), tuple_(*place)
+        position = cursors.decode(after, [column.type.python_type for column in order])
+        here, there = tuple_(*order), tuple_(*position)
         statement = statement.where(here < there if descending else here > there)
-    # One row more tells whether there is a next part.
+    # One row more than the page shows whether there is a next page.
     ordered = statement.add_columns(*keys).order_by(*(key.desc() for key in order) if descending else order)
-    found = (await connection.execute(ordered.limit(_literal(size + 1)))).all()
-    rows = found[:size]
-    cursor = cursors.encode([getattr(rows[-1], key.name) for key in keys]) if len(found) > size else None
+    records = (await connection.execute(ordered.limit(_literal(size + 1)))).all()
+    rows = records[:size]
+    cursor = cursors.encode([getattr(rows[-1], key.name) for key in keys]) if len(records) > size else None
     return CursorPage(rows, cursor)

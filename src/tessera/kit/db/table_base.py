@@ -1,11 +1,11 @@
-"""The base of all tables."""
+"""The base class of all tables."""
 
 from sqlalchemy import DateTime, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """Base of all tables; constraints get predictable names, because errors are mapped by them."""
+    """Base class of all tables; constraint names follow a convention, because error handling depends on them."""
 
     metadata = MetaData(
         naming_convention={

@@ -27,18 +27,9 @@ class UnitOfWork:
     partner_id: UUID | None = None
     actor: Actor = INSTALLATION
 
-    def acting_as(self, actor: Actor) -> "UnitOfWork":
-        """The rest of this transaction, attributed to this actor."""
-        return replace(self, actor=actor)
-
-    async def narrowed_to(self, partner_id: UUID) -> "UnitOfWork":
-        """The rest of this transaction, pinned to one voucher partner as well."""
-        await self.connection.exec_driver_sql(f"SET LOCAL app.partner_id = '{partner_id}'")
-        return replace(self, partner_id=partner_id)
-
     @asynccontextmanager
     async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
-        """A part of this transaction inside another organization; what raises in there ends the whole of it."""
+        """A part of this transaction in another organization; an exception inside ends the whole transaction."""
         await self._pin(organization_id)
         yield replace(self, organization_id=organization_id)
         await self._pin(self.organization_id)
@@ -47,5 +38,5 @@ class UnitOfWork:
         await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
 
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
-        """The psycopg connection under this unit of work, for what must join its transaction."""
+        """The psycopg connection of this transaction, for libraries that must join the transaction."""
         return await driver_of(self.connection)

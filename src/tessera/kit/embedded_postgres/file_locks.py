@@ -1,4 +1,4 @@
-"""Private files and locks on them, which the kernel gives back when their holder dies, even by kill -9."""
+"""Private files and locks on them; the kernel releases a lock when its holder dies, even by kill -9."""
 
 import fcntl
 import os
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 def open_private(path: Path) -> int:
-    """Open for appending, not inherited by children, owned as the directory is; links are refused."""
+    """Open a file for appending, not inherited by children, with the owner of its directory; rejects symbolic links."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    # Files that root made must serve the owner later. Other names of a file (hard links) may be a trap for root.
+    # The owner must be able to use files that root creates. A file with several hard links may be a trap for root.
     if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:
         owner = path.parent.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
@@ -19,7 +19,7 @@ def open_private(path: Path) -> int:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the file's lock, however long it takes to get it."""
+    """Hold the exclusive lock of a file; waits for it without a time limit."""
     descriptor = open_private(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -30,7 +30,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Take the lock of an open file; False if somebody else has it."""
+    """Take the exclusive lock of an open file; returns False if another process holds it."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

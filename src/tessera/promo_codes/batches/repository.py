@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +14,12 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.batches.rules import BatchStatus, Pattern
-from tessera.promo_codes.rules import Status
+from tessera.promo_codes.rules import TERMS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCodeBatch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NewBatch:
+class NewBatch(PromoCodeTerms):
     """A batch to be added, of which no code is made yet."""
 
     id: UUID
@@ -29,31 +28,52 @@ class NewBatch:
     alphabet: str
     quantity: int
     code_status: Status
-    discount_percent: int | None
-    flat_discount: Decimal | None
-    expires_at: datetime | None
-    max_redemptions: int | None
-    max_redemptions_per_candidate: int | None
-    notes: str | None
     store_exam_ids: tuple[UUID, ...]
     product_bundle_ids: tuple[UUID, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(PromoCodeTerms):
+    """A batch: the quantity and pattern of its codes, their terms, and the progress of their creation."""
+
+    id: UUID
+    status: BatchStatus
+    quantity: int
+    made: int
+    prefix: str
+    length: int
+    alphabet: str
+    code_status: Status
+    store_exam_codes: Sequence[str]
+    product_bundle_ids: Sequence[UUID]
+    created_at: datetime
+    version: int
+
+    @property
+    def is_active(self) -> bool:
+        """Whether its codes are usable at once."""
+        return self.code_status == Status.ACTIVE
+
+    @property
+    def percent(self) -> int:
+        """The progress in percent; 100 only when every code is made."""
+        return 100 * self.made // self.quantity
+
+
 # Codes with all that their batch gives them, in one statement, the fastest way in that row-level security allows: it
 # refuses COPY. As texts of two parameters, because the driver takes several times as long over arrays.
-ADD_CODES = """
+_TERMS = ", ".join(TERMS)
+_TERMS_OF_BATCH = ", ".join(f"batch.{name}" for name in TERMS)
+ADD_CODES = f"""
 with batch as (
     select * from promo_code_batches where organization_id = %(organization_id)s and id = %(batch_id)s
 ), added as (
     insert into promo_codes (
-        organization_id, id, name, status, discount_percent, flat_discount, expires_at, max_redemptions,
-        max_redemptions_per_candidate, redemption_count, held_count, restrict_to_email_addresses,
-        has_store_exams, has_product_bundles, notes, batch_id, created_at, version
+        organization_id, id, name, status, {_TERMS}, redemption_count, held_count, restrict_to_email_addresses,
+        has_store_exams, has_product_bundles, batch_id, created_at, version
     )
-    select batch.organization_id, code.id, code.name, batch.code_status, batch.discount_percent, batch.flat_discount,
-           batch.expires_at, batch.max_redemptions, batch.max_redemptions_per_candidate, 0, 0, false,
-           cardinality(batch.store_exam_ids) > 0, cardinality(batch.product_bundle_ids) > 0, batch.notes, batch.id,
-           %(now)s, 1
+    select batch.organization_id, code.id, code.name, batch.code_status, {_TERMS_OF_BATCH}, 0, 0, false,
+           cardinality(batch.store_exam_ids) > 0, cardinality(batch.product_bundle_ids) > 0, batch.id, %(now)s, 1
     from batch
     cross join unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(names)s, ',')) as code (id, name)
     on conflict (organization_id, name_key) do nothing
@@ -68,7 +88,7 @@ with batch as (
     from added cross join batch cross join unnest(batch.product_bundle_ids) as bundle (id)
 )
 select count(*) from added
-"""
+"""  # noqa: S608 - the terms are names of our own columns
 
 
 class BatchRepository:
@@ -102,26 +122,26 @@ class BatchRepository:
         }
         await self._connection.execute(insert(PromoCodeBatch).values(row))
 
-    async def find(self, batch_id: UUID) -> AnyRow | None:
+    async def find(self, batch_id: UUID) -> Batch | None:
         """The batch."""
-        return (await self._connection.execute(self._batches().where(PromoCodeBatch.id == batch_id))).first()
+        return await self._first(self._batches().where(PromoCodeBatch.id == batch_id))
 
-    async def lock(self, batch_id: UUID) -> AnyRow | None:
-        """The batch, whose row others wait for until this transaction ends."""
-        statement = self._batches().where(PromoCodeBatch.id == batch_id).with_for_update()
-        return (await self._connection.execute(statement)).first()
+    async def lock(self, batch_id: UUID) -> Batch | None:
+        """The batch, locked FOR UPDATE."""
+        return await self._first(self._batches().where(PromoCodeBatch.id == batch_id).with_for_update())
 
-    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A part of the batches, oldest first."""
+    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[Batch]:
+        """A page of batches, oldest first."""
         order = [PromoCodeBatch.__table__.c.id]
-        return await fetch_cursor_page(self._connection, self._batches(), order=order, after=after, size=size)
+        page = await fetch_cursor_page(self._connection, self._batches(), order=order, after=after, size=size)
+        return CursorPage([_batch(row) for row in page.items], page.cursor)
 
-    async def move(self, batch_id: UUID, *, status: BatchStatus, made: int) -> None:
-        """Note how far a locked batch is."""
+    async def change(self, batch: Batch) -> None:
+        """Write the status, the progress and the version of a locked batch."""
         await self._connection.execute(
             update(PromoCodeBatch)
-            .where(PromoCodeBatch.organization_id == self._organization_id, PromoCodeBatch.id == batch_id)
-            .values(status=status, made=made, version=PromoCodeBatch.version + 1)
+            .where(PromoCodeBatch.organization_id == self._organization_id, PromoCodeBatch.id == batch.id)
+            .values(status=batch.status, made=batch.made, version=batch.version)
         )
 
     async def add_codes(self, batch_id: UUID, names: Sequence[str], *, now: datetime) -> int:
@@ -138,6 +158,10 @@ class BatchRepository:
         )
         return int(added.scalar_one())
 
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> Batch | None:
+        row = (await self._connection.execute(statement)).first()
+        return None if row is None else _batch(row)
+
     def _batches(self) -> Select[*tuple[Any, ...]]:
         own = [column for column in PromoCodeBatch.__table__.columns if column.key != "organization_id"]
         codes = (
@@ -151,3 +175,10 @@ class BatchRepository:
         )
         exam_codes = func.array(codes.scalar_subquery()).label("store_exam_codes")
         return select(*own, exam_codes).where(PromoCodeBatch.organization_id == self._organization_id)
+
+
+_FIELDS = tuple(Batch.__dataclass_fields__)
+
+
+def _batch(row: AnyRow) -> Batch:
+    return Batch(**{name: getattr(row, name) for name in _FIELDS})

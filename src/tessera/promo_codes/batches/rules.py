@@ -1,9 +1,10 @@
 """The rules of batches: by what pattern, and how many."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.rules import NAME, PromoCodeDraft
@@ -22,6 +23,14 @@ class BatchStatus(StrEnum):
     CANCELLED = "Cancelled"
     EXHAUSTED = "Exhausted"
     COMPLETE = "Complete"
+
+
+MOVES: Mapping[str, Move] = {
+    BatchStatus.CANCELLED: Move({BatchStatus.IN_PROGRESS}, "Cancelled"),
+    BatchStatus.IN_PROGRESS: Move({BatchStatus.CANCELLED, BatchStatus.EXHAUSTED}, "Resumed"),
+    BatchStatus.EXHAUSTED: Move({BatchStatus.IN_PROGRESS}, "Exhausted"),
+    BatchStatus.COMPLETE: Move({BatchStatus.IN_PROGRESS}, "Completed"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,36 +72,40 @@ def _uuids(text: str) -> tuple[UUID, ...]:
         raise _Refused("NotUuid", f"must be UUIDs, with {SEPARATOR} between them") from error
 
 
-# By the column: the field of a draft, and how it is read.
-_READERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
-    "name": ("name", str),
-    "status": ("is_active", _is_active),
-    "discount_percent": ("discount_percent", _whole_number),
-    "flat_discount": ("flat_discount", _money),
-    "store_exam_codes": ("store_exam_codes", _texts),
-    "product_bundle_ids": ("product_bundle_ids", _uuids),
-    "restrict_to_email_addresses": ("restrict_to_email_addresses", _flag),
-    "email_addresses": ("email_addresses", _texts),
-    "expires_at": ("expires_at", _instant),
-    "max_redemptions": ("max_redemptions", _whole_number),
-    "max_redemptions_per_candidate": ("max_redemptions_per_candidate", _whole_number),
-    "notes": ("notes", str),
+# How each column is read; the order is that of an exported file.
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "name": str,
+    "status": _is_active,
+    "discount_percent": _whole_number,
+    "flat_discount": _money,
+    "store_exam_codes": _texts,
+    "product_bundle_ids": _uuids,
+    "restrict_to_email_addresses": _flag,
+    "email_addresses": _texts,
+    "expires_at": _instant,
+    "max_redemptions": _whole_number,
+    "max_redemptions_per_candidate": _whole_number,
+    "notes": str,
 }
-READ = frozenset(_READERS)
+# The one column whose field of a draft has another name.
+_FIELDS = {"status": "is_active"}
+READ = tuple(_READERS)
+# An import ignores the columns that only an export has.
+COLUMNS = (*READ, "redemption_count", "batch_id", "created_at", "id")
 
 
 def read(cells: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a draft that cells by their column say; an empty cell says nothing.
 
-    What could not be read is None, and among the `refused`.
+    What could not be read is None, and among the `parse_violations`.
     """
     fields: dict[str, Any] = {}
-    refused = []
+    violations = []
     for column, text in cells.items():
-        field, reader = _READERS[column]
+        field = _FIELDS.get(column, column)
         try:
-            fields[field] = reader(text)
+            fields[field] = _READERS[column](text)
         except _Refused as error:
             fields[field] = None
-            refused.append(Violation(error.code, column, str(error)))
-    return {**fields, "refused": tuple(refused)}
+            violations.append(Violation(error.code, column, str(error)))
+    return {**fields, "parse_violations": tuple(violations)}

@@ -9,8 +9,8 @@ from typing import BinaryIO
 from tessera.kit.csv import plain
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
+from tessera.kit.wire import wire_name
 from tessera.promo_codes.imports import cells
-from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.rules import PromoCodeDraft
 
 SEPARATORS = ",;\t"
@@ -19,17 +19,16 @@ MAX_LINES = 1_000_000
 MAX_CELL = 2**20
 HEADER = "header"
 NOT_TEXT = "must be text in UTF-8, without NUL characters"
-# The columns of an export that an import leaves alone.
-_BY_TITLE = {key_of(title): column for column, title in COLUMNS.items()}
+_BY_TITLE = {key_of(wire_name(column)): column for column in cells.COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A promo code that stands in the file, from this line on; `refused` is what is wrong with the line as such."""
+    """The promo code that begins at this line of the file; `parse_violations` concern the line itself."""
 
     number: int
     draft: PromoCodeDraft
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 class Unreadable(Exception):
@@ -100,7 +99,7 @@ def _columns(line: str) -> list[str]:
     found = [_BY_TITLE.get(_key(title), "") for title in titles]
     unknown = [title for title, column in zip(titles, found, strict=True) if not column]
     if unknown:
-        known = ", ".join(title for column, title in COLUMNS.items() if column in cells.READ)
+        known = ", ".join(map(wire_name, cells.READ))
         message = f"must name columns among {known}, unlike '{unknown[0][:60]}'"
         raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
     if len(set(found)) < len(found):
@@ -130,7 +129,7 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
         return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unusable))
     fields = cells.read(given)
     if "name" not in given:
-        fields["refused"] = (Violation("Required", "name", "is required"), *fields["refused"])
+        fields["parse_violations"] = (Violation("Required", "name", "is required"), *fields["parse_violations"])
     return Line(number, PromoCodeDraft(**fields))
 
 

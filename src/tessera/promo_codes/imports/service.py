@@ -15,10 +15,10 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
+from tessera.kit.wire import wire_name
 from tessera.promo_codes import drafts, rules
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
-from tessera.promo_codes.management.export import COLUMNS
 from tessera.promo_codes.repository import PromoCodeRepository
 
 KIND = "PromoCodeImport"
@@ -109,8 +109,8 @@ def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violatio
 
 
 def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]:
-    if line.refused:
-        return list(line.refused)
+    if line.parse_violations:
+        return list(line.parse_violations)
     found = list(rules.managed_violations(line.draft, now=now))
     if line.draft.name is not None:
         key = key_of(line.draft.name)
@@ -154,4 +154,4 @@ async def _add(
 
 
 def _as_column(violation: Violation) -> Violation:
-    return Violation(violation.code, COLUMNS.get(violation.field, violation.field), violation.message)
+    return Violation(violation.code, wire_name(violation.field), violation.message)

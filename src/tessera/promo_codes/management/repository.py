@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.restrictions import repository as restrictions
-from tessera.promo_codes.rules import Kind, Status
+from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status, Uses, terms_of
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 
@@ -28,6 +29,23 @@ class ManagedFilter:
     batch_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedPromoCode(PromoCodeTerms):
+    """A promo code of any kind; `email_addresses` is None in lists, where thousands of them would not fit."""
+
+    id: UUID
+    name: str
+    status: Status
+    store_exam_codes: Sequence[str]
+    product_bundle_ids: Sequence[UUID]
+    restrict_to_email_addresses: bool
+    email_addresses: Sequence[str] | None = None
+    redemption_count: int
+    batch_id: UUID | None
+    created_at: datetime
+    version: int
+
+
 class ManagedPromoCodeRepository:
     """The promo codes of the organization that the unit of work is pinned to, of every kind."""
 
@@ -35,21 +53,26 @@ class ManagedPromoCodeRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find(self, promo_code_id: UUID) -> AnyRow | None:
-        """The promo code with everything that it is restricted to."""
+    async def find(self, promo_code_id: UUID) -> ManagedPromoCode | None:
+        """The promo code with all its restrictions."""
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
         statement = self._codes().add_columns(addresses).where(PromoCode.id == promo_code_id)
-        return (await self._connection.execute(statement)).first()
+        row = (await self._connection.execute(statement)).first()
+        return None if row is None else _managed(row)
 
-    async def lock(self, promo_code_id: UUID) -> AnyRow | None:
-        """Version, status and uses of the promo code, whose row others wait for until this transaction ends."""
-        counts = (PromoCode.max_redemptions, PromoCode.redemption_count, PromoCode.held_count)
-        statement = (
-            select(PromoCode.version, PromoCode.status, *counts)
-            .where(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
-            .with_for_update()
-        )
-        return (await self._connection.execute(statement)).first()
+    async def lock(self, promo_code_id: UUID) -> ManagedPromoCode | None:
+        """The promo code, locked FOR UPDATE."""
+        locked = select(PromoCode.id).where(self._is(promo_code_id)).with_for_update()
+        await self._connection.execute(locked)
+        # A statement of its own: one that waits for a lock sees the restrictions as they were before it waited.
+        return await self.find(promo_code_id)
+
+    async def get_uses(self, promo_code_id: UUID) -> Uses:
+        """The limit in total of a locked promo code, and how many uses are taken or held."""
+        taken = (PromoCode.redemption_count + PromoCode.held_count).label("taken")
+        statement = select(PromoCode.max_redemptions, taken).where(self._is(promo_code_id))
+        row = (await self._connection.execute(statement)).one()
+        return Uses(limit=row.max_redemptions, taken=row.taken)
 
     async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
         """Id and own spelling of the exams that the promo code names, on sale or not, by the code's key."""
@@ -64,16 +87,19 @@ class ManagedPromoCodeRepository:
         )
         return {row.code_key: (row.id, row.code) for row in await self._connection.execute(statement)}
 
-    async def change(self, promo_code_id: UUID, values: dict[str, Any]) -> None:
-        """Give a locked promo code these values, and its next version."""
-        await self._connection.execute(
-            update(PromoCode)
-            .where(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
-            .values(**values, version=PromoCode.version + 1)
-        )
+    async def change(self, code: ManagedPromoCode) -> None:
+        """Write the columns of a locked promo code; its restrictions are rows of their own."""
+        values = terms_of(code) | {
+            "status": code.status,
+            "restrict_to_email_addresses": code.restrict_to_email_addresses,
+            "has_store_exams": bool(code.store_exam_codes),
+            "has_product_bundles": bool(code.product_bundle_ids),
+            "version": code.version,
+        }
+        await self._connection.execute(update(PromoCode).where(self._is(code.id)).values(values))
 
     async def remove_restrictions(self, promo_code_id: UUID) -> None:
-        """Take from a locked promo code all exams, bundles and addresses, so that others can be added."""
+        """Delete the exams, bundles and addresses of a locked promo code."""
         for table in (PromoCodeStoreExam, PromoCodeProductBundle, PromoCodeEmailAddress):
             await self._connection.execute(
                 delete(table).where(
@@ -81,24 +107,31 @@ class ManagedPromoCodeRepository:
                 )
             )
 
-    async def list_by_cursor(self, wanted: ManagedFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A part of the promo codes, oldest first, without their addresses."""
-        statement, order = self._matching(self._codes(), wanted)
-        return await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+    async def list_by_cursor(
+        self, filters: ManagedFilter, *, after: str | None, size: int
+    ) -> CursorPage[ManagedPromoCode]:
+        """A page of promo codes, oldest first, without their addresses."""
+        statement, order = self._matching(self._codes(), filters)
+        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return CursorPage([_managed(row) for row in page.items], page.cursor)
 
-    async def list_after(self, wanted: ManagedFilter, *, after: UUID | None, size: int) -> Sequence[AnyRow]:
-        """The next promo codes behind this id, oldest first, with everything that they are restricted to."""
+    async def list_after(self, filters: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
+        """The promo codes that follow this id, oldest first, with all their restrictions."""
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
-        statement, order = self._matching(self._codes().add_columns(addresses), wanted)
+        statement, order = self._matching(self._codes().add_columns(addresses), filters)
         if after is not None:
-            place = [*(state for state in (wanted.status, wanted.kind) if state is not None), after][-len(order) :]
+            place = [*(state for state in (filters.status, filters.kind) if state is not None), after][-len(order) :]
             statement = statement.where(tuple_(*order) > tuple_(*map(literal, place)))
-        return (await self._connection.execute(statement.order_by(*order).limit(size))).all()
+        rows = await self._connection.execute(statement.order_by(*order).limit(size))
+        return [_managed(row) for row in rows]
 
-    async def count(self, wanted: ManagedFilter) -> int:
+    async def count(self, filters: ManagedFilter) -> int:
         """How many promo codes."""
-        statement, _ = self._matching(select(func.count()).select_from(PromoCode), wanted)
+        statement, _ = self._matching(select(func.count()).select_from(PromoCode), filters)
         return int((await self._connection.execute(statement)).scalar_one())
+
+    def _is(self, promo_code_id: UUID) -> ColumnElement[bool]:
+        return and_(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
 
     def _codes(self) -> Select[*tuple[Any, ...]]:
         own = [column for column in PromoCode.__table__.columns if column.key != "organization_id"]
@@ -109,17 +142,17 @@ class ManagedPromoCodeRepository:
         )
 
     def _matching(
-        self, statement: Select[*tuple[Any, ...]], wanted: ManagedFilter
+        self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
         """The statement with this filter, and the order, that of ids, in which an index gives what matches."""
         code = PromoCode.__table__.c
-        name = None if wanted.name is None else key_of(wanted.name)
-        equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, wanted.batch_id)]
-        states: list[tuple[ColumnElement[Any], Any]] = [(code.status, wanted.status), (code.kind, wanted.kind)]
+        name = None if filters.name is None else key_of(filters.name)
+        equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, filters.batch_id)]
+        states: list[tuple[ColumnElement[Any], Any]] = [(code.status, filters.status), (code.kind, filters.kind)]
         statement = statement.where(code.organization_id == self._organization_id)
         order = [column for column, value in states if value is not None]
-        if wanted.store_exam_code is not None or wanted.product_bundle_id is not None:
-            statement, place = self._restricted(statement, wanted)
+        if filters.store_exam_code is not None or filters.product_bundle_id is not None:
+            statement, place = self._restricted(statement, filters)
             return _where(statement, equal + states), [place]
         # As ranges of one value, and first in the order: to the planner, which knows only averages over all tenants, an
         # equal sign would allow an order by id alone, and with it a walk over all codes for a few at their end.
@@ -129,19 +162,19 @@ class ManagedPromoCodeRepository:
         return _where(statement, equal), [*order, code.id]
 
     def _restricted(
-        self, statement: Select[*tuple[Any, ...]], wanted: ManagedFilter
+        self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
         place: ColumnElement[UUID] = PromoCode.__table__.c.id
-        if wanted.product_bundle_id is not None:
+        if filters.product_bundle_id is not None:
             statement = statement.join(PromoCodeProductBundle, _is_of_promo_code(PromoCodeProductBundle)).where(
                 PromoCodeProductBundle.organization_id == self._organization_id,
-                PromoCodeProductBundle.product_bundle_id == wanted.product_bundle_id,
+                PromoCodeProductBundle.product_bundle_id == filters.product_bundle_id,
             )
             place = PromoCodeProductBundle.__table__.c.promo_code_id
-        if wanted.store_exam_code is not None:
+        if filters.store_exam_code is not None:
             exam = select(StoreExam.id).where(
                 StoreExam.organization_id == self._organization_id,
-                StoreExam.code_key == key_of(wanted.store_exam_code),
+                StoreExam.code_key == key_of(filters.store_exam_code),
             )
             statement = statement.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
                 PromoCodeStoreExam.organization_id == self._organization_id,
@@ -149,6 +182,14 @@ class ManagedPromoCodeRepository:
             )
             place = PromoCodeStoreExam.__table__.c.promo_code_id
         return statement, place
+
+
+_FIELDS = tuple(ManagedPromoCode.__dataclass_fields__)
+
+
+def _managed(row: AnyRow) -> ManagedPromoCode:
+    values: dict[str, Any] = {name: getattr(row, name, None) for name in _FIELDS}
+    return ManagedPromoCode(**values)
 
 
 def _where(

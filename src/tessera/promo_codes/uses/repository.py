@@ -1,6 +1,6 @@
-"""The statements that find promo codes by name, global ones included, with all that decides whether they can be used.
+"""Statements on the uses of promo codes by name, global ones included.
 
-Each calls a function of the database that guards itself, because global codes are another tenant's rows.
+Each calls a SQL function that checks access itself, because global codes are rows of another tenant.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,39 +9,25 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.codes.rules import Use
-from tessera.identity.authentication.credentials import ApiKeyText
-from tessera.identity.rules import Standing
+from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.normalization import key_of
-from tessera.promo_codes.rules import Discount, Usability
 
 
 class UsabilityRequest(NamedTuple):
-    """Whether the holder of a key can use a code, for a product bundle if one is named."""
+    """Whether the holder of a key can use a code, for a product bundle if it has one."""
 
-    key: ApiKeyText
+    key: Credential
     code: str | None
     product_bundle_id: UUID | None
 
 
-class UsabilityRow(NamedTuple):
-    """What the database knows to a question, for a key with the right digest; `usability` is None for no such code."""
+class UseChange(NamedTuple):
+    """What to add to the counts of a promo code."""
 
-    key_digest: bytes
-    standing: Standing
-    usability: Usability | None
-    discount: Discount
-
-
-class FoundPromoCode(NamedTuple):
-    """A promo code as a storefront finds it; the owner of a global one is the platform."""
-
-    owner_id: UUID
-    id: UUID
-    name: str
-    usability: Usability
-    discount: Discount
+    redeemed: int
+    held: int
 
 
 FIND_FOR_STOREFRONT = """
@@ -52,77 +38,48 @@ select * from find_promo_codes_for_storefront(
 """
 
 
-async def find_for_storefront(
-    work: UnitOfWork, wanted: Sequence[tuple[str, Use]], *, as_of: datetime
-) -> dict[int, FoundPromoCode]:
-    """The promo codes of these names for these uses, own ones before global ones, by position; in one statement."""
-    rows = await work.connection.exec_driver_sql(
-        FIND_FOR_STOREFRONT,
-        {
-            "code_keys": [key_of(code) for code, _ in wanted],
-            "exam_ids": [use.store_exam_id for _, use in wanted],
-            "bundle_ids": [use.product_bundle_id for _, use in wanted],
-            "email_keys": [use.candidate_email and key_of(use.candidate_email) for _, use in wanted],
-            "person_ids": [use.person_id for _, use in wanted],
-            "as_of": as_of,
-        },
-    )
-    return {row.asked - 1: _found(row, wanted[row.asked - 1][1]) for row in rows}
+class PromoCodeUseRepository:
+    """The uses of promo codes that the organization of the unit of work can see."""
 
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
 
-def _found(row: AnyRow, use: Use) -> FoundPromoCode:
-    usability = Usability(
-        status=row.status,
-        expires_at=row.expires_at,
-        max_redemptions=row.max_redemptions,
-        redemption_count=row.redemption_count,
-        held_count=row.held_count,
-        covers_product=row.covers_product,
-        max_redemptions_per_candidate=row.max_redemptions_per_candidate,
-        next_hold_ends_at=row.next_hold_ends_at,
-        candidate_uses=row.candidate_uses,
-        candidate_hold_ends_at=row.candidate_hold_ends_at,
-        restrict_to_email_addresses=row.restrict_to_email_addresses,
-        lists_candidate=row.lists_candidate if use.has_candidate else None,
-        candidate_has_email=use.candidate_email is not None,
-    )
-    discount = Discount(row.discount_percent, row.flat_discount)
-    return FoundPromoCode(row.owner_id, row.promo_code_id, row.name, usability, discount)
+    async def find_for_storefront(self, uses: Sequence[tuple[str, Use]], *, as_of: datetime) -> Sequence[AnyRow]:
+        """The promo codes of these names for these uses, own ones before global ones; `asked` counts from 1."""
+        rows = await self._connection.exec_driver_sql(
+            FIND_FOR_STOREFRONT,
+            {
+                "code_keys": [key_of(code) for code, _ in uses],
+                "exam_ids": [use.store_exam_id for _, use in uses],
+                "bundle_ids": [use.product_bundle_id for _, use in uses],
+                "email_keys": [use.candidate_email and key_of(use.candidate_email) for _, use in uses],
+                "person_ids": [use.person_id for _, use in uses],
+                "as_of": as_of,
+            },
+        )
+        return rows.all()
 
+    async def lock(self, *, names: Sequence[str], ids: Sequence[UUID], as_of: datetime) -> frozenset[UUID]:
+        """Lock the limited ones among these codes and end their lapsed holds; returns the ids of all of them.
 
-class UseChange(NamedTuple):
-    """What is added to the counts of a promo code."""
+        A waiting transaction holds no lock on another code, because all take their locks in one order.
+        """
+        result = await self._connection.exec_driver_sql(
+            "select lock_promo_codes(%s::text[], %s::uuid[], %s::timestamptz)",
+            ([key_of(name) for name in names], list(ids), as_of),
+        )
+        return frozenset(result.scalar_one())
 
-    redeemed: int
-    held: int
-
-
-async def lock(
-    work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
-) -> frozenset[UUID]:
-    """Make others wait who change the uses of the limited ones among these codes, and end their lapsed holds.
-
-    Returns which codes the names and ids meant.
-
-    Whoever waits here has touched no other code, since all take their locks in one order.
-    """
-    meant = await work.connection.exec_driver_sql(
-        "select lock_promo_codes(%s::text[], %s::uuid[], %s::timestamptz)",
-        ([key_of(name) for name in names], list(ids), as_of),
-    )
-    return frozenset(meant.scalar_one())
-
-
-async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:
-    """Change the counts of promo codes, which the caller has locked, where there is a limit in total."""
-    await work.connection.exec_driver_sql(
-        "select count_promo_code_uses(%s::uuid[], %s::integer[], %s::integer[])",
-        (
-            list(changes),
-            [change.redeemed for change in changes.values()],
-            [change.held for change in changes.values()],
-        ),
-    )
+    async def count_uses(self, changes: Mapping[UUID, UseChange]) -> None:
+        """Change the counts of locked promo codes that have a limit in total."""
+        await self._connection.exec_driver_sql(
+            "select count_promo_code_uses(%s::uuid[], %s::integer[], %s::integer[])",
+            (
+                list(changes),
+                [change.redeemed for change in changes.values()],
+                [change.held for change in changes.values()],
+            ),
+        )
 
 
 FIND_USABILITY = """
@@ -134,9 +91,9 @@ select * from find_promo_code_usability(
 
 async def find_usability(
     reader: Reader, requests: Sequence[UsabilityRequest], *, as_of: datetime
-) -> dict[int, UsabilityRow]:
-    """Answers to many callers' questions by their position, in one statement; an unknown key has none."""
-    found = await reader.execute(
+) -> list[tuple[Any, ...]]:
+    """A row for each request with a known key, which begins with its position from 1; in one statement."""
+    result = await reader.execute(
         FIND_USABILITY,
         {
             "organization_ids": Uuids([request.key.name.organization_id for request in requests]),
@@ -148,20 +105,4 @@ async def find_usability(
         },
         binary=True,
     )
-    return {row[0] - 1: _usability_row(row) for row in await found.fetchall()}
-
-
-def _usability_row(row: tuple[Any, ...]) -> UsabilityRow:
-    _, digest, key_expires_at, revoked_at, is_active, promo_code_id, *promo_code = row
-    status, expires_at, limit, count, held, percent, flat, covers = promo_code
-    usability = None
-    if promo_code_id is not None:
-        usability = Usability(
-            status=status,
-            expires_at=expires_at,
-            max_redemptions=limit,
-            redemption_count=count,
-            held_count=held,
-            covers_product=covers,
-        )
-    return UsabilityRow(digest, Standing(revoked_at, key_expires_at, is_active), usability, Discount(percent, flat))
+    return await result.fetchall()

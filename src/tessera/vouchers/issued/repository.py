@@ -26,7 +26,7 @@ from tessera.vouchers.tables import Voucher, VoucherCodeSpace, VoucherPurchase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVoucher:
-    """A voucher to be added in any state."""
+    """A voucher to add, in any state."""
 
     id: UUID
     purchase_id: UUID
@@ -49,7 +49,7 @@ class NewVoucher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherFilter:
-    """Which vouchers; None does not filter."""
+    """Filters of vouchers; None does not filter."""
 
     is_active: bool | None = None
     is_used: bool | None = None
@@ -65,13 +65,13 @@ class VoucherFilter:
 
 Tenant = UUID | BindParameter[UUID]
 SWITCHES = frozenset({"is_active", "is_used"})
-# What has an index of its own, which is not in the order of ids.
+# Filters with an index of their own that is not in id order.
 NARROW = frozenset(
     {"purchase_code", "exam_key", "code", "recipient_email_key", "reservation_code", "purchase_id", "is_archived"}
 )
 
-# Whole batches in one statement, the fastest way in that row-level security allows: it refuses COPY. As texts of two
-# parameters, because the driver takes several times as long over arrays.
+# The fastest insert that row-level security allows, since it rejects COPY. Ids and codes are two text parameters
+# because the driver takes several times as long to encode arrays.
 ADD_BATCH = """
 insert into vouchers (
     organization_id, purchase_id, partner_id, is_active, is_archived, version, expires_at, id, code
@@ -83,7 +83,7 @@ on conflict (organization_id, code) do nothing
 
 
 class VoucherRepository:
-    """The vouchers that the unit of work may see."""
+    """The vouchers visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
@@ -91,14 +91,14 @@ class VoucherRepository:
         self._partner_id = work.partner_id
 
     async def count_code_space(self, prefix: str) -> int:
-        """How many codes have this prefix."""
+        """The number of issued codes with this prefix."""
         statement = select(VoucherCodeSpace.issued).where(
             VoucherCodeSpace.organization_id == self._organization_id, VoucherCodeSpace.prefix == prefix
         )
         return (await self._connection.execute(statement)).scalar_one_or_none() or 0
 
     async def claim_code_space(self, prefix: str, quantity: int) -> int:
-        """How many codes have this prefix once `quantity` more are there; others wait until this transaction ends."""
+        """Add `quantity` to the issued codes of this prefix and return the sum; locks the prefix."""
         statement = upsert(VoucherCodeSpace).values(
             organization_id=self._organization_id, prefix=prefix, issued=quantity
         )
@@ -110,7 +110,7 @@ class VoucherRepository:
     async def add_batch(
         self, codes: Sequence[str], *, purchase_id: UUID, partner_id: UUID, expires_at: datetime
     ) -> int:
-        """Add vouchers with these codes; returns how many codes were still free, which those have now."""
+        """Add vouchers for the unused ones of these codes; returns how many were added."""
         result = await self._connection.exec_driver_sql(
             ADD_BATCH,
             {
@@ -125,7 +125,7 @@ class VoucherRepository:
         return result.rowcount
 
     async def remove_batch(self, purchase_id: UUID) -> None:
-        """Remove the vouchers of a purchase, which nobody has seen yet."""
+        """Remove the vouchers of a purchase that is not committed yet."""
         await self._connection.execute(
             delete(Voucher).where(Voucher.organization_id == self._organization_id, Voucher.purchase_id == purchase_id)
         )
@@ -136,98 +136,98 @@ class VoucherRepository:
         await self._connection.execute(insert(Voucher), rows)
 
     async def list_pages(
-        self, asked: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
+        self, requests: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
-        """Pages, by number, of vouchers with the codes of purchase and exam, in this shape."""
-        questions = []
-        for wanted, number in asked:
-            values = self._values(wanted)
-            questions.append(_page_statement(frozenset(values), projection).page(values, number=number))
-        return await fetch_pages(self._connection, questions)
+        """The pages, by filter and number, of vouchers with the codes of purchase and exam, as JSON."""
+        pages = []
+        for filters, number in requests:
+            values = self._values(filters)
+            pages.append(_page_statement(frozenset(values), projection).page(values, number=number))
+        return await fetch_pages(self._connection, pages)
 
-    async def list_by_cursor(self, wanted: VoucherFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A part of the vouchers, in the order of the index that finds them."""
-        statement = _whole(self._organization_id).where(*_conditions(self._values(wanted)))
-        return await fetch_cursor_page(self._connection, statement, order=_order(wanted), after=after, size=size)
+    async def list_by_cursor(self, filters: VoucherFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
+        """A page of vouchers, in the order of the index that finds them."""
+        statement = _select(self._organization_id).where(*_conditions(self._values(filters)))
+        return await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
 
     async def find(self, voucher_id: UUID) -> AnyRow | None:
-        """The whole voucher with this id."""
-        return (await self._connection.execute(_whole(self._organization_id).where(Voucher.id == voucher_id))).first()
+        """The voucher with this id."""
+        return (await self._connection.execute(_select(self._organization_id).where(Voucher.id == voucher_id))).first()
 
     async def find_id(self, code: str) -> UUID | None:
-        """The id of the voucher with this code, in any case."""
+        """The id of the voucher with this code, ignoring case."""
         statement = select(Voucher.id).where(
             Voucher.organization_id == self._organization_id, Voucher.code == codes.spelled(code)
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
-    def _values(self, wanted: VoucherFilter) -> dict[str, Any]:
+    def _values(self, filters: VoucherFilter) -> dict[str, Any]:
         values = {
             "organization_id": self._organization_id,
             "own_partner_id": self._partner_id,
-            "is_active": wanted.is_active,
-            "is_used": wanted.is_used,
-            "purchase_code": wanted.purchase_code and codes.spelled(wanted.purchase_code),
-            "exam_key": wanted.store_exam_code and key_of(wanted.store_exam_code),
-            "code": wanted.voucher_code and codes.spelled(wanted.voucher_code),
-            "recipient_email_key": wanted.recipient_email and key_of(wanted.recipient_email),
-            "reservation_code": wanted.reservation_code,
-            "purchase_id": wanted.purchase_id,
-            "partner_id": wanted.partner_id,
-            "is_archived": wanted.is_archived,
+            "is_active": filters.is_active,
+            "is_used": filters.is_used,
+            "purchase_code": filters.purchase_code and codes.spelled(filters.purchase_code),
+            "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
+            "code": filters.voucher_code and codes.spelled(filters.voucher_code),
+            "recipient_email_key": filters.recipient_email and key_of(filters.recipient_email),
+            "reservation_code": filters.reservation_code,
+            "purchase_id": filters.purchase_id,
+            "partner_id": filters.partner_id,
+            "is_archived": filters.is_archived,
         }
         return {name: value for name, value in values.items() if value is not None}
 
 
 @cache
-def _page_statement(given: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
-    parameters: dict[str, Any] = {name: parameter(name) for name in given}
+def _page_statement(names: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
+    parameters: dict[str, Any] = {name: parameter(name) for name in names}
     own: BindParameter[UUID] = parameters["organization_id"]
     return JsonPageQuery(
         projection,
-        matching=_in_order(parameters) if given & SWITCHES and not given & NARROW else _matching(parameters),
-        rows=lambda page: _whole(own).join(page, Voucher.id == page.c.id),
+        matching=_in_order(parameters) if names & SWITCHES and not names & NARROW else _matching(parameters),
+        rows=lambda page: _select(own).join(page, Voucher.id == page.c.id),
     )
 
 
-def _in_order(given: Mapping[str, Any]) -> list[Select[UUID]]:
-    """By both switches, which is how the index has them in order."""
-    missing = SWITCHES - given.keys()
-    values = (dict.fromkeys(missing, value) for value in ([true(), false()] if missing else [None]))
-    return [_matching({**given, **each}) for each in values]
+def _in_order(values: Mapping[str, Any]) -> list[Select[UUID]]:
+    # One select for each combination of both switches, because the index is in id order only within one.
+    missing = SWITCHES - values.keys()
+    combinations = (dict.fromkeys(missing, value) for value in ([true(), false()] if missing else [None]))
+    return [_matching({**values, **each}) for each in combinations]
 
 
-def _matching(given: Mapping[str, Any]) -> Select[UUID]:
-    return select(Voucher.id).where(*_conditions(given))
+def _matching(values: Mapping[str, Any]) -> Select[UUID]:
+    return select(Voucher.id).where(*_conditions(values))
 
 
-def _conditions(given: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """What is given are values, or parameters for them."""
-    own = given["organization_id"]
+def _conditions(values: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+    """The conditions of a filter by values, or by parameters for them."""
+    own = values["organization_id"]
     conditions = [Voucher.organization_id == own]
-    if "own_partner_id" in given:
-        conditions.append(Voucher.partner_id == given["own_partner_id"])
-    if given.keys() & SWITCHES:
-        # Both are named where one is wanted, so that the index that has both before the id serves this too.
+    if "own_partner_id" in values:
+        conditions.append(Voucher.partner_id == values["own_partner_id"])
+    if values.keys() & SWITCHES:
+        # A filter by one switch names the other too, because the index has both before the id.
         conditions += [
-            column == given[name] if name in given else column.in_([True, False])
+            column == values[name] if name in values else column.in_([True, False])
             for name, column in (("is_used", Voucher.is_used), ("is_active", Voucher.is_active))
         ]
-    if "purchase_code" in given:
+    if "purchase_code" in values:
         purchase = select(VoucherPurchase.id).where(
-            VoucherPurchase.organization_id == own, VoucherPurchase.code == given["purchase_code"]
+            VoucherPurchase.organization_id == own, VoucherPurchase.code == values["purchase_code"]
         )
         conditions.append(Voucher.purchase_id == purchase.scalar_subquery())
-    if "exam_key" in given:
-        exam = select(StoreExam.id).where(StoreExam.organization_id == own, StoreExam.code_key == given["exam_key"])
+    if "exam_key" in values:
+        exam = select(StoreExam.id).where(StoreExam.organization_id == own, StoreExam.code_key == values["exam_key"])
         conditions.append(Voucher.store_exam_id == exam.scalar_subquery())
     columns = ("code", "recipient_email_key", "reservation_code", "purchase_id", "partner_id", "is_archived")
-    return conditions + [getattr(Voucher, name) == given[name] for name in columns if name in given]
+    return conditions + [getattr(Voucher, name) == values[name] for name in columns if name in values]
 
 
-def _whole(own: Tenant) -> Select[*tuple[Any, ...]]:
+def _select(own: Tenant) -> Select[*tuple[Any, ...]]:
     columns = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
-    # No joins: the planner may begin with the purchases then, and read all their vouchers for each row of the page.
+    # Not joins, which let the planner start from the purchases and read all of their vouchers for each row.
     return select(
         *columns,
         _code_of(VoucherPurchase, Voucher.purchase_id, own).label("purchase_code"),
@@ -241,15 +241,15 @@ def _code_of(
     return select(table.code).where(table.organization_id == own, table.id == id_).scalar_subquery()
 
 
-def _order(wanted: VoucherFilter) -> list[ColumnElement[Any]]:
-    # What the index behind the filter is ordered by, so that a part of the list costs the same at any depth.
+def _order(filters: VoucherFilter) -> list[ColumnElement[Any]]:
+    # The order of the index behind the filter, so that a page costs the same at any depth.
     names = ["id"]
-    if wanted.purchase_id or wanted.purchase_code or wanted.recipient_email or wanted.store_exam_code:
+    if filters.purchase_id or filters.purchase_code or filters.recipient_email or filters.store_exam_code:
         names = ["partner_id", "id"]
-    elif wanted.reservation_code or wanted.voucher_code:
+    elif filters.reservation_code or filters.voucher_code:
         names = ["id"]
-    elif wanted.partner_id:
+    elif filters.partner_id:
         names = ["is_active", "is_used", "id"]
-    elif wanted.is_active is not None or wanted.is_used is not None:
+    elif filters.is_active is not None or filters.is_used is not None:
         names = ["is_used", "is_active", "id"]
     return [Voucher.__table__.c[name] for name in names]

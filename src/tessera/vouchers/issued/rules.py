@@ -11,7 +11,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherUsability:
-    """What decides whether a voucher can be used now; `candidate_email` counts only where `has_candidate`."""
+    """The properties that decide whether a voucher can be used; `candidate_email` needs `has_candidate`."""
 
     is_active: bool
     is_archived: bool
@@ -28,7 +28,7 @@ class VoucherUsability:
 
 
 def unusable(voucher: VoucherUsability, *, now: datetime) -> Iterator[Violation]:
-    """Every reason why a voucher cannot be used at `now`."""
+    """Every reason that prevents the use of a voucher at `now`."""
     yield from _standing(voucher)
     if voucher.is_used:
         yield Reason("Used", "code", "has been used", remaining=0)
@@ -65,6 +65,6 @@ def _email(voucher: VoucherUsability) -> Iterator[Violation]:
     email = key_of(voucher.candidate_email)
     if voucher.enforce_assigned_email and email != key_of(voucher.recipient_email or ""):
         yield Reason("EmailNotRecipient", "code", "is assigned to another e-mail address, or to none")
-    # A rule means the domain itself, not its subdomains.
+    # A domain does not include its subdomains.
     if voucher.email_domains and email.rpartition("@")[2] not in voucher.email_domains:
         yield Reason("EmailDomainNotAllowed", "code", "is restricted to other e-mail domains")

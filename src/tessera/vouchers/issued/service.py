@@ -1,4 +1,4 @@
-"""Vouchers: single-use codes, each of which pays for one exam."""
+"""Vouchers: single-use codes that each pay for one exam."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ __all__ = ["NewVoucher", "VoucherFilter"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The vouchers of one purchase, still to be made."""
+    """The vouchers of one purchase, still to be issued."""
 
     purchase_id: UUID
     partner_id: UUID
@@ -55,23 +55,16 @@ class Voucher:
     version: int
 
 
-class VoucherNotFound(NotFound):
-    """There is no voucher of this id."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no such voucher.")
-
-
 _VOUCHER_FIELDS = tuple(Voucher.__dataclass_fields__)
 
 
 async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
-    """Make exactly the vouchers of the batch, each with a code of its own, all valid for the same days from `now`."""
+    """Issue exactly the vouchers of the batch with unique codes, all valid for the same number of days from `now`."""
     vouchers = VoucherRepository(work)
     length = codes.random_length(await vouchers.count_code_space(batch.prefix) + batch.quantity)
     await _add(vouchers, batch, length=length, now=now)
-    # The claim makes others of the same prefix wait until the end of the transaction, so it comes after the long part.
-    # Those that came first meanwhile may have made the space too crowded for codes of this length.
+    # The claim blocks other batches of the same prefix until this transaction ends, so the slow insert precedes it.
+    # Batches committed in the meantime may have filled the code space, so that codes of this length are too short.
     needed = codes.random_length(await vouchers.claim_code_space(batch.prefix, batch.quantity))
     if needed > length:
         await vouchers.remove_batch(batch.purchase_id)
@@ -95,35 +88,35 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
 
 
 async def list_pages(
-    work: UnitOfWork, asked: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
+    work: UnitOfWork, requests: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
-    """Pages, by number, of the vouchers that the caller may see; a shape of `Voucher`."""
-    return await VoucherRepository(work).list_pages(asked, projection=projection)
+    """The pages, by filter and number, of the vouchers visible to the caller, as JSON of fields of `Voucher`."""
+    return await VoucherRepository(work).list_pages(requests, projection=projection)
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, wanted: VoucherFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: VoucherFilter, after: str | None, size: int
 ) -> CursorPage[Voucher]:
-    """A part of the organization's vouchers; raises Invalid for a cursor of another list."""
-    part = await VoucherRepository(work).list_by_cursor(wanted, after=after, size=size)
+    """A page of the organization's vouchers; raises Invalid for a cursor of another list."""
+    part = await VoucherRepository(work).list_by_cursor(filters, after=after, size=size)
     return CursorPage([_voucher(row) for row in part.items], part.cursor)
 
 
 async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
-    """One voucher; raises VoucherNotFound."""
+    """The voucher with this id; raises NotFound."""
     row = await VoucherRepository(work).find(voucher_id)
     if row is None:
-        raise VoucherNotFound
+        raise NotFound("There is no such voucher.")
     return _voucher(row)
 
 
 async def find_id(work: UnitOfWork, code: str) -> UUID | None:
-    """The id of the voucher with this code, in any case."""
+    """The id of the voucher with this code, ignoring case."""
     return await VoucherRepository(work).find_id(code)
 
 
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
-    """Add vouchers in any state, which the caller vouches for."""
+    """Add vouchers in any state without checking them."""
     await VoucherRepository(work).add_all(vouchers)
     added = [
         (each.partner_id, Counted(each.expires_at, is_used=each.used_at is not None, is_archived=each.is_archived))

@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
+from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.vouchers.rules import Status
+from tessera.kit.errors import Invalid
+from tessera.vouchers.rules import Status, name_taken
 from tessera.vouchers.tables import VoucherPartner
-from tessera.vouchers.unique_names import unique_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,29 @@ class NewPartner:
     status: Status
 
 
+@dataclass(frozen=True, slots=True)
+class ManagedPartner:
+    """A voucher partner as the management API shows it."""
+
+    id: UUID
+    name: str
+    status: Status
+    created_at: datetime
+    version: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerFilter:
-    """Which partners; None does not filter. `partner_name_part` matches any part of the name, ignoring case."""
+    """Filters of partners; None does not filter. `partner_name_part` matches any part of the name, ignoring case."""
 
     partner_name_part: str | None = None
     status: Status | None = None
 
 
-_NAME = "voucher_partners_organization_id_name_key_key"
+_UNIQUE_NAME = "voucher_partners_organization_id_name_key_key"
+
+
+_COLUMNS = [getattr(VoucherPartner, name) for name in ManagedPartner.__dataclass_fields__]
 
 
 class PartnerRepository:
@@ -53,36 +68,37 @@ class PartnerRepository:
         )
         return (await self._connection.execute(statement)).first()
 
-    async def list_page(self, wanted: PartnerFilter, *, number: int) -> Page[AnyRow]:
+    async def list_page(self, filters: PartnerFilter, *, number: int) -> Page[AnyRow]:
         """A page of partners; raises TooManyResults."""
-        matching = select(VoucherPartner.id).where(*self._visible(), *self._conditions(wanted))
+        matching = select(VoucherPartner.id).where(*self._visible(), *self._conditions(filters))
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
-    async def list_by_cursor(self, wanted: PartnerFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A part of the partners, oldest first."""
-        statement = self._whole().where(*self._conditions(wanted))
-        return await fetch_cursor_page(
+    async def list_by_cursor(
+        self, filters: PartnerFilter, *, after: str | None, size: int
+    ) -> CursorPage[ManagedPartner]:
+        """A page of partners, oldest first."""
+        statement = self._select().where(*self._conditions(filters))
+        part = await fetch_cursor_page(
             self._connection, statement, order=[VoucherPartner.__table__.c.id], after=after, size=size
         )
+        return CursorPage([_managed(row) for row in part.items], part.cursor)
 
-    async def find(self, partner_id: UUID) -> AnyRow | None:
-        """The whole partner with this id."""
-        return (await self._connection.execute(self._whole().where(VoucherPartner.id == partner_id))).first()
+    async def find(self, partner_id: UUID) -> ManagedPartner | None:
+        """The partner with this id."""
+        return await self._first(self._select().where(VoucherPartner.id == partner_id))
 
-    async def lock(self, partner_id: UUID) -> AnyRow | None:
-        """The whole partner with this id; it is the transaction's alone from now on."""
-        statement = self._whole().where(VoucherPartner.id == partner_id).with_for_update()
-        return (await self._connection.execute(statement)).first()
+    async def lock(self, partner_id: UUID) -> ManagedPartner | None:
+        """The partner with this id, locked FOR UPDATE."""
+        return await self._first(self._select().where(VoucherPartner.id == partner_id).with_for_update())
 
-    async def keep(self, partner_id: UUID) -> AnyRow | None:
-        """The whole partner with this id, which nobody can change until this transaction ends."""
-        statement = self._whole().where(VoucherPartner.id == partner_id).with_for_update(read=True)
-        return (await self._connection.execute(statement)).first()
+    async def find_for_share(self, partner_id: UUID) -> ManagedPartner | None:
+        """The partner with this id, locked FOR SHARE."""
+        return await self._first(self._select().where(VoucherPartner.id == partner_id).with_for_update(read=True))
 
     async def find_known(self, partner_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Those of these ids that are partners'."""
-        wanted = literal(list(partner_ids), ARRAY(Uuid))
-        statement = select(VoucherPartner.id).where(*self._visible(), VoucherPartner.id == any_(wanted))
+        """The ids, of these, that belong to a partner."""
+        ids = literal(list(partner_ids), ARRAY(Uuid))
+        statement = select(VoucherPartner.id).where(*self._visible(), VoucherPartner.id == any_(ids))
         return frozenset((await self._connection.execute(statement)).scalars())
 
     async def add(self, partner: NewPartner, *, now: datetime) -> bool:
@@ -90,18 +106,18 @@ class PartnerRepository:
         statement = (
             upsert(VoucherPartner)
             .values(organization_id=self._organization_id, created_at=now, version=1, **asdict(partner))
-            .on_conflict_do_nothing(constraint=_NAME)
+            .on_conflict_do_nothing(constraint=_UNIQUE_NAME)
             .returning(VoucherPartner.id)
         )
         return (await self._connection.execute(statement)).first() is not None
 
-    async def change(self, partner_id: UUID, *, name: str, status: Status) -> None:
-        """Write a partner anew, which the caller has locked; raises Invalid for a name that is taken."""
-        with unique_name(_NAME, name):
+    async def change(self, partner: ManagedPartner) -> None:
+        """Write the state and the version of a locked partner; raises Invalid for a name that is taken."""
+        with unique_constraints.raising(Invalid([name_taken(partner.name)]), constraint=_UNIQUE_NAME):
             await self._connection.execute(
                 update(VoucherPartner)
-                .where(VoucherPartner.organization_id == self._organization_id, VoucherPartner.id == partner_id)
-                .values(name=name, status=status, version=VoucherPartner.version + 1)
+                .where(VoucherPartner.organization_id == self._organization_id, VoucherPartner.id == partner.id)
+                .values(name=partner.name, status=partner.status, version=partner.version)
             )
 
     async def list_users(self, partner_ids: Collection[UUID]) -> Sequence[AnyRow]:
@@ -123,22 +139,20 @@ class PartnerRepository:
         own = true() if self._partner_id is None else VoucherPartner.id == self._partner_id
         return VoucherPartner.organization_id == self._organization_id, own
 
-    def _conditions(self, wanted: PartnerFilter) -> list[ColumnElement[bool]]:
+    def _conditions(self, filters: PartnerFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if wanted.status is not None:
-            conditions.append(VoucherPartner.status == wanted.status)
-        if wanted.partner_name_part is not None:
-            conditions.append(func.strpos(VoucherPartner.name_key, func.lower(wanted.partner_name_part)) > 0)
+        if filters.status is not None:
+            conditions.append(VoucherPartner.status == filters.status)
+        if filters.partner_name_part is not None:
+            conditions.append(func.strpos(VoucherPartner.name_key, func.lower(filters.partner_name_part)) > 0)
         return conditions
 
-    def _whole(self) -> Select[*tuple[Any, ...]]:
-        return select(
-            VoucherPartner.id,
-            VoucherPartner.name,
-            VoucherPartner.status,
-            VoucherPartner.created_at,
-            VoucherPartner.version,
-        ).where(*self._visible())
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        return select(*_COLUMNS).where(*self._visible())
+
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedPartner | None:
+        row = (await self._connection.execute(statement)).first()
+        return _managed(row) if row else None
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
         return (
@@ -146,3 +160,7 @@ class PartnerRepository:
             .join(page, VoucherPartner.id == page.c.id)
             .where(VoucherPartner.organization_id == self._organization_id)
         )
+
+
+def _managed(row: AnyRow) -> ManagedPartner:
+    return ManagedPartner(row.id, row.name, Status(row.status), row.created_at, row.version)

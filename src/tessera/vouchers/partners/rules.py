@@ -9,15 +9,15 @@ from tessera.kit.errors import Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerDraft:
-    """A partner that somebody asks for, or its new name; None is what could not be read, as `refused` tells."""
+    """A partner to write; a field that could not be parsed is None and listed in `parse_violations`."""
 
     name: str | None = None
     is_active: bool | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(draft: PartnerDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    """The violations that the draft itself shows."""
+    yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)

@@ -12,10 +12,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import InstrumentedAttribute
 
 from tessera.catalog.tables import StoreExam
+from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
-from tessera.vouchers.rules import Status
+from tessera.vouchers.rules import Status, name_taken
 from tessera.vouchers.tables import (
     VoucherPartner,
     VoucherProgram,
@@ -24,14 +26,13 @@ from tessera.vouchers.tables import (
     VoucherProgramPartner,
     VoucherProgramStoreExam,
 )
-from tessera.vouchers.unique_names import unique_name
 
-_NAME = "voucher_programs_organization_id_name_key_key"
+_UNIQUE_NAME = "voucher_programs_organization_id_name_key_key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFilter:
-    """Which programs; None does not filter. `program_name_part` matches any part of the name, ignoring case."""
+    """Filters of programs; None does not filter. `program_name_part` matches any part of the name, ignoring case."""
 
     program_name_part: str | None = None
     status: Status | None = None
@@ -39,7 +40,7 @@ class ProgramFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramRelations:
-    """What belongs to a program in tables of its own; None leaves it as it is."""
+    """The rows of a program in other tables; None leaves them unchanged."""
 
     store_exam_ids: Sequence[UUID] | None = None
     partner_ids: Sequence[UUID] | None = None
@@ -49,7 +50,7 @@ class ProgramRelations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewProgram:
-    """A program to be added, with what belongs to it."""
+    """A program to add, with its relations."""
 
     id: UUID
     name: str
@@ -67,8 +68,10 @@ class NewProgram:
     email_domains: tuple[str, ...] = ()
 
 
-_Belonging = type[VoucherProgramStoreExam | VoucherProgramPartner | VoucherProgramDiscount | VoucherProgramEmailDomain]
-_TABLES: Mapping[str, _Belonging] = {
+_RelationTable = type[
+    VoucherProgramStoreExam | VoucherProgramPartner | VoucherProgramDiscount | VoucherProgramEmailDomain
+]
+_TABLES: Mapping[str, _RelationTable] = {
     "store_exam_ids": VoucherProgramStoreExam,
     "partner_ids": VoucherProgramPartner,
     "discounts": VoucherProgramDiscount,
@@ -77,7 +80,7 @@ _TABLES: Mapping[str, _Belonging] = {
 
 
 class ProgramRepository:
-    """The voucher programs that the unit of work may see."""
+    """The voucher programs visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
@@ -101,32 +104,32 @@ class ProgramRepository:
         return (await self._connection.execute(statement)).first()
 
     async def list_page(self, name_part: str | None, *, number: int) -> Page[AnyRow]:
-        """A page of programs, of those with this in their names; raises TooManyResults."""
+        """A page of programs, filtered by a part of the name; raises TooManyResults."""
         matching = select(VoucherProgram.id).where(*self._visible())
         if name_part is not None:
             matching = matching.where(func.strpos(VoucherProgram.name_key, func.lower(name_part)) > 0)
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
     async def list_discounts(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
-        """The tiers of these programs, by rising quantity."""
+        """The discount tiers of these programs, by quantity."""
         table = VoucherProgramDiscount
-        return await self._belonging(
+        return await self._related(
             select(table.program_id, table.id, table.quantity, table.percent).order_by(table.quantity),
             table.organization_id,
             table.program_id.in_(program_ids),
         )
 
     async def list_email_domains(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
-        """The domain rules of these programs, by name."""
+        """The e-mail domains of these programs, by name."""
         table = VoucherProgramEmailDomain
-        return await self._belonging(
+        return await self._related(
             select(table.program_id, table.id, table.domain).order_by(table.domain),
             table.organization_id,
             table.program_id.in_(program_ids),
         )
 
     async def list_assigned_partners(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
-        """The partners assigned to these programs that the caller may see, oldest first."""
+        """The partners assigned to these programs that are visible to the caller, oldest first."""
         table = VoucherProgramPartner
         own = true() if self._partner_id is None else table.partner_id == self._partner_id
         statement = (
@@ -138,7 +141,7 @@ class ProgramRepository:
             .where(own)
             .order_by(VoucherPartner.id)
         )
-        return await self._belonging(statement, table.organization_id, table.program_id.in_(program_ids))
+        return await self._related(statement, table.organization_id, table.program_id.in_(program_ids))
 
     async def list_store_exams(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
         """The store exams of these programs, in their order."""
@@ -151,30 +154,30 @@ class ProgramRepository:
             )
             .order_by(table.position)
         )
-        return await self._belonging(statement, table.organization_id, table.program_id.in_(program_ids))
+        return await self._related(statement, table.organization_id, table.program_id.in_(program_ids))
 
-    async def list_by_cursor(self, wanted: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A part of the programs, oldest first."""
+    async def list_by_cursor(self, filters: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
+        """A page of programs, oldest first."""
         statement = self._whole()
-        if wanted.status is not None:
-            statement = statement.where(VoucherProgram.status == wanted.status)
-        if wanted.program_name_part is not None:
-            statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(wanted.program_name_part)) > 0)
+        if filters.status is not None:
+            statement = statement.where(VoucherProgram.status == filters.status)
+        if filters.program_name_part is not None:
+            statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(filters.program_name_part)) > 0)
         return await fetch_cursor_page(
             self._connection, statement, order=[VoucherProgram.__table__.c.id], after=after, size=size
         )
 
     async def find(self, program_id: UUID) -> AnyRow | None:
-        """The whole program with this id."""
+        """The program with this id."""
         return (await self._connection.execute(self._whole().where(VoucherProgram.id == program_id))).first()
 
     async def lock(self, program_id: UUID) -> AnyRow | None:
-        """The whole program with this id; it is the transaction's alone from now on."""
+        """The program with this id, locked FOR UPDATE."""
         statement = self._whole().where(VoucherProgram.id == program_id).with_for_update()
         return (await self._connection.execute(statement)).first()
 
-    async def keep(self, program_id: UUID) -> AnyRow | None:
-        """The whole program with this id, which nobody can change until this transaction ends."""
+    async def find_for_share(self, program_id: UUID) -> AnyRow | None:
+        """The program with this id, locked FOR SHARE."""
         statement = self._whole().where(VoucherProgram.id == program_id).with_for_update(read=True)
         return (await self._connection.execute(statement)).first()
 
@@ -184,7 +187,7 @@ class ProgramRepository:
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def is_assigned(self, program_id: UUID, partner_id: UUID | None) -> bool:
-        """Whether the partner is among those assigned to the program."""
+        """Whether the partner is assigned to the program."""
         table = VoucherProgramPartner
         statement = select(table.partner_id).where(
             table.organization_id == self._organization_id,
@@ -194,39 +197,40 @@ class ProgramRepository:
         return (await self._connection.execute(statement)).first() is not None
 
     async def add(self, program: NewProgram, *, now: datetime) -> bool:
-        """Add a program and what belongs to it; False if its name is taken."""
+        """Add a program and its relations; False if its name is taken."""
         row = asdict(program)
-        belongings = ProgramRelations(**{name: row.pop(name) for name in ProgramRelations.__dataclass_fields__})
+        relations = ProgramRelations(**{name: row.pop(name) for name in ProgramRelations.__dataclass_fields__})
         statement = (
             upsert(VoucherProgram)
             .values(organization_id=self._organization_id, created_at=now, version=1, **row)
-            .on_conflict_do_nothing(constraint=_NAME)
+            .on_conflict_do_nothing(constraint=_UNIQUE_NAME)
             .returning(VoucherProgram.id)
         )
         if (await self._connection.execute(statement)).first() is None:
             return False
-        await self._insert(program.id, belongings)
+        await self._insert(program.id, relations)
         return True
 
-    async def change(self, program_id: UUID, columns: Mapping[str, Any], belongings: ProgramRelations) -> None:
-        """Write some of a program anew, which the caller has locked; raises Invalid for a name that is taken."""
-        with unique_name(_NAME, columns.get("name")):
+    async def change(self, program_id: UUID, columns: Mapping[str, Any], relations: ProgramRelations) -> None:
+        """Write the next version of a locked program; raises Invalid for a name that is taken."""
+        error = Invalid([name_taken(columns.get("name", ""))])
+        with unique_constraints.raising(error, constraint=_UNIQUE_NAME):
             await self._connection.execute(
                 update(VoucherProgram)
                 .where(VoucherProgram.organization_id == self._organization_id, VoucherProgram.id == program_id)
                 .values(**columns, version=VoucherProgram.version + 1)
             )
         for name, table in _TABLES.items():
-            if getattr(belongings, name) is not None:
+            if getattr(relations, name) is not None:
                 await self._connection.execute(
                     delete(table).where(table.organization_id == self._organization_id, table.program_id == program_id)
                 )
-        await self._insert(program_id, belongings)
+        await self._insert(program_id, relations)
 
-    async def _insert(self, program_id: UUID, belongings: ProgramRelations) -> None:
+    async def _insert(self, program_id: UUID, relations: ProgramRelations) -> None:
         own = {"organization_id": self._organization_id, "program_id": program_id}
-        exams, partners = belongings.store_exam_ids or (), belongings.partner_ids or ()
-        discounts, domains = belongings.discounts or (), belongings.email_domains or ()
+        exams, partners = relations.store_exam_ids or (), relations.partner_ids or ()
+        discounts, domains = relations.discounts or (), relations.email_domains or ()
         for table, rows in (
             (VoucherProgramStoreExam, [own | {"store_exam_id": id_, "position": n} for n, id_ in enumerate(exams)]),
             (VoucherProgramPartner, [own | {"partner_id": id_} for id_ in partners]),
@@ -236,7 +240,7 @@ class ProgramRepository:
             if rows:
                 await self._connection.execute(insert(table), rows)
 
-    async def _belonging(
+    async def _related(
         self,
         statement: Select[*tuple[Any, ...]],
         organization_id: InstrumentedAttribute[UUID],

@@ -1,4 +1,4 @@
-"""The rules of voucher programs: what may be sold, for how much, to whom, and to whose candidates."""
+"""The rules of voucher programs."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,13 @@ MAX_TIER_QUANTITY = 1000
 MAX_EMAIL_DOMAINS = 1000
 MAX_DAYS = 36_500
 _PREFIX = re.compile(r"[A-Z0-9-]{0,20}", re.ASCII)
-# As it is registered, in ASCII: the database compares domains byte by byte.
+# The registered ASCII form, because the database compares domains byte by byte.
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A percent from this quantity on."""
+    """A discount in percent from this quantity upwards."""
 
     quantity: int
     percent: Decimal
@@ -31,10 +31,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramDraft:
-    """A program that somebody asks for, or what to change in one; None is not given, or not readable.
-
-    `refused` is what its reader could not read.
-    """
+    """A program to create, or the fields to change in one; None means absent, or listed in `parse_violations`."""
 
     name: str | None = None
     store_exam_codes: tuple[str, ...] | None = None
@@ -49,12 +46,12 @@ class ProgramDraft:
     expiration_period_in_days: int | None = None
     allow_ach_payments: bool | None = None
     is_active: bool | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(draft: ProgramDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself."""
-    yield from draft.refused
+    """The violations that the draft itself shows."""
+    yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)
     if draft.store_exam_codes == ():

@@ -1,9 +1,8 @@
 """Statements on voucher purchases of one tenant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -29,48 +28,13 @@ from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.vouchers import codes
+from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 from tessera.vouchers.tables import VoucherPartner, VoucherProgram, VoucherPurchase
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewPurchase:
-    """A purchase to be added."""
-
-    id: UUID
-    partner_id: UUID
-    program_id: UUID
-    code: str
-    status: PurchaseStatus
-    quantity: int
-    amount_paid: Decimal
-    notes: str
-    purchased_by_first_name: str
-    purchased_by_last_name: str
-    purchased_by_email: str | None = None
-    purchased_at: datetime
-    quantity_used: int = 0
-    is_archived: bool = False
-    amount: Decimal = Decimal(0)
-    checkout_expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PurchaseFilter:
-    """Which purchases; None does not filter. Names match whole, ignoring case."""
-
-    partner_name: str | None = None
-    program_name: str | None = None
-    purchase_code: str | None = None
-    purchased_by_email: str | None = None
-    status: PurchaseStatus | None = None
-    partner_id: UUID | None = None
-    program_id: UUID | None = None
-    is_archived: bool | None = None
-
-
 class PurchaseRepository:
-    """The voucher purchases that the unit of work may see."""
+    """The voucher purchases visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
@@ -78,7 +42,7 @@ class PurchaseRepository:
         self._partner_id = work.partner_id
 
     async def add(self, purchases: Sequence[NewPurchase]) -> frozenset[UUID]:
-        """Add purchases; returns the ids of those whose codes were free, which are added."""
+        """Add the purchases whose codes are unused; returns their ids."""
         rows = [
             {"organization_id": self._organization_id, **row_of(purchase), "version": editing.FIRST}
             for purchase in purchases
@@ -92,14 +56,14 @@ class PurchaseRepository:
         await self._connection.execute(insert(VoucherPurchase), rows)
 
     async def find_id(self, code: str) -> UUID | None:
-        """The id of the purchase with this code, in any case."""
+        """The id of the purchase with this code, ignoring case."""
         statement = select(VoucherPurchase.id).where(
             VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.code == codes.spelled(code)
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
-    async def lock(self, purchase_id: UUID) -> AnyRow | None:
-        """A purchase with what its vouchers need to know of its program; it is the transaction's alone from now on."""
+    async def lock_for_issue(self, purchase_id: UUID) -> AnyRow | None:
+        """A purchase with the columns of its program that its vouchers need, locked FOR UPDATE."""
         statement = (
             select(
                 VoucherPurchase.id,
@@ -121,32 +85,30 @@ class PurchaseRepository:
         )
         return (await self._connection.execute(statement)).first()
 
-    async def find(self, purchase_id: UUID) -> AnyRow | None:
-        """The whole purchase with this id."""
-        return (await self._connection.execute(self._whole().where(VoucherPurchase.id == purchase_id))).first()
+    async def find(self, purchase_id: UUID) -> Purchase | None:
+        """The purchase with this id."""
+        return await self._first(self._select().where(VoucherPurchase.id == purchase_id))
 
-    async def lock_whole(self, purchase_id: UUID) -> AnyRow | None:
-        """The whole purchase with this id; it is the transaction's alone from now on."""
-        statement = self._whole().where(VoucherPurchase.id == purchase_id).with_for_update(of=VoucherPurchase)
-        return (await self._connection.execute(statement)).first()
+    async def lock(self, purchase_id: UUID) -> Purchase | None:
+        """The purchase with this id, locked FOR UPDATE."""
+        statement = self._select().where(VoucherPurchase.id == purchase_id)
+        return await self._first(statement.with_for_update(of=VoucherPurchase))
 
-    async def change(
-        self, purchase_id: UUID, *, status: PurchaseStatus, amount_paid: Decimal, is_archived: bool
-    ) -> None:
-        """Write a purchase anew, which the caller has locked."""
+    async def change(self, purchase: Purchase) -> None:
+        """Write the state and the version of a locked purchase."""
         await self._connection.execute(
             update(VoucherPurchase)
-            .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == purchase_id)
+            .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == purchase.id)
             .values(
-                status=status,
-                amount_paid=amount_paid,
-                is_archived=is_archived,
-                version=VoucherPurchase.version + 1,
+                status=purchase.status,
+                amount_paid=purchase.amount_paid,
+                is_archived=purchase.is_archived,
+                version=purchase.version,
             )
         )
 
     async def count_uses(self, changes: Mapping[UUID, int]) -> None:
-        """Add to how many vouchers of each purchase are used; all who do so take their locks in one order."""
+        """Add to the number of used vouchers of each purchase, in id order so that concurrent calls cannot deadlock."""
         statement = (
             update(VoucherPurchase)
             .where(VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.id == bindparam("changed"))
@@ -155,10 +117,10 @@ class PurchaseRepository:
         rows = [{"changed": purchase_id, "by": change} for purchase_id, change in sorted(changes.items())]
         await self._connection.execute(statement, rows)
 
-    async def lock_overdue(self, *, now: datetime, limit: int) -> Sequence[AnyRow]:
-        """Whole purchases whose checkout is past its deadline and still open, those that nobody else has locked."""
+    async def lock_overdue(self, *, now: datetime, limit: int) -> Sequence[Purchase]:
+        """Purchases in a checkout past its deadline, locked FOR UPDATE; those locked elsewhere are skipped."""
         statement = (
-            self._whole()
+            self._select()
             .where(
                 VoucherPurchase.status == PurchaseStatus.CHECKOUT_IN_PROGRESS,
                 VoucherPurchase.checkout_expires_at <= now,
@@ -167,24 +129,26 @@ class PurchaseRepository:
             .limit(limit)
             .with_for_update(of=VoucherPurchase, skip_locked=True)
         )
-        return (await self._connection.execute(statement)).all()
+        return [_purchase(row) for row in await self._connection.execute(statement)]
 
     async def list_overdue_organizations(self, *, now: datetime) -> Sequence[UUID]:
-        """Every organization with such a purchase; none unless the platform itself is pinned."""
+        """Every organization with a checkout past its deadline; none unless the platform itself is pinned."""
         listed = func.list_overdue_checkouts(now).table_valued("organization_id")
         return (await self._connection.execute(select(listed.c.organization_id))).scalars().all()
 
     async def list_by_cursor(
-        self, wanted: PurchaseFilter, *, after: str | None, size: int, now: datetime
-    ) -> CursorPage[AnyRow]:
-        """A part of the purchases, in the order of the index that finds them."""
-        statement = self._whole().where(*self._conditions(wanted, now=now))
-        return await fetch_cursor_page(self._connection, statement, order=_order(wanted), after=after, size=size)
+        self, filters: PurchaseFilter, *, after: str | None, size: int, now: datetime
+    ) -> CursorPage[Purchase]:
+        """A page of purchases, in the order of the index that finds them."""
+        statement = self._select().where(*self._conditions(filters, now=now))
+        part = await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
+        return CursorPage([_purchase(row) for row in part.items], part.cursor)
 
-    async def list_page(self, wanted: PurchaseFilter, *, number: int, now: datetime) -> Page[AnyRow]:
-        """A page of purchases with the names of partner and program; raises TooManyResults."""
-        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(wanted, now=now))
-        return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
+    async def list_page(self, filters: PurchaseFilter, *, number: int, now: datetime) -> Page[Purchase]:
+        """A page of purchases; raises TooManyResults."""
+        matching = select(VoucherPurchase.id).where(*self._visible(), *self._conditions(filters, now=now))
+        page = await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
+        return Page([_purchase(row) for row in page.items], page.number, page.has_next)
 
     async def list_unfinished(self, *, purchased_before: datetime) -> Sequence[AnyRow]:
         """Purchases of every organization whose vouchers are overdue; none unless the platform itself is pinned."""
@@ -196,24 +160,24 @@ class PurchaseRepository:
         own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
         return VoucherPurchase.organization_id == self._organization_id, own
 
-    def _conditions(self, wanted: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
+    def _conditions(self, filters: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if wanted.partner_name is not None:
-            partner = self._id_by_name(VoucherPartner, wanted.partner_name)
+        if filters.partner_name is not None:
+            partner = self._id_by_name(VoucherPartner, filters.partner_name)
             conditions.append(VoucherPurchase.partner_id == partner.scalar_subquery())
-        if wanted.program_name is not None:
-            program = self._id_by_name(VoucherProgram, wanted.program_name)
+        if filters.program_name is not None:
+            program = self._id_by_name(VoucherProgram, filters.program_name)
             conditions.append(VoucherPurchase.program_id == program.scalar_subquery())
-        if wanted.status is not None:
-            conditions += _status_is(wanted.status, now=now)
-        given = (
-            (VoucherPurchase.code, wanted.purchase_code and codes.spelled(wanted.purchase_code)),
-            (VoucherPurchase.purchased_by_email_key, wanted.purchased_by_email and key_of(wanted.purchased_by_email)),
-            (VoucherPurchase.partner_id, wanted.partner_id),
-            (VoucherPurchase.program_id, wanted.program_id),
-            (VoucherPurchase.is_archived, wanted.is_archived),
+        if filters.status is not None:
+            conditions += _status_is(filters.status, now=now)
+        equal = (
+            (VoucherPurchase.code, filters.purchase_code and codes.spelled(filters.purchase_code)),
+            (VoucherPurchase.purchased_by_email_key, filters.purchased_by_email and key_of(filters.purchased_by_email)),
+            (VoucherPurchase.partner_id, filters.partner_id),
+            (VoucherPurchase.program_id, filters.program_id),
+            (VoucherPurchase.is_archived, filters.is_archived),
         )
-        conditions += [column == value for column, value in given if value is not None]
+        conditions += [column == value for column, value in equal if value is not None]
         return conditions
 
     def _id_by_name(self, table: type[VoucherPartner] | type[VoucherProgram], name: str) -> Select[UUID]:
@@ -222,9 +186,9 @@ class PurchaseRepository:
         )
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return self._whole().join(page, VoucherPurchase.id == page.c.id)
+        return self._select().join(page, VoucherPurchase.id == page.c.id)
 
-    def _whole(self) -> Select[*tuple[Any, ...]]:
+    def _select(self) -> Select[*tuple[Any, ...]]:
         own = [column for column in VoucherPurchase.__table__.columns if column.key != "organization_id"]
         return select(
             *own,
@@ -232,17 +196,21 @@ class PurchaseRepository:
             self._name_of(VoucherProgram, VoucherPurchase.program_id).label("program_name"),
         ).where(VoucherPurchase.organization_id == self._organization_id)
 
+    async def _first(self, statement: Select[*tuple[Any, ...]]) -> Purchase | None:
+        row = (await self._connection.execute(statement)).first()
+        return _purchase(row) if row else None
+
     def _name_of(
         self, table: type[VoucherPartner] | type[VoucherProgram], id_: InstrumentedAttribute[UUID]
     ) -> ScalarSelect[str]:
-        # No join: the planner may begin with the partner then, and read all its purchases for each row of the page.
+        # Not a join, which lets the planner start from the partner and read all of its purchases for each row.
         return (
             select(table.name).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
         )
 
 
 def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[bool]]:
-    # The same as status_at in the rules: what is past its deadline has expired, also before that is written down.
+    # As `status_at` in the rules: a checkout past its deadline has expired even if the stored status does not say so.
     in_progress, expired = PurchaseStatus.CHECKOUT_IN_PROGRESS, PurchaseStatus.CHECKOUT_EXPIRED
     deadline = VoucherPurchase.checkout_expires_at
     if status is in_progress:
@@ -255,12 +223,17 @@ def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[b
     return [VoucherPurchase.status == status]
 
 
-def _order(wanted: PurchaseFilter) -> list[ColumnElement[Any]]:
-    # What the index behind the filter is ordered by, so that a part of the list costs the same at any depth.
-    if wanted.partner_id is not None:
+def _order(filters: PurchaseFilter) -> list[ColumnElement[Any]]:
+    # The order of the index behind the filter, so that a page costs the same at any depth.
+    if filters.partner_id is not None:
         names = ["status", "id"]
-    elif wanted.program_id is not None or wanted.purchased_by_email is not None:
+    elif filters.program_id is not None or filters.purchased_by_email is not None:
         names = ["partner_id", "id"]
     else:
-        names = ["id"] if wanted.status is None else ["status", "partner_id", "id"]
+        names = ["id"] if filters.status is None else ["status", "partner_id", "id"]
     return [VoucherPurchase.__table__.c[name] for name in names]
+
+
+def _purchase(row: AnyRow) -> Purchase:
+    values = {name: getattr(row, name) for name in Purchase.__dataclass_fields__}
+    return Purchase(**values | {"status": PurchaseStatus(row.status)})

@@ -1,29 +1,102 @@
-"""The documented rules of voucher purchases."""
+"""Voucher purchases and their documented rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from uuid import UUID
 
+from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
-from tessera.vouchers.rules import Status
+from tessera.vouchers.rules import PurchaseStatus, Status
 
 MAX_QUANTITY = 1000
+
+_IN_CHECKOUT = {PurchaseStatus.CHECKOUT_IN_PROGRESS}
+MOVES: Mapping[str, Move] = {
+    PurchaseStatus.CHECKOUT_CANCELLED: Move(_IN_CHECKOUT, "Cancelled"),
+    PurchaseStatus.CHECKOUT_EXPIRED: Move(_IN_CHECKOUT, "Expired"),
+    PurchaseStatus.CHECKOUT_FAILED: Move(_IN_CHECKOUT, "Failed"),
+    PurchaseStatus.VOUCHER_CREATION: Move(_IN_CHECKOUT, "Paid"),
+    PurchaseStatus.COMPLETE: Move({PurchaseStatus.VOUCHER_CREATION}, "Completed"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPurchase:
+    """A purchase to add."""
+
+    id: UUID
+    partner_id: UUID
+    program_id: UUID
+    code: str
+    status: PurchaseStatus
+    quantity: int
+    amount_paid: Decimal
+    notes: str
+    purchased_by_first_name: str
+    purchased_by_last_name: str
+    purchased_by_email: str | None = None
+    purchased_at: datetime
+    quantity_used: int = 0
+    is_archived: bool = False
+    amount: Decimal = Decimal(0)
+    checkout_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purchase:
+    """A voucher purchase with the names of its partner and program."""
+
+    id: UUID
+    code: str
+    partner_id: UUID
+    partner_name: str
+    program_id: UUID
+    program_name: str
+    status: PurchaseStatus
+    quantity: int
+    quantity_used: int
+    amount: Decimal
+    amount_paid: Decimal
+    notes: str
+    is_archived: bool
+    purchased_by_first_name: str
+    purchased_by_last_name: str
+    purchased_by_email: str | None
+    purchased_at: datetime
+    checkout_expires_at: datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PurchaseFilter:
+    """Filters of purchases; None does not filter. Names match as a whole, ignoring case."""
+
+    partner_name: str | None = None
+    program_name: str | None = None
+    purchase_code: str | None = None
+    purchased_by_email: str | None = None
+    status: PurchaseStatus | None = None
+    partner_id: UUID | None = None
+    program_id: UUID | None = None
+    is_archived: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseDraft:
-    """A purchase that somebody asks for; `refused` is what its reader could not read, which is None here."""
+    """A free purchase to create; a field that could not be parsed is None and listed in `parse_violations`."""
 
     notes: str | None = None
     partner_name: str | None = None
     program_name: str | None = None
     quantity: int | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What decides whether a program can be bought by a partner for nothing; None is not found."""
+    """What decides whether a partner can buy a program; a status of None means not found."""
 
     partner_status: str | None
     program_status: str | None
@@ -32,8 +105,8 @@ class Terms:
 
 
 def violations(draft: PurchaseDraft) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself (Voucher Partner API, VoucherPurchaseCreateCommand)."""
-    yield from draft.refused
+    """The violations that the draft itself shows (Voucher Partner API, VoucherPurchaseCreateCommand)."""
+    yield from draft.parse_violations
     for field in ("notes", "partner_name", "program_name"):
         text: str | None = getattr(draft, field)
         if text is not None and not text.strip():
@@ -43,7 +116,7 @@ def violations(draft: PurchaseDraft) -> Iterator[Violation]:
 
 
 def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
-    """Why this partner cannot have this program through the API: not there, not active, not open or not free."""
+    """Why this partner cannot get vouchers of this program for free through the API."""
     if draft.partner_name is not None and draft.partner_name.strip():
         yield from standing("partner_name", draft.partner_name, terms.partner_status)
     if draft.program_name is None or not draft.program_name.strip():
@@ -58,7 +131,7 @@ def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
 
 
 def standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
-    """Why a partner or program cannot take part in a purchase: it is not there, or not active."""
+    """Why a partner or a program cannot be part of a purchase: it does not exist or is not active."""
     shown = name[:60]
     if status is None:
         yield Violation("NotFound", field, f"was not found: '{shown}'")
@@ -67,9 +140,9 @@ def standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
 
 
 def amount(cost_per_voucher: Decimal, quantity: int, tiers: Sequence[tuple[int, Decimal]]) -> Decimal:
-    """The price of that many vouchers, in dollars and cents, rounded half up.
+    """The price of `quantity` vouchers, in dollars and cents, rounded half up.
 
-    `tiers` are pairs of quantity and percent; the one with the largest quantity that is reached counts.
+    `tiers` are pairs of quantity and percent; the largest quantity reached decides the discount.
     """
     percent = max((tier for tier in tiers if tier[0] <= quantity), default=(0, Decimal(0)))[1]
     exact = cost_per_voucher * quantity * (100 - percent) / 100

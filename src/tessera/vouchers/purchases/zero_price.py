@@ -1,4 +1,4 @@
-"""Ordering vouchers of programs that cost nothing, many purchases at once."""
+"""Purchases of vouchers of free programs, created in batches."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,33 +11,32 @@ from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import rules, service
-from tessera.vouchers.purchases.rules import PurchaseDraft, Terms
-from tessera.vouchers.purchases.service import NewPurchase, Purchase, PurchaseOrder
+from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseDraft, Terms
+from tessera.vouchers.purchases.service import PurchaseOrder
 from tessera.vouchers.rules import PurchaseStatus
 
-# Purchases through the API are attributed to this user, as the document says.
+# The API document attributes purchases through the API to this user.
 SYSTEM_USER = ("Certiverse", "API")
 
 
 async def create_all(work: UnitOfWork, drafts: Sequence[PurchaseDraft], *, now: datetime) -> list[Purchase | Invalid]:
-    """Order vouchers of programs that cost nothing, and queue their making in the same transaction.
+    """Create purchases and queue their vouchers in the same transaction; results are in the order of `drafts`.
 
-    Each as if it came alone; where one cannot be ordered, its answer is Invalid with every violation, of the draft and
-    of what it names.
+    Drafts do not affect one another: a draft that cannot be bought has Invalid, with every violation, as its result.
     """
     named = {names: await _find_named(work, *names) for names in {_names(draft): None for draft in drafts}}
-    refused: dict[int, Invalid] = {}
+    invalid: dict[int, Invalid] = {}
     orders: dict[int, PurchaseOrder] = {}
     for position, draft in enumerate(drafts):
         partner, program = named[_names(draft)]
         violations = [*rules.violations(draft), *rules.terms_violations(draft, _terms(partner, program))]
         if violations or partner is None or program is None:
-            refused[position] = Invalid(violations)
+            invalid[position] = Invalid(violations)
         else:
             order = _free(draft, partner_id=partner.id, program_id=program.id, now=now)
             orders[position] = PurchaseOrder(order, partner.name, program.name)
     placed = dict(zip(orders, await service.place(work, list(orders.values()), now=now), strict=True))
-    return [refused[position] if position in refused else placed[position] for position in range(len(drafts))]
+    return [invalid[position] if position in invalid else placed[position] for position in range(len(drafts))]
 
 
 def _names(draft: PurchaseDraft) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""Statements on how many vouchers there are, of one tenant."""
+"""Statements on the numbers of vouchers of one tenant."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from tessera.vouchers.tables import Voucher, VoucherPartner
 from tessera.vouchers.totals.tables import VoucherTotal
 
 
-class Place(NamedTuple):
-    """Where a voucher is counted: its partner, and the day that it expires on, UTC."""
+class Bucket(NamedTuple):
+    """The row that counts a voucher: its partner and its day of expiry, UTC."""
 
     partner_id: UUID
     expires_on: date
 
 
 class Count(NamedTuple):
-    """How many vouchers, and how many of them are used, or archived unused; of a change, how many more."""
+    """Numbers of vouchers, or of a change the differences; `archived` excludes the used ones."""
 
     quantity: int = 0
     used: int = 0
@@ -32,7 +32,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherTotals:
-    """How many vouchers there are; those that expire are unused, and the days begin with today."""
+    """Numbers of vouchers; the expired and expiring ones are unused, and periods start today."""
 
     bought: int
     used: int
@@ -43,13 +43,13 @@ class VoucherTotals:
 
     @property
     def unused(self) -> int:
-        """How many are neither used nor archived, expired ones included."""
+        """The vouchers neither used nor archived, including the expired ones."""
         return self.bought - self.used - self.archived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerTotals:
-    """A partner and its vouchers."""
+    """A partner and the totals of its vouchers."""
 
     id: UUID
     name: str
@@ -63,24 +63,25 @@ class VoucherTotalsRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find(self, voucher_ids: Collection[UUID]) -> dict[UUID, tuple[Place, bool]]:
-        """Where each of these vouchers is counted, and whether it is archived."""
+    async def find(self, voucher_ids: Collection[UUID]) -> dict[UUID, tuple[Bucket, bool]]:
+        """The bucket of each of these vouchers, and whether it is archived."""
         statement = select(Voucher.id, Voucher.partner_id, Voucher.expires_at, Voucher.is_archived).where(
             Voucher.organization_id == self._organization_id,
             Voucher.id == any_(literal(list(voucher_ids), ARRAY(Uuid))),
         )
         rows = await self._connection.execute(statement)
-        return {row.id: (place(row.partner_id, row.expires_at), row.is_archived) for row in rows}
+        return {row.id: (bucket_of(row.partner_id, row.expires_at), row.is_archived) for row in rows}
 
-    async def make(self, places: Collection[Place]) -> None:
-        """Make sure that there is something to count in at these places."""
+    async def add_missing(self, buckets: Collection[Bucket]) -> None:
+        """Add the rows of these buckets that do not exist yet."""
         rows = [
-            {"organization_id": self._organization_id, **each._asdict(), **Count()._asdict()} for each in sorted(places)
+            {"organization_id": self._organization_id, **each._asdict(), **Count()._asdict()}
+            for each in sorted(buckets)
         ]
         await self._connection.execute(upsert(VoucherTotal).values(rows).on_conflict_do_nothing())
 
-    async def change(self, changes: Mapping[Place, Count]) -> None:
-        """Count more or fewer at these places, which there are; all who do so take their locks in one order."""
+    async def change(self, changes: Mapping[Bucket, Count]) -> None:
+        """Add to existing buckets, in their order so that concurrent calls cannot deadlock."""
         statement = (
             update(VoucherTotal)
             .where(
@@ -91,19 +92,19 @@ class VoucherTotalsRepository:
             .values({name: getattr(VoucherTotal, name) + bindparam(f"{name}_by") for name in Count._fields})
         )
         rows = [
-            {"of_partner": at.partner_id, "on_day": at.expires_on}
-            | {f"{name}_by": change for name, change in by._asdict().items()}
-            for at, by in sorted(changes.items())
+            {"of_partner": bucket.partner_id, "on_day": bucket.expires_on}
+            | {f"{name}_by": change for name, change in count._asdict().items()}
+            for bucket, count in sorted(changes.items())
         ]
         await self._connection.execute(statement, rows)
 
     async def sum(self, *, today: date) -> VoucherTotals:
-        """The totals of all partners together."""
+        """The totals over all partners."""
         statement = select(*_sums(today)).where(VoucherTotal.organization_id == self._organization_id)
         return _totals((await self._connection.execute(statement)).one())
 
     async def list_by_cursor(self, *, today: date, after: str | None, size: int) -> CursorPage[PartnerTotals]:
-        """A part of the partners, oldest first, each with its totals."""
+        """A page of partners with their totals, oldest first."""
         order = [VoucherPartner.__table__.c.id]
         part = await fetch_cursor_page(self._connection, self._by_partner(today), order=order, after=after, size=size)
         rows = [PartnerTotals(id=row.id, name=row.name, totals=_totals(row)) for row in part.items]
@@ -123,9 +124,9 @@ class VoucherTotalsRepository:
         return statement
 
 
-def place(partner_id: UUID, expires_at: datetime) -> Place:
-    """Where a voucher is counted."""
-    return Place(partner_id, expires_at.astimezone(UTC).date())
+def bucket_of(partner_id: UUID, expires_at: datetime) -> Bucket:
+    """The bucket that counts a voucher."""
+    return Bucket(partner_id, expires_at.astimezone(UTC).date())
 
 
 def _sums(today: date) -> Sequence[ColumnElement[int]]:

@@ -1,4 +1,4 @@
-"""The table of how many vouchers there are, by partner and by the day they expire on."""
+"""The table of the numbers of vouchers, by partner and day of expiry."""
 
 from datetime import date
 from uuid import UUID
@@ -10,9 +10,9 @@ from tessera.kit.db.table_base import Base
 
 
 class VoucherTotal(Base):
-    """The vouchers of one partner that expire on one day, UTC; counted in the transaction of each change of one.
+    """The number of vouchers of one partner that expire on one UTC day; every change of a voucher updates it.
 
-    A voucher that was archived after its use counts as used.
+    A used voucher counts as used even if it is archived.
     """
 
     __tablename__ = "voucher_totals"

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import RequestModel, ResponseModel, Text
+from tessera.api.http.fields import RequestModel, Text
 from tessera.api.management.schemas.rights import FunctionPoints
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 
 
@@ -17,35 +18,35 @@ class ClientQuery(CursorQuery):
 class ClientRequest(RequestModel):
     """Body of POST /management/v1/clients."""
 
-    name: Text = Field(alias="name", description="What people call it, 1 to 200 characters, unique.")
-    function_points: FunctionPoints = Field(alias="functionPoints", description="The rights; none that you lack.")
+    name: Text = Field(description="What people call it, 1 to 200 characters, unique.")
+    function_points: FunctionPoints = Field(description="The rights; none that you lack.")
 
 
-class ClientModel(ResponseModel):
+class ClientModel(Representation):
     """An API client."""
 
     id: UUID = Field(description="Its id.")
-    clientId: str = Field(description="The ClientId that it shows with its secret.")
+    client_id: str = Field(description="The ClientId that it shows with its secret.")
     name: str = Field(description="What people call it.")
-    functionPoints: list[str] = Field(description="The rights, by name.")
-    createdAt: datetime = Field(description="When it was made, UTC.")
-    revokedAt: datetime | None = Field(description="When it was ended, UTC; null while it works.")
+    function_points: list[str] = Field(description="The rights, by name.")
+    created_at: datetime = Field(description="When it was made, UTC.")
+    revoked_at: datetime | None = Field(description="When it was ended, UTC; null while it works.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
 class ClientSecretModel(ClientModel):
     """An API client with its secret."""
 
-    clientSecret: str | None = Field(
+    client_secret: str | None = Field(
         description="The secret, shown this once; null when the request is repeated under its `Idempotency-Key`."
     )
 
 
-class ClientSlice(ResponseModel):
+class ClientSlice(Representation):
     """A part of the clients."""
 
     data: list[ClientModel] = Field(description="Clients, oldest first.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 REQUEST = {"name": "Web shop", "functionPoints": ["PartnerManagePromoCodes"]}

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import RequestModel, ResponseModel, Text, WholeNumber
+from tessera.api.http.fields import RequestModel, Text, WholeNumber
 from tessera.api.management.schemas.rights import FunctionPoints
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.identity.rules import MAX_OVERLAP_HOURS
 
@@ -18,46 +19,44 @@ class KeyQuery(CursorQuery):
 class KeyRequest(RequestModel):
     """Body of POST /management/v1/keys."""
 
-    name: Text = Field(alias="name", description="What people call it, 1 to 200 characters.")
-    function_points: FunctionPoints = Field(alias="functionPoints", description="The rights; none that you lack.")
+    name: Text = Field(description="What people call it, 1 to 200 characters.")
+    function_points: FunctionPoints = Field(description="The rights; none that you lack.")
 
 
 class KeyRotateRequest(RequestModel):
     """Body of POST /management/v1/keys/{keyId}/rotate."""
 
     overlap_hours: WholeNumber = Field(
-        alias="overlapHours",
-        description="How long the old key works on.",
-        json_schema_extra={"minimum": 0, "maximum": MAX_OVERLAP_HOURS},
+        description="How long the old key works on.", json_schema_extra={"minimum": 0, "maximum": MAX_OVERLAP_HOURS}
     )
 
 
-class KeyModel(ResponseModel):
+class KeyModel(Representation):
     """An API key, without its text."""
 
     id: UUID = Field(description="Its id.")
     name: str = Field(description="What people call it.")
-    functionPoints: list[str] = Field(description="The rights, by name.")
-    createdAt: datetime = Field(description="When it was made, UTC.")
-    expiresAt: datetime | None = Field(description="When it ends, UTC; null for never.")
-    revokedAt: datetime | None = Field(description="When it was ended at once, UTC.")
-    lastUsedAt: datetime | None = Field(description="When it was last used, UTC, minutes late; null for never.")
+    function_points: list[str] = Field(description="The rights, by name.")
+    created_at: datetime = Field(description="When it was made, UTC.")
+    expires_at: datetime | None = Field(description="When it ends, UTC; null for never.")
+    revoked_at: datetime | None = Field(description="When it was ended at once, UTC.")
+    last_used_at: datetime | None = Field(description="When it was last used, UTC, minutes late; null for never.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
 class KeySecretModel(KeyModel):
     """An API key with its text."""
 
-    apiKey: str | None = Field(
+    api_key: str | None = Field(
         description="The `cv-api-key`, shown this once; null when repeated under its `Idempotency-Key`."
     )
 
 
-class KeySlice(ResponseModel):
+class KeySlice(Representation):
     """A part of the keys."""
 
     data: list[KeyModel] = Field(description="Keys, oldest first.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 REQUEST = {"name": "Till", "functionPoints": ["StorefrontRedeem"]}

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import EmailText, RequestModel, ResponseModel, Text
+from tessera.api.http.fields import EmailText, RequestModel, Text
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 
 
@@ -16,32 +17,32 @@ class OrganizationQuery(CursorQuery):
 class OrganizationRequest(RequestModel):
     """Body of POST /management/v1/organizations, and of PUT to one of them."""
 
-    name: Text = Field(alias="name", description="What people call it, 1 to 200 characters, unique in any case.")
+    name: Text = Field(description="What people call it, 1 to 200 characters, unique in any case.")
 
 
 class AdministratorRequest(RequestModel):
     """Body of POST /management/v1/organizations/{organizationId}/administrators."""
 
-    email: EmailText = Field(alias="email", description="The address, the user's own for ever.")
-    first_name: Text = Field(alias="firstName", description="1 to 200 characters.")
-    last_name: Text = Field(alias="lastName", description="1 to 200 characters.")
+    email: EmailText = Field(description="The address, the user's own for ever.")
+    first_name: Text = Field(description="1 to 200 characters.")
+    last_name: Text = Field(description="1 to 200 characters.")
 
 
-class OrganizationModel(ResponseModel):
+class OrganizationModel(Representation):
     """An organization."""
 
     id: UUID = Field(description="Its id.")
     name: str = Field(description="What people call it.")
-    isActive: bool = Field(description="Whether anyone of it may call.")
-    createdAt: datetime = Field(description="When it was made, UTC.")
+    is_active: bool = Field(description="Whether anyone of it may call.")
+    created_at: datetime = Field(description="When it was made, UTC.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
-class OrganizationSlice(ResponseModel):
+class OrganizationSlice(Representation):
     """A part of the organizations."""
 
     data: list[OrganizationModel] = Field(description="Organizations, oldest first.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 REQUEST = {"name": "Aurora Certification Board"}

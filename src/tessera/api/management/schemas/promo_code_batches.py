@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Boolean, ResponseModel, Text, WholeNumber
+from tessera.api.http.fields import Boolean, Text, WholeNumber
 from tessera.api.management.schemas.promo_codes import PromoCodeTermsRequest
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.promo_codes.batches.rules import ALPHABET, MAX_QUANTITY
 
@@ -19,27 +20,21 @@ class BatchCreateRequest(PromoCodeTermsRequest):
     """Body of POST /management/v1/promo-code-batches."""
 
     quantity: WholeNumber = Field(
-        alias="quantity",
         description=f"How many codes, up to {MAX_QUANTITY:,}.",
         json_schema_extra={"minimum": 1, "maximum": MAX_QUANTITY},
     )
     length: WholeNumber = Field(
-        alias="length",
         description="How many random characters follow the prefix; together 3 to 25.",
         json_schema_extra={"minimum": 1, "maximum": 25},
     )
-    prefix: Text | None = Field(None, alias="prefix", description="What each code begins with; nothing unless given.")
+    prefix: Text | None = Field(None, description="What each code begins with; nothing unless given.")
     alphabet: Text | None = Field(
-        None,
-        alias="alphabet",
-        description=f"The random characters, each once in either case; `{ALPHABET}` unless given.",
+        None, description=f"The random characters, each once in either case; `{ALPHABET}` unless given."
     )
-    is_active: Boolean | None = Field(
-        None, alias="isActive", description="Whether the codes can be used at once; false unless given."
-    )
+    is_active: Boolean | None = Field(None, description="Whether the codes can be used at once; false unless given.")
 
 
-class BatchModel(ResponseModel):
+class BatchModel(Representation):
     """A batch of promo codes; what its codes do not have is absent."""
 
     id: UUID = Field(description="Its id.")
@@ -52,24 +47,24 @@ class BatchModel(ResponseModel):
     prefix: str = Field(description="What each code begins with.")
     length: int = Field(description="How many random characters follow.")
     alphabet: str = Field(description="The random characters.")
-    isActive: bool = Field(description="Whether the codes can be used at once.")
-    discountPercent: int | None = Field(None, description="1 to 100.")
-    flatDiscount: float | None = Field(None, description="In dollars.")
-    storeExamCodes: list[str] = Field(description="The exams that the codes are for.")
-    productBundleIds: list[UUID] = Field(description="The bundles that the codes are for.")
-    expiresAt: datetime | None = Field(None, description="The first moment at which they are good no more, UTC.")
-    maxRedemptions: int | None = Field(None, description="Uses of each code in total.")
-    maxRedemptionsPerCandidate: int | None = Field(None, description="Uses of each code by each candidate.")
+    is_active: bool = Field(description="Whether the codes can be used at once.")
+    discount_percent: int | None = Field(None, description="1 to 100.")
+    flat_discount: float | None = Field(None, description="In dollars.")
+    store_exam_codes: list[str] = Field(description="The exams that the codes are for.")
+    product_bundle_ids: list[UUID] = Field(description="The bundles that the codes are for.")
+    expires_at: datetime | None = Field(None, description="The first moment at which they are good no more, UTC.")
+    max_redemptions: int | None = Field(None, description="Uses of each code in total.")
+    max_redemptions_per_candidate: int | None = Field(None, description="Uses of each code by each candidate.")
     notes: str | None = Field(None, description="For your own people.")
-    createdAt: datetime = Field(description="When it was ordered, UTC.")
+    created_at: datetime = Field(description="When it was ordered, UTC.")
     version: int = Field(description="Raised by each change, also of how far it is; the `ETag` too.")
 
 
-class BatchSlice(ResponseModel):
+class BatchSlice(Representation):
     """A part of the batches."""
 
     data: list[BatchModel] = Field(description="Batches, oldest first.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 CREATE = {

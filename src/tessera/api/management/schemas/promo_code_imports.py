@@ -2,25 +2,23 @@
 
 from pydantic import Field
 
-from tessera.api.http.fields import Flag, RequestModel, ResponseModel
+from tessera.api.http.fields import Flag, RequestModel
+from tessera.api.management.serialization import Representation
 
 
 class ImportQuery(RequestModel):
     """Query of POST /management/v1/promo-code-imports."""
 
     dry_run: Flag | None = Field(
-        None,
-        alias="dryRun",
-        description="Whether to look only, and to import nothing; false unless given.",
-        examples=["true"],
+        None, description="Whether to look only, and to import nothing; false unless given.", examples=["true"]
     )
 
 
-class ImportModel(ResponseModel):
+class ImportModel(Representation):
     """What came of a file without bad lines."""
 
-    promoCodes: int = Field(description="How many promo codes it has.")
-    isDryRun: bool = Field(description="Whether none of them was imported.")
+    promo_codes: int = Field(description="How many promo codes it has.")
+    is_dry_run: bool = Field(description="Whether none of them was imported.")
 
 
 FILE = """\

@@ -11,21 +11,17 @@ from tessera.redemptions.rules import RedemptionStatus
 class RedemptionExportQuery(RequestModel):
     """Which redemptions; filters may be combined."""
 
-    code: Text | None = Field(
-        None, alias="code", description="Of this promo code or voucher, in any case.", examples=["WELCOME"]
-    )
-    reservation_code: Text | None = Field(
-        None, alias="reservationCode", description="Of this reservation.", examples=["RSV-1001"]
-    )
-    person_id: Text | None = Field(None, alias="personId", description="Of this candidate.", examples=["P-4711"])
+    code: Text | None = Field(None, description="Of this promo code or voucher, in any case.", examples=["WELCOME"])
+    reservation_code: Text | None = Field(None, description="Of this reservation.", examples=["RSV-1001"])
+    person_id: Text | None = Field(None, description="Of this candidate.", examples=["P-4711"])
     status: Annotated[RedemptionStatus, *choice(RedemptionStatus)] | None = Field(
-        None, alias="status", description="In this status now.", examples=["Redeemed"]
+        None, description="In this status now.", examples=["Redeemed"]
     )
     created_from: Instant | None = Field(
-        None, alias="createdFrom", description="Made at this time or later.", examples=["2026-11-01T00:00:00Z"]
+        None, description="Made at this time or later.", examples=["2026-11-01T00:00:00Z"]
     )
     created_before: Instant | None = Field(
-        None, alias="createdBefore", description="Made before this time.", examples=["2026-12-01T00:00:00Z"]
+        None, description="Made before this time.", examples=["2026-12-01T00:00:00Z"]
     )
 
 

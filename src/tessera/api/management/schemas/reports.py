@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Day, ResponseModel, choice
+from tessera.api.http.fields import Day, choice
 from tessera.api.management.csv_responses import Format
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.reports.service import Dimension
 
@@ -15,7 +16,7 @@ class ReportQuery(CursorQuery):
     """In which form a report comes; a CSV file has all of it, whatever cursor and limit say."""
 
     format: Annotated[Format, *choice(Format)] | None = Field(
-        None, alias="format", description="`json` or `csv`; unless given, what `Accept` prefers.", examples=["json"]
+        None, description="`json` or `csv`; unless given, what `Accept` prefers.", examples=["json"]
     )
 
 
@@ -23,7 +24,7 @@ class RedemptionReportQuery(ReportQuery):
     """Query of GET /management/v1/reports/redemptions."""
 
     by: Annotated[Dimension, *choice(Dimension)] | None = Field(
-        None, alias="by", description="By what they are summed up; `day` unless given.", examples=["code"]
+        None, description="By what they are summed up; `day` unless given.", examples=["code"]
     )
     first: Day | None = Field(
         None,
@@ -33,7 +34,6 @@ class RedemptionReportQuery(ReportQuery):
     )
     until: Day | None = Field(
         None,
-        alias="until",
         description="The day, UTC, before which it ends; tomorrow unless given, so that today is included.",
         examples=["2026-12-01"],
     )
@@ -43,7 +43,7 @@ class VoucherReportQuery(ReportQuery):
     """Query of GET /management/v1/reports/vouchers."""
 
 
-class RedemptionSumModel(ResponseModel):
+class RedemptionSumModel(Representation):
     """What was redeemed of one key."""
 
     key: str = Field(
@@ -56,18 +56,18 @@ class RedemptionSumModel(ResponseModel):
     discount: float = Field(description="What was taken off, in dollars; what was cancelled is taken back.")
 
 
-class RedemptionReportModel(ResponseModel):
+class RedemptionReportModel(Representation):
     """Redemptions and the discount given."""
 
     by: str = Field(description="By what they are summed up.")
     # A keyword of the language, so it has its name from its alias.
-    from_: str = Field(alias="from", description="The first day, UTC.")
+    from_: str = Field(description="The first day, UTC.")
     until: str = Field(description="The day, UTC, before which it ends.")
     data: list[RedemptionSumModel] = Field(description="One for each key with redemptions, in a fixed order.")
-    nextLink: str | None = Field(description="The next part, of the same days; null at the end.")
+    next_link: str | None = Field(description="The next part, of the same days; null at the end.")
 
 
-class VoucherTotalsModel(ResponseModel):
+class VoucherTotalsModel(Representation):
     """How many vouchers there are."""
 
     bought: int = Field(description="Made for purchases.")
@@ -75,23 +75,23 @@ class VoucherTotalsModel(ResponseModel):
     unused: int = Field(description="Neither used nor archived, expired ones included.")
     archived: int = Field(description="Archived unused.")
     expired: int = Field(description="Expired unused, before today (UTC).")
-    expiringWithin30Days: int = Field(description="Unused, and expiring on one of the 30 days (UTC) from today on.")
-    expiringWithin90Days: int = Field(description="Unused, and expiring on one of the 90 days (UTC) from today on.")
+    expiring_within_30_days: int = Field(description="Unused, and expiring on one of the 30 days (UTC) from today on.")
+    expiring_within_90_days: int = Field(description="Unused, and expiring on one of the 90 days (UTC) from today on.")
 
 
 class PartnerVouchersModel(VoucherTotalsModel):
     """How many vouchers a partner has."""
 
-    partnerId: UUID = Field(description="The partner's id.")
-    partnerName: str = Field(description="The partner.")
+    partner_id: UUID = Field(description="The partner's id.")
+    partner_name: str = Field(description="The partner.")
 
 
-class VoucherReportModel(ResponseModel):
+class VoucherReportModel(Representation):
     """Vouchers in total and by partner."""
 
     total: VoucherTotalsModel = Field(description="Of all partners together, whatever part of the list this is.")
     data: list[PartnerVouchersModel] = Field(description="Partners, oldest first, those without vouchers included.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 SUM = {"key": "WELCOME", "name": None, "redeemed": 12, "cancelled": 2, "net": 10, "discount": 135.0}

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Money, RequestModel, ResponseModel, Text, choice
+from tessera.api.http.fields import Money, RequestModel, Text, choice
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.catalog.rules import Status
 
@@ -16,28 +17,26 @@ StatusChoice = Annotated[Status, *choice(Status)]
 class StoreExamQuery(CursorQuery):
     """Query of GET /management/v1/store-exams."""
 
-    code: Text | None = Field(
-        None, alias="code", description="The exam of this code, in any case.", examples=["NCA-GENL"]
-    )
-    status: StatusChoice | None = Field(None, alias="status", description="Those of this status.", examples=["Active"])
+    code: Text | None = Field(None, description="The exam of this code, in any case.", examples=["NCA-GENL"])
+    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
 
 
 class StoreExamCreateRequest(RequestModel):
     """Body of POST /management/v1/store-exams."""
 
-    code: Text = Field(alias="code", description="1 to 100 printable characters, unique in any case, for ever.")
-    name: Text = Field(alias="name", description="What people call it, 1 to 200 characters.")
-    price: Money = Field(alias="price", description="What it costs, in dollars.")
+    code: Text = Field(description="1 to 100 printable characters, unique in any case, for ever.")
+    name: Text = Field(description="What people call it, 1 to 200 characters.")
+    price: Money = Field(description="What it costs, in dollars.")
 
 
 class StoreExamUpdateRequest(RequestModel):
     """Body of PUT /management/v1/store-exams/{storeExamId}."""
 
-    name: Text = Field(alias="name", description="What people call it, 1 to 200 characters.")
-    price: Money = Field(alias="price", description="What it costs, in dollars.")
+    name: Text = Field(description="What people call it, 1 to 200 characters.")
+    price: Money = Field(description="What it costs, in dollars.")
 
 
-class StoreExamModel(ResponseModel):
+class StoreExamModel(Representation):
     """A store exam."""
 
     id: UUID = Field(description="Its id.")
@@ -45,15 +44,15 @@ class StoreExamModel(ResponseModel):
     name: str = Field(description="What people call it.")
     price: float = Field(description="In dollars.")
     status: str = Field(description="`Active`, or `Archived`: no longer sold.")
-    createdAt: datetime = Field(description="When it was put on sale, UTC.")
+    created_at: datetime = Field(description="When it was put on sale, UTC.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
-class StoreExamSlice(ResponseModel):
+class StoreExamSlice(Representation):
     """A part of the store exams."""
 
     data: list[StoreExamModel] = Field(description="Store exams, oldest first.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 STORE_EXAM = {

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import EmailText, RequestModel, ResponseModel, Uuid, WholeNumber
+from tessera.api.http.fields import EmailText, RequestModel, Uuid, WholeNumber
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.identity.rules import MAX_TOKEN_DAYS
 
@@ -14,33 +15,28 @@ class TokenQuery(CursorQuery):
     """Query of GET /management/v1/tokens."""
 
     user_id: Uuid | None = Field(
-        None,
-        alias="userId",
-        description="Those of this user.",
-        examples=["01906a6e-0000-7000-8000-000000000002"],
+        None, description="Those of this user.", examples=["01906a6e-0000-7000-8000-000000000002"]
     )
 
 
 class TokenRequest(RequestModel):
     """Body of POST /management/v1/tokens."""
 
-    email: EmailText = Field(alias="email", description="The address of the user whom it is for.")
+    email: EmailText = Field(description="The address of the user whom it is for.")
     days: WholeNumber = Field(
-        alias="days",
-        description="How long it is good.",
-        json_schema_extra={"minimum": 1, "maximum": MAX_TOKEN_DAYS},
+        description="How long it is good.", json_schema_extra={"minimum": 1, "maximum": MAX_TOKEN_DAYS}
     )
 
 
-class TokenModel(ResponseModel):
+class TokenModel(Representation):
     """A long-lived Bearer token, without its text."""
 
     id: UUID = Field(description="Its id.")
-    userId: UUID = Field(description="Whose it is.")
+    user_id: UUID = Field(description="Whose it is.")
     email: str = Field(description="The user's address.")
-    createdAt: datetime = Field(description="When it was issued, UTC.")
-    expiresAt: datetime = Field(description="When it ends, UTC.")
-    revokedAt: datetime | None = Field(description="When it was ended before, UTC.")
+    created_at: datetime = Field(description="When it was issued, UTC.")
+    expires_at: datetime = Field(description="When it ends, UTC.")
+    revoked_at: datetime | None = Field(description="When it was ended before, UTC.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
@@ -52,11 +48,11 @@ class TokenSecretModel(TokenModel):
     )
 
 
-class TokenSlice(ResponseModel):
+class TokenSlice(Representation):
     """A part of the tokens."""
 
     data: list[TokenModel] = Field(description="Tokens, oldest first.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 REQUEST = {"email": "ada@example.com", "days": 365}

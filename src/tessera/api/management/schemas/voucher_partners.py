@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Boolean, RequestModel, ResponseModel, Text, choice
+from tessera.api.http.fields import Boolean, RequestModel, Text, choice
+from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.vouchers.rules import Status
 
@@ -19,20 +20,20 @@ class VoucherPartnerQuery(CursorQuery):
     partner_name_part: Text | None = Field(
         None, alias="name", description="Any part of the name, in any case.", examples=["Acme"]
     )
-    status: StatusChoice | None = Field(None, alias="status", description="Those of this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
 
 
 class VoucherPartnerCreateRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners."""
 
-    name: Text = Field(alias="name", description="1 to 200 characters, unique in any case.")
-    is_active: Boolean = Field(default=False, alias="isActive", description="Whether it can buy at once.")
+    name: Text = Field(description="1 to 200 characters, unique in any case.")
+    is_active: Boolean = Field(default=False, description="Whether it can buy at once.")
 
 
 class VoucherPartnerUpdateRequest(RequestModel):
     """Body of PUT /management/v1/voucher-partners/{voucherPartnerId}."""
 
-    name: Text = Field(alias="name", description="1 to 200 characters, unique in any case.")
+    name: Text = Field(description="1 to 200 characters, unique in any case.")
 
 
 class VoucherPartnerUserQuery(CursorQuery):
@@ -42,45 +43,45 @@ class VoucherPartnerUserQuery(CursorQuery):
 class VoucherPartnerUserInviteRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners/{voucherPartnerId}/users."""
 
-    email: Text = Field(alias="email", description="A valid address, unique among all users of your organization.")
-    first_name: Text = Field(alias="firstName", description="1 to 200 characters.")
-    last_name: Text = Field(alias="lastName", description="1 to 200 characters.")
+    email: Text = Field(description="A valid address, unique among all users of your organization.")
+    first_name: Text = Field(description="1 to 200 characters.")
+    last_name: Text = Field(description="1 to 200 characters.")
 
 
-class VoucherPartnerModel(ResponseModel):
+class VoucherPartnerModel(Representation):
     """A company that buys vouchers."""
 
     id: UUID = Field(description="Its id.")
     name: str = Field(description="What people call it.")
     status: str = Field(description="`Active`, `Inactive`, or `Archived` for ever.")
-    createdAt: datetime = Field(description="When it was made, UTC.")
+    created_at: datetime = Field(description="When it was made, UTC.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
-class VoucherPartnerSlice(ResponseModel):
+class VoucherPartnerSlice(Representation):
     """A part of the voucher partners."""
 
     data: list[VoucherPartnerModel] = Field(description="The parts, in the order of the list.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
-class VoucherPartnerUserModel(ResponseModel):
+class VoucherPartnerUserModel(Representation):
     """A person who calls for a voucher partner, or will."""
 
     id: UUID = Field(description="Its id.")
     email: str = Field(description="Unique among all users of your organization.")
-    firstName: str = Field(description="Of the user.")
-    lastName: str = Field(description="Of the user.")
+    first_name: str = Field(description="Of the user.")
+    last_name: str = Field(description="Of the user.")
     status: str = Field(description="`Invited`, `Accepted`, `Active` or `Inactive`; only an active user can call.")
-    createdAt: datetime = Field(description="When it was made, UTC.")
+    created_at: datetime = Field(description="When it was made, UTC.")
     version: int = Field(description="Raised by each change; the `ETag` too.")
 
 
-class VoucherPartnerUserSlice(ResponseModel):
+class VoucherPartnerUserSlice(Representation):
     """A part of the users of a voucher partner."""
 
     data: list[VoucherPartnerUserModel] = Field(description="The parts, in the order of the list.")
-    nextLink: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The next part; null at the end.")
 
 
 PARTNER = {

@@ -1,4 +1,4 @@
-"""Statements that change vouchers of one tenant, as many as there are at once."""
+"""Statements that change any number of vouchers of one tenant."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,6 @@ from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
 
-# One statement however many vouchers; their rows are locked, so nothing else has changed them.
 CHANGE_ALL = """
 update vouchers v
 set is_active = changed.is_active, is_archived = changed.is_archived, expires_at = changed.expires_at,
@@ -35,25 +34,22 @@ class ChangeRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find_ids(self, wanted: Collection[str]) -> Mapping[str, UUID]:
-        """The ids of the vouchers with these codes, by the code as it is kept."""
-        if not wanted:
+    async def find_ids(self, voucher_codes: Collection[str]) -> Mapping[str, UUID]:
+        """The ids of the vouchers with these codes, by the stored spelling of the code."""
+        if not voucher_codes:
             return {}
-        spelled = literal([codes.spelled(code) for code in wanted], ARRAY(Text))
+        spelled = literal([codes.spelled(code) for code in voucher_codes], ARRAY(Text))
         statement = select(Voucher.code, Voucher.id).where(
             Voucher.organization_id == self._organization_id, Voucher.code == any_(spelled)
         )
         return {row.code: row.id for row in await self._connection.execute(statement)}
 
     async def lock(self, voucher_ids: Collection[UUID]) -> Mapping[UUID, VoucherState]:
-        """The vouchers with these ids, the transaction's alone from now on.
-
-        Always in the order of their ids, so that two callers wait for one another and never crosswise.
-        """
-        wanted = literal(list(voucher_ids), ARRAY(Uuid))
+        """The vouchers with these ids, locked FOR UPDATE in id order so that concurrent calls cannot deadlock."""
+        ids = literal(list(voucher_ids), ARRAY(Uuid))
         statement = (
             select(*_COLUMNS)
-            .where(Voucher.organization_id == self._organization_id, Voucher.id == any_(wanted))
+            .where(Voucher.organization_id == self._organization_id, Voucher.id == any_(ids))
             .order_by(Voucher.id)
             .with_for_update()
         )
@@ -61,7 +57,7 @@ class ChangeRepository:
         return {row.id: VoucherState(**row._mapping) for row in rows}
 
     async def change_all(self, vouchers: Sequence[VoucherState]) -> None:
-        """Write vouchers anew, which the caller has locked."""
+        """Write the states and versions of locked vouchers."""
         columns = {name: [getattr(voucher, name) for voucher in vouchers] for name in _WRITTEN}
         ids = [voucher.id for voucher in vouchers]
         parameters = {"organization_id": self._organization_id, "ids": ids, **columns}

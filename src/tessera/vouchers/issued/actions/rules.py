@@ -1,4 +1,4 @@
-"""The rules of changing a voucher: what may be done to it, and what it becomes."""
+"""The rules of voucher actions: which are allowed, and the new state of the voucher."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ MAX_VOUCHERS = 1000
 
 
 class VoucherAction(StrEnum):
-    """What can be done to a voucher."""
+    """An action on a voucher."""
 
     ASSIGN = "Assign"
     UNASSIGN = "Unassign"
@@ -25,16 +25,16 @@ class VoucherAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherCommand:
-    """What is asked for one voucher; a recipient where it is assigned, a time where its expiry changes."""
+    """An action on one voucher, with the recipient of an assignment or the time of a new expiry."""
 
-    deed: VoucherAction
+    action: VoucherAction
     recipient_email: str | None = None
     expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherRef:
-    """One of many vouchers, by its id or its code, and whom it is for if that is asked."""
+    """A voucher in a bulk request, by its id or its code, and the recipient of an assignment."""
 
     id: UUID | None = None
     code: str | None = None
@@ -43,18 +43,18 @@ class VoucherRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkDraft:
-    """One deed for many vouchers; `refused` is what its reader could not read, which is None here."""
+    """An action on many vouchers; a field that could not be parsed is None and listed in `parse_violations`."""
 
-    deed: VoucherAction | None = None
+    action: VoucherAction | None = None
     recipient_email: str | None = None
     expires_at: datetime | None = None
     vouchers: Sequence[VoucherRef] | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherState:
-    """All of a voucher that can be changed, and what decides whether it may be."""
+    """The columns of a voucher that actions change or depend on."""
 
     id: UUID
     partner_id: UUID
@@ -69,64 +69,64 @@ class VoucherState:
     version: int
 
 
-def wish_violations(wish: VoucherCommand, *, now: datetime) -> Iterator[Violation]:
-    """Everything that is wrong with a wish by itself."""
-    if wish.recipient_email is not None and not is_email_address(wish.recipient_email):
+def command_violations(command: VoucherCommand, *, now: datetime) -> Iterator[Violation]:
+    """The violations that the command itself shows."""
+    if command.recipient_email is not None and not is_email_address(command.recipient_email):
         yield Violation("NotEmail", "recipient_email", "must be a valid e-mail address")
-    if wish.deed is VoucherAction.CHANGE_EXPIRY and wish.expires_at is not None and wish.expires_at <= now:
+    if command.action is VoucherAction.CHANGE_EXPIRY and command.expires_at is not None and command.expires_at <= now:
         yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
 
 
 def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
-    """Everything that is wrong with a deed for many vouchers by itself."""
-    yield from draft.refused
-    unreadable = {violation.field.partition("/")[0] for violation in draft.refused}
-    if draft.deed is VoucherAction.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
+    """The violations that the bulk request itself shows."""
+    yield from draft.parse_violations
+    unreadable = {violation.field.partition("/")[0] for violation in draft.parse_violations}
+    if draft.action is VoucherAction.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
         yield Violation("Required", "expires_at", "is required to change the expiry")
-    if draft.deed is not None:
-        for_all = VoucherCommand(deed=draft.deed, recipient_email=draft.recipient_email, expires_at=draft.expires_at)
-        yield from wish_violations(for_all, now=now)
+    if draft.action is not None:
+        shared = VoucherCommand(action=draft.action, recipient_email=draft.recipient_email, expires_at=draft.expires_at)
+        yield from command_violations(shared, now=now)
     if draft.vouchers is None:
         return
     if not 1 <= len(draft.vouchers) <= MAX_VOUCHERS:
         yield Violation("NumberOfVouchers", "vouchers", f"must be a list of 1 to {MAX_VOUCHERS:,} vouchers")
         return
     needs_recipient = (
-        draft.deed is VoucherAction.ASSIGN and draft.recipient_email is None and "recipient_email" not in unreadable
+        draft.action is VoucherAction.ASSIGN and draft.recipient_email is None and "recipient_email" not in unreadable
     )
-    for number, choice in enumerate(draft.vouchers):
-        if (choice.id is None) == (choice.code is None):
+    for number, ref in enumerate(draft.vouchers):
+        if (ref.id is None) == (ref.code is None):
             yield Violation("OneName", f"vouchers/{number}", "must have either an id or a code")
-        if needs_recipient and choice.recipient_email is None:
+        if needs_recipient and ref.recipient_email is None:
             yield Violation("Required", f"vouchers/{number}/recipientEmail", "is required to assign it")
 
 
-def refusal(voucher: VoucherState, wish: VoucherCommand, *, now: datetime) -> Violation | None:
-    """Why this cannot be done to this voucher; the code names the state that stands in the way."""
+def refusal(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> Violation | None:
+    """Why the command is not allowed on this voucher; the code of the violation is the voucher's state."""
     if voucher.is_archived:
         return Violation("Archived", "voucher", "is archived")
-    if wish.deed in (VoucherAction.ASSIGN, VoucherAction.UNASSIGN):
-        # Whom it is for was asked when it was used or held, and a hold is kept whatever becomes of the voucher.
+    if command.action in (VoucherAction.ASSIGN, VoucherAction.UNASSIGN):
+        # A use or a hold checked the recipient, and a hold stays valid whatever changes afterwards.
         if voucher.is_used:
             return Violation("Used", "voucher", "has been used")
         if voucher.held_until is not None and now < voucher.held_until:
             return Violation("Held", "voucher", "is held for a reservation")
-    if wish.deed is VoucherAction.ASSIGN and now >= voucher.expires_at:
+    if command.action is VoucherAction.ASSIGN and now >= voucher.expires_at:
         return Violation("Expired", "voucher", "has expired")
     return None
 
 
-def changed(voucher: VoucherState, wish: VoucherCommand, *, now: datetime) -> VoucherState:
-    """What the voucher becomes."""
+def apply(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> VoucherState:
+    """The new state of the voucher."""
     after = replace(voucher, version=voucher.version + 1)
-    match wish.deed:
+    match command.action:
         case VoucherAction.ASSIGN:
-            return replace(after, recipient_email=wish.recipient_email, assigned_at=now)
+            return replace(after, recipient_email=command.recipient_email, assigned_at=now)
         case VoucherAction.UNASSIGN:
             return replace(after, recipient_email=None, assigned_at=None)
         case VoucherAction.SWITCH_ON | VoucherAction.SWITCH_OFF:
-            return replace(after, is_active=wish.deed is VoucherAction.SWITCH_ON)
+            return replace(after, is_active=command.action is VoucherAction.SWITCH_ON)
         case VoucherAction.CHANGE_EXPIRY:
-            return replace(after, expires_at=wish.expires_at or voucher.expires_at)
+            return replace(after, expires_at=command.expires_at or voucher.expires_at)
         case VoucherAction.ARCHIVE:
             return replace(after, is_archived=True)

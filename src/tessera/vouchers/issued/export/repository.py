@@ -1,4 +1,4 @@
-"""The statement that exports vouchers of one tenant."""
+"""Statements that export the vouchers of one tenant."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,25 +20,25 @@ class VoucherExportRepository:
         self._organization_id = work.organization_id
 
     async def list_after(self, after: UUID | None, *, size: int) -> Sequence[AnyRow]:
-        """The next vouchers behind this id, oldest first, with what their purchase, partner and exam are called."""
+        """The next vouchers after this id, oldest first, with the names of their purchase, partner and exam."""
         own = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
         statement = select(
             *own,
-            self._named(VoucherPurchase.code, VoucherPurchase.id, Voucher.purchase_id).label("purchase_code"),
-            self._named(VoucherPartner.name, VoucherPartner.id, Voucher.partner_id).label("partner_name"),
-            self._named(StoreExam.code, StoreExam.id, Voucher.store_exam_id).label("store_exam_code"),
+            self._name_of(VoucherPurchase.code, VoucherPurchase.id, Voucher.purchase_id).label("purchase_code"),
+            self._name_of(VoucherPartner.name, VoucherPartner.id, Voucher.partner_id).label("partner_name"),
+            self._name_of(StoreExam.code, StoreExam.id, Voucher.store_exam_id).label("store_exam_code"),
         ).where(Voucher.organization_id == self._organization_id)
         if after is not None:
             statement = statement.where(Voucher.id > after)
         return (await self._connection.execute(statement.order_by(Voucher.id).limit(size))).all()
 
     async def count(self) -> int:
-        """How many vouchers."""
+        """The number of vouchers."""
         statement = select(func.count()).where(Voucher.organization_id == self._organization_id)
         return int((await self._connection.execute(statement)).scalar_one())
 
-    def _named(
+    def _name_of(
         self, name: InstrumentedAttribute[str], key: InstrumentedAttribute[UUID], id_: InstrumentedAttribute[Any]
     ) -> ScalarSelect[str]:
-        owner = name.class_.organization_id
-        return select(name).where(owner == self._organization_id, key == id_).scalar_subquery()
+        tenant = name.class_.organization_id
+        return select(name).where(tenant == self._organization_id, key == id_).scalar_subquery()

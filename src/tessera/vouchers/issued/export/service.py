@@ -10,35 +10,34 @@ from tessera.vouchers.issued.export.repository import VoucherExportRepository
 
 EXPORTED_AT_ONCE = 1000
 
-# Each field of a voucher under the name of its column.
-COLUMNS = {
-    "code": "code",
-    "is_active": "isActive",
-    "is_used": "isUsed",
-    "expires_at": "expiresAt",
-    "purchase_code": "purchaseCode",
-    "partner_name": "partnerName",
-    "recipient_email": "recipientEmail",
-    "assigned_at": "assignedAt",
-    "reservation_code": "reservationCode",
-    "reservation_status": "reservationStatus",
-    "store_exam_code": "storeExamCode",
-    "used_at": "usedAt",
-    "used_by_person_id": "usedByPersonId",
-    "used_by_client_candidate_id": "usedByClientCandidateId",
-    "used_by_first_name": "usedByFirstName",
-    "used_by_last_name": "usedByLastName",
-    "id": "id",
-}
+COLUMNS = (
+    "code",
+    "is_active",
+    "is_used",
+    "expires_at",
+    "purchase_code",
+    "partner_name",
+    "recipient_email",
+    "assigned_at",
+    "reservation_code",
+    "reservation_status",
+    "store_exam_code",
+    "used_at",
+    "used_by_person_id",
+    "used_by_client_candidate_id",
+    "used_by_first_name",
+    "used_by_last_name",
+    "id",
+)
 
 
 async def count(work: UnitOfWork) -> int:
-    """How many vouchers an export has."""
+    """The number of vouchers in an export."""
     return await VoucherExportRepository(work).count()
 
 
 def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:
-    """The file part by part, of any length: its first line names the columns, the others are oldest first."""
+    """The chunks of the CSV file: a header line, then the vouchers, oldest first."""
 
     async def list_after(after: UUID | None) -> Sequence[AnyRow]:
         async with database.unit_of_work(organization_id) as work:

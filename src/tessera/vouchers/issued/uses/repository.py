@@ -1,4 +1,4 @@
-"""Statements on vouchers at the moment of sale: finding, holding, using and giving them back."""
+"""Statements on the use of vouchers by storefronts: find, lock, hold, use and release."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tessera.vouchers.tables import Voucher
 
 
 class FoundVoucher(NamedTuple):
-    """A voucher as a storefront finds it; `held_by` is the redemption that holds it or, if that has lapsed, did."""
+    """A voucher found by a storefront; `held_by` is the redemption of its hold, even if the hold has lapsed."""
 
     id: UUID
     code: str
@@ -31,7 +31,7 @@ class FoundVoucher(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherUse:
-    """Who uses a voucher, for what."""
+    """The candidate, reservation and exam of a voucher's use."""
 
     id: UUID
     used_at: datetime
@@ -45,7 +45,7 @@ class VoucherUse:
 
 
 FIND_FOR_STOREFRONT = """
-select asked.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_archived, v.is_used,
+select requested.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_archived, v.is_used,
        v.expires_at, v.held_by, v.held_until, v.recipient_email, g.enforce_assigned_email,
        p.status = 'Complete' as is_purchase_complete,
        array(
@@ -55,10 +55,10 @@ select asked.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active,
        exists (
            select from voucher_program_store_exams e
            where e.organization_id = %(organization_id)s and e.program_id = g.id
-             and e.store_exam_id = asked.store_exam_id
+             and e.store_exam_id = requested.store_exam_id
        ) as covers_product
-from unnest(%(codes)s::text[], %(store_exam_ids)s::uuid[]) with ordinality as asked (code, store_exam_id, n)
-join vouchers v on v.organization_id = %(organization_id)s and v.code = asked.code
+from unnest(%(codes)s::text[], %(store_exam_ids)s::uuid[]) with ordinality as requested (code, store_exam_id, n)
+join vouchers v on v.organization_id = %(organization_id)s and v.code = requested.code
 join voucher_purchases p on p.organization_id = %(organization_id)s and p.id = v.purchase_id
 join voucher_programs g on g.organization_id = %(organization_id)s and g.id = p.program_id
 """
@@ -71,24 +71,24 @@ class VoucherUseRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find_for_storefront(self, wanted: Sequence[tuple[str, Use]]) -> dict[int, FoundVoucher]:
-        """The vouchers with these codes for these uses, by position; one pays for an exam, never for a bundle."""
+    async def find_for_storefront(self, uses: Sequence[tuple[str, Use]]) -> dict[int, FoundVoucher]:
+        """The vouchers with these codes, by position in `uses`; a voucher pays for an exam, never for a bundle."""
         rows = await self._connection.exec_driver_sql(
             FIND_FOR_STOREFRONT,
             {
                 "organization_id": self._organization_id,
-                "codes": [codes.spelled(code) for code, _ in wanted],
-                "store_exam_ids": [use.store_exam_id for _, use in wanted],
+                "codes": [codes.spelled(code) for code, _ in uses],
+                "store_exam_ids": [use.store_exam_id for _, use in uses],
             },
         )
-        return {row.n - 1: _found(row, wanted[row.n - 1][1]) for row in rows}
+        return {row.n - 1: _found(row, uses[row.n - 1][1]) for row in rows}
 
-    async def lock_by_code(self, wanted: Sequence[str]) -> None:
-        """Make others wait who use one of the vouchers with these codes; all take their locks in one order."""
-        await self._lock(Voucher.code == any_(literal([codes.spelled(code) for code in wanted], ARRAY(Text))))
+    async def lock_by_code(self, voucher_codes: Sequence[str]) -> None:
+        """Lock the vouchers with these codes, in id order so that concurrent calls cannot deadlock."""
+        await self._lock(Voucher.code == any_(literal([codes.spelled(code) for code in voucher_codes], ARRAY(Text))))
 
     async def lock_by_id(self, ids: Sequence[UUID]) -> None:
-        """Make others wait who use one of these vouchers."""
+        """Lock the vouchers with these ids, in id order."""
         await self._lock(Voucher.id == any_(literal(list(ids), ARRAY(Uuid))))
 
     async def _lock(self, condition: ColumnElement[bool]) -> None:
@@ -96,13 +96,13 @@ class VoucherUseRepository:
         await self._connection.execute(statement.order_by(Voucher.id).with_for_update(key_share=True))
 
     async def hold(self, holds: Sequence[tuple[UUID, UUID, datetime]]) -> None:
-        """Hold vouchers, which the caller has locked: each by its id, for a redemption, until a time."""
+        """Hold locked vouchers: each by its id, for a redemption, until a time."""
         rows = [{"voucher_id": id_, "by": by, "until": until} for id_, by, until in holds]
         change = update(Voucher).values(held_by=bindparam("by"), held_until=bindparam("until"))
         await self._change(change, rows)
 
     async def use(self, uses: Sequence[VoucherUse]) -> None:
-        """Mark vouchers, which the caller has locked, as used; none is held any longer."""
+        """Mark locked vouchers as used and end their holds."""
         rows = [{f"new_{field}": value for field, value in row_of(use).items()} for use in uses]
         values: dict[str, Any] = {
             field: bindparam(f"new_{field}") for field in VoucherUse.__dataclass_fields__ if field != "id"
@@ -111,13 +111,13 @@ class VoucherUseRepository:
         await self._change(change, [{"voucher_id": row.pop("new_id"), **row} for row in rows])
 
     async def free(self, ids: Sequence[UUID]) -> None:
-        """Neither held nor used any longer; the latest reservation goes on being shown."""
+        """End the holds and uses of vouchers; their latest reservation stays."""
         fields = ("used_at", "used_by_person_id", "used_by_client_candidate_id", "used_by_first_name")
         empty = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))
         await self._change(update(Voucher).values(**empty), [{"voucher_id": id_} for id_ in ids])
 
     async def show_reservation(self, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
-        """Show a reservation's status and code with those of its vouchers that have no later reservation."""
+        """Store the status and code of a reservation with its vouchers that have no later reservation."""
         await self._connection.execute(
             update(Voucher)
             .where(
@@ -129,7 +129,7 @@ class VoucherUseRepository:
         )
 
     async def _change(self, change: Update, rows: Sequence[dict[str, Any]]) -> None:
-        # Whoever manages the voucher meanwhile has read what is no longer so.
+        # The new version makes concurrent edits by managers fail with VersionStale.
         change = change.values(version=Voucher.version + 1)
         own = change.where(Voucher.organization_id == self._organization_id, Voucher.id == bindparam("voucher_id"))
         await self._connection.execute(own, list(rows))

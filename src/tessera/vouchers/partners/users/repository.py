@@ -18,7 +18,7 @@ from tessera.vouchers.rules import UserStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPartnerUser:
-    """A user to be added, who cannot call before they are active."""
+    """A user to add, who cannot call the API before they are active."""
 
     id: UUID
     email: str
@@ -57,7 +57,7 @@ class PartnerUserRepository:
         return (await self._connection.execute(self._whole().where(User.id == user_id))).first()
 
     async def lock(self, user_id: UUID) -> AnyRow | None:
-        """The user with this id, the transaction's alone from now on."""
+        """The user with this id, locked FOR UPDATE."""
         return (await self._connection.execute(self._whole().where(User.id == user_id).with_for_update())).first()
 
     async def find_id(self, email: str) -> UUID | None:
@@ -65,12 +65,12 @@ class PartnerUserRepository:
         return (await self._connection.execute(self._whole().where(User.email_key == key_of(email)))).scalar()
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A part of the users, oldest first."""
+        """A page of users, oldest first."""
         order = [User.__table__.c.id]
         return await fetch_cursor_page(self._connection, self._whole(), order=order, after=after, size=size)
 
     async def change(self, user_id: UUID, *, is_active: bool, invitation: str | None) -> None:
-        """Move a user, whom the caller has locked, to another status."""
+        """Write the status of a locked user as its next version."""
         await self._connection.execute(
             update(User)
             .where(User.organization_id == self._organization_id, User.id == user_id)

@@ -1,42 +1,37 @@
-"""The life of a partner's user: invited, accepted, active; switched off, and on again."""
+"""The rules of a partner's users: what an invitation contains and how a user's status changes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from tessera.audit.rules import Action
 from tessera.identity.rules import is_email_address, name_violations
-from tessera.kit.errors import Violation, WrongState
+from tessera.kit.editing import Move
+from tessera.kit.errors import Violation
 from tessera.vouchers.rules import UserStatus
 
-# What a user may become, and from where. Only an active one can call.
-_FROM = {
-    UserStatus.ACCEPTED: {UserStatus.INVITED},
-    UserStatus.ACTIVE: {UserStatus.ACCEPTED, UserStatus.INACTIVE},
-    UserStatus.INACTIVE: {UserStatus.INVITED, UserStatus.ACCEPTED, UserStatus.ACTIVE},
+MOVES: Mapping[str, Move] = {
+    UserStatus.ACCEPTED: Move({UserStatus.INVITED}, "Accepted"),
+    UserStatus.ACTIVE: Move({UserStatus.ACCEPTED, UserStatus.INACTIVE}, Action.ACTIVATED),
+    UserStatus.INACTIVE: Move({UserStatus.INVITED, UserStatus.ACCEPTED, UserStatus.ACTIVE}, Action.DEACTIVATED),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
-    """Who shall call for a partner; None is what could not be read, as `refused` tells."""
+    """The user to invite; a field that could not be parsed is None and listed in `parse_violations`."""
 
     email: str | None = None
     first_name: str | None = None
     last_name: str | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(invitation: Invitation) -> Iterator[Violation]:
-    """Everything that is wrong with an invitation by itself."""
-    yield from invitation.refused
+    """The violations that the invitation itself shows."""
+    yield from invitation.parse_violations
     if invitation.email is not None and not is_email_address(invitation.email):
         yield Violation("NotEmail", "email", "must be a valid e-mail address")
     for field in ("first_name", "last_name"):
         name: str | None = getattr(invitation, field)
         if name is not None:
             yield from name_violations(field, name)
-
-
-def check_move(status: UserStatus, wanted: UserStatus) -> None:
-    """Raise WrongState where a user of this status cannot become what is wanted."""
-    if status not in _FROM[wanted]:
-        raise WrongState("user", status)

@@ -1,4 +1,4 @@
-"""Users of voucher partners: inviting them, and letting them call or not."""
+"""The users of voucher partners: invitation, activation and deactivation."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
@@ -6,7 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.audit import service as audit
-from tessera.audit.service import Action, Change
+from tessera.audit.editing import Editable
+from tessera.audit.rules import Change
 from tessera.identity.rules import FunctionPoint, ensure_may_give
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
@@ -14,25 +15,19 @@ from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
-from tessera.vouchers.partners.service import PartnerNotFound
 from tessera.vouchers.partners.users import rules
 from tessera.vouchers.partners.users.repository import NewPartnerUser, PartnerUserRepository
 from tessera.vouchers.partners.users.rules import Invitation
-from tessera.vouchers.rules import UserStatus, check_standing, user_status
+from tessera.vouchers.rules import UserStatus, ensure_not_archived, user_status
 
 KIND = "User"
-# The one right that a partner's user has; who invites them must have it too.
+# The only right of an invited user; the caller who invites them must have it too.
 RIGHT = FunctionPoint.PARTNER_MANAGE_VOUCHERS
-_ACTIONS = {
-    UserStatus.ACCEPTED: "Accepted",
-    UserStatus.ACTIVE: Action.ACTIVATED,
-    UserStatus.INACTIVE: Action.DEACTIVATED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerUser:
-    """A person who calls for a partner, or will."""
+    """A person who calls the API for a partner, or is invited to."""
 
     id: UUID
     email: str
@@ -43,26 +38,22 @@ class PartnerUser:
     version: int
 
 
-class PartnerUserNotFound(NotFound):
-    """The partner has no user of this id."""
-
-    def __init__(self) -> None:
-        super().__init__("The voucher partner has no such user.")
+_USERS: Editable[PartnerUser] = Editable(kind=KIND, noun="user", moves=rules.MOVES)
 
 
 async def list_by_cursor(
     work: UnitOfWork, partner_id: UUID, *, after: str | None, size: int
 ) -> CursorPage[PartnerUser]:
-    """A part of a partner's users, oldest first; raises PartnerNotFound, Invalid for a cursor of another list."""
+    """A page of a partner's users, oldest first; raises NotFound, Invalid for a cursor of another list."""
     await partners.get(work, partner_id)
     part = await PartnerUserRepository(work, partner_id).list_by_cursor(after=after, size=size)
     return CursorPage([_user(row) for row in part.items], part.cursor)
 
 
 async def get(work: UnitOfWork, partner_id: UUID, user_id: UUID) -> PartnerUser:
-    """One user of a partner; raises PartnerNotFound, PartnerUserNotFound."""
+    """The user with this id of a partner; raises NotFound."""
     await partners.get(work, partner_id)
-    return _found(await PartnerUserRepository(work, partner_id).find(user_id))
+    return _user(await PartnerUserRepository(work, partner_id).find(user_id))
 
 
 async def find_id(work: UnitOfWork, partner_id: UUID, email: str) -> UUID | None:
@@ -71,17 +62,12 @@ async def find_id(work: UnitOfWork, partner_id: UUID, email: str) -> UUID | None
 
 
 async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, now: datetime) -> PartnerUser:
-    """Add a user to a partner, who cannot call before they have accepted and are active.
-
-    Raises PartnerNotFound, Invalid, WrongState.
-    """
-    partner = await partners.keep(work, partner_id)
-    if partner is None:
-        raise PartnerNotFound
+    """Add a user who can call the API once they have accepted and are active; raises NotFound, Invalid, WrongState."""
+    partner = await partners.get_for_share(work, partner_id)
     violations = list(rules.violations(invitation))
     if violations:
         raise Invalid(violations)
-    check_standing("voucher partner", partner.status)
+    ensure_not_archived("voucher partner", partner.status)
     new = NewPartnerUser(
         id=new_id(),
         email=invitation.email or "",
@@ -92,7 +78,7 @@ async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, 
     repository = PartnerUserRepository(work, partner_id)
     if not await repository.add(new, now=now):
         raise Invalid([Violation("EmailTaken", "email", f"must be unique, and '{new.email[:60]}' is taken")])
-    user = _found(await repository.find(new.id))
+    user = _user(await repository.find(new.id))
     after = asdict(user) | {"partner_id": partner_id, "function_points": [RIGHT]}
     await audit.record(work, Change(action="Invited", kind=KIND, id=user.id, after=after), now=now)
     return user
@@ -107,34 +93,28 @@ async def move(
     rights: Collection[str] | None,
     now: datetime,
 ) -> PartnerUser:
-    """Note that a user has accepted, or let them call, or no longer; `rights` are those of whoever does.
+    """Change the status of a user; `rights` are those of the caller.
 
-    Raises PartnerNotFound, PartnerUserNotFound, VersionStale, WrongState, NotAllowed.
+    Raises NotFound, VersionStale, WrongState, NotAllowed.
     """
     await partners.get(work, partner_id)
     repository = PartnerUserRepository(work, partner_id)
     row = await repository.lock(target.id)
-    before = _found(row)
-    target.ensure(before.version)
-    rules.check_move(before.status, status)
-    # To let somebody call gives all their rights, which may have become more than the one that invited users have.
+    before = _USERS.require_current(_user(row), target)
+    move = _USERS.require_move(before.status, status)
+    # Activation conveys all rights of the user, which may have grown since the invitation.
     if status is UserStatus.ACTIVE and row is not None:
         ensure_may_give(row.function_points, rights)
     invitation = status if status is UserStatus.ACCEPTED else None
     await repository.change(target.id, is_active=status is UserStatus.ACTIVE, invitation=invitation)
     after = replace(before, status=status, version=before.version + 1)
-    change = Change(action=_ACTIONS[status], kind=KIND, id=target.id, before=asdict(before), after=asdict(after))
-    await audit.record(work, change, now=now)
+    await _USERS.record(work, move.action, before, after, now=now)
     return after
 
 
-def _found(row: AnyRow | None) -> PartnerUser:
+def _user(row: AnyRow | None) -> PartnerUser:
     if row is None:
-        raise PartnerUserNotFound
-    return _user(row)
-
-
-def _user(row: AnyRow) -> PartnerUser:
+        raise NotFound("The voucher partner has no such user.")
     return PartnerUser(
         id=row.id,
         email=row.email,

@@ -1,4 +1,4 @@
-"""The rules of buying vouchers for money: what may be ordered, and how a checkout ends."""
+"""The rules of paid purchases: orders, their checkouts and archiving."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +17,7 @@ MAX_LIFETIME = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A purchase that is managed: at its price, for a partner and a program by their ids.
-
-    `refused` is what its reader could not read; such a field is None here.
-    """
+    """A paid purchase to create; a field that could not be parsed is None and listed in `parse_violations`."""
 
     partner_id: UUID | None = None
     program_id: UUID | None = None
@@ -30,12 +27,12 @@ class Order:
     purchased_by_last_name: str | None = None
     purchased_by_email: str | None = None
     checkout_expires_at: datetime | None = None
-    refused: tuple[Violation, ...] = ()
+    parse_violations: tuple[Violation, ...] = ()
 
 
 def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
-    """Everything that is wrong with an order by itself."""
-    yield from order.refused
+    """The violations that the order itself shows."""
+    yield from order.parse_violations
     if order.quantity is not None and not 1 <= order.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
     if order.notes is not None and len(order.notes) > MAX_NOTES:
@@ -50,7 +47,7 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
 
 
 def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:
-    """Why this partner cannot buy this program: not there, not active or not open."""
+    """Why this partner cannot buy this program: it does not exist, is not active or is not open to the partner."""
     if order.partner_id is not None:
         yield from standing("partner_id", str(order.partner_id), terms.partner_status)
     if order.program_id is not None:
@@ -59,14 +56,8 @@ def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:
         yield Violation("NotOpenToPartner", "program_id", "must be a program that is open to this partner")
 
 
-def check_open(status: PurchaseStatus) -> None:
-    """Raise WrongState, which names the state, unless the checkout can still end."""
-    if status is not PurchaseStatus.CHECKOUT_IN_PROGRESS:
-        raise WrongState("voucher purchase", status)
-
-
-def check_archivable(status: PurchaseStatus, *, is_archived: bool) -> None:
-    """Raise WrongState for a purchase that still becomes something else, or is put away already."""
+def ensure_archivable(status: PurchaseStatus, *, is_archived: bool) -> None:
+    """Raise WrongState for a purchase that is archived already or whose status can still change."""
     if is_archived:
         raise WrongState("voucher purchase", Status.ARCHIVED)
     if status in (PurchaseStatus.CHECKOUT_IN_PROGRESS, PurchaseStatus.VOUCHER_CREATION):

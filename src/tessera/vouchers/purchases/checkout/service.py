@@ -1,4 +1,4 @@
-"""Checkouts: ordering vouchers at their price, and what comes of it."""
+"""Paid purchases: their orders, the end of their checkouts, and archiving."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,36 +6,29 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.audit.service import Action
+from tessera.audit.rules import Action
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
-from tessera.vouchers.partners import service as partners
+from tessera.vouchers.partners.repository import PartnerRepository
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import rules
 from tessera.vouchers.purchases.checkout.rules import Order
-from tessera.vouchers.purchases.rules import Terms, amount
-from tessera.vouchers.purchases.service import NewPurchase, Purchase, PurchaseOrder
+from tessera.vouchers.purchases.repository import PurchaseRepository
+from tessera.vouchers.purchases.rules import NewPurchase, Purchase, Terms, amount
+from tessera.vouchers.purchases.service import PURCHASES, PurchaseOrder
 from tessera.vouchers.rules import PurchaseStatus
-
-# What an end of a checkout is called in the audit log.
-_ACTIONS = {
-    PurchaseStatus.VOUCHER_CREATION: "Paid",
-    PurchaseStatus.CHECKOUT_FAILED: "Failed",
-    PurchaseStatus.CHECKOUT_CANCELLED: "Cancelled",
-}
 
 
 async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
-    """Order vouchers at their price, to be paid within a deadline; what costs nothing is made at once.
+    """Order vouchers to be paid within a deadline; those of a free program are issued without a checkout.
 
-    Raises Invalid with every violation, of the order and of what it names.
+    Raises Invalid with every violation, including an unknown partner or program.
     """
-    partner = await partners.keep(work, order.partner_id) if order.partner_id else None
-    found = await programs.keep(work, order.program_id, partner_id=order.partner_id) if order.program_id else None
-    program, is_open = found or (None, False)
+    partner = await PartnerRepository(work).find_for_share(order.partner_id) if order.partner_id else None
+    program, is_open = await programs.find_for_share(work, order.program_id, partner_id=order.partner_id)
     terms = Terms(
         partner_status=partner.status if partner else None,
         program_status=program.status if program else None,
@@ -55,41 +48,37 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
 async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, now: datetime) -> Purchase:
     """End a checkout as paid (`VoucherCreation`), `CheckoutFailed` or `CheckoutCancelled`.
 
-    A paid purchase has its vouchers queued in the same transaction. Raises PurchaseNotFound, VersionStale, WrongState.
+    A payment queues the vouchers in the same transaction. Raises NotFound, VersionStale, WrongState.
     """
-    before = await purchases.lock(work, target.id, now=now)
-    target.ensure(before.version)
-    rules.check_open(before.status)
+    before = await purchases.lock(work, target, now=now)
+    move = PURCHASES.require_move(before.status, outcome)
     paid = before.amount_paid
     if outcome is PurchaseStatus.VOUCHER_CREATION:
         paid = before.amount
         await purchases.queue(work, target.id)
     after = replace(before, status=outcome, amount_paid=paid)
-    return await purchases.change(work, before, after, action=_ACTIONS[outcome], now=now)
+    return await purchases.change(work, before, after, move.action, now=now)
 
 
 async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
-    """Put a purchase away for ever; its vouchers stay as they are.
-
-    Raises PurchaseNotFound, VersionStale, WrongState.
-    """
-    before = await purchases.lock(work, target.id, now=now)
-    target.ensure(before.version)
-    rules.check_archivable(before.status, is_archived=before.is_archived)
-    return await purchases.change(work, before, replace(before, is_archived=True), action=Action.ARCHIVED, now=now)
+    """Archive a purchase but not its vouchers; final. Raises NotFound, VersionStale, WrongState."""
+    before = await purchases.lock(work, target, now=now)
+    rules.ensure_archivable(before.status, is_archived=before.is_archived)
+    return await purchases.change(work, before, replace(before, is_archived=True), Action.ARCHIVED, now=now)
 
 
 async def list_overdue_organizations(work: UnitOfWork, *, now: datetime) -> Sequence[UUID]:
     """The organizations with checkouts past their deadline, for a unit of work pinned to the platform."""
-    return await purchases.list_overdue_organizations(work, now=now)
+    return await PurchaseRepository(work).list_overdue_organizations(now=now)
 
 
 async def expire(work: UnitOfWork, *, limit: int, now: datetime) -> int:
-    """Write down that checkouts past their deadline have expired, at most so many; returns how many."""
+    """Store the status of at most `limit` checkouts that have expired by their deadline; returns how many."""
     overdue = await purchases.lock_overdue(work, limit=limit, now=now)
     for purchase in overdue:
         before = replace(purchase, status=PurchaseStatus.CHECKOUT_IN_PROGRESS)
-        await purchases.change(work, before, purchase, action="Expired", now=now)
+        move = PURCHASES.require_move(before.status, purchase.status)
+        await purchases.change(work, before, purchase, move.action, now=now)
     return len(overdue)
 
 

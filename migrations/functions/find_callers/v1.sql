@@ -1,0 +1,39 @@
+-- The callers that credentials name, whatever their organizations, with the digests of their secrets. The function has
+-- the rights of its caller and pins each organization in turn, so that row-level security binds every look-up.
+create or replace function find_callers(kinds text[], organization_ids uuid[], ids uuid[])
+returns table (
+    "position" integer, id uuid, name text, function_points text[], partner_id uuid, revoked_at timestamptz,
+    expires_at timestamptz, is_active boolean, secret_digest bytea
+)
+language plpgsql
+as $$
+begin
+    for n in 1 .. coalesce(array_length(ids, 1), 0) loop
+        execute format('set local app.organization_id = %L', organization_ids[n]);
+        case kinds[n]
+        when 'key' then
+            return query
+            select n, k.id, k.name, k.function_points, null::uuid, k.revoked_at, k.expires_at, o.is_active, k.key_digest
+            from api_keys k join organizations o on o.id = k.organization_id
+            where k.organization_id = organization_ids[n] and k.id = ids[n];
+        when 'client' then
+            return query
+            select n, c.id, c.name, c.function_points, null::uuid, c.revoked_at, null::timestamptz, o.is_active,
+                   c.secret_digest
+            from api_clients c join organizations o on o.id = c.organization_id
+            where c.organization_id = organization_ids[n] and c.id = ids[n];
+        when 'token' then
+            return query
+            select n, u.id, u.email, u.function_points, u.partner_id, t.revoked_at, t.expires_at,
+                   u.is_active and o.is_active, null::bytea
+            from issued_tokens t
+            join users u on u.organization_id = t.organization_id and u.id = t.user_id
+            join organizations o on o.id = t.organization_id
+            where t.organization_id = organization_ids[n] and t.id = ids[n];
+        end case;
+    end loop;
+    set local app.organization_id = '';
+end
+$$;
+revoke all on function find_callers(text[], uuid[], uuid[]) from public;
+grant execute on function find_callers(text[], uuid[], uuid[]) to tessera_app;

@@ -1,0 +1,16 @@
+"""A function that tells a storefront about promo codes of its organization and global ones."""
+
+from alembic import op
+
+from migrations import functions
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    functions.install("find_promo_codes_for_storefront", 1)
+
+
+def downgrade() -> None:
+    op.execute("drop function find_promo_codes_for_storefront(text[], uuid, uuid, text)")

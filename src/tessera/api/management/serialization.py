@@ -1,0 +1,56 @@
+"""Response models that serialize domain values by their own fields."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from pydantic import ConfigDict
+
+from tessera.api.http.fields import ResponseModel
+from tessera.kit.wire import wire_name
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Metadata of a response field that is not the attribute of the same name: how to compute it."""
+
+    read: Callable[[Any], Any]
+
+
+class Representation(ResponseModel):
+    """A response model: attributes have the names of the domain, and properties of the JSON object are camelCase.
+
+    A field with the default None is absent from the object when the value is None; a required one is null.
+    """
+
+    model_config = ConfigDict(alias_generator=wire_name)
+
+    @classmethod
+    def of(cls, value: object, **computed: object) -> Body:
+        """The JSON object of a domain value, in the order of the fields, without validating our own output.
+
+        `computed` has the fields that cannot be read from the value.
+        """
+        body = {}
+        for name, alias, read, is_optional in _fields(cls):
+            item = computed[name] if name in computed else read(value)
+            if item is not None or not is_optional:
+                body[alias] = item
+        return body
+
+
+@cache
+def _fields(model: type[Representation]) -> list[tuple[str, str, Callable[[Any], Any], bool]]:
+    return [
+        (name, info.alias or name, _reader(name, info.metadata), not info.is_required())
+        for name, info in model.model_fields.items()
+    ]
+
+
+def _reader(name: str, metadata: list[Any]) -> Callable[[Any], Any]:
+    sources = (each.read for each in metadata if isinstance(each, From))
+    return next(sources, attrgetter(name))

@@ -1,0 +1,37 @@
+"""Callers as FastAPI dependencies, for operations that the framework calls."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+
+from tessera.api.serving.callers import Caller
+from tessera.api.serving.operations import HotOperation
+from tessera.api.serving.resources import resources_of
+from tessera.identity.authentication import policies
+from tessera.identity.authentication.policies import Policy
+
+
+async def run(request: Request, operation: HotOperation) -> Response:
+    """The response to a request of a hot operation; raises DomainError."""
+    return await resources_of(request).pipeline.run(request, operation)
+
+
+def admitted(policy: Policy) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
+    """A dependency: the caller, if the policy admits it.
+
+    The transaction commits before the response is sent (`scope="function"`). Otherwise a client could read before its
+    write is visible, and a commit that fails would follow a success.
+    """
+
+    async def caller(request: Request) -> AsyncIterator[Caller]:
+        async with resources_of(request).pipeline.transaction(request, policy) as admitted_caller:
+            yield admitted_caller
+
+    return Depends(caller, scope="function")
+
+
+Manager = Annotated[Caller, admitted(policies.MANAGE_ORGANIZATION)]
+PlatformAdministrator = Annotated[Caller, admitted(policies.MANAGE_PLATFORM)]
+StorefrontCaller = Annotated[Caller, admitted(policies.USE_STOREFRONT)]
+VoucherManager = Annotated[Caller, admitted(policies.MANAGE_VOUCHERS)]

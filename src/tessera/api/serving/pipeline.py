@@ -1,0 +1,141 @@
+"""The one way in: every request passes the same steps in the same order.
+
+1. limit: `BodyLimit` bounds the body, and `ForwardedHeaders` believes only trusted proxies (middleware.py)
+2. identify: who calls, in one statement for all requests that arrive together (`Pipeline.identify`)
+3. admit: what the caller may do (`Pipeline.admit`); limits on callers belong here
+4. read: the query and the body, with every violation
+5. idempotency: a request under a known `Idempotency-Key` gets the stored response (idempotency.py)
+6. execute: in one transaction of the caller's organization
+7. present: the result, or the error in the API's own format (error_rendering/)
+8. log: one line (`RequestLog` in middleware.py)
+
+Hot operations are values (operations.py): `Pipeline.run` takes them through steps 2 to 7, and coalescing.py executes
+requests that arrive together at once. For all other operations `Pipeline.transaction` does steps 2 and 3 and opens the
+transaction; their endpoints read, execute and present in the same order.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from fastapi import Request, Response
+
+from tessera.api.http.parsing import receive_body, size_of_body
+from tessera.api.http.uploads import received
+from tessera.api.serving import idempotency
+from tessera.api.serving.callers import Caller
+from tessera.api.serving.coalescing import Coalescer, HotRequest
+from tessera.api.serving.credentials import read_credential
+from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
+from tessera.identity.authentication import service as authentication
+from tessera.identity.authentication.credentials import Credential, CredentialKind, CredentialName
+from tessera.identity.authentication.key_usage import KeyUses
+from tessera.identity.authentication.policies import Policy
+from tessera.identity.rules import Principal
+from tessera.kit.batching import Batcher
+from tessera.kit.db.database import Database
+from tessera.kit.errors import DomainError, NotAuthenticated
+from tessera.kit.tokens import TokenSigner
+
+# A request with a longer body is executed by itself, so that no other request waits for it.
+LARGE_BODY_BYTES = 16 * 1024
+
+
+class Pipeline:
+    """Steps 2 to 7 for one application."""
+
+    def __init__(self, database: Database, signer: TokenSigner, clock: Callable[[], datetime]) -> None:
+        self.key_uses = KeyUses()
+        self._database = database
+        self._signer = signer
+        self._clock = clock
+        self._identities = Batcher(self._identify_all)
+        self._coalescer = Coalescer(database, clock)
+
+    async def run(self, request: Request, operation: HotOperation) -> Response:
+        """The response to a request of a hot operation; raises DomainError."""
+        match operation:
+            case HotLookup():
+                return await self._look_up(request, operation)
+            case HotRead():
+                return await self._run_read(request, operation)
+            case HotWrite():
+                return await self._run_write(request, operation)
+
+    @asynccontextmanager
+    async def transaction(self, request: Request, policy: Policy) -> AsyncIterator[Caller]:
+        """The caller of any other operation, with a transaction that commits at the end.
+
+        Raises NotAuthenticated, LacksFunctionPoint, NotAllowed.
+        """
+        principal = await self.admit(request, policy)
+        # The body is complete before a connection is taken: slow uploads must not use up the pool.
+        async with (
+            received(request),
+            self._database.unit_of_work(
+                principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
+            ) as work,
+        ):
+            yield Caller(work, principal, self._clock())
+
+    async def identify(self, credential: Credential) -> Principal:
+        """The caller with this credential; raises NotAuthenticated.
+
+        An unknown credential enters no batch and opens no transaction of the organization that it names.
+        """
+        principal = await self._identities.ask(credential)
+        if isinstance(principal, NotAuthenticated):
+            raise principal
+        if credential.kind is CredentialKind.KEY:
+            self._note_use(credential.name)
+        return principal
+
+    async def admit(self, request: Request, policy: Policy) -> Principal:
+        """The caller of a request, if the policy admits it; raises NotAuthenticated, LacksFunctionPoint, NotAllowed."""
+        credential = read_credential(request, self._signer, now=self._clock(), accepts_keys=policy.accepts_keys)
+        principal = await self.identify(credential)
+        request.state.organization_id = principal.organization_id
+        policy.admit(principal)
+        # Limits on callers belong here: the caller is known, and the request is neither read nor queued.
+        return principal
+
+    async def _run_read(self, request: Request, operation: HotRead[Any, Any]) -> Response:
+        principal = await self.admit(request, operation.policy)
+        query = operation.read(request)
+        result = await self._coalescer.read(operation, HotRequest(principal, query))
+        return operation.present(request, _raised(result))
+
+    async def _run_write(self, request: Request, operation: HotWrite[Any, Any]) -> Response:
+        principal = await self.admit(request, operation.policy)
+        await receive_body(request)
+        command = await operation.read(request, principal)
+        keyed = await idempotency.keyed_request(request, principal) if operation.is_keyed(command) else None
+        is_large = await size_of_body(request) > LARGE_BODY_BYTES
+        outcome = await self._coalescer.write(operation, HotRequest(principal, command, keyed), by_itself=is_large)
+        status, body = _raised(outcome)
+        return Response(body, status, media_type="application/json")
+
+    async def _look_up(self, request: Request, operation: HotLookup[Any, Any]) -> Response:
+        credential = operation.credential(request)
+        request.state.organization_id = credential.organization_id
+        # The key is checked even if the query is malformed: without a valid key a caller is told nothing else.
+        query, error = operation.read(request, credential)
+        result = await self._coalescer.look_up(operation, query)
+        if not isinstance(result, NotAuthenticated):
+            self._note_use(credential.name)
+            result = error or result
+        return operation.present(_raised(result))
+
+    async def _identify_all(self, credentials: Sequence[Credential]) -> Sequence[Principal | NotAuthenticated]:
+        now = self._clock()
+        return await self._database.read(lambda reader: authentication.identify_all(reader, credentials, now=now))
+
+    def _note_use(self, key: CredentialName) -> None:
+        self.key_uses.note(key, now=self._clock())
+
+
+def _raised(result: Any) -> Any:  # noqa: ANN401 - the result of whichever operation
+    if isinstance(result, DomainError):
+        raise result
+    return result

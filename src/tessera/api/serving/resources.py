@@ -1,0 +1,30 @@
+"""What a composition root puts together for the routers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fastapi import Request
+
+from tessera.api.serving.pipeline import Pipeline
+from tessera.kit.db.database import Database
+from tessera.kit.tokens import TokenSigner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """The long-lived parts of one application."""
+
+    database: Database
+    signer: TokenSigner
+    clock: Callable[[], datetime]
+    token_lifetime: timedelta
+    pipeline: Pipeline
+    public_url: str | None
+    schema_revision: str
+
+
+def resources_of(request: Request) -> Resources:
+    """The resources of the application that serves this request."""
+    resources: Resources = request.app.state.resources
+    return resources

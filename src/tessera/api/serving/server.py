@@ -1,0 +1,60 @@
+"""uvicorn as it serves Tessera: one process or several, until SIGINT or SIGTERM."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.server import HANDLED_SIGNALS
+from uvicorn.supervisors import Multiprocess
+
+Listener = socket.socket
+
+# ForwardedHeaders decides which proxies are believed, and RequestLog logs requests.
+UVICORN_OPTIONS: dict[str, Any] = {
+    "log_config": None,
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 10,
+    "lifespan": "on",
+}
+
+
+def serve(app: FastAPI, listener: Listener, *, on_ready: Callable[[], None] = lambda: None) -> None:
+    """Serve until SIGINT or SIGTERM, then finish the requests under way."""
+    _Server(uvicorn.Config(app, **UVICORN_OPTIONS), on_ready).run(sockets=[listener])
+
+
+def serve_processes(factory: str, listener: Listener, *, processes: int) -> None:
+    """Serve in several processes, each of which calls the factory that is named `module:function`."""
+    configuration = uvicorn.Config(factory, factory=True, workers=processes, **UVICORN_OPTIONS)
+    Multiprocess(configuration, sockets=[listener]).run()
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that calls `on_ready`, and returns on a signal instead of dying of it."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn raises the signal again after its shutdown, which would leave the embedded Postgres running. The
+        # handlers stay, so that a second Ctrl-C interrupts neither the worker nor the end of the embedded Postgres.
+        # Operators who cannot wait have kill -9, from which the next start recovers.
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, self._stop)
+        yield
+
+    def _stop(self, *_: object) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            self._on_ready()

@@ -1,0 +1,48 @@
+"""The hot operation of the storefront API: redeeming and holding codes."""
+
+from datetime import timedelta
+
+from fastapi import Request
+
+from tessera.api.http.parsing import read_body
+from tessera.api.serving.operations import Coalescing, HotWrite, Route, by_organization
+from tessera.api.storefront.presenters import redemption_response
+from tessera.api.storefront.products import read_product
+from tessera.api.storefront.schemas import RedemptionCreateRequest
+from tessera.identity.authentication.policies import USE_STOREFRONT
+from tessera.identity.rules import Principal
+from tessera.redemptions import requests
+from tessera.redemptions.redeem import Candidate, RedemptionDraft
+from tessera.redemptions.validate import Refused
+
+
+async def _read(request: Request, principal: Principal) -> RedemptionDraft | Refused:
+    reading = await read_body(request, RedemptionCreateRequest)
+    product = read_product(reading)
+    if isinstance(product, Refused):
+        return product
+    values = reading.values
+    candidate, seconds = values["candidate"], values.get("hold_seconds")
+    return RedemptionDraft(
+        code=values["code"],
+        reservation_code=values["reservation_code"],
+        product=product,
+        candidate=Candidate(**candidate.model_dump()),
+        hold=None if seconds is None else timedelta(seconds=seconds),
+        caller_id=principal.id,
+    )
+
+
+def _is_draft(command: RedemptionDraft | Refused) -> bool:
+    return isinstance(command, RedemptionDraft)
+
+
+REDEEM = HotWrite(
+    route=Route("POST", "/storefront/v1/redemptions"),
+    policy=USE_STOREFRONT,
+    read=_read,
+    execute=requests.redeem_or_refuse,
+    present=redemption_response,
+    is_keyed=_is_draft,
+    coalescing=Coalescing(key=by_organization, settings={}),
+)

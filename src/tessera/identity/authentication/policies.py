@@ -1,0 +1,38 @@
+"""Policies: what a caller needs for an operation."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint, Principal
+from tessera.kit.errors import LacksFunctionPoint, NotAllowed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The function point that an operation needs, and which callers with it are still refused.
+
+    `accepts_keys` admits a `cv-api-key` beside a Bearer token. `partners` says what users of a voucher partner are
+    told: "admitted" lets them in, narrowed to their partner.
+    """
+
+    function_point: FunctionPoint
+    accepts_keys: bool = False
+    partners: Literal["admitted", "lack the right", "not allowed"] = "admitted"
+    platform_only: bool = False
+
+    def admit(self, principal: Principal) -> None:
+        """Return if the caller may use the operation; raises LacksFunctionPoint, NotAllowed."""
+        principal.require(self.function_point)
+        if principal.partner_id is not None and self.partners == "lack the right":
+            raise LacksFunctionPoint(self.function_point)
+        if principal.partner_id is not None and self.partners == "not allowed":
+            raise NotAllowed("Users of a voucher partner manage nothing here.")
+        if self.platform_only and principal.organization_id != PLATFORM_ID:
+            raise NotAllowed("Only an administrator of the platform may do this.")
+
+
+MANAGE_PROMO_CODES = Policy(function_point=FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
+MANAGE_VOUCHERS = Policy(function_point=FunctionPoint.PARTNER_MANAGE_VOUCHERS)
+USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True, partners="lack the right")
+MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, partners="not allowed")
+MANAGE_PLATFORM = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, partners="not allowed", platform_only=True)

@@ -1,0 +1,116 @@
+"""Uses of promo codes: whether a code can be used, and how often it was."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from tessera.codes.rules import Use
+from tessera.identity.authentication.service import is_valid_key
+from tessera.identity.rules import Standing
+from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
+from tessera.kit.errors import DomainError, NotAuthenticated, NotFound, Violation
+from tessera.promo_codes import rules
+from tessera.promo_codes.rules import Discount, Usability
+from tessera.promo_codes.uses import repository
+from tessera.promo_codes.uses.repository import PromoCodeUseRepository, UsabilityRequest, UseChange
+
+__all__ = ["UsabilityRequest", "UseChange"]
+
+
+class PromoCodeNotFound(NotFound):
+    """Neither the organization nor the platform has a code with this name."""
+
+
+class FoundPromoCode(NamedTuple):
+    """A promo code for a storefront; the owner of a global one is the platform."""
+
+    owner_id: UUID
+    id: UUID
+    name: str
+    usability: Usability
+    discount: Discount
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Every reason why a code cannot be used now, and its discount."""
+
+    reasons: tuple[Violation, ...]
+    discount: Discount
+
+
+async def find_for_storefront(
+    work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, as_of: datetime
+) -> dict[int, FoundPromoCode]:
+    """The promo codes of these names for these uses by position, own ones before global ones; changes nothing."""
+    rows = await PromoCodeUseRepository(work).find_for_storefront(uses, as_of=as_of)
+    return {row.asked - 1: _found(row, uses[row.asked - 1][1]) for row in rows}
+
+
+async def lock(
+    work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
+) -> frozenset[UUID]:
+    """Lock the uses of the limited ones among these codes until the transaction ends; returns the ids of all of them.
+
+    Holds that have lapsed by `as_of` are ended.
+    """
+    return await PromoCodeUseRepository(work).lock(names=names, ids=ids, as_of=as_of)
+
+
+async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:
+    """Change the counts of promo codes that the caller has locked; those without a limit in total have no counts."""
+    await PromoCodeUseRepository(work).count_uses(changes)
+
+
+async def validate_all(
+    reader: Reader, requests: Sequence[UsabilityRequest], *, now: datetime
+) -> list[Validation | DomainError]:
+    """The response to each request, of any organization; changes nothing.
+
+    A response is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
+    """
+    rows = {row[0] - 1: row for row in await repository.find_usability(reader, requests, as_of=now)}
+    return [_validation(request, rows.get(position), now=now) for position, request in enumerate(requests)]
+
+
+def _found(row: AnyRow, use: Use) -> FoundPromoCode:
+    usability = Usability(
+        status=row.status,
+        expires_at=row.expires_at,
+        max_redemptions=row.max_redemptions,
+        redemption_count=row.redemption_count,
+        held_count=row.held_count,
+        covers_product=row.covers_product,
+        max_redemptions_per_candidate=row.max_redemptions_per_candidate,
+        next_hold_ends_at=row.next_hold_ends_at,
+        candidate_uses=row.candidate_uses,
+        candidate_hold_ends_at=row.candidate_hold_ends_at,
+        restrict_to_email_addresses=row.restrict_to_email_addresses,
+        lists_candidate=row.lists_candidate if use.has_candidate else None,
+        candidate_has_email=use.candidate_email is not None,
+    )
+    discount = Discount(row.discount_percent, row.flat_discount)
+    return FoundPromoCode(row.owner_id, row.promo_code_id, row.name, usability, discount)
+
+
+def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: datetime) -> Validation | DomainError:
+    if row is None:
+        return NotAuthenticated("The API key is not valid.")
+    _, digest, key_expires_at, revoked_at, is_active, promo_code_id, *promo_code = row
+    standing = Standing(revoked_at, key_expires_at, is_active)
+    if not is_valid_key(digest, standing, key=request.key, now=now):
+        return NotAuthenticated("The API key is not valid.")
+    if promo_code_id is None:
+        return PromoCodeNotFound("There is no such promo code.")
+    status, expires_at, limit, count, held, percent, flat, covers = promo_code
+    usability = Usability(
+        status=status,
+        expires_at=expires_at,
+        max_redemptions=limit,
+        redemption_count=count,
+        held_count=held,
+        covers_product=covers,
+    )
+    return Validation(tuple(rules.unusable(usability, now=now)), Discount(percent, flat))

@@ -1,0 +1,133 @@
+"""Statements that recount one organization from its ledger of redemptions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.redemptions.rules import Discrepancy
+
+# One snapshot excludes concurrent redemptions, and the plans may read whole tables, which other statements must not.
+PREPARE = """
+set transaction isolation level repeatable read;
+set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
+set local enable_bitmapscan = on
+"""
+
+OWN_SUMS = """
+    select promo_code_id, sum(redeemed_change) as redeemed, sum(held_change) as held from redemption_ledger
+    where organization_id = %(organization_id)s and promo_code_owner_id = %(organization_id)s
+    group by promo_code_id
+"""
+# Global codes are redeemed in every organization.
+GLOBAL_SUMS = "select promo_code_id, redeemed, held from sum_ledger_of_global_codes()"
+
+PROMO_CODES = """
+select 'promo code' as kind, p.name, p.redemption_count || ' redeemed, ' || p.held_count || ' held' as shown,
+       coalesce(l.redeemed, 0) || ' redeemed, ' || coalesce(l.held, 0) || ' held' as counted
+from promo_codes p left join ({sums}) l on l.promo_code_id = p.id
+where p.organization_id = %(organization_id)s and p.max_redemptions is not null
+  and (p.redemption_count, p.held_count) is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
+order by p.name limit 1000
+"""
+
+VOUCHERS = """
+select 'voucher' as kind, v.code as name,
+       v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as shown,
+       coalesce(l.redeemed, 0) || ' used, ' || coalesce(l.held, 0) || ' held' as counted
+from vouchers v left join (
+    select voucher_id, sum(redeemed_change) as redeemed, sum(held_change) as held from redemption_ledger
+    where organization_id = %(organization_id)s and voucher_id is not null
+    group by voucher_id
+) l on l.voucher_id = v.id
+where v.organization_id = %(organization_id)s
+  and (v.is_used::integer, num_nonnulls(v.held_by))
+      is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
+order by v.code limit 1000
+"""
+
+PURCHASES = """
+select 'purchase' as kind, p.code as name, p.quantity_used || ' used' as shown,
+       coalesce(l.redeemed, 0) || ' used' as counted
+from voucher_purchases p left join (
+    select purchase_id, sum(redeemed_change) as redeemed from redemption_ledger
+    where organization_id = %(organization_id)s and purchase_id is not null
+    group by purchase_id
+) l on l.purchase_id = p.id
+where p.organization_id = %(organization_id)s and p.quantity_used is distinct from coalesce(l.redeemed, 0)
+order by p.code limit 1000
+"""
+
+VOUCHER_TOTALS = """
+select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || buckets.expires_on as name,
+       coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used, '
+       || coalesce(t.archived, 0) || ' archived' as shown,
+       coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used, '
+       || coalesce(v.archived, 0) || ' archived' as counted
+from (
+    select partner_id, (expires_at at time zone 'UTC')::date as expires_on, count(*) as quantity,
+           count(*) filter (where is_used) as used, count(*) filter (where is_archived and not is_used) as archived
+    from vouchers where organization_id = %(organization_id)s
+    group by 1, 2
+) v full join (
+    select partner_id, expires_on, quantity, used, archived from voucher_totals
+    where organization_id = %(organization_id)s
+) t on t.partner_id = v.partner_id and t.expires_on = v.expires_on
+cross join lateral (
+    values (coalesce(t.partner_id, v.partner_id), coalesce(t.expires_on, v.expires_on))
+) as buckets (partner_id, expires_on)
+left join voucher_partners p on p.organization_id = %(organization_id)s and p.id = buckets.partner_id
+where (coalesce(t.quantity, 0), coalesce(t.used, 0), coalesce(t.archived, 0))
+      is distinct from (coalesce(v.quantity, 0), coalesce(v.used, 0), coalesce(v.archived, 0))
+order by 2 limit 1000
+"""
+
+# The last entry has the status, no number is missing, and the sum of the entries agrees with the status.
+REDEMPTIONS = """
+select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as shown,
+       coalesce(l.status, 'nothing') || ' after ' || coalesce(l.entries, 0) as counted
+from redemptions r left join (
+    select redemption_id, count(*) as entries, max(number) as last, sum(redeemed_change) as redeemed,
+           sum(held_change) as held, (array_agg(status order by number desc))[1] as status
+    from redemption_ledger where organization_id = %(organization_id)s
+    group by redemption_id
+) l on l.redemption_id = r.id
+where r.organization_id = %(organization_id)s
+  and (r.status, r.changes, r.changes, (r.status = 'Redeemed')::integer, (r.status = 'Held')::integer)
+      is distinct from (l.status, l.entries, l.last, l.redeemed, l.held)
+order by r.id limit 1000
+"""
+
+TOTALS = """
+select (select count(*) from redemption_ledger where organization_id = %(organization_id)s) as entries,
+       (select count(*) from redemptions where organization_id = %(organization_id)s) as redemptions
+"""
+
+
+class LedgerRepository:
+    """The ledger of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._parameters: dict[str, Any] = {"organization_id": work.organization_id}
+
+    async def prepare(self) -> None:
+        """Start a snapshot for statements that read whole tables; must come first in the transaction."""
+        for statement in PREPARE.split(";"):
+            await self._connection.exec_driver_sql(statement)
+
+    async def list_discrepancies(self, *, of_global_codes: bool) -> list[Discrepancy]:
+        """The first thousand discrepancies of each kind; global codes are recounted over all organizations."""
+        promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
+        discrepancies = []
+        for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
+            rows = await self._rows(statement)
+            discrepancies += [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
+        return discrepancies
+
+    async def count(self) -> tuple[int, int]:
+        """The numbers of entries and of redemptions."""
+        (totals,) = await self._rows(TOTALS)
+        return totals.entries, totals.redemptions
+
+    async def _rows(self, statement: str) -> Sequence[AnyRow]:
+        return (await self._connection.exec_driver_sql(statement, self._parameters)).all()

@@ -1,0 +1,123 @@
+"""A batch ends with exactly as many codes as were ordered, whatever is killed and whenever."""
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from functools import partial
+from uuid import UUID
+
+import psycopg
+from tests.support import dying, factories
+from tests.support.batching import BatchState, batch_state, job_statuses, order_batch
+from tests.support.commands import SECONDS_TO_END, running_command
+from tests.support.factories import Tenant
+from tests.support.purchasing import age_heartbeats, queue_contents
+from tests.support.waiting import until
+
+from tessera import worker
+from tessera.api.serving.resources import Resources
+from tessera.kit.editing import Target
+from tessera.promo_codes.batches import service as batches
+from tessera.provision import Addresses
+
+QUANTITY = 5
+NOTHING_YET = BatchState("InProgress", 0, 0, 0)
+COMPLETE = BatchState("Complete", QUANTITY, QUANTITY, QUANTITY)
+# BEGIN, the batch's lock, the codes, how far it is, the entry of the audit log: before and after each of them, and of
+# COMMIT. What comes after the last moment is the queue's own note that the job is done.
+LAST_MOMENT = 11
+
+
+async def seller(resources: Resources) -> Tenant:
+    """An organization on a real clock."""
+    return await factories.create_tenant(resources, now=datetime.now(UTC))
+
+
+async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothing_and_another_one_finishes(
+    resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    ordered: dict[int, UUID] = {}
+    for moment in range(LAST_MOMENT + 1):
+        tenant = await seller(resources)
+        ordered[moment] = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
+        with dying.process_that_dies(dying.worker, addresses.application, organization=tenant.id, at=moment) as process:
+            await until("the worker dies", lambda: process.exitcode is not None)
+            assert process.exitcode == -signal.SIGKILL
+        left = COMPLETE if moment == LAST_MOMENT else NOTHING_YET
+        assert (moment, batch_state(superuser, ordered[moment])) == (moment, left)
+        assert job_statuses(superuser, ordered[moment]) == ["doing"]
+
+    age_heartbeats(superuser)
+    tenant = await seller(resources)
+    last = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
+    # It would die after the last moment: that it lives proves that there are no other moments to die at.
+    with dying.process_that_dies(
+        dying.worker, addresses.application, organization=tenant.id, at=LAST_MOMENT + 1
+    ) as process:
+        everything = (*ordered.values(), last)
+        await until(
+            "all jobs succeed",
+            lambda: {status for each in everything for status in job_statuses(superuser, each)} == {"succeeded"},
+        )
+        assert process.exitcode is None
+    assert {batch_state(superuser, each) for each in (*ordered.values(), last)} == {COMPLETE}
+
+
+def has_more_codes(superuser: psycopg.Connection, batch_id: UUID, *, than: int) -> bool:
+    return batch_state(superuser, batch_id).made > than
+
+
+async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_and_doubles_nothing(
+    resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    tenant = await seller(resources)
+    ordered = await order_batch(resources, tenant, 45_000, now=datetime.now(UTC))
+    seen = 0
+    while seen < 30_000:
+        with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as process:
+            await until(
+                "the batch has more codes",
+                partial(has_more_codes, superuser, ordered, than=seen),
+                details=lambda: queue_contents(superuser),
+            )
+            process.kill()
+            process.wait(SECONDS_TO_END)
+        seen = batch_state(superuser, ordered).made
+        age_heartbeats(superuser)
+    async with worker.running(addresses.application, database=resources.database):
+        await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
+    assert batch_state(superuser, ordered) == BatchState("Complete", 45_000, 45_000, 45_000)
+
+
+async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
+    resources: Resources, superuser: psycopg.Connection
+) -> None:
+    tenant = await seller(resources)
+    ordered = await order_batch(resources, tenant, 25_000, now=datetime.now(UTC))
+
+    async def make() -> None:
+        for _ in range(3):
+            async with resources.database.unit_of_work(tenant.id) as work:
+                await batches.make_some(work, ordered, now=datetime.now(UTC))
+
+    await asyncio.gather(*(make() for _ in range(4)))
+    assert batch_state(superuser, ordered) == BatchState("Complete", 25_000, 25_000, 25_000)
+
+
+async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was(
+    resources: Resources, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    tenant = await seller(resources)
+    ordered = await order_batch(resources, tenant, 40_000, now=datetime.now(UTC))
+    async with worker.running(addresses.application, database=resources.database):
+        await until("the batch has codes", lambda: batch_state(superuser, ordered).made > 0)
+        async with resources.database.unit_of_work(tenant.id) as work:
+            cancelled = await batches.cancel(work, Target(ordered), now=datetime.now(UTC))
+        await until("the job ends", lambda: set(job_statuses(superuser, ordered)) == {"succeeded"})
+        made = batch_state(superuser, ordered)
+        assert (made.status, made.made, made.codes) == ("Cancelled", cancelled.made, cancelled.made)
+        assert 0 < made.made < 40_000
+        async with resources.database.unit_of_work(tenant.id) as work:
+            await batches.resume(work, Target(ordered), now=datetime.now(UTC))
+        await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
+    assert batch_state(superuser, ordered) == BatchState("Complete", 40_000, 40_000, 40_000)

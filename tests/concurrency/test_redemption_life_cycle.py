@@ -1,0 +1,380 @@
+"""The whole life of redemptions, step by step beside a simple model of it."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import hypothesis
+import psycopg
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.conftest import NOW
+from tests.support.factories import add_promo_codes, create_tenant, percent_code
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera import main, schema
+from tessera.api.serving.resources import Resources
+from tessera.codes.rules import ProductChoice
+from tessera.kit.errors import Conflict, DomainError, WrongState
+from tessera.provision import Addresses
+from tessera.redemptions import lifecycle, validate
+from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.ledger import service as ledger
+from tessera.redemptions.lifecycle import RedemptionFilter
+from tessera.redemptions.redeem import Candidate, NotRedeemable, RedemptionDraft
+from tessera.redemptions.repository import Redemption
+from tessera.redemptions.reservations import service as reservations
+from tessera.redemptions.reservations.service import ReservationNotFound
+from tessera.redemptions.rules import RedemptionStatus
+from tessera.redemptions.validate import AskedCandidate
+from tessera.settings import Settings
+from tessera.vouchers.rules import ReservationStatus
+
+T = TypeVar("T")
+
+# In total, and for each candidate.
+LIMITS: dict[str, tuple[int | None, int | None]] = {
+    "TWO": (2, None),
+    "BOTH": (3, 2),
+    "EACH": (None, 1),
+    "FREE": (None, None),
+    "V1": (1, None),
+    "V2": (1, None),
+}
+PERSONS = ("P-1", "P-2")
+RESERVATIONS = ("R1", "R2", "R3")
+NEW_CODES = ("R1", "R3", "N1", "N2", "N3")
+EXAM = ProductChoice(store_exam_code="NCA-GENL")
+ENDED = ("Completed", "NoShow", "Cancelled")
+
+
+@dataclass(eq=False)
+class Booked:
+    """A reservation in the model."""
+
+    code: str
+    status: str = "Created"
+    before: str | None = None
+
+
+@dataclass(eq=False)
+class Made:
+    """A redemption in the model."""
+
+    id: UUID
+    booked: Booked
+    code: str
+    person: str
+    status: str
+    held_until: datetime | None
+    created_at: datetime
+
+
+@dataclass
+class Model:
+    """What there should be."""
+
+    now: datetime = NOW
+    booked: dict[str, Booked] = field(default_factory=dict)
+    made: list[Made] = field(default_factory=list)
+    shown: dict[str, Booked] = field(default_factory=dict)
+
+    def status(self, made: Made) -> str:
+        lapsed = made.status == "Held" and made.held_until is not None and self.now >= made.held_until
+        return "Expired" if lapsed else made.status
+
+    def live(self, code: str) -> list[Made]:
+        return [made for made in self.made if made.code == code and self.status(made) in ("Held", "Redeemed")]
+
+    def left(self, code: str, person: str) -> int | None:
+        total, each = LIMITS[code]
+        live = self.live(code)
+        left = [] if total is None else [total - len(live)]
+        left += [] if each is None else [each - sum(made.person == person for made in live)]
+        return min(left) if left else None
+
+    def reasons(self, code: str, person: str) -> list[str]:
+        total, each = LIMITS[code]
+        live = self.live(code)
+        if code in ("V1", "V2"):
+            return ["Used" if self.status(made) == "Redeemed" else "Held" for made in live]
+        used_up = ["UsedUp"] if total is not None and len(live) >= total else []
+        mine = sum(made.person == person for made in live)
+        return used_up + (["UsedUpForCandidate"] if each is not None and mine >= each else [])
+
+    def become(self, made: Made, status: str) -> None:
+        made.status = status
+        if status == "Redeemed" and made.code in ("V1", "V2"):
+            self.shown[made.code] = made.booked
+
+
+@contextmanager
+def domain_errors() -> Iterator[list[DomainError]]:
+    """What is raised instead of an answer."""
+    facts: list[DomainError] = []
+    try:
+        yield facts
+    except (WrongState, Conflict, ReservationNotFound) as fact:
+        facts.append(fact)
+
+
+class LifeCycle(RuleBasedStateMachine):
+    """Each step is done by the application and in the model; both must say the same."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, resources: Resources, superuser: psycopg.Connection) -> None:
+        super().__init__()
+        self.loop, self.resources, self.superuser = loop, resources, superuser
+        self.model = Model()
+
+    def run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(doing)
+
+    @initialize()
+    def furnish(self) -> None:
+        self.run(self._furnish())
+
+    async def _furnish(self) -> None:
+        self.tenant = tenant = await create_tenant(self.resources, now=NOW)
+        codes = [
+            percent_code(tenant, code, max_redemptions=total, max_redemptions_per_candidate=each)
+            for code, (total, each) in LIMITS.items()
+            if code not in ("V1", "V2")
+        ]
+        await add_promo_codes(self.resources, tenant, *codes, now=NOW)
+        partner = await add_partner(self.resources, tenant, "Acme Corp")
+        program = await add_program(self.resources, tenant, "Open")
+        purchase = await add_purchase(self.resources, tenant, partner, program, "VP-1")
+        await add_vouchers(self.resources, tenant, *(voucher(purchase, partner, code) for code in ("V1", "V2")))
+
+    @rule(
+        asked=st.lists(
+            st.tuples(
+                st.sampled_from(RESERVATIONS),
+                st.sampled_from(list(LIMITS)),
+                st.sampled_from(PERSONS),
+                st.sampled_from([None, 10, 60]),
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    def redeem(self, asked: list[tuple[str, str, str, int | None]]) -> None:
+        """One request, or several that come at the same time."""
+        drafts = [draft(*each) for each in asked]
+        answers = self.run(self._redeem(drafts))
+        for each, answer in zip(asked, answers, strict=True):
+            self._redeemed(*each, answer=answer)
+
+    async def _redeem(self, drafts: list[RedemptionDraft]) -> list[Redemption | DomainError]:
+        async with self.resources.database.unit_of_work(self.tenant.id) as work:
+            return await redeeming.redeem_all(work, drafts, now=self.model.now)
+
+    def _redeemed(
+        self, reservation: str, code: str, person: str, seconds: int | None, *, answer: Redemption | DomainError
+    ) -> None:
+        model, booked = self.model, self.model.booked.get(reservation)
+        known = [made for made in model.live(code) if made.booked is booked]
+        reasons = (["ReservationEnded"] if booked and booked.status in ENDED else []) + model.reasons(code, person)
+        if known and known[0].person == person:
+            assert isinstance(answer, Redemption)
+            assert (answer.id, answer.status) == (known[0].id, model.status(known[0]))
+        elif known:
+            assert isinstance(answer, Conflict)
+        elif reasons:
+            assert isinstance(answer, NotRedeemable)
+            assert [each.code for each in answer.violations] == reasons
+        else:
+            assert isinstance(answer, Redemption)
+            booked = model.booked.setdefault(reservation, Booked(reservation))
+            until = model.now + timedelta(seconds=seconds) if seconds else None
+            made = Made(answer.id, booked, code, person, "", until, model.now)
+            model.made.append(made)
+            model.become(made, "Held" if seconds else "Redeemed")
+
+    @precondition(lambda self: self.model.made)
+    @rule(data=st.data(), status=st.sampled_from(["Redeemed", "Released", "Cancelled"]))
+    def change(self, data: st.DataObject, status: str) -> None:
+        """Confirm, release or cancel."""
+        made = data.draw(st.sampled_from(self.model.made))
+        current = self.model.status(made)
+        allowed = {"Redeemed": "Held", "Released": "Held", "Cancelled": "Redeemed"}[status] == current
+        with domain_errors() as facts:
+            answer = self.run(self._change(made.id, RedemptionStatus(status)))
+            assert (answer.id, answer.status) == (made.id, status)
+        if not allowed and current != status:
+            assert [fact.state for fact in facts if isinstance(fact, WrongState)] == [current]
+            return
+        assert facts == []
+        if allowed:
+            self.model.become(made, status)
+
+    async def _change(self, id_: UUID, status: RedemptionStatus) -> Redemption:
+        async with self.resources.database.unit_of_work(self.tenant.id) as work:
+            return await lifecycle.change(work, id_, status, caller_id=None, now=self.model.now)
+
+    @rule(
+        data=st.data(),
+        status=st.sampled_from(["Rescheduled", "Rescheduled", "Completed", "NoShow", "Cancelled"]),
+        new_code=st.none() | st.sampled_from(NEW_CODES),
+    )
+    def tell(self, data: st.DataObject, status: str, new_code: str | None) -> None:
+        """What became of a reservation."""
+        code = data.draw(st.sampled_from(sorted({*self.model.booked, *RESERVATIONS})))
+        new_code = new_code if status == "Rescheduled" else None
+        wanted, model = new_code or code, self.model
+        moved = model.booked.get(wanted)
+        booked = model.booked.get(code) or (moved if moved and moved.before == code else None)
+        with domain_errors() as facts:
+            self.run(self._tell(code, ReservationStatus(status), new_code))
+        if booked is None:
+            assert [type(fact) for fact in facts] == [ReservationNotFound]
+        elif booked.status in ENDED and booked.status != status:
+            assert [fact.state for fact in facts if isinstance(fact, WrongState)] == [booked.status]
+        elif booked.code != wanted and wanted in model.booked:
+            assert [type(fact) for fact in facts] == [Conflict]
+        else:
+            assert facts == []
+            self._told(booked, status, wanted)
+
+    def _told(self, booked: Booked, status: str, code: str) -> None:
+        if booked.code != code:
+            booked.before = booked.code
+            self.model.booked[code] = self.model.booked.pop(booked.code)
+        booked.status, booked.code = status, code
+        for made in self.model.made:
+            current = self.model.status(made)
+            if status == "Cancelled" and made.booked is booked and current in ("Held", "Redeemed"):
+                made.status = "Released" if current == "Held" else "Cancelled"
+
+    async def _tell(self, code: str, status: ReservationStatus, new_code: str | None) -> None:
+        async with self.resources.database.unit_of_work(self.tenant.id) as work:
+            await reservations.change(work, code, status, new_code=new_code, caller_id=None, now=self.model.now)
+
+    @rule(seconds=st.sampled_from([1, 5, 10, 60]))
+    def pass_time(self, seconds: int) -> None:
+        self.model.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: self.model.made)
+    @rule()
+    def expire(self) -> None:
+        """Write down which holds have run out: nothing that anybody sees changes."""
+
+        async def expire() -> None:
+            async with self.resources.database.unit_of_work(self.tenant.id) as work:
+                await lifecycle.expire(work, [made.id for made in self.model.made], now=self.model.now)
+
+        self.run(expire())
+        held = self.superuser.execute(
+            "select count(*) from redemptions where organization_id = %s and status = 'Held'", [self.tenant.id]
+        ).fetchone()
+        assert held == (sum(self.model.status(made) == "Held" for made in self.model.made),)
+
+    @rule(
+        status=st.none() | st.sampled_from(RedemptionStatus),
+        code=st.none() | st.sampled_from(list(LIMITS)),
+        person=st.none() | st.sampled_from(PERSONS),
+        reservation=st.none() | st.sampled_from([*RESERVATIONS, *NEW_CODES]),
+    )
+    def list_redemptions(
+        self, status: RedemptionStatus | None, code: str | None, person: str | None, reservation: str | None
+    ) -> None:
+        """Two at a time, to the end."""
+        wanted = RedemptionFilter(status=status, code=code, person_id=person, reservation_code=reservation)
+        expected = [
+            (made.id, self.model.status(made), made.booked.code)
+            for made in sorted(self.model.made, key=lambda made: (made.created_at, made.id))
+            if status in (None, self.model.status(made))
+            and code in (None, made.code)
+            and person in (None, made.person)
+            and reservation in (None, made.booked.code)
+        ]
+        found = self.run(self._list(wanted))
+        assert [(each.id, each.status, each.reservation_code) for each in found] == expected
+
+    async def _list(self, wanted: RedemptionFilter) -> list[Redemption]:
+        found: list[Redemption] = []
+        async with self.resources.database.unit_of_work(self.tenant.id) as work:
+            after, more = None, True
+            while more:
+                part = await lifecycle.list_by_cursor(work, wanted, now=self.model.now, after=after, size=2)
+                found += part.items
+                after, more = part.cursor, part.cursor is not None
+        return found
+
+    @invariant()
+    def no_use_is_lost_and_none_is_too_many(self) -> None:
+        """What validation says is left is what the model has left, for each candidate."""
+        for person in PERSONS:
+            left = {code: self.model.left(code, person) for code in LIMITS}
+            assert all(each is None or each >= 0 for each in left.values())
+            found = self.run(self._validate(person))
+            assert {each.code: each.remaining for each in found} == left
+            for each in found:
+                assert [reason.code for reason in each.reasons] == self.model.reasons(each.code, person)
+
+    async def _validate(self, person: str) -> list[validate.Assessment]:
+        asked = AskedCandidate(person, "ada@example.com")
+        async with self.resources.database.unit_of_work(self.tenant.id) as work:
+            return await validate.assess_all(work, list(LIMITS), product=EXAM, candidate=asked, now=self.model.now)
+
+    @invariant()
+    def all_that_is_shown_agrees_with_the_ledger(self) -> None:
+        async def verify() -> ledger.Verdict:
+            async with self.resources.database.unit_of_work(self.tenant.id) as work:
+                return await ledger.verify(work)
+
+        verdict = self.run(verify())
+        assert (verdict.discrepancies, verdict.redemptions) == ([], len(self.model.made))
+
+    @invariant()
+    def vouchers_show_their_latest_reservation(self) -> None:
+        rows = self.superuser.execute(
+            "select code, reservation_code, reservation_status from vouchers"
+            " where organization_id = %s and reservation_code is not null",
+            [self.tenant.id],
+        )
+        shown = {code: (booked.code, booked.status) for code, booked in self.model.shown.items()}
+        assert {code: (reservation, status) for code, reservation, status in rows} == shown
+
+
+def draft(reservation: str, code: str, person: str, seconds: int | None) -> RedemptionDraft:
+    return RedemptionDraft(
+        code=code,
+        reservation_code=reservation,
+        product=EXAM,
+        candidate=Candidate(
+            person_id=person, client_candidate_id="C-1", first_name="Ada", last_name="Byron", email="ada@example.com"
+        ),
+        hold=timedelta(seconds=seconds) if seconds else None,
+    )
+
+
+def test_whatever_is_done_in_whatever_order_the_application_and_the_model_agree(
+    settings: Settings, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    loop = asyncio.new_event_loop()
+    resources = main.create_resources(
+        settings, main.create_database(settings, addresses.application), schema_revision=schema.latest_revision()
+    )
+    try:
+        run_state_machine_as_test(
+            cast("type[LifeCycle]", partial(LifeCycle, loop, resources, superuser)),  # any factory will do
+            settings=hypothesis.settings(
+                max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, database=None
+            ),
+        )
+    finally:
+        loop.run_until_complete(resources.database.close())
+        loop.close()

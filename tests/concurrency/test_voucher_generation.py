@@ -1,0 +1,132 @@
+"""Making vouchers: exactly as many as were bought, each with a code of its own, all at once."""
+
+import asyncio
+import re
+from collections import Counter
+from datetime import timedelta
+from itertools import chain, count, islice
+from uuid import UUID
+
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support.commands import running_command
+from tests.support.factories import Tenant
+from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, open_market, purchase_jobs, purchase_state
+from tests.support.waiting import until
+
+from tessera.api.serving.resources import Resources
+from tessera.provision import Addresses
+from tessera.vouchers import codes
+from tessera.vouchers.purchases import service as purchases
+
+
+async def issue(resources: Resources, tenant: Tenant, purchase_id: UUID) -> int:
+    """What a worker does, in a transaction of its own."""
+    async with resources.database.unit_of_work(tenant.id) as work:
+        return await purchases.issue(work, purchase_id=purchase_id, now=NOW)
+
+
+def codes_of(superuser: psycopg.Connection, purchase_id: UUID) -> list[str]:
+    """The codes that a purchase got."""
+    return [row[0] for row in superuser.execute("select code from vouchers where purchase_id = %s", [purchase_id])]
+
+
+async def test_of_many_that_make_the_vouchers_of_one_purchase_at_once_one_makes_them_all(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    await open_market(resources, tenant)
+    bought = await buy(resources, tenant)
+    made = await asyncio.gather(*(issue(resources, tenant, bought) for _ in range(8)))
+    assert Counter(made) == {20: 1, 0: 7}
+    assert purchase_state(superuser, bought) == complete(20)
+
+
+async def test_two_workers_with_two_jobs_for_each_purchase_make_its_vouchers_once(
+    resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    await open_market(resources, tenant)
+    bought = [await buy(resources, tenant, quantity=100) for _ in range(20)]
+    async with resources.database.unit_of_work(tenant.id) as work:
+        for each in bought:
+            await purchases.queue(work, each)
+    url = addresses.application
+    with running_command("worker", TESSERA_DATABASE_URL=url), running_command("worker", TESSERA_DATABASE_URL=url):
+        await until(
+            "all jobs succeed",
+            lambda: {job[0] for each in bought for job in purchase_jobs(superuser, each)} == {"succeeded"},
+        )
+    assert {purchase_state(superuser, each) for each in bought} == {complete(100)}
+
+
+async def test_nobody_ever_sees_a_part_of_the_vouchers(
+    resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    await open_market(resources, tenant)
+    with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
+        bought = [await buy(resources, tenant, quantity=1000) for _ in range(10)]
+        seen = {purchase_state(superuser, each) for each in bought}
+        async with asyncio.timeout(90):
+            while any(purchase_state(superuser, each) != complete(1000) for each in bought):
+                seen |= {purchase_state(superuser, each) for each in bought}
+                await asyncio.sleep(0)
+    assert seen == {NOTHING_YET, complete(1000)}
+
+
+@pytest.mark.parametrize("taken", [0, 1, 19], ids="{} codes of other purchases".format)
+async def test_codes_that_collide_are_drawn_again(
+    monkeypatch: pytest.MonkeyPatch, resources: Resources, tenant: Tenant, superuser: psycopg.Connection, taken: int
+) -> None:
+    await open_market(resources, tenant)
+    before = await buy(resources, tenant)
+    await issue(resources, tenant, before)
+    known = [code.removeprefix(PREFIX) for code in codes_of(superuser, before)][:taken]
+    bought = await buy(resources, tenant)
+    drawn = chain(known, ["SAME00"] * (20 - taken), ["SAME00", *known], (f"NEW{number:03}" for number in count(1)))
+    monkeypatch.setattr(codes, "random_texts", lambda wanted, *, length: list(islice(drawn, wanted)))
+    assert await issue(resources, tenant, bought) == 20
+    assert purchase_state(superuser, bought) == complete(20)
+    assert purchase_state(superuser, before) == complete(20)
+
+
+async def test_codes_are_the_prefix_and_six_unambiguous_characters(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    await open_market(resources, tenant)
+    bought = await buy(resources, tenant, quantity=1000)
+    await issue(resources, tenant, bought)
+    assert all(re.fullmatch(r"ACME-[0-9A-HJKMNP-TV-Z]{6}", code) for code in codes_of(superuser, bought))
+    shown = superuser.execute("select distinct expires_at from vouchers where purchase_id = %s", [bought]).fetchall()
+    assert shown == [(NOW + timedelta(days=365),)]
+
+
+@pytest.mark.parametrize(
+    ("issued", "length"),
+    # 32 letters: 32**6 / 1,000,000 is 1,073.7 and 32**7 / 1,000,000 is 34,359.7.
+    [(1_053, 6), (1_054, 7), (34_339, 7), (34_340, 8), (10**9, 10)],
+)
+async def test_codes_grow_once_a_blind_guess_would_hit_with_a_chance_above_one_in_a_million(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection, issued: int, length: int
+) -> None:
+    await open_market(resources, tenant)
+    superuser.execute("insert into voucher_code_spaces values (%s, %s, %s)", [tenant.id, PREFIX, issued])
+    bought = await buy(resources, tenant)
+    await issue(resources, tenant, bought)
+    assert {len(code) - len(PREFIX) for code in codes_of(superuser, bought)} == {length}
+    assert purchase_state(superuser, bought) == complete(20)
+
+
+async def test_codes_grow_in_time_for_those_that_are_made_at_once(
+    resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    await open_market(resources, tenant)
+    superuser.execute("insert into voucher_code_spaces values (%s, %s, 1000)", [tenant.id, PREFIX])
+    bought = [await buy(resources, tenant) for _ in range(8)]
+    await asyncio.gather(*(issue(resources, tenant, each) for each in bought))
+    lengths = [{len(code) - len(PREFIX) for code in codes_of(superuser, each)} for each in bought]
+    # Three of them reach 1,060; the fourth one would reach 1,080.
+    assert (lengths.count({6}), lengths.count({7})) == (3, 5)
+    assert {purchase_state(superuser, each) for each in bought} == {complete(20)}
+    assert superuser.execute(
+        "select issued from voucher_code_spaces where organization_id = %s", [tenant.id]
+    ).fetchall() == [(1160,)]

@@ -1,0 +1,77 @@
+"""How the list of the audit log finds its entries in a long log beside others."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
+from tests.support.recording import record_statements
+
+from tessera.api.serving.resources import Resources
+from tessera.provision import Addresses
+
+LONG, BESIDE = 50_000, 10_000
+FILL = """
+insert into audit_entries (organization_id, id, at, actor_kind, actor_id, actor_name, action, entity_kind, entity_id)
+select %(tenant)s, md5(%(tenant)s::text || n)::uuid, timestamptz '2026-01-01' + n * interval '1 minute', 'User', null,
+       case when n %% 10000 = 0 then 'rare@example.com' else 'often@example.com' end,
+       case when n %% 10000 = 0 then 'Archived' else 'Updated' end,
+       case when n %% 10000 = 0 then 'Token' else 'PromoCode' end,
+       md5((n / 100)::text)::uuid
+from generate_series(1, %(count)s) n
+"""
+# Each filter, how many entries the first page shows, and how many rows may be read: each entry with its seal.
+PAGE = 250
+FILTERS = [
+    ("", 100, PAGE),
+    ("actorName=often@example.com", 100, PAGE),
+    ("actorName=rare@example.com", 5, 15),
+    ("action=Updated", 100, PAGE),
+    ("action=Archived", 5, 15),
+    ("kind=PromoCode", 100, PAGE),
+    ("kind=Token", 5, 20),  # and what the test itself has made
+    ("entityId=c4ca4238-a0b9-2382-0dcc-509a6f75849b", 100, PAGE),
+    ("since=2026-01-10T00:00:00Z&until=2026-01-10T01:00:00Z", 60, PAGE),
+    ("kind=PromoCode&since=2026-01-10T00:00:00Z&until=2026-01-10T01:00:00Z", 60, PAGE),
+]
+
+
+@pytest.fixture(scope="module")
+async def long_log(resources: Resources, addresses: Addresses) -> Tenant:
+    """An organization with 50,000 entries, beside two with 10,000 of the same."""
+    tenants = [await create_tenant(resources, now=resources.clock()) for _ in range(3)]
+    with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
+        superuser.execute("set session_replication_role = replica")  # no foreign keys to check, row by row
+        for tenant in tenants:
+            superuser.execute(FILL, {"tenant": tenant.id, "count": LONG if tenant is tenants[0] else BESIDE})
+        vacuum(superuser, "audit_entries")
+    return tenants[0]
+
+
+@pytest.fixture
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("asked", FILTERS)
+async def test_a_filter_of_the_log_reads_little_more_than_it_shows(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    application: psycopg.Connection[Any],
+    long_log: Tenant,
+    asked: tuple[str, int, int],
+) -> None:
+    query, found, bound = asked
+    with record_statements(resources.database) as sent:
+        answer = await client.get(f"/management/v1/audit-entries?{query}", headers=long_log.bearer)
+    assert len(answer.json()["data"]) >= found
+    for mode in MODES:
+        plan = explain(application, sent[1], sent[-1], mode=mode)
+        assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
+        assert (mode, rows_read(plan)) <= (mode, bound)
+        assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))

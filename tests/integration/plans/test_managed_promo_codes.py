@@ -1,0 +1,90 @@
+"""How the lists and exports of those who run an organization find their rows, at any depth."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from tests.integration.plans.conftest import BESIDE
+from tests.support.factories import Tenant
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read
+from tests.support.recording import record_statements
+
+from tessera.api.serving.resources import Resources
+from tessera.promo_codes.management import service
+from tessera.promo_codes.management.service import ManagedFilter
+from tessera.promo_codes.rules import Status
+from tessera.provision import Addresses
+
+# What a page of a hundred may read: each code with its exams, and the one that tells whether there is a next page.
+PAGE = 1_000
+FILTERS = [
+    ("", 100, PAGE),
+    ("status=Active", 100, PAGE),
+    ("status=Archived", 100, PAGE),
+    ("kind=Percent", 100, PAGE),
+    ("kind=Flat", 0, 0),
+    ("kind=Percent&status=Archived", 100, PAGE),
+    ("kind=Flat&status=Active", 0, 0),
+    ("name=code777", 1, 10),
+    ("storeExamCode=NCA-GENL", 100, PAGE),
+    ("storeExamCode=ncp-ads", 100, PAGE),
+    ("storeExamCode=CLD-100&status=Archived", 0, 3 * 2_000),
+    ("productBundleId=00000000-0000-0000-0000-000000000007", 0, 0),
+    ("batchId=00000000-0000-0000-0000-000000000007", 0, 0),
+]
+
+
+@pytest.fixture
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("asked", FILTERS)
+async def test_a_part_of_a_list_reads_little_more_than_it_shows(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    application: psycopg.Connection[Any],
+    big: Tenant,
+    asked: tuple[str, int, int],
+) -> None:
+    query, found, bound = asked
+    link: str | None = f"/management/v1/promo-codes?{query}"
+    for _ in range(3):
+        with record_statements(resources.database) as sent:
+            answer = await client.get(str(link), headers=big.bearer)
+        assert len(answer.json()["data"]) == found
+        begin, page = sent[1], sent[-1]
+        for mode in MODES:
+            plan = explain(application, begin, page, mode=mode)
+            assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
+            assert (mode, rows_read(plan)) <= (mode, bound)
+            assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))
+        link = answer.json()["nextLink"]
+        if link is None:
+            return
+
+
+@pytest.mark.parametrize(
+    "wanted", [ManagedFilter(), ManagedFilter(status=Status.ACTIVE), ManagedFilter(store_exam_code="NCA-GENL")]
+)
+async def test_a_part_of_an_export_reads_little_more_than_it_tells(
+    resources: Resources,
+    application: psycopg.Connection[Any],
+    big: Tenant,
+    wanted: ManagedFilter,
+) -> None:
+    after = None
+    for _ in range(3):
+        with record_statements(resources.database) as sent:
+            async with resources.database.unit_of_work(big.id) as work:
+                codes = await service.list_after(work, filters=wanted, after=after)
+        after = codes[-1].id
+        for mode in MODES:
+            plan = explain(application, sent[0], sent[-1], mode=mode)
+            # Each code with its exam; one in ten has two addresses.
+            assert (mode, rows_read(plan)) <= (mode, 6 * len(codes))
+    assert len(codes) == service.EXPORTED_AT_ONCE < BESIDE

@@ -1,0 +1,127 @@
+"""Reports read what they show, by an index, in a big organization beside another one."""
+
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import explain, plan_nodes, rows_read, vacuum
+from tests.support.recording import Statement, record_statements
+from tests.support.reporting import roll_up
+
+from tessera.api.serving.resources import Resources
+from tessera.provision import Addresses
+from tessera.reports import repository
+from tessera.reports import service as reports
+from tessera.reports.service import Dimension, Period, RedemptionReport
+
+# A hundred days of 400 entries: each second one of a promo code of 300, the others of vouchers.
+DAYS, A_DAY = 100, 400
+FILL = """
+insert into redemption_ledger (organization_id, redemption_id, number, status, redeemed_change, held_change, code,
+    store_exam_id, partner_id, discount, at)
+select %(tenant)s, gen_random_uuid(), 1, 'Redeemed', 1, 0,
+       case when n %% 2 = 0 then 'CODE' || n %% 300 else 'V-' || md5(n::text) end, %(exam)s,
+       case when n %% 2 = 1 then %(partner)s::uuid end, 1,
+       %(now)s - interval '1 day' * (%(days)s * (1 - n::float / %(entries)s))
+from generate_series(1, %(entries)s) n
+"""
+TOTALS = """
+insert into voucher_partners (organization_id, id, name, status, created_at, version)
+select %(tenant)s, md5(%(tenant)s::text || n)::uuid, 'Partner ' || n, 'Active', '2026-01-01', 1
+from generate_series(1, 200) n;
+insert into voucher_totals (organization_id, partner_id, expires_on, quantity, used, archived)
+select %(tenant)s, md5(%(tenant)s::text || n)::uuid, date '2026-01-01' + d, 10, 5, 0
+from generate_series(1, 200) n, generate_series(1, 20) d
+"""
+TODAY = NOW.date()
+
+
+@pytest.fixture(scope="module")
+async def big(resources: Resources, addresses: Addresses) -> Tenant:
+    """An organization with 40,000 entries, summed up until the day before yesterday, beside one of the same size."""
+    tenants = [await create_tenant(resources, now=NOW) for _ in range(2)]
+    with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
+        superuser.execute("set session_replication_role = replica")  # the redemptions do not matter here
+        for tenant in tenants:
+            values = {
+                "tenant": tenant.id,
+                "exam": tenant.exam_ids["NCA-GENL"],
+                "partner": UUID(int=1),
+                "now": NOW,
+                "days": DAYS,
+                "entries": DAYS * A_DAY,
+            }
+            for statement in (FILL, *TOTALS.split(";\n")):
+                superuser.execute(statement, values)
+        vacuum(superuser, "redemption_ledger")
+        for tenant in tenants:
+            await roll_up(resources, tenant, now=NOW - timedelta(days=1))
+        vacuum(superuser, "redemption_totals", "voucher_totals", "voucher_partners")
+    return tenants[0]
+
+
+async def plans(resources: Resources, addresses: Addresses, tenant: Tenant, ask: Any) -> list[list[dict[str, Any]]]:
+    """For each way of planning, the plan of each statement that is asked for."""
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(tenant.id) as work:
+            await ask(work)
+    begin, *statements = sent
+    asked: list[Statement] = [each for each in statements if each.parameters and "totals" in each.text]
+    assert asked
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
+        return [
+            [explain(connection, begin, statement, mode=mode) for statement in asked]
+            for mode in ("force_custom_plan", "force_generic_plan")
+        ]
+
+
+@pytest.mark.parametrize("by", list(Dimension))
+@pytest.mark.parametrize("days", [2, 30, 100])
+async def test_a_short_report_reads_its_days_alone(
+    resources: Resources, addresses: Addresses, big: Tenant, by: Dimension, days: int
+) -> None:
+    wanted = RedemptionReport(by=by, period=Period(TODAY - timedelta(days=days), TODAY + timedelta(days=1)))
+
+    async def ask(work: Any) -> None:
+        await reports.list_redemptions(work, wanted, after=None, size=100)
+
+    for planned in await plans(resources, addresses, big, ask):
+        assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
+        # The days are counted, then read; those that are not summed up yet are read from the ledger.
+        assert sum(map(rows_read, planned)) <= 2 * days * A_DAY + 3 * A_DAY + 500
+
+
+async def test_a_long_report_reads_key_by_key_as_far_as_it_shows(
+    resources: Resources, addresses: Addresses, big: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "FEW", 1_000)
+    wanted = RedemptionReport(by=Dimension.CODE, period=Period(date(2026, 1, 1), TODAY + timedelta(days=1)))
+
+    async def ask(work: Any) -> None:
+        for cursor in (None, "WyJWLTgiXQ"):  # at the beginning, among promo codes; and behind V-8
+            await reports.list_redemptions(work, wanted, after=cursor, size=20)
+
+    for planned in await plans(resources, addresses, big, ask):
+        assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
+        # A promo code has a row for about two days in three, a voucher one; the counts are of the whole table here.
+        assert [rows_read(plan) for plan in planned if rows_read(plan) > 3 * A_DAY + 21 * DAYS] == [
+            rows_read(plan) for plan in planned if plan["Node Type"] == "Aggregate"
+        ]
+
+
+async def test_a_report_on_vouchers_reads_the_totals_of_its_organization(
+    resources: Resources, addresses: Addresses, big: Tenant
+) -> None:
+    async def ask(work: Any) -> None:
+        await reports.list_vouchers(work, now=NOW, after=None, size=100)
+        await reports.sum_vouchers(work, now=NOW)
+
+    for part, total in await plans(resources, addresses, big, ask):
+        assert rows_read(part) <= 101 + 101 * 20
+        assert rows_read(total) <= 200 * 20
+        assert [each for plan in (part, total) for each in plan_nodes(plan) if "Seq" in each["Node Type"]] == []

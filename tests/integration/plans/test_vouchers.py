@@ -1,0 +1,170 @@
+"""Every documented filter on purchases and vouchers finds its rows by an index, and stops at the cap."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import MODES, buffers_read, explain, vacuum
+from tests.support.recording import Statement, record_statements
+from tests.support.voucher_factories import add_partner, add_program, add_user
+
+from tessera.api.serving.resources import Resources
+from tessera.kit.db.pages import MAX_RESULTS
+from tessera.provision import Addresses
+
+COUNT = 30_000
+TABLES = ("voucher_purchases", "vouchers", "voucher_partners", "voucher_programs", "store_exams")
+QUERIES = (
+    "?isUsed=false",
+    "?isUsed=true",
+    "?isActive=true",
+    "?isActive=false",
+    "?isActive=true&isUsed=false",
+    "?purchaseCode=VP-7",
+    "?recipientEmail=b@example.com",
+    "?reservationCode=R2",
+    "?storeExamCode=NCA-GENL",
+    "?storeExamCode=NCP-ADS",
+    "?voucherCode=V7",
+    "/purchases?status=Complete",
+    "/purchases?status=VoucherCreation",
+    "/purchases?partnerName=Acme",
+    "/purchases?partnerName=Globex",
+    "/purchases?programName=Spring",
+    "/purchases?programName=Autumn",
+    "/purchases?purchaseCode=VP-7",
+    "/purchases?purchasedByEmail=a@example.com",
+    "/purchases?purchasedByEmail=b@example.com",
+)
+# Of the even rows the partner is Acme, of the odd ones Globex. Two in three vouchers are used, three in four are on.
+ID = "('00000000-0000-7000-8000-' || lpad(to_hex({}), 12, '0'))::uuid"
+PARTNER = "case n % 2 when 0 then %(acme)s::uuid else %(globex)s::uuid end"
+BUYER = "case n % 2 when 0 then 'a@example.com' else 'b@example.com' end"
+PURCHASES = f"""
+insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity, quantity_used,
+    amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name, purchased_by_email, purchased_at,
+    amount, version)
+select %(tenant)s, {ID.format("n")}, {PARTNER}, %(program)s, 'VP-' || n,
+    case n % 1000 when 0 then 'VoucherCreation' else 'Complete' end, 1000, 0, 0, '', false, '', '', {BUYER}, %(now)s,
+    0, 1
+from generate_series(1, %(count)s) n
+"""
+VOUCHERS = f"""
+insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, expires_at, assigned_at,
+    recipient_email, reservation_code, reservation_status, store_exam_id, used_at, used_by_person_id,
+    used_by_client_candidate_id, used_by_first_name, used_by_last_name, is_archived, version)
+select %(tenant)s, {ID.format("n")}, {ID.format("n / 1000 + 1")}, {PARTNER}, 'V' || n, n % 4 <> 0, %(now)s, %(now)s,
+    {BUYER}, 'R' || n, 'Created', %(exam)s, case n % 3 when 0 then null else %(now)s end, '', '', '', '', false, 1
+from generate_series(1, %(count)s) n
+"""
+
+
+async def fill(resources: Resources, connection: psycopg.Connection[Any], tenant: Tenant) -> UUID:
+    """Add as many purchases as vouchers, half of them Acme's; that partner's id."""
+    await add_program(resources, tenant, "Autumn")
+    acme = await add_partner(resources, tenant, "Acme")
+    values = {
+        "tenant": tenant.id,
+        "acme": acme,
+        "globex": await add_partner(resources, tenant, "Globex"),
+        "program": await add_program(resources, tenant, "Spring"),
+        "exam": tenant.exam_ids["NCA-GENL"],
+        "now": NOW,
+        "count": COUNT,
+    }
+    for statement in (PURCHASES, VOUCHERS):
+        connection.execute(statement.replace(" % ", " %% "), values)
+    return acme
+
+
+def scans(node: dict[str, Any]) -> Iterator[tuple[str, int]]:
+    """Each scan of a plan as it ran, and how many rows or index entries it read."""
+    if node["Node Type"] in ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Index Scan"):
+        read = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        yield f"{node['Node Type']} by {node.get('Index Name')}", read * node["Actual Loops"]
+    for child in node.get("Plans", ()):
+        yield from scans(child)
+
+
+def plans(addresses: Addresses, tenant: Tenant, partner_id: UUID | None, sent: Statement) -> list[dict[str, Any]]:
+    """How it is done for these values and for any, for a caller of the organization or of this partner."""
+    begin = f"begin; set local app.organization_id = '{tenant.id}'"
+    if partner_id:
+        begin += f"; set local app.partner_id = '{partner_id}'"
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        return [explain(connection, Statement(begin, None), sent, mode=mode) for mode in MODES]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An organization beside one that is the same, and its callers: headers, and the partner they are narrowed to."""
+
+    addresses: Addresses
+    tenant: Tenant
+    callers: tuple[tuple[dict[str, str], UUID | None], ...]
+
+
+@pytest.fixture
+async def large_tables(
+    resources: Resources,
+    addresses: Addresses,
+    tenant: Tenant,
+    other_tenant: Tenant,
+    superuser: psycopg.Connection[Any],
+) -> Loaded:
+    await fill(resources, superuser, other_tenant)
+    acme = await fill(resources, superuser, tenant)
+    partner = await add_user(resources, tenant, "user@acme.example.com", partner_id=acme)
+    return Loaded(addresses, tenant, ((tenant.bearer, None), (partner, acme)))
+
+
+async def excessive_scans(
+    client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, *, most: int, blocks: int
+) -> list[tuple[str, UUID | None, str, int]]:
+    """Every scan of a whole table, every one of more rows than `most`, and every plan that looks at more `blocks`."""
+    found = []
+    for headers, partner_id in large_tables.callers:
+        for query in QUERIES:
+            with record_statements(resources.database) as sent:
+                answer = await client.get(f"/api/vouchers{query}", headers=headers)
+            assert answer.status_code in (200, 422)
+            (listing, *_) = [each for each in sent if "matches" in each.text]
+            for plan in plans(large_tables.addresses, large_tables.tenant, partner_id, listing):
+                found += [
+                    (query, partner_id, scan, read)
+                    for scan, read in scans(plan)
+                    if read > most or scan.startswith("Seq Scan")
+                ]
+                if (looked_at := buffers_read(plan)) > blocks:
+                    found.append((query, partner_id, "blocks", looked_at))
+    return found
+
+
+async def test_no_filter_reads_more_than_the_cap(
+    client: httpx.AsyncClient, resources: Resources, large_tables: Loaded, superuser: psycopg.Connection[Any]
+) -> None:
+    vacuum(superuser, *TABLES)
+    assert await excessive_scans(client, resources, large_tables, most=MAX_RESULTS + 1_000, blocks=1_500) == []
+
+
+async def test_nothing_is_read_twice_while_the_planner_has_not_counted_a_tenants_rows(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    addresses: Addresses,
+    tenant: Tenant,
+    superuser: psycopg.Connection[Any],
+) -> None:
+    other = await create_tenant(resources, now=NOW)
+    await fill(resources, superuser, other)
+    vacuum(superuser, *TABLES)
+    acme = await fill(resources, superuser, tenant)
+    partner = await add_user(resources, tenant, "user@acme.example.com", partner_id=acme)
+    loaded = Loaded(addresses, tenant, ((tenant.bearer, None), (partner, acme)))
+    assert await excessive_scans(client, resources, loaded, most=COUNT, blocks=3_500) == []

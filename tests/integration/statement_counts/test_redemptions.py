@@ -1,0 +1,152 @@
+"""What a redemption costs in statements: a fixed number, for one and for fifty that come together."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.recording import Statement, record_statements
+from tests.support.redemption_requests import URL, act, body, candidate, create_redemption, update_reservation
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera.api.serving.coalescing import HotRequest
+from tessera.api.serving.resources import Resources
+from tessera.api.storefront.operations import REDEEM
+
+
+@pytest.fixture
+async def shop(resources: Resources, tenant: Tenant) -> Tenant:
+    """A tenant with a limited code, an unlimited one, and sixty vouchers."""
+    free = percent_code(tenant, "FREE", max_redemptions=None)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING", max_redemptions=90), free, now=NOW)
+    partner = await add_partner(resources, tenant, "Acme Corp")
+    program = await add_program(resources, tenant, "Open")
+    purchase = await add_purchase(resources, tenant, partner, program, "VP-1", quantity=60)
+    await add_vouchers(resources, tenant, *(voucher(purchase, partner, f"V{number}") for number in range(60)))
+    return tenant
+
+
+def kinds(sent: list[Statement]) -> list[str]:
+    """The first word of each statement, and of an INSERT its table."""
+    words = [each.text.lower().split() for each in sent]
+    return [" ".join(each[:3] if each[0] == "insert" else each[:1]) for each in words]
+
+
+def redeem_body(kind: str, number: int, **more: Any) -> dict[str, Any]:
+    code = f"V{number}" if kind == "voucher" else kind
+    return body(code, f"RSV-{number}", candidate=candidate(f"P-{number}"), **more)
+
+
+async def sent_for(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, bodies: list[dict[str, Any]]
+) -> list[str]:
+    """The statements for requests that are sent at once, all of which are granted."""
+    with record_statements(resources.database) as sent:
+        answers = await asyncio.gather(*(client.post(URL, json=each, headers=tenant.api_key) for each in bodies))
+    assert {answer.status_code for answer in answers} == {201}
+    return kinds(sent)
+
+
+COMMON = [
+    "select",  # who calls
+    "begin;",
+    "select",  # the reservation's lock
+    "select",  # the reservation
+    "select",  # the product
+    "select",  # the code's lock
+    "select",  # the code
+]
+WRITTEN = ["insert into reservations", "insert into redemptions", "insert into redemption_ledger"]
+COSTS = {
+    "SPRING": [*COMMON, *WRITTEN, "select"],  # and its count
+    "FREE": [*COMMON, *WRITTEN, "select"],
+    # Its lock, itself; used, counted in its purchase, and in the totals of its partner.
+    "voucher": [*COMMON, "select", "select", *WRITTEN, "update", "update", "select", "update"],
+}
+
+
+@pytest.mark.parametrize("seconds", [None, 60])
+@pytest.mark.parametrize("kind", list(COSTS))
+async def test_a_redemption_costs_a_fixed_number_of_statements(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str, seconds: int | None
+) -> None:
+    expected = COSTS[kind][:-3] if kind == "voucher" and seconds else COSTS[kind]
+    for number in range(2):
+        assert await sent_for(client, resources, shop, [redeem_body(kind, number, holdSeconds=seconds)]) == expected
+
+
+@pytest.mark.parametrize("kind", list(COSTS))
+async def test_fifty_that_come_together_cost_as_much_as_one(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, kind: str
+) -> None:
+    found = await sent_for(client, resources, shop, [redeem_body(kind, number) for number in range(52)])
+    # The first two go alone, on a lane each; the fifty that come meanwhile go together.
+    assert len(found) <= 3 * (len(COSTS[kind]) + 1)
+    assert found.count("begin;") <= 3
+
+
+async def test_a_batch_costs_the_same_whatever_its_size(
+    resources: Resources, shop: Tenant, monkeypatch: pytest.MonkeyPatch, client: httpx.AsyncClient
+) -> None:
+    requests: list[HotRequest] = []
+    coalescer = resources.pipeline._coalescer
+    write = coalescer.write
+
+    async def note(operation: Any, request: HotRequest, **options: Any) -> Any:
+        requests.append(request)
+        return await write(operation, request, **options)
+
+    monkeypatch.setattr(coalescer, "write", note)
+    for number in range(51):
+        await create_redemption(client, shop, "FREE", f"RSV-{number}")
+    costs = []
+    for count in (1, 50):
+        with record_statements(resources.database) as sent:
+            answers = await coalescer._write_all(REDEEM, shop.id, requests[:count])
+        assert len(answers) == count
+        costs.append(kinds(sent))
+    assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize(
+    ("action", "seconds", "count"), [("confirm", 60, 12), ("release", 60, 12), ("cancel", None, 12)]
+)
+async def test_a_change_costs_a_fixed_number_of_statements(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, action: str, seconds: int | None, count: int
+) -> None:
+    for _ in range(2):
+        found = await create_redemption(client, shop, "SPRING", holdSeconds=seconds)
+        with record_statements(resources.database) as sent:
+            assert (await act(client, shop, found, action)).status_code == 200
+        assert len(sent) <= count
+        await act(client, shop, found, "cancel")
+
+
+async def test_cancelling_a_reservation_costs_the_same_for_one_redemption_and_for_many(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant
+) -> None:
+    costs = []
+    for number, count in enumerate((2, 20)):
+        for each in range(count):
+            await create_redemption(client, shop, f"V{each}", f"RSV-{number}")
+        with record_statements(resources.database) as sent:
+            assert (await update_reservation(client, shop, f"RSV-{number}", "Cancelled")).status_code == 200
+        costs.append(kinds(sent))
+    assert costs[0] == costs[1]
+
+
+@pytest.mark.parametrize("query", ["", "status=Held", "status=Expired"])
+async def test_a_list_costs_the_same_for_one_redemption_and_for_many(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, query: str
+) -> None:
+    costs = []
+    for count in (1, 20):
+        for number in range(count):
+            await create_redemption(client, shop, "FREE", f"RSV-{number}", holdSeconds=60)
+        with record_statements(resources.database) as sent:
+            assert (await client.get(f"{URL}?{query}", headers=shop.api_key)).status_code == 200
+        costs.append(kinds(sent))
+    expected = ["select", "begin;", "select"]
+    assert costs == [expected + (["select"] if query == "status=Expired" else [])] * 2
