@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, column, func, select, update
+from sqlalchemy import Select, Text, cast, column, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -72,6 +72,15 @@ class OrganizationRepository:
         """The organization with this id; None unless the platform itself is pinned."""
         statement, own_id = _all()
         row = (await self._connection.execute(statement.where(own_id == organization_id))).first()
+        return _managed(row) if row else None
+
+    async def find_by_name_or_id(self, name_or_id: str) -> ManagedOrganization | None:
+        """The organization with this name or id, not case-sensitive; None unless the platform itself is pinned."""
+        statement, own_id = _all()
+        key, id_text = func.lower(name_or_id), cast(own_id, Text)
+        matches = statement.where(or_(func.lower(statement.selected_columns.name) == key, id_text == key))
+        # An organization can be named like the id of another one: the id wins.
+        row = (await self._connection.execute(matches.order_by((id_text == key).desc()))).first()
         return _managed(row) if row else None
 
     async def list_all(self) -> Sequence[AnyRow]:
