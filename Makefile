@@ -48,7 +48,7 @@ $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@# Writes the bytecode for a fast start, which PYTHONDONTWRITEBYTECODE may forbid to the start itself.
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.app"
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.server"
 	@touch $@
 
 $(BIN)/.development: requirements-dev.lock $(BIN)/.runtime

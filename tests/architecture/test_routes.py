@@ -10,7 +10,7 @@ from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
-from tessera.demo.load import Credentials
+from tessera.demo.credentials import Credentials
 from tessera.demo.storefront import page
 
 # What anybody may read: how the process is, what the API looks like, and a page with demonstration data.

@@ -29,7 +29,7 @@ async def test_a_command_is_recorded_and_verified(
     wrong = run("audit", "verify", tenant.name, "--head", "x")
     assert (wrong.returncode, wrong.stderr) == (
         1,
-        "tessera: head must be POSITION:DIGEST, as verify has told it\n",
+        "tessera: head must be POSITION:DIGEST, as printed by verify\n",
     )
 
     superuser.execute(

@@ -29,7 +29,7 @@ from tests.support.commands import (
 )
 from tests.support.waiting import wait_until
 
-from tessera.cli.serving import answers_here_alone
+from tessera.cli.server import is_local_only
 from tessera.settings import Settings
 
 ORGANIZATION = [
@@ -189,7 +189,7 @@ def test_a_key_is_shown_only_by_servers_that_only_this_machine_can_reach(
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as listener:
         listener.bind((address, 0))
-        assert answers_here_alone(Settings(trusted_proxies=proxies), listener) is expected
+        assert is_local_only(Settings(trusted_proxies=proxies), listener) is expected
 
 
 def test_commands_join_the_running_server_and_sign_with_its_key(server: Server) -> None:

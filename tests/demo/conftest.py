@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import TOKEN_KEYS, migrated_database
 
 from tessera.demo import load
-from tessera.demo.load import Credentials
+from tessera.demo.credentials import Credentials
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
 from tessera.kit.tokens import TokenSigner

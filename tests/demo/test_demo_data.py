@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from tests.demo.conftest import Demonstration, load_into
 
-from tessera.demo import data
+from tessera.demo.organizations import ORGANIZATIONS
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
@@ -19,7 +19,7 @@ from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.service import VoucherFilter
 
-NAMES = [each.name for each in data.ORGANIZATIONS]
+NAMES = [each.name for each in ORGANIZATIONS]
 
 
 @pytest.fixture

@@ -90,7 +90,7 @@ def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator
 @pytest.fixture
 async def shop(browser: Browser, demonstration: Demonstration, storefront_url: str) -> AsyncIterator[Storefront]:
     async with visiting(Storefront, await browser.new_page(locale="en-US"), storefront_url) as found:
-        found.url, found.api_key = storefront_url, demonstration.credentials[0].apiKey
+        found.url, found.api_key = storefront_url, demonstration.credentials[0].api_key
         await found.open(storefront_url)
         yield found
 
@@ -137,7 +137,7 @@ async def test_a_code_is_checked_by_keyboard_without_a_booking(shop: Storefront)
 
 async def test_a_hold_is_confirmed_and_cancelled(shop: Storefront) -> None:
     await shop.hold("WELCOME", email="ada@example.com")
-    await shop.expect_title("The code is held for you")
+    await shop.expect_title("The code is on hold for you")
     await expect(shop.page.get_by_role("timer")).to_have_text("14:58", timeout=10_000)
     assert (await shop.booking())["status"] == "Held"
     await shop.press("Confirm for $121.50")
@@ -153,7 +153,7 @@ async def test_the_next_booking_has_a_code_of_its_own(shop: Storefront) -> None:
     codes = []
     for _ in range(2):
         await shop.hold("WELCOME")
-        await shop.expect_title("The code is held for you")
+        await shop.expect_title("The code is on hold for you")
         codes.append((await shop.booking())["reservationCode"])
         await shop.press("Release the code")
         await shop.expect_title("The code is released")
@@ -165,7 +165,7 @@ async def test_the_next_booking_has_a_code_of_its_own(shop: Storefront) -> None:
 async def test_a_hold_runs_out_in_sight(shop: Storefront) -> None:
     await shop.page.locator("#hold-for option").first.evaluate("option => { option.value = 1 }")
     await shop.hold("WELCOME")
-    await shop.expect_title("The hold has run out")
+    await shop.expect_title("The hold has expired")
     assert (await shop.booking())["status"] == "Expired"
 
 
@@ -179,7 +179,7 @@ async def test_a_code_that_is_used_up_is_refused_beside_its_field(shop: Storefro
 async def test_a_code_that_is_held_says_when_it_may_be_free_again(shop: Storefront) -> None:
     shop.expected = [refusal(409)]
     await shop.hold("ONHOLD")
-    await expect(shop.page.locator("#code-error")).to_contain_text("The code is used up. It may be free again on ")
+    await expect(shop.page.locator("#code-error")).to_contain_text("The code is used up. It may become available on ")
 
 
 async def test_a_candidate_uses_a_code_once_where_that_is_its_limit(shop: Storefront) -> None:
@@ -199,7 +199,8 @@ async def test_a_missing_email_address_is_asked_for_at_its_field(
     await shop.fill("MEMBERS")
     await shop.press(button)
     field = shop.page.get_by_label("E-mail")
-    await expect(field).to_have_accessible_description("This code is for certain e-mail addresses: please type yours.")
+    message = "This code is restricted to certain e-mail addresses. Please enter yours."
+    await expect(field).to_have_accessible_description(message)
     await expect(field).to_have_attribute("aria-invalid", "true")
     await field.fill("ada@example.com")
     await expect(field).not_to_have_attribute("aria-invalid", "true")
@@ -209,13 +210,13 @@ async def test_everything_that_is_missing_is_marked_at_once(shop: Storefront) ->
     shop.expected = [refusal(400)]
     await shop.fill("", **{"first-name": "", "last-name": "", "email": "nobody"})
     await shop.press("Hold the code")
-    await expect(shop.said).to_have_text("Please look at what is marked.")
+    await expect(shop.said).to_have_text("Please check the marked fields.")
     assert await shop.page.locator(".error").all_inner_texts() == [
         "",
-        "Please fill this in.",
-        "Please fill this in.",
-        "Please fill this in.",
-        "This is not an e-mail address.",
+        "This field is required.",
+        "This field is required.",
+        "This field is required.",
+        "Please enter a valid e-mail address.",
         "",
     ]
 
@@ -236,7 +237,7 @@ async def test_a_request_whose_answer_is_lost_is_sent_again_and_books_once(shop:
 
     await shop.page.route("**/storefront/v1/redemptions", lose)
     await shop.hold("GLOBAL5", **{"last-name": "Lost"})
-    await shop.expect_title("The code is held for you")
+    await shop.expect_title("The code is on hold for you")
     assert len({request.headers["idempotency-key"] for request in sent}) == 1
     assert len({request.post_data for request in sent}) == 1
     assert len(sent) == 3
@@ -255,7 +256,7 @@ async def test_a_request_without_a_response_may_be_sent_again(shop: Storefront) 
     for presses in (1, 2):
         await shop.hold("GLOBAL5")
         for seconds in (1, 2, 4):
-            await expect(shop.said).to_have_text("No answer yet. The same request is sent again.")
+            await expect(shop.said).to_have_text("No response yet. Retrying the request.")
             await shop.page.clock.fast_forward(seconds * 1000)
         await expect(shop.said).to_contain_text("nothing is booked twice")
         assert len(sent) == 4 * presses
@@ -263,7 +264,7 @@ async def test_a_request_without_a_response_may_be_sent_again(shop: Storefront) 
     await shop.page.unroute("**/storefront/v1/redemptions")
     shop.page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
     await shop.press("Hold the code")
-    await shop.expect_title("The code is held for you")
+    await shop.expect_title("The code is on hold for you")
     keys = [request.headers["idempotency-key"] for request in sent]
     assert (len(keys), len(set(keys[:8])), len(set(keys))) == (9, 1, 2)
     shop.expected = ["Failed to load resource: net::ERR_FAILED"] * 8
@@ -272,7 +273,7 @@ async def test_a_request_without_a_response_may_be_sent_again(shop: Storefront) 
 async def test_a_hold_that_ended_elsewhere_has_the_servers_status(shop: Storefront) -> None:
     shop.expected = [refusal(409)]
     await shop.hold("WELCOME")
-    await shop.expect_title("The code is held for you")
+    await shop.expect_title("The code is on hold for you")
     async with httpx.AsyncClient(base_url=shop.url, headers={"cv-api-key": shop.api_key}) as client:
         await client.post(f"/storefront/v1/redemptions/{(await shop.booking())['id']}/release")
     await shop.press("Confirm")
@@ -294,7 +295,7 @@ async def test_a_phone_scrolls_only_vertically(shop: Storefront) -> None:
     await expect(shop.said).to_contain_text("cannot be used")
     assert await is_narrow()
     await shop.hold("SPRING-SPARE", **{"last-name": "Y" * 60, "email": "z" * 60 + "@example.com"})
-    await shop.expect_title("The code is held for you")
+    await shop.expect_title("The code is on hold for you")
     assert await is_narrow()
     await shop.press("Release the code")
     await shop.expect_title("The code is released")

@@ -19,7 +19,7 @@ from tessera.promo_codes.batches.rules import ALPHABET, Pattern, space_violation
     ],
 )
 def test_nine_names_in_ten_must_stay_free(length: int, quantity: int, taken: int, found: list[str]) -> None:
-    violations = space_violations(Pattern(length=length), quantity=quantity, taken=taken)
+    violations = space_violations(Pattern(length=length), quantity=quantity, used_names=taken)
     assert [violation.code for violation in violations] == found
 
 

@@ -66,9 +66,9 @@ class Editable(Generic[T]):
 
     def require_current(self, record: T | None, target: Target) -> T:
         """The locked record of this target; raises NotFound, VersionStale."""
-        found = self.require(record)
-        target.ensure(found.version)
-        return found
+        current = self.require(record)
+        target.ensure(current.version)
+        return current
 
     def require_move(self, status: str, new_status: str) -> Move:
         """The move between these statuses; raises WrongState if there is none."""

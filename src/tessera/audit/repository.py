@@ -15,10 +15,11 @@ from tessera.audit.tables import AuditEntry, AuditSeal
 from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 
-# Arrays, because a statement with a parameter for each value takes half a second to write for a thousand entries.
+# Arrays, because SQLAlchemy takes half a second to compile a statement with parameters for a thousand entries.
 ADD_ALL = """
 with entries as (
     insert into audit_entries (
@@ -37,7 +38,7 @@ insert into audit_unsealed (organization_id, entry_id) select %(organization_id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One change as the log has it; `position` is its place in the chain of seals, None while it waits for one."""
+    """An entry of the log; `position` is its place in the chain of seals, None while it is unsealed."""
 
     id: UUID
     at: datetime
@@ -54,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
-    """Which entries; None does not filter, and times are a half-open period."""
+    """Filters of entries; None does not filter, and the times are a half-open period."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -73,7 +74,7 @@ class AuditRepository:
         self._actor = work.actor
 
     async def add(self, changes: Sequence[Change], *, now: datetime) -> None:
-        """Add an entry for each change, together with its place among those that wait for a seal."""
+        """Add an unsealed entry for each change."""
         if not changes:
             return
         columns = {
@@ -94,7 +95,7 @@ class AuditRepository:
         return _entry(row) if row else None
 
     async def list_by_cursor(self, filters: EntryFilter, *, after: str | None, size: int) -> CursorPage[Entry]:
-        """A part of the log, newest first."""
+        """A page of the log, newest first."""
         statement = self._select()
         for field in ("actor_name", "action", "entity_kind", "entity_id"):
             value = getattr(filters, field)
@@ -105,10 +106,10 @@ class AuditRepository:
         if filters.until is not None:
             statement = statement.where(AuditEntry.at < filters.until)
         columns = AuditEntry.__table__.c
-        part = await fetch_cursor_page(
+        page = await fetch_cursor_page(
             self._connection, statement, order=[columns.at, columns.id], after=after, size=size, descending=True
         )
-        return CursorPage([_entry(row) for row in part.items], part.cursor)
+        return page.map(_entry)
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         position = select(AuditSeal.position).where(
@@ -126,4 +127,4 @@ def _json(values: Mapping[str, Any] | None) -> str | None:
 
 
 def _entry(row: AnyRow) -> Entry:
-    return Entry(**{name: getattr(row, name) for name in Entry.__dataclass_fields__})
+    return record_of(Entry, row)

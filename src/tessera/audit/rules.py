@@ -1,4 +1,4 @@
-"""What an entry of the audit log may hold."""
+"""The contents of entries in the audit log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-# Whatever a caller hands over by mistake: these never reach the log.
+# Fields that never reach the log, even if a caller passes them by mistake.
 SECRETS = frozenset(
     {"secret", "client_secret", "secret_digest", "key_digest", "digest", "token", "api_key", "password"}
 )
 
 
 class Action(StrEnum):
-    """What was done to a thing."""
+    """An action that several kinds of records share."""
 
     CREATED = "Created"
     UPDATED = "Updated"
@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change of one thing; `before` is None for a new one, `kind` is its domain word (`StoreExam`)."""
+    """A change of one record; `before` is None for a new one, `kind` is its domain word (`StoreExam`)."""
 
     action: str
     kind: str
@@ -38,7 +38,7 @@ class Change:
 
 
 def recorded(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The values as the log keeps them: JSON alone, money as text, times in UTC, and no secrets."""
+    """The values as the log stores them: JSON, with money as text and times in UTC, without secrets."""
     return None if values is None else {name: _plain(value) for name, value in values.items() if name not in SECRETS}
 
 

@@ -1,4 +1,4 @@
-"""The audit log: every change with who made it, in the transaction of the change itself."""
+"""The audit log: every change and its actor, recorded in the transaction of the change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,12 +14,12 @@ __all__ = ["Action", "Change", "Entry", "EntryFilter"]
 
 
 async def record(work: UnitOfWork, change: Change, *, now: datetime) -> None:
-    """Record a change by the actor of this unit of work; it commits or rolls back with the change."""
+    """Record a change made by the actor of this unit of work."""
     await AuditRepository(work).add([change], now=now)
 
 
 async def record_all(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
-    """Record many changes."""
+    """Record changes with one statement."""
     await AuditRepository(work).add(changes, now=now)
 
 
@@ -32,5 +32,5 @@ async def get(work: UnitOfWork, entry_id: UUID) -> Entry:
 
 
 async def list_by_cursor(work: UnitOfWork, *, filters: EntryFilter, after: str | None, size: int) -> CursorPage[Entry]:
-    """A part of the log, newest first; raises Invalid for a cursor of another list."""
+    """A page of the log, newest first; raises Invalid for a cursor of another list."""
     return await AuditRepository(work).list_by_cursor(filters, after=after, size=size)

@@ -1,4 +1,4 @@
-"""Tables of the audit log: what was done, what of it waits for its seal, and the chain of seals."""
+"""Tables of the audit log: the entries, those that are unsealed, and the chain of seals."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ def _of_entry() -> ForeignKeyConstraint:
 
 
 class AuditEntry(Base):
-    """One change: who did what to which thing, and how it was before and after. It is never changed itself."""
+    """A change of a record: its actor, its action, and the state before and after. Never updated."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (
@@ -50,7 +50,7 @@ class AuditEntry(Base):
 
 
 class AuditUnsealed(Base):
-    """An entry that waits for its seal: written with it, taken away with the seal's own transaction."""
+    """An unsealed entry; the transaction that seals the entry deletes the row."""
 
     __tablename__ = "audit_unsealed"
     __table_args__ = (_of_entry(),)
@@ -60,7 +60,7 @@ class AuditUnsealed(Base):
 
 
 class AuditSeal(Base):
-    """One link of an organization's chain: its digest covers an entry and the digest of the link before."""
+    """A link of an organization's chain; its digest covers an entry and the previous digest."""
 
     __tablename__ = "audit_seals"
     __table_args__ = (

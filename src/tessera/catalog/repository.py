@@ -19,7 +19,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True)
 class NewStoreExam:
-    """A store exam to be added."""
+    """A store exam to add."""
 
     id: UUID
     code: str
@@ -29,7 +29,7 @@ class NewStoreExam:
 
 @dataclass(frozen=True, slots=True)
 class NewProductBundle:
-    """A product bundle to be added, with the exams in it."""
+    """A product bundle to add, with its exams."""
 
     id: UUID
     name: str
@@ -39,7 +39,7 @@ class NewProductBundle:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What is sold: a store exam or a product bundle, and its list price."""
+    """A store exam or a product bundle on sale, and its list price."""
 
     store_exam_id: UUID | None
     store_exam_code: str | None
@@ -48,20 +48,20 @@ class Product:
 
 
 class CatalogRepository:
-    """What the organization that the unit of work is pinned to sells."""
+    """The products of the organization that the unit of work is pinned to."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
     async def find_store_exams(self, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
-        """Id and own spelling of the store exams on sale with these codes, by the code's key."""
+        """The id and the spelling of the store exams on sale with these codes, by the key of the code."""
         values = {"organization_id": self._organization_id, "keys": Texts([key_of(code) for code in codes])}
         rows = await _STORE_EXAMS.all(self._connection, values)
         return {row.code_key: (row.id, row.code) for row in rows}
 
     async def find_store_exam_products(self, codes: Collection[str]) -> dict[str, Product]:
-        """The store exams on sale with these codes, by the code's key."""
+        """The store exams on sale with these codes, by the key of the code."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code, StoreExam.price).where(
             StoreExam.organization_id == self._organization_id,
             StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
@@ -81,7 +81,7 @@ class CatalogRepository:
         return {row.id: Product(None, None, row.id, row.price) for row in rows}
 
     async def find_product_bundle_ids(self, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
-        """Those of these bundles that are on sale."""
+        """The ids, of these, of bundles on sale."""
         statement = select(ProductBundle.id).where(
             ProductBundle.organization_id == self._organization_id,
             ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
@@ -90,7 +90,7 @@ class CatalogRepository:
         return frozenset((await self._connection.execute(statement)).scalars())
 
     async def add_store_exams(self, exams: Sequence[NewStoreExam], *, now: datetime) -> None:
-        """Add store exams; a code that is taken raises the driver's error."""
+        """Add store exams; a code that is used already raises the driver's error."""
         common = {"organization_id": self._organization_id, "status": Status.ACTIVE, "created_at": now}
         rows = [common | asdict(exam) for exam in exams]
         await self._connection.execute(insert(StoreExam), rows)
@@ -107,17 +107,17 @@ class CatalogRepository:
                 created_at=now,
             )
         )
-        contained = [
+        rows = [
             {"organization_id": self._organization_id, "product_bundle_id": bundle.id, "store_exam_id": exam_id}
             for exam_id in bundle.store_exam_ids
         ]
-        await self._connection.execute(insert(ProductBundleStoreExam), contained)
+        await self._connection.execute(insert(ProductBundleStoreExam), rows)
 
 
 _STORE_EXAMS = CompiledQuery(
     select(StoreExam.code_key, StoreExam.id, StoreExam.code).where(
         StoreExam.organization_id == parameter("organization_id", Uuid()),
-        # One parameter however many codes: a statement cannot have more than 65,535 of them.
+        # One array, because a statement cannot have more than 65,535 parameters.
         StoreExam.code_key == any_(parameter("keys", ARRAY(Text))),
         StoreExam.status == Status.ACTIVE.value,
     )

@@ -1,4 +1,4 @@
-"""What is sold: store exams and product bundles."""
+"""The products on sale: store exams and product bundles."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,28 +13,28 @@ __all__ = ["NewProductBundle", "NewStoreExam", "Product", "add_product_bundle", 
 
 
 async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
-    """Id and own spelling of the store exams with these codes, by the code's key; unknown ones are absent."""
+    """The id and the spelling of the store exams on sale with these codes, by the key of the code."""
     return await CatalogRepository(work).find_store_exams(codes)
 
 
 async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) -> dict[ProductChoice, Product]:
-    """The products that are named and on sale; others are absent."""
+    """The products on sale among these choices."""
     catalog = CatalogRepository(work)
     codes = {choice.store_exam_code for choice in choices if choice.store_exam_code is not None}
     ids = {choice.product_bundle_id for choice in choices if choice.product_bundle_id is not None}
     exams = await catalog.find_store_exam_products(codes) if codes else {}
     bundles = await catalog.find_bundle_products(ids) if ids else {}
-    found = {
+    products = {
         choice: exams.get(key_of(choice.store_exam_code))
         if choice.store_exam_code is not None
         else bundles.get(choice.product_bundle_id or UUID(int=0))
         for choice in choices
     }
-    return {choice: product for choice, product in found.items() if product is not None}
+    return {choice: product for choice, product in products.items() if product is not None}
 
 
 async def find_product_bundle_ids(work: UnitOfWork, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
-    """Those of these bundles that are on sale."""
+    """The ids, of these, of bundles on sale."""
     return await CatalogRepository(work).find_product_bundle_ids(bundle_ids)
 
 

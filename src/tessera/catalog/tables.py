@@ -1,4 +1,4 @@
-"""Tables of what is sold: store exams and the product bundles that hold them."""
+"""Tables of store exams and product bundles."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ STATUS = "status in ('Active', 'Archived')"
 
 
 class StoreExam(Base):
-    """An exam that a candidate can book, named by its code."""
+    """An exam that candidates can book, identified by its code."""
 
     __tablename__ = "store_exams"
     __table_args__ = (
@@ -64,7 +64,7 @@ class ProductBundle(Base):
 
 
 class ProductBundleStoreExam(Base):
-    """One store exam in one product bundle."""
+    """A store exam in a product bundle."""
 
     __tablename__ = "product_bundle_store_exams"
     __table_args__ = (

@@ -1,12 +1,12 @@
-"""The command line, `tessera`: another front door to the same services."""
+"""The command line, `tessera`, which calls the same services as the API."""
 
 import signal
 
 
 def run() -> None:
-    """The entry point; Ctrl-C ends it quietly from the first moment."""
-    # The imports take a second, in which nothing runs that would have to be ended in order.
+    """The entry point of `tessera`."""
+    # Ctrl-C during the imports, which take a second, ends the process at once: nothing needs a shutdown yet.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from tessera.cli import app  # noqa: PLC0415 - so that the line above comes first
+    from tessera.cli import app  # noqa: PLC0415 - after the line above
 
     app.run()

@@ -1,63 +1,84 @@
-"""The commands together, and the one place where their failures become one line."""
+"""The command `tessera`: its commands by name, and the one place where errors become messages."""
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
-from tessera.cli import (
-    access,
-    audit,
-    catalog,
-    failures,
-    identity,
-    ledger,
-    promo_codes,
-    purchases,
-    redemptions,
-    reports,
-    serving,
-    voucher_partners,
-    voucher_programs,
-    vouchers,
-)
+# The module and the description of each command, then of each group of commands.
+COMMANDS = {
+    "serve": ("server", "Run the API server and a worker in one process."),
+    "api": ("server", "Run the API server without a worker."),
+    "worker": ("server", "Run a worker without an API server."),
+    "migrate": ("migrate", "Create missing roles and apply pending migrations."),
+}
+GROUPS = {
+    "demo": ("demo", "Demonstration data."),
+    "platform": ("platform", "The platform, whose administrators manage all organizations."),
+    "organization": ("organizations", "Organizations, which are isolated from each other."),
+    "user": ("users", "Users, who call the API with long-lived tokens."),
+    "client": ("clients", "API clients, which get tokens by a ClientId and a secret."),
+    "key": ("keys", "API keys of storefronts."),
+    "audit": ("audit", "The audit log of all changes."),
+    "exam": ("store_exams", "Store exams."),
+    "bundle": ("product_bundles", "Product bundles, which sell several exams together."),
+    "promo-code": ("promo_codes", "Promo codes, single, in batches and as CSV files."),
+    "partner": ("partners", "Voucher partners, which buy vouchers, and their users."),
+    "program": ("programs", "Voucher programs: exams, prices and buyers of vouchers."),
+    "purchase": ("purchases", "Voucher purchases, from checkout to their vouchers."),
+    "voucher": ("vouchers", "Vouchers."),
+    "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),
+    "report": ("reports", "Reports on redemptions and vouchers."),
+    "ledger": ("ledger", "The ledger of redemptions."),
+    "token": ("tokens", "Long-lived Bearer tokens of users."),
+}
 
-app = typer.Typer(
-    name="tessera",
-    help="Promo codes and vouchers for many organizations. Settings come from the environment (TESSERA_...).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("serve")(serving.serve)
-app.command("api")(serving.api)
-app.command("worker")(serving.worker)
-app.command("migrate")(serving.migrate)
-app.add_typer(serving.demo_commands, name="demo", help="The demonstration data.")
-app.add_typer(access.platform, name="platform", help="The platform, whose administrators manage all organizations.")
-app.add_typer(identity.organizations, name="organization", help="Organizations, each apart from all others.")
-app.add_typer(identity.users, name="user", help="People, who call with tokens that are issued to them.")
-app.add_typer(identity.clients, name="client", help="Machines, which fetch tokens with a ClientId and a secret.")
-app.add_typer(identity.keys, name="key", help="API keys of storefronts.")
-app.add_typer(audit.commands, name="audit", help="Every change: who, when, before and after.")
-app.add_typer(catalog.exam_commands, name="exam", help="Store exams, which are sold.")
-app.add_typer(catalog.bundle_commands, name="bundle", help="Product bundles, several exams sold as one.")
-app.add_typer(promo_codes.commands, name="promo-code", help="Promo codes, one by one, in batches and as CSV files.")
-app.add_typer(voucher_partners.commands, name="partner", help="Companies that buy vouchers, and their users.")
-app.add_typer(voucher_programs.commands, name="program", help="What can be bought: exams, prices, and for whom.")
-app.add_typer(purchases.commands, name="purchase", help="Voucher purchases, from their checkout to their vouchers.")
-app.add_typer(vouchers.commands, name="voucher", help="Vouchers, one or a thousand at a time.")
-app.add_typer(redemptions.commands, name="redemption", help="Codes that were held or redeemed.")
-app.add_typer(reports.commands, name="report", help="What was redeemed and given, and how many vouchers there are.")
-app.add_typer(ledger.commands, name="ledger", help="The ledger of redemptions.")
-app.add_typer(identity.tokens, name="token", help="Long-lived Bearer tokens of users.")
+
+class LazyCommand(TyperCommand):
+    """A command or a group of commands whose module is imported when it is used, since all modules take seconds."""
+
+    def load(self) -> Any:  # noqa: ANN401 - a command, whose class typer does not export
+        """The command itself."""
+        module, description = (COMMANDS | GROUPS)[str(self.name)]
+        group = get_group(import_module(f"tessera.cli.{module}").commands)
+        if self.name in COMMANDS:
+            return group.commands[self.name]
+        group.help = description
+        return group
+
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 - as typer's
+        """Parse the arguments of the command itself."""
+        return self.load().make_context(*arguments, **settings)
+
+
+def create_app() -> TyperGroup:
+    """The command `tessera`."""
+    app = get_group(
+        typer.Typer(
+            name="tessera",
+            help="Promo codes and vouchers for many organizations. Settings are environment variables (TESSERA_...).",
+            no_args_is_help=True,
+            add_completion=False,
+            rich_markup_mode=None,
+        )
+    )
+    for name, (_, description) in (COMMANDS | GROUPS).items():
+        app.add_command(LazyCommand(name, help=description))
+    return app
 
 
 def run() -> None:
-    """Run the command of this process: what cannot be done ends with clear lines and status 1, never a traceback."""
+    """Run the command of this process; an expected error is printed in lines, without a traceback, with status 1."""
     try:
-        app()
-    except failures.FORESEEN as error:
+        create_app()()
+    except Exception as error:
+        from tessera.cli import failures  # noqa: PLC0415 - imports the modules that define the errors
+
+        if not isinstance(error, failures.EXPECTED):
+            raise
         for line in failures.lines(error):
             typer.echo(f"tessera: {line}", err=True)
         sys.exit(1)

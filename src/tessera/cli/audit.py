@@ -1,83 +1,74 @@
-"""Commands on the audit log: reading it, and finding out whether anybody has tampered with it."""
+"""Commands that read and verify the audit log."""
 
-import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
-from tessera.audit.service import EntryFilter
+from tessera.audit.service import Entry, EntryFilter
 from tessera.cli.database_sessions import in_organization
-from tessera.cli.options.types import AsJson, Organization
-from tessera.cli.output import show, show_rows
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.types import AsJson, Limit
+from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import Fields, fields_of, show, show_rows
 from tessera.cli.startup import start
 
-WORDS: Mapping[str, str] = {
-    "Altered": "was altered, or the one before it together with its seal",
+FLAWS: Mapping[str, str] = {
+    "Altered": "was altered, or the previous entry was altered together with its seal",
     "EntryMissing": "was removed",
-    "SealMissing": "has no seal any more",
-    "NotSealed": "has no seal and waits for none",
-    "HeadDiffers": "is not the head that was noted: the chain was cut off or written anew",
+    "SealMissing": "lost its seal",
+    "NotSealed": "has no seal and is not queued for one",
+    "HeadDiffers": "differs from the given head: the end of the chain was cut off, or the chain was rewritten",
 }
 
-commands = typer.Typer(no_args_is_help=True)
+commands = CommandGroup()
 
 
 @commands.command("list")
 def list_entries(
-    organization: Organization,
-    kind: Annotated[str | None, typer.Option(help="Changes of things of this kind, such as StoreExam.")] = None,
-    actor: Annotated[str | None, typer.Option(help="Changes by this one.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
-    as_json: AsJson = False,
+    session: OrganizationSession,
+    kind: Annotated[str | None, typer.Option(help="The kind of the changed record, such as StoreExam.")] = None,
+    actor: Annotated[str | None, typer.Option(help="The name of the actor.")] = None,
+    limit: Limit = 100,
 ) -> None:
     """List the latest changes, newest first."""
-    wanted = EntryFilter(entity_kind=kind, actor_name=actor)
-    part = in_organization(
-        start(), organization, lambda work: audit.list_by_cursor(work, filters=wanted, after=None, size=limit)
-    )
-    rows: list[dict[str, Any]] = [
-        {
-            "at": entry.at,
-            "actor": f"{entry.actor_kind} {entry.actor_name}",
-            "action": entry.action,
-            "kind": entry.entity_kind,
-            "entityId": entry.entity_id,
-        }
-        for entry in part.items
-    ]
-    show_rows(rows, as_json=as_json, if_none="Nothing was changed yet.")
+    filters = EntryFilter(entity_kind=kind, actor_name=actor)
+    page = session.run(lambda work: audit.list_by_cursor(work, filters=filters, after=None, size=limit))
+    session.show_rows([_row(entry) for entry in page.items], if_none="Nothing was changed yet.")
 
 
 @commands.command("verify")
 def verify(
-    organization: Annotated[str, typer.Argument(help="Its name, in any case, or its id.", metavar="ORGANIZATION")],
-    head: Annotated[
-        str | None, typer.Option(help="A head that was noted before, POSITION:DIGEST; it must be in the chain still.")
-    ] = None,
+    organization: Annotated[
+        str, typer.Argument(help="The organization's name (any case) or id.", metavar="ORGANIZATION")
+    ],
+    head: Annotated[str | None, typer.Option(help="The head that an earlier run printed, POSITION:DIGEST.")] = None,
+    *,
     as_json: AsJson = False,
 ) -> None:
-    """Find every edit, removal or swap in the audit log, whoever made it; ends with status 1 if there is one.
+    """Verify the audit log; exits with status 1 if it was tampered with.
 
-    It tells the head of the chain. Note it elsewhere: with it the next run also finds out whether the end of the chain
-    was cut off, or all of it written anew.
+    The command finds every edit, removal or reordering of entries, and prints the head of the chain. Store the head
+    outside of the database and pass it to the next run, which then also detects a chain whose end was cut off or that
+    was rewritten as a whole.
     """
-    noted = seals.parse_head(head) if head is not None else None
-    verdict = in_organization(start(), organization, lambda work: seals.verify(work, noted=noted))
+    known_head = seals.parse_head(head) if head is not None else None
+    verdict = in_organization(start(), organization, lambda work: seals.verify(work, noted=known_head))
     if not verdict.findings:
         fields = {"entries": verdict.head.position, "head": verdict.head.text()}
         show("The audit log is as it was sealed.", fields, as_json=as_json)
         return
-    rows: list[dict[str, Any]] = [
-        {
-            "flaw": finding.flaw,
-            "position": finding.position,
-            "entry": finding.entry_id,
-            "meaning": WORDS[finding.flaw],
-        }
+    rows = [
+        {**fields_of(finding, "flaw", "position", "entry_id", entry_id="entry"), "meaning": FLAWS[finding.flaw]}
         for finding in verdict.findings
     ]
     show_rows(rows, as_json=as_json, if_none="")
-    sys.exit(1)
+    raise typer.Exit(1)
+
+
+def _row(entry: Entry) -> Fields:
+    names = ("at", "actor_name", "action", "entity_kind", "entity_id")
+    fields = fields_of(entry, *names, actor_name="actor", entity_kind="kind")
+    return fields | {"actor": f"{entry.actor_kind} {entry.actor_name}"}

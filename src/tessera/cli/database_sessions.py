@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from tessera import provision, schema
-from tessera.identity import provisioning
+from tessera.identity.organizations import service as organizations
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
@@ -35,7 +35,7 @@ class OrganizationDatabase:
 
 
 def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
-    """Run one unit of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+    """Run one unit of work in the organization with this name (in any case) or id; raises NotFound."""
 
     async def act(session: OrganizationDatabase) -> Result:
         async with session.unit_of_work() as work:
@@ -47,7 +47,7 @@ def in_organization(settings: Settings, name_or_id: str, action: Action[Result])
 def with_organization(
     settings: Settings, name_or_id: str, job: Callable[[OrganizationDatabase], Awaitable[Result]]
 ) -> Result:
-    """Run several units of work in the organization with this name (not case-sensitive) or id; raises NotFound."""
+    """Run several units of work in the organization with this name (in any case) or id; raises NotFound."""
 
     async def find_and_run(database: Database) -> Result:
         return await job(OrganizationDatabase(database, await _find_organization(database, name_or_id)))
@@ -75,24 +75,20 @@ def _actor() -> Actor:
 
 async def _find_organization(database: Database, name_or_id: str) -> UUID:
     async with database.unit_of_work(PLATFORM_ID) as work:
-        known = await provisioning.list_organizations(work)
-    by_text: dict[str, UUID] = {organization.name.lower(): organization.id for organization in known}
-    by_text |= {str(organization.id): organization.id for organization in known}
-    try:
-        return by_text[name_or_id.lower()]
-    except KeyError:
-        raise NotFound(f"There is no organization {name_or_id}.") from None
+        organization = await organizations.find(work, name_or_id)
+    if organization is None:
+        raise NotFound(f"There is no organization {name_or_id}.")
+    return organization.id
 
 
 def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:
+    async def connect_and_run(url: str) -> Result:
+        database = Database(url, pool_size=1)
+        try:
+            return await job(database)
+        finally:
+            await database.close()
+
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
-        return asyncio.run(_with_connections(addresses.application, job))
-
-
-async def _with_connections(url: str, job: Callable[[Database], Awaitable[Result]]) -> Result:
-    database = Database(url, pool_size=1)
-    try:
-        return await job(database)
-    finally:
-        await database.close()
+        return asyncio.run(connect_and_run(addresses.application))

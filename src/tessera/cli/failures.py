@@ -1,4 +1,4 @@
-"""What a command cannot do, in one line each."""
+"""Expected errors of commands as lines of text."""
 
 from collections.abc import Iterator
 
@@ -10,14 +10,14 @@ from tessera.settings import SettingsInvalid
 
 
 class CannotStart(Exception):
-    """Something outside stands in the way; the message says what to do."""
+    """The environment prevents the start; the message says how to fix it."""
 
 
-FORESEEN = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, DomainError)
+EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, DomainError)
 
 
 def lines(error: Exception) -> Iterator[str]:
-    """A line for each thing that is wrong."""
+    """One line for each violation, else the message of the error."""
     match error:
         case Invalid():
             for violation in error.violations:

@@ -1,13 +1,24 @@
 """One command in one organization: its options, its unit of work and its output."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+from uuid import UUID
 
 from tessera.cli import output
 from tessera.cli.database_sessions import Action, Result, in_organization
 from tessera.cli.options.types import AsJson, Organization
 from tessera.cli.output import Fields
 from tessera.cli.startup import start
+from tessera.kit.clock import clock
+from tessera.kit.db.pages import CursorPage
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.editing import Target
+
+Item = TypeVar("Item")
+FindId = Callable[[UnitOfWork, str], Awaitable[UUID]]
+PAGE_SIZE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,24 @@ class OrganizationSession:
         """Run one unit of work in the organization; raises NotFound."""
         return in_organization(start(), self.organization, action)
 
+    def run_on(
+        self, find_id: FindId, reference: str, action: Callable[[UnitOfWork, UUID], Awaitable[Result]]
+    ) -> Result:
+        """Run one unit of work on the resource that a name, code or id refers to; raises NotFound."""
+
+        async def find_and_act(work: UnitOfWork) -> Result:
+            return await action(work, await find_id(work, reference))
+
+        return self.run(find_and_act)
+
+    def change(self, find_id: FindId, reference: str, change: Callable[..., Awaitable[Result]]) -> Result:
+        """Change the resource that a name, code or id refers to by a function of its service; raises NotFound."""
+        return self.run_on(find_id, reference, lambda work, row_id: change(work, Target(row_id), now=clock()))
+
+    def fetch_all(self, fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
+        """The items of all pages of a list, of which `fetch_page` gets one by `after` and `size`."""
+        return self.run(lambda work: fetch_all(partial(fetch_page, work)))
+
     def show(self, sentence: str, fields: Fields) -> None:
         """Print the result of the command."""
         output.show(sentence, fields, as_json=self.as_json)
@@ -32,3 +61,13 @@ class OrganizationSession:
     def show_rows(self, rows: Sequence[Fields], *, if_none: str, cursor: str | None = None) -> None:
         """Print one line for each record."""
         output.show_rows(rows, as_json=self.as_json, if_none=if_none, cursor=cursor)
+
+
+async def fetch_all(fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
+    """The items of all pages; `fetch_page` takes the cursor of the previous page as `after`, and `size`."""
+    page = await fetch_page(after=None, size=PAGE_SIZE)
+    items = [*page.items]
+    while page.cursor is not None:
+        page = await fetch_page(after=page.cursor, size=PAGE_SIZE)
+        items += page.items
+    return items

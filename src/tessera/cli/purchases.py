@@ -1,19 +1,23 @@
-"""Commands on voucher purchases, also on those that wait too long for their vouchers."""
+"""Commands on voucher purchases."""
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 import typer
 
 from tessera.cli import lookups
-from tessera.cli.database_sessions import in_organization, pinned_to
-from tessera.cli.options.types import AsJson, Cursor, Limit, Organization, parse_time
-from tessera.cli.output import show, show_rows
+from tessera.cli.database_sessions import pinned_to
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.types import AsJson, Cursor, Limit, PartnerFilter, parse_time
+from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import Fields, fields_of, show_rows
 from tessera.cli.startup import start
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
@@ -21,171 +25,151 @@ from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.service import Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 
-Stuck = Annotated[
-    bool, typer.Option("--stuck", help="Those of every organization that wait for their vouchers, and no others.")
-]
-OnePurchase = Annotated[str, typer.Argument(help="Its code, in any case, or its id.", metavar="PURCHASE")]
+PurchaseRef = Annotated[str, typer.Argument(help="The purchase's code (any case) or id.", metavar="PURCHASE")]
 
-commands = typer.Typer(no_args_is_help=True)
+commands = CommandGroup()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOrder:
+    """The fields of an order."""
+
+    partner: Annotated[str, typer.Option("--partner", help="The partner that buys, by name or id.")]
+    program: Annotated[str, typer.Option("--program", help="The program to buy from, by name or id.")]
+    quantity: Annotated[int, typer.Option("--quantity", help="The number of vouchers, from 1 to 1,000.")]
+    first_name: Annotated[str, typer.Option("--first-name", help="The first name of the buyer.")]
+    last_name: Annotated[str, typer.Option("--last-name", help="The last name of the buyer.")]
+    email: Annotated[str | None, typer.Option("--email", help="The email address of the buyer.")] = None
+    notes: Annotated[str, typer.Option("--notes", help="Notes on the purchase.")] = ""
+    expires_at: Annotated[
+        str | None, typer.Option("--expires-at", help="The payment deadline, ISO 8601; default: 24 hours.")
+    ] = None
 
 
 @commands.command("order")
-def order_vouchers(
-    organization: Organization,
-    partner: Annotated[str, typer.Option("--partner", help="Who buys, by name or id.")],
-    program: Annotated[str, typer.Option("--program", help="What is bought, by name or id.")],
-    quantity: Annotated[int, typer.Option("--quantity", help="How many, 1 to 1,000.")],
-    first_name: Annotated[str, typer.Option("--first-name", help="Of the buyer.")],
-    last_name: Annotated[str, typer.Option("--last-name", help="Of the buyer.")],
-    email: Annotated[str | None, typer.Option("--email", help="Of the buyer.")] = None,
-    notes: Annotated[str, typer.Option("--notes", help="To keep with the purchase.")] = "",
-    expires_at: Annotated[
-        str | None, typer.Option("--expires-at", help="Until when it can be paid; in 24 hours unless given.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Begin a purchase at its price; what costs nothing has its vouchers made at once."""
-    deadline = None if expires_at is None else parse_time("expires-at", expires_at)
+def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
+    """Order vouchers; free vouchers are created immediately."""
+    deadline = None if order.expires_at is None else parse_time("expires-at", order.expires_at)
 
-    async def place(work: UnitOfWork) -> Purchase:
-        order = Order(
-            partner_id=await lookups.partner_id(work, partner),
-            program_id=await lookups.program_id(work, program),
-            quantity=quantity,
-            notes=notes,
-            purchased_by_first_name=first_name,
-            purchased_by_last_name=last_name,
-            purchased_by_email=email,
+    async def start_checkout(work: UnitOfWork) -> Purchase:
+        checkout = Order(
+            partner_id=await lookups.partner_id(work, order.partner),
+            program_id=await lookups.program_id(work, order.program),
+            quantity=order.quantity,
+            notes=order.notes,
+            purchased_by_first_name=order.first_name,
+            purchased_by_last_name=order.last_name,
+            purchased_by_email=order.email,
             checkout_expires_at=deadline,
         )
-        return await checkouts.start(work, order, now=clock())
+        return await checkouts.start(work, checkout, now=clock())
 
-    purchase = in_organization(start(), organization, place)
-    show(f"Ordered {quantity} vouchers for {purchase.amount} dollars.", _fields(purchase), as_json=as_json)
+    purchase = session.run(start_checkout)
+    session.show(f"Ordered {order.quantity} vouchers for {purchase.amount} dollars.", _fields(purchase))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedPurchases:
+    """The purchases to list: filters and page, or those of all organizations that are overdue."""
+
+    organization: Annotated[
+        str | None, typer.Option("--organization", help="The organization's name (any case) or id.")
+    ] = None
+    stuck: Annotated[bool, typer.Option("--stuck", help="List overdue purchases of all organizations.")] = False
+    older_than_minutes: Annotated[
+        int, typer.Option(min=0, max=525_600, help="With --stuck: the minimum age in minutes.")
+    ] = 5
+    partner: PartnerFilter = None
+    status: Annotated[PurchaseStatus | None, typer.Option(help="The status.", case_sensitive=False)] = None
+    limit: Limit = 100
+    cursor: Cursor = None
+
+    async def fetch_page(self, work: UnitOfWork) -> CursorPage[Purchase]:
+        """The page of purchases of one organization."""
+        partner_id = await lookups.partner_id(work, self.partner) if self.partner else None
+        filters = PurchaseFilter(partner_id=partner_id, status=self.status)
+        return await purchases.list_by_cursor(work, filters=filters, after=self.cursor, size=self.limit, now=clock())
 
 
 @commands.command("list")
-def list_purchases(
-    organization: Annotated[
-        str | None, typer.Option("--organization", help="Its name, in any case, or its id.")
-    ] = None,
-    stuck: Stuck = False,
-    older_than_minutes: Annotated[
-        int, typer.Option(min=0, max=525_600, help="With --stuck: those bought before that.")
-    ] = 5,
-    partner: Annotated[str | None, typer.Option("--partner", help="Those of this partner, by name or id.")] = None,
-    status: Annotated[PurchaseStatus | None, typer.Option(help="Those of this status.", case_sensitive=False)] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    as_json: AsJson = False,
-) -> None:
-    """List the purchases of an organization, or with --stuck those of all whose vouchers are overdue."""
-    if stuck:
-        _list_stuck(older_than_minutes, as_json=as_json)
+def list_purchases(listed: ListedPurchases, *, as_json: AsJson = False) -> None:
+    """List the purchases of an organization, or all overdue ones."""
+    if listed.stuck:
+        _list_stuck(listed.older_than_minutes, as_json=as_json)
         return
-    if organization is None:
-        raise Invalid([Violation("Required", "organization", "is required, unless it is for --stuck")])
-    now = clock()
-
-    async def find(work: UnitOfWork) -> Any:  # noqa: ANN401 - a part of a list
-        partner_id = await lookups.partner_id(work, partner) if partner else None
-        wanted = PurchaseFilter(partner_id=partner_id, status=status)
-        return await purchases.list_by_cursor(work, filters=wanted, after=cursor, size=limit, now=now)
-
-    part = in_organization(start(), organization, find)
-    rows = [_fields(purchase) for purchase in part.items]
-    show_rows(rows, as_json=as_json, if_none="There are no such purchases.", cursor=part.cursor)
+    if listed.organization is None:
+        raise Invalid([Violation("Required", "organization", "is required unless --stuck is set")])
+    session = OrganizationSession(listed.organization, as_json)
+    page = session.run(listed.fetch_page)
+    rows = [_fields(purchase) for purchase in page.items]
+    session.show_rows(rows, if_none="There are no such purchases.", cursor=page.cursor)
 
 
 def _list_stuck(older_than_minutes: int, *, as_json: bool) -> None:
     before = clock() - timedelta(minutes=older_than_minutes)
-    found = pinned_to(start(), PLATFORM_ID, lambda work: purchases.list_unfinished(work, purchased_before=before))
-    rows = [
-        {
-            "id": row.id,
-            "code": row.code,
-            "organization": row.organization_name,
-            "quantity": row.quantity,
-            "purchasedAt": row.purchased_at,
-        }
-        for row in found
-    ]
-    show_rows(rows, as_json=as_json, if_none="No purchase waits that long for its vouchers.")
+    overdue = pinned_to(start(), PLATFORM_ID, lambda work: purchases.list_unfinished(work, purchased_before=before))
+    names = ("id", "code", "organization_name", "quantity", "purchased_at")
+    rows = [fields_of(row, *names, organization_name="organization") for row in overdue]
+    show_rows(rows, as_json=as_json, if_none="No purchase is overdue.")
 
 
 @commands.command("show")
-def show_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
-    """Show a purchase as it is now."""
-
-    async def find(work: UnitOfWork) -> Purchase:
-        return await purchases.get(work, await lookups.purchase_id(work, purchase), now=clock())
-
-    found = in_organization(start(), organization, find)
-    show(f"The purchase {found.code} is {found.status}.", _fields(found), as_json=as_json)
+def show_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
+    """Show a purchase."""
+    found_purchase = session.run_on(
+        lookups.purchase_id, purchase, lambda work, purchase_id: purchases.get(work, purchase_id, now=clock())
+    )
+    _show(session, found_purchase)
 
 
 @commands.command("pay")
-def pay_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
-    """Note that a purchase is paid in full, and have its vouchers made."""
-    _settle(organization, purchase, PurchaseStatus.VOUCHER_CREATION, as_json=as_json)
+def pay_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
+    """Record the payment of a purchase and create its vouchers."""
+    _settle(session, purchase, PurchaseStatus.VOUCHER_CREATION)
 
 
 @commands.command("fail")
-def fail_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
-    """Note that the payment of a purchase failed."""
-    _settle(organization, purchase, PurchaseStatus.CHECKOUT_FAILED, as_json=as_json)
+def fail_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
+    """Record that the payment of a purchase failed."""
+    _settle(session, purchase, PurchaseStatus.CHECKOUT_FAILED)
 
 
 @commands.command("cancel")
-def cancel_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
-    """Cancel a purchase that is not paid."""
-    _settle(organization, purchase, PurchaseStatus.CHECKOUT_CANCELLED, as_json=as_json)
+def cancel_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
+    """Cancel an unpaid purchase."""
+    _settle(session, purchase, PurchaseStatus.CHECKOUT_CANCELLED)
 
 
 @commands.command("archive")
-def archive_purchase(organization: Organization, purchase: OnePurchase, as_json: AsJson = False) -> None:
-    """Put a purchase away for ever; its vouchers stay as they are."""
-
-    async def put_away(work: UnitOfWork) -> Purchase:
-        return await checkouts.archive(work, Target(await lookups.purchase_id(work, purchase)), now=clock())
-
-    archived = in_organization(start(), organization, put_away)
-    show(f"Archived the purchase {archived.code}.", _fields(archived), as_json=as_json)
+def archive_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
+    """Archive a purchase (permanent); its vouchers stay unchanged."""
+    archived_purchase = session.change(lookups.purchase_id, purchase, checkouts.archive)
+    session.show(f"Archived the purchase {archived_purchase.code}.", _fields(archived_purchase))
 
 
 @commands.command("retry")
 def retry_purchase(
-    organization: Organization,
-    purchase: Annotated[str, typer.Argument(help="Its id or its code.", metavar="PURCHASE")],
-    as_json: AsJson = False,
+    session: OrganizationSession,
+    purchase: Annotated[str, typer.Argument(help="The purchase's id or code.", metavar="PURCHASE")],
 ) -> None:
-    """Have the vouchers of a purchase made now, whatever pause its job is in."""
-    purchase_id = in_organization(start(), organization, lambda work: purchases.retry(work, id_or_code=purchase))
-    show("Queued the vouchers of the purchase.", {"id": purchase_id}, as_json=as_json)
+    """Retry the creation of the vouchers of a purchase now."""
+    purchase_id = session.run(lambda work: purchases.retry(work, id_or_code=purchase))
+    session.show("Queued the vouchers of the purchase.", {"id": purchase_id})
 
 
-def _settle(organization: str, purchase: str, outcome: PurchaseStatus, *, as_json: bool) -> None:
-    async def settle(work: UnitOfWork) -> Purchase:
-        target = Target(await lookups.purchase_id(work, purchase))
-        return await checkouts.settle(work, target, outcome=outcome, now=clock())
-
-    settled = in_organization(start(), organization, settle)
-    show(f"The purchase {settled.code} is {outcome}.", _fields(settled), as_json=as_json)
+def _settle(session: OrganizationSession, code_or_id: str, outcome: PurchaseStatus) -> None:
+    _show(session, session.change(lookups.purchase_id, code_or_id, partial(checkouts.settle, outcome=outcome)))
 
 
-def _fields(purchase: Purchase) -> dict[str, Any]:
-    return {
-        "id": purchase.id,
-        "code": purchase.code,
-        "status": purchase.status,
-        "isArchived": purchase.is_archived,
-        "partner": purchase.partner_name,
-        "program": purchase.program_name,
-        "quantity": purchase.quantity,
-        "quantityUsed": purchase.quantity_used,
-        "amount": purchase.amount,
-        "amountPaid": purchase.amount_paid,
-        "purchasedAt": purchase.purchased_at,
-        "checkoutExpiresAt": purchase.checkout_expires_at,
-        "version": purchase.version,
-    }
+def _show(session: OrganizationSession, purchase: Purchase) -> None:
+    session.show(f"The purchase {purchase.code} is {purchase.status}.", _fields(purchase))
+
+
+def _fields(purchase: Purchase) -> Fields:
+    return fields_of(
+        purchase,
+        *("id", "code", "status", "is_archived", "partner_name", "program_name", "quantity", "quantity_used"),
+        *("amount", "amount_paid", "purchased_at", "checkout_expires_at", "version"),
+        partner_name="partner",
+        program_name="program",
+    )

@@ -1,4 +1,4 @@
-"""What promo codes and vouchers have in common: what a code is used for, by whom, and why it cannot be used."""
+"""Values that promo codes and vouchers share: products, uses, and reasons against a use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from tessera.kit.errors import Violation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductChoice:
-    """What is being sold, as a caller names it: a store exam by its code, or a product bundle by its id."""
+    """The product of a request: a store exam by its code, or a product bundle by its id."""
 
     store_exam_code: str | None = None
     product_bundle_id: UUID | None = None
@@ -17,7 +17,7 @@ class ProductChoice:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a code would be used for: an exam or a bundle, by a candidate or by nobody in particular."""
+    """A possible use of a code: for an exam or a bundle, by a candidate if `has_candidate`."""
 
     store_exam_id: UUID | None
     product_bundle_id: UUID | None
@@ -28,7 +28,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Reason(Violation):
-    """Why a code cannot be used: how many uses a limit leaves, and when what passes by itself has passed."""
+    """Why a code cannot be used; `remaining` uses of a limit, and the time from which the reason no longer applies."""
 
     remaining: int | None = None
     valid_from: datetime | None = None

@@ -1,4 +1,4 @@
-"""What candidates of a demonstration organization have booked, made as a storefront makes it."""
+"""The redemptions of a demonstration organization, made by the functions that a storefront calls."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,8 +21,8 @@ GRACE = Candidate(
 )
 EXAM = ProductChoice(store_exam_code="NCA-GENL")
 
-# What became of the bookings; the others are still to come.
-ENDINGS = {
+# The final statuses of some bookings; all others are still open.
+FINAL_STATUSES = {
     "RSV-COMPLETED": ReservationStatus.COMPLETED,
     "RSV-CANCELLED": ReservationStatus.CANCELLED,
     "RSV-1003": ReservationStatus.NO_SHOW,
@@ -31,18 +31,18 @@ ENDINGS = {
 
 
 async def load(work: UnitOfWork, *, now: datetime) -> None:
-    """Book with vouchers and promo codes five days ago, tell what became of it, and begin one long hold."""
+    """Redeem vouchers and promo codes five days ago, change some of them a day ago, and place one long hold."""
     await _redeem(work, list(_bookings()), now=now - timedelta(days=5))
-    for code, status in ENDINGS.items():
+    for code, status in FINAL_STATUSES.items():
         await reservations.change(work, code, status, new_code=None, caller_id=None, now=now - timedelta(days=1))
     hold = replace(_booking("ONHOLD", "RSV-1007", GRACE), hold=timedelta(seconds=MAX_HOLD_SECONDS))
     await _redeem(work, [hold], now=now)
 
 
 async def _redeem(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> None:
-    for answer in await redeem.redeem_all(work, drafts, now=now):
-        if isinstance(answer, DomainError):
-            raise answer
+    for result in await redeem.redeem_all(work, drafts, now=now):
+        if isinstance(result, DomainError):
+            raise result
 
 
 def _bookings() -> Iterator[RedemptionDraft]:

@@ -1,9 +1,10 @@
-"""The vouchers of a demonstration organization: partners and purchases in every status, vouchers in every state."""
+"""The vouchers of a demonstration organization: partners and purchases in each status, vouchers in each state."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from tessera.catalog.service import NewStoreExam
@@ -31,22 +32,21 @@ TIERS = ((10, Decimal("5")), (50, Decimal("12.5")), (100, Decimal("20")))
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """Who buys what in one demonstration organization."""
+    """The partners and the programs of a demonstration organization by their names."""
 
     partners: dict[str, UUID]
     programs: dict[str, NewProgram]
-    exams: Sequence[NewStoreExam]
 
 
 async def load(work: UnitOfWork, exams: Sequence[NewStoreExam], *, bulk_purchases: int, now: datetime) -> None:
-    """Load them into the organization that the unit of work is pinned to; `bulk_purchases` have 1,000 vouchers each."""
+    """Load all of them, with `bulk_purchases` purchases of 1,000 vouchers each."""
     market = await _load_market(work, exams, now=now)
     await _load_users(work, market, now=now)
     orders = [*_orders(market, now=now), *_bulk_orders(market, bulk_purchases, now=now)]
-    made = [order for order in orders if order.status is PurchaseStatus.COMPLETE]
     await purchases.add_all(work, [replace(order, status=_before_issue(order)) for order in orders])
-    for order in made:
-        await purchases.issue(work, purchase_id=order.id, now=order.purchased_at)
+    for order in orders:
+        if order.status is PurchaseStatus.COMPLETE:
+            await purchases.issue(work, purchase_id=order.id, now=order.purchased_at)
     showcase = _order(market, PARTNER_NAME, PROGRAM_NAME, quantity=8, now=now - timedelta(days=40))
     await purchases.add_all(work, [showcase])
     await vouchers.add_all(work, list(_showcase(showcase, now=now)))
@@ -59,58 +59,52 @@ async def _load_market(work: UnitOfWork, exams: Sequence[NewStoreExam], *, now: 
         "Initech Learning": Status.INACTIVE,
         "Umbrella Academy": Status.ARCHIVED,
     }
-    new = [NewPartner(new_id(), name, status) for name, status in statuses.items()]
-    await partners.add_all(work, new, now=now)
-    by_name = {partner.name: partner.id for partner in new}
-    market = Market(by_name, {program.name: program for program in _programs(exams, by_name)}, exams)
+    new_partners = [NewPartner(new_id(), name, status) for name, status in statuses.items()]
+    await partners.add_all(work, new_partners, now=now)
+    partner_ids = {partner.name: partner.id for partner in new_partners}
+    market = Market(partner_ids, {program.name: program for program in _programs(exams, partner_ids)})
     for program in market.programs.values():
         await programs.add(work, program, now=now)
     return market
 
 
 def _programs(exams: Sequence[NewStoreExam], partner_ids: dict[str, UUID]) -> Iterator[NewProgram]:
-    everything = tuple(exam.id for exam in exams)
+    all_exam_ids = tuple(exam.id for exam in exams)
     free = NewProgram(
         id=new_id(),
         name=PROGRAM_NAME,
         status=Status.ACTIVE,
         can_assigned_partners_purchase_zero_price=True,
         voucher_code_prefix="SPRING-",
-        store_exam_ids=everything,
+        store_exam_ids=all_exam_ids,
     )
+
+    def program(name: str, prefix: str, **changes: Any) -> NewProgram:  # noqa: ANN401 - of any field
+        return replace(free, id=new_id(), name=name, voucher_code_prefix=prefix, **changes)
+
     yield free
-    yield replace(
-        free,
-        id=new_id(),
-        name="Acme Employee Program",
+    yield program(
+        "Acme Employee Program",
+        "ACME-",
         is_available_to_all_partners=False,
         partner_ids=(partner_ids[PARTNER_NAME],),
         enforce_assigned_email=True,
         email_domains=("acme.example.com", "example.com"),
-        voucher_code_prefix="ACME-",
         expiration_period_in_days=90,
-        store_exam_ids=everything[:2],
+        store_exam_ids=all_exam_ids[:2],
     )
-    yield replace(
-        free,
-        id=new_id(),
-        name="Globex Employee Program",
-        is_available_to_all_partners=False,
-        partner_ids=(partner_ids["Globex Training"],),
-        voucher_code_prefix="GLX-",
-    )
-    yield replace(
-        free,
-        id=new_id(),
-        name="Professional Program",
+    globex_id = partner_ids["Globex Training"]
+    yield program("Globex Employee Program", "GLX-", is_available_to_all_partners=False, partner_ids=(globex_id,))
+    yield program(
+        "Professional Program",
+        "PRO-",
         allow_ach_payments=True,
         can_assigned_partners_purchase_zero_price=False,
         partner_cost_per_voucher=Decimal("99.50"),
         discounts=TIERS,
-        voucher_code_prefix="PRO-",
     )
-    yield replace(free, id=new_id(), name="Winter Program", status=Status.INACTIVE, voucher_code_prefix="WIN-")
-    yield replace(free, id=new_id(), name="Pilot Program", status=Status.ARCHIVED, voucher_code_prefix="PILOT-")
+    yield program("Winter Program", "WIN-", status=Status.INACTIVE)
+    yield program("Pilot Program", "PILOT-", status=Status.ARCHIVED)
 
 
 async def _load_users(work: UnitOfWork, market: Market, *, now: datetime) -> None:
@@ -154,9 +148,9 @@ def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
     yield replace(
         _order(market, "Umbrella Academy", "Pilot Program", quantity=5, now=now - timedelta(days=400)), is_archived=True
     )
-    # One whose job is lost, for ops to find and to retry: `tessera purchase list --stuck`.
-    waiting = _order(market, "Globex Training", "Globex Employee Program", quantity=10, now=now)
-    yield replace(waiting, status=PurchaseStatus.VOUCHER_CREATION)
+    # A purchase without its job, which operators find by `tessera purchase list --stuck` and retry.
+    stuck = _order(market, "Globex Training", "Globex Employee Program", quantity=10, now=now)
+    yield replace(stuck, status=PurchaseStatus.VOUCHER_CREATION)
 
 
 def _bulk_orders(market: Market, count: int, *, now: datetime) -> Iterator[NewPurchase]:
@@ -186,7 +180,7 @@ def _before_issue(order: NewPurchase) -> PurchaseStatus:
 
 
 def _showcase(order: NewPurchase, *, now: datetime) -> Iterator[NewVoucher]:
-    """One voucher in each state that the document shows, those of which redemptions make more included."""
+    """One voucher for each state in the document, including the vouchers that the demonstration redemptions use."""
 
     def voucher(code: str) -> NewVoucher:
         return NewVoucher(

@@ -1,4 +1,4 @@
-"""Creating and ending callers with any right: for the command line, and for what sets an organization up."""
+"""Creation and revocation of callers with any rights, for the command line and for setup."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tessera.kit.tokens import TokenSigner
 
 @dataclass(frozen=True, slots=True)
 class ShownOnce:
-    """A credential that was just made: its secret is nowhere else."""
+    """A new credential; its secret is not stored."""
 
     id: UUID
     name: str
@@ -27,7 +27,7 @@ class ShownOnce:
 
 
 async def create_organization(work: UnitOfWork, *, name: str, now: datetime) -> UUID:
-    """Create the organization to whose (new) id the unit of work is pinned; raises Invalid, NameTaken."""
+    """Create an organization under the new id that the unit of work is pinned to; raises Invalid, NameTaken."""
     return (await organizations.create(work, name=name, now=now)).id
 
 
@@ -45,7 +45,10 @@ async def create_user(
     partner_id: UUID | None = None,
     now: datetime,
 ) -> UUID:
-    """Add a user with first and last name, a partner's if one is given; raises Invalid, NameTaken."""
+    """Create a user, of a voucher partner if `partner_id` is given; `names` are first and last name.
+
+    Raises Invalid, NameTaken.
+    """
     draft = UserDraft(
         email=email,
         first_name=names[0],
@@ -59,7 +62,7 @@ async def create_user(
 async def create_client(
     work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
 ) -> ShownOnce:
-    """Add an API client; raises Invalid, NameTaken."""
+    """Create an API client; raises Invalid, NameTaken."""
     draft = CredentialDraft(name=name, function_points=tuple(function_points))
     client, secret = await clients.create(work, draft=draft, rights=None, now=now)
     return ShownOnce(client.id, clients.client_id_of(work, client), secret)
@@ -68,42 +71,42 @@ async def create_client(
 async def create_key(
     work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
 ) -> ShownOnce:
-    """Add an API key; raises Invalid."""
+    """Create an API key; raises Invalid."""
     draft = CredentialDraft(name=name, function_points=tuple(function_points))
     key, text = await keys.create(work, draft=draft, rights=None, now=now)
     return ShownOnce(key.id, name, text)
 
 
 async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now: datetime) -> ShownOnce:
-    """A new key in place of an old one, which works on for `overlap`; raises NotFound."""
+    """Replace a key by a new one; the old key stays valid for `overlap`. Raises NotFound."""
     key, text = await keys.rotate(work, Target(key_id), overlap=overlap, rights=None, now=now)
     return ShownOnce(key.id, key.name, text)
 
 
 async def revoke_key(work: UnitOfWork, *, key_id: UUID, now: datetime) -> None:
-    """End a key at once; raises NotFound."""
+    """Revoke a key at once; raises NotFound."""
     await keys.revoke(work, Target(key_id), now=now)
 
 
 async def issue_token(
     work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, now: datetime
 ) -> ShownOnce:
-    """A long-lived Bearer token for one user (Pattern B); raises NotFound."""
+    """Issue a long-lived Bearer token to a user (Pattern B); raises NotFound."""
     token, text = await tokens.issue(work, signer=signer, email=email, lifetime=lifetime, rights=None, now=now)
     return ShownOnce(token.id, email, text)
 
 
 async def revoke_token(work: UnitOfWork, *, token_id: UUID, now: datetime) -> None:
-    """End a token at once; raises NotFound."""
+    """Revoke a token at once; raises NotFound."""
     await tokens.revoke(work, Target(token_id), now=now)
 
 
 async def deactivate_user(work: UnitOfWork, *, email: str, now: datetime) -> None:
-    """Switch a user off, and with it all its tokens; raises NotFound, WrongState."""
+    """Deactivate a user and thereby all of its tokens; raises NotFound, WrongState."""
     user = await users.get_by_email(work, email)
     await users.deactivate(work, Target(user.id), now=now)
 
 
 async def revoke_client(work: UnitOfWork, *, client_id: UUID, now: datetime) -> None:
-    """End a client and every token it fetched; raises NotFound."""
+    """Revoke a client and every token that it fetched; raises NotFound."""
     await clients.revoke(work, Target(client_id), now=now)

@@ -1,4 +1,4 @@
-"""Tables of organizations and of everyone who calls."""
+"""Tables of organizations and callers."""
 
 from datetime import datetime
 from uuid import UUID
@@ -35,7 +35,7 @@ class Organization(Base):
 
 
 class User(Base):
-    """A person who calls with a Bearer token."""
+    """A person who calls the APIs with a Bearer token."""
 
     __tablename__ = "users"
     __table_args__ = (
@@ -57,14 +57,14 @@ class User(Base):
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
     partner_id: Mapped[UUID | None]
     is_active: Mapped[bool]
-    # How far one stands who was invited and is not active yet; None for everyone else.
+    # The state of an invitation; None for users who are active or were never invited.
     invitation: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
 class ApiClient(Base):
-    """A machine with a ClientId and a secret."""
+    """A program that authenticates with a ClientId and a secret."""
 
     __tablename__ = "api_clients"
     __table_args__ = (UniqueConstraint("organization_id", "name"),)
@@ -80,7 +80,7 @@ class ApiClient(Base):
 
 
 class ApiKey(Base):
-    """A storefront's `cv-api-key`; rotating makes a new row and lets the old one expire."""
+    """A storefront's `cv-api-key`; a rotation adds a new row and lets the old one expire."""
 
     __tablename__ = "api_keys"
 
@@ -97,7 +97,7 @@ class ApiKey(Base):
 
 
 class IssuedToken(Base):
-    """A long-lived Bearer token of one user: its id, never the token."""
+    """A long-lived Bearer token of one user; its text is not stored."""
 
     __tablename__ = "issued_tokens"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Drafts of promo codes: what they name in the catalog, and the promo codes that they become."""
+"""Drafts of promo codes: their references to the catalog, and the promo codes that they describe."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
 
 @dataclass(frozen=True, slots=True)
 class ResolvedReferences:
-    """What of that which drafts name there is: exams as (id, own spelling) by their code's key, and bundles."""
+    """The existing exams, as (id, own spelling) by the key of the code, and the existing bundles."""
 
     exams: Mapping[str, tuple[UUID, str]] = field(default_factory=dict)
     bundle_ids: Collection[UUID] = frozenset()
 
 
-async def find_named_by(work: UnitOfWork, *drafts: PromoCodeDraft) -> ResolvedReferences:
-    """Those exams and bundles that these drafts name and that there are; asks nothing where nothing is named."""
+async def resolve_references(work: UnitOfWork, *drafts: PromoCodeDraft) -> ResolvedReferences:
+    """The exams and bundles to which these drafts refer, as far as they exist; no query if there are none."""
     exam_codes = {code for draft in drafts for code in draft.store_exam_codes or ()}
     bundle_ids = {bundle_id for draft in drafts for bundle_id in draft.product_bundle_ids or ()}
     exams = await catalog.find_store_exams(work, exam_codes) if exam_codes else {}
@@ -32,42 +32,42 @@ async def find_named_by(work: UnitOfWork, *drafts: PromoCodeDraft) -> ResolvedRe
     )
 
 
-def unknown(draft: PromoCodeDraft, named: ResolvedReferences) -> Iterator[Violation]:
-    """What the draft names and the organization does not have."""
-    exams = [code for code in draft.store_exam_codes or () if key_of(code) not in named.exams]
+def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) -> Iterator[Violation]:
+    """The references of the draft to unknown exams and bundles."""
+    exams = [code for code in draft.store_exam_codes or () if key_of(code) not in references.exams]
     if exams:
-        message = f"must be known store exams, unlike {rules.some_of(exams)}"
+        message = f"has unknown store exams: {rules.some_of(exams)}"
         yield Violation("StoreExamNotFound", "store_exam_codes", message)
-    bundles = [str(bundle_id) for bundle_id in draft.product_bundle_ids or () if bundle_id not in named.bundle_ids]
+    bundles = [str(bundle_id) for bundle_id in draft.product_bundle_ids or () if bundle_id not in references.bundle_ids]
     if bundles:
-        message = f"must be known product bundles, unlike {rules.some_of(bundles)}"
+        message = f"has unknown product bundles: {rules.some_of(bundles)}"
         yield Violation("ProductBundleNotFound", "product_bundle_ids", message)
 
 
 def name_taken(name: str) -> Violation:
-    """The violation of a name that another promo code has, archived or not."""
+    """The violation for the name of another promo code, archived or not."""
     return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
 
 
-def exams_of(draft: PromoCodeDraft, named: ResolvedReferences) -> tuple[tuple[UUID, str], ...]:
-    """Id and own spelling of the draft's exams in its order, each once; all must be known."""
-    return tuple(named.exams[key_of(code)] for code in distinct(draft.store_exam_codes or ()))
+def exams_of(draft: PromoCodeDraft, references: ResolvedReferences) -> tuple[tuple[UUID, str], ...]:
+    """The id and own spelling of the exams of the draft, in its order and without duplicates; all must exist."""
+    return tuple(references.exams[key_of(code)] for code in distinct(draft.store_exam_codes or ()))
 
 
 def bundles_of(draft: PromoCodeDraft) -> tuple[UUID, ...]:
-    """The draft's bundles, each once."""
+    """The bundles of the draft, without duplicates."""
     return tuple(dict.fromkeys(draft.product_bundle_ids or ()))
 
 
-def new_promo_code(draft: PromoCodeDraft, named: ResolvedReferences) -> NewPromoCode:
-    """The promo code that a draft without violations becomes."""
+def new_promo_code(draft: PromoCodeDraft, references: ResolvedReferences) -> NewPromoCode:
+    """The promo code that a valid draft describes."""
     return NewPromoCode(
         id=new_id(),
         name=draft.name or "",
         status=Status.ACTIVE if draft.is_active else Status.INACTIVE,
         **terms_of(draft),
         restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
-        store_exam_ids=tuple(exam_id for exam_id, _ in exams_of(draft, named)),
+        store_exam_ids=tuple(exam_id for exam_id, _ in exams_of(draft, references)),
         product_bundle_ids=bundles_of(draft),
         email_addresses=distinct(draft.email_addresses or ()),
     )

@@ -1,4 +1,4 @@
-"""Statements on the promo codes of one tenant, and the one that answers for many."""
+"""Statements on the promo codes of one tenant: creation and the documented list."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPromoCode(PromoCodeTerms):
-    """A promo code to be added."""
+    """A promo code to add."""
 
     id: UUID
     name: str
@@ -56,7 +56,7 @@ class NewPromoCode(PromoCodeTerms):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoCodeFilter:
-    """Which of the listed promo codes; None does not filter."""
+    """Filters of the documented list; None matches every code."""
 
     name: str | None = None
     status: Status | None = None
@@ -68,10 +68,10 @@ class PromoCodeFilter:
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _TERMS = ", ".join(TERMS)
 _TYPED_TERMS = ", ".join(f"{name} {PromoCode.__table__.c[name].type.compile(_DIALECT)}" for name in TERMS)
-# Codes and their restrictions in one round trip, and as one text, because the driver takes several times as long over
-# thousands of parameters. Which were added is asked of a hashed list: a join of the two would compare each with each.
+# Codes and their restrictions in one round trip, and as one text, because thousands of parameters cost the driver
+# several times as much. Added codes are looked up in a hashed list: a join would compare every code with every other.
 ADD = f"""
-with given as materialized (
+with new_codes as materialized (
     select * from json_to_recordset(%(codes)s::json) as code (
         id uuid, name text, status text, {_TYPED_TERMS}, redemption_count integer,
         restrict_to_email_addresses boolean, store_exam_ids uuid[], product_bundle_ids uuid[], email_addresses text[],
@@ -84,11 +84,11 @@ with given as materialized (
     )
     select %(organization_id)s, id, name, status, {_TERMS}, redemption_count, 0, restrict_to_email_addresses,
            cardinality(store_exam_ids) > 0, cardinality(product_bundle_ids) > 0, %(now)s, %(version)s
-    from given
+    from new_codes
     on conflict (organization_id, name_key) do nothing
     returning id
 ), restricted as materialized (
-    select * from given where (id in (select id from added)) is true
+    select * from new_codes where (id in (select id from added)) is true
 ), exams as (
     insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
     select %(organization_id)s, code.id, exam.id, exam.n - 1
@@ -108,7 +108,7 @@ select id from added
 
 
 class ListedPromoCode(NamedTuple):
-    """A promo code as the documented list shows it: a percentage on named exams, limited in time and uses."""
+    """A promo code in the documented list: a percentage for some exams, with an expiry and a limit in total."""
 
     name: str
     store_exam_codes: Sequence[str]
@@ -129,15 +129,15 @@ class PromoCodeRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find_taken(self, names: Collection[str]) -> frozenset[str]:
-        """The keys of those of these names that promo codes have, archived or not."""
+    async def find_used_names(self, names: Collection[str]) -> frozenset[str]:
+        """The keys of the names that promo codes have, archived or not."""
         values = {"organization_id": self._organization_id, "name_keys": Texts([key_of(name) for name in names])}
-        return frozenset(row.name_key for row in await _TAKEN.all(self._connection, values))
+        return frozenset(row.name_key for row in await _USED_NAMES.all(self._connection, values))
 
     async def add(self, codes: Collection[NewPromoCode], *, now: datetime) -> frozenset[UUID]:
-        """Add promo codes; returns the ids of those that were not, because their names are taken.
+        """Add promo codes; returns the ids of those that were rejected because their names are taken.
 
-        Of several with one name the first is added. Racing transactions are waited for, in the same order by all.
+        Of several codes with one name the first is added. All transactions wait for one another in the same order.
         """
         if not codes:
             return frozenset()
@@ -152,13 +152,13 @@ class PromoCodeRepository:
         return frozenset(code.id for code in codes) - {code_id for (code_id,) in added}
 
     async def list_pages(
-        self, asked: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
+        self, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
-        """Pages, by number, of the codes that the documented list can express; a shape of `ListedPromoCode`."""
-        requests = [self._question(filters, number, projection) for filters, number in asked]
-        return await fetch_pages(self._connection, requests)
+        """Numbered pages of the codes that the documented list can express, as a projection of `ListedPromoCode`."""
+        pages = [self._page(filters, number, projection) for filters, number in requests]
+        return await fetch_pages(self._connection, pages)
 
-    def _question(self, filters: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
+    def _page(self, filters: PromoCodeFilter, number: int, projection: JsonProjection) -> JsonPageRequest:
         values = {
             "organization_id": self._organization_id,
             "status": filters.status and filters.status.value,
@@ -167,8 +167,8 @@ class PromoCodeRepository:
             "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
             "email_key": filters.email_address and key_of(filters.email_address),
         }
-        given = frozenset(name for name, value in values.items() if value is not None)
-        return _page_statement(given, projection).page(values, number=number)
+        names = frozenset(name for name, value in values.items() if value is not None)
+        return _page_query(names, projection).page(values, number=number)
 
     async def add_restrictions(self, codes: Sequence[NewPromoCode]) -> None:
         """Add the exams, bundles and addresses of promo codes that have none yet."""
@@ -198,7 +198,7 @@ class PromoCodeRepository:
 
 
 _OWN: BindParameter[UUID] = parameter("organization_id", Uuid())
-_TAKEN = CompiledQuery(
+_USED_NAMES = CompiledQuery(
     select(PromoCode.name_key).where(
         PromoCode.organization_id == _OWN, PromoCode.name_key == any_(parameter("name_keys", ARRAY(Text)))
     )
@@ -210,15 +210,15 @@ def _row(code: NewPromoCode) -> dict[str, Any]:
 
 
 @cache
-def _page_statement(given: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
-    narrow = given & {"name_key", "exam_key", "email_key"}
-    return JsonPageQuery(projection, matching=_matching(given) if narrow else _in_order(given), rows=_listed)
+def _page_query(filters: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
+    narrow = filters & {"name_key", "exam_key", "email_key"}
+    return JsonPageQuery(projection, matching=_matching(filters) if narrow else _in_order(filters), rows=_listed)
 
 
-def _in_order(given: frozenset[str]) -> list[Select[UUID]]:
-    """By each status and restriction, which is how the index has them in order."""
-    statuses = [parameter("status")] if "status" in given else [status.value for status in Status]
-    restricted = [parameter("restricted")] if "restricted" in given else [true(), false()]
+def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:
+    """The ids for each status and restriction, in the order of the index."""
+    statuses = [parameter("status")] if "status" in filters else [status.value for status in Status]
+    restricted = [parameter("restricted")] if "restricted" in filters else [true(), false()]
     return [
         select(PromoCode.id).where(
             PromoCode.organization_id == _OWN,
@@ -231,27 +231,29 @@ def _in_order(given: frozenset[str]) -> list[Select[UUID]]:
     ]
 
 
-def _matching(given: frozenset[str]) -> Select[UUID]:
+def _matching(filters: frozenset[str]) -> Select[UUID]:
     matching = select(PromoCode.id).where(
         PromoCode.organization_id == _OWN,
-        # Bare, because `is_listed is true` does not prove to Postgres that the partial index serves.
+        # Bare, because Postgres would not use the partial index for `is_listed is true`.
         PromoCode.is_listed,
-        # Named even when all are wanted, so that the index behind it serves a restriction filter by itself too.
-        PromoCode.status == parameter("status") if "status" in given else PromoCode.status.in_(list(map(str, Status))),
+        # Always present, so that the index also serves a filter by restriction only.
+        PromoCode.status == parameter("status")
+        if "status" in filters
+        else PromoCode.status.in_(list(map(str, Status))),
     )
-    if "name_key" in given:
+    if "name_key" in filters:
         matching = matching.where(PromoCode.name_key == parameter("name_key"))
-    if "restricted" in given:
+    if "restricted" in filters:
         matching = matching.where(PromoCode.restrict_to_email_addresses == parameter("restricted"))
-    # Joins, not lists of ids: by them the rows are found from the narrow side. Neither can give a row twice.
-    if "exam_key" in given:
+    # Joins, not lists of ids, so that the plan starts from the narrow side. Neither join duplicates a row.
+    if "exam_key" in filters:
         exam = select(StoreExam.id).where(
             StoreExam.organization_id == _OWN, StoreExam.code_key == parameter("exam_key")
         )
         matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
             PromoCodeStoreExam.organization_id == _OWN, PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
         )
-    if "email_key" in given:
+    if "email_key" in filters:
         matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
             PromoCodeEmailAddress.organization_id == _OWN, PromoCodeEmailAddress.email_key == parameter("email_key")
         )

@@ -1,4 +1,4 @@
-"""The documented rules of promo codes: what may be created, and what may be used."""
+"""The documented rules of promo codes: which drafts are valid, and which codes are usable."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -18,21 +18,21 @@ from tessera.kit.normalization import distinct
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000
-# The document's own limit of uses, and the one of those who run the installation.
+# The limit of uses that the public document sets, and the one of the management API.
 DOCUMENTED_LIMIT = 100_000
 MAX_LIMIT = 1_000_000_000
 MAX_FLAT_DISCOUNT = Decimal("9999999999.99")
 
 
 class Kind(StrEnum):
-    """What a promo code takes off a price."""
+    """The kind of discount."""
 
     PERCENT = "Percent"
     FLAT = "Flat"
 
 
 class Status(StrEnum):
-    """Where a promo code is in its life; `Archived` is final."""
+    """The status of a promo code; `Archived` is final."""
 
     INACTIVE = "Inactive"
     ACTIVE = "Active"
@@ -48,7 +48,7 @@ MOVES: Mapping[str, Move] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoCodeTerms:
-    """What a promo code gives, how often and until when: optional columns that drafts, codes and batches share."""
+    """The discount of a promo code and the limits of its use, which drafts, codes and batches have in common."""
 
     discount_percent: int | None = None
     flat_discount: Decimal | None = None
@@ -68,9 +68,9 @@ def terms_of(source: PromoCodeTerms) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoCodeDraft(PromoCodeTerms):
-    """A promo code that somebody asks for.
+    """A promo code to create, or the state to give to one.
 
-    `parse_violations` is what its reader could not read; such a field is None here, and no rule speaks of it again.
+    A field that could not be parsed is None and is listed in `parse_violations`; no rule reports it again.
     """
 
     name: str | None = None
@@ -83,7 +83,7 @@ class PromoCodeDraft(PromoCodeTerms):
 
 
 def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
-    """Everything that is wrong with a draft by itself (Certiverse Promo Code API, POST /promo-codes)."""
+    """All violations in a draft itself (Certiverse Promo Code API, POST /promo-codes)."""
     yield from draft.parse_violations
     yield from _name(draft)
     yield from _store_exams(draft)
@@ -93,7 +93,7 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
 
 
 def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
-    """Everything that is wrong by itself with a promo code of any kind, as those who run the installation make it."""
+    """All violations in the draft of a promo code of any kind."""
     yield from draft.parse_violations
     yield from _name(draft)
     yield from _discount(draft)
@@ -104,16 +104,16 @@ def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Viol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """The limit in total that a promo code has, and how many of those uses are taken or held."""
+    """The limit in total of a promo code, and the number of its uses that are taken or held."""
 
     limit: int | None
     taken: int
 
 
 def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]:
-    """What is wrong with a promo code only because of what it was before.
+    """The violations in a draft with regard to the code that it changes.
 
-    Uses are counted for codes with a limit in total alone, so a code cannot get its first limit later.
+    Only codes with a limit in total have a count of their uses, so a code cannot get a limit later.
     """
     field = "max_redemptions"
     if any(violation.field == field for violation in draft.parse_violations):
@@ -149,9 +149,9 @@ def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
     both = {"discount_percent", "flat_discount"}
-    given = {field for field in both if getattr(draft, field) is not None}
-    given |= both & {violation.field for violation in draft.parse_violations}
-    if len(given) != 1:
+    present = {field for field in both if getattr(draft, field) is not None}
+    present |= both & {violation.field for violation in draft.parse_violations}
+    if len(present) != 1:
         yield Violation("OneDiscount", "discount_percent", "or a flat discount must be given, and not both of them")
     flat = draft.flat_discount
     if flat is not None and not (0 < flat <= MAX_FLAT_DISCOUNT and flat == round(flat, 2)):
@@ -184,7 +184,7 @@ def _email_addresses(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 
 def some_of(values: list[str]) -> str:
-    """The values as a message can bear them: the first ten, 60 characters each."""
+    """The first ten values, 60 characters each, for a message."""
     shown = ", ".join(f"'{value[:60]}'" for value in values[:10])
     return shown if len(values) <= 10 else f"{shown} and {len(values) - 10:,} more"
 
@@ -199,10 +199,10 @@ class Discount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usability:
-    """What decides whether a promo code can be used now.
+    """The state that decides whether a promo code is usable now.
 
-    Holds count as uses. `next_hold_ends_at` is when the first one of a code that is used up ends; for one candidate,
-    `candidate_uses` and `candidate_hold_ends_at` say the same, and are None where none is asked about.
+    Holds count as uses. `next_hold_ends_at` is the end of the first hold on a code that is used up; `candidate_uses`
+    and `candidate_hold_ends_at` are the same for one candidate, and None if the request has no candidate.
     """
 
     status: str
@@ -216,13 +216,13 @@ class Usability:
     candidate_uses: int | None = None
     candidate_hold_ends_at: datetime | None = None
     restrict_to_email_addresses: bool = False
-    # Whether the restriction lists the candidate's address; None where no candidate is asked about.
+    # Whether the restriction lists the candidate's address; None if the request has no candidate.
     lists_candidate: bool | None = None
     candidate_has_email: bool = True
 
 
 def remaining(code: Usability) -> int | None:
-    """How many uses are left, for the candidate if one is asked about; None if nothing limits them."""
+    """The number of uses that are left, for the candidate if the request has one; None without a limit."""
     left = [
         limit - used
         for limit, used in (
@@ -235,7 +235,7 @@ def remaining(code: Usability) -> int | None:
 
 
 def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
-    """Every reason why a promo code cannot be used at `now`."""
+    """Every reason why a promo code is not usable at `now`."""
     if code.status != Status.ACTIVE:
         yield Reason(code.status, "code", f"is {code.status.lower()}")
     if code.expires_at is not None and now >= code.expires_at:

@@ -24,65 +24,65 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 __all__ = ["ListedPromoCode", "NewPromoCode", "PromoCodeFilter"]
 
-FEW_ADDRESSES = 20  # that are checked sooner than handed to another thread
+FEW_ADDRESSES = 20  # checked sooner than a thread could start
 
 
 async def create_all(
-    work: UnitOfWork, asked: Sequence[PromoCodeDraft], *, now: datetime
+    work: UnitOfWork, requests: Sequence[PromoCodeDraft], *, now: datetime
 ) -> list[ListedPromoCode | Invalid]:
-    """Create promo codes, each as if it came alone.
+    """Create promo codes, each as if it were the only one.
 
-    Where one cannot be created, its answer is Invalid with every violation, of the draft, of its exams and of its name.
+    The result of a draft with violations is Invalid, with those of the draft, of its exams and of its name.
     """
     promo_codes = PromoCodeRepository(work)
-    named = await drafts.find_named_by(work, *asked)
-    refused: dict[int, list[Violation]] = {}
+    references = await drafts.resolve_references(work, *requests)
+    invalid: dict[int, list[Violation]] = {}
     codes: dict[int, NewPromoCode] = {}
-    for position, draft in enumerate(asked):
-        violations = [*await _violations(draft, now=now), *drafts.unknown(draft, named)]
+    for position, draft in enumerate(requests):
+        violations = [*await _violations(draft, now=now), *drafts.unknown_references(draft, references)]
         if violations:
-            refused[position] = violations
+            invalid[position] = violations
         else:
-            codes[position] = drafts.new_promo_code(draft, named)
-    # Where nothing else is wrong, the database itself refuses a name that is taken.
-    names = {position: name for position in refused if (name := asked[position].name) is not None}
-    taken = await promo_codes.find_taken(names.values()) if names else frozenset()
+            codes[position] = drafts.new_promo_code(draft, references)
+    # The database rejects the taken name of a draft without other violations.
+    names = {position: name for position in invalid if (name := requests[position].name) is not None}
+    used_names = await promo_codes.find_used_names(names.values()) if names else frozenset()
     for position, name in names.items():
-        refused[position] += [drafts.name_taken(name)] if key_of(name) in taken else []
-    lost = await promo_codes.add(codes.values(), now=now)
-    refused |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in lost}
-    created = {position: code for position, code in codes.items() if position not in refused}
+        invalid[position] += [drafts.name_taken(name)] if key_of(name) in used_names else []
+    rejected = await promo_codes.add(codes.values(), now=now)
+    invalid |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in rejected}
+    created = {position: code for position, code in codes.items() if position not in invalid}
     changes = [
         Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)) for code in created.values()
     ]
     await audit.record_all(work, changes, now=now)
     return [
-        _listed(created[position], draft, named) if position in created else Invalid(refused[position])
-        for position, draft in enumerate(asked)
+        _listed(created[position], draft, references) if position in created else Invalid(invalid[position])
+        for position, draft in enumerate(requests)
     ]
 
 
-def _listed(code: NewPromoCode, draft: PromoCodeDraft, named: ResolvedReferences) -> ListedPromoCode:
+def _listed(code: NewPromoCode, draft: PromoCodeDraft, references: ResolvedReferences) -> ListedPromoCode:
     listed = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
-    return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, named)])
+    return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, references)])
 
 
 async def list_pages(
-    work: UnitOfWork, asked: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
+    work: UnitOfWork, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
-    """Pages, by number, of the organization's listed promo codes; a shape of `ListedPromoCode`."""
-    return await PromoCodeRepository(work).list_pages(asked, projection=projection)
+    """Numbered pages of the organization's listed promo codes, as a projection of `ListedPromoCode`."""
+    return await PromoCodeRepository(work).list_pages(requests, projection=projection)
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
-    """Add promo codes of every kind, which the caller vouches for; raises Invalid where a name is taken."""
-    taken = await PromoCodeRepository(work).add(codes, now=now)
-    if taken:
-        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in taken])
+    """Add promo codes of every kind without checks of rules; raises Invalid for a taken name."""
+    rejected = await PromoCodeRepository(work).add(codes, now=now)
+    if rejected:
+        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in rejected])
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
     if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
         return list(rules.violations(draft, now=now))
-    # Thousands of addresses take seconds to check, which other requests must not wait for.
+    # Checking thousands of addresses takes seconds, during which other requests must go on.
     return await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))

@@ -1,4 +1,4 @@
-"""Tables of promo codes and of what each is restricted to."""
+"""Tables of promo codes and of their restrictions."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -21,7 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tessera.kit import editing
 from tessera.kit.db.table_base import Base, Timestamp
 
-# The codes that the documented promo-code list can express: a percentage on named exams, limited in time and uses.
+# The codes that the documented list can express: a percentage for some exams, with an expiry and a limit in total.
 LISTED = "discount_percent is not null and has_store_exams and expires_at is not null and max_redemptions is not null"
 
 KIND = "case when discount_percent is null then 'Flat' else 'Percent' end"
@@ -32,7 +32,7 @@ def _of_promo_code() -> ForeignKeyConstraint:
 
 
 class TermColumns:
-    """The columns of `PromoCodeTerms`, which a batch has for all its codes."""
+    """The columns of `PromoCodeTerms`; a batch has them for all its codes."""
 
     discount_percent: Mapped[int | None]
     flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
@@ -43,12 +43,12 @@ class TermColumns:
 
 
 class PromoCode(TermColumns, Base):
-    """A discount by name: percent or flat amount. A null limit does not limit; a null expiry never comes."""
+    """A discount with a name: a percentage or a flat amount. Null means no limit or no expiry."""
 
     __tablename__ = "promo_codes"
     __table_args__ = (
         UniqueConstraint("organization_id", "name_key"),
-        # One index finds the rows of every filter by status and restriction; ids are sorted afterwards, 10,000 at most.
+        # One index serves every filter by status and restriction; at most 10,000 ids are sorted afterwards.
         Index(
             "promo_codes_listed_index",
             "organization_id",
@@ -57,7 +57,7 @@ class PromoCode(TermColumns, Base):
             "id",
             postgresql_where="is_listed",
         ),
-        # Lists without a cap go in the order of ids, each filter by status and kind behind an index of its own.
+        # Lists without a cap are in the order of ids; each filter by status and kind has an index of its own.
         Index("promo_codes_by_status_index", "organization_id", "status", "id"),
         Index("promo_codes_by_kind_index", "organization_id", "kind", "id"),
         Index("promo_codes_by_status_and_kind_index", "organization_id", "status", "kind", "id"),
@@ -75,7 +75,7 @@ class PromoCode(TermColumns, Base):
         CheckConstraint(
             "max_redemptions_per_candidate between 1 and max_redemptions", name="max_redemptions_per_candidate"
         ),
-        # Both counts are kept for codes with a limit in total alone.
+        # Only codes with a limit in total have counts.
         CheckConstraint(
             "redemption_count >= 0 and held_count >= 0"
             " and redemption_count + held_count <= coalesce(max_redemptions, redemption_count + held_count)",
@@ -101,11 +101,11 @@ class PromoCode(TermColumns, Base):
 
 
 class PromoCodeBatch(TermColumns, Base):
-    """Many promo codes by one pattern, and what they all give; `made` of them are there already."""
+    """Promo codes with one pattern and the same terms; `made` is the number of existing ones."""
 
     __tablename__ = "promo_code_batches"
     __table_args__ = (
-        # What of a pattern's space is taken already is asked of the batches before.
+        # For the quantity that earlier batches with the same pattern have taken of its space.
         Index("promo_code_batches_by_pattern_index", "organization_id", "prefix_key", "length"),
         CheckConstraint("status in ('InProgress', 'Cancelled', 'Exhausted', 'Complete')", name="status"),
         CheckConstraint("quantity between 1 and 1000000", name="quantity"),
@@ -130,7 +130,7 @@ class PromoCodeBatch(TermColumns, Base):
 
 
 class PromoCodeStoreExam(Base):
-    """One store exam that a promo code names."""
+    """One store exam to which a promo code is restricted."""
 
     __tablename__ = "promo_code_store_exams"
     __table_args__ = (
@@ -146,7 +146,7 @@ class PromoCodeStoreExam(Base):
 
 
 class PromoCodeProductBundle(Base):
-    """One product bundle that a promo code names."""
+    """One product bundle to which a promo code is restricted."""
 
     __tablename__ = "promo_code_product_bundles"
     __table_args__ = (
@@ -168,7 +168,7 @@ class PromoCodeProductBundle(Base):
 
 
 class PromoCodeEmailAddress(Base):
-    """One e-mail address that a promo code lists; the key is the address in lower case."""
+    """One email address to which a promo code is restricted; the key is the address in lower case."""
 
     __tablename__ = "promo_code_email_addresses"
     __table_args__ = (

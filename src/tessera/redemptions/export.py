@@ -1,4 +1,4 @@
-"""Redemptions as a CSV file, of any length."""
+"""Redemptions as a CSV file."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -10,8 +10,8 @@ from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
 from tessera.redemptions.validate import CodeKind
 
-# Few enough to keep nobody else waiting while they are put into words.
-AT_ONCE = 500
+# Small enough that formatting a page does not block the event loop noticeably.
+PAGE_SIZE = 500
 COLUMNS = (
     "id",
     "status",
@@ -36,41 +36,41 @@ COLUMNS = (
 
 
 async def csv(
-    database: Database, organization_id: UUID, wanted: RedemptionFilter, *, now: datetime
+    database: Database, organization_id: UUID, filters: RedemptionFilter, *, now: datetime
 ) -> AsyncIterator[bytes]:
-    """The redemptions in order of creation, as they are at `now`; the first line names the columns.
+    """A header line, then the redemptions as of `now` in order of creation.
 
-    Each part is a unit of work of its own: a slow reader holds neither a connection nor old versions of rows, and what
-    changes meanwhile is told as it is when its turn comes.
+    Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. Changes during
+    the export appear in pages that are read after them.
     """
     yield csv_export.lines([COLUMNS])
     after, more = None, True
     while more:
         async with database.unit_of_work(organization_id) as work:
-            part = await lifecycle.list_by_cursor(work, wanted, now=now, after=after, size=AT_ONCE)
-        yield csv_export.lines([_cells(each) for each in part.items])
-        after, more = part.cursor, part.cursor is not None
+            page = await lifecycle.list_by_cursor(work, filters, now=now, after=after, size=PAGE_SIZE)
+        yield csv_export.lines([_cells(each) for each in page.items])
+        after, more = page.cursor, page.cursor is not None
 
 
-def _cells(found: Redemption) -> list[object]:
+def _cells(redemption: Redemption) -> list[object]:
     return [
-        found.id,
-        found.status,
-        found.code,
-        CodeKind.VOUCHER if found.voucher_id else CodeKind.PROMO_CODE,
-        found.reservation_code,
-        found.reservation_status,
-        found.store_exam_code,
-        found.product_bundle_id,
-        found.person_id,
-        found.client_candidate_id,
-        found.first_name,
-        found.last_name,
-        found.email,
-        found.list_price,
-        found.discount,
-        found.list_price - found.discount,
-        found.held_until,
-        found.created_at,
-        found.updated_at,
+        redemption.id,
+        redemption.status,
+        redemption.code,
+        CodeKind.VOUCHER if redemption.voucher_id else CodeKind.PROMO_CODE,
+        redemption.reservation_code,
+        redemption.reservation_status,
+        redemption.store_exam_code,
+        redemption.product_bundle_id,
+        redemption.person_id,
+        redemption.client_candidate_id,
+        redemption.first_name,
+        redemption.last_name,
+        redemption.email,
+        redemption.list_price,
+        redemption.discount,
+        redemption.list_price - redemption.discount,
+        redemption.held_until,
+        redemption.created_at,
+        redemption.updated_at,
     ]

@@ -1,4 +1,4 @@
-"""Housekeeping of holds."""
+"""The job that expires holds."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -19,7 +19,7 @@ blueprint = Blueprint()
 @blueprint.periodic(cron="* * * * * */30")  # seconds come last
 @blueprint.task(name="expire_holds", queueing_lock="expire_holds", pass_context=True)
 async def expire_holds(context: JobContext, timestamp: int) -> None:
-    """Write down which holds have run out; a second run of it changes nothing."""
+    """Store the status of expired holds; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     expired, more = 0, True
@@ -32,7 +32,7 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
                 async with database.unit_of_work(organization_id) as work:
                     expired += await lifecycle.expire(work, ids, now=now)
             except StatementRefused:
-                # Counts that somebody has tampered with refuse it; other organizations must not wait for that.
+                # Corrupted counts violate a constraint; the other organizations must not be blocked by them.
                 log.exception("holds not expired", organization=str(organization_id))
         more = expired > before
     if expired:

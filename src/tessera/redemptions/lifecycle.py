@@ -1,4 +1,4 @@
-"""Redemptions after they are made: looking them up, confirming a hold, and giving uses back."""
+"""Existing redemptions: queries, confirmation, release, cancellation and expiry."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,32 +17,32 @@ __all__ = ["Redemption", "RedemptionFilter"]
 
 
 class RedemptionNotFound(NotFound):
-    """The organization has no redemption of this id."""
+    """The organization has no redemption with this id."""
 
     def __init__(self) -> None:
         super().__init__("There is no such redemption.")
 
 
 async def get(work: UnitOfWork, redemption_id: UUID, *, now: datetime) -> Redemption:
-    """The redemption as it is at `now`; raises RedemptionNotFound."""
+    """The redemption as of `now`; raises RedemptionNotFound."""
     return at(await _get(RedemptionRepository(work), redemption_id), now=now)
 
 
 async def list_by_cursor(
-    work: UnitOfWork, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
+    work: UnitOfWork, filters: RedemptionFilter, *, now: datetime, after: str | None, size: int
 ) -> CursorPage[Redemption]:
-    """A part of the redemptions in order of creation, as they are at `now`; raises Invalid for a strange cursor."""
-    part = await RedemptionRepository(work).list_by_cursor(wanted, now=now, after=after, size=size)
-    return CursorPage([at(each, now=now) for each in part.items], part.cursor)
+    """A page of redemptions as of `now`, in order of creation; raises Invalid for a cursor of another list."""
+    page = await RedemptionRepository(work).list_by_cursor(filters, now=now, after=after, size=size)
+    return page.map(lambda redemption: at(redemption, now=now))
 
 
-async def count(work: UnitOfWork, wanted: RedemptionFilter, *, now: datetime) -> int:
-    """How many redemptions match at `now`."""
-    return await RedemptionRepository(work).count(wanted, now=now)
+async def count(work: UnitOfWork, filters: RedemptionFilter, *, now: datetime) -> int:
+    """The number of redemptions that match at `now`."""
+    return await RedemptionRepository(work).count(filters, now=now)
 
 
 def at(redemption: Redemption, *, now: datetime) -> Redemption:
-    """The redemption with the status that it has at `now`."""
+    """The redemption with its status at `now`."""
     status = rules.status_at(redemption.status, redemption.held_until, now=now)
     return redemption if status is redemption.status else replace(redemption, status=status)
 
@@ -50,56 +50,56 @@ def at(redemption: Redemption, *, now: datetime) -> Redemption:
 async def change(
     work: UnitOfWork, redemption_id: UUID, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime
 ) -> Redemption:
-    """Confirm (Redeemed), release or cancel a redemption; one that is there already stays as it is.
+    """Confirm (Redeemed), release or cancel a redemption; one that has the status already stays unchanged.
 
-    Raises RedemptionNotFound, and WrongState where its status cannot become this one.
+    Raises RedemptionNotFound, WrongState.
     """
     repository = RedemptionRepository(work)
-    found = await _locked(work, repository, redemption_id, now=now)
-    current = rules.status_at(found.status, found.held_until, now=now)
+    redemption = await _lock(work, repository, redemption_id, now=now)
+    current = rules.status_at(redemption.status, redemption.held_until, now=now)
     if current is status:
-        return found
+        return redemption
     if current is not rules.BEFORE[status]:
         raise WrongState("redemption", current)
-    changed = transitions.becoming(found, status, caller_id=caller_id, now=now)
+    changed = transitions.becoming(redemption, status, caller_id=caller_id, now=now)
     await transitions.write(work, [changed], now=now)
     return changed.redemption
 
 
-async def _locked(
+async def _lock(
     work: UnitOfWork, repository: RedemptionRepository, redemption_id: UUID, *, now: datetime
 ) -> Redemption:
-    reservations, found = ReservationRepository(work), await _get(repository, redemption_id)
-    await reservations.lock_one(found.reservation_code)
-    # It may be rescheduled to another code before the lock of its reservation is there.
-    while (moved := await _get(repository, redemption_id)).reservation_code != found.reservation_code:
+    reservations, redemption = ReservationRepository(work), await _get(repository, redemption_id)
+    await reservations.lock_one(redemption.reservation_code)
+    # The reservation may be rescheduled to another code before this transaction has its lock.
+    while (moved := await _get(repository, redemption_id)).reservation_code != redemption.reservation_code:
         await reservations.lock_one(moved.reservation_code, instead=True)
-        found = moved
-    await transitions.lock_codes(work, [found], now=now)
+        redemption = moved
+    await transitions.lock_codes(work, [redemption], now=now)
     return await _get(repository, redemption_id)
 
 
 async def _get(repository: RedemptionRepository, redemption_id: UUID) -> Redemption:
-    found = await repository.find_all([redemption_id])
-    if not found:
+    redemptions = await repository.find_all([redemption_id])
+    if not redemptions:
         raise RedemptionNotFound
-    return found[0]
+    return redemptions[0]
 
 
 async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int:
-    """Write down that these holds have run out, where they have; says how many.
+    """Store the status of those of these holds that have expired; returns how many.
 
-    Nothing depends on it: a hold counts no more from its deadline on. It keeps the lists of what is held short.
+    Readers treat a hold past its deadline as expired anyway; the stored status keeps the lists of holds short.
     """
     repository = RedemptionRepository(work)
-    found = await repository.find_all(ids)
-    locked = {each.reservation_code for each in found}
+    holds = await repository.find_all(ids)
+    locked = {each.reservation_code for each in holds}
     await ReservationRepository(work).lock(locked)
-    await transitions.lock_codes(work, found, now=now)
+    await transitions.lock_codes(work, holds, now=now)
     lapsed = [
         transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
         for each in await repository.find_all(ids)
-        # What was rescheduled to another code meanwhile is not locked under that one.
+        # A reservation rescheduled to another code in the meantime is not locked under that code.
         if each.reservation_code in locked and at(each, now=now).status is not each.status
     ]
     await transitions.write(work, lapsed, now=now)
@@ -107,7 +107,7 @@ async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int
 
 
 async def list_lapsed(work: UnitOfWork, *, now: datetime) -> dict[UUID, list[UUID]]:
-    """Some holds that have run out, by organization, for a unit of work pinned to the platform."""
+    """Up to 200 expired holds, by organization, for a unit of work pinned to the platform."""
     by_organization: dict[UUID, list[UUID]] = {}
     for organization_id, redemption_id in await RedemptionRepository(work).list_lapsed(now=now):
         by_organization.setdefault(organization_id, []).append(redemption_id)

@@ -1,4 +1,4 @@
-"""Redeeming and holding codes, many at once: all that were asked for together are decided in one transaction."""
+"""Redemption and holding of codes; one transaction decides a whole batch of requests."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,12 +24,12 @@ from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.issued.uses.service import FoundVoucher
 from tessera.vouchers.rules import ReservationStatus
 
-Found = FoundPromoCode | FoundVoucher
+FoundCode = FoundPromoCode | FoundVoucher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """Who sits the exam."""
+    """The person who takes the exam."""
 
     person_id: str
     client_candidate_id: str
@@ -40,7 +40,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionDraft:
-    """A use of a code that somebody asks for: at once, or held for a time."""
+    """A requested use of a code: immediate, or held for a time."""
 
     code: str
     reservation_code: str
@@ -51,7 +51,7 @@ class RedemptionDraft:
 
 
 class NotRedeemable(DomainError):
-    """The code cannot be used; `violations` names every reason."""
+    """The code cannot be used; `violations` has every reason."""
 
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("The code cannot be redeemed.")
@@ -61,24 +61,24 @@ class NotRedeemable(DomainError):
 async def redeem_all(
     work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime
 ) -> list[Redemption | DomainError]:
-    """Redeem or hold codes, each as if it came alone and in this order; an answer is a fact where it cannot be done.
+    """Redeem or hold codes as if each draft ran separately and in this order; an error is a result, not raised.
 
-    A reservation that has the code already gets the same redemption. Facts are NotRedeemable, Invalid for an unknown
-    product, and Conflict where the reservation has the code for somebody or something else.
+    A reservation that has the code already gets the same redemption. Errors are NotRedeemable, Invalid for an unknown
+    product, and Conflict if the reservation uses the code for another candidate or product.
     """
     batch = await _RedemptionBatch.open(work, drafts, now=now)
     await batch.find_codes()
-    answers = [batch.decide(position, draft) for position, draft in enumerate(drafts)]
+    results = [batch.decide(position, draft) for position, draft in enumerate(drafts)]
     await batch.write()
-    return answers
+    return results
 
 
 @dataclass(slots=True)
 class _RedemptionBatch:
-    """What is known while the redemptions of one transaction are decided, one after the other.
+    """The state of one transaction that decides redemptions one after the other.
 
-    Locks are taken in the order of all: reservations, promo codes, vouchers, purchases. What is read after a lock is
-    read by a statement of its own, which sees what others have committed before.
+    The lock order is reservations, promo codes, vouchers, purchases. Reads follow their lock in a separate statement,
+    which sees everything committed before the lock was granted.
     """
 
     work: UnitOfWork
@@ -88,22 +88,22 @@ class _RedemptionBatch:
     reservations: dict[str, FoundReservation]
     live: dict[tuple[str, str], Redemption]
     lapsed: dict[tuple[str, str], Redemption]
-    found: dict[int, Found] = field(default_factory=dict)
+    codes: dict[int, FoundCode] = field(default_factory=dict)
     new_reservations: list[FoundReservation] = field(default_factory=list)
     new: list[Change] = field(default_factory=list)
-    taken: Counter[UUID] = field(default_factory=Counter)
-    taken_by: Counter[tuple[UUID, str]] = field(default_factory=Counter)
-    taken_vouchers: dict[UUID, Redemption] = field(default_factory=dict)
+    uses: Counter[UUID] = field(default_factory=Counter)
+    uses_by_person: Counter[tuple[UUID, str]] = field(default_factory=Counter)
+    used_vouchers: dict[UUID, Redemption] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> "_RedemptionBatch":
-        """With the reservations locked, and what they have already."""
-        repository, bookings = RedemptionRepository(work), ReservationRepository(work)
+        """Lock the reservations and load their redemptions."""
+        repository, reservation_repository = RedemptionRepository(work), ReservationRepository(work)
         codes = {draft.reservation_code for draft in drafts}
-        await bookings.lock(codes)
-        reservations = await bookings.find_all(codes)
-        known = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
-        places = {(each.reservation_code, key_of(each.code)): each for each in known}
+        await reservation_repository.lock(codes)
+        reservations = await reservation_repository.find_all(codes)
+        existing = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
+        places = {(each.reservation_code, key_of(each.code)): each for each in existing}
         lapsed = {place: each for place, each in places.items() if lifecycle.at(each, now=now).status not in rules.LIVE}
         return cls(
             work=work,
@@ -116,59 +116,57 @@ class _RedemptionBatch:
         )
 
     async def find_codes(self) -> None:
-        """Lock and find the codes of those drafts that are new."""
-        open_ = [
+        """Lock and find the codes of the drafts without a redemption."""
+        positions = [
             position
             for position, draft in enumerate(self.drafts)
             if draft.product in self.products and _place(draft) not in self.live
         ]
-        if not open_:
+        if not positions:
             return
-        wanted = [(self.drafts[position].code, self._use(self.drafts[position])) for position in open_]
-        # What has lapsed in the place of a draft may be of another code with the same text, which is locked as well.
-        places = {_place(self.drafts[position]) for position in open_}
+        uses = [(self.drafts[position].code, self._use(self.drafts[position])) for position in positions]
+        # A lapsed hold that a draft replaces may be of another code with the same text, which must be locked as well.
+        places = {_place(self.drafts[position]) for position in positions}
         ended = [each for place, each in self.lapsed.items() if place in places]
         ended_ids = [each.promo_code_id for each in ended if each.promo_code_id is not None]
-        found: dict[int, Found] = {}
-        found |= await self._find_locked(wanted, ended_ids)
-        others = [number for number in range(len(wanted)) if number not in found]
-        codes = {wanted[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
-        if codes:
-            await vouchers.lock(self.work, codes=sorted(codes))
+        matches: dict[int, FoundCode] = {**await self._find_locked(uses, ended_ids)}
+        others = [number for number in range(len(uses)) if number not in matches]
+        codes = {uses[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
+        await vouchers.lock(self.work, codes=sorted(codes))
         if others:
-            paid = await vouchers.find_for_storefront(self.work, [wanted[number] for number in others])
-            found |= {others[number]: voucher for number, voucher in paid.items()}
-        self.found = {open_[number]: each for number, each in found.items()}
+            paid = await vouchers.find_for_storefront(self.work, [uses[number] for number in others])
+            matches |= {others[number]: voucher for number, voucher in paid.items()}
+        self.codes = {positions[number]: each for number, each in matches.items()}
 
     async def _find_locked(
-        self, wanted: Sequence[tuple[str, Use]], ended_ids: Sequence[UUID]
+        self, uses: Sequence[tuple[str, Use]], ended_ids: Sequence[UUID]
     ) -> dict[int, FoundPromoCode]:
-        names = sorted({code for code, _ in wanted})
+        names = sorted({code for code, _ in uses})
         while True:
             locked = await promo_codes.lock(self.work, names=names, ids=ended_ids, as_of=self.now)
-            found = await promo_codes.find_for_storefront(self.work, wanted, as_of=self.now)
-            # A code that was added between the two may be what a global one's name means now.
-            if all(each.id in locked for each in found.values()):
-                return found
+            matches = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
+            # A code added between the two statements may now shadow a global code of the same name.
+            if all(each.id in locked for each in matches.values()):
+                return matches
 
     def _use(self, draft: RedemptionDraft) -> Use:
         product, candidate = self.products[draft.product], draft.candidate
         return Use(product.store_exam_id, product.product_bundle_id, True, candidate.email, candidate.person_id)  # noqa: FBT003
 
     def decide(self, position: int, draft: RedemptionDraft) -> Redemption | DomainError:
-        """The redemption that a draft gets, or why it gets none."""
+        """The redemption of a draft, or the error that prevents it."""
         product = self.products.get(draft.product)
         if product is None:
             return Invalid([validate.product_not_found(draft.product)])
         if existing := self.live.get(_place(draft)):
-            return existing if _is_same(existing, draft, product) else _taken(draft)
-        found = self._with_taken(self.found.get(position), draft)
-        assessment = validate.assess(draft.code, found, listed=product.price, now=self.now)
-        reasons = [*self._reservation_reasons(draft), *map(_pointed, assessment.reasons)]
-        if reasons or found is None:
+            return existing if _is_same(existing, draft, product) else _conflict(draft)
+        code = self._with_batch_uses(self.codes.get(position), draft)
+        assessment = validate.assess(draft.code, code, listed=product.price, now=self.now)
+        reasons = [*self._reservation_reasons(draft), *map(_at_candidate, assessment.reasons)]
+        if reasons or code is None:
             return NotRedeemable(reasons)
-        redemption = self._redemption(draft, product, found, assessment)
-        self._take(redemption, draft)
+        redemption = self._redemption(draft, product, code, assessment)
+        self._note_use(redemption, draft)
         return redemption
 
     def _reservation_reasons(self, draft: RedemptionDraft) -> list[Violation]:
@@ -177,30 +175,30 @@ class _RedemptionBatch:
             return []
         return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
 
-    def _with_taken(self, found: Found | None, draft: RedemptionDraft) -> Found | None:
-        # What the drafts before this one have taken is not in the database yet.
-        match found:
+    def _with_batch_uses(self, code: FoundCode | None, draft: RedemptionDraft) -> FoundCode | None:
+        # The uses of earlier drafts in the batch are not in the database yet.
+        match code:
             case FoundPromoCode():
-                usability, person = found.usability, (found.id, draft.candidate.person_id)
+                usability, person = code.usability, (code.id, draft.candidate.person_id)
                 uses = usability.candidate_uses
                 usability = replace(
                     usability,
-                    held_count=usability.held_count + self.taken[found.id],
-                    candidate_uses=None if uses is None else uses + self.taken_by[person],
+                    held_count=usability.held_count + self.uses[code.id],
+                    candidate_uses=None if uses is None else uses + self.uses_by_person[person],
                 )
-                return found._replace(usability=usability)
-            case FoundVoucher(usability=paid) if taker := self.taken_vouchers.get(found.id):
-                is_used = taker.status is RedemptionStatus.REDEEMED
-                return found._replace(usability=replace(paid, is_used=is_used, held_until=taker.held_until))
+                return code._replace(usability=usability)
+            case FoundVoucher(usability=paid) if user := self.used_vouchers.get(code.id):
+                is_used = user.status is RedemptionStatus.REDEEMED
+                return code._replace(usability=replace(paid, is_used=is_used, held_until=user.held_until))
             case _:
-                return found
+                return code
 
     def _redemption(
-        self, draft: RedemptionDraft, product: Product, found: Found, assessment: validate.Assessment
+        self, draft: RedemptionDraft, product: Product, code: FoundCode, assessment: validate.Assessment
     ) -> Redemption:
         reservation = self._reservation(draft.reservation_code)
-        promo_code = found if isinstance(found, FoundPromoCode) else None
-        voucher = found if isinstance(found, FoundVoucher) else None
+        promo_code = code if isinstance(code, FoundPromoCode) else None
+        voucher = code if isinstance(code, FoundVoucher) else None
         return Redemption(
             id=new_id(),
             reservation_id=reservation.id,
@@ -242,17 +240,17 @@ class _RedemptionBatch:
             self.new_reservations.append(self.reservations[code])
         return self.reservations[code]
 
-    def _take(self, redemption: Redemption, draft: RedemptionDraft) -> None:
+    def _note_use(self, redemption: Redemption, draft: RedemptionDraft) -> None:
         self.new.append(Change(redemption, None, draft.caller_id))
         self.live[_place(draft)] = redemption
         if redemption.promo_code_id is not None:
-            self.taken[redemption.promo_code_id] += 1
-            self.taken_by[redemption.promo_code_id, redemption.person_id] += 1
+            self.uses[redemption.promo_code_id] += 1
+            self.uses_by_person[redemption.promo_code_id, redemption.person_id] += 1
         if redemption.voucher_id is not None:
-            self.taken_vouchers[redemption.voucher_id] = redemption
+            self.used_vouchers[redemption.voucher_id] = redemption
 
     async def write(self) -> None:
-        """Write all that was decided."""
+        """Write the new redemptions."""
         if not self.new:
             return
         repository = RedemptionRepository(self.work)
@@ -261,15 +259,15 @@ class _RedemptionBatch:
         await transitions.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
 
     async def _expired(self, repository: RedemptionRepository) -> list[Change]:
-        """The holds that have run out on what is taken now; those of promo codes with a limit have ended already.
+        """The expired holds of the codes used now; those of promo codes with a limit have ended already.
 
-        What the reservation held of other codes is left alone: those are not locked.
+        Holds of other codes by the same reservation stay, because those codes are not locked.
         """
-        taken = {(change.redemption.reservation_code, key_of(change.redemption.code)) for change in self.new}
-        ids = {each.id for place, each in self.lapsed.items() if place in taken} | {
-            found.held_by
-            for found in self.found.values()
-            if isinstance(found, FoundVoucher) and found.held_by and found.id in self.taken_vouchers
+        used = {(change.redemption.reservation_code, key_of(change.redemption.code)) for change in self.new}
+        ids = {each.id for place, each in self.lapsed.items() if place in used} | {
+            code.held_by
+            for code in self.codes.values()
+            if isinstance(code, FoundVoucher) and code.held_by and code.id in self.used_vouchers
         }
         return [
             transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
@@ -290,10 +288,10 @@ def _is_same(existing: Redemption, draft: RedemptionDraft, product: Product) -> 
     )
 
 
-def _taken(draft: RedemptionDraft) -> Conflict:
+def _conflict(draft: RedemptionDraft) -> Conflict:
     return Conflict(f"The reservation {draft.reservation_code} uses this code for another candidate or product.")
 
 
-def _pointed(reason: Violation) -> Violation:
-    # What the candidate lacks is wrong there, and not with the code.
+def _at_candidate(reason: Violation) -> Violation:
+    # A missing address is a violation of the candidate, not of the code.
     return replace(reason, field="candidate/email") if reason.code == "EmailRequired" else reason

@@ -1,4 +1,4 @@
-"""Statements on redemptions of one tenant, and on their ledger."""
+"""Statements on the redemptions of one tenant and on their ledger."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -38,7 +38,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redemption:
-    """A promo code or a voucher used for a reservation; `changes` counts its entries in the ledger."""
+    """A use of a promo code or a voucher for a reservation; `changes` is the number of its ledger entries."""
 
     id: UUID
     reservation_id: UUID
@@ -69,7 +69,7 @@ class Redemption:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLedgerEntry:
-    """One change of a redemption, the `number`-th one, to be appended."""
+    """A ledger entry to append: change `number` of a redemption."""
 
     redemption_id: UUID
     number: int
@@ -91,7 +91,7 @@ class NewLedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionFilter:
-    """Which redemptions; None does not filter. Times are of creation, half open."""
+    """Filters of redemptions; None does not filter. Times are of creation, half open."""
 
     code: str | None = None
     reservation_code: str | None = None
@@ -103,8 +103,8 @@ class RedemptionFilter:
 
 _NAMES = tuple(Redemption.__dataclass_fields__)
 _values_of = attrgetter(*_NAMES)
-_OF_OTHERS = ("reservation_code", "reservation_status", "store_exam_code")
-_OWN_COLUMNS = [getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _OF_OTHERS]
+_JOINED = ("reservation_code", "reservation_status", "store_exam_code")
+_OWN_COLUMNS = [getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _JOINED]
 _ORDER: Sequence[ColumnElement[Any]] = (RedemptionTable.created_at, RedemptionTable.id)  # type: ignore[assignment]
 
 
@@ -129,46 +129,46 @@ class RedemptionRepository:
         return await self._find(RedemptionTable.id == any_(literal(list(ids), ARRAY(Uuid))))
 
     async def _find(self, *conditions: ColumnElement[bool]) -> list[Redemption]:
-        statement = self._shown().where(*conditions).order_by(*_ORDER)
+        statement = self._select().where(*conditions).order_by(*_ORDER)
         return [_redemption(row) for row in await self._connection.execute(statement)]
 
     async def list_by_cursor(
-        self, wanted: RedemptionFilter, *, now: datetime, after: str | None, size: int
+        self, filters: RedemptionFilter, *, now: datetime, after: str | None, size: int
     ) -> CursorPage[Redemption]:
-        """A part of the redemptions in order of creation; raises Invalid for a strange cursor."""
+        """A page of redemptions in order of creation; raises Invalid for a cursor of another list."""
         parts = []
-        for state in _states(wanted.status, now=now):
-            statement = self._shown().where(*self._conditions(wanted), state)
+        for state in _states(filters.status, now=now):
+            statement = self._select().where(*self._conditions(filters), state)
             parts.append(await fetch_cursor_page(self._connection, statement, order=_ORDER, after=after, size=size))
         return _merged(parts, size=size)
 
-    async def count(self, wanted: RedemptionFilter, *, now: datetime) -> int:
-        """How many redemptions."""
+    async def count(self, filters: RedemptionFilter, *, now: datetime) -> int:
+        """The number of redemptions."""
         statement = select(func.count()).where(
             RedemptionTable.organization_id == self._organization_id,
-            *self._conditions(wanted),
-            or_(*_states(wanted.status, now=now)),
+            *self._conditions(filters),
+            or_(*_states(filters.status, now=now)),
         )
         return int((await self._connection.execute(statement)).scalar_one())
 
-    def _conditions(self, wanted: RedemptionFilter) -> list[ColumnElement[bool]]:
+    def _conditions(self, filters: RedemptionFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
-        if wanted.code is not None:
-            conditions.append(RedemptionTable.code_key == key_of(wanted.code))
-        if wanted.reservation_code is not None:
+        if filters.code is not None:
+            conditions.append(RedemptionTable.code_key == key_of(filters.code))
+        if filters.reservation_code is not None:
             reservation = select(Reservation.id).where(
-                Reservation.organization_id == self._organization_id, Reservation.code == wanted.reservation_code
+                Reservation.organization_id == self._organization_id, Reservation.code == filters.reservation_code
             )
             conditions.append(RedemptionTable.reservation_id == reservation.scalar_subquery())
-        if wanted.person_id is not None:
-            conditions.append(RedemptionTable.person_id == wanted.person_id)
-        if wanted.created_from is not None:
-            conditions.append(RedemptionTable.created_at >= wanted.created_from)
-        if wanted.created_before is not None:
-            conditions.append(RedemptionTable.created_at < wanted.created_before)
+        if filters.person_id is not None:
+            conditions.append(RedemptionTable.person_id == filters.person_id)
+        if filters.created_from is not None:
+            conditions.append(RedemptionTable.created_at >= filters.created_from)
+        if filters.created_before is not None:
+            conditions.append(RedemptionTable.created_at < filters.created_before)
         return conditions
 
-    def _shown(self) -> Select[*tuple[Any, ...]]:
+    def _select(self) -> Select[*tuple[Any, ...]]:
         exam = (
             select(StoreExam.code)
             .where(StoreExam.organization_id == self._organization_id, StoreExam.id == RedemptionTable.store_exam_id)
@@ -181,8 +181,8 @@ class RedemptionRepository:
                 Reservation.status.label("reservation_status"),
                 exam.label("store_exam_code"),
             )
-            # Each has one. An outer join, because the planner would begin an inner one with all reservations of the
-            # organization, which it takes for few, and sort what comes of them.
+            # Every redemption has a reservation. With an inner join the planner, which underestimates the number of
+            # reservations, would start from all of them and sort the result.
             .outerjoin(
                 Reservation,
                 and_(
@@ -194,15 +194,15 @@ class RedemptionRepository:
         )
 
     async def add(self, redemptions: Sequence[Redemption]) -> None:
-        """Add redemptions, whose reservations and codes the caller has locked."""
+        """Add redemptions whose reservations and codes are locked."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in redemptions]
         for row in rows:
-            for column in _OF_OTHERS:
+            for column in _JOINED:
                 del row[column]
         await insert_rows(self._connection, RedemptionTable, rows)
 
     async def change(self, redemptions: Sequence[Redemption]) -> None:
-        """Write the status of redemptions, which the caller has locked, as it is now."""
+        """Write the statuses of locked redemptions."""
         statement = (
             update(RedemptionTable)
             .where(
@@ -227,7 +227,7 @@ class RedemptionRepository:
         await insert_rows(self._connection, LedgerEntry, rows)
 
     async def list_lapsed(self, *, now: datetime) -> list[tuple[UUID, UUID]]:
-        """Up to 200 holds of every organization that have run out; none unless the platform itself is pinned."""
+        """Up to 200 expired holds of all organizations; none unless the platform itself is pinned."""
         rows = await self._connection.exec_driver_sql("select * from list_lapsed_holds(%s::timestamptz)", (now,))
         return [(row.organization_id, row.redemption_id) for row in rows]
 
@@ -240,9 +240,9 @@ def _redemption(row: AnyRow) -> Redemption:
 
 
 def _states(status: RedemptionStatus | None, *, now: datetime) -> list[ColumnElement[bool]]:
-    """The conditions of a status at `now`, each of which an index has in the order of the list."""
-    # Every hold has a deadline. It is wrapped so as not to be looked for in the indexes on deadlines, which have
-    # those of all organizations, and not in the order of the list.
+    """The conditions of a status at `now`, each served by an index in the order of the list."""
+    # Every hold has a deadline. `coalesce` keeps the planner from the indexes on deadlines, which contain all
+    # organizations and are not in the order of the list.
     deadline = func.coalesce(RedemptionTable.held_until, now)
     match status:
         case None:
@@ -251,14 +251,14 @@ def _states(status: RedemptionStatus | None, *, now: datetime) -> list[ColumnEle
             return [and_(RedemptionTable.status == RedemptionStatus.HELD, deadline > now)]
         case RedemptionStatus.EXPIRED:
             lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline <= now)
-            # Two lists that become one, because an index has the order of a single status only.
+            # Two lists, merged afterwards, because an index has the order of the list only within one status.
             return [RedemptionTable.status == RedemptionStatus.EXPIRED, lapsed]
         case _:
             return [RedemptionTable.status == status]
 
 
 def _merged(parts: Sequence[CursorPage[AnyRow]], *, size: int) -> CursorPage[Redemption]:
-    found = sorted((_redemption(row) for part in parts for row in part.items), key=lambda r: (r.created_at, r.id))
-    shown = found[:size]
-    has_more = len(found) > size or any(part.cursor is not None for part in parts)
+    merged = sorted((_redemption(row) for part in parts for row in part.items), key=lambda r: (r.created_at, r.id))
+    shown = merged[:size]
+    has_more = len(merged) > size or any(part.cursor is not None for part in parts)
     return CursorPage(shown, cursors.encode([shown[-1].created_at, shown[-1].id]) if has_more else None)

@@ -1,4 +1,4 @@
-"""What a code is worth, and the life of redemptions and reservations."""
+"""Prices, and the statuses of redemptions and reservations."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ MAX_HOLD_SECONDS = 7 * 24 * 60 * 60
 
 
 class RedemptionStatus(StrEnum):
-    """Where a redemption is: held or redeemed, which counts as a use, or given back."""
+    """The status of a redemption; `Held` and `Redeemed` ones count as uses of their code."""
 
     HELD = "Held"
     REDEEMED = "Redeemed"
@@ -23,14 +23,14 @@ class RedemptionStatus(StrEnum):
 
 
 LIVE = (RedemptionStatus.HELD, RedemptionStatus.REDEEMED)
-# What each status can come from; a redemption begins as held or redeemed.
+# The only status that can precede each status; a new redemption is held or redeemed.
 BEFORE = {
     RedemptionStatus.REDEEMED: RedemptionStatus.HELD,
     RedemptionStatus.RELEASED: RedemptionStatus.HELD,
     RedemptionStatus.CANCELLED: RedemptionStatus.REDEEMED,
 }
-# What gives a use back.
-GIVEN_BACK = {
+# The status that ends each use.
+ENDS = {
     RedemptionStatus.HELD: RedemptionStatus.RELEASED,
     RedemptionStatus.REDEEMED: RedemptionStatus.CANCELLED,
 }
@@ -49,19 +49,19 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a product costs, in dollars and cents: listed, taken off, and left to pay."""
+    """The list price and the discount of a product, in dollars and cents."""
 
     listed: Decimal
     discount: Decimal
 
     @property
     def final(self) -> Decimal:
-        """What is left to pay, never below zero."""
+        """The amount to pay, never below zero."""
         return self.listed - self.discount
 
 
 def price(listed: Decimal, discount: Discount) -> Price:
-    """The price with a promo code's discount: a percentage is rounded half up, and nothing exceeds the price."""
+    """The price after a promo code's discount, which is rounded half up and never exceeds the list price."""
     if discount.percent is not None:
         off = (listed * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
     else:
@@ -70,16 +70,16 @@ def price(listed: Decimal, discount: Discount) -> Price:
 
 
 def status_at(status: RedemptionStatus, held_until: datetime | None, *, now: datetime) -> RedemptionStatus:
-    """The status at `now`: a hold counts no more from its deadline on, whether or not that was written down."""
+    """The status at `now`: a hold past its deadline has expired even if the stored status does not say so yet."""
     lapsed = status is RedemptionStatus.HELD and held_until is not None and now >= held_until
     return RedemptionStatus.EXPIRED if lapsed else status
 
 
 def uses(status: RedemptionStatus | None) -> tuple[int, int]:
-    """What a redemption in this status, or before it exists, adds to the redeemed and to the held uses of its code."""
+    """The redeemed and held uses that a redemption of this status counts for; None is before its creation."""
     return int(status is RedemptionStatus.REDEEMED), int(status is RedemptionStatus.HELD)
 
 
-def can_become(current: ReservationStatus, wanted: ReservationStatus) -> bool:
-    """Whether a reservation may go on to this status; what has ended may only be told once more."""
-    return current == wanted or current not in ENDED_RESERVATIONS
+def can_become(current: ReservationStatus, new: ReservationStatus) -> bool:
+    """Whether a reservation can get this status; one that has ended can only get its own status again."""
+    return current == new or current not in ENDED_RESERVATIONS

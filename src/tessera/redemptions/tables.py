@@ -1,4 +1,4 @@
-"""Tables of reservations, of the redemptions made for them, and of every change of those."""
+"""Tables of reservations, their redemptions, and the ledger of redemptions."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit.db.table_base import Base, Timestamp
 
-# No foreign key leads from here to an organization, an exam or a promo code: each new row would lock the one that all
-# others of its kind refer to. Those are never deleted.
+# There are no foreign keys to organizations, exams or promo codes, because each new row would lock the popular row that
+# it references. Those rows are never deleted.
 
 
 class Reservation(Base):
-    """A booking of an exam, named by its code."""
+    """A booking of an exam, identified by its code."""
 
     __tablename__ = "reservations"
     __table_args__ = (
@@ -32,7 +32,7 @@ class Reservation(Base):
 
 
 class Redemption(Base):
-    """A promo code or a voucher used for a reservation; the owner of a promo code is the platform for a global one."""
+    """A use of a promo code or a voucher for a reservation; the platform owns global promo codes."""
 
     __tablename__ = "redemptions"
     __table_args__ = (
@@ -111,9 +111,9 @@ class Redemption(Base):
 
 
 class LedgerEntry(Base):
-    """One change of a redemption, the `number`-th one: what it gives to the counts of its code. Only ever appended.
+    """Change `number` of a redemption and its effect on the counts of the code; rows are only appended.
 
-    It repeats what a redemption is of, which never changes, so that sums over a time need nothing else.
+    An entry repeats the immutable columns of its redemption so that sums over a period read no other table.
     """
 
     __tablename__ = "redemption_ledger"

@@ -1,4 +1,4 @@
-"""Writing changes of redemptions: rows, ledger, and the counts of their codes, all in one transaction."""
+"""Changes of redemptions, written to their rows, the ledger and the counts of their codes in one transaction."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tessera.vouchers.totals import service as totals
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A redemption as it becomes, and the status that it had; None for a new one. `caller_id` is who caused it."""
+    """The new state of a redemption and its status before, None for a new one; `caller_id` made the change."""
 
     redemption: Redemption
     before: RedemptionStatus | None
@@ -28,7 +28,7 @@ class Change:
 
     @property
     def uses(self) -> tuple[int, int]:
-        """What it adds to the redeemed and the held uses of its code."""
+        """The change of the redeemed and of the held uses of its code."""
         after, before = rules.uses(self.redemption.status), rules.uses(self.before)
         return after[0] - before[0], after[1] - before[1]
 
@@ -40,9 +40,9 @@ def becoming(redemption: Redemption, status: RedemptionStatus, *, caller_id: UUI
 
 
 async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now: datetime) -> None:
-    """Make others wait who change uses of the codes of these redemptions.
+    """Lock the codes of these redemptions.
 
-    The caller has locked their reservations before, never after: that is the order of all.
+    By the lock order, the caller has locked their reservations before.
     """
     promo_code_ids = [each.promo_code_id for each in redemptions if each.promo_code_id is not None]
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
@@ -53,9 +53,9 @@ async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now
 
 
 async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
-    """Write changes of redemptions whose reservations and codes the caller has locked."""
+    """Write changes of redemptions whose reservations and codes are locked."""
     repository = RedemptionRepository(work)
-    # Before new ones, which may take the place of what has lapsed.
+    # Before the new redemptions, which may replace lapsed holds under the same unique index.
     if changed := [change.redemption for change in changes if change.before is not None]:
         await repository.change(changed)
     if new := [change.redemption for change in changes if change.before is None]:
@@ -89,7 +89,7 @@ def _entry(change: Change, *, now: datetime) -> NewLedgerEntry:
 
 
 async def _write_vouchers(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
-    freed, holds, uses = [], [], []
+    released, holds, uses = [], [], []
     for redemption in (change.redemption for change in changes):
         assert redemption.voucher_id is not None  # noqa: S101 - for the type checker
         match redemption.status:
@@ -99,10 +99,10 @@ async def _write_vouchers(work: UnitOfWork, changes: Sequence[Change], *, now: d
             case RedemptionStatus.REDEEMED:
                 uses.append(_use(redemption, now=now))
             case _:
-                freed.append(redemption.voucher_id)
-    # Freed ones first: a lapsed hold may make way for a new one in the same transaction.
-    if freed:
-        await vouchers.free(work, freed)
+                released.append(redemption.voucher_id)
+    # Releases come first, because a lapsed hold may be replaced by a new one in the same transaction.
+    if released:
+        await vouchers.release(work, released)
     if holds:
         await vouchers.hold(work, holds)
     if uses:
@@ -126,7 +126,7 @@ def _use(redemption: Redemption, *, now: datetime) -> VoucherUse:
 
 
 async def _count(work: UnitOfWork, changes: Sequence[Change]) -> None:
-    # Purchases and then totals come after vouchers in the order of locks, and promo codes are locked by now.
+    # In the lock order, purchases and then totals follow vouchers; promo codes are locked already.
     of_purchases: Counter[UUID] = Counter()
     of_vouchers: Counter[UUID] = Counter()
     redeemed: Counter[UUID] = Counter()

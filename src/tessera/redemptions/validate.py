@@ -1,4 +1,4 @@
-"""Codes before anything is sold, promo codes and vouchers alike: what they give, and every reason why not."""
+"""The assessment of promo codes and vouchers before a sale: their value and every reason against their use."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tessera.vouchers.issued.uses.service import FoundVoucher
 
 
 class CodeKind(StrEnum):
-    """What a code is."""
+    """The kind of a code."""
 
     PROMO_CODE = "PromoCode"
     VOUCHER = "Voucher"
@@ -29,7 +29,7 @@ class CodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AskedCandidate:
-    """The candidate who is asked about; rules about what is None are told to be broken, or are not asked."""
+    """The candidate of a validation; a rule about a field that is None counts as broken or is skipped."""
 
     person_id: str | None
     email: str | None
@@ -37,7 +37,7 @@ class AskedCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """What one code is worth for a product; it can be used if there are no `reasons`."""
+    """The value of a code for a product; a code without `reasons` can be used."""
 
     code: str
     kind: CodeKind | None
@@ -52,14 +52,14 @@ NOT_FOUND = Reason("NotFound", "code", "does not exist")
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A request that breaks rules by itself, and the product that it names, if it is one."""
+    """A malformed request, and the product that it names, if it names exactly one."""
 
     violations: Sequence[Violation]
     product: ProductChoice | None
 
 
 async def refuse_all(work: UnitOfWork, requests: Sequence[Refused]) -> list[Invalid]:
-    """Everything that is wrong with each request: what it is by itself, and that it names what is not on sale."""
+    """The violations of each request, including that of a product that is not on sale."""
     named = {request.product for request in requests if request.product is not None}
     unknown = named - (await catalog.find_products(work, named)).keys()
     missing: dict[ProductChoice | None, list[Violation]] = {choice: [product_not_found(choice)] for choice in unknown}
@@ -67,7 +67,7 @@ async def refuse_all(work: UnitOfWork, requests: Sequence[Refused]) -> list[Inva
 
 
 def product_not_found(choice: ProductChoice) -> Violation:
-    """That nothing of this name is on sale."""
+    """The violation of a product that is not on sale."""
     field = "store_exam_code" if choice.store_exam_code is not None else "product_bundle_id"
     return Violation("ProductNotFound", field, "must name something that is on sale")
 
@@ -80,48 +80,48 @@ async def assess_all(
     candidate: AskedCandidate | None,
     now: datetime,
 ) -> list[Assessment]:
-    """What each code is worth at `now`, in the codes' order; changes nothing.
+    """The value of each code at `now`, in the order of `codes`.
 
-    Every rule that a code breaks is named; without a candidate, rules about candidates are not asked. A promo code
-    comes before a voucher of the same text. Raises Invalid for an unknown product.
+    `reasons` name every rule that a code breaks; without a candidate, rules about candidates are skipped. A promo code
+    takes precedence over a voucher of the same text. Raises Invalid for an unknown product.
     """
-    sold = (await catalog.find_products(work, [product])).get(product)
-    if sold is None:
+    on_sale = (await catalog.find_products(work, [product])).get(product)
+    if on_sale is None:
         raise Invalid([product_not_found(product)])
     email, person_id = (candidate.email, candidate.person_id) if candidate else (None, None)
-    use = Use(sold.store_exam_id, sold.product_bundle_id, candidate is not None, email, person_id)
-    found = await find_codes(work, [(code, use) for code in codes], now=now)
-    return [assess(code, found.get(position), listed=sold.price, now=now) for position, code in enumerate(codes)]
+    use = Use(on_sale.store_exam_id, on_sale.product_bundle_id, candidate is not None, email, person_id)
+    matches = await find_codes(work, [(code, use) for code in codes], now=now)
+    return [assess(code, matches.get(position), listed=on_sale.price, now=now) for position, code in enumerate(codes)]
 
 
 async def find_codes(
-    work: UnitOfWork, wanted: Sequence[tuple[str, Use]], *, now: datetime
+    work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, now: datetime
 ) -> dict[int, FoundPromoCode | FoundVoucher]:
-    """The codes for these uses, promo codes before vouchers of the same text, by position."""
-    found: dict[int, FoundPromoCode | FoundVoucher] = {}
-    found |= await promo_codes.find_for_storefront(work, wanted, as_of=now)
-    others = [position for position in range(len(wanted)) if position not in found]
+    """The codes for these uses, by position; a promo code takes precedence over a voucher of the same text."""
+    matches: dict[int, FoundPromoCode | FoundVoucher] = {}
+    matches |= await promo_codes.find_for_storefront(work, uses, as_of=now)
+    others = [position for position in range(len(uses)) if position not in matches]
     if others:
-        paid = await vouchers.find_for_storefront(work, [wanted[position] for position in others])
-        found |= {others[number]: voucher for number, voucher in paid.items()}
-    return found
+        paid = await vouchers.find_for_storefront(work, [uses[position] for position in others])
+        matches |= {others[number]: voucher for number, voucher in paid.items()}
+    return matches
 
 
-def assess(code: str, found: FoundPromoCode | FoundVoucher | None, *, listed: Decimal, now: datetime) -> Assessment:
-    """What one code is worth at `now`, by all that was found of it."""
-    match found:
+def assess(text: str, code: FoundPromoCode | FoundVoucher | None, *, listed: Decimal, now: datetime) -> Assessment:
+    """The value of a code at `now`."""
+    match code:
         case FoundPromoCode(usability=usability):
             return Assessment(
-                code=found.name,
+                code=code.name,
                 kind=CodeKind.PROMO_CODE,
                 reasons=tuple(promo_code_rules.unusable(usability, now=now)),
-                price=rules.price(listed, found.discount),
+                price=rules.price(listed, code.discount),
                 remaining=promo_code_rules.remaining(usability),
                 expires_at=usability.expires_at,
             )
         case FoundVoucher(usability=paid):
             return Assessment(
-                code=found.code,
+                code=code.code,
                 kind=CodeKind.VOUCHER,
                 reasons=tuple(voucher_rules.unusable(paid, now=now)),
                 price=Price(listed, listed),
@@ -131,5 +131,5 @@ def assess(code: str, found: FoundPromoCode | FoundVoucher | None, *, listed: De
         case None:
             nothing_off = Price(listed, Decimal(0))
             return Assessment(
-                code=code, kind=None, reasons=(NOT_FOUND,), price=nothing_off, remaining=None, expires_at=None
+                code=text, kind=None, reasons=(NOT_FOUND,), price=nothing_off, remaining=None, expires_at=None
             )

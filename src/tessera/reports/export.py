@@ -1,4 +1,4 @@
-"""Reports as CSV files, of any length."""
+"""Reports as CSV files."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -9,32 +9,32 @@ from tessera.kit.db.database import Database
 from tessera.reports import service
 from tessera.reports.service import RedemptionReport, VoucherTotals
 
-# Each part is a unit of work of its own: a slow reader holds neither a connection nor old versions of rows. And it is
-# small enough to keep nobody else waiting while it is put into words.
-AT_ONCE = 2_000
+# Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. Formatting a
+# page of this size does not block the event loop noticeably.
+PAGE_SIZE = 2_000
 
 
-async def redemptions_csv(database: Database, organization_id: UUID, wanted: RedemptionReport) -> AsyncIterator[bytes]:
-    """What was redeemed of each key; the first line names the columns."""
-    yield csv.lines([[wanted.by, "name", "redeemed", "cancelled", "net", "discount"]])
+async def redemptions_csv(database: Database, organization_id: UUID, report: RedemptionReport) -> AsyncIterator[bytes]:
+    """A header line, then the sums of each key."""
+    yield csv.lines([[report.by, "name", "redeemed", "cancelled", "net", "discount"]])
     after, more = None, True
     while more:
         async with database.unit_of_work(organization_id) as work:
-            part = await service.list_redemptions(work, wanted, after=after, size=AT_ONCE)
-        yield csv.lines([[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in part.items])
-        after, more = part.cursor, part.cursor is not None
+            page = await service.list_redemptions(work, report, after=after, size=PAGE_SIZE)
+        yield csv.lines([[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in page.items])
+        after, more = page.cursor, page.cursor is not None
 
 
 async def vouchers_csv(database: Database, organization_id: UUID, *, now: datetime) -> AsyncIterator[bytes]:
-    """How many vouchers each partner has; the first line names the columns, the last one is the total."""
+    """A header line, the voucher totals of each partner, and a line with the total over all partners."""
     names = ["bought", "used", "unused", "archived", "expired", "expiringWithin30Days", "expiringWithin90Days"]
     yield csv.lines([["partnerId", "partnerName", *names]])
     after, more = None, True
     while more:
         async with database.unit_of_work(organization_id) as work:
-            part = await service.list_vouchers(work, now=now, after=after, size=AT_ONCE)
-        yield csv.lines([[row.id, row.name, *_cells(row.totals)] for row in part.items])
-        after, more = part.cursor, part.cursor is not None
+            page = await service.list_vouchers(work, now=now, after=after, size=PAGE_SIZE)
+        yield csv.lines([[row.id, row.name, *_cells(row.totals)] for row in page.items])
+        after, more = page.cursor, page.cursor is not None
     async with database.unit_of_work(organization_id) as work:
         yield csv.lines([[None, "Total", *_cells(await service.sum_vouchers(work, now=now))]])
 

@@ -1,4 +1,4 @@
-"""Summing up the days that are over."""
+"""The job that rolls up closed days."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ blueprint = Blueprint()
 @blueprint.periodic(cron="*/10 * * * *")
 @blueprint.task(name="roll_up_redemptions", queueing_lock="roll_up_redemptions", pass_context=True)
 async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
-    """Sum up what was redeemed on each day that is over; a second run of it changes nothing."""
+    """Roll up the redemptions of every closed day; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     now = clock()
@@ -27,8 +27,8 @@ async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
     for organization_id in organizations:
         days, more = 0, True
         while more:
-            # A transaction for each day: the first run of all may have years to sum up.
+            # One transaction for each day, because the first run may have years to roll up.
             async with database.unit_of_work(organization_id) as work:
                 more = await service.roll_up(work, now=now) is not None
             days += more
-        log.info("redemptions summed up", organization=str(organization_id), days=days)
+        log.info("redemptions rolled up", organization=str(organization_id), days=days)

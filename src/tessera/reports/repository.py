@@ -1,7 +1,7 @@
-"""Statements on what was redeemed, of one tenant: summed up for days that are over, from the ledger for the others.
+"""Statements on the redemptions of one tenant: rolled-up totals of closed days, and the ledger for later days.
 
-What is summed up for a day is never changed, and the ledger is only ever appended to. So days before the mark are taken
-from the totals and the others from the ledger, and it does no harm if the mark moves on in between.
+Totals of a day never change, and the ledger is only appended to. Days before the mark are read from the totals and
+later days from the ledger, so a mark that moves between two statements does not change the sums.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tessera.reports.rules import Dimension, Period
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionReport:
-    """Redemptions by what, and over which days."""
+    """A report on redemptions: its dimension and its days."""
 
     by: Dimension
     period: Period
@@ -25,7 +25,7 @@ class RedemptionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionSum:
-    """What was redeemed of one key; `place` is where it stands in the order of the report."""
+    """The sums of one key; `place` is its position in the order of the report."""
 
     place: str
     key: str
@@ -36,18 +36,18 @@ class RedemptionSum:
 
     @property
     def net(self) -> int:
-        """Redemptions that were not cancelled; below zero where more of earlier ones were."""
+        """Redemptions minus cancellations, which may be of redemptions before the period."""
         return self.redeemed - self.cancelled
 
 
-# Of an entry of the ledger: the key that it is summed up under. Rolling up and reading agree because both use these.
+# The key of a ledger entry in each dimension, used both to roll up and to read, so that the two agree.
 KEYS = {
     Dimension.DAY: "to_char(l.at at time zone 'UTC', 'YYYY-MM-DD')",
     Dimension.CODE: "l.code",
     Dimension.STORE_EXAM: "coalesce(l.store_exam_id, l.product_bundle_id)::text",
     Dimension.PARTNER: "l.partner_id::text",
 }
-# How a key is shown, and the name of what it stands for.
+# The displayed key and the name of its exam, bundle or partner.
 OF_EXAM = "from store_exams e where e.organization_id = %(organization_id)s and e.id = t.key::uuid"
 OF_BUNDLE = "from product_bundles b where b.organization_id = %(organization_id)s and b.id = t.key::uuid"
 OF_PARTNER = "from voucher_partners p where p.organization_id = %(organization_id)s and p.id = t.key::uuid"
@@ -68,7 +68,7 @@ count(*) filter (where l.redeemed_change > 0) as redeemed, count(*) filter (wher
 """
 SUMMED = "sum(redeemed)::bigint as redeemed, sum(cancelled)::bigint as cancelled, sum(discount) as discount"
 
-# Few rows in the days: all of them are read, by the index that begins with the day.
+# For few rows: reads all of them by the index that starts with the day.
 ROLLED_BY_DAY = """
     days as materialized (
         select key, redeemed, cancelled, discount from redemption_totals
@@ -79,8 +79,8 @@ ROLLED_BY_DAY = """
         select key, {summed} from days where key > %(after)s group by key order by key limit {size}
     )
 """
-# Many: the keys are read one after the other until there are enough. The sums are no condition that an index serves, so
-# that only the index in the order of the keys does.
+# For many rows: reads key after key until the page is full. `day + 0` keeps the planner from the index that starts with
+# the day.
 ROLLED_BY_KEY = """
     rolled as (
         select key, {summed} from redemption_totals
@@ -104,7 +104,7 @@ with {rolled},
     )
 select t.key as place, {shown}, t.redeemed, t.cancelled, t.discount from t order by t.key
 """
-# Reading so many rows takes a fraction of a second; reading key by key is quicker where there are more.
+# Reading this many rows takes a fraction of a second; above it, reading key after key is faster.
 FEW = 50_000
 COUNT_ROLLED = f"""
 select count(*) as entries from (
@@ -112,8 +112,8 @@ select count(*) as entries from (
     where organization_id = %(organization_id)s and dimension = %(dimension)s
       and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
     limit {FEW + 1}
-) as found
-"""  # noqa: S608 - numbers of ours
+) as counted
+"""  # noqa: S608 - our own constants
 
 ROLL_UP = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
@@ -123,7 +123,7 @@ cross join lateral (values {KEYED}) as keyed (dimension, key)
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
   and l.at >= %(day)s::date::timestamp at time zone 'UTC' and l.at < (%(day)s::date + 1)::timestamp at time zone 'UTC'
 group by keyed.dimension, keyed.key
-"""  # noqa: S608 - texts of ours
+"""  # noqa: S608 - our own constants
 
 FIND_UNROLLED_DAY = """
 select (min(l.at) at time zone 'UTC')::date from redemption_ledger l
@@ -131,7 +131,7 @@ where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
   and l.at >= %(mark)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
 """
 
-# Every day that is summed up, recounted.
+# A recount of every day that is rolled up.
 DISAGREEING = f"""
 select 'report' as kind, concat_ws(' ', dimension, key, day) as name,
        coalesce(t.redeemed, 0) || ' redeemed, ' || coalesce(t.cancelled, 0) || ' cancelled, '
@@ -152,7 +152,7 @@ from (
 where (coalesce(t.redeemed, 0), coalesce(t.cancelled, 0), coalesce(t.discount, 0))
       is distinct from (coalesce(c.redeemed, 0), coalesce(c.cancelled, 0), coalesce(c.discount, 0))
 order by day, dimension, key limit 1000
-"""  # noqa: S608 - texts of ours
+"""  # noqa: S608 - our own constants
 
 
 class ReportRepository:
@@ -162,30 +162,30 @@ class ReportRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def list_sums(self, wanted: RedemptionReport, *, after: str, size: int) -> list[RedemptionSum]:
-        """The first sums behind the key `after`, in the order of the keys."""
+    async def list_sums(self, report: RedemptionReport, *, after: str, size: int) -> list[RedemptionSum]:
+        """The first sums after the key `after`, in the order of the keys."""
         values = {
-            "dimension": wanted.by,
-            "first": wanted.period.first,
-            "end": wanted.period.end,
+            "dimension": report.by,
+            "first": report.period.first,
+            "end": report.period.end,
             "mark": await self.find_mark() or date.min,
             "after": after,
         }
         few = (await self._execute(COUNT_ROLLED, **values))[0].entries <= FEW
         rolled = (ROLLED_BY_DAY if few else ROLLED_BY_KEY).format(summed=SUMMED, size=size)
-        key, shown = KEYS[wanted.by], SHOWN[wanted.by]
+        key, shown = KEYS[report.by], SHOWN[report.by]
         statement = LIST.format(rolled=rolled, key=key, counted=COUNTED, summed=SUMMED, shown=shown, size=size)
         names = RedemptionSum.__dataclass_fields__
         rows = await self._execute(statement, **values)
         return [RedemptionSum(**{name: getattr(row, name) for name in names}) for row in rows]
 
     async def find_mark(self) -> date | None:
-        """The day up to which redemptions are summed up."""
+        """The day before which redemptions are rolled up."""
         rows = await self._execute("select rolled_until from report_marks where organization_id = %(organization_id)s")
         return rows[0].rolled_until if rows else None
 
     async def lock_mark(self) -> date:
-        """The same, made if there was none; others who sum up wait until the end of the transaction."""
+        """The same, locked until the transaction ends; adds the mark if there is none."""
         await self._execute_only(
             "insert into report_marks (organization_id, rolled_until) values (%(organization_id)s, '0001-01-01')"
             " on conflict do nothing"
@@ -197,30 +197,30 @@ class ReportRepository:
         return mark
 
     async def find_unrolled_day(self, *, mark: date, end: date) -> date | None:
-        """The first day from the mark until before `end` on which something was redeemed or cancelled."""
+        """The first day from the mark to `end` (exclusive) with a redemption or a cancellation."""
         rows = await self._execute(FIND_UNROLLED_DAY, mark=mark, end=end)
         day: date | None = rows[0][0]
         return day
 
     async def roll_up(self, day: date) -> None:
-        """Sum up a day, which was not before, in every dimension."""
+        """Roll up a day in every dimension."""
         await self._execute_only(ROLL_UP, day=day)
 
     async def move_mark(self, mark: date) -> None:
-        """Note that everything before this day is summed up; the caller has locked the mark."""
+        """Move the locked mark to this day."""
         await self._execute_only(
             "update report_marks set rolled_until = %(mark)s where organization_id = %(organization_id)s", mark=mark
         )
 
     async def list_disagreeing(self) -> list[Discrepancy]:
-        """The first thousand sums that the ledger disagrees with."""
+        """The first thousand sums that disagree with the ledger."""
         rows = await self._execute(DISAGREEING, mark=await self.find_mark() or date.min)
         return [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
 
     async def list_unrolled(self, *, closed_until: date) -> list[UUID]:
-        """The organizations in which there is a day to sum up; none unless the platform itself is pinned."""
+        """The organizations with a closed day to roll up; none unless the platform itself is pinned."""
         rows = await self._execute(
-            "select found as id from list_unrolled_organizations(%(closed_until)s) as found", closed_until=closed_until
+            "select id from list_unrolled_organizations(%(closed_until)s) as id", closed_until=closed_until
         )
         return [row.id for row in rows]
 

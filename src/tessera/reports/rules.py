@@ -1,4 +1,4 @@
-"""What reports are about: by what redemptions are summed up, over which days, and when a day is over."""
+"""The dimensions and periods of reports, and when a day is closed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from enum import StrEnum
 from tessera.kit.errors import Violation
 
 DEFAULT_DAYS = 30
-# How long after midnight a redemption of the day before may still be committed. Sessions end transactions that idle for
-# a sixth of it, and clocks of several machines differ by less.
+# The time after midnight within which a redemption of the previous day may still commit. The idle timeout of
+# transactions is a sixth of it, and the clocks of the machines differ by less.
 GRACE = timedelta(hours=1)
 
 
 class Dimension(StrEnum):
-    """By what redemptions are summed up; a bundle counts among the exams, and promo codes have no partner."""
+    """A grouping of redemptions; bundles count among the exams, and promo codes have no partner."""
 
     DAY = "day"
     CODE = "code"
@@ -24,27 +24,27 @@ class Dimension(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """The days, UTC, from `first` until before `end`."""
+    """The UTC days from `first` (inclusive) to `end` (exclusive)."""
 
     first: date
     end: date
 
 
 def period(first: date | None, end: date | None, *, now: datetime) -> Period:
-    """The days that are asked for; without an end they include today, without a beginning they are 30."""
+    """The days of a report; without `end` they include today, and without `first` they are the last 30."""
     last = end or min(_today(now), date.max - timedelta(days=1)) + timedelta(days=1)
     earliest = date.min + timedelta(days=DEFAULT_DAYS)
     return Period(first or max(last, earliest) - timedelta(days=DEFAULT_DAYS), last)
 
 
-def period_violations(asked: Period) -> Iterator[Violation]:
-    """What is wrong with the days."""
-    if asked.first >= asked.end:
-        yield Violation("NotAfterFrom", "until", f"must be after from, which is {asked.first}")
+def period_violations(period: Period) -> Iterator[Violation]:
+    """The violation of a period without days."""
+    if period.first >= period.end:
+        yield Violation("NotAfterFrom", "until", f"must be after from, which is {period.first}")
 
 
 def closed_until(now: datetime) -> date:
-    """The first day, UTC, of which there may be redemptions yet to come: all before it are over."""
+    """The first UTC day that may still get redemptions; all days before it are closed."""
     return _today(now - GRACE)
 
 

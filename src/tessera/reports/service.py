@@ -1,4 +1,4 @@
-"""Reports: what was redeemed and given, and how many vouchers there are; and summing up days that are over."""
+"""Reports on redemptions and vouchers, and the roll-up of closed days."""
 
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -18,7 +18,7 @@ __all__ = ["Dimension", "PartnerTotals", "Period", "RedemptionReport", "Redempti
 
 
 def report(by: Dimension, *, first: date | None, end: date | None, now: datetime) -> RedemptionReport:
-    """The report that is asked for, by default on the last 30 days; raises Invalid."""
+    """A report, by default on the last 30 days; raises Invalid."""
     period = rules.period(first, end, now=now)
     if violations := list(rules.period_violations(period)):
         raise Invalid(violations)
@@ -26,30 +26,30 @@ def report(by: Dimension, *, first: date | None, end: date | None, now: datetime
 
 
 async def list_redemptions(
-    work: UnitOfWork, wanted: RedemptionReport, *, after: str | None, size: int
+    work: UnitOfWork, report: RedemptionReport, *, after: str | None, size: int
 ) -> CursorPage[RedemptionSum]:
-    """A part of the sums, in the order of their keys, up to this moment; raises Invalid for another list's cursor."""
+    """A page of current sums in the order of their keys; raises Invalid for a cursor of another list."""
     place = "" if after is None else cursors.decode(after, [str])[0]
-    # One more tells whether there is a next part.
-    found = await ReportRepository(work).list_sums(wanted, after=place, size=size + 1)
-    shown = found[:size]
-    return CursorPage(shown, cursors.encode([shown[-1].place]) if len(found) > size else None)
+    # One more sum shows whether there is a next page.
+    sums = await ReportRepository(work).list_sums(report, after=place, size=size + 1)
+    shown = sums[:size]
+    return CursorPage(shown, cursors.encode([shown[-1].place]) if len(sums) > size else None)
 
 
 async def list_vouchers(work: UnitOfWork, *, now: datetime, after: str | None, size: int) -> CursorPage[PartnerTotals]:
-    """A part of the partners with their vouchers, oldest first; raises Invalid for another list's cursor."""
+    """A page of partners with their voucher totals, oldest first; raises Invalid for a cursor of another list."""
     return await vouchers.list_by_cursor(work, today=_today(now), after=after, size=size)
 
 
 async def sum_vouchers(work: UnitOfWork, *, now: datetime) -> VoucherTotals:
-    """The vouchers of all partners together."""
+    """The voucher totals over all partners."""
     return await vouchers.sum_all(work, today=_today(now))
 
 
 async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
-    """Sum up the first day that is over and was not summed up before; says which, None where there is none.
+    """Roll up the first closed day that is not rolled up yet; returns the day, or None if there is none.
 
-    The mark moves in the same transaction, and whoever else does this waits for it: each day is summed up once.
+    The same transaction locks and moves the mark, so each day is rolled up once.
     """
     reports = ReportRepository(work)
     mark = await reports.lock_mark()
@@ -62,12 +62,12 @@ async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
 
 
 async def list_disagreeing(work: UnitOfWork) -> list[Discrepancy]:
-    """The first thousand sums that the ledger disagrees with; best in the snapshot in which the ledger is recounted."""
+    """The first thousand sums that disagree with the ledger; best called in the snapshot of the ledger's recount."""
     return await ReportRepository(work).list_disagreeing()
 
 
 async def list_unrolled(work: UnitOfWork, *, now: datetime) -> list[UUID]:
-    """The organizations in which there is a day to sum up, for a unit of work pinned to the platform."""
+    """The organizations with a closed day to roll up, for a unit of work pinned to the platform."""
     return await ReportRepository(work).list_unrolled(closed_until=rules.closed_until(now))
 
 

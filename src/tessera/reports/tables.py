@@ -1,4 +1,4 @@
-"""Tables of what was redeemed on each day that is over, and of how far that has been summed up."""
+"""Tables of the daily totals of redemptions, and of how far they are rolled up."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit.db.table_base import Base
 
-# Everything that is summed is in both indexes, so that either of them answers alone.
+# Both indexes include the summed columns, so that index-only scans work.
 _SUMMED = ["redeemed", "cancelled", "discount"]
 
 
 class RedemptionTotal(Base):
-    """What was redeemed of one key on one day, UTC; written once, when the day is over, and never changed."""
+    """The redemptions of one key on one UTC day; written once, after the day is closed, and never changed."""
 
     __tablename__ = "redemption_totals"
     __table_args__ = (
@@ -41,7 +41,7 @@ class RedemptionTotal(Base):
 
 
 class ReportMark(Base):
-    """The day up to which an organization's redemptions are summed up: those from then on are in the ledger alone."""
+    """The day before which the redemptions of an organization are rolled up; later ones are only in the ledger."""
 
     __tablename__ = "report_marks"
 

@@ -120,7 +120,7 @@ async def test_values_at_the_limits_are_created_and_returned(
         ({"storeExamCodes": []}, "storeExamCodes must contain at least one store exam code."),
         (
             {"storeExamCodes": ["X-1", "NCA-GENL", "Y-2"]},
-            "storeExamCodes must be known store exams, unlike 'X-1', 'Y-2'.",
+            "storeExamCodes has unknown store exams: 'X-1', 'Y-2'.",
         ),
         ({"discountPercent": 0}, "discountPercent must be between 1 and 100."),
         ({"discountPercent": 101}, "discountPercent must be between 1 and 100."),
@@ -164,7 +164,7 @@ async def test_one_response_has_every_violation_in_the_order_of_the_document(
     }
     answer = await client.post("/promo-codes", headers=tenant.bearer, json=wrong)
     assert status_and_body(answer) == validation_failed(
-        "storeExamCodes must be known store exams, unlike 'X-1'.",
+        "storeExamCodes has unknown store exams: 'X-1'.",
         "discountPercent must be between 1 and 100.",
         "expirationDateUtc must not be in the past.",
         "maxRedemptions must be an integer.",
@@ -223,7 +223,7 @@ async def test_another_organizations_store_exams_are_unknown(
         "update store_exams set code = 'THEIRS' where organization_id = %s and code = 'NCP-ADS'", [other_tenant.id]
     )
     assert status_and_body(await create(client, tenant, storeExamCodes=["THEIRS"])) == validation_failed(
-        "storeExamCodes must be known store exams, unlike 'THEIRS'."
+        "storeExamCodes has unknown store exams: 'THEIRS'."
     )
 
 

@@ -195,7 +195,7 @@ async def test_look_alikes_of_store_exams_are_unknown(
     )
     look_alikes = ["\N{KELVIN SIGN}IT", "K\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}T", "\uff2b\uff29\uff34"]
     assert status_and_body(await create(client, tenant, storeExamCodes=["kit", *look_alikes])) == validation_failed(
-        "storeExamCodes must be known store exams, unlike " + ", ".join(f"'{each}'" for each in look_alikes) + "."
+        "storeExamCodes has unknown store exams: " + ", ".join(f"'{each}'" for each in look_alikes) + "."
     )
 
 
@@ -204,7 +204,7 @@ async def test_many_wrong_values_are_named_ten_at_most(client: httpx.AsyncClient
     assert status_and_body(
         await create(client, tenant, storeExamCodes=wrong, emailAddresses=wrong[:11])
     ) == validation_failed(
-        "storeExamCodes must be known store exams, unlike 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
+        "storeExamCodes has unknown store exams: 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
         "'X-8', 'X-9' and 99,990 more.",
         "emailAddresses must be valid e-mail addresses, not 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
         "'X-8', 'X-9' and 1 more.",

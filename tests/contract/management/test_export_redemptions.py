@@ -91,8 +91,8 @@ async def test_filters_are_those_of_the_storefronts_list(
 ) -> None:
     await open_shop(resources, tenant)
     await redeem_for_days(client, tenant, clock)
-    for size in (2, 1000):  # page by page, or in one page
-        monkeypatch.setattr(export, "AT_ONCE", size)
+    for size in (2, 1000):  # part by part, or all at once
+        monkeypatch.setattr(export, "PAGE_SIZE", size)
         for query, found in (
             ("", ["RSV-1", "RSV-2", "RSV-3", "RSV-4", "RSV-5"]),
             ("code=spring&status=Redeemed", ["RSV-2", "RSV-4"]),

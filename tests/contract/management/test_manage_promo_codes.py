@@ -185,8 +185,8 @@ async def test_a_code_is_not_moved_to_where_it_is(client: httpx.AsyncClient, ten
                 "emailAddresses": ["nobody"],
             },
             [
-                ("storeExamCodes", "StoreExamNotFound", "must be known store exams, unlike 'X-1'"),
-                ("productBundleIds", "ProductBundleNotFound", f"must be known product bundles, unlike '{NOBODY}'"),
+                ("storeExamCodes", "StoreExamNotFound", "has unknown store exams: 'X-1'"),
+                ("productBundleIds", "ProductBundleNotFound", f"has unknown product bundles: '{NOBODY}'"),
                 ("emailAddresses", "InvalidEmailAddress", "must be valid e-mail addresses, not 'nobody'"),
             ],
         ),

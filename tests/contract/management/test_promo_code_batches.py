@@ -208,8 +208,8 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
                 (
                     "length",
                     "SpaceTooSmall",
-                    "must be at least 5: 10,000,000 possible codes are needed, 10 for each that there will be, and this"
-                    " pattern has 1,048,576",
+                    "must be at least 5: the pattern needs 10,000,000 possible names, 10 for each code, and has"
+                    " 1,048,576",
                 )
             ],
         ),
@@ -218,7 +218,7 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
             [
                 ("length", "NotInteger", "must be an integer"),
                 ("discountPercent", "OneDiscount", "or a flat discount must be given, and not both of them"),
-                ("storeExamCodes", "StoreExamNotFound", "must be known store exams, unlike 'X-1'"),
+                ("storeExamCodes", "StoreExamNotFound", "has unknown store exams: 'X-1'"),
             ],
         ),
     ],
@@ -239,6 +239,6 @@ async def test_the_space_is_shared_with_the_batches_before(client: httpx.AsyncCl
     answer = await client.post(
         URL, json=NEW | {"length": 3, "quantity": 300, "prefix": "SPRING"}, headers=tenant.bearer
     )
-    words = "33,000 possible codes are needed, 10 for each that there will be, and this pattern has 32,768."
+    words = "the pattern needs 33,000 possible names, 10 for each code, and has 32,768."
     assert status_and_body(answer) == invalid(("/length", "SpaceTooSmall", f"length must be at least 4: {words}"))
     await order(client, tenant, length=3, quantity=3000, prefix="AUTUMN")

@@ -144,7 +144,7 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
         (4, "expiresAt", "NotDateTime", time),
         (4, "maxRedemptions", "NotInteger", number),
         (7, "flatDiscount", "NotNumber", "must be a number such as 12.50"),
-        (7, "storeExamCodes", "StoreExamNotFound", "must be known store exams, unlike 'X-1'"),
+        (7, "storeExamCodes", "StoreExamNotFound", "has unknown store exams: 'X-1'"),
         (7, "name", "NameTaken", "must be unique, and 'taken' is taken"),
         (8, "name", "Repeated", "must be unique, and stands in a line before"),
         (9, "name", "NumberOfCells", "must have as many cells as the first line, 8, and has 3"),
@@ -177,7 +177,7 @@ async def test_a_file_of_another_format_is_refused(
 async def test_an_unknown_column_is_an_error(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await send(client, tenant, "name,discountPercent,maxRedemption\nABC,1,1\n")
     (error,) = answer.json()["errors"]
-    assert (error["code"], error["detail"].rpartition(", ")[2]) == ("UnknownColumn", "unlike 'maxRedemption'.")
+    assert (error["code"], error["detail"].rpartition(", ")[2]) == ("UnknownColumn", "and 'maxRedemption' is unknown.")
 
 
 async def test_a_file_of_another_type_or_too_large_is_refused(

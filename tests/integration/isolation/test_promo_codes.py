@@ -190,7 +190,7 @@ async def test_an_exam_of_another_organization_is_unknown(neighbours: Neighbours
     for tenant, theirs in ((neighbours.first, "SECOND"), (neighbours.second, "FIRST")):
         body = creation("NEW", f"EXAM-{theirs}")
         answer = await neighbours.client.post("/promo-codes", headers=tenant.bearer, json=body)
-        message = f"storeExamCodes must be known store exams, unlike 'EXAM-{theirs}'."
+        message = f"storeExamCodes has unknown store exams: 'EXAM-{theirs}'."
         assert (answer.status_code, answer.json()) == (
             400,
             {"errorCode": "ValidationFailed", "errorMessages": [message]},

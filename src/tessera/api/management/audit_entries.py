@@ -1,4 +1,4 @@
-"""Reading the audit log: /management/v1/audit-entries."""
+"""The audit log: /management/v1/audit-entries."""
 
 from fastapi import APIRouter, Request
 
@@ -20,7 +20,6 @@ from tessera.audit.service import EntryFilter
 
 router = APIRouter(prefix="/management/v1/audit-entries", tags=["Management: audit"])
 
-# What its bodies and its queries are read with.
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (AuditEntryQuery,)
 ID = "auditEntryId"
@@ -30,12 +29,12 @@ RESOURCE = Resource(AuditEntryModel, id=ID)
 @router.get(
     "",
     operation_id="listAuditEntries",
-    summary="List changes",
+    summary="List audit entries",
     responses=documentation.listed(AuditEntrySlice, AUDIT_ENTRY),
     openapi_extra=documentation.listing(AuditEntryQuery),
 )
 async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
-    """Every change in your organization, newest first: who, when, and how it was before and after. Never a secret."""
+    """List the changes in your organization without secrets, newest first."""
     filters, place = read_cursor_query(request, AuditEntryQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=EntryFilter(**filters), **place))
 
@@ -43,10 +42,10 @@ async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
 @router.get(
     "/{auditEntryId}",
     operation_id="getAuditEntry",
-    summary="Show a change",
+    summary="Retrieve an audit entry",
     responses=documentation.unversioned(AuditEntryModel, AUDIT_ENTRY),
     openapi_extra=documentation.reading(ID),
 )
 async def get_audit_entry(request: Request, caller: Manager) -> JsonResponse:
-    """One change. It is never changed itself, so it has no `ETag`."""
+    """Retrieve a change. Entries are immutable and have no `ETag`."""
     return JsonResponse(AuditEntryModel.of(await service.get(caller.work, path_id(request, ID))))

@@ -1,4 +1,4 @@
-"""Managing API clients: /management/v1/clients."""
+"""API clients: /management/v1/clients."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -27,7 +27,6 @@ from tessera.identity.rules import CredentialDraft
 
 router = APIRouter(prefix="/management/v1/clients", tags=["Management: access"])
 
-# What its bodies and its queries are read with.
 BODIES = (ClientRequest,)
 QUERIES = (ClientQuery,)
 ID = "apiClientId"
@@ -43,7 +42,7 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
     openapi_extra=documentation.listing(ClientQuery),
 )
 async def list_clients(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's API clients, oldest first, those that were ended included."""
+    """List your organization's API clients, oldest first, including revoked ones."""
     _, place = read_cursor_query(request, ClientQuery)
     part = await service.list_by_cursor(caller.work, **place)
     return cursor_page_response(request, part, [_body(caller, client) for client in part.items])
@@ -58,7 +57,7 @@ async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(ClientRequest, REQUEST),
 )
 async def create_client(request: Request, caller: Manager) -> Response:
-    """Create an API client, and show its secret this once. Nobody can give a right that they lack."""
+    """Create an API client. Only this response has the secret. You must have all rights that you grant."""
     draft = CredentialDraft(**(await read_body(request, ClientRequest)).draft())
 
     async def create() -> Body:
@@ -72,26 +71,26 @@ async def create_client(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{apiClientId}",
     operation_id="getClient",
-    summary="Show an API client",
+    summary="Retrieve an API client",
     responses=documentation.shown(ClientModel, CLIENT),
     openapi_extra=documentation.reading(ID),
 )
 async def get_client(request: Request, caller: Manager) -> JsonResponse:
-    """One API client, with the `ETag` that a change needs."""
+    """Retrieve an API client, with the `ETag` that a change requires."""
     return with_etag(_body(caller, await service.get(caller.work, path_id(request, ID))))
 
 
 @router.post(
     "/{apiClientId}/rotate-secret",
     operation_id="rotateClientSecret",
-    summary="Give an API client another secret",
+    summary="Rotate the secret of an API client",
     responses=documentation.changed(ClientSecretModel, CLIENT_SECRET | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def rotate_client_secret(request: Request, caller: Manager) -> Response:
-    """Another secret in place of the old one, which ends at once; shown this once.
+    """Replace the secret, which becomes invalid at once. Only this response has the new secret.
 
-    Tokens that were fetched before live on for their hour. The secret gives the client's rights, so you need them all.
+    Access tokens stay valid until they expire, for up to an hour. You must have all rights of the client.
     """
     target = if_match.target(request, ID)
 
@@ -106,12 +105,12 @@ async def rotate_client_secret(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{apiClientId}/revoke",
     operation_id="revokeClient",
-    summary="End an API client",
+    summary="Revoke an API client",
     responses=documentation.changed(ClientModel, CLIENT | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def revoke_client(request: Request, caller: Manager) -> Response:
-    """End a client for ever, and every token that it fetched."""
+    """Revoke a client and all its access tokens (permanent)."""
     target = if_match.target(request, ID)
 
     async def revoke() -> Body:

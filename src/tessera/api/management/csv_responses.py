@@ -1,4 +1,4 @@
-"""Answers as CSV files, streamed: which of them are wanted, and what they look like."""
+"""Streamed CSV files as responses, and the choice between CSV and JSON."""
 
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
@@ -11,16 +11,16 @@ MEDIA_TYPE = "text/csv; charset=utf-8"
 
 
 class Format(StrEnum):
-    """In which form a report comes."""
+    """The format of a report."""
 
     JSON = "json"
     CSV = "csv"
 
 
-def wants_csv(request: Request, asked: Format | None) -> bool:
-    """Whether a CSV file is asked for, by `format` or else by preference in `Accept` (RFC 9110, section 12.5.1)."""
-    if asked is not None:
-        return asked is Format.CSV
+def wants_csv(request: Request, choice: Format | None) -> bool:
+    """Whether the response is a CSV file, by `format` or else by `Accept` (RFC 9110, section 12.5.1)."""
+    if choice is not None:
+        return choice is Format.CSV
     weights = dict(_weight(part) for part in request.headers.get("accept", "").lower().split(","))
     return weights.get("text/csv", 0.0) > weights.get("application/json", 0.0)
 
@@ -32,11 +32,11 @@ def _weight(part: str) -> tuple[str, float]:
 
 
 def file(content: AsyncIterator[bytes], name: str, headers: Mapping[str, str] = {}) -> StreamingResponse:
-    """The answer that is this file."""
+    """A file as an attachment."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers}
     return StreamingResponse(content, media_type=MEDIA_TYPE, headers=headers)
 
 
 def content(example: str) -> dict[str, Any]:
-    """The form of an answer that is a CSV file."""
+    """A CSV file in the OpenAPI document."""
     return {"text/csv": {"schema": {"type": "string"}, "example": example}}

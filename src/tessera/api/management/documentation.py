@@ -1,4 +1,4 @@
-"""What the operations of the management API have in common, as the OpenAPI document describes it."""
+"""Responses and parameters that operations of the management API share, for the OpenAPI document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,49 +12,53 @@ from tessera.api.serving import idempotency
 Example = Mapping[str, Any]
 Responses = dict[int | str, Any]
 
-_LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
+_LINK = {"headers": {"Link": header("The same URL (RFC 8288); absent on the last page.")}}
 _NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNmE2ZSJd"  # FastAPI drops what is null
 _BAD_LIMIT = problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
 
 
 def listed(model: type[ResponseModel], example: Example, *, within: bool = False) -> Responses:
-    """The answers of a list by cursor; `within` another thing, which may not be there."""
-    whole = response(model, "A part of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
+    """The responses of a list by cursor; one `within` another resource can be 404."""
+    page = response(model, "A page of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
     missing = (404,) if within else ()
-    return {200: whole, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 500, 503)}
+    return {200: page, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 500, 503)}
 
 
 def shown(model: type[ResponseModel], example: Example) -> Responses:
-    """The answers of reading one thing."""
-    found = response(model, "It, as it is now.", example, headers=if_match.DOCUMENTED)
-    return {200: found, **problem_details.documented(401, 403, 404, 500, 503)}
+    """The responses of retrieving a resource."""
+    current = response(model, "The current representation.", example, headers=if_match.DOCUMENTED)
+    return {200: current, **problem_details.documented(401, 403, 404, 500, 503)}
 
 
 def unversioned(model: type[ResponseModel], example: Example) -> Responses:
-    """The answers of reading one thing that never changes."""
-    return {200: response(model, "It.", example), **problem_details.documented(401, 403, 404, 500, 503)}
+    """The responses of retrieving an immutable resource."""
+    return {200: response(model, "The representation.", example), **problem_details.documented(401, 403, 404, 500, 503)}
 
 
 def created(
     model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str], within: bool = False
 ) -> Responses:
-    """The answers of making something; `broken` is a rule that may be broken: pointer, code and sentence."""
+    """The responses of creating a resource; `broken` is a violation: pointer, code and message."""
     missing = (404,) if within else ()
-    made = response(model, "It was created.", example, headers=if_match.DOCUMENTED)
+    new = response(model, "The resource was created.", example, headers=if_match.DOCUMENTED)
     bad = problem_details.documented_invalid(*broken)
-    return {201: made, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
+    return {201: new, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
 
 
 def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str] | None = None) -> Responses:
-    """The answers of changing something; `broken` as above, for what has a body."""
-    done = response(model, "It was changed.", example, headers=if_match.DOCUMENTED)
+    """The responses of changing a resource; `broken` is a violation, for an operation with a body."""
+    updated = response(model, "The resource was changed.", example, headers=if_match.DOCUMENTED)
     bad = problem_details.documented_invalid(*broken) if broken else problem_details.documented_malformed()
     media = (415,) if broken else ()
-    return {200: done, 400: bad, **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503)}
+    return {
+        200: updated,
+        400: bad,
+        **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503),
+    }
 
 
 def exported(example: str, *, broken: tuple[str, str, str] | None = None) -> Responses:
-    """The answers of an export as CSV; `broken` is a filter that cannot be read, where there are filters."""
+    """The responses of a CSV export; `broken` is a violation, for an export with filters."""
     content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
     bad: Responses = {400: problem_details.documented_invalid(*broken)} if broken else {}
     return {
@@ -65,24 +69,24 @@ def exported(example: str, *, broken: tuple[str, str, str] | None = None) -> Res
 
 
 def done(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str]) -> Responses:
-    """The answers of doing something to many things at once, each of which has its own result."""
-    what_came = response(model, "What came of each.", example)
+    """The responses of a bulk action, which has a result for each item."""
+    results = response(model, "The result for each item.", example)
     bad = problem_details.documented_invalid(*broken)
-    return {200: what_came, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503)}
+    return {200: results, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503)}
 
 
 def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:
-    """What a list reads: its filters, and ids in its path."""
+    """The parameters of a list: its filters, and the ids in its path."""
     return {"security": openapi.BEARER, "parameters": [*map(_id, path), *openapi.parameters(query)]}
 
 
 def reading(*path: str) -> dict[str, Any]:
-    """What an operation reads that shows the thing with this id."""
+    """The parameters of retrieving the resource with these ids."""
     return {"security": openapi.BEARER, "parameters": [*map(_id, path)]}
 
 
 def making(model: type[RequestModel], example: Example, *path: str) -> dict[str, Any]:
-    """What an operation reads that makes something."""
+    """The parameters and the body of creating a resource."""
     return {
         "security": openapi.BEARER,
         "parameters": [*map(_id, path), idempotency.PARAMETER],
@@ -91,7 +95,7 @@ def making(model: type[RequestModel], example: Example, *path: str) -> dict[str,
 
 
 def changing(*path: str, model: type[RequestModel] | None = None, example: Example | None = None) -> dict[str, Any]:
-    """What an operation reads that changes the thing with this id, by a body or without one."""
+    """The parameters and the body, if any, of changing the resource with these ids."""
     described: dict[str, Any] = {
         "security": openapi.BEARER,
         "parameters": [*map(_id, path), if_match.PARAMETER, idempotency.PARAMETER],
@@ -106,7 +110,7 @@ def _id(name: str) -> dict[str, Any]:
         "name": name,
         "in": "path",
         "required": True,
-        "description": "Its id.",
+        "description": "The unique identifier.",
         "schema": {"type": "string", "format": "uuid"},
         "example": "01906a6e-0000-7000-8000-000000000001",
     }

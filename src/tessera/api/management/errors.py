@@ -1,4 +1,4 @@
-"""Facts in the words of the management API."""
+"""Domain errors as responses of the management API."""
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.error_rendering.problem_details import ProblemResponse
@@ -11,17 +11,17 @@ QUERIES = tuple(model for resource in RESOURCES for model in resource.QUERIES)
 
 
 def render(error: DomainError) -> ProblemResponse:
-    """Problem details (RFC 9457).
+    """The problem details (RFC 9457) of an error.
 
-    A violation is told under the names of the first model that has all its fields, so a name is told alike everywhere.
-    What is wrong with a CSV file points to its line and the name of its column.
+    Violations have the field names of the first model with all their fields, so that a field has one name everywhere.
+    A violation in a CSV file points to its line and the name of its column.
     """
     if isinstance(error, ImportRefused):
-        errors = [_told(line.number, violation) for line in error.lines for violation in line.violations]
+        errors = [_line_error(line.number, violation) for line in error.lines for violation in line.violations]
         return problem_details.problem(400, "validation-failed", "The file has bad lines", error.message, errors=errors)
     return problem_details.render(error, *BODIES, *QUERIES)
 
 
-def _told(number: int, violation: Violation) -> dict[str, str]:
+def _line_error(number: int, violation: Violation) -> dict[str, str]:
     detail = f"Line {number}: {violation.field} {violation.message}."
     return {"pointer": f"/{number}/{violation.field}", "code": violation.code, "detail": detail}

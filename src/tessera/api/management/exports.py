@@ -1,4 +1,4 @@
-"""Exports as CSV: /management/v1/exports."""
+"""CSV exports: /management/v1/exports."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
@@ -32,10 +32,10 @@ BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Acti
     openapi_extra=documentation.listing(PromoCodeExportQuery),
 )
 async def export_promo_codes(request: Request, caller: Manager) -> StreamingResponse:
-    """The promo codes that match, oldest first, in a file that `POST /management/v1/promo-code-imports` reads as well.
+    """Export the promo codes that match, oldest first, in a file that `POST /management/v1/promo-code-imports` accepts.
 
-    It comes row by row, of any length; what changes meanwhile is told as it is when its turn comes. A text that a
-    spreadsheet would take for a formula is preceded by an apostrophe.
+    The file is streamed in parts and can have any length; each part has the state at the time when it is read. A text
+    that a spreadsheet would evaluate as a formula is preceded by an apostrophe.
     """
     filters = ManagedFilter(**read_filters(request, PromoCodeExportQuery))
     database = resources_of(request).database
@@ -51,7 +51,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     openapi_extra=documentation.reading(),
 )
 async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
-    """All vouchers of your organization, oldest first, row by row; formulas are preceded by an apostrophe as above."""
+    """Export all vouchers of your organization, oldest first. An apostrophe precedes formulas."""
     return csv_responses.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
 
 
@@ -64,7 +64,7 @@ async def export_vouchers(request: Request, caller: Manager) -> StreamingRespons
     openapi_extra=documentation.listing(RedemptionExportQuery),
 )
 async def export_redemptions(request: Request, caller: Manager) -> StreamingResponse:
-    """The redemptions that match, in order of creation, row by row; formulas are preceded by an apostrophe as above."""
+    """Export the redemptions that match, in order of creation. An apostrophe precedes formulas."""
     filters = RedemptionFilter(**read_filters(request, RedemptionExportQuery))
     database, organization_id = resources_of(request).database, caller.work.organization_id
     return csv_responses.file(redemptions.csv(database, organization_id, filters, now=caller.now), "redemptions.csv")

@@ -1,4 +1,4 @@
-"""Managing API keys: /management/v1/keys."""
+"""API keys: /management/v1/keys."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -28,7 +28,6 @@ from tessera.identity.rules import CredentialDraft, overlap_of
 
 router = APIRouter(prefix="/management/v1/keys", tags=["Management: access"])
 
-# What its bodies and its queries are read with.
 BODIES = (
     KeyRequest,
     KeyRotateRequest,
@@ -49,7 +48,7 @@ BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 
     openapi_extra=documentation.listing(KeyQuery),
 )
 async def list_keys(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's API keys, oldest first, those that have ended included."""
+    """List your organization's API keys, oldest first, including expired and revoked ones."""
     _, place = read_cursor_query(request, KeyQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
 
@@ -63,7 +62,7 @@ async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(KeyRequest, REQUEST),
 )
 async def create_key(request: Request, caller: Manager) -> Response:
-    """Create an API key, and show it this once. Nobody can give a right that they lack."""
+    """Create an API key. Only this response has its text. You must have all rights that you grant."""
     draft = await read_draft(request, KeyRequest, CredentialDraft)
 
     async def create() -> Body:
@@ -77,26 +76,26 @@ async def create_key(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{keyId}",
     operation_id="getKey",
-    summary="Show an API key",
+    summary="Retrieve an API key",
     responses=documentation.shown(KeyModel, KEY),
     openapi_extra=documentation.reading(ID),
 )
 async def get_key(request: Request, caller: Manager) -> JsonResponse:
-    """One API key, with the `ETag` that a change needs. `lastUsedAt` comes minutes late."""
+    """Retrieve an API key, with the `ETag` that a change requires. `lastUsedAt` is some minutes old."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
     "/{keyId}/rotate",
     operation_id="rotateKey",
-    summary="Replace an API key",
+    summary="Rotate an API key",
     responses=documentation.changed(KeySecretModel, KEY_SECRET, broken=BAD_OVERLAP),
     openapi_extra=documentation.changing(ID, model=KeyRotateRequest, example=ROTATE),
 )
 async def rotate_key(request: Request, caller: Manager) -> Response:
-    """Create a key in place of this one, which works on for a while; answers the new key, shown this once.
+    """Create a key that replaces this one, which stays valid for `overlapHours`.
 
-    The key gives its rights, so you need them all.
+    Only this response has the text of the new key. You must have all rights of the key.
     """
     target = if_match.target(request, ID)
     overlap = overlap_of((await read_values(request, KeyRotateRequest))["overlap_hours"])
@@ -112,10 +111,10 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{keyId}/revoke",
     operation_id="revokeKey",
-    summary="End an API key",
+    summary="Revoke an API key",
     responses=documentation.changed(KeyModel, KEY | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def revoke_key(request: Request, caller: Manager) -> Response:
-    """End a key at once."""
+    """Revoke a key (permanent). It becomes invalid at once."""
     return await RESOURCE.change(request, caller, service.revoke)

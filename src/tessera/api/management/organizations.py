@@ -1,4 +1,4 @@
-"""Managing organizations: /management/v1/organizations."""
+"""Organizations: /management/v1/organizations."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -28,7 +28,6 @@ from tessera.identity.rules import UserDraft
 
 router = APIRouter(prefix="/management/v1/organizations", tags=["Management: organizations"])
 
-# What its bodies and its queries are read with.
 BODIES = (OrganizationRequest, AdministratorRequest)
 QUERIES = (OrganizationQuery,)
 ID = "organizationId"
@@ -45,7 +44,7 @@ BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
     openapi_extra=documentation.listing(OrganizationQuery),
 )
 async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonResponse:
-    """Every organization, oldest first; for administrators of the platform."""
+    """List all organizations, oldest first. Requires an administrator of the platform."""
     _, place = read_cursor_query(request, OrganizationQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
 
@@ -59,7 +58,7 @@ async def list_organizations(request: Request, caller: PlatformAdministrator) ->
     openapi_extra=documentation.making(OrganizationRequest, REQUEST),
 )
 async def create_organization(request: Request, caller: PlatformAdministrator) -> Response:
-    """Create an organization, with nobody in it yet; for administrators of the platform."""
+    """Create an organization without users. Requires an administrator of the platform."""
     name = (await read_values(request, OrganizationRequest))["name"]
 
     return await RESOURCE.write(
@@ -70,12 +69,12 @@ async def create_organization(request: Request, caller: PlatformAdministrator) -
 @router.get(
     "/{organizationId}",
     operation_id="getOrganization",
-    summary="Show an organization",
+    summary="Retrieve an organization",
     responses=documentation.shown(OrganizationModel, ORGANIZATION),
     openapi_extra=documentation.reading(ID),
 )
 async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonResponse:
-    """One organization, with the `ETag` that a change needs; for administrators of the platform."""
+    """Retrieve an organization, with the `ETag` that a change requires. Requires an administrator of the platform."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
@@ -87,7 +86,7 @@ async def get_organization(request: Request, caller: PlatformAdministrator) -> J
     openapi_extra=documentation.changing(ID, model=OrganizationRequest, example=REQUEST),
 )
 async def rename_organization(request: Request, caller: PlatformAdministrator) -> Response:
-    """Give an organization another name; for administrators of the platform."""
+    """Change the name of an organization. Requires an administrator of the platform."""
     name = (await read_values(request, OrganizationRequest))["name"]
     return await RESOURCE.change(request, caller, service.rename, name=name)
 
@@ -95,39 +94,39 @@ async def rename_organization(request: Request, caller: PlatformAdministrator) -
 @router.post(
     "/{organizationId}/deactivate",
     operation_id="deactivateOrganization",
-    summary="Switch an organization off",
+    summary="Deactivate an organization",
     responses=documentation.changed(OrganizationModel, ORGANIZATION | {"isActive": False, "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_organization(request: Request, caller: PlatformAdministrator) -> Response:
-    """Switch an organization off: nobody of it can call any more; for administrators of the platform."""
+    """Reject all calls of an organization's users, clients and keys. Requires an administrator of the platform."""
     return await RESOURCE.change(request, caller, service.deactivate)
 
 
 @router.post(
     "/{organizationId}/activate",
     operation_id="activateOrganization",
-    summary="Switch an organization on again",
+    summary="Activate an organization",
     responses=documentation.changed(OrganizationModel, ORGANIZATION | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_organization(request: Request, caller: PlatformAdministrator) -> Response:
-    """Switch an organization on again; for administrators of the platform."""
+    """Activate an inactive organization. Requires an administrator of the platform."""
     return await RESOURCE.change(request, caller, service.activate)
 
 
 @router.post(
     "/{organizationId}/administrators",
     operation_id="addAdministrator",
-    summary="Add the first people of an organization",
+    summary="Add an administrator to an organization",
     status_code=201,
     responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_EMAIL) | problem_details.documented(404),
     openapi_extra=documentation.making(AdministratorRequest, ADMINISTRATOR, ID),
 )
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
-    """Add a user who has all your rights in that organization, and show a token of a year this once.
+    """Add a user with all your rights to that organization, and issue a token that is valid for a year.
 
-    For administrators of the platform. From then on the organization manages itself.
+    Only this response has the text of the token. Requires an administrator of the platform.
     """
     organization_id = path_id(request, ID)
     draft = await read_draft(request, AdministratorRequest, UserDraft)

@@ -1,4 +1,4 @@
-"""Managing product bundles: /management/v1/product-bundles."""
+"""Product bundles: /management/v1/product-bundles."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -24,7 +24,6 @@ from tessera.catalog.rules import ProductBundleDraft
 
 router = APIRouter(prefix="/management/v1/product-bundles", tags=["Management: catalog"])
 
-# What its bodies and its queries are read with.
 BODIES = (ProductBundleRequest,)
 QUERIES = (ProductBundleQuery,)
 ID = "productBundleId"
@@ -40,7 +39,7 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
     openapi_extra=documentation.listing(ProductBundleQuery),
 )
 async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's product bundles, oldest first, archived ones included."""
+    """List your organization's product bundles, oldest first, including archived ones."""
     filters, place = read_cursor_query(request, ProductBundleQuery)
     page = await service.list_by_cursor(caller.work, filters=ProductBundleFilter(**filters), **place)
     return RESOURCE.page(request, page)
@@ -49,13 +48,13 @@ async def list_product_bundles(request: Request, caller: Manager) -> JsonRespons
 @router.post(
     "",
     operation_id="createProductBundle",
-    summary="Put a product bundle on sale",
+    summary="Create a product bundle",
     status_code=201,
     responses=documentation.created(ProductBundleModel, PRODUCT_BUNDLE, broken=BAD_EXAM),
     openapi_extra=documentation.making(ProductBundleRequest, REQUEST),
 )
 async def create_product_bundle(request: Request, caller: Manager) -> Response:
-    """Put a bundle of exams that are on sale on sale as one."""
+    """Create a bundle of active store exams."""
     draft = await read_draft(request, ProductBundleRequest, ProductBundleDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -65,24 +64,24 @@ async def create_product_bundle(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{productBundleId}",
     operation_id="getProductBundle",
-    summary="Show a product bundle",
+    summary="Retrieve a product bundle",
     responses=documentation.shown(ProductBundleModel, PRODUCT_BUNDLE),
     openapi_extra=documentation.reading(ID),
 )
 async def get_product_bundle(request: Request, caller: Manager) -> JsonResponse:
-    """One product bundle, with the `ETag` that a change of it needs."""
+    """Retrieve a product bundle, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
     "/{productBundleId}",
     operation_id="updateProductBundle",
-    summary="Change a product bundle",
+    summary="Update a product bundle",
     responses=documentation.changed(ProductBundleModel, PRODUCT_BUNDLE, broken=BAD_EXAM),
     openapi_extra=documentation.changing(ID, model=ProductBundleRequest, example=REQUEST),
 )
 async def update_product_bundle(request: Request, caller: Manager) -> Response:
-    """Give a bundle another name, price and exams; exams that are in it may stay when they are archived."""
+    """Change the name, the price and the exams of a bundle. It can keep exams that are archived."""
     target = if_match.target(request, ID)
     draft = await read_draft(request, ProductBundleRequest, ProductBundleDraft)
     return await RESOURCE.write(
@@ -93,22 +92,22 @@ async def update_product_bundle(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{productBundleId}/archive",
     operation_id="archiveProductBundle",
-    summary="Sell a product bundle no longer",
+    summary="Archive a product bundle",
     responses=documentation.changed(ProductBundleModel, PRODUCT_BUNDLE | {"status": "Archived", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_product_bundle(request: Request, caller: Manager) -> Response:
-    """Take a bundle off sale: nobody can buy it."""
+    """Archive a bundle, which can then no longer be bought."""
     return await RESOURCE.change(request, caller, service.archive)
 
 
 @router.post(
     "/{productBundleId}/activate",
     operation_id="activateProductBundle",
-    summary="Sell an archived product bundle again",
+    summary="Activate a product bundle",
     responses=documentation.changed(ProductBundleModel, PRODUCT_BUNDLE | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_product_bundle(request: Request, caller: Manager) -> Response:
-    """Put an archived bundle on sale again."""
+    """Activate an archived bundle."""
     return await RESOURCE.change(request, caller, service.activate)

@@ -1,4 +1,4 @@
-"""Managing batches of promo codes: /management/v1/promo-code-batches."""
+"""Batches of promo codes: /management/v1/promo-code-batches."""
 
 from typing import Any
 
@@ -25,7 +25,6 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management: promo codes"])
 
-# What its bodies and its queries are read with.
 BODIES = (BatchCreateRequest,)
 QUERIES = (BatchQuery,)
 ID = "batchId"
@@ -33,8 +32,7 @@ RESOURCE = Resource(BatchModel, id=ID)
 SPACE_TOO_SMALL = (
     "/length",
     "SpaceTooSmall",
-    "length must be at least 4: 100,000 possible codes are needed, 10 for each that there will be, and this pattern has"
-    " 32,768.",
+    "length must be at least 4: the pattern needs 100,000 possible names, 10 for each code, and has 32,768.",
 )
 
 
@@ -46,7 +44,7 @@ SPACE_TOO_SMALL = (
     openapi_extra=documentation.listing(BatchQuery),
 )
 async def list_batches(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's batches, oldest first, each with how far it is."""
+    """List your organization's batches with their progress, oldest first."""
     _, place = read_cursor_query(request, BatchQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
 
@@ -54,17 +52,17 @@ async def list_batches(request: Request, caller: Manager) -> JsonResponse:
 @router.post(
     "",
     operation_id="createPromoCodeBatch",
-    summary="Make many promo codes by a pattern",
+    summary="Create a batch of promo codes",
     status_code=201,
     responses=documentation.created(BatchModel, BATCH, broken=SPACE_TOO_SMALL),
     openapi_extra=documentation.making(BatchCreateRequest, CREATE),
 )
 async def create_batch(request: Request, caller: Manager) -> Response:
-    """Order up to 1,000,000 promo codes, which all give the same.
+    """Create up to 1,000,000 promo codes with random names and the same terms.
 
-    They are made in the background, and each can be used as soon as it is there. `GET
-    /management/v1/promo-codes?batchId=...` lists them, and `GET /management/v1/exports/promo-codes?batchId=...` has
-    them as a file.
+    The codes are made in the background; each is usable as soon as it is made. `GET
+    /management/v1/promo-codes?batchId=...` lists them, and `GET /management/v1/exports/promo-codes?batchId=...`
+    exports them.
     """
     draft = await read_draft(request, BatchCreateRequest, _draft)
 
@@ -76,26 +74,26 @@ async def create_batch(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{batchId}",
     operation_id="getPromoCodeBatch",
-    summary="Show a batch of promo codes",
+    summary="Retrieve a batch of promo codes",
     responses=documentation.shown(BatchModel, BATCH),
     openapi_extra=documentation.reading(ID),
 )
 async def get_batch(request: Request, caller: Manager) -> JsonResponse:
-    """One batch, and how far it is."""
+    """Retrieve a batch and its progress."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
     "/{batchId}/cancel",
     operation_id="cancelPromoCodeBatch",
-    summary="Make no more codes of a batch",
+    summary="Cancel a batch of promo codes",
     responses=documentation.changed(BatchModel, BATCH | {"status": "Cancelled", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def cancel_batch(request: Request, caller: Manager) -> Response:
-    """Make no more codes of a batch in progress. Those that are there stay, and it can be resumed.
+    """Stop making the codes of a batch in progress. Existing codes stay, and the batch can be resumed.
 
-    Its version rises while it is in progress: `If-Match: *` cancels it however far it is.
+    Progress increments the version: `If-Match: *` cancels the batch at any version.
     """
     return await RESOURCE.change(request, caller, service.cancel)
 
@@ -103,12 +101,12 @@ async def cancel_batch(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{batchId}/resume",
     operation_id="resumePromoCodeBatch",
-    summary="Go on with a batch",
+    summary="Resume a batch of promo codes",
     responses=documentation.changed(BatchModel, BATCH | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def resume_batch(request: Request, caller: Manager) -> Response:
-    """Go on with a batch that was cancelled, or that had found no free codes any more."""
+    """Resume a cancelled or exhausted batch."""
     return await RESOURCE.change(request, caller, service.resume)
 
 

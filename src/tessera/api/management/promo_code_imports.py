@@ -1,4 +1,4 @@
-"""Importing promo codes from a CSV file: /management/v1/promo-code-imports."""
+"""Imports of promo codes: /management/v1/promo-code-imports."""
 
 from typing import Any
 
@@ -34,8 +34,8 @@ The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or ta
 """
 
 RESPONSES: dict[int | str, Any] = {
-    200: response(ImportModel, "The dry run found no bad line.", {"promoCodes": 2, "isDryRun": True}),
-    201: response(ImportModel, "All were imported.", {"promoCodes": 2, "isDryRun": False}),
+    200: response(ImportModel, "The dry run found no bad lines.", {"promoCodes": 2, "isDryRun": True}),
+    201: response(ImportModel, "All promo codes were imported.", {"promoCodes": 2, "isDryRun": False}),
     400: problem_details.documented_invalid(*_BAD_LINE),
     **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503),
 }
@@ -70,5 +70,5 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
         count = await service.import_file(caller.work, source, dry_run=dry_run, now=caller.now)
         return JsonResponse({"promoCodes": count, "isDryRun": dry_run}, 200 if dry_run else 201)
 
-    # A dry run has no effect that a key could guard.
+    # A dry run has no effect, so it needs no Idempotency-Key.
     return await effect() if dry_run else await idempotency.once(request, caller, effect)

@@ -1,4 +1,4 @@
-"""Managing promo codes of every kind: /management/v1/promo-codes."""
+"""Promo codes of every kind: /management/v1/promo-codes."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -27,7 +27,6 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-codes", tags=["Management: promo codes"])
 
-# What its bodies and its queries are read with.
 BODIES = (PromoCodeCreateRequest, PromoCodeUpdateRequest)
 QUERIES = (PromoCodeQuery,)
 ID = "promoCodeId"
@@ -47,7 +46,7 @@ ONE_DISCOUNT = (
     openapi_extra=documentation.listing(PromoCodeQuery),
 )
 async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's promo codes, oldest first, archived ones included. The platform's are the global ones."""
+    """List your organization's promo codes, oldest first, including archived ones. Those of the platform are global."""
     filters, place = read_cursor_query(request, PromoCodeQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ManagedFilter(**filters), **place))
 
@@ -61,7 +60,7 @@ async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(PromoCodeCreateRequest, CREATE),
 )
 async def create_promo_code(request: Request, caller: Manager) -> Response:
-    """Create a promo code: a percentage or a flat amount, for some exams and bundles or for all."""
+    """Create a promo code with a percentage or a flat amount, for some exams and bundles or for all."""
     draft = await read_draft(request, PromoCodeCreateRequest, PromoCodeDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -71,26 +70,26 @@ async def create_promo_code(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{promoCodeId}",
     operation_id="getManagedPromoCode",
-    summary="Show a promo code",
+    summary="Retrieve a promo code",
     responses=documentation.shown(ManagedPromoCodeModel, PROMO_CODE),
     openapi_extra=documentation.reading(ID),
 )
 async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
-    """One promo code with all its addresses, and the `ETag` that a change of it needs."""
+    """Retrieve a promo code with all its addresses, and the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
     "/{promoCodeId}",
     operation_id="updateManagedPromoCode",
-    summary="Change a promo code",
+    summary="Update a promo code",
     responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 2}, broken=ONE_DISCOUNT),
     openapi_extra=documentation.changing(ID, model=PromoCodeUpdateRequest, example=UPDATE),
 )
 async def update_promo_code(request: Request, caller: Manager) -> Response:
-    """Give a promo code everything of the body; what is absent there, it has no longer. Its name stays.
+    """Replace all fields of a promo code but its name and status; fields that the body lacks are cleared.
 
-    Whether it has a limit in total stays too, and a limit never falls below the uses that are taken or held.
+    A code cannot gain or lose its limit in total, and the limit cannot fall below the uses that are taken or held.
     """
     target = if_match.target(request, ID)
     draft = await read_draft(request, PromoCodeUpdateRequest, PromoCodeDraft)
@@ -102,34 +101,34 @@ async def update_promo_code(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{promoCodeId}/activate",
     operation_id="activatePromoCode",
-    summary="Make a promo code usable",
+    summary="Activate a promo code",
     responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_promo_code(request: Request, caller: Manager) -> Response:
-    """Make an inactive promo code usable."""
+    """Activate an inactive promo code."""
     return await RESOURCE.change(request, caller, service.activate)
 
 
 @router.post(
     "/{promoCodeId}/deactivate",
     operation_id="deactivatePromoCode",
-    summary="Make a promo code unusable for now",
+    summary="Deactivate a promo code",
     responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"status": "Inactive", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_promo_code(request: Request, caller: Manager) -> Response:
-    """Make an active promo code unusable, until it is activated again."""
+    """Deactivate an active promo code, which can be activated again."""
     return await RESOURCE.change(request, caller, service.deactivate)
 
 
 @router.post(
     "/{promoCodeId}/archive",
     operation_id="archivePromoCode",
-    summary="Put a promo code away for ever",
+    summary="Archive a promo code (permanent)",
     responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"status": "Archived", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_promo_code(request: Request, caller: Manager) -> Response:
-    """Put a promo code away for ever. Its name stays taken."""
+    """Archive a promo code permanently. Its name stays taken."""
     return await RESOURCE.change(request, caller, service.archive)

@@ -34,10 +34,10 @@ router = APIRouter(prefix="/management/v1/reports", tags=["Management: reports"]
 
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (RedemptionReportQuery, VoucherReportQuery)
-LINK = {"Link": header("The next part (RFC 8288); absent at the end, and of a CSV file.")}
+LINK = {"Link": header("The URL of the next page (RFC 8288); absent on the last page and for a CSV file.")}
 BAD_UNTIL = ("/until", "NotAfterFrom", "until must be after from, which is 2026-11-01.")
 BAD_LIMIT = ("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
-# Caches must not take one form for the other.
+# Without it a cache could serve CSV for JSON.
 VARY = {"Vary": "Accept"}
 
 
@@ -66,9 +66,9 @@ def _documented(
     openapi_extra=documentation.listing(RedemptionReportQuery),
 )
 async def report_redemptions(request: Request, caller: Manager) -> Response:
-    """Redemptions and the discount given, by day, code, exam or partner, on whole days (UTC), up to this moment.
+    """Sum redemptions and their discounts by day, code, exam or partner, over whole days (UTC), up to the present.
 
-    An exam's report has bundles too, and a partner's only vouchers, since promo codes have no partner.
+    A report by exam includes bundles. A report by partner has vouchers only, since promo codes have no partner.
     """
     filters, place = read_cursor_query(request, RedemptionReportQuery)
     by = filters.get("by", Dimension.DAY)
@@ -92,7 +92,7 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.listing(VoucherReportQuery),
 )
 async def report_vouchers(request: Request, caller: Manager) -> Response:
-    """How many vouchers were bought, are used, and expire soon: by partner and in total, at this moment."""
+    """Count bought, used and soon expiring vouchers by partner and in total, at the present."""
     filters, place = read_cursor_query(request, VoucherReportQuery)
     if csv_responses.wants_csv(request, filters.get("format")):
         content = export.vouchers_csv(resources_of(request).database, caller.work.organization_id, now=caller.now)
@@ -106,7 +106,7 @@ async def report_vouchers(request: Request, caller: Manager) -> Response:
 def _page(request: Request, body: Body, *, cursor: str | None, **days: str) -> JsonResponse:
     if cursor is None:
         return JsonResponse({**body, "nextLink": None}, headers=VARY)
-    # With the days, so that the next part is of the same ones also after midnight.
+    # The link has the days, so that the next page covers the same days after midnight too.
     link = link_to_part(request, cursor=cursor, **days)
     return JsonResponse({**body, "nextLink": link}, headers=VARY | link_header(link))
 

@@ -34,7 +34,7 @@ class Resource:
     async def write(
         self, request: Request, caller: Caller, effect: Callable[[], Awaitable[object]], *, status: int = 200
     ) -> Response:
-        """The resource as a write leaves it; under an `Idempotency-Key` the write has one effect."""
+        """The resource after a write, which has one effect under an `Idempotency-Key`."""
 
         async def write() -> Body:
             return self.model.of(await effect())
@@ -44,7 +44,7 @@ class Resource:
     async def change(
         self, request: Request, caller: Caller, operation: Callable[..., Awaitable[object]], **arguments: object
     ) -> Response:
-        """The resource of the path as an operation of its service leaves it, in the version of `If-Match`."""
+        """The resource in the path after an operation of its service, if `If-Match` has its version."""
         target = if_match.target(request, self.id)
         return await self.write(request, caller, lambda: operation(caller.work, target, now=caller.now, **arguments))
 
@@ -62,7 +62,7 @@ async def once(
     status: int = 200,
     secret: str | None = None,
 ) -> Response:
-    """The response of a write; under an `Idempotency-Key` it has one effect, and shows the field `secret` once."""
+    """The response of a write; under an `Idempotency-Key` only the first one has the field `secret`."""
 
     async def effect() -> JsonResponse:
         return with_etag(await write(), status)

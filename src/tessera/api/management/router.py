@@ -29,7 +29,7 @@ from tessera.api.management import (
 
 
 class ResourceModule(Protocol):
-    """The module of one kind of thing: its routes, and the models that its bodies and queries are read with."""
+    """The module of a resource: its routes, and the models of its request bodies and queries."""
 
     @property
     def router(self) -> APIRouter: ...  # noqa: D102
@@ -60,7 +60,7 @@ RESOURCES: tuple[ResourceModule, ...] = (
     audit_entries,
 )
 
-# Each resource says its whole path, which the log and the Idempotency-Key take from the route.
+# Each route has its complete path, because the log and the Idempotency-Key use it.
 router = APIRouter()
 for resource in RESOURCES:
     router.include_router(resource.router)

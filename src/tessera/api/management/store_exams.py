@@ -1,4 +1,4 @@
-"""Managing store exams: /management/v1/store-exams."""
+"""Store exams: /management/v1/store-exams."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -26,7 +26,6 @@ from tessera.catalog.store_exams.service import StoreExamFilter
 
 router = APIRouter(prefix="/management/v1/store-exams", tags=["Management: catalog"])
 
-# What its bodies and its queries are read with.
 BODIES = (StoreExamCreateRequest, StoreExamUpdateRequest)
 QUERIES = (StoreExamQuery,)
 ID = "storeExamId"
@@ -42,7 +41,7 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
     openapi_extra=documentation.listing(StoreExamQuery),
 )
 async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's store exams, oldest first, archived ones included."""
+    """List your organization's store exams, oldest first, including archived ones."""
     filters, place = read_cursor_query(request, StoreExamQuery)
     page = await service.list_by_cursor(caller.work, filters=StoreExamFilter(**filters), **place)
     return RESOURCE.page(request, page)
@@ -51,13 +50,13 @@ async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
 @router.post(
     "",
     operation_id="createStoreExam",
-    summary="Put a store exam on sale",
+    summary="Create a store exam",
     status_code=201,
     responses=documentation.created(StoreExamModel, STORE_EXAM, broken=BAD_PRICE),
     openapi_extra=documentation.making(StoreExamCreateRequest, CREATE),
 )
 async def create_store_exam(request: Request, caller: Manager) -> Response:
-    """Put an exam on sale under a code, which is its own from then on."""
+    """Create a store exam. Its code is permanent."""
     draft = await read_draft(request, StoreExamCreateRequest, StoreExamDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -67,24 +66,24 @@ async def create_store_exam(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{storeExamId}",
     operation_id="getStoreExam",
-    summary="Show a store exam",
+    summary="Retrieve a store exam",
     responses=documentation.shown(StoreExamModel, STORE_EXAM),
     openapi_extra=documentation.reading(ID),
 )
 async def get_store_exam(request: Request, caller: Manager) -> JsonResponse:
-    """One store exam, with the `ETag` that a change of it needs."""
+    """Retrieve a store exam, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
     "/{storeExamId}",
     operation_id="updateStoreExam",
-    summary="Change a store exam",
+    summary="Update a store exam",
     responses=documentation.changed(StoreExamModel, STORE_EXAM, broken=BAD_PRICE),
     openapi_extra=documentation.changing(ID, model=StoreExamUpdateRequest, example=UPDATE),
 )
 async def update_store_exam(request: Request, caller: Manager) -> Response:
-    """Give an exam another name and price. Its code stays."""
+    """Change the name and the price of an exam. Its code is permanent."""
     target = if_match.target(request, ID)
     draft = await read_draft(request, StoreExamUpdateRequest, StoreExamDraft)
     return await RESOURCE.write(
@@ -95,22 +94,22 @@ async def update_store_exam(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{storeExamId}/archive",
     operation_id="archiveStoreExam",
-    summary="Sell a store exam no longer",
+    summary="Archive a store exam",
     responses=documentation.changed(StoreExamModel, STORE_EXAM | {"status": "Archived", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_store_exam(request: Request, caller: Manager) -> Response:
-    """Take an exam off sale: no new code, bundle or program can name it, and nobody can book it."""
+    """Archive an exam: it cannot be booked, and new codes, bundles and programs cannot refer to it."""
     return await RESOURCE.change(request, caller, service.archive)
 
 
 @router.post(
     "/{storeExamId}/activate",
     operation_id="activateStoreExam",
-    summary="Sell an archived store exam again",
+    summary="Activate a store exam",
     responses=documentation.changed(StoreExamModel, STORE_EXAM | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_store_exam(request: Request, caller: Manager) -> Response:
-    """Put an archived exam on sale again."""
+    """Activate an archived exam."""
     return await RESOURCE.change(request, caller, service.activate)

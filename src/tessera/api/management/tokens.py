@@ -1,4 +1,4 @@
-"""Managing long-lived tokens: /management/v1/tokens."""
+"""Long-lived tokens: /management/v1/tokens."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -27,7 +27,6 @@ from tessera.identity.tokens import service
 
 router = APIRouter(prefix="/management/v1/tokens", tags=["Management: access"])
 
-# What its bodies and its queries are read with.
 BODIES = (TokenRequest,)
 QUERIES = (TokenQuery,)
 ID = "tokenId"
@@ -44,7 +43,7 @@ BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
     openapi_extra=documentation.listing(TokenQuery),
 )
 async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
-    """The long-lived tokens of your organization's users, oldest first, those that have ended included."""
+    """List the long-lived tokens of your organization's users, oldest first, including expired and revoked ones."""
     filters, place = read_cursor_query(request, TokenQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, user_id=filters.get("user_id"), **place))
 
@@ -58,9 +57,9 @@ async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(TokenRequest, REQUEST),
 )
 async def issue_token(request: Request, caller: Manager) -> Response:
-    """Issue a Bearer token to a user, and show it this once.
+    """Issue a Bearer token to a user. Only this response has its text.
 
-    The token gives the user's rights, so you need them all.
+    You must have all rights of the user.
     """
     values = await read_values(request, TokenRequest)
     email, lifetime = values["email"], lifetime_of(values["days"])
@@ -78,22 +77,22 @@ async def issue_token(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{tokenId}",
     operation_id="getToken",
-    summary="Show a long-lived token",
+    summary="Retrieve a long-lived token",
     responses=documentation.shown(TokenModel, TOKEN),
     openapi_extra=documentation.reading(ID),
 )
 async def get_token(request: Request, caller: Manager) -> JsonResponse:
-    """One token, without its text, with the `ETag` that a change needs."""
+    """Retrieve a token without its text, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.post(
     "/{tokenId}/revoke",
     operation_id="revokeToken",
-    summary="End a long-lived token",
+    summary="Revoke a long-lived token",
     responses=documentation.changed(TokenModel, TOKEN | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def revoke_token(request: Request, caller: Manager) -> Response:
-    """End a token at once."""
+    """Revoke a token (permanent). It becomes invalid at once."""
     return await RESOURCE.change(request, caller, service.revoke)

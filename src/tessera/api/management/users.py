@@ -1,4 +1,4 @@
-"""Managing users: /management/v1/users."""
+"""Users: /management/v1/users."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -26,7 +26,6 @@ from tessera.identity.users.service import UserFilter
 
 router = APIRouter(prefix="/management/v1/users", tags=["Management: access"])
 
-# What its bodies and its queries are read with.
 BODIES = (
     UserCreateRequest,
     UserUpdateRequest,
@@ -45,7 +44,7 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
     openapi_extra=documentation.listing(UserQuery),
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's users, those of voucher partners included, oldest first."""
+    """List your organization's users, including those of voucher partners, oldest first."""
     filters, place = read_cursor_query(request, UserQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=UserFilter(**filters), **place))
 
@@ -59,7 +58,7 @@ async def list_users(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.making(UserCreateRequest, CREATE),
 )
 async def create_user(request: Request, caller: Manager) -> Response:
-    """Create a user, who can call once a token is issued. Nobody can give a right that they lack."""
+    """Create a user, who needs a token to call the API. You must have all rights that you grant."""
     draft = await read_draft(request, UserCreateRequest, UserDraft)
     rights = caller.principal.function_points
     return await RESOURCE.write(
@@ -70,24 +69,24 @@ async def create_user(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{userId}",
     operation_id="getUser",
-    summary="Show a user",
+    summary="Retrieve a user",
     responses=documentation.shown(UserModel, USER),
     openapi_extra=documentation.reading(ID),
 )
 async def get_user(request: Request, caller: Manager) -> JsonResponse:
-    """One user, with the `ETag` that a change needs."""
+    """Retrieve a user, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
     "/{userId}",
     operation_id="updateUser",
-    summary="Change a user",
+    summary="Update a user",
     responses=documentation.changed(UserModel, USER, broken=BAD_RIGHT),
     openapi_extra=documentation.changing(ID, model=UserUpdateRequest, example=UPDATE),
 )
 async def update_user(request: Request, caller: Manager) -> Response:
-    """Give a user other names and rights: none that you lack and the user has not. The address stays."""
+    """Change the names and the rights of a user. You must have each right that you add. The address is permanent."""
     target = if_match.target(request, ID)
     draft = await read_draft(request, UserUpdateRequest, UserDraft)
     rights = caller.principal.function_points
@@ -99,26 +98,26 @@ async def update_user(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{userId}/deactivate",
     operation_id="deactivateUser",
-    summary="Switch a user off",
+    summary="Deactivate a user",
     responses=documentation.changed(UserModel, USER | {"isActive": False, "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
-    """Switch a user off, and with it all its tokens."""
+    """Deactivate a user and all tokens of the user."""
     return await RESOURCE.change(request, caller, service.deactivate)
 
 
 @router.post(
     "/{userId}/activate",
     operation_id="activateUser",
-    summary="Switch a user on again",
+    summary="Activate a user",
     responses=documentation.changed(UserModel, USER | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_user(request: Request, caller: Manager) -> Response:
-    """Switch a user on again, and with it all its tokens. It gives the user's rights, so you need them all.
+    """Activate a user and all tokens of the user. You must have all rights of the user.
 
-    A voucher partner's user who is only invited must accept first.
+    An invited user of a voucher partner must accept the invitation first.
     """
     rights = caller.principal.function_points
     return await RESOURCE.change(request, caller, service.activate, rights=rights)

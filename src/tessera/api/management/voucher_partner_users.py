@@ -1,4 +1,4 @@
-"""Managing the users of a voucher partner: /management/v1/voucher-partners/{voucherPartnerId}/users."""
+"""Users of a voucher partner: /management/v1/voucher-partners/{voucherPartnerId}/users."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -41,7 +41,7 @@ EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.ex
     openapi_extra=documentation.listing(VoucherPartnerUserQuery, PARTNER_ID),
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
-    """The users of a partner, oldest first."""
+    """List the users of a partner, oldest first."""
     _, place = read_cursor_query(request, VoucherPartnerUserQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, path_id(request, PARTNER_ID), **place))
 
@@ -57,7 +57,7 @@ async def list_users(request: Request, caller: Manager) -> JsonResponse:
 async def invite_user(request: Request, caller: Manager) -> Response:
     """Add a user with the function point `PartnerManageVouchers`, which you must have yourself.
 
-    They are `Invited` and cannot call before they have accepted and were activated.
+    The user is `Invited`, and can call the API after acceptance and activation.
     """
     caller.principal.require(service.RIGHT)
     partner_id = path_id(request, PARTNER_ID)
@@ -71,48 +71,48 @@ async def invite_user(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{userId}",
     operation_id="getVoucherPartnerUser",
-    summary="Show a voucher partner's user",
+    summary="Retrieve a voucher partner's user",
     responses=documentation.shown(VoucherPartnerUserModel, USER),
     openapi_extra=documentation.reading(*PATH),
 )
 async def get_user(request: Request, caller: Manager) -> JsonResponse:
-    """One user of a partner, with the `ETag` that a change of it needs."""
+    """Retrieve a user of a partner, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, PARTNER_ID), path_id(request, ID)))
 
 
 @router.post(
     "/{userId}/accept",
     operation_id="acceptVoucherPartnerUser",
-    summary="Note that an invited user has accepted",
+    summary="Accept the invitation of a voucher partner's user",
     responses=documentation.changed(VoucherPartnerUserModel, USER | {"status": "Accepted", "version": 2}),
     openapi_extra=documentation.changing(*PATH),
 )
 async def accept_user(request: Request, caller: Manager) -> Response:
-    """From `Invited` to `Accepted`."""
+    """Change the status from `Invited` to `Accepted`."""
     return await _change_status(request, caller, UserStatus.ACCEPTED)
 
 
 @router.post(
     "/{userId}/activate",
     operation_id="activateVoucherPartnerUser",
-    summary="Let a voucher partner's user call",
+    summary="Activate a voucher partner's user",
     responses=documentation.changed(VoucherPartnerUserModel, USER | {"status": "Active", "version": 3}),
     openapi_extra=documentation.changing(*PATH),
 )
 async def activate_user(request: Request, caller: Manager) -> Response:
-    """From `Accepted` or `Inactive` to `Active`: tokens issued to the user are good. You need all the user's rights."""
+    """Let an `Accepted` or `Inactive` user call the API. You must have all rights of the user."""
     return await _change_status(request, caller, UserStatus.ACTIVE)
 
 
 @router.post(
     "/{userId}/deactivate",
     operation_id="deactivateVoucherPartnerUser",
-    summary="Let a voucher partner's user call no longer",
+    summary="Deactivate a voucher partner's user",
     responses=documentation.changed(VoucherPartnerUserModel, USER | {"status": "Inactive", "version": 4}),
     openapi_extra=documentation.changing(*PATH),
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
-    """To `Inactive`, whatever they are: their tokens are good no longer, from the next request on."""
+    """Change any status to `Inactive`. The user's tokens are rejected from the next request on."""
     return await _change_status(request, caller, UserStatus.INACTIVE)
 
 

@@ -1,4 +1,4 @@
-"""Managing voucher partners: /management/v1/voucher-partners."""
+"""Voucher partners: /management/v1/voucher-partners."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -41,7 +41,7 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
     openapi_extra=documentation.listing(VoucherPartnerQuery),
 )
 async def list_partners(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's voucher partners, oldest first, archived ones included."""
+    """List your organization's voucher partners, oldest first, including archived ones."""
     filters, place = read_cursor_query(request, VoucherPartnerQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=PartnerFilter(**filters), **place))
 
@@ -49,13 +49,13 @@ async def list_partners(request: Request, caller: Manager) -> JsonResponse:
 @router.post(
     "",
     operation_id="createVoucherPartner",
-    summary="Add a voucher partner",
+    summary="Create a voucher partner",
     status_code=201,
     responses=documentation.created(VoucherPartnerModel, PARTNER, broken=NAME_TAKEN),
     openapi_extra=documentation.making(VoucherPartnerCreateRequest, CREATE_PARTNER),
 )
 async def create_partner(request: Request, caller: Manager) -> Response:
-    """Add a company that buys vouchers; its name stays taken, archived or not."""
+    """Create a company that buys vouchers. Its name stays taken, even after it is archived."""
     draft = await read_draft(request, VoucherPartnerCreateRequest, PartnerDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -65,12 +65,12 @@ async def create_partner(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{voucherPartnerId}",
     operation_id="getVoucherPartner",
-    summary="Show a voucher partner",
+    summary="Retrieve a voucher partner",
     responses=documentation.shown(VoucherPartnerModel, PARTNER),
     openapi_extra=documentation.reading(ID),
 )
 async def get_partner(request: Request, caller: Manager) -> JsonResponse:
-    """One voucher partner, with the `ETag` that a change of it needs."""
+    """Retrieve a voucher partner, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
@@ -82,7 +82,7 @@ async def get_partner(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID, model=VoucherPartnerUpdateRequest, example=RENAME_PARTNER),
 )
 async def rename_partner(request: Request, caller: Manager) -> Response:
-    """Give a partner that is not archived another name."""
+    """Change the name of a partner that is not archived."""
     target = if_match.target(request, ID)
     draft = await read_draft(request, VoucherPartnerUpdateRequest, PartnerDraft)
     return await RESOURCE.write(
@@ -93,34 +93,34 @@ async def rename_partner(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{voucherPartnerId}/activate",
     operation_id="activateVoucherPartner",
-    summary="Let a voucher partner buy",
+    summary="Activate a voucher partner",
     responses=documentation.changed(VoucherPartnerModel, PARTNER | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_partner(request: Request, caller: Manager) -> Response:
-    """Make an inactive partner active."""
+    """Activate an inactive partner."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ACTIVE)
 
 
 @router.post(
     "/{voucherPartnerId}/deactivate",
     operation_id="deactivateVoucherPartner",
-    summary="Let a voucher partner buy no longer",
+    summary="Deactivate a voucher partner",
     responses=documentation.changed(VoucherPartnerModel, PARTNER | {"status": "Inactive", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_partner(request: Request, caller: Manager) -> Response:
-    """Make an active partner inactive; what it has bought stays good."""
+    """Deactivate an active partner. Its vouchers stay valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.INACTIVE)
 
 
 @router.post(
     "/{voucherPartnerId}/archive",
     operation_id="archiveVoucherPartner",
-    summary="Put a voucher partner away for ever",
+    summary="Archive a voucher partner (permanent)",
     responses=documentation.changed(VoucherPartnerModel, PARTNER | {"status": "Archived", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_partner(request: Request, caller: Manager) -> Response:
-    """Archive a partner: it buys no more, and nothing about it changes again. What it has bought stays good."""
+    """Archive a partner, which can then neither buy nor be changed. Its vouchers stay valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)

@@ -1,4 +1,4 @@
-"""Managing voucher programs: /management/v1/voucher-programs."""
+"""Voucher programs: /management/v1/voucher-programs."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -46,7 +46,7 @@ NOT_RISING = (
     openapi_extra=documentation.listing(VoucherProgramQuery),
 )
 async def list_programs(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's voucher programs, oldest first, archived ones included."""
+    """List your organization's voucher programs, oldest first, including archived ones."""
     filters, place = read_cursor_query(request, VoucherProgramQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ProgramFilter(**filters), **place))
 
@@ -54,13 +54,13 @@ async def list_programs(request: Request, caller: Manager) -> JsonResponse:
 @router.post(
     "",
     operation_id="createVoucherProgram",
-    summary="Add a voucher program",
+    summary="Create a voucher program",
     status_code=201,
     responses=documentation.created(VoucherProgramModel, PROGRAM, broken=NOT_RISING),
     openapi_extra=documentation.making(VoucherProgramCreateRequest, CREATE_PROGRAM),
 )
 async def create_program(request: Request, caller: Manager) -> Response:
-    """Offer vouchers: for which exams, at what price, to which partners, and for whose candidates."""
+    """Create an offer of vouchers, with its exams, price, partners and restrictions."""
     draft = _draft(await read_body(request, VoucherProgramCreateRequest), VoucherProgramCreateRequest)
 
     return await RESOURCE.write(
@@ -71,26 +71,26 @@ async def create_program(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{voucherProgramId}",
     operation_id="getVoucherProgram",
-    summary="Show a voucher program",
+    summary="Retrieve a voucher program",
     responses=documentation.shown(VoucherProgramModel, PROGRAM),
     openapi_extra=documentation.reading(ID),
 )
 async def get_program(request: Request, caller: Manager) -> JsonResponse:
-    """One voucher program, with the `ETag` that a change of it needs."""
+    """Retrieve a voucher program, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
 @router.put(
     "/{voucherProgramId}",
     operation_id="updateVoucherProgram",
-    summary="Change a voucher program",
+    summary="Update a voucher program",
     responses=documentation.changed(VoucherProgramModel, PROGRAM | {"version": 2}, broken=NOT_RISING),
     openapi_extra=documentation.changing(ID, model=VoucherProgramUpdateRequest, example=UPDATE_PROGRAM),
 )
 async def update_program(request: Request, caller: Manager) -> Response:
-    """Put another program in its place: what the body leaves out becomes what it is for a new one.
+    """Replace a program; fields that the body lacks get the defaults of a new program.
 
-    What was bought before keeps its price and its codes.
+    Earlier purchases keep their price and their codes.
     """
     target = if_match.target(request, ID)
     draft = _draft(await read_body(request, VoucherProgramUpdateRequest), VoucherProgramUpdateRequest)
@@ -101,41 +101,41 @@ async def update_program(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{voucherProgramId}/activate",
     operation_id="activateVoucherProgram",
-    summary="Let a voucher program be bought",
+    summary="Activate a voucher program",
     responses=documentation.changed(VoucherProgramModel, PROGRAM | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def activate_program(request: Request, caller: Manager) -> Response:
-    """Make an inactive program active."""
+    """Activate an inactive program."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ACTIVE)
 
 
 @router.post(
     "/{voucherProgramId}/deactivate",
     operation_id="deactivateVoucherProgram",
-    summary="Let a voucher program be bought no longer",
+    summary="Deactivate a voucher program",
     responses=documentation.changed(VoucherProgramModel, PROGRAM | {"status": "Inactive", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_program(request: Request, caller: Manager) -> Response:
-    """Make an active program inactive; vouchers of it stay good."""
+    """Deactivate an active program. Its vouchers stay valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.INACTIVE)
 
 
 @router.post(
     "/{voucherProgramId}/archive",
     operation_id="archiveVoucherProgram",
-    summary="Put a voucher program away for ever",
+    summary="Archive a voucher program (permanent)",
     responses=documentation.changed(VoucherProgramModel, PROGRAM | {"status": "Archived", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_program(request: Request, caller: Manager) -> Response:
-    """Archive a program: it is sold no more, and nothing about it changes again. Vouchers of it stay good."""
+    """Archive a program, which can then neither be bought nor changed. Its vouchers stay valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)
 
 
-def _draft(reading: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
-    unless_given = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
-    given = unless_given | reading.draft()
-    tiers = [Tier(tier.quantity, tier.percent) for tier in given.pop("tiers") or ()]
-    return ProgramDraft(**given, tiers=tuple(tiers))
+def _draft(parsed: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
+    defaults = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
+    values = defaults | parsed.draft()
+    tiers = [Tier(tier.quantity, tier.percent) for tier in values.pop("tiers") or ()]
+    return ProgramDraft(**values, tiers=tuple(tiers))

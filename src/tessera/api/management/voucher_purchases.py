@@ -1,4 +1,4 @@
-"""Managing voucher purchases: /management/v1/voucher-purchases."""
+"""Voucher purchases: /management/v1/voucher-purchases."""
 
 from fastapi import APIRouter, Request, Response
 
@@ -41,9 +41,9 @@ PAID = PURCHASE | {"status": "VoucherCreation", "amountPaid": 4353.13, "version"
     openapi_extra=documentation.listing(VoucherPurchaseQuery),
 )
 async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's voucher purchases, archived ones included.
+    """List your organization's voucher purchases, including archived ones.
 
-    Without filters the oldest first; with one, in an order that stays the same while you follow the links.
+    The oldest come first; a list with filters has another order, which is stable from page to page.
     """
     filters, place = read_cursor_query(request, VoucherPurchaseQuery)
     page = await service.list_by_cursor(caller.work, filters=PurchaseFilter(**filters), **place, now=caller.now)
@@ -53,16 +53,16 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
 @router.post(
     "",
     operation_id="orderVouchers",
-    summary="Begin a voucher purchase",
+    summary="Create a voucher purchase",
     status_code=201,
     responses=documentation.created(ManagedVoucherPurchaseModel, PURCHASE, broken=TOO_MANY),
     openapi_extra=documentation.making(VoucherOrderRequest, ORDER),
 )
 async def order_vouchers(request: Request, caller: Manager) -> Response:
-    """Order vouchers at the program's price and tier, to be paid before a deadline.
+    """Order vouchers at the price and the tier of the program, to be paid before a deadline.
 
-    It is `CheckoutInProgress`; what costs nothing is `VoucherCreation` at once, and `Complete` when the vouchers are
-    made.
+    The purchase is `CheckoutInProgress`. A purchase that costs nothing is `VoucherCreation` at once, and `Complete`
+    once its vouchers are made.
     """
     order = await read_draft(request, VoucherOrderRequest, Order)
     return await RESOURCE.write(
@@ -73,64 +73,64 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{voucherPurchaseId}",
     operation_id="getVoucherPurchase",
-    summary="Show a voucher purchase",
+    summary="Retrieve a voucher purchase",
     responses=documentation.shown(ManagedVoucherPurchaseModel, PURCHASE),
     openapi_extra=documentation.reading(ID),
 )
 async def get_purchase(request: Request, caller: Manager) -> JsonResponse:
-    """One voucher purchase, with the `ETag` that a change of it needs."""
+    """Retrieve a voucher purchase, with the `ETag` that a change requires."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID), now=caller.now))
 
 
 @router.post(
     "/{voucherPurchaseId}/pay",
     operation_id="payVoucherPurchase",
-    summary="Note that a voucher purchase is paid",
+    summary="Mark a voucher purchase as paid",
     responses=documentation.changed(ManagedVoucherPurchaseModel, PAID),
     openapi_extra=documentation.changing(ID),
 )
 async def pay_purchase(request: Request, caller: Manager) -> Response:
-    """Its amount is paid in full, and its vouchers are made. After the deadline it is 409: `CheckoutExpired`."""
+    """Record full payment and make the vouchers. After the deadline the response is 409: `CheckoutExpired`."""
     return await _settle(request, caller, PurchaseStatus.VOUCHER_CREATION)
 
 
 @router.post(
     "/{voucherPurchaseId}/fail",
     operation_id="failVoucherPurchase",
-    summary="Note that the payment of a voucher purchase failed",
+    summary="Mark a voucher purchase as failed",
     responses=documentation.changed(ManagedVoucherPurchaseModel, PURCHASE | {"status": "CheckoutFailed", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def fail_purchase(request: Request, caller: Manager) -> Response:
-    """From `CheckoutInProgress` to `CheckoutFailed`."""
+    """Change the status from `CheckoutInProgress` to `CheckoutFailed`."""
     return await _settle(request, caller, PurchaseStatus.CHECKOUT_FAILED)
 
 
 @router.post(
     "/{voucherPurchaseId}/cancel",
     operation_id="cancelVoucherPurchase",
-    summary="Cancel a voucher purchase that is not paid",
+    summary="Cancel an unpaid voucher purchase",
     responses=documentation.changed(
         ManagedVoucherPurchaseModel, PURCHASE | {"status": "CheckoutCancelled", "version": 2}
     ),
     openapi_extra=documentation.changing(ID),
 )
 async def cancel_purchase(request: Request, caller: Manager) -> Response:
-    """From `CheckoutInProgress` to `CheckoutCancelled`."""
+    """Change the status from `CheckoutInProgress` to `CheckoutCancelled`."""
     return await _settle(request, caller, PurchaseStatus.CHECKOUT_CANCELLED)
 
 
 @router.post(
     "/{voucherPurchaseId}/archive",
     operation_id="archiveVoucherPurchase",
-    summary="Put a voucher purchase away for ever",
+    summary="Archive a voucher purchase (permanent)",
     responses=documentation.changed(
         ManagedVoucherPurchaseModel, PURCHASE | {"status": "Complete", "isArchived": True, "version": 4}
     ),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_purchase(request: Request, caller: Manager) -> Response:
-    """Archive a purchase that has come to its end; its vouchers stay as they are."""
+    """Archive a purchase in a final status. Its vouchers do not change."""
     return await RESOURCE.change(request, caller, checkouts.archive)
 
 

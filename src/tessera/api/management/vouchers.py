@@ -1,4 +1,4 @@
-"""Managing vouchers: /management/v1/vouchers."""
+"""Vouchers: /management/v1/vouchers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,13 +24,14 @@ from tessera.api.management.schemas.vouchers import (
     VoucherBulkRequest,
     VoucherChoiceRequest,
     VoucherExpiryRequest,
+    VoucherResultModel,
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.issued import service
-from tessera.vouchers.issued.actions import service as changes
+from tessera.vouchers.issued.actions import service as actions
 from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherRef
 from tessera.vouchers.issued.actions.service import Outcome
 from tessera.vouchers.issued.service import VoucherFilter
@@ -55,9 +56,9 @@ ONE_NAME = ("/vouchers/0", "OneName", "vouchers/0 must have either an id or a co
     openapi_extra=documentation.listing(ManagedVoucherQuery),
 )
 async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
-    """Your organization's vouchers, archived ones included.
+    """List your organization's vouchers, including archived ones.
 
-    Without filters the oldest first; with one, in an order that stays the same while you follow the links.
+    The oldest come first; a list with filters has another order, which is stable from page to page.
     """
     filters, place = read_cursor_query(request, ManagedVoucherQuery)
     return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **place))
@@ -66,19 +67,19 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
 @router.post(
     BULK_PATH,
     operation_id="changeVouchers",
-    summary="Change up to 1,000 vouchers",
+    summary="Update up to 1,000 vouchers",
     responses=documentation.done(VoucherResultsModel, RESULTS, broken=ONE_NAME),
     openapi_extra=documentation.making(VoucherBulkRequest, BULK),
 )
 async def change_vouchers(request: Request, caller: Manager) -> Response:
-    """Do one thing to up to 1,000 vouchers, named by id or code, whichever version each has.
+    """Perform one action on up to 1,000 vouchers, by id or code, regardless of their versions.
 
-    Each has a result of its own: what cannot be done to one of them keeps nothing from the others.
+    Each voucher has a result of its own; a failure does not affect the others.
     """
     draft = await read_draft(request, VoucherBulkRequest, _draft)
 
     async def change() -> JsonResponse:
-        return _results(await changes.change_all(caller.work, draft, now=caller.now))
+        return _results(await actions.change_all(caller.work, draft, now=caller.now))
 
     return await idempotency.once(request, caller, change)
 
@@ -86,13 +87,13 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
 @router.get(
     "/{voucherId}",
     operation_id="getVoucher",
-    summary="Show a voucher",
+    summary="Retrieve a voucher",
     responses=documentation.shown(ManagedVoucherModel, VOUCHER),
     openapi_extra=documentation.reading(ID),
 )
 async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
-    """One voucher, with the `ETag` that a change of it needs."""
-    if request.scope["path"] == router.prefix + BULK_PATH:  # which is not the id of a voucher, and only posted to
+    """Retrieve a voucher, with the `ETag` that a change requires."""
+    if request.scope["path"] == router.prefix + BULK_PATH:  # a path of its own, which allows POST only
         raise MethodNotAllowed("POST")
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
@@ -105,7 +106,7 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID, model=VoucherAssignRequest, example=ASSIGN),
 )
 async def assign_voucher(request: Request, caller: Manager) -> Response:
-    """Assign an unused voucher to a recipient, or to another one, as of now. A used or held one is 409."""
+    """Assign an unused voucher to a recipient, or to another one. The response is 409 for a used or held voucher."""
     values = await read_values(request, VoucherAssignRequest)
     return await _change(request, caller, VoucherCommand(action=VoucherAction.ASSIGN, **values))
 
@@ -113,48 +114,48 @@ async def assign_voucher(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{voucherId}/unassign",
     operation_id="unassignVoucher",
-    summary="Take a voucher from its recipient",
+    summary="Unassign a voucher",
     responses=documentation.changed(ManagedVoucherModel, VOUCHER),
     openapi_extra=documentation.changing(ID),
 )
 async def unassign_voucher(request: Request, caller: Manager) -> Response:
-    """Make a voucher nobody's. A used or held one is 409."""
+    """Remove the recipient of a voucher. The response is 409 for a used or held voucher."""
     return await _change(request, caller, VoucherCommand(action=VoucherAction.UNASSIGN))
 
 
 @router.post(
     "/{voucherId}/switch-on",
     operation_id="switchVoucherOn",
-    summary="Switch a voucher on",
+    summary="Enable a voucher",
     responses=documentation.changed(ManagedVoucherModel, VOUCHER),
     openapi_extra=documentation.changing(ID),
 )
 async def switch_voucher_on(request: Request, caller: Manager) -> Response:
-    """Let it be used, as far as nothing else forbids it."""
+    """Enable a voucher, which is then usable unless another rule forbids it."""
     return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_ON))
 
 
 @router.post(
     "/{voucherId}/switch-off",
     operation_id="switchVoucherOff",
-    summary="Switch a voucher off",
+    summary="Disable a voucher",
     responses=documentation.changed(ManagedVoucherModel, VOUCHER | {"isActive": False}),
     openapi_extra=documentation.changing(ID),
 )
 async def switch_voucher_off(request: Request, caller: Manager) -> Response:
-    """Let it not be used until it is switched on again."""
+    """Disable a voucher, which cannot be used until it is enabled again."""
     return await _change(request, caller, VoucherCommand(action=VoucherAction.SWITCH_OFF))
 
 
 @router.post(
     "/{voucherId}/change-expiry",
     operation_id="changeVoucherExpiry",
-    summary="Change until when a voucher is good",
+    summary="Change the expiry of a voucher",
     responses=documentation.changed(ManagedVoucherModel, VOUCHER | EXPIRY, broken=IN_PAST),
     openapi_extra=documentation.changing(ID, model=VoucherExpiryRequest, example=EXPIRY),
 )
 async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
-    """Let it expire at another time, also after it has expired."""
+    """Change the time of expiry, even of an expired voucher."""
     values = await read_values(request, VoucherExpiryRequest)
     return await _change(request, caller, VoucherCommand(action=VoucherAction.CHANGE_EXPIRY, **values))
 
@@ -162,17 +163,17 @@ async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
 @router.post(
     "/{voucherId}/archive",
     operation_id="archiveVoucher",
-    summary="Put a voucher away for ever",
+    summary="Archive a voucher (permanent)",
     responses=documentation.changed(ManagedVoucherModel, VOUCHER | {"isArchived": True}),
     openapi_extra=documentation.changing(ID),
 )
 async def archive_voucher(request: Request, caller: Manager) -> Response:
-    """Archive a voucher: it can be used no more, and nothing about it changes again."""
+    """Archive a voucher, which can then neither be used nor changed."""
     return await _change(request, caller, VoucherCommand(action=VoucherAction.ARCHIVE))
 
 
 async def _change(request: Request, caller: Manager, command: VoucherCommand) -> Response:
-    return await RESOURCE.change(request, caller, changes.change, command=command)
+    return await RESOURCE.change(request, caller, actions.change, command=command)
 
 
 def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
@@ -181,17 +182,6 @@ def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: 
 
 
 def _results(outcomes: list[Outcome]) -> JsonResponse:
-    refused = sum(outcome.refusal is not None for outcome in outcomes)
-    results = [_result(outcome) for outcome in outcomes]
-    return JsonResponse({"done": len(outcomes) - refused, "refused": refused, "results": results})
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    voucher, refusal = outcome.voucher, outcome.refusal
-    return {
-        "id": voucher.id if voucher else None,
-        "code": voucher.code if voucher else None,
-        "isDone": refusal is None,
-        "reason": {"code": refusal.code, "message": f"The voucher {refusal.message}."} if refusal else None,
-        "version": voucher.version if voucher else None,
-    }
+    failures = sum(outcome.refusal is not None for outcome in outcomes)
+    results = [VoucherResultModel.of(outcome) for outcome in outcomes]
+    return JsonResponse({"done": len(outcomes) - failures, "refused": failures, "results": results})

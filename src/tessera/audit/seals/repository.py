@@ -1,4 +1,4 @@
-"""Statements on the chain of seals of one tenant's audit log."""
+"""Statements on the chain of seals over the audit log of one tenant."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
+from tessera.kit.db.records import record_of
 from tessera.kit.db.table_base import Timestamp
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
@@ -43,13 +44,13 @@ class SealRepository:
         self._organization_id = work.organization_id
 
     async def try_lock(self) -> bool:
-        """Be the only one who seals here until the end of the transaction; False while another one does."""
+        """Take the lock for sealing until the transaction ends; False if another transaction has it."""
         name = f"audit/{self._organization_id}".encode()
         number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
         return bool((await self._connection.execute(select(func.pg_try_advisory_xact_lock(number)))).scalar_one())
 
     async def head(self) -> Head:
-        """The last seal, or what stands in place of one."""
+        """The head of the chain, which is at position 0 before the first seal."""
         statement = (
             select(AuditSeal.position, AuditSeal.digest)
             .where(AuditSeal.organization_id == self._organization_id)
@@ -67,15 +68,15 @@ class SealRepository:
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def list_unsealed(self, size: int) -> list[SealedEntry]:
-        """Some of the entries that wait for their seal, oldest first."""
-        waiting = (
+        """Up to `size` unsealed entries, oldest first."""
+        unsealed = (
             select(*_ENTRY)
             .join_from(AuditUnsealed, AuditEntry, _is_entry_of(AuditUnsealed))
             .where(AuditUnsealed.organization_id == self._organization_id)
             .order_by(AuditUnsealed.entry_id)
             .limit(literal_column(str(size)))
         )
-        return [_entry(row) for row in await self._connection.execute(waiting)]
+        return [_entry(row) for row in await self._connection.execute(unsealed)]
 
     async def add(self, seals: Sequence[Seal], *, now: datetime) -> None:
         """Add seals, and take their entries from those that wait."""
@@ -97,7 +98,7 @@ class SealRepository:
         )
 
     async def list_links(self, *, after: int, size: int) -> list[tuple[Seal, SealedEntry | None]]:
-        """Some of the seals behind a position, each with its entry as it is now, if it is there."""
+        """Up to `size` seals after a position, each with the current state of its entry, if it exists."""
         statement = (
             select(AuditSeal.position, AuditSeal.entry_id, AuditSeal.digest, *_ENTRY)
             .join_from(AuditSeal, AuditEntry, _is_entry_of(AuditSeal), isouter=True)
@@ -109,9 +110,9 @@ class SealRepository:
         return [(Seal(row.position, row.entry_id, row.digest), None if row.id is None else _entry(row)) for row in rows]
 
     async def list_forgotten(self, size: int) -> Sequence[UUID]:
-        """Some of the entries that have no seal and do not wait for one either."""
-        # Scalar sub-queries, each one look-up. As joins they let the planner, which may not have counted the seals yet,
-        # go through all of them for each entry.
+        """Up to `size` entries that are neither sealed nor waiting for a seal."""
+        # Scalar subqueries cost one lookup each. For joins, a planner without statistics on the seals may scan all of
+        # them for each entry.
         sealed = select(AuditSeal.position).where(
             AuditSeal.organization_id == self._organization_id, AuditSeal.entry_id == AuditEntry.id
         )
@@ -126,7 +127,7 @@ class SealRepository:
         return (await self._connection.execute(entries.order_by(AuditEntry.id).limit(size))).scalars().all()
 
     async def list_unsealed_organizations(self) -> Sequence[UUID]:
-        """The organizations in which entries wait; none unless the platform itself is pinned."""
+        """The organizations with unsealed entries; none unless the platform itself is pinned."""
         return (await self._connection.execute(select(func.list_unsealed_organizations()))).scalars().all()
 
 
@@ -135,4 +136,4 @@ def _is_entry_of(table: type[AuditSeal | AuditUnsealed]) -> Any:  # noqa: ANN401
 
 
 def _entry(row: AnyRow) -> SealedEntry:
-    return SealedEntry(**{name: getattr(row, name) for name in SealedEntry.__dataclass_fields__})
+    return record_of(SealedEntry, row)

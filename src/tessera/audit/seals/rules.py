@@ -1,4 +1,4 @@
-"""The chain of seals: what a seal covers, and what may be wrong with a chain."""
+"""The chain of seals: its digests and its flaws."""
 
 import hashlib
 import json
@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-# Made once: making it, and copying an entry as `asdict` does, takes most of the time of a digest.
+# Shared, because creating an encoder, like copying an entry with `asdict`, would take most of the time of a digest.
 _encoder = json.JSONEncoder(sort_keys=True, default=str)
-# What stands in place of a seal before the first one.
+# The digest before the first seal.
 BEGINNING = bytes(32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedEntry:
-    """All that an entry holds; `before` and `after` as the database writes them, which is one text for one value."""
+    """All columns of an entry; `before` and `after` are the canonical text that the database writes for a value."""
 
     organization_id: UUID
     id: UUID
@@ -36,7 +36,7 @@ _FIELDS = tuple(SealedEntry.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """One link: its digest covers its position, its entry, and the digest of the link before."""
+    """A link of the chain; its digest covers its position, its entry and the previous digest."""
 
     position: int
     entry_id: UUID
@@ -45,18 +45,18 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The last link; whoever has noted it elsewhere can tell when the chain was cut off or written anew."""
+    """The last link of a chain; a copy of it elsewhere reveals a truncated or rewritten chain."""
 
     position: int
     digest: bytes
 
     def text(self) -> str:
-        """The form in which it is noted: `POSITION:DIGEST`."""
+        """Its text: `POSITION:DIGEST`."""
         return f"{self.position}:{self.digest.hex()}"
 
 
 class Flaw(StrEnum):
-    """What may be wrong with a chain."""
+    """A kind of flaw in a chain."""
 
     ALTERED = "Altered"
     ENTRY_MISSING = "EntryMissing"
@@ -67,7 +67,7 @@ class Flaw(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One flaw: where in the chain, and of which entry where that is known."""
+    """A flaw with its position in the chain and its entry, where known."""
 
     flaw: Flaw
     position: int | None
@@ -75,31 +75,31 @@ class Finding:
 
 
 def digest(entry: SealedEntry, *, position: int, previous: bytes) -> bytes:
-    """The digest of the seal at this position: SHA-256 of the digest before it and all that the entry holds."""
+    """The digest of the seal at this position: SHA-256 of the previous digest and all columns of the entry."""
     plain = {name: getattr(entry, name) for name in _FIELDS}
     plain |= {"at": entry.at.astimezone(UTC).isoformat(), "position": position}
     return hashlib.sha256(previous + _encoder.encode(plain).encode()).digest()
 
 
 def seals(entries: Sequence[SealedEntry], *, head: Head) -> list[Seal]:
-    """The links that go on from this head, one for each entry."""
-    made, previous = [], head.digest
+    """The links that continue the chain from this head, one for each entry."""
+    links, previous = [], head.digest
     for position, entry in enumerate(entries, start=head.position + 1):
         previous = digest(entry, position=position, previous=previous)
-        made.append(Seal(position, entry.id, previous))
-    return made
+        links.append(Seal(position, entry.id, previous))
+    return links
 
 
 def flaws(links: Sequence[tuple[Seal, SealedEntry | None]], *, head: Head) -> Iterator[Finding]:
-    """What is wrong with links that follow this head; an altered one is told once, and the next is judged by itself."""
-    place, previous = head.position, head.digest
+    """The flaws of the links after this head; an altered link is reported once and does not affect the next one."""
+    position, previous = head.position, head.digest
     for seal, entry in links:
-        followed = seal.position == place + 1
-        if not followed:
-            yield Finding(Flaw.SEAL_MISSING, place + 1, None)
+        follows = seal.position == position + 1
+        if not follows:
+            yield Finding(Flaw.SEAL_MISSING, position + 1, None)
         if entry is None:
             yield Finding(Flaw.ENTRY_MISSING, seal.position, seal.entry_id)
-        # Behind a gap nobody knows the digest that this one covers.
-        elif followed and digest(entry, position=seal.position, previous=previous) != seal.digest:
+        # After a gap, the previous digest is unknown.
+        elif follows and digest(entry, position=seal.position, previous=previous) != seal.digest:
             yield Finding(Flaw.ALTERED, seal.position, seal.entry_id)
-        place, previous = seal.position, seal.digest
+        position, previous = seal.position, seal.digest

@@ -1,4 +1,4 @@
-"""Sealing the audit log into a chain, and verifying it."""
+"""The chain of seals over the audit log: sealing and verification."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,62 +13,62 @@ from tessera.kit.errors import Invalid, Violation
 
 __all__ = ["Finding", "Head", "Verdict"]
 
-AT_ONCE = 1000
+BATCH_SIZE = 1000
 MAX_FINDINGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a chain looks like: its last link, and everything that is wrong, 1,000 findings at most."""
+    """The result of a verification: the last link of the chain and at most 1,000 findings."""
 
     head: Head
     findings: Sequence[Finding]
 
 
 async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
-    """The organizations in which entries wait for their seal, for a unit of work pinned to the platform."""
+    """The organizations with unsealed entries, for a unit of work pinned to the platform."""
     return await SealRepository(work).list_unsealed_organizations()
 
 
 async def seal(work: UnitOfWork, *, now: datetime) -> int:
-    """Seal up to 1,000 of the entries that wait, and say how many; none while somebody else seals here.
+    """Seal up to 1,000 unsealed entries; returns how many, 0 while another transaction seals this organization.
 
-    An entry waits from the commit of its change on, so each is sealed once, in whatever order they were committed, and
-    nobody who writes waits for it. Seals and waiting end in one transaction: a kill leaves the chain as it was.
+    Entries become visible here when their change commits, so each is sealed once, in any commit order, and writers
+    never wait for a seal. One transaction adds the seals and removes the entries from the unsealed ones.
     """
     seals = SealRepository(work)
     if not await seals.try_lock():
         return 0
-    waiting = await seals.list_unsealed(AT_ONCE)
-    if waiting:
-        await seals.add(rules.seals(waiting, head=await seals.head()), now=now)
-    return len(waiting)
+    unsealed = await seals.list_unsealed(BATCH_SIZE)
+    if unsealed:
+        await seals.add(rules.seals(unsealed, head=await seals.head()), now=now)
+    return len(unsealed)
 
 
 async def verify(work: UnitOfWork, *, noted: Head | None = None) -> Verdict:
-    """Read the whole chain and every entry; finds any edit, removal or swap of what was sealed, whoever made it.
+    """Verify the whole chain against every entry, which finds any edit, removal or swap of sealed entries.
 
-    `noted` is a head that was kept elsewhere: with it also a chain that was cut off or written anew.
+    `noted` is a head stored elsewhere; it also reveals a chain that was truncated or rewritten.
     """
     seals = SealRepository(work)
     head, findings = Head(0, BEGINNING), list[Finding]()
     while len(findings) < MAX_FINDINGS:
-        links = await seals.list_links(after=head.position, size=AT_ONCE)
+        links = await seals.list_links(after=head.position, size=BATCH_SIZE)
         if not links:
             break
         findings += rules.flaws(links, head=head)
         head = Head(links[-1][0].position, links[-1][0].digest)
-    findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_forgotten(AT_ONCE)]
+    findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_forgotten(BATCH_SIZE)]
     if noted is not None and await seals.find_digest(noted.position) != noted.digest:
         findings.append(Finding(Flaw.HEAD_DIFFERS, noted.position, None))
     return Verdict(head, findings[:MAX_FINDINGS])
 
 
 def parse_head(text: str) -> Head:
-    """A head as it was noted; raises Invalid."""
+    """Parse the text of a head; raises Invalid."""
     position, _, digest = text.partition(":")
     try:
         head = Head(int(position), bytes.fromhex(digest))
     except ValueError as error:
-        raise Invalid([Violation("NotHead", "head", "must be POSITION:DIGEST, as verify has told it")]) from error
+        raise Invalid([Violation("NotHead", "head", "must be POSITION:DIGEST, as printed by verify")]) from error
     return head

@@ -1,4 +1,4 @@
-"""Statements on the product bundles of one tenant, as those who manage them see them."""
+"""Statements of the management of product bundles of one tenant."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,13 +13,14 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from tessera.catalog.rules import ContainedExam, Status
 from tessera.catalog.tables import ProductBundle, ProductBundleStoreExam, StoreExam
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedProductBundle:
-    """A product bundle with the exams in it, its standing and its version."""
+    """A product bundle with its exams, its status and its version."""
 
     id: UUID
     name: str
@@ -32,7 +33,7 @@ class ManagedProductBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductBundleFilter:
-    """Which product bundles; None does not filter."""
+    """Filters of product bundles; None does not filter."""
 
     store_exam_code: str | None = None
     status: Status | None = None
@@ -46,7 +47,7 @@ class ProductBundleRepository:
         self._organization_id = work.organization_id
 
     async def find_exams(self, codes: Collection[str]) -> dict[str, ContainedExam]:
-        """The store exams with these codes, archived ones too, by the code's key."""
+        """The store exams with these codes, including archived ones, by the key of the code."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code, StoreExam.status).where(
             StoreExam.organization_id == self._organization_id,
             StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
@@ -55,31 +56,31 @@ class ProductBundleRepository:
         return {row.code_key: ContainedExam(row.id, row.code, Status(row.status)) for row in rows}
 
     async def add(self, bundle: ManagedProductBundle, *, exam_ids: Collection[UUID]) -> None:
-        """Add a product bundle with the exams in it."""
+        """Add a product bundle with its exams."""
         await self._connection.execute(
             insert(ProductBundle).values(
                 organization_id=self._organization_id, id=bundle.id, created_at=bundle.created_at, **_columns(bundle)
             )
         )
-        await self._contain(bundle.id, exam_ids)
+        await self._add_exams(bundle.id, exam_ids)
 
     async def find(self, bundle_id: UUID) -> ManagedProductBundle | None:
         """The product bundle with this id."""
-        return await self._first(self._select().where(ProductBundle.id == bundle_id))
+        return await fetch_first(self._connection, self._select().where(ProductBundle.id == bundle_id), _managed)
 
     async def lock(self, bundle_id: UUID) -> ManagedProductBundle | None:
-        """The product bundle with this id, which nobody else changes until the end of the transaction."""
+        """The product bundle with this id, locked FOR UPDATE."""
         locking = select(ProductBundle.id).where(
             ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle_id
         )
         await self._connection.execute(locking.with_for_update())
-        # Read after the lock is there: the exams in it are rows of their own, which the waiting has not read again.
+        # A separate read, because Postgres rereads only the locked row itself after waiting for a lock, not the exams.
         return await self.find(bundle_id)
 
     async def list_by_cursor(
         self, filters: ProductBundleFilter, *, after: str | None, size: int
     ) -> CursorPage[ManagedProductBundle]:
-        """A part of the product bundles, oldest first."""
+        """A page of product bundles, oldest first."""
         statement = self._select()
         if filters.status is not None:
             statement = statement.where(ProductBundle.status == filters.status)
@@ -93,28 +94,28 @@ class ProductBundleRepository:
                 ProductBundleStoreExam.store_exam_id == exam.scalar_subquery(),
             )
         order = [ProductBundle.__table__.c.id]
-        part = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return page.map(_managed)
 
     async def change(self, bundle: ManagedProductBundle) -> None:
-        """Write what has changed of a locked product bundle itself."""
+        """Write the state and the version of a locked product bundle, without its exams."""
         await self._connection.execute(
             update(ProductBundle)
             .where(ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle.id)
             .values(_columns(bundle))
         )
 
-    async def contain(self, bundle_id: UUID, exam_ids: Collection[UUID]) -> None:
-        """Let a locked product bundle contain these exams, and no others."""
+    async def replace_exams(self, bundle_id: UUID, exam_ids: Collection[UUID]) -> None:
+        """Replace the exams of a locked product bundle."""
         await self._connection.execute(
             delete(ProductBundleStoreExam).where(
                 ProductBundleStoreExam.organization_id == self._organization_id,
                 ProductBundleStoreExam.product_bundle_id == bundle_id,
             )
         )
-        await self._contain(bundle_id, exam_ids)
+        await self._add_exams(bundle_id, exam_ids)
 
-    async def _contain(self, bundle_id: UUID, exam_ids: Collection[UUID]) -> None:
+    async def _add_exams(self, bundle_id: UUID, exam_ids: Collection[UUID]) -> None:
         common = {"organization_id": self._organization_id, "product_bundle_id": bundle_id}
         await self._connection.execute(
             insert(ProductBundleStoreExam), [common | {"store_exam_id": exam_id} for exam_id in exam_ids]
@@ -147,10 +148,6 @@ class ProductBundleRepository:
             ProductBundle.version,
         ).where(ProductBundle.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedProductBundle | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 _contains = and_(
     ProductBundleStoreExam.organization_id == ProductBundle.organization_id,
@@ -163,12 +160,4 @@ def _columns(bundle: ManagedProductBundle) -> dict[str, Any]:
 
 
 def _managed(row: AnyRow) -> ManagedProductBundle:
-    return ManagedProductBundle(
-        id=row.id,
-        name=row.name,
-        price=row.price,
-        store_exam_codes=tuple(row.store_exam_codes),
-        status=Status(row.status),
-        created_at=row.created_at,
-        version=row.version,
-    )
+    return record_of(ManagedProductBundle, row, store_exam_codes=tuple(row.store_exam_codes), status=Status(row.status))

@@ -62,7 +62,7 @@ async def update(work: UnitOfWork, target: Target, *, draft: ProductBundleDraft,
     repository = ProductBundleRepository(work)
     bundle = await _BUNDLES.lock(repository, target)
     name, price, exams = await _checked(work, draft, current_codes=bundle.store_exam_codes)
-    await repository.contain(bundle.id, [exam.id for exam in exams])
+    await repository.replace_exams(bundle.id, [exam.id for exam in exams])
     after = replace(bundle, name=name, price=price, store_exam_codes=_codes(exams))
     return await _BUNDLES.save(work, repository, bundle, after, Action.UPDATED, now=now)
 

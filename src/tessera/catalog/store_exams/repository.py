@@ -1,4 +1,4 @@
-"""Statements on the store exams of one tenant, as those who manage them see them."""
+"""Statements of the management of store exams of one tenant."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -12,13 +12,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tessera.catalog.rules import Status
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedStoreExam:
-    """A store exam with its standing and its version."""
+    """A store exam with its status and its version."""
 
     id: UUID
     code: str
@@ -31,7 +32,7 @@ class ManagedStoreExam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreExamFilter:
-    """Which store exams; None does not filter."""
+    """Filters of store exams; None does not filter."""
 
     code: str | None = None
     status: Status | None = None
@@ -59,28 +60,30 @@ class StoreExamRepository:
 
     async def find(self, exam_id: UUID) -> ManagedStoreExam | None:
         """The store exam with this id."""
-        return await self._first(self._select().where(StoreExam.id == exam_id))
+        return await fetch_first(self._connection, self._select().where(StoreExam.id == exam_id), _managed)
 
     async def lock(self, exam_id: UUID) -> ManagedStoreExam | None:
-        """The store exam with this id, which nobody else changes until the end of the transaction."""
-        return await self._first(self._select().where(StoreExam.id == exam_id).with_for_update())
+        """The store exam with this id, locked FOR UPDATE."""
+        return await fetch_first(
+            self._connection, self._select().where(StoreExam.id == exam_id).with_for_update(), _managed
+        )
 
     async def list_by_cursor(
         self, filters: StoreExamFilter, *, after: str | None, size: int
     ) -> CursorPage[ManagedStoreExam]:
-        """A part of the store exams, oldest first."""
+        """A page of store exams, oldest first."""
         statement = self._select()
         if filters.code is not None:
             statement = statement.where(StoreExam.code_key == key_of(filters.code))
         if filters.status is not None:
             statement = statement.where(StoreExam.status == filters.status)
-        part = await fetch_cursor_page(
+        page = await fetch_cursor_page(
             self._connection, statement, order=[StoreExam.__table__.c.id], after=after, size=size
         )
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        return page.map(_managed)
 
     async def change(self, exam: ManagedStoreExam) -> None:
-        """Write what has changed of a locked store exam."""
+        """Write the state and the version of a locked store exam."""
         await self._connection.execute(
             update(StoreExam)
             .where(StoreExam.organization_id == self._organization_id, StoreExam.id == exam.id)
@@ -90,11 +93,6 @@ class StoreExamRepository:
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(StoreExam.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedStoreExam | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 def _managed(row: AnyRow) -> ManagedStoreExam:
-    values = {name: getattr(row, name) for name in ManagedStoreExam.__dataclass_fields__}
-    return ManagedStoreExam(**values | {"status": Status(row.status)})
+    return record_of(ManagedStoreExam, row, status=Status(row.status))

@@ -13,7 +13,7 @@ class CommandGroup(typer.Typer):
     """Commands whose parameters may be dataclasses: each field is an option or an argument of the command."""
 
     def __init__(self) -> None:
-        super().__init__(no_args_is_help=True)
+        super().__init__(no_args_is_help=True, rich_markup_mode=None)
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - as typer's
         """Add a command; see `expand_options`."""

@@ -11,23 +11,25 @@ import typer
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.errors import Invalid, Violation
 
-Organization = Annotated[
-    str, typer.Option("--organization", help="The organization's name (not case-sensitive) or id.")
-]
+Organization = Annotated[str, typer.Option("--organization", help="The organization's name (any case) or id.")]
 Name = Annotated[str, typer.Option("--name", help="The display name.")]
 Email = Annotated[str, typer.Option("--email", help="The user's email address.")]
 FirstName = Annotated[str, typer.Option("--first-name", help="The user's first name.")]
 LastName = Annotated[str, typer.Option("--last-name", help="The user's last name.")]
+Partner = Annotated[str, typer.Argument(help="The partner's name (any case) or id.", metavar="PARTNER")]
 Id = Annotated[str, typer.Argument(help="The id, a UUID.", metavar="ID")]
 FunctionPoints = Annotated[
     list[str],
     typer.Option("--function-point", help=f"A right to grant; repeatable. One of {', '.join(FunctionPoint)}."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON to standard output.")]
+PartnerFilter = Annotated[str | None, typer.Option("--partner", help="The partner, by name or id.")]
+Price = Annotated[str, typer.Option("--price", help="The price in dollars.")]
+TokenDays = Annotated[int, typer.Option("--days", min=1, max=3660, help="The lifetime of the token in days.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="The maximum number of records.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="The cursor that the previous page printed.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", help="The file to write; default: standard output.", dir_okay=False)
+    Path | None, typer.Option("--output", help="The file to write, else standard output.", dir_okay=False)
 ]
 
 

@@ -1,4 +1,4 @@
-"""A storefront to try and to copy, served beside the API that it uses."""
+"""A sample storefront, served by the API server that it calls."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from fastapi.responses import FileResponse, Response
 from tessera.api.docs import HEADERS
 from tessera.api.http.errors import UnknownPath
 from tessera.api.http.json import JsonResponse
-from tessera.demo import data
-from tessera.demo.load import Credentials
+from tessera.demo.credentials import Credentials
+from tessera.demo.organizations import EXAMS
+from tessera.demo.promo_codes import SAMPLES
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 PATH = "/demo/storefront"
@@ -18,27 +19,26 @@ FILES = Path(__file__).parent / "static"
 
 
 def install(app: FastAPI, organization: Credentials) -> None:
-    """Serve the page, which shows everybody who opens it the organization's real API key.
+    """Add the routes of the page, which reveals the API key of the organization to every visitor.
 
-    So this is for servers with demonstration data that answer on their own machine alone. Without it, there is no page:
-    its addresses are unknown like any other.
+    For servers with demonstration data that only their own machine can reach. Other servers have no such routes.
     """
     headers = HEADERS | {"Cache-Control": "no-cache"}
     settings = _settings(organization)
 
     @app.get(f"{PATH}/settings.json", include_in_schema=False)
-    async def tell(request: Request) -> Response:
-        # A page of somebody else's that was made to have this address, by its own name, must not read the key.
+    async def get_settings(request: Request) -> Response:
+        # DNS rebinding: a foreign page whose host name was changed to resolve to this server must not read the key.
         if request.url.hostname not in LOOPBACK_NAMES:
             raise UnknownPath
         return JsonResponse(settings, headers=HEADERS | {"Cache-Control": "no-store"})
 
-    # Addresses in the page are relative to its own, so that it also works where a proxy serves it under a prefix.
+    # Links in the page are relative, so that it also works behind a proxy that adds a path prefix.
     for path, name in ((PATH, "index.html"), (f"{PATH}/page.css", "page.css"), (f"{PATH}/page.js", "page.js")):
         app.get(path, include_in_schema=False)(_file(FILES / name, headers))
 
 
-def _file(path: Path, headers: dict[str, str]) -> Any:  # noqa: ANN401 - an endpoint, as FastAPI takes it
+def _file(path: Path, headers: dict[str, str]) -> Any:  # noqa: ANN401 - a FastAPI endpoint
     async def serve() -> Response:
         return FileResponse(path, headers=headers)
 
@@ -46,10 +46,10 @@ def _file(path: Path, headers: dict[str, str]) -> Any:  # noqa: ANN401 - an endp
 
 
 def _settings(organization: Credentials) -> dict[str, Any]:
-    """What the page has to know, in its script's own names."""
+    """The settings of the page by the names that its script uses."""
     return {
         "organization": organization.name,
-        "apiKey": organization.apiKey,
-        "exams": [{"code": code, "name": name, "price": float(price)} for code, name, price in data.EXAMS],
-        "samples": [{"code": code, "says": says} for code, says in data.SAMPLES],
+        "apiKey": organization.api_key,
+        "exams": [{"code": code, "name": name, "price": float(price)} for code, name, price in EXAMS],
+        "samples": [{"code": code, "description": description} for code, description in SAMPLES],
     }

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import ApiClient
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -51,18 +52,18 @@ class ClientRepository:
 
     async def find(self, client_id: UUID) -> ManagedClient | None:
         """The client with this id."""
-        return await self._first(self._select().where(ApiClient.id == client_id))
+        return await fetch_first(self._connection, self._select().where(ApiClient.id == client_id), _managed)
 
     async def lock(self, client_id: UUID) -> ManagedClient | None:
         """The client with this id, unless it is revoked, locked FOR UPDATE."""
         unrevoked = self._select().where(ApiClient.id == client_id, ApiClient.revoked_at.is_(None))
-        return await self._first(unrevoked.with_for_update())
+        return await fetch_first(self._connection, unrevoked.with_for_update(), _managed)
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedClient]:
         """A page of clients, oldest first."""
         order = [ApiClient.__table__.c.id]
-        part = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
+        return page.map(_managed)
 
     async def change(self, client: ManagedClient) -> None:
         """Write the state and the version of a locked client."""
@@ -80,11 +81,6 @@ class ClientRepository:
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(ApiClient.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedClient | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 def _managed(row: AnyRow) -> ManagedClient:
-    values = {name: getattr(row, name) for name in ManagedClient.__dataclass_fields__}
-    return ManagedClient(**values | {"function_points": tuple(row.function_points)})
+    return record_of(ManagedClient, row, function_points=tuple(row.function_points))

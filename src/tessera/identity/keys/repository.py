@@ -10,6 +10,7 @@ from sqlalchemy import Select, insert, or_, select, update
 
 from tessera.identity.tables import ApiKey
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -46,17 +47,19 @@ class KeyRepository:
 
     async def find(self, key_id: UUID) -> ManagedKey | None:
         """The key with this id."""
-        return await self._first(self._select().where(ApiKey.id == key_id))
+        return await fetch_first(self._connection, self._select().where(ApiKey.id == key_id), _managed)
 
     async def lock(self, key_id: UUID) -> ManagedKey | None:
         """The key with this id, locked FOR UPDATE."""
-        return await self._first(self._select().where(ApiKey.id == key_id).with_for_update())
+        return await fetch_first(
+            self._connection, self._select().where(ApiKey.id == key_id).with_for_update(), _managed
+        )
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedKey]:
         """A page of keys, oldest first."""
         order = [ApiKey.__table__.c.id]
-        part = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
+        return page.map(_managed)
 
     async def change(self, key: ManagedKey) -> None:
         """Write the state and the version of a locked key."""
@@ -82,11 +85,6 @@ class KeyRepository:
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(ApiKey.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedKey | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 def _managed(row: AnyRow) -> ManagedKey:
-    values = {name: getattr(row, name) for name in ManagedKey.__dataclass_fields__}
-    return ManagedKey(**values | {"function_points": tuple(row.function_points)})
+    return record_of(ManagedKey, row, function_points=tuple(row.function_points))

@@ -1,4 +1,4 @@
-"""The first people of an organization, whom the platform sets up from outside."""
+"""The first users of an organization, which the platform creates."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -23,7 +23,7 @@ async def add(
     signer: TokenSigner,
     now: datetime,
 ) -> tuple[ManagedToken, str]:
-    """Add a user with all of the giver's rights to an organization, and a token of a year, which is nowhere else.
+    """Add a user with all rights of the caller to an organization, and a token for a year, which is not stored.
 
     For a unit of work pinned to the platform. Raises Invalid, NameTaken, NotFound.
     """

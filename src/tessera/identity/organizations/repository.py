@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, column, func, select, update
+from sqlalchemy import Select, Text, cast, column, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from tessera.identity.errors import NameTaken
 from tessera.identity.tables import Organization
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -73,6 +74,15 @@ class OrganizationRepository:
         row = (await self._connection.execute(statement.where(own_id == organization_id))).first()
         return _managed(row) if row else None
 
+    async def find_by_name_or_id(self, name_or_id: str) -> ManagedOrganization | None:
+        """The organization with this name or id, not case-sensitive; None unless the platform itself is pinned."""
+        statement, own_id = _all()
+        key, id_text = func.lower(name_or_id), cast(own_id, Text)
+        matches = statement.where(or_(func.lower(statement.selected_columns.name) == key, id_text == key))
+        # An organization can be named like the id of another one: the id wins.
+        row = (await self._connection.execute(matches.order_by((id_text == key).desc()))).first()
+        return _managed(row) if row else None
+
     async def list_all(self) -> Sequence[AnyRow]:
         """Every organization; none unless the platform itself is pinned."""
         return (await self._connection.execute(_all()[0])).all()
@@ -80,8 +90,8 @@ class OrganizationRepository:
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
         """A page of all organizations, oldest first; empty unless the platform itself is pinned."""
         statement, own_id = _all()
-        part = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
+        return page.map(_managed)
 
 
 def _all() -> tuple[Select[*tuple[Any, ...]], Any]:
@@ -92,4 +102,4 @@ def _all() -> tuple[Select[*tuple[Any, ...]], Any]:
 
 
 def _managed(row: AnyRow) -> ManagedOrganization:
-    return ManagedOrganization(**{name: getattr(row, name) for name in _FIELDS})
+    return record_of(ManagedOrganization, row)

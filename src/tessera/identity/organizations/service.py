@@ -47,6 +47,11 @@ async def get(work: UnitOfWork, organization_id: UUID) -> ManagedOrganization:
     return _ORGANIZATIONS.require(await OrganizationRepository(work).find_any(organization_id))
 
 
+async def find(work: UnitOfWork, name_or_id: str) -> ManagedOrganization | None:
+    """The organization with this name or id, not case-sensitive, for a unit of work pinned to the platform."""
+    return await OrganizationRepository(work).find_by_name_or_id(name_or_id)
+
+
 async def list_all(work: UnitOfWork) -> Sequence[Any]:
     """Every organization, for a unit of work pinned to the platform."""
     return await OrganizationRepository(work).list_all()

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, insert, select, update
 
 from tessera.identity.tables import IssuedToken, User
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 
@@ -47,12 +48,12 @@ class TokenRepository:
 
     async def find(self, token_id: UUID) -> ManagedToken | None:
         """The token with this id."""
-        return await self._first(self._select().where(IssuedToken.id == token_id))
+        return await fetch_first(self._connection, self._select().where(IssuedToken.id == token_id), _managed)
 
     async def lock(self, token_id: UUID) -> ManagedToken | None:
         """The token with this id, locked FOR UPDATE."""
         statement = self._select().where(IssuedToken.id == token_id)
-        return await self._first(statement.with_for_update(of=IssuedToken))
+        return await fetch_first(self._connection, statement.with_for_update(of=IssuedToken), _managed)
 
     async def list_by_cursor(self, user_id: UUID | None, *, after: str | None, size: int) -> CursorPage[ManagedToken]:
         """A page of tokens, of one user if `user_id` is given, oldest first."""
@@ -60,8 +61,8 @@ class TokenRepository:
         if user_id is not None:
             statement = statement.where(IssuedToken.user_id == user_id)
         order = [IssuedToken.__table__.c.id]
-        part = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        return page.map(_managed)
 
     async def change(self, token: ManagedToken) -> None:
         """Write the state and the version of a locked token."""
@@ -80,10 +81,6 @@ class TokenRepository:
             .where(IssuedToken.organization_id == self._organization_id)
         )
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedToken | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 def _managed(row: AnyRow) -> ManagedToken:
-    return ManagedToken(**{name: getattr(row, name) for name in ManagedToken.__dataclass_fields__})
+    return record_of(ManagedToken, row)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.identity.tables import User
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 
@@ -64,15 +65,15 @@ class UserRepository:
 
     async def find(self, user_id: UUID) -> ManagedUser | None:
         """The user with this id."""
-        return await self._first(self._select().where(User.id == user_id))
+        return await fetch_first(self._connection, self._select().where(User.id == user_id), _managed)
 
     async def find_by_email(self, email: str) -> ManagedUser | None:
         """The user with this address, ignoring case."""
-        return await self._first(self._select().where(User.email_key == key_of(email)))
+        return await fetch_first(self._connection, self._select().where(User.email_key == key_of(email)), _managed)
 
     async def lock(self, user_id: UUID) -> ManagedUser | None:
         """The user with this id, locked FOR UPDATE."""
-        return await self._first(self._select().where(User.id == user_id).with_for_update())
+        return await fetch_first(self._connection, self._select().where(User.id == user_id).with_for_update(), _managed)
 
     async def list_by_cursor(self, filters: UserFilter, *, after: str | None, size: int) -> CursorPage[ManagedUser]:
         """A page of users, oldest first."""
@@ -83,8 +84,8 @@ class UserRepository:
             statement = statement.where(User.is_active.is_(filters.is_active))
         if filters.partner_id is not None:
             statement = statement.where(User.partner_id == filters.partner_id)
-        part = await fetch_cursor_page(self._connection, statement, order=[User.__table__.c.id], after=after, size=size)
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=[User.__table__.c.id], after=after, size=size)
+        return page.map(_managed)
 
     async def change(self, user: ManagedUser) -> None:
         """Write the state and the version of a locked user."""
@@ -104,11 +105,6 @@ class UserRepository:
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(User.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedUser | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
-
 
 def _managed(row: AnyRow) -> ManagedUser:
-    values = {name: getattr(row, name) for name in ManagedUser.__dataclass_fields__}
-    return ManagedUser(**values | {"function_points": tuple(row.function_points)})
+    return record_of(ManagedUser, row, function_points=tuple(row.function_points))

@@ -20,6 +20,7 @@ PAGE_SIZE = 100
 MAX_RESULTS = 10_000
 
 T = TypeVar("T")
+R = TypeVar("R")
 Rows = Callable[[Subquery], Select[*tuple[Any, ...]]]
 
 
@@ -151,6 +152,10 @@ class CursorPage(Generic[T]):
 
     items: Sequence[T]
     cursor: str | None
+
+    def map(self, read: Callable[[T], R]) -> "CursorPage[R]":
+        """The page with each item converted."""
+        return CursorPage([read(item) for item in self.items], self.cursor)
 
 
 async def fetch_cursor_page(

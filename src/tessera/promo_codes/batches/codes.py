@@ -1,10 +1,10 @@
-"""Random names by a pattern, from the system's cryptographic source."""
+"""Random names for a pattern, from the cryptographic source of the operating system."""
 
 import secrets
 
 
 def random_names(count: int, *, prefix: str, length: int, alphabet: str) -> list[str]:
-    """That many different names: the prefix, and so many letters of the alphabet, each equally likely."""
+    """Distinct names: the prefix, and characters of the alphabet, all equally likely."""
     names: set[str] = set()
     while len(names) < count:
         letters = _random_letters((count - len(names)) * length, alphabet)
@@ -13,7 +13,7 @@ def random_names(count: int, *, prefix: str, length: int, alphabet: str) -> list
 
 
 def _random_letters(count: int, alphabet: str) -> str:
-    # Bytes beyond the largest multiple of the alphabet's size would favour its first letters: they are thrown away.
+    # Bytes above the largest multiple of the alphabet's size would favour its first characters, so they are dropped.
     usable = 256 - 256 % len(alphabet)
     table = bytes(ord(alphabet[byte % len(alphabet)]) for byte in range(256))
     letters = b""

@@ -22,10 +22,10 @@ ACTOR = Actor(ActorKind.JOB, None, batches.MAKE_PROMO_CODES)
 
 @blueprint.task(name=batches.MAKE_PROMO_CODES, retry=ExponentialBackoff(), pass_context=True)
 async def make_promo_codes(context: JobContext, *, organization_id: str, batch_id: str) -> None:
-    """Make the next codes of a batch, and queue the rest.
+    """Make the next codes of a batch, and queue a job for the rest.
 
-    Each part is a job of its own, so that a worker that is to stop has never long to wait, and other jobs get their
-    turn. A second run of one makes the next codes, or none.
+    With a job for each part a worker can stop soon, and other jobs get their turn. A second run of the same job makes
+    the next codes, or none.
     """
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]

@@ -20,7 +20,7 @@ from tessera.promo_codes.tables import PromoCodeBatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewBatch(PromoCodeTerms):
-    """A batch to be added, of which no code is made yet."""
+    """A batch to add, without codes yet."""
 
     id: UUID
     prefix: str
@@ -60,10 +60,10 @@ class Batch(PromoCodeTerms):
         return 100 * self.made // self.quantity
 
 
-# Codes with all that their batch gives them, in one statement, the fastest way in that row-level security allows: it
-# refuses COPY. As texts of two parameters, because the driver takes several times as long over arrays.
 _TERMS = ", ".join(TERMS)
 _TERMS_OF_BATCH = ", ".join(f"batch.{name}" for name in TERMS)
+# Codes with the terms of their batch, in one statement, which is the fastest way: row-level security rejects COPY. The
+# values are two texts, because arrays cost the driver several times as much.
 ADD_CODES = f"""
 with batch as (
     select * from promo_code_batches where organization_id = %(organization_id)s and id = %(batch_id)s
@@ -98,12 +98,12 @@ class BatchRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def count_taken(self, pattern: Pattern) -> int:
-        """How many names of this form the batches before have made, or may still make."""
-        taken = case(
+    async def count_used_names(self, pattern: Pattern) -> int:
+        """The number of names with this pattern that earlier batches have made or can still make."""
+        used_names = case(
             (PromoCodeBatch.status == BatchStatus.CANCELLED, PromoCodeBatch.made), else_=PromoCodeBatch.quantity
         )
-        statement = select(func.coalesce(func.sum(taken), 0)).where(
+        statement = select(func.coalesce(func.sum(used_names), 0)).where(
             PromoCodeBatch.organization_id == self._organization_id,
             PromoCodeBatch.prefix_key == key_of(pattern.prefix or ""),
             PromoCodeBatch.length == pattern.length,
@@ -111,7 +111,7 @@ class BatchRepository:
         return int((await self._connection.execute(statement)).scalar_one())
 
     async def add(self, batch: NewBatch, *, now: datetime) -> None:
-        """Add a batch whose codes are to be made."""
+        """Add a batch."""
         row = asdict(batch) | {
             "organization_id": self._organization_id,
             "made": 0,
@@ -145,7 +145,7 @@ class BatchRepository:
         )
 
     async def add_codes(self, batch_id: UUID, names: Sequence[str], *, now: datetime) -> int:
-        """Add codes of the batch with these names; returns how many names were still free, which those have now."""
+        """Add codes with these names to the batch, except for taken names; returns the number of added codes."""
         added = await self._connection.exec_driver_sql(
             ADD_CODES,
             {

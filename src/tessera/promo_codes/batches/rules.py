@@ -1,4 +1,4 @@
-"""The rules of batches: by what pattern, and how many."""
+"""The rules of batches: their patterns and quantities."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.rules import NAME, PromoCodeDraft
 
-# Crockford's: no I, L, O or U, so that nothing in it is taken for another.
+# Crockford's: without I, L, O and U, which are easily mistaken for other characters.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MAX_QUANTITY = 1_000_000
-# At least nine codes in ten stay free, so that a new one is found at once and a guess seldom hits.
+# At least nine names in ten stay unused, so that a new name is found at once and a guess seldom succeeds.
 SPACE_PER_CODE = 10
 
 
 class BatchStatus(StrEnum):
-    """Where a batch is in its life; `Complete` is final. `Exhausted`: no free code was found any more."""
+    """The status of a batch; `Complete` is final, and `Exhausted` means that no unused names were left."""
 
     IN_PROGRESS = "InProgress"
     CANCELLED = "Cancelled"
@@ -35,7 +35,7 @@ MOVES: Mapping[str, Move] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """How names are made: a prefix and so many random letters of an alphabet."""
+    """The form of names: a prefix, and a number of random characters of an alphabet."""
 
     prefix: str | None = ""
     length: int | None = None
@@ -43,13 +43,13 @@ class Pattern:
 
     @property
     def space(self) -> int:
-        """How many names it can make."""
+        """The number of names with this pattern."""
         return int(len(self.alphabet or "") ** (self.length or 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDraft:
-    """A batch that somebody asks for: how many codes by which pattern, and what they all give."""
+    """A batch to create: the quantity and the pattern of its codes, and their terms."""
 
     pattern: Pattern
     quantity: int | None
@@ -57,7 +57,7 @@ class BatchDraft:
 
 
 def violations(draft: BatchDraft) -> Iterator[Violation]:
-    """What is wrong with the pattern and the quantity by themselves."""
+    """All violations in the pattern and the quantity themselves."""
     pattern = draft.pattern
     if pattern.prefix is not None and not NAME.fullmatch(pattern.prefix):
         yield Violation("PrefixNotAlphanumeric", "prefix", "must be alphanumeric (A-Z, a-z, 0-9)")
@@ -74,14 +74,14 @@ def violations(draft: BatchDraft) -> Iterator[Violation]:
 
 
 def _alphabet(alphabet: str) -> Iterator[Violation]:
-    # Names are told apart without regard to case.
+    # Names are not case-sensitive.
     if not NAME.fullmatch(alphabet) or len(alphabet) < 2 or len(set(key_of(alphabet))) < len(alphabet):
         yield Violation("BadAlphabet", "alphabet", "must have 2 to 36 of A-Z, a-z, 0-9, each once in either case")
 
 
-def space_violations(pattern: Pattern, *, quantity: int, taken: int) -> Iterator[Violation]:
-    """Whether a good pattern has room for so many codes more, beside those of earlier batches of its form."""
-    needed = SPACE_PER_CODE * (quantity + taken)
+def space_violations(pattern: Pattern, *, quantity: int, used_names: int) -> Iterator[Violation]:
+    """The violation of a valid pattern that has too few names for this quantity and that of earlier batches."""
+    needed = SPACE_PER_CODE * (quantity + used_names)
     if pattern.space >= needed:
         return
     length = pattern.length or 0
@@ -90,6 +90,6 @@ def space_violations(pattern: Pattern, *, quantity: int, taken: int) -> Iterator
     yield Violation(
         "SpaceTooSmall",
         "length",
-        f"must be at least {length}: {needed:,} possible codes are needed, {SPACE_PER_CODE} for each that there"
-        f" will be, and this pattern has {pattern.space:,}",
+        f"must be at least {length}: the pattern needs {needed:,} possible names, {SPACE_PER_CODE} for each code, and"
+        f" has {pattern.space:,}",
     )

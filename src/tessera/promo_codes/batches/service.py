@@ -1,4 +1,4 @@
-"""Batches of promo codes: ordered at once, made part by part, cancelled and resumed."""
+"""Batches of promo codes: created at once, made in parts, cancelled and resumed."""
 
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -26,7 +26,7 @@ __all__ = ["Batch"]
 
 MAKE_PROMO_CODES = "make_promo_codes"
 MADE_AT_ONCE = 10_000
-# Of the names of one round at most a few are taken; when so many rounds do not suffice, hardly any are free.
+# A round seldom meets a taken name; if this many rounds do not suffice, hardly any names are unused.
 ROUNDS = 20
 _BATCHES: Editable[Batch] = Editable(
     kind="PromoCodeBatch",
@@ -37,17 +37,17 @@ _BATCHES: Editable[Batch] = Editable(
 
 
 async def create(work: UnitOfWork, *, draft: BatchDraft, now: datetime) -> Batch:
-    """Order codes, and queue their making in the same transaction; raises Invalid with every violation."""
-    named = await drafts.find_named_by(work, draft.codes)
+    """Create a batch and queue its job in the same transaction; raises Invalid with every violation."""
+    references = await drafts.resolve_references(work, draft.codes)
     violations = [*promo_codes.managed_violations(draft.codes, now=now), *rules.violations(draft)]
-    violations += drafts.unknown(draft.codes, named)
+    violations += drafts.unknown_references(draft.codes, references)
     batches = BatchRepository(work)
     if draft.pattern.length is not None and draft.quantity is not None and not violations:
-        taken = await batches.count_taken(draft.pattern)
-        violations += rules.space_violations(draft.pattern, quantity=draft.quantity, taken=taken)
+        used_names = await batches.count_used_names(draft.pattern)
+        violations += rules.space_violations(draft.pattern, quantity=draft.quantity, used_names=used_names)
     if violations:
         raise Invalid(violations)
-    batch = _new_batch(draft, named)
+    batch = _new_batch(draft, references)
     await batches.add(batch, now=now)
     await queue(work, batch.id)
     created = await get(work, batch.id)
@@ -57,37 +57,37 @@ async def create(work: UnitOfWork, *, draft: BatchDraft, now: datetime) -> Batch
 
 
 async def get(work: UnitOfWork, batch_id: UUID) -> Batch:
-    """One batch, as far as it is; raises NotFound."""
+    """The batch with this id; raises NotFound."""
     return _BATCHES.require(await BatchRepository(work).find(batch_id))
 
 
 async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[Batch]:
-    """A part of the batches, oldest first; raises Invalid for a cursor of another list."""
+    """A page of batches, oldest first; raises Invalid for a cursor of another list."""
     return await BatchRepository(work).list_by_cursor(after=after, size=size)
 
 
 async def cancel(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
-    """Make no more codes of a batch; those that are there stay. Raises NotFound, VersionStale, WrongState."""
+    """Stop making the codes of a batch; existing codes stay. Raises NotFound, VersionStale, WrongState."""
     return await _BATCHES.move(work, BatchRepository(work), target, BatchStatus.CANCELLED, now=now)
 
 
 async def resume(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
-    """Go on with a batch that was cancelled or exhausted; raises NotFound, VersionStale, WrongState."""
+    """Resume a cancelled or exhausted batch; raises NotFound, VersionStale, WrongState."""
     batch = await _BATCHES.move(work, BatchRepository(work), target, BatchStatus.IN_PROGRESS, now=now)
     await queue(work, batch.id)
     return batch
 
 
 async def queue(work: UnitOfWork, batch_id: UUID) -> None:
-    """Have the next codes of a batch made, once this transaction is committed."""
+    """Queue the job that makes the next codes of a batch after this transaction commits."""
     await jobs.defer(work, MAKE_PROMO_CODES, {"organization_id": str(work.organization_id), "batch_id": str(batch_id)})
 
 
 async def make_some(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:
-    """Make the next codes of a batch in progress, 10,000 at most, and note how far it is; raises NotFound.
+    """Make the next codes of a batch in progress, at most 10,000, and record its progress; raises NotFound.
 
-    Codes and note are one transaction under the lock of the batch: whatever is killed, and however many work at it, in
-    the end there are exactly as many codes as were ordered.
+    Codes and progress are one transaction that locks the batch, so that a batch gets exactly its quantity even if
+    workers crash or several work on it.
     """
     batches = BatchRepository(work)
     batch = _BATCHES.require(await batches.lock(batch_id))
@@ -119,7 +119,7 @@ async def _make(batches: BatchRepository, batch: Batch, count: int, *, now: date
     return count - missing
 
 
-def _new_batch(draft: BatchDraft, named: ResolvedReferences) -> NewBatch:
+def _new_batch(draft: BatchDraft, references: ResolvedReferences) -> NewBatch:
     codes = draft.codes
     return NewBatch(
         id=new_id(),
@@ -129,6 +129,6 @@ def _new_batch(draft: BatchDraft, named: ResolvedReferences) -> NewBatch:
         quantity=draft.quantity or 0,
         code_status=Status.ACTIVE if codes.is_active else Status.INACTIVE,
         **terms_of(codes),
-        store_exam_ids=tuple(exam_id for exam_id, _ in drafts.exams_of(codes, named)),
+        store_exam_ids=tuple(exam_id for exam_id, _ in drafts.exams_of(codes, references)),
         product_bundle_ids=drafts.bundles_of(codes),
     )

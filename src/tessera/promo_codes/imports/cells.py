@@ -1,4 +1,4 @@
-"""Cells of a CSV file: each reads one form, and says what it wants when it gets another."""
+"""The columns of a CSV file of promo codes: how their cells are read, and their order."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 _STATUSES = {"active": True, "inactive": False}
 
 
-class _Refused(Exception):
+class _Unreadable(Exception):
     """The cell cannot be read."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -28,36 +28,36 @@ class _Refused(Exception):
 
 def _whole_number(text: str) -> int:
     if not _WHOLE.fullmatch(text):
-        raise _Refused("NotInteger", "must be a whole number")
+        raise _Unreadable("NotInteger", "must be a whole number")
     return int(text)
 
 
 def _money(text: str) -> Decimal:
     if not _MONEY.fullmatch(text):
-        raise _Refused("NotNumber", "must be a number such as 12.50")
+        raise _Unreadable("NotNumber", "must be a number such as 12.50")
     return Decimal(text)
 
 
 def _instant(text: str) -> datetime:
     message = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
     if not _TIME.fullmatch(text):
-        raise _Refused("NotDateTime", message)
+        raise _Unreadable("NotDateTime", message)
     try:
         read = datetime.fromisoformat(text)
         return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _Refused("NotDateTime", message) from error
+        raise _Unreadable("NotDateTime", message) from error
 
 
 def _flag(text: str) -> bool:
     if key_of(text) not in _FLAGS:
-        raise _Refused("NotBoolean", "must be true or false")
+        raise _Unreadable("NotBoolean", "must be true or false")
     return _FLAGS[key_of(text)]
 
 
 def _is_active(text: str) -> bool:
     if key_of(text) not in _STATUSES:
-        raise _Refused("NotAmongValues", "must be Active or Inactive")
+        raise _Unreadable("NotAmongValues", "must be Active or Inactive")
     return _STATUSES[key_of(text)]
 
 
@@ -69,7 +69,7 @@ def _uuids(text: str) -> tuple[UUID, ...]:
     try:
         return tuple(UUID(part) for part in _texts(text))
     except ValueError as error:
-        raise _Refused("NotUuid", f"must be UUIDs, with {SEPARATOR} between them") from error
+        raise _Unreadable("NotUuid", f"must be UUIDs, with {SEPARATOR} between them") from error
 
 
 # How each column is read; the order is that of an exported file.
@@ -95,9 +95,9 @@ COLUMNS = (*READ, "redemption_count", "batch_id", "created_at", "id")
 
 
 def read(cells: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a draft that cells by their column say; an empty cell says nothing.
+    """The fields of a draft from cells by column.
 
-    What could not be read is None, and among the `parse_violations`.
+    A field that cannot be read is None and is listed in `parse_violations`.
     """
     fields: dict[str, Any] = {}
     violations = []
@@ -105,7 +105,7 @@ def read(cells: Mapping[str, str]) -> dict[str, Any]:
         field = _FIELDS.get(column, column)
         try:
             fields[field] = _READERS[column](text)
-        except _Refused as error:
+        except _Unreadable as error:
             fields[field] = None
             violations.append(Violation(error.code, column, str(error)))
     return {**fields, "parse_violations": tuple(violations)}

@@ -15,7 +15,7 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 SEPARATORS = ",;\t"
 MAX_LINES = 1_000_000
-# Ten thousand addresses fit; a quotation mark that nobody closed swallows no more than this.
+# Ten thousand addresses fit; an unclosed quotation mark extends no further than this.
 MAX_CELL = 2**20
 HEADER = "header"
 NOT_TEXT = "must be text in UTF-8, without NUL characters"
@@ -32,7 +32,7 @@ class Line:
 
 
 class Unreadable(Exception):
-    """From this line on nothing can be read."""
+    """The file cannot be read from this line on."""
 
     def __init__(self, number: int, violation: Violation) -> None:
         super().__init__(violation.message)
@@ -43,14 +43,14 @@ class Unreadable(Exception):
 def read_lines(file: BinaryIO) -> Generator[Line, None, None]:
     """The promo codes of the file, in its order; raises Unreadable.
 
-    UTF-8, or UTF-16 with a byte-order mark. The separator is the one of `,` `;` and tab that the first line has most
-    of. It must be exhausted or closed before the file is.
+    UTF-8, or UTF-16 with a byte-order mark. The separator is `,`, `;` or tab, whichever is most frequent in the first
+    line. Exhaust or close the generator before you close the file.
     """
     text = io.TextIOWrapper(file, _encoding(file), errors="surrogateescape", newline="")
     try:
         yield from _lines(text)
     finally:
-        text.detach()  # or closing it would close the file of our caller
+        text.detach()  # the caller closes the file
 
 
 def _encoding(file: BinaryIO) -> str:
@@ -84,7 +84,7 @@ def _first(text: io.TextIOWrapper) -> str:
         line = text.readline(MAX_CELL)
     except UnicodeError as error:
         raise Unreadable(1, Violation("NotText", HEADER, "is not UTF-16 text")) from error
-    # It may be no text at all, and is repeated to whoever sent it.
+    # Messages quote the line, so it must be text.
     if not _is_text(line):
         raise Unreadable(1, Violation("NotText", HEADER, NOT_TEXT))
     return line
@@ -96,21 +96,21 @@ def _separator(line: str) -> str:
 
 def _columns(line: str) -> list[str]:
     titles = next(csv.reader([line], delimiter=_separator(line)), [])
-    found = [_BY_TITLE.get(_key(title), "") for title in titles]
-    unknown = [title for title, column in zip(titles, found, strict=True) if not column]
+    columns = [_BY_TITLE.get(_key(title), "") for title in titles]
+    unknown = [title for title, column in zip(titles, columns, strict=True) if not column]
     if unknown:
         known = ", ".join(map(wire_name, cells.READ))
-        message = f"must name columns among {known}, unlike '{unknown[0][:60]}'"
+        message = f"must name only known columns ({known}), and '{unknown[0][:60]}' is unknown"
         raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
-    if len(set(found)) < len(found):
+    if len(set(columns)) < len(columns):
         raise Unreadable(1, Violation("Repeated", HEADER, "must name each column once"))
-    if "name" not in found:
+    if "name" not in columns:
         raise Unreadable(1, Violation("Required", HEADER, "must name the column name"))
-    return found
+    return columns
 
 
 def _key(title: str) -> str:
-    # As people write them: `Discount percent`, `discount_percent`.
+    # People write `Discount percent` or `discount_percent`.
     return key_of(title.strip().replace(" ", "").replace("_", ""))
 
 
@@ -118,17 +118,17 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
     if len(row) != len(columns):
         message = f"must have as many cells as the first line, {len(columns)}, and has {len(row)}"
         return Line(number, PromoCodeDraft(), (Violation("NumberOfCells", "name", message),))
-    given = {
-        # White space around a value is nobody's meaning, but notes are what somebody wrote.
+    values = {
+        # White space around a value is insignificant, except in notes.
         column: plain(text if column == "notes" else text.strip())
         for column, text in zip(columns, row, strict=True)
         if column in cells.READ and text.strip()
     }
-    unusable = [column for column, text in given.items() if not _is_text(text)]
-    if unusable:
-        return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unusable))
-    fields = cells.read(given)
-    if "name" not in given:
+    unreadable = [column for column, text in values.items() if not _is_text(text)]
+    if unreadable:
+        return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unreadable))
+    fields = cells.read(values)
+    if "name" not in values:
         fields["parse_violations"] = (Violation("Required", "name", "is required"), *fields["parse_violations"])
     return Line(number, PromoCodeDraft(**fields))
 

@@ -1,4 +1,4 @@
-"""Importing promo codes from a CSV file: all of them, or none and everything that is wrong with each line."""
+"""Imports of promo codes from a CSV file: all codes, or none and every violation in each line."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +30,7 @@ OnProgress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line of the file, from 1, and everything that is wrong with it under the names of its columns."""
+    """A line of the file, counted from 1, and its violations, with the names of the columns."""
 
     number: int
     violations: Sequence[Violation]
@@ -38,14 +38,14 @@ class BadLine:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file, and the SHA-256 of its content in hexadecimal, by which the audit log knows it."""
+    """The file, and the SHA-256 of its content in hexadecimal for the audit log."""
 
     file: BinaryIO
     digest: str
 
 
 class ImportRefused(DomainError):
-    """Nothing was imported; `lines` are the bad ones, the first 10,000 of `count`."""
+    """Nothing was imported; `lines` are the first 10,000 bad lines of `count`."""
 
     def __init__(self, lines: Sequence[BadLine], count: int) -> None:
         super().__init__(f"{count:,} bad lines in all. Nothing was imported.")
@@ -55,7 +55,7 @@ class ImportRefused(DomainError):
 
 @dataclass(slots=True)
 class _Import:
-    """What is known so far."""
+    """The state of an import."""
 
     lines: Iterator[Line]
     names: set[str] = field(default_factory=set)
@@ -63,7 +63,7 @@ class _Import:
     bad_count: int = 0
     count: int = 0
 
-    def refuse(self, number: int, violations: Sequence[Violation]) -> None:
+    def reject(self, number: int, violations: Sequence[Violation]) -> None:
         self.bad_count += 1
         if len(self.bad) < MAX_BAD_LINES:
             self.bad.append(BadLine(number, [_as_column(violation) for violation in violations]))
@@ -72,17 +72,17 @@ class _Import:
 async def import_file(
     work: UnitOfWork, source: Source, *, dry_run: bool, now: datetime, on_progress: OnProgress = lambda _: None
 ) -> int:
-    """Import the promo codes of a CSV file, or with `dry_run` only look; returns how many there are.
+    """Import the promo codes of a CSV file, or only check it with `dry_run`; returns the number of codes.
 
-    All is one transaction, so whatever is killed, there are all or none. `on_progress` is told how many bytes are read.
-    Raises ImportRefused with every bad line.
+    The import is one transaction, so a crash leaves all codes or none. `on_progress` gets the number of bytes read.
+    Raises ImportRefused with the bad lines.
     """
     with closing(read_lines(source.file)) as all_lines:
         state = _Import(all_lines)
         while lines := await asyncio.to_thread(_next_lines, state, now):
-            good = await _look_up(work, state, lines)
-            if good and not dry_run and not state.bad_count:
-                await _add(work, state, good, now=now)
+            valid = await _look_up(work, state, lines)
+            if valid and not dry_run and not state.bad_count:
+                await _add(work, state, valid, now=now)
             state.count += len(lines)
             on_progress(source.file.tell())
     if state.bad_count:
@@ -94,63 +94,64 @@ async def import_file(
 
 
 def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violation]]]:
-    """The next lines, each with what is wrong with it by itself."""
-    found: list[tuple[Line, list[Violation]]] = []
+    """The next lines, each with the violations in the line itself."""
+    lines: list[tuple[Line, list[Violation]]] = []
     try:
         for line in islice(state.lines, LINES_AT_ONCE):
-            if state.count + len(found) >= MAX_LINES:
+            if state.count + len(lines) >= MAX_LINES:
                 message = f"must not come: a file has at most {MAX_LINES:,} promo codes"
                 raise Unreadable(line.number, Violation("TooManyLines", "name", message))
-            found.append((line, _violations(state, line, now=now)))
+            lines.append((line, _violations(state, line, now=now)))
     except Unreadable as error:
         state.lines = iter(())
-        state.refuse(error.number, [error.violation])
-    return found
+        state.reject(error.number, [error.violation])
+    return lines
 
 
 def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]:
     if line.parse_violations:
         return list(line.parse_violations)
-    found = list(rules.managed_violations(line.draft, now=now))
+    violations = list(rules.managed_violations(line.draft, now=now))
     if line.draft.name is not None:
         key = key_of(line.draft.name)
         if key in state.names:
-            found.append(Violation("Repeated", "name", "must be unique, and stands in a line before"))
+            violations.append(Violation("Repeated", "name", "must be unique, and stands in a line before"))
         state.names.add(key)
-    return found
+    return violations
 
 
 async def _look_up(
     work: UnitOfWork, state: _Import, lines: Sequence[tuple[Line, list[Violation]]]
 ) -> list[tuple[Line, ResolvedReferences]]:
-    """The lines with nothing wrong, also not with what they name."""
-    named = await drafts.find_named_by(work, *(line.draft for line, _ in lines))
-    taken = await PromoCodeRepository(work).find_taken([line.draft.name for line, _ in lines if line.draft.name])
-    good = []
-    for line, found in lines:
-        violations = [*found, *drafts.unknown(line.draft, named)]
-        if line.draft.name and key_of(line.draft.name) in taken:
+    """The valid lines, with valid references and unused names."""
+    references = await drafts.resolve_references(work, *(line.draft for line, _ in lines))
+    names = [line.draft.name for line, _ in lines if line.draft.name]
+    used_names = await PromoCodeRepository(work).find_used_names(names)
+    valid = []
+    for line, own_violations in lines:
+        violations = [*own_violations, *drafts.unknown_references(line.draft, references)]
+        if line.draft.name and key_of(line.draft.name) in used_names:
             violations.append(drafts.name_taken(line.draft.name))
         if violations:
-            state.refuse(line.number, violations)
+            state.reject(line.number, violations)
         else:
-            good.append((line, named))
-    return good
+            valid.append((line, references))
+    return valid
 
 
 async def _add(
-    work: UnitOfWork, state: _Import, good: Sequence[tuple[Line, ResolvedReferences]], *, now: datetime
+    work: UnitOfWork, state: _Import, lines: Sequence[tuple[Line, ResolvedReferences]], *, now: datetime
 ) -> None:
     numbers: dict[UUID, int] = {}
     codes = []
-    for line, named in good:
-        code = drafts.new_promo_code(line.draft, named)
+    for line, references in lines:
+        code = drafts.new_promo_code(line.draft, references)
         numbers[code.id] = line.number
         codes.append(code)
-    taken = await PromoCodeRepository(work).add(codes, now=now)
+    rejected = await PromoCodeRepository(work).add(codes, now=now)
     for code in codes:
-        if code.id in taken:  # by a racing transaction
-            state.refuse(numbers[code.id], [drafts.name_taken(code.name)])
+        if code.id in rejected:  # by a racing transaction
+            state.reject(numbers[code.id], [drafts.name_taken(code.name)])
 
 
 def _as_column(violation: Violation) -> Violation:

@@ -1,4 +1,4 @@
-"""Promo codes as a CSV file, which an import reads as well."""
+"""Promo codes as a CSV file that can be imported."""
 
 from collections.abc import AsyncIterator
 from uuid import UUID
@@ -11,7 +11,7 @@ from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCo
 
 
 def csv(database: Database, organization_id: UUID, filters: ManagedFilter) -> AsyncIterator[bytes]:
-    """The file part by part, of any length: its first line names the columns, the others are oldest first."""
+    """The parts of a file of any length: a first line with the names of the columns, then codes, oldest first."""
 
     async def list_after(after: UUID | None) -> list[ManagedPromoCode]:
         async with database.unit_of_work(organization_id) as work:

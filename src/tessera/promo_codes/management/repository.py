@@ -1,4 +1,4 @@
-"""Statements of managing promo codes of every kind: lists of any length, one code, and its changes."""
+"""Statements on promo codes of every kind: lists of any length, one code, and its edits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedFilter:
-    """Which promo codes; None does not filter."""
+    """Filters of promo codes; None matches every code."""
 
     name: str | None = None
     status: Status | None = None
@@ -75,7 +75,7 @@ class ManagedPromoCodeRepository:
         return Uses(limit=row.max_redemptions, taken=row.taken)
 
     async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
-        """Id and own spelling of the exams that the promo code names, on sale or not, by the code's key."""
+        """The id and own spelling of the exams of the promo code, archived or not, by the key of the exam's code."""
         statement = (
             select(StoreExam.code_key, StoreExam.id, StoreExam.code)
             .join(PromoCodeStoreExam, PromoCodeStoreExam.store_exam_id == StoreExam.id)
@@ -126,7 +126,7 @@ class ManagedPromoCodeRepository:
         return [_managed(row) for row in rows]
 
     async def count(self, filters: ManagedFilter) -> int:
-        """How many promo codes."""
+        """The number of promo codes."""
         statement, _ = self._matching(select(func.count()).select_from(PromoCode), filters)
         return int((await self._connection.execute(statement)).scalar_one())
 
@@ -144,7 +144,7 @@ class ManagedPromoCodeRepository:
     def _matching(
         self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
-        """The statement with this filter, and the order, that of ids, in which an index gives what matches."""
+        """The statement with these filters, and the columns by which an index has the matches in the order of ids."""
         code = PromoCode.__table__.c
         name = None if filters.name is None else key_of(filters.name)
         equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, filters.batch_id)]
@@ -154,8 +154,8 @@ class ManagedPromoCodeRepository:
         if filters.store_exam_code is not None or filters.product_bundle_id is not None:
             statement, place = self._restricted(statement, filters)
             return _where(statement, equal + states), [place]
-        # As ranges of one value, and first in the order: to the planner, which knows only averages over all tenants, an
-        # equal sign would allow an order by id alone, and with it a walk over all codes for a few at their end.
+        # As ranges of one value, and first in the order. The planner knows only averages over all tenants: for an equal
+        # sign it would choose an order by id, and scan all codes for the few at their end.
         for column, value in states:
             if value is not None:
                 statement = statement.where(column >= literal(value), column <= literal(value))

@@ -27,14 +27,14 @@ _CODES: Editable[ManagedPromoCode] = Editable(kind="PromoCode", noun="promo code
 async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
     """Create a promo code; raises Invalid with every violation of the draft and of its references."""
     promo_codes = PromoCodeRepository(work)
-    named = await drafts.find_named_by(work, draft)
+    references = await drafts.resolve_references(work, draft)
     violations = await _violations(draft, now=now)
-    violations += drafts.unknown(draft, named)
-    if draft.name is not None and await promo_codes.find_taken([draft.name]):
+    violations += drafts.unknown_references(draft, references)
+    if draft.name is not None and await promo_codes.find_used_names([draft.name]):
         violations.append(drafts.name_taken(draft.name))
     if violations:
         raise Invalid(violations)
-    code = drafts.new_promo_code(draft, named)
+    code = drafts.new_promo_code(draft, references)
     if await promo_codes.add([code], now=now):
         raise Invalid([drafts.name_taken(code.name)])
     created = await get(work, code.id)
@@ -93,10 +93,10 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     """
     promo_codes = ManagedPromoCodeRepository(work)
     read = _CODES.require_current(await promo_codes.find(target.id), target)
-    named = await _find_named(work, draft, read)
+    references = await _resolve_references(work, draft, read)
     # An unchanged expiry may be in the past.
     checked = replace(draft, expires_at=None) if draft.expires_at == read.expires_at else draft
-    violations = [*await _violations(checked, now=now), *drafts.unknown(draft, named)]
+    violations = [*await _violations(checked, now=now), *drafts.unknown_references(draft, references)]
     # The slow checks come before the locks. Lapsed holds take no use.
     await uses.lock(work, ids=[target.id], as_of=now)
     before = await _CODES.lock(promo_codes, Target(target.id, read.version))
@@ -105,7 +105,7 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     violations += rules.edit_violations(draft, uses=await promo_codes.get_uses(target.id))
     if violations:
         raise Invalid(violations)
-    await _write(work, before, draft, named)
+    await _write(work, before, draft, references)
     after = await get(work, before.id)
     await _CODES.record(work, Action.UPDATED, before, after, now=now)
     return after
@@ -126,14 +126,16 @@ async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> Managed
     return await _CODES.move(work, ManagedPromoCodeRepository(work), target, Status.ARCHIVED, now=now)
 
 
-async def _find_named(work: UnitOfWork, draft: PromoCodeDraft, code: ManagedPromoCode) -> ResolvedReferences:
+async def _resolve_references(work: UnitOfWork, draft: PromoCodeDraft, code: ManagedPromoCode) -> ResolvedReferences:
     # A code keeps the exams and bundles that it has, also when they are no longer sold.
-    kept = await ManagedPromoCodeRepository(work).list_exams(code.id)
-    named = await drafts.find_named_by(work, draft)
-    return ResolvedReferences({**kept, **named.exams}, {*code.product_bundle_ids, *named.bundle_ids})
+    exams = await ManagedPromoCodeRepository(work).list_exams(code.id)
+    references = await drafts.resolve_references(work, draft)
+    return ResolvedReferences({**exams, **references.exams}, {*code.product_bundle_ids, *references.bundle_ids})
 
 
-async def _write(work: UnitOfWork, before: ManagedPromoCode, draft: PromoCodeDraft, named: ResolvedReferences) -> None:
+async def _write(
+    work: UnitOfWork, before: ManagedPromoCode, draft: PromoCodeDraft, references: ResolvedReferences
+) -> None:
     promo_codes = ManagedPromoCodeRepository(work)
     after = replace(
         before,
@@ -145,7 +147,7 @@ async def _write(work: UnitOfWork, before: ManagedPromoCode, draft: PromoCodeDra
     )
     await promo_codes.change(after)
     await promo_codes.remove_restrictions(before.id)
-    code = replace(drafts.new_promo_code(draft, named), id=before.id)
+    code = replace(drafts.new_promo_code(draft, references), id=before.id)
     await PromoCodeRepository(work).add_restrictions([code])
 
 

@@ -1,4 +1,4 @@
-"""What a promo code is restricted to, as columns of a statement on promo codes of one tenant."""
+"""The restrictions of promo codes as columns of a statement on promo codes of one tenant."""
 
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,7 @@ Tenant = UUID | BindParameter[UUID]
 
 
 def store_exam_codes(organization_id: Tenant) -> Function[Any]:
-    """The codes of the named exams, in their order."""
+    """The codes of the exams, in their order."""
     exams = (
         select(StoreExam.code)
         .join(
@@ -30,7 +30,7 @@ def store_exam_codes(organization_id: Tenant) -> Function[Any]:
 
 
 def product_bundle_ids(organization_id: Tenant) -> Function[Any]:
-    """The named bundles, in the order of their ids."""
+    """The bundles, in the order of their ids."""
     bundles = (
         select(PromoCodeProductBundle.product_bundle_id)
         .where(
@@ -44,7 +44,7 @@ def product_bundle_ids(organization_id: Tenant) -> Function[Any]:
 
 
 def email_addresses(organization_id: Tenant) -> Function[Any]:
-    """The listed addresses, in their order."""
+    """The addresses, in their order."""
     addresses = (
         select(PromoCodeEmailAddress.email)
         .where(

@@ -17,7 +17,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundReservation:
-    """A reservation; `rescheduled_from` is the code that it had before, if any."""
+    """A reservation; `rescheduled_from` is its previous code, if any."""
 
     id: UUID
     code: str
@@ -35,9 +35,9 @@ class ReservationRepository:
         self._organization_id = work.organization_id
 
     async def lock(self, codes: Iterable[str]) -> None:
-        """Make others wait who change anything of the reservations of these codes, also of those yet to be made.
+        """Lock the reservations with these codes, which need not exist, in an order that excludes deadlocks.
 
-        All take their locks in one order. It is no lock of a row, so what comes to nothing leaves nothing behind.
+        An advisory lock, unlike a row, leaves nothing behind if no reservation is added.
         """
         numbers = sorted({self._lock_number(code) for code in codes})
         await self._connection.exec_driver_sql(
@@ -45,8 +45,8 @@ class ReservationRepository:
         )
 
     async def lock_one(self, code: str, *, instead: bool = False) -> None:
-        """Lock one reservation before anything is written; or `instead` of the one that was locked so, given back."""
-        # Whoever kept the other might wait crosswise with somebody who takes both in their order.
+        """Lock one reservation before any write, or `instead` of the one locked by the call before."""
+        # A transaction that kept the other lock could deadlock with one that takes both in order.
         place = "rollback to savepoint reservation" if instead else "savepoint reservation"
         await self._connection.exec_driver_sql(f"{place}; select pg_advisory_xact_lock({self._lock_number(code)})")
 
@@ -65,13 +65,13 @@ class ReservationRepository:
         return {row["code"]: FoundReservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
 
     async def add(self, reservations: Sequence[FoundReservation]) -> None:
-        """Add reservations whose codes the caller has locked."""
+        """Add reservations whose codes are locked."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
         await insert_rows(self._connection, Reservation, rows)
 
-    async def change(self, changed: FoundReservation) -> None:
-        """Write a reservation, which the caller has locked, as it is now."""
-        values = row_of(changed)
+    async def change(self, reservation: FoundReservation) -> None:
+        """Write the state of a locked reservation."""
+        values = row_of(reservation)
         await self._connection.execute(
             update(Reservation)
             .where(Reservation.organization_id == self._organization_id, Reservation.id == values.pop("id"))

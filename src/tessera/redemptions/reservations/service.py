@@ -1,4 +1,4 @@
-"""What becomes of a reservation, and of the redemptions that were made for it."""
+"""Reservations: their statuses, and what they mean for the redemptions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,18 +23,18 @@ class Booking:
 
 
 class ReservationNotFound(NotFound):
-    """The organization has no redemption for a reservation of this code."""
+    """The organization has no redemption for a reservation with this code."""
 
     def __init__(self) -> None:
         super().__init__("There is no such reservation.")
 
 
 async def get(work: UnitOfWork, code: str, *, now: datetime) -> Booking:
-    """The reservation of this code; raises ReservationNotFound."""
-    found = (await ReservationRepository(work).find_all([code])).get(code)
-    if found is None:
+    """The reservation with this code; raises ReservationNotFound."""
+    reservation = (await ReservationRepository(work).find_all([code])).get(code)
+    if reservation is None:
         raise ReservationNotFound
-    return await _booking(work, found, now=now)
+    return await _booking(work, reservation, now=now)
 
 
 async def change(
@@ -46,63 +46,61 @@ async def change(
     caller_id: UUID | None,
     now: datetime,
 ) -> Booking:
-    """Tell what became of a reservation; cancelling it gives back every use, and the same once more changes nothing.
+    """Set the status of a reservation; a cancellation ends every use, and a repeated request changes nothing.
 
-    Raises ReservationNotFound, WrongState for a reservation that has ended otherwise, and Conflict for a new code that
-    another reservation has.
+    Raises ReservationNotFound, WrongState for a reservation that has ended with another status, and Conflict for a new
+    code that another reservation has.
     """
     repository = ReservationRepository(work)
-    wanted = code if new_code is None else new_code
-    await repository.lock({code, wanted})
-    known = await repository.find_all({code, wanted})
-    found = known.get(code) or _moved(known.get(wanted), code)
-    if not rules.can_become(found.status, status):
-        raise WrongState("reservation", found.status)
-    if found.code != wanted and wanted in known:
-        raise Conflict(f"There is a reservation {wanted} already.")
-    changed = _changed(found, status, wanted, now=now)
-    if changed != found:
-        await _write(work, found, changed, caller_id=caller_id, now=now)
-    return await _booking(work, changed, now=now)
+    new_code = code if new_code is None else new_code
+    await repository.lock({code, new_code})
+    reservations = await repository.find_all({code, new_code})
+    before = reservations.get(code) or _rescheduled(reservations.get(new_code), code)
+    if not rules.can_become(before.status, status):
+        raise WrongState("reservation", before.status)
+    if before.code != new_code and new_code in reservations:
+        raise Conflict(f"There is a reservation {new_code} already.")
+    after = _changed(before, status, new_code, now=now)
+    if after != before:
+        await _write(work, before, after, caller_id=caller_id, now=now)
+    return await _booking(work, after, now=now)
 
 
-def _moved(reservation: FoundReservation | None, code: str) -> FoundReservation:
-    # The request that has moved it may come a second time, under the code that it had before.
+def _rescheduled(reservation: FoundReservation | None, code: str) -> FoundReservation:
+    # A repeated request to reschedule names the code that the reservation had before.
     if reservation is None or reservation.rescheduled_from != code:
         raise ReservationNotFound
     return reservation
 
 
-def _changed(found: FoundReservation, status: ReservationStatus, code: str, *, now: datetime) -> FoundReservation:
-    if (found.status, found.code) == (status, code):
-        return found
-    before = found.code if found.code != code else found.rescheduled_from
-    return replace(found, status=status, code=code, rescheduled_from=before, updated_at=now)
+def _changed(before: FoundReservation, status: ReservationStatus, code: str, *, now: datetime) -> FoundReservation:
+    if (before.status, before.code) == (status, code):
+        return before
+    rescheduled_from = before.code if before.code != code else before.rescheduled_from
+    return replace(before, status=status, code=code, rescheduled_from=rescheduled_from, updated_at=now)
 
 
 async def _write(
-    work: UnitOfWork, found: FoundReservation, changed: FoundReservation, *, caller_id: UUID | None, now: datetime
+    work: UnitOfWork, before: FoundReservation, after: FoundReservation, *, caller_id: UUID | None, now: datetime
 ) -> None:
-    redemptions = await RedemptionRepository(work).find_of_reservation(found.id)
+    redemptions = await RedemptionRepository(work).find_of_reservation(before.id)
     await transitions.lock_codes(work, redemptions, now=now)
-    await ReservationRepository(work).change(changed)
-    if changed.status is ReservationStatus.CANCELLED:
-        await _give_back(work, found.id, caller_id=caller_id, now=now)
+    await ReservationRepository(work).change(after)
+    if after.status is ReservationStatus.CANCELLED:
+        await _end_uses(work, before.id, caller_id=caller_id, now=now)
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
     if voucher_ids:
-        await vouchers.show_reservation(
-            work, voucher_ids, code=found.code, new_code=changed.code, status=changed.status
-        )
+        await vouchers.show_reservation(work, voucher_ids, code=before.code, new_code=after.code, status=after.status)
 
 
-async def _give_back(work: UnitOfWork, reservation_id: UUID, *, caller_id: UUID | None, now: datetime) -> None:
+async def _end_uses(work: UnitOfWork, reservation_id: UUID, *, caller_id: UUID | None, now: datetime) -> None:
     live = await RedemptionRepository(work).find_live([reservation_id])
-    given_back = [
-        transitions.becoming(each, rules.GIVEN_BACK[each.status], caller_id=caller_id, now=now)
+    changes = [
+        transitions.becoming(each, rules.ENDS[each.status], caller_id=caller_id, now=now)
         for each in live
         if lifecycle.at(each, now=now).status is each.status
     ]
-    await transitions.write(work, given_back, now=now)
+    await transitions.write(work, changes, now=now)
 
 
 async def _booking(work: UnitOfWork, reservation: FoundReservation, *, now: datetime) -> Booking:

@@ -98,8 +98,8 @@ async def list_by_cursor(
     work: UnitOfWork, *, filters: VoucherFilter, after: str | None, size: int
 ) -> CursorPage[Voucher]:
     """A page of the organization's vouchers; raises Invalid for a cursor of another list."""
-    part = await VoucherRepository(work).list_by_cursor(filters, after=after, size=size)
-    return CursorPage([_voucher(row) for row in part.items], part.cursor)
+    page = await VoucherRepository(work).list_by_cursor(filters, after=after, size=size)
+    return page.map(_voucher)
 
 
 async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:

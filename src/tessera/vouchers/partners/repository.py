@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tessera.identity.tables import User
 from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.records import fetch_first
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.vouchers.rules import Status, name_taken
@@ -78,22 +79,26 @@ class PartnerRepository:
     ) -> CursorPage[ManagedPartner]:
         """A page of partners, oldest first."""
         statement = self._select().where(*self._conditions(filters))
-        part = await fetch_cursor_page(
+        page = await fetch_cursor_page(
             self._connection, statement, order=[VoucherPartner.__table__.c.id], after=after, size=size
         )
-        return CursorPage([_managed(row) for row in part.items], part.cursor)
+        return page.map(_managed)
 
     async def find(self, partner_id: UUID) -> ManagedPartner | None:
         """The partner with this id."""
-        return await self._first(self._select().where(VoucherPartner.id == partner_id))
+        return await fetch_first(self._connection, self._select().where(VoucherPartner.id == partner_id), _managed)
 
     async def lock(self, partner_id: UUID) -> ManagedPartner | None:
         """The partner with this id, locked FOR UPDATE."""
-        return await self._first(self._select().where(VoucherPartner.id == partner_id).with_for_update())
+        return await fetch_first(
+            self._connection, self._select().where(VoucherPartner.id == partner_id).with_for_update(), _managed
+        )
 
     async def find_for_share(self, partner_id: UUID) -> ManagedPartner | None:
         """The partner with this id, locked FOR SHARE."""
-        return await self._first(self._select().where(VoucherPartner.id == partner_id).with_for_update(read=True))
+        return await fetch_first(
+            self._connection, self._select().where(VoucherPartner.id == partner_id).with_for_update(read=True), _managed
+        )
 
     async def find_known(self, partner_ids: Collection[UUID]) -> frozenset[UUID]:
         """The ids, of these, that belong to a partner."""
@@ -149,10 +154,6 @@ class PartnerRepository:
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(*self._visible())
-
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> ManagedPartner | None:
-        row = (await self._connection.execute(statement)).first()
-        return _managed(row) if row else None
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
         return (

@@ -88,7 +88,7 @@ class ProgramRepository:
         self._partner_id = work.partner_id
 
     async def find_by_name(self, name: str, *, partner_id: UUID | None) -> AnyRow | None:
-        """The program with this name, ignoring case, and whether it is open to the partner."""
+        """The program with this name, ignoring case, if visible, and whether it is open to the partner."""
         assigned = select(VoucherProgramPartner.partner_id).where(
             VoucherProgramPartner.organization_id == self._organization_id,
             VoucherProgramPartner.program_id == VoucherProgram.id,

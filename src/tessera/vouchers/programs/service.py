@@ -86,14 +86,6 @@ async def get(work: UnitOfWork, program_id: UUID) -> Program:
     return _PROGRAMS.require(await _with_relations(programs, await programs.find(program_id)))
 
 
-async def find_by_name(work: UnitOfWork, name: str, *, partner_id: UUID | None) -> AnyRow | None:
-    """The program with this name, ignoring case, if visible to the caller.
-
-    Its columns: `id`, `name`, `status`, `partner_cost_per_voucher` and `is_open_to_partner`.
-    """
-    return await ProgramRepository(work).find_by_name(name, partner_id=partner_id)
-
-
 async def find_id(work: UnitOfWork, name: str) -> UUID | None:
     """The id of the program with this name, ignoring case."""
     return await ProgramRepository(work).find_id(name)

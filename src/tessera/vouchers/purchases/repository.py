@@ -25,6 +25,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from tessera.kit import editing
 from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.vouchers import codes
@@ -87,12 +88,12 @@ class PurchaseRepository:
 
     async def find(self, purchase_id: UUID) -> Purchase | None:
         """The purchase with this id."""
-        return await self._first(self._select().where(VoucherPurchase.id == purchase_id))
+        return await fetch_first(self._connection, self._select().where(VoucherPurchase.id == purchase_id), _purchase)
 
     async def lock(self, purchase_id: UUID) -> Purchase | None:
         """The purchase with this id, locked FOR UPDATE."""
         statement = self._select().where(VoucherPurchase.id == purchase_id)
-        return await self._first(statement.with_for_update(of=VoucherPurchase))
+        return await fetch_first(self._connection, statement.with_for_update(of=VoucherPurchase), _purchase)
 
     async def change(self, purchase: Purchase) -> None:
         """Write the state and the version of a locked purchase."""
@@ -141,8 +142,8 @@ class PurchaseRepository:
     ) -> CursorPage[Purchase]:
         """A page of purchases, in the order of the index that finds them."""
         statement = self._select().where(*self._conditions(filters, now=now))
-        part = await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
-        return CursorPage([_purchase(row) for row in part.items], part.cursor)
+        page = await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
+        return page.map(_purchase)
 
     async def list_page(self, filters: PurchaseFilter, *, number: int, now: datetime) -> Page[Purchase]:
         """A page of purchases; raises TooManyResults."""
@@ -196,10 +197,6 @@ class PurchaseRepository:
             self._name_of(VoucherProgram, VoucherPurchase.program_id).label("program_name"),
         ).where(VoucherPurchase.organization_id == self._organization_id)
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> Purchase | None:
-        row = (await self._connection.execute(statement)).first()
-        return _purchase(row) if row else None
-
     def _name_of(
         self, table: type[VoucherPartner] | type[VoucherProgram], id_: InstrumentedAttribute[UUID]
     ) -> ScalarSelect[str]:
@@ -235,5 +232,4 @@ def _order(filters: PurchaseFilter) -> list[ColumnElement[Any]]:
 
 
 def _purchase(row: AnyRow) -> Purchase:
-    values = {name: getattr(row, name) for name in Purchase.__dataclass_fields__}
-    return Purchase(**values | {"status": PurchaseStatus(row.status)})
+    return record_of(Purchase, row, status=PurchaseStatus(row.status))

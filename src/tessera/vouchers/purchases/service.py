@@ -102,8 +102,8 @@ async def list_by_cursor(
     work: UnitOfWork, *, filters: PurchaseFilter, after: str | None, size: int, now: datetime
 ) -> CursorPage[Purchase]:
     """A page of the organization's purchases; raises Invalid for a cursor of another list."""
-    part = await PurchaseRepository(work).list_by_cursor(filters, after=after, size=size, now=now)
-    return CursorPage([_as_of(each, now=now) for each in part.items], part.cursor)
+    page = await PurchaseRepository(work).list_by_cursor(filters, after=after, size=size, now=now)
+    return page.map(lambda purchase: _as_of(purchase, now=now))
 
 
 async def get(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> Purchase:

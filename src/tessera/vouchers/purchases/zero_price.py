@@ -8,8 +8,8 @@ from uuid import UUID
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
-from tessera.vouchers.partners import service as partners
-from tessera.vouchers.programs import service as programs
+from tessera.vouchers.partners.repository import PartnerRepository
+from tessera.vouchers.programs.repository import ProgramRepository
 from tessera.vouchers.purchases import rules, service
 from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseDraft, Terms
 from tessera.vouchers.purchases.service import PurchaseOrder
@@ -46,10 +46,11 @@ def _names(draft: PurchaseDraft) -> tuple[str | None, str | None]:
 async def _find_named(
     work: UnitOfWork, partner_name: str | None, program_name: str | None
 ) -> tuple[AnyRow | None, AnyRow | None]:
-    partner = await partners.find_by_name(work, partner_name) if partner_name else None
+    partner = await PartnerRepository(work).find_by_name(partner_name) if partner_name else None
     if program_name is None:
         return partner, None
-    return partner, await programs.find_by_name(work, program_name, partner_id=partner.id if partner else None)
+    partner_id = partner.id if partner else None
+    return partner, await ProgramRepository(work).find_by_name(program_name, partner_id=partner_id)
 
 
 def _terms(partner: AnyRow | None, program: AnyRow | None) -> Terms:

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, ColumnElement, Select, Uuid, any_, bindparam, func
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.tables import Voucher, VoucherPartner
 from tessera.vouchers.totals.tables import VoucherTotal
@@ -147,4 +148,4 @@ def _sums(today: date) -> Sequence[ColumnElement[int]]:
 
 
 def _totals(row: AnyRow) -> VoucherTotals:
-    return VoucherTotals(**{name: getattr(row, name) for name in VoucherTotals.__dataclass_fields__})
+    return record_of(VoucherTotals, row)

@@ -1,4 +1,4 @@
-"""What the audit log's operations read and answer."""
+"""Request and response models of the audit log."""
 
 from datetime import datetime
 from operator import attrgetter
@@ -16,19 +16,23 @@ from tessera.kit.wire import wire_name
 class AuditEntryQuery(CursorQuery):
     """Query of GET /management/v1/audit-entries."""
 
-    since: Instant | None = Field(None, description="Changes from then on.", examples=["2026-01-01T00:00:00Z"])
-    until: Instant | None = Field(None, description="Changes before then.", examples=["2026-02-01T00:00:00Z"])
+    since: Instant | None = Field(
+        None, description="Only changes at this time or later.", examples=["2026-01-01T00:00:00Z"]
+    )
+    until: Instant | None = Field(None, description="Only changes before this time.", examples=["2026-02-01T00:00:00Z"])
     actor_name: Text | None = Field(
         None,
-        description="Changes by this one: a user's address, the name of a client, a key, a login or a job.",
+        description="Only changes by this user (an email address), client, key, login or job.",
         examples=["ada@example.com"],
     )
-    action: Text | None = Field(None, description="Changes of this sort.", examples=["Updated"])
+    action: Text | None = Field(None, description="Only changes with this action.", examples=["Updated"])
     entity_kind: Text | None = Field(
-        None, alias="kind", description="Changes of things of this kind.", examples=["StoreExam"]
+        None, alias="kind", description="Only changes of resources of this kind.", examples=["StoreExam"]
     )
     entity_id: Uuid | None = Field(
-        None, description="Changes of this thing.", examples=["01906a6e-0000-7000-8000-000000000001"]
+        None,
+        description="Only changes of the resource with this id.",
+        examples=["01906a6e-0000-7000-8000-000000000001"],
     )
 
 
@@ -43,42 +47,44 @@ def _to_wire(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 class AuditActorModel(Representation):
-    """Who made a change."""
+    """The actor of a change."""
 
     kind: Annotated[str, From(attrgetter("actor_kind"))] = Field(
-        description="`User`, `ApiClient`, `ApiKey`, `CommandLine` or `Job`."
+        description="The kind of actor: `User`, `ApiClient`, `ApiKey`, `CommandLine` or `Job`."
     )
     id: Annotated[UUID | None, From(attrgetter("actor_id"))] = Field(
-        description="The caller's id; null for the command line and for jobs."
+        description="The id of the actor; null for the command line and for jobs."
     )
     name: Annotated[str, From(attrgetter("actor_name"))] = Field(
-        description="A user's address, the name of a client, a key, a login or a job."
+        description="The user's email address, or the name of the client, the key, the login or the job."
     )
 
 
 class AuditEntryModel(Representation):
-    """One change."""
+    """A change."""
 
-    id: UUID = Field(description="The entry's own id.")
-    at: datetime = Field(description="When, UTC.")
-    actor: Annotated[AuditActorModel, From(AuditActorModel.of)] = Field(description="Who.")
-    action: str = Field(description="What was done: `Created`, `Updated`, `Archived` ...")
-    kind: Annotated[str, From(attrgetter("entity_kind"))] = Field(description="What kind of thing it was done to.")
-    entity_id: UUID = Field(description="Which one.")
+    id: UUID = Field(description="The unique identifier of the entry.")
+    at: datetime = Field(description="The time of the change, in UTC.")
+    actor: Annotated[AuditActorModel, From(AuditActorModel.of)] = Field(description="The actor.")
+    action: str = Field(description="The action, such as `Created`, `Updated` or `Archived`.")
+    kind: Annotated[str, From(attrgetter("entity_kind"))] = Field(description="The kind of resource.")
+    entity_id: UUID = Field(description="The id of the resource.")
     before: Annotated[dict[str, Any] | None, From(lambda entry: _to_wire(entry.before))] = Field(
-        description="How it was, without secrets; null for what is new."
+        description="The state before the change, without secrets; null for a new resource."
     )
     after: Annotated[dict[str, Any] | None, From(lambda entry: _to_wire(entry.after))] = Field(
-        description="How it was then, without secrets; null for what is gone."
+        description="The state after the change, without secrets; null for a removed resource."
     )
-    position: int | None = Field(description="Its place in the chain of seals; null for the seconds until it has one.")
+    position: int | None = Field(
+        description="The position in the chain of seals; null until the entry is sealed, which takes seconds."
+    )
 
 
 class AuditEntrySlice(Representation):
-    """A part of the audit log."""
+    """A page of the audit log."""
 
     data: list[AuditEntryModel] = Field(description="Changes, newest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 AUDIT_ENTRY = {

@@ -1,4 +1,4 @@
-"""What the management of API clients reads and answers."""
+"""Request and response models of API clients."""
 
 from datetime import datetime
 from uuid import UUID
@@ -18,35 +18,35 @@ class ClientQuery(CursorQuery):
 class ClientRequest(RequestModel):
     """Body of POST /management/v1/clients."""
 
-    name: Text = Field(description="What people call it, 1 to 200 characters, unique.")
-    function_points: FunctionPoints = Field(description="The rights; none that you lack.")
+    name: Text = Field(description="The display name, 1 to 200 characters, unique.")
+    function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
 
 
 class ClientModel(Representation):
     """An API client."""
 
-    id: UUID = Field(description="Its id.")
-    client_id: str = Field(description="The ClientId that it shows with its secret.")
-    name: str = Field(description="What people call it.")
+    id: UUID = Field(description="The unique identifier.")
+    client_id: str = Field(description="The ClientId for authentication.")
+    name: str = Field(description="The display name.")
     function_points: list[str] = Field(description="The rights, by name.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    revoked_at: datetime | None = Field(description="When it was ended, UTC; null while it works.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    revoked_at: datetime | None = Field(description="The time of revocation, in UTC; null while the client is valid.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class ClientSecretModel(ClientModel):
     """An API client with its secret."""
 
     client_secret: str | None = Field(
-        description="The secret, shown this once; null when the request is repeated under its `Idempotency-Key`."
+        description="The secret, shown only once; null when the request is repeated with its `Idempotency-Key`."
     )
 
 
 class ClientSlice(Representation):
-    """A part of the clients."""
+    """A page of clients."""
 
     data: list[ClientModel] = Field(description="Clients, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 REQUEST = {"name": "Web shop", "functionPoints": ["PartnerManagePromoCodes"]}

@@ -1,4 +1,4 @@
-"""What the management of API keys reads and answers."""
+"""Request and response models of API keys."""
 
 from datetime import datetime
 from uuid import UUID
@@ -19,44 +19,47 @@ class KeyQuery(CursorQuery):
 class KeyRequest(RequestModel):
     """Body of POST /management/v1/keys."""
 
-    name: Text = Field(description="What people call it, 1 to 200 characters.")
-    function_points: FunctionPoints = Field(description="The rights; none that you lack.")
+    name: Text = Field(description="The display name, 1 to 200 characters.")
+    function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
 
 
 class KeyRotateRequest(RequestModel):
     """Body of POST /management/v1/keys/{keyId}/rotate."""
 
     overlap_hours: WholeNumber = Field(
-        description="How long the old key works on.", json_schema_extra={"minimum": 0, "maximum": MAX_OVERLAP_HOURS}
+        description="The number of hours for which the old key stays valid.",
+        json_schema_extra={"minimum": 0, "maximum": MAX_OVERLAP_HOURS},
     )
 
 
 class KeyModel(Representation):
-    """An API key, without its text."""
+    """An API key without its secret text."""
 
-    id: UUID = Field(description="Its id.")
-    name: str = Field(description="What people call it.")
+    id: UUID = Field(description="The unique identifier.")
+    name: str = Field(description="The display name.")
     function_points: list[str] = Field(description="The rights, by name.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    expires_at: datetime | None = Field(description="When it ends, UTC; null for never.")
-    revoked_at: datetime | None = Field(description="When it was ended at once, UTC.")
-    last_used_at: datetime | None = Field(description="When it was last used, UTC, minutes late; null for never.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    expires_at: datetime | None = Field(description="The time of expiry, in UTC; null if the key does not expire.")
+    revoked_at: datetime | None = Field(description="The time of revocation, in UTC.")
+    last_used_at: datetime | None = Field(
+        description="The time of the last use, in UTC, accurate to minutes; null if never used."
+    )
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class KeySecretModel(KeyModel):
-    """An API key with its text."""
+    """An API key with its secret text."""
 
     api_key: str | None = Field(
-        description="The `cv-api-key`, shown this once; null when repeated under its `Idempotency-Key`."
+        description="The `cv-api-key`, shown only once; null when the request is repeated with its `Idempotency-Key`."
     )
 
 
 class KeySlice(Representation):
-    """A part of the keys."""
+    """A page of keys."""
 
     data: list[KeyModel] = Field(description="Keys, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 REQUEST = {"name": "Till", "functionPoints": ["StorefrontRedeem"]}

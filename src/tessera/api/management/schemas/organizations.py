@@ -1,4 +1,4 @@
-"""What the management of organizations reads and answers."""
+"""Request and response models of organizations."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,34 +15,34 @@ class OrganizationQuery(CursorQuery):
 
 
 class OrganizationRequest(RequestModel):
-    """Body of POST /management/v1/organizations, and of PUT to one of them."""
+    """Body of POST /management/v1/organizations and of PUT /management/v1/organizations/{organizationId}."""
 
-    name: Text = Field(description="What people call it, 1 to 200 characters, unique in any case.")
+    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
 
 
 class AdministratorRequest(RequestModel):
     """Body of POST /management/v1/organizations/{organizationId}/administrators."""
 
-    email: EmailText = Field(description="The address, the user's own for ever.")
-    first_name: Text = Field(description="1 to 200 characters.")
-    last_name: Text = Field(description="1 to 200 characters.")
+    email: EmailText = Field(description="The email address (permanent).")
+    first_name: Text = Field(description="The first name, 1 to 200 characters.")
+    last_name: Text = Field(description="The last name, 1 to 200 characters.")
 
 
 class OrganizationModel(Representation):
     """An organization."""
 
-    id: UUID = Field(description="Its id.")
-    name: str = Field(description="What people call it.")
-    is_active: bool = Field(description="Whether anyone of it may call.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    name: str = Field(description="The display name.")
+    is_active: bool = Field(description="Whether its users, clients and keys can call the API.")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class OrganizationSlice(Representation):
-    """A part of the organizations."""
+    """A page of organizations."""
 
     data: list[OrganizationModel] = Field(description="Organizations, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 REQUEST = {"name": "Aurora Certification Board"}

@@ -1,4 +1,4 @@
-"""What the management of product bundles reads and answers."""
+"""Request and response models of product bundles."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,36 +15,36 @@ class ProductBundleQuery(CursorQuery):
     """Query of GET /management/v1/product-bundles."""
 
     store_exam_code: Text | None = Field(
-        None, description="Those that contain this exam, in any case.", examples=["NCA-GENL"]
+        None, description="Only bundles that contain this exam (not case-sensitive).", examples=["NCA-GENL"]
     )
-    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
 
 
 class ProductBundleRequest(RequestModel):
-    """Body of POST /management/v1/product-bundles, and of PUT to one of them."""
+    """Body of POST /management/v1/product-bundles and of PUT /management/v1/product-bundles/{productBundleId}."""
 
-    name: Text = Field(description="What people call it, 1 to 200 characters.")
-    price: Money = Field(description="What it costs, in dollars.")
-    store_exam_codes: Texts = Field(description="The exams in it, 1 to 100 that are on sale, in any case.")
+    name: Text = Field(description="The display name, 1 to 200 characters.")
+    price: Money = Field(description="The price, in dollars.")
+    store_exam_codes: Texts = Field(description="The codes of its exams, 1 to 100 active ones (not case-sensitive).")
 
 
 class ProductBundleModel(Representation):
     """A product bundle."""
 
-    id: UUID = Field(description="Its id, which storefronts name it by.")
-    name: str = Field(description="What people call it.")
-    price: float = Field(description="In dollars.")
-    store_exam_codes: list[str] = Field(description="The exams in it, by code.")
-    status: str = Field(description="`Active`, or `Archived`: no longer sold.")
-    created_at: datetime = Field(description="When it was put on sale, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier, by which storefronts refer to the bundle.")
+    name: str = Field(description="The display name.")
+    price: float = Field(description="The price, in dollars.")
+    store_exam_codes: list[str] = Field(description="The codes of its exams.")
+    status: str = Field(description="`Active`, or `Archived` (no longer sold).")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class ProductBundleSlice(Representation):
-    """A part of the product bundles."""
+    """A page of product bundles."""
 
     data: list[ProductBundleModel] = Field(description="Product bundles, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 REQUEST = {"name": "Starter Bundle", "price": 480.0, "storeExamCodes": ["NCA-GENL", "NCP-ADS"]}

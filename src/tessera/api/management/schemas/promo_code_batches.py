@@ -1,4 +1,4 @@
-"""What the management of batches of promo codes reads and answers."""
+"""Request and response models of batches of promo codes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,51 +20,51 @@ class BatchCreateRequest(PromoCodeTermsRequest):
     """Body of POST /management/v1/promo-code-batches."""
 
     quantity: WholeNumber = Field(
-        description=f"How many codes, up to {MAX_QUANTITY:,}.",
+        description=f"The number of codes, up to {MAX_QUANTITY:,}.",
         json_schema_extra={"minimum": 1, "maximum": MAX_QUANTITY},
     )
     length: WholeNumber = Field(
-        description="How many random characters follow the prefix; together 3 to 25.",
+        description="The number of random characters after the prefix; 3 to 25 characters in total.",
         json_schema_extra={"minimum": 1, "maximum": 25},
     )
-    prefix: Text | None = Field(None, description="What each code begins with; nothing unless given.")
+    prefix: Text | None = Field(None, description="The prefix of each code; default: none.")
     alphabet: Text | None = Field(
-        None, description=f"The random characters, each once in either case; `{ALPHABET}` unless given."
+        None, description=f"The characters to choose from, each once (not case-sensitive); default: `{ALPHABET}`."
     )
-    is_active: Boolean | None = Field(None, description="Whether the codes can be used at once; false unless given.")
+    is_active: Boolean | None = Field(None, description="Whether the codes are usable at once; default: false.")
 
 
 class BatchModel(Representation):
-    """A batch of promo codes; what its codes do not have is absent."""
+    """A batch of promo codes; terms without a value are absent."""
 
-    id: UUID = Field(description="Its id.")
-    status: str = Field(
-        description="`InProgress`, `Cancelled`, `Complete`, or `Exhausted`: no free code was found any more."
+    id: UUID = Field(description="The unique identifier.")
+    status: str = Field(description="`InProgress`, `Cancelled`, `Complete` or `Exhausted` (no unused names were left).")
+    quantity: int = Field(description="The number of codes to make.")
+    made: int = Field(description="The number of codes made so far.")
+    percent: int = Field(description="The progress in percent, 0 to 100.")
+    prefix: str = Field(description="The prefix of each code.")
+    length: int = Field(description="The number of random characters after the prefix.")
+    alphabet: str = Field(description="The characters of the random part.")
+    is_active: bool = Field(description="Whether the codes are usable at once.")
+    discount_percent: int | None = Field(None, description="The discount in percent, 1 to 100.")
+    flat_discount: float | None = Field(None, description="The discount in dollars.")
+    store_exam_codes: list[str] = Field(description="The codes of the exams to which the codes are restricted.")
+    product_bundle_ids: list[UUID] = Field(description="The ids of the bundles to which the codes are restricted.")
+    expires_at: datetime | None = Field(None, description="The time of expiry of the codes, in UTC.")
+    max_redemptions: int | None = Field(None, description="The maximum number of redemptions of each code.")
+    max_redemptions_per_candidate: int | None = Field(
+        None, description="The maximum number of redemptions of each code by each candidate."
     )
-    quantity: int = Field(description="How many codes there will be.")
-    made: int = Field(description="How many there are.")
-    percent: int = Field(description="How much of it is done, 0 to 100.")
-    prefix: str = Field(description="What each code begins with.")
-    length: int = Field(description="How many random characters follow.")
-    alphabet: str = Field(description="The random characters.")
-    is_active: bool = Field(description="Whether the codes can be used at once.")
-    discount_percent: int | None = Field(None, description="1 to 100.")
-    flat_discount: float | None = Field(None, description="In dollars.")
-    store_exam_codes: list[str] = Field(description="The exams that the codes are for.")
-    product_bundle_ids: list[UUID] = Field(description="The bundles that the codes are for.")
-    expires_at: datetime | None = Field(None, description="The first moment at which they are good no more, UTC.")
-    max_redemptions: int | None = Field(None, description="Uses of each code in total.")
-    max_redemptions_per_candidate: int | None = Field(None, description="Uses of each code by each candidate.")
-    notes: str | None = Field(None, description="For your own people.")
-    created_at: datetime = Field(description="When it was ordered, UTC.")
-    version: int = Field(description="Raised by each change, also of how far it is; the `ETag` too.")
+    notes: str | None = Field(None, description="Internal notes.")
+    created_at: datetime = Field(description="The time of the order, in UTC.")
+    version: int = Field(description="The version, incremented by each change and by progress; also the `ETag`.")
 
 
 class BatchSlice(Representation):
-    """A part of the batches."""
+    """A page of batches."""
 
     data: list[BatchModel] = Field(description="Batches, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 CREATE = {

@@ -1,4 +1,4 @@
-"""What importing promo codes reads and answers."""
+"""Request and response models of promo code imports."""
 
 from pydantic import Field
 
@@ -10,15 +10,15 @@ class ImportQuery(RequestModel):
     """Query of POST /management/v1/promo-code-imports."""
 
     dry_run: Flag | None = Field(
-        None, description="Whether to look only, and to import nothing; false unless given.", examples=["true"]
+        None, description="Whether to check the file without importing it; default: false.", examples=["true"]
     )
 
 
 class ImportModel(Representation):
-    """What came of a file without bad lines."""
+    """The result of an import without bad lines."""
 
-    promo_codes: int = Field(description="How many promo codes it has.")
-    is_dry_run: bool = Field(description="Whether none of them was imported.")
+    promo_codes: int = Field(description="The number of promo codes in the file.")
+    is_dry_run: bool = Field(description="Whether this was a dry run, which imports nothing.")
 
 
 FILE = """\

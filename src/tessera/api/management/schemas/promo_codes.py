@@ -1,4 +1,4 @@
-"""What the management of promo codes reads and answers."""
+"""Request and response models of promo codes."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,17 +18,21 @@ KindChoice = Annotated[Kind, *choice(Kind)]
 class PromoCodeExportQuery(RequestModel):
     """Query of GET /management/v1/exports/promo-codes."""
 
-    name: Text | None = Field(None, description="The code of this name, in any case.", examples=["PER10"])
-    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
-    kind: KindChoice | None = Field(None, description="Percentages, or flat amounts.", examples=["Flat"])
+    name: Text | None = Field(
+        None, description="Only the promo code with this name (not case-sensitive).", examples=["PER10"]
+    )
+    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
+    kind: KindChoice | None = Field(None, description="Only percentages, or only flat amounts.", examples=["Flat"])
     store_exam_code: Text | None = Field(
-        None, description="Those that name this exam, in any case.", examples=["NCA-GENL"]
+        None, description="Only promo codes restricted to this exam (not case-sensitive).", examples=["NCA-GENL"]
     )
     product_bundle_id: Uuid | None = Field(
-        None, description="Those that name this bundle.", examples=["01906a6e-0000-7000-8000-000000000002"]
+        None,
+        description="Only promo codes restricted to this bundle.",
+        examples=["01906a6e-0000-7000-8000-000000000002"],
     )
     batch_id: Uuid | None = Field(
-        None, description="Those of this batch.", examples=["01906a6e-0000-7000-8000-000000000003"]
+        None, description="Only promo codes of this batch.", examples=["01906a6e-0000-7000-8000-000000000003"]
     )
 
 
@@ -37,36 +41,39 @@ class PromoCodeQuery(PromoCodeExportQuery, CursorQuery):
 
 
 class PromoCodeTermsRequest(RequestModel):
-    """What promo codes give: percent or flat amount, where, until when and how often."""
+    """The terms of promo codes: the discount, and the restrictions of its use."""
 
     discount_percent: WholeNumber | None = Field(
-        None, description="1 to 100; either this or a flat amount.", json_schema_extra={"minimum": 1, "maximum": 100}
+        None,
+        description="The discount in percent, 1 to 100; excludes a flat amount.",
+        json_schema_extra={"minimum": 1, "maximum": 100},
     )
-    flat_discount: Money | None = Field(None, description="What it takes off, in dollars; either this or a percentage.")
+    flat_discount: Money | None = Field(None, description="The discount in dollars; excludes a percentage.")
     store_exam_codes: Texts | None = Field(
-        None, description="The exams that it is for. Without exams and bundles: for all."
+        None, description="The codes of the exams to restrict it to. Without exams and bundles it applies to all."
     )
     product_bundle_ids: Uuids | None = Field(
-        None, description="The bundles that it is for. Without exams and bundles: for all."
+        None, description="The ids of the bundles to restrict it to. Without exams and bundles it applies to all."
     )
-    expires_at: Instant | None = Field(
-        None, description="The first moment at which it is good no more; never unless given."
-    )
+    expires_at: Instant | None = Field(None, description="The time of expiry; default: none.")
     max_redemptions: WholeNumber | None = Field(
-        None, description="Uses in total; no limit unless given. Fixed: whether there is one."
+        None,
+        description="The maximum number of redemptions; default: no limit. Codes cannot gain or lose a limit.",
     )
     max_redemptions_per_candidate: WholeNumber | None = Field(
-        None, description="Uses of each candidate; no limit unless given."
+        None, description="The maximum number of redemptions by each candidate; default: no limit."
     )
-    notes: Text | None = Field(None, description="For your own people, up to 256 characters.")
+    notes: Text | None = Field(None, description="Internal notes, up to 256 characters.")
 
 
 class PromoCodeUpdateRequest(PromoCodeTermsRequest):
     """Body of PUT /management/v1/promo-codes/{promoCodeId}."""
 
-    email_addresses: Texts | None = Field(None, description="The addresses of those who may use it, up to 10,000.")
+    email_addresses: Texts | None = Field(
+        None, description="The addresses of the candidates that can use it, up to 10,000."
+    )
     restrict_to_email_addresses: Boolean | None = Field(
-        None, description="Whether only the listed addresses may use it."
+        None, description="Whether only candidates with a listed address can use it."
     )
 
 
@@ -74,39 +81,45 @@ class PromoCodeCreateRequest(PromoCodeUpdateRequest):
     """Body of POST /management/v1/promo-codes."""
 
     name: Text = Field(
-        description="3 to 25 letters and digits, unique in any case, for ever.",
+        description="The name: 3 to 25 letters and digits, unique (not case-sensitive) and permanent.",
         json_schema_extra={"minLength": 3, "maxLength": 25, "pattern": "^[A-Za-z0-9]+$"},
     )
-    is_active: Boolean | None = Field(None, description="Whether it can be used at once; false unless given.")
+    is_active: Boolean | None = Field(None, description="Whether the code is usable at once; default: false.")
 
 
 class ManagedPromoCodeModel(Representation):
-    """A promo code of any kind; what it does not have is absent."""
+    """A promo code of any kind; fields without a value are absent."""
 
-    id: UUID = Field(description="Its id.")
-    name: str = Field(description="Its own for ever.")
-    status: str = Field(description="`Inactive`, `Active`, or `Archived` for ever.")
-    discount_percent: int | None = Field(None, description="1 to 100.")
-    flat_discount: float | None = Field(None, description="In dollars.")
-    store_exam_codes: list[str] = Field(description="The exams that it is for.")
-    product_bundle_ids: list[UUID] = Field(description="The bundles that it is for.")
-    restrict_to_email_addresses: bool = Field(description="Whether only the listed addresses may use it.")
-    email_addresses: list[str] | None = Field(None, description="Who may use it; absent in lists.")
-    expires_at: datetime | None = Field(None, description="The first moment at which it is good no more, UTC.")
-    max_redemptions: int | None = Field(None, description="Uses in total.")
-    max_redemptions_per_candidate: int | None = Field(None, description="Uses of each candidate.")
-    redemption_count: int = Field(description="Uses so far, of a code with a limit in total.")
-    notes: str | None = Field(None, description="For your own people.")
-    batch_id: UUID | None = Field(None, description="The batch that it was made in.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    name: str = Field(description="The code (permanent).")
+    status: str = Field(description="`Inactive`, `Active` or `Archived` (permanent).")
+    discount_percent: int | None = Field(None, description="The discount in percent, 1 to 100.")
+    flat_discount: float | None = Field(None, description="The discount in dollars.")
+    store_exam_codes: list[str] = Field(description="The codes of the exams to which it is restricted.")
+    product_bundle_ids: list[UUID] = Field(description="The ids of the bundles to which it is restricted.")
+    restrict_to_email_addresses: bool = Field(description="Whether only candidates with a listed address can use it.")
+    email_addresses: list[str] | None = Field(
+        None, description="The addresses of the candidates that can use it; absent in lists."
+    )
+    expires_at: datetime | None = Field(None, description="The time of expiry, in UTC.")
+    max_redemptions: int | None = Field(None, description="The maximum number of redemptions.")
+    max_redemptions_per_candidate: int | None = Field(
+        None, description="The maximum number of redemptions by each candidate."
+    )
+    redemption_count: int = Field(
+        description="The number of redemptions; counted for codes with `maxRedemptions` only."
+    )
+    notes: str | None = Field(None, description="Internal notes.")
+    batch_id: UUID | None = Field(None, description="The id of its batch.")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class ManagedPromoCodeSlice(Representation):
-    """A part of the promo codes."""
+    """A page of promo codes."""
 
     data: list[ManagedPromoCodeModel] = Field(description="Promo codes without their addresses, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 UPDATE = {

@@ -1,4 +1,4 @@
-"""What the management of redemptions reads."""
+"""Request models of redemption exports."""
 
 from typing import Annotated
 
@@ -9,19 +9,23 @@ from tessera.redemptions.rules import RedemptionStatus
 
 
 class RedemptionExportQuery(RequestModel):
-    """Which redemptions; filters may be combined."""
+    """Filters of redemptions, which can be combined."""
 
-    code: Text | None = Field(None, description="Of this promo code or voucher, in any case.", examples=["WELCOME"])
-    reservation_code: Text | None = Field(None, description="Of this reservation.", examples=["RSV-1001"])
-    person_id: Text | None = Field(None, description="Of this candidate.", examples=["P-4711"])
+    code: Text | None = Field(
+        None, description="Only redemptions of this promo code or voucher (not case-sensitive).", examples=["WELCOME"]
+    )
+    reservation_code: Text | None = Field(
+        None, description="Only redemptions of this reservation.", examples=["RSV-1001"]
+    )
+    person_id: Text | None = Field(None, description="Only redemptions by this candidate.", examples=["P-4711"])
     status: Annotated[RedemptionStatus, *choice(RedemptionStatus)] | None = Field(
-        None, description="In this status now.", examples=["Redeemed"]
+        None, description="Only redemptions with this status.", examples=["Redeemed"]
     )
     created_from: Instant | None = Field(
-        None, description="Made at this time or later.", examples=["2026-11-01T00:00:00Z"]
+        None, description="Only redemptions created at this time or later.", examples=["2026-11-01T00:00:00Z"]
     )
     created_before: Instant | None = Field(
-        None, description="Made before this time.", examples=["2026-12-01T00:00:00Z"]
+        None, description="Only redemptions created before this time.", examples=["2026-12-01T00:00:00Z"]
     )
 
 

@@ -1,4 +1,4 @@
-"""What reports read and answer."""
+"""Request and response models of reports."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,10 +13,10 @@ from tessera.reports.service import Dimension
 
 
 class ReportQuery(CursorQuery):
-    """In which form a report comes; a CSV file has all of it, whatever cursor and limit say."""
+    """The format of a report; a CSV file is complete and ignores the cursor and the limit."""
 
     format: Annotated[Format, *choice(Format)] | None = Field(
-        None, description="`json` or `csv`; unless given, what `Accept` prefers.", examples=["json"]
+        None, description="`json` or `csv`; default: the form that `Accept` prefers.", examples=["json"]
     )
 
 
@@ -24,17 +24,17 @@ class RedemptionReportQuery(ReportQuery):
     """Query of GET /management/v1/reports/redemptions."""
 
     by: Annotated[Dimension, *choice(Dimension)] | None = Field(
-        None, description="By what they are summed up; `day` unless given.", examples=["code"]
+        None, description="The dimension of the sums; default: `day`.", examples=["code"]
     )
     first: Day | None = Field(
         None,
         alias="from",
-        description="The first day, UTC; 30 days before the end unless given.",
+        description="The first day, in UTC; default: 30 days before the end.",
         examples=["2026-11-01"],
     )
     until: Day | None = Field(
         None,
-        description="The day, UTC, before which it ends; tomorrow unless given, so that today is included.",
+        description="The day after the last one, in UTC; default: tomorrow, so that today is included.",
         examples=["2026-12-01"],
     )
 
@@ -44,54 +44,60 @@ class VoucherReportQuery(ReportQuery):
 
 
 class RedemptionSumModel(Representation):
-    """What was redeemed of one key."""
+    """The redemptions of one key."""
 
     key: str = Field(
-        description="The day, the code as it is spelled, the exam's code or the bundle's id, or the partner's id."
+        description="The day, the code, the code of the exam, the id of the bundle, or the id of the partner."
     )
-    name: str | None = Field(description="What people call the exam, the bundle or the partner; null for others.")
-    redeemed: int = Field(description="Redemptions made or confirmed in these days.")
-    cancelled: int = Field(description="Redemptions cancelled in these days, also of earlier ones.")
-    net: int = Field(description="Redeemed less cancelled.")
-    discount: float = Field(description="What was taken off, in dollars; what was cancelled is taken back.")
+    name: str | None = Field(description="The name of the exam, the bundle or the partner; null for other keys.")
+    redeemed: int = Field(description="The number of redemptions made or confirmed on these days.")
+    cancelled: int = Field(
+        description="The number of redemptions cancelled on these days, including earlier redemptions."
+    )
+    net: int = Field(description="`redeemed` less `cancelled`.")
+    discount: float = Field(description="The discount of redemptions less that of cancellations, in dollars.")
 
 
 class RedemptionReportModel(Representation):
-    """Redemptions and the discount given."""
+    """Sums of redemptions and of their discounts."""
 
-    by: str = Field(description="By what they are summed up.")
+    by: str = Field(description="The dimension of the sums.")
     # A keyword of the language, so it has its name from its alias.
-    from_: str = Field(description="The first day, UTC.")
-    until: str = Field(description="The day, UTC, before which it ends.")
-    data: list[RedemptionSumModel] = Field(description="One for each key with redemptions, in a fixed order.")
-    next_link: str | None = Field(description="The next part, of the same days; null at the end.")
+    from_: str = Field(description="The first day, in UTC.")
+    until: str = Field(description="The day after the last one, in UTC.")
+    data: list[RedemptionSumModel] = Field(description="A sum for each key with redemptions, in a fixed order.")
+    next_link: str | None = Field(description="The URL of the next page, for the same days; null on the last page.")
 
 
 class VoucherTotalsModel(Representation):
-    """How many vouchers there are."""
+    """Numbers of vouchers."""
 
-    bought: int = Field(description="Made for purchases.")
-    used: int = Field(description="Used by now.")
-    unused: int = Field(description="Neither used nor archived, expired ones included.")
-    archived: int = Field(description="Archived unused.")
-    expired: int = Field(description="Expired unused, before today (UTC).")
-    expiring_within_30_days: int = Field(description="Unused, and expiring on one of the 30 days (UTC) from today on.")
-    expiring_within_90_days: int = Field(description="Unused, and expiring on one of the 90 days (UTC) from today on.")
+    bought: int = Field(description="Vouchers of all purchases.")
+    used: int = Field(description="Used vouchers.")
+    unused: int = Field(description="Vouchers that are neither used nor archived, including expired ones.")
+    archived: int = Field(description="Vouchers that were archived unused.")
+    expired: int = Field(description="Unused vouchers that expired before today (UTC).")
+    expiring_within_30_days: int = Field(
+        description="Unused vouchers that expire within 30 days (UTC), today included."
+    )
+    expiring_within_90_days: int = Field(
+        description="Unused vouchers that expire within 90 days (UTC), today included."
+    )
 
 
 class PartnerVouchersModel(VoucherTotalsModel):
-    """How many vouchers a partner has."""
+    """Numbers of vouchers of one partner."""
 
-    partner_id: UUID = Field(description="The partner's id.")
-    partner_name: str = Field(description="The partner.")
+    partner_id: UUID = Field(description="The id of the partner.")
+    partner_name: str = Field(description="The name of the partner.")
 
 
 class VoucherReportModel(Representation):
     """Vouchers in total and by partner."""
 
-    total: VoucherTotalsModel = Field(description="Of all partners together, whatever part of the list this is.")
-    data: list[PartnerVouchersModel] = Field(description="Partners, oldest first, those without vouchers included.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    total: VoucherTotalsModel = Field(description="The totals of all partners, on every page.")
+    data: list[PartnerVouchersModel] = Field(description="Partners, oldest first, including those without vouchers.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 SUM = {"key": "WELCOME", "name": None, "redeemed": 12, "cancelled": 2, "net": 10, "discount": 135.0}

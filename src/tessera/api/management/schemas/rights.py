@@ -1,4 +1,4 @@
-"""Function points as requests name them."""
+"""Function points in requests."""
 
 from typing import Annotated
 
@@ -9,5 +9,5 @@ from tessera.identity.rules import FunctionPoint
 
 _SCHEMA = {"type": "array", "items": {"type": "string", "enum": list(FunctionPoint)}}
 
-# Which names there are is a rule of the domain, which tells them one by one.
+# The rules of the domain check the names, so that each unknown name is a violation of its own.
 FunctionPoints = Annotated[tuple[str, ...], a_list(Text, "strings"), WithJsonSchema(_SCHEMA)]

@@ -1,4 +1,4 @@
-"""What the management of store exams reads and answers."""
+"""Request and response models of store exams."""
 
 from datetime import datetime
 from typing import Annotated
@@ -17,42 +17,46 @@ StatusChoice = Annotated[Status, *choice(Status)]
 class StoreExamQuery(CursorQuery):
     """Query of GET /management/v1/store-exams."""
 
-    code: Text | None = Field(None, description="The exam of this code, in any case.", examples=["NCA-GENL"])
-    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
+    code: Text | None = Field(
+        None, description="Only the exam with this code (not case-sensitive).", examples=["NCA-GENL"]
+    )
+    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
 
 
 class StoreExamCreateRequest(RequestModel):
     """Body of POST /management/v1/store-exams."""
 
-    code: Text = Field(description="1 to 100 printable characters, unique in any case, for ever.")
-    name: Text = Field(description="What people call it, 1 to 200 characters.")
-    price: Money = Field(description="What it costs, in dollars.")
+    code: Text = Field(
+        description="The code: 1 to 100 printable characters, unique (not case-sensitive) and permanent."
+    )
+    name: Text = Field(description="The display name, 1 to 200 characters.")
+    price: Money = Field(description="The price, in dollars.")
 
 
 class StoreExamUpdateRequest(RequestModel):
     """Body of PUT /management/v1/store-exams/{storeExamId}."""
 
-    name: Text = Field(description="What people call it, 1 to 200 characters.")
-    price: Money = Field(description="What it costs, in dollars.")
+    name: Text = Field(description="The display name, 1 to 200 characters.")
+    price: Money = Field(description="The price, in dollars.")
 
 
 class StoreExamModel(Representation):
     """A store exam."""
 
-    id: UUID = Field(description="Its id.")
-    code: str = Field(description="Its own for ever.")
-    name: str = Field(description="What people call it.")
-    price: float = Field(description="In dollars.")
-    status: str = Field(description="`Active`, or `Archived`: no longer sold.")
-    created_at: datetime = Field(description="When it was put on sale, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    code: str = Field(description="The code (permanent).")
+    name: str = Field(description="The display name.")
+    price: float = Field(description="The price, in dollars.")
+    status: str = Field(description="`Active`, or `Archived` (no longer sold).")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class StoreExamSlice(Representation):
-    """A part of the store exams."""
+    """A page of store exams."""
 
     data: list[StoreExamModel] = Field(description="Store exams, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 STORE_EXAM = {

@@ -1,4 +1,4 @@
-"""What the management of long-lived tokens reads and answers."""
+"""Request and response models of long-lived tokens."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,44 +15,44 @@ class TokenQuery(CursorQuery):
     """Query of GET /management/v1/tokens."""
 
     user_id: Uuid | None = Field(
-        None, description="Those of this user.", examples=["01906a6e-0000-7000-8000-000000000002"]
+        None, description="Only tokens of this user.", examples=["01906a6e-0000-7000-8000-000000000002"]
     )
 
 
 class TokenRequest(RequestModel):
     """Body of POST /management/v1/tokens."""
 
-    email: EmailText = Field(description="The address of the user whom it is for.")
+    email: EmailText = Field(description="The email address of the user.")
     days: WholeNumber = Field(
-        description="How long it is good.", json_schema_extra={"minimum": 1, "maximum": MAX_TOKEN_DAYS}
+        description="The validity in days.", json_schema_extra={"minimum": 1, "maximum": MAX_TOKEN_DAYS}
     )
 
 
 class TokenModel(Representation):
     """A long-lived Bearer token, without its text."""
 
-    id: UUID = Field(description="Its id.")
-    user_id: UUID = Field(description="Whose it is.")
-    email: str = Field(description="The user's address.")
-    created_at: datetime = Field(description="When it was issued, UTC.")
-    expires_at: datetime = Field(description="When it ends, UTC.")
-    revoked_at: datetime | None = Field(description="When it was ended before, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    user_id: UUID = Field(description="The id of the user.")
+    email: str = Field(description="The email address of the user.")
+    created_at: datetime = Field(description="The time of issue, in UTC.")
+    expires_at: datetime = Field(description="The time of expiry, in UTC.")
+    revoked_at: datetime | None = Field(description="The time of revocation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class TokenSecretModel(TokenModel):
     """A long-lived Bearer token with its text."""
 
     token: str | None = Field(
-        description="The Bearer token, shown this once; null when repeated under its `Idempotency-Key`."
+        description="The Bearer token, shown only once; null when the request is repeated with its `Idempotency-Key`."
     )
 
 
 class TokenSlice(Representation):
-    """A part of the tokens."""
+    """A page of tokens."""
 
     data: list[TokenModel] = Field(description="Tokens, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 REQUEST = {"email": "ada@example.com", "days": 365}

@@ -1,4 +1,4 @@
-"""What the management of users reads and answers."""
+"""Request and response models of users."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 
 
-def _nobodys(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+def _must_be_null(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
     if value is not None:
         raise refuse("NotHere", "must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users")
 
@@ -20,54 +20,58 @@ def _nobodys(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
 class UserQuery(CursorQuery):
     """Query of GET /management/v1/users."""
 
-    email: Text | None = Field(None, description="The user of this address, in any case.", examples=["ada@example.com"])
-    is_active: Flag | None = Field(None, description="Whether they may call.", examples=["true"])
+    email: Text | None = Field(
+        None, description="Only the user with this address (not case-sensitive).", examples=["ada@example.com"]
+    )
+    is_active: Flag | None = Field(
+        None, description="`true` for users that can call the API, `false` for all others.", examples=["true"]
+    )
     partner_id: Uuid | None = Field(
-        None, description="Those of this voucher partner.", examples=["01906a6e-0000-7000-8000-000000000003"]
+        None, description="Only users of this voucher partner.", examples=["01906a6e-0000-7000-8000-000000000003"]
     )
 
 
 class UserCreateRequest(RequestModel):
     """Body of POST /management/v1/users."""
 
-    email: EmailText = Field(description="The address, the user's own for ever.")
-    first_name: Text = Field(description="1 to 200 characters.")
-    last_name: Text = Field(description="1 to 200 characters.")
-    function_points: FunctionPoints = Field(description="The rights; none that you lack.")
-    partner_id: Annotated[None, BeforeValidator(_nobodys)] = Field(
-        None, description="Null: a voucher partner's users are invited."
+    email: EmailText = Field(description="The email address (permanent).")
+    first_name: Text = Field(description="The first name, 1 to 200 characters.")
+    last_name: Text = Field(description="The last name, 1 to 200 characters.")
+    function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
+    partner_id: Annotated[None, BeforeValidator(_must_be_null)] = Field(
+        None, description="Must be null: users of voucher partners are invited."
     )
 
 
 class UserUpdateRequest(RequestModel):
     """Body of PUT /management/v1/users/{userId}."""
 
-    first_name: Text = Field(description="1 to 200 characters.")
-    last_name: Text = Field(description="1 to 200 characters.")
-    function_points: FunctionPoints = Field(description="The rights; no new one that you lack.")
+    first_name: Text = Field(description="The first name, 1 to 200 characters.")
+    last_name: Text = Field(description="The last name, 1 to 200 characters.")
+    function_points: FunctionPoints = Field(
+        description="The rights, by name; you must have each one that the user does not have yet."
+    )
 
 
 class UserModel(Representation):
     """A user."""
 
-    id: UUID = Field(description="The user's id.")
-    email: str = Field(description="The address.")
+    id: UUID = Field(description="The unique identifier.")
+    email: str = Field(description="The email address.")
     first_name: str = Field(description="The first name.")
     last_name: str = Field(description="The last name.")
     function_points: list[str] = Field(description="The rights, by name.")
-    partner_id: UUID | None = Field(
-        description="The voucher partner that the user belongs to; null for your own people."
-    )
-    is_active: bool = Field(description="Whether the user may call.")
-    created_at: datetime = Field(description="When the user was made, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    partner_id: UUID | None = Field(description="The id of the user's voucher partner; null for your own users.")
+    is_active: bool = Field(description="Whether the user can call the API.")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class UserSlice(Representation):
-    """A part of the users."""
+    """A page of users."""
 
     data: list[UserModel] = Field(description="Users, oldest first.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 CREATE = {

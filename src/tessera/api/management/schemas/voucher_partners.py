@@ -1,4 +1,4 @@
-"""What the management of voucher partners and their users reads and answers."""
+"""Request and response models of voucher partners and their users."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,22 +18,25 @@ class VoucherPartnerQuery(CursorQuery):
     """Query of GET /management/v1/voucher-partners."""
 
     partner_name_part: Text | None = Field(
-        None, alias="name", description="Any part of the name, in any case.", examples=["Acme"]
+        None,
+        alias="name",
+        description="Only those whose name contains this text (not case-sensitive).",
+        examples=["Acme"],
     )
-    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
 
 
 class VoucherPartnerCreateRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners."""
 
-    name: Text = Field(description="1 to 200 characters, unique in any case.")
-    is_active: Boolean = Field(default=False, description="Whether it can buy at once.")
+    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
+    is_active: Boolean = Field(default=False, description="Whether the partner can buy at once.")
 
 
 class VoucherPartnerUpdateRequest(RequestModel):
     """Body of PUT /management/v1/voucher-partners/{voucherPartnerId}."""
 
-    name: Text = Field(description="1 to 200 characters, unique in any case.")
+    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
 
 
 class VoucherPartnerUserQuery(CursorQuery):
@@ -43,45 +46,47 @@ class VoucherPartnerUserQuery(CursorQuery):
 class VoucherPartnerUserInviteRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners/{voucherPartnerId}/users."""
 
-    email: Text = Field(description="A valid address, unique among all users of your organization.")
-    first_name: Text = Field(description="1 to 200 characters.")
-    last_name: Text = Field(description="1 to 200 characters.")
+    email: Text = Field(description="A valid email address, unique among all users of your organization.")
+    first_name: Text = Field(description="The first name, 1 to 200 characters.")
+    last_name: Text = Field(description="The last name, 1 to 200 characters.")
 
 
 class VoucherPartnerModel(Representation):
     """A company that buys vouchers."""
 
-    id: UUID = Field(description="Its id.")
-    name: str = Field(description="What people call it.")
-    status: str = Field(description="`Active`, `Inactive`, or `Archived` for ever.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    name: str = Field(description="The display name.")
+    status: str = Field(description="`Active`, `Inactive` or `Archived` (permanent).")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class VoucherPartnerSlice(Representation):
-    """A part of the voucher partners."""
+    """A page of voucher partners."""
 
-    data: list[VoucherPartnerModel] = Field(description="The parts, in the order of the list.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    data: list[VoucherPartnerModel] = Field(description="Voucher partners, oldest first.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 class VoucherPartnerUserModel(Representation):
-    """A person who calls for a voucher partner, or will."""
+    """A user of a voucher partner."""
 
-    id: UUID = Field(description="Its id.")
-    email: str = Field(description="Unique among all users of your organization.")
-    first_name: str = Field(description="Of the user.")
-    last_name: str = Field(description="Of the user.")
-    status: str = Field(description="`Invited`, `Accepted`, `Active` or `Inactive`; only an active user can call.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    email: str = Field(description="The email address, unique among all users of your organization.")
+    first_name: str = Field(description="The first name.")
+    last_name: str = Field(description="The last name.")
+    status: str = Field(
+        description="`Invited`, `Accepted`, `Active` or `Inactive`; only active users can call the API."
+    )
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class VoucherPartnerUserSlice(Representation):
-    """A part of the users of a voucher partner."""
+    """A page of users of a voucher partner."""
 
-    data: list[VoucherPartnerUserModel] = Field(description="The parts, in the order of the list.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    data: list[VoucherPartnerUserModel] = Field(description="Users, oldest first.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 PARTNER = {

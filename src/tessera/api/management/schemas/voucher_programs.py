@@ -1,4 +1,4 @@
-"""What the management of voucher programs reads and answers."""
+"""Request and response models of voucher programs."""
 
 from datetime import datetime
 from operator import attrgetter
@@ -14,10 +14,13 @@ from tessera.api.serving.cursor_pages import CursorQuery
 
 
 class TierRequest(RequestModel):
-    """A percent from this quantity on."""
+    """A discount from a quantity on."""
 
-    quantity: WholeNumber = Field(description="1 to 1,000.", json_schema_extra={"minimum": 1, "maximum": 1000})
-    percent: Money = Field(description="Above 0 and at most 100, with at most two decimals.")
+    quantity: WholeNumber = Field(
+        description="The smallest quantity with this discount, 1 to 1,000.",
+        json_schema_extra={"minimum": 1, "maximum": 1000},
+    )
+    percent: Money = Field(description="The discount in percent, above 0 and at most 100, with at most two decimals.")
 
 
 Tiers = Annotated[tuple[TierRequest, ...], a_list(Annotated[TierRequest, AN_OBJECT], "tiers")]
@@ -27,98 +30,108 @@ class VoucherProgramQuery(CursorQuery):
     """Query of GET /management/v1/voucher-programs."""
 
     program_name_part: Text | None = Field(
-        None, alias="name", description="Any part of the name, in any case.", examples=["Spring"]
+        None,
+        alias="name",
+        description="Only those whose name contains this text (not case-sensitive).",
+        examples=["Spring"],
     )
-    status: StatusChoice | None = Field(None, description="Those of this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
 
 
 class VoucherProgramUpdateRequest(RequestModel):
-    """Body of PUT /management/v1/voucher-programs/{voucherProgramId}: the whole program, as it shall be."""
+    """Body of PUT /management/v1/voucher-programs/{voucherProgramId}: the complete program."""
 
-    name: Text = Field(description="1 to 200 characters, unique in any case.")
-    store_exam_codes: Texts = Field(description="The exams that a voucher pays for, at least one; in any case.")
-    cost_per_voucher: Money = Field(description="What a voucher costs a partner before any tier, in dollars.")
+    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
+    store_exam_codes: Texts = Field(
+        description="The codes of the exams that a voucher pays for, at least one (not case-sensitive)."
+    )
+    cost_per_voucher: Money = Field(description="The price of a voucher before any discount, in dollars.")
     tiers: Tiers = Field(
-        (), description="Discounts by quantity: a larger quantity has a larger percent. The largest one reached counts."
+        (),
+        description="Discounts by quantity: a larger quantity has a larger percent. The largest tier reached applies.",
     )
     is_available_to_all_partners: Boolean = Field(
-        default=False, description="Whether every partner can buy, not only assigned ones."
+        default=False, description="Whether all partners can buy it, or only assigned partners."
     )
-    partner_ids: Uuids = Field((), description="The partners assigned to it.")
+    partner_ids: Uuids = Field((), description="The assigned partners.")
     can_assigned_partners_purchase_zero_price: Boolean = Field(
-        default=False, description="Whether assigned partners can buy what costs nothing."
+        default=False, description="Whether assigned partners can make purchases that cost nothing."
     )
     email_domains: Texts = Field(
-        (), description="Domains whose candidates alone can use the vouchers, each itself and no subdomain of it."
+        (), description="The email domains to restrict the vouchers to, without their subdomains."
     )
     enforce_assigned_email: Boolean = Field(
-        default=False, description="Whether only its recipient can use an assigned voucher."
+        default=False, description="Whether only the recipient of an assigned voucher can use it."
     )
-    voucher_code_prefix: Text = Field("", description="What codes begin with: at most 20 of A-Z, 0-9 and `-`.")
+    voucher_code_prefix: Text = Field("", description="The prefix of voucher codes: at most 20 of A-Z, 0-9 and `-`.")
     expiration_period_in_days: WholeNumber = Field(
         365,
-        description="How long vouchers are good once they are made, 1 to 36,500 days.",
+        description="The validity of vouchers after creation, 1 to 36,500 days.",
         json_schema_extra={"minimum": 1, "maximum": 36_500},
     )
-    allow_ach_payments: Boolean = Field(default=False, description="Whether ACH may pay for them.")
+    allow_ach_payments: Boolean = Field(default=False, description="Whether purchases can be paid by ACH.")
 
 
 class VoucherProgramCreateRequest(VoucherProgramUpdateRequest):
     """Body of POST /management/v1/voucher-programs."""
 
-    is_active: Boolean = Field(default=False, description="Whether it can be bought at once.")
+    is_active: Boolean = Field(default=False, description="Whether partners can buy it at once.")
 
 
 class TierModel(Representation):
-    """A percent from this quantity on."""
+    """A discount from a quantity on."""
 
-    quantity: int = Field(description="From how many vouchers on.")
-    percent: float = Field(description="What is taken off the cost.")
+    quantity: int = Field(description="The smallest quantity with this discount.")
+    percent: float = Field(description="The discount in percent.")
 
 
 class AssignedPartnerModel(Representation):
     """A partner that is assigned to a program."""
 
-    id: UUID = Field(description="Its id.")
-    name: str = Field(description="What people call it.")
+    id: UUID = Field(description="The unique identifier.")
+    name: str = Field(description="The display name.")
 
 
 class VoucherProgramModel(Representation):
-    """What can be bought."""
+    """An offer of vouchers."""
 
-    id: UUID = Field(description="Its id.")
-    name: str = Field(description="What people call it.")
-    status: str = Field(description="`Active`, `Inactive`, or `Archived` for ever.")
+    id: UUID = Field(description="The unique identifier.")
+    name: str = Field(description="The display name.")
+    status: str = Field(description="`Active`, `Inactive` or `Archived` (permanent).")
     store_exam_codes: Annotated[list[str], From(lambda program: [exam.code for exam in program.store_exams])] = Field(
-        description="The exams that a voucher pays for."
+        description="The codes of the exams that a voucher pays for."
     )
-    cost_per_voucher: Annotated[float, From(attrgetter("partner_cost_per_voucher"))] = Field(description="In dollars.")
+    cost_per_voucher: Annotated[float, From(attrgetter("partner_cost_per_voucher"))] = Field(
+        description="The price of a voucher before any discount, in dollars."
+    )
     tiers: Annotated[list[TierModel], From(lambda program: [*map(TierModel.of, program.discounts)])] = Field(
-        description="By rising quantity."
+        description="Discounts by quantity, in ascending order."
     )
-    is_available_to_all_partners: bool = Field(description="Whether every partner can buy, not only assigned ones.")
+    is_available_to_all_partners: bool = Field(
+        description="Whether all partners can buy it, or only assigned partners."
+    )
     partners: Annotated[
         list[AssignedPartnerModel], From(lambda program: [*map(AssignedPartnerModel.of, program.assigned_partners)])
-    ] = Field(description="The partners assigned to it.")
+    ] = Field(description="The assigned partners.")
     can_assigned_partners_purchase_zero_price: bool = Field(
-        description="Whether assigned partners can buy what costs nothing."
+        description="Whether assigned partners can make purchases that cost nothing."
     )
     email_domains: Annotated[list[str], From(lambda program: [rule.domain for rule in program.email_domains])] = Field(
-        description="Domains whose candidates alone can use the vouchers."
+        description="The email domains to which the vouchers are restricted."
     )
-    enforce_assigned_email: bool = Field(description="Whether only its recipient can use an assigned voucher.")
-    voucher_code_prefix: str = Field(description="What codes begin with.")
-    expiration_period_in_days: int = Field(description="How long vouchers are good once they are made.")
-    allow_ach_payments: bool = Field(description="Whether ACH may pay for them.")
-    created_at: datetime = Field(description="When it was made, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    enforce_assigned_email: bool = Field(description="Whether only the recipient of an assigned voucher can use it.")
+    voucher_code_prefix: str = Field(description="The prefix of voucher codes.")
+    expiration_period_in_days: int = Field(description="The validity of vouchers after creation, in days.")
+    allow_ach_payments: bool = Field(description="Whether purchases can be paid by ACH.")
+    created_at: datetime = Field(description="The time of creation, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class VoucherProgramSlice(Representation):
-    """A part of the voucher programs."""
+    """A page of voucher programs."""
 
-    data: list[VoucherProgramModel] = Field(description="The parts, in the order of the list.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    data: list[VoucherProgramModel] = Field(description="Voucher programs, oldest first.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 UPDATE_PROGRAM = {

@@ -1,4 +1,4 @@
-"""What the management of voucher purchases reads and answers."""
+"""Request and response models of voucher purchases."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,72 +18,78 @@ class VoucherPurchaseQuery(CursorQuery):
     """Query of GET /management/v1/voucher-purchases."""
 
     partner_id: Uuid | None = Field(
-        None, description="Those of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
+        None, description="Only those of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
     )
     program_id: Uuid | None = Field(
-        None, description="Those of this program.", examples=["01906a6e-0000-7000-8000-000000000003"]
+        None, description="Only purchases of this program.", examples=["01906a6e-0000-7000-8000-000000000003"]
     )
     purchase_code: Text | None = Field(
-        None, description="The purchase of this code, in any case.", examples=["VP-7K2M9QXA4T"]
+        None, description="Only the purchase with this code (not case-sensitive).", examples=["VP-7K2M9QXA4T"]
     )
     purchased_by_email: EmailText | None = Field(
-        None, description="Those of this buyer.", examples=["grace@acme.example.com"]
+        None, description="Only purchases by the buyer with this address.", examples=["grace@acme.example.com"]
     )
     status: PurchaseStatusChoice | None = Field(
-        None, description="Those of this status, in any case.", examples=["Complete"]
+        None, description="Only purchases with this status (not case-sensitive).", examples=["Complete"]
     )
-    is_archived: Flag | None = Field(None, description="`true` for archived ones alone.", examples=["false"])
+    is_archived: Flag | None = Field(
+        None, description="`true` for archived ones only, `false` for all others.", examples=["false"]
+    )
 
 
 class VoucherOrderRequest(RequestModel):
     """Body of POST /management/v1/voucher-purchases."""
 
-    partner_id: Uuid = Field(description="The active partner that buys.")
-    program_id: Uuid = Field(description="An active program that is open to it.")
-    quantity: WholeNumber = Field(description="1 to 1,000.", json_schema_extra={"minimum": 1, "maximum": 1000})
-    notes: Text = Field("", description="At most 2,000 characters.")
-    purchased_by_first_name: Text = Field(description="Of the buyer.")
-    purchased_by_last_name: Text = Field(description="Of the buyer.")
-    purchased_by_email: EmailText | None = Field(None, description="Of the buyer.")
+    partner_id: Uuid = Field(description="The id of an active voucher partner.")
+    program_id: Uuid = Field(description="The id of an active program that is open to the partner.")
+    quantity: WholeNumber = Field(
+        description="The number of vouchers, 1 to 1,000.", json_schema_extra={"minimum": 1, "maximum": 1000}
+    )
+    notes: Text = Field("", description="Notes on the purchase, up to 2,000 characters.")
+    purchased_by_first_name: Text = Field(description="The first name of the buyer.")
+    purchased_by_last_name: Text = Field(description="The last name of the buyer.")
+    purchased_by_email: EmailText | None = Field(None, description="The email address of the buyer.")
     checkout_expires_at: Instant | None = Field(
-        None, description="Until when it can be paid, within 30 days; in 24 hours unless given."
+        None, description="The payment deadline, within 30 days; default: in 24 hours."
     )
 
 
 class ManagedVoucherPurchaseModel(Representation):
     """An order for vouchers of one program by one partner."""
 
-    id: UUID = Field(description="Its id.")
-    code: str = Field(description="Unique in your organization.")
+    id: UUID = Field(description="The unique identifier.")
+    code: str = Field(description="The code, unique in your organization.")
     status: str = Field(
         description=(
             "`CheckoutInProgress`, then `VoucherCreation` and `Complete`, or `CheckoutFailed`, `CheckoutCancelled`,"
             " `CheckoutExpired`."
         )
     )
-    is_archived: bool = Field(description="Whether it is put away for ever.")
-    partner_id: UUID = Field(description="The partner that buys.")
-    partner_name: str = Field(description="Its name.")
-    program_id: UUID = Field(description="What is bought.")
-    program_name: str = Field(description="Its name.")
-    quantity: int = Field(description="How many vouchers.")
-    quantity_used: int = Field(description="How many of the vouchers are used.")
-    amount: float = Field(description="What it costs by the tier that its quantity reaches, in dollars.")
-    amount_paid: float = Field(description="What of it is paid, in dollars.")
-    notes: str = Field(description="Notes kept with the purchase.")
-    purchased_by_first_name: str = Field(description="Of the buyer.")
-    purchased_by_last_name: str = Field(description="Of the buyer.")
-    purchased_by_email: str | None = Field(description="Of the buyer, if known.")
-    purchased_at: datetime = Field(description="When it was ordered, UTC.")
-    checkout_expires_at: datetime | None = Field(description="Until when it can be paid; null for what costs nothing.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    is_archived: bool = Field(description="Whether it is archived (permanent).")
+    partner_id: UUID = Field(description="The id of the voucher partner.")
+    partner_name: str = Field(description="The name of the partner.")
+    program_id: UUID = Field(description="The id of the voucher program.")
+    program_name: str = Field(description="The name of the program.")
+    quantity: int = Field(description="The number of vouchers.")
+    quantity_used: int = Field(description="The number of used vouchers.")
+    amount: float = Field(description="The price of the purchase at the tier that its quantity reaches, in dollars.")
+    amount_paid: float = Field(description="The amount paid, in dollars.")
+    notes: str = Field(description="Notes on the purchase.")
+    purchased_by_first_name: str = Field(description="The first name of the buyer.")
+    purchased_by_last_name: str = Field(description="The last name of the buyer.")
+    purchased_by_email: str | None = Field(description="The email address of the buyer, if known.")
+    purchased_at: datetime = Field(description="The time of the order, in UTC.")
+    checkout_expires_at: datetime | None = Field(
+        description="The payment deadline, in UTC; null for a purchase that costs nothing."
+    )
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class ManagedVoucherPurchaseSlice(Representation):
-    """A part of the voucher purchases."""
+    """A page of voucher purchases."""
 
-    data: list[ManagedVoucherPurchaseModel] = Field(description="The parts, in the order of the list.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    data: list[ManagedVoucherPurchaseModel] = Field(description="Voucher purchases, in the order of the list.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 ORDER = {

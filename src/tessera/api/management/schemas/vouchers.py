@@ -1,4 +1,4 @@
-"""What the management of vouchers reads and answers."""
+"""Request and response models of vouchers."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import AN_OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, a_list, choice
-from tessera.api.management.serialization import Representation
+from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
 
@@ -16,116 +16,138 @@ class ManagedVoucherQuery(CursorQuery):
     """Query of GET /management/v1/vouchers."""
 
     purchase_id: Uuid | None = Field(
-        None, description="Those of this purchase.", examples=["01906a6e-0000-7000-8000-000000000004"]
+        None, description="Only vouchers of this purchase.", examples=["01906a6e-0000-7000-8000-000000000004"]
     )
     purchase_code: Text | None = Field(
-        None, description="Those of the purchase of this code.", examples=["VP-7K2M9QXA4T"]
+        None, description="Only vouchers of the purchase with this code.", examples=["VP-7K2M9QXA4T"]
     )
     partner_id: Uuid | None = Field(
-        None, description="Those of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
+        None, description="Only those of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
     )
     voucher_code: Text | None = Field(
-        None, description="The voucher of this code, in any case.", examples=["PRO-4H7KQ2M"]
+        None, description="Only the voucher with this code (not case-sensitive).", examples=["PRO-4H7KQ2M"]
     )
     recipient_email: EmailText | None = Field(
-        None, description="Those assigned to this address.", examples=["ada@example.com"]
+        None, description="Only vouchers assigned to this address.", examples=["ada@example.com"]
     )
-    reservation_code: Text | None = Field(None, description="Those of this reservation.", examples=["RSV-1001"])
-    store_exam_code: Text | None = Field(None, description="Those used for this exam.", examples=["NCA-GENL"])
-    is_active: Flag | None = Field(None, description="`true` for those switched on.", examples=["true"])
-    is_used: Flag | None = Field(None, description="`true` for used ones.", examples=["false"])
-    is_archived: Flag | None = Field(None, description="`true` for archived ones alone.", examples=["false"])
+    reservation_code: Text | None = Field(None, description="Only vouchers of this reservation.", examples=["RSV-1001"])
+    store_exam_code: Text | None = Field(None, description="Only vouchers used for this exam.", examples=["NCA-GENL"])
+    is_active: Flag | None = Field(
+        None, description="`true` for enabled ones only, `false` for all others.", examples=["true"]
+    )
+    is_used: Flag | None = Field(
+        None, description="`true` for used ones only, `false` for all others.", examples=["false"]
+    )
+    is_archived: Flag | None = Field(
+        None, description="`true` for archived ones only, `false` for all others.", examples=["false"]
+    )
 
 
 class VoucherAssignRequest(RequestModel):
     """Body of POST /management/v1/vouchers/{voucherId}/assign."""
 
-    recipient_email: EmailText = Field(description="Whom the voucher is for.")
+    recipient_email: EmailText = Field(description="The email address of the recipient.")
 
 
 class VoucherExpiryRequest(RequestModel):
     """Body of POST /management/v1/vouchers/{voucherId}/change-expiry."""
 
-    expires_at: Instant = Field(description="Until when it is good; in the future.")
+    expires_at: Instant = Field(description="The time of expiry; must be in the future.")
 
 
 class VoucherChoiceRequest(RequestModel):
-    """One voucher, by its id or its code."""
+    """A voucher by its id or its code."""
 
-    id: Uuid | None = Field(None, description="Its id; either this or a code.")
-    code: Text | None = Field(None, description="Its code, in any case; either this or an id.")
-    recipient_email: EmailText | None = Field(None, description="Whom it is for, in place of the one for all.")
+    id: Uuid | None = Field(None, description="The id of the voucher; excludes `code`.")
+    code: Text | None = Field(None, description="The code of the voucher (not case-sensitive); excludes `id`.")
+    recipient_email: EmailText | None = Field(
+        None, description="The email address of its recipient; overrides `recipientEmail` of the request."
+    )
 
 
 class VoucherBulkRequest(RequestModel):
     """Body of POST /management/v1/vouchers/bulk."""
 
     action: Annotated[VoucherAction, *choice(VoucherAction)] = Field(
-        alias="action", description="What to do to each of them."
+        description="The action to perform on each voucher."
     )
     recipient_email: EmailText | None = Field(
-        None, description="For `Assign`: whom they are for, where a voucher names nobody."
+        None, description="For `Assign`: the email address of the recipient of vouchers that have none of their own."
     )
-    expires_at: Instant | None = Field(None, description="For `ChangeExpiry`: until when they are good; in the future.")
+    expires_at: Instant | None = Field(
+        None, description="For `ChangeExpiry`: the time of expiry; must be in the future."
+    )
     vouchers: Annotated[
         tuple[VoucherChoiceRequest, ...], a_list(Annotated[VoucherChoiceRequest, AN_OBJECT], "vouchers")
     ] = Field(
-        description=f"Which vouchers, 1 to {MAX_VOUCHERS:,}.",
+        description=f"The vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
     )
 
 
 class ManagedVoucherModel(Representation):
-    """One single-use code that pays for one exam."""
+    """A single-use code that pays for one exam."""
 
-    id: UUID = Field(description="Its id.")
-    code: str = Field(description="Unique in your organization.")
-    purchase_id: UUID = Field(description="The purchase that it belongs to.")
-    purchase_code: str = Field(description="The code of that purchase.")
-    partner_id: UUID = Field(description="The partner that bought it.")
-    is_active: bool = Field(description="The on/off switch; use, expiry and archiving do not change it.")
-    is_used: bool = Field(description="Whether a reservation uses it.")
-    is_archived: bool = Field(description="Whether it is put away for ever.")
-    expires_at: datetime = Field(description="Until when it is good, UTC.")
-    assigned_at: datetime | None = Field(description="When it was assigned, UTC.")
-    recipient_email: str | None = Field(description="Whom it is for.")
-    reservation_code: str | None = Field(description="Of the latest reservation.")
-    reservation_status: str | None = Field(description="Of that reservation.")
-    store_exam_code: str | None = Field(description="The exam of that reservation.")
-    used_at: datetime | None = Field(description="When it was used, UTC.")
-    version: int = Field(description="Raised by each change; the `ETag` too.")
+    id: UUID = Field(description="The unique identifier.")
+    code: str = Field(description="The code, unique in your organization.")
+    purchase_id: UUID = Field(description="The id of the purchase.")
+    purchase_code: str = Field(description="The code of the purchase.")
+    partner_id: UUID = Field(description="The id of the voucher partner.")
+    is_active: bool = Field(description="Whether the voucher is enabled; use, expiry and archiving do not change this.")
+    is_used: bool = Field(description="Whether the voucher is used.")
+    is_archived: bool = Field(description="Whether it is archived (permanent).")
+    expires_at: datetime = Field(description="The time of expiry, in UTC.")
+    assigned_at: datetime | None = Field(description="The time of assignment, in UTC.")
+    recipient_email: str | None = Field(description="The email address of the recipient.")
+    reservation_code: str | None = Field(description="The code of the latest reservation.")
+    reservation_status: str | None = Field(description="The status of that reservation.")
+    store_exam_code: str | None = Field(description="The code of the exam of that reservation.")
+    used_at: datetime | None = Field(description="The time of use, in UTC.")
+    version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
 class ManagedVoucherSlice(Representation):
-    """A part of the vouchers."""
+    """A page of vouchers."""
 
-    data: list[ManagedVoucherModel] = Field(description="The parts, in the order of the list.")
-    next_link: str | None = Field(description="The next part; null at the end.")
+    data: list[ManagedVoucherModel] = Field(description="Vouchers, in the order of the list.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
 
 
 class VoucherReasonModel(Representation):
-    """Why nothing was done to a voucher."""
+    """The reason of a failure."""
 
-    code: str = Field(description="Stable: `NotFound`, `Used`, `Archived`, `Expired`, `Repeated`.")
-    message: str = Field(description="A sentence for people.")
+    code: str = Field(description="A stable code: `NotFound`, `Used`, `Archived`, `Expired` or `Repeated`.")
+    message: Annotated[str, From(lambda refusal: f"The voucher {refusal.message}.")] = Field(
+        description="A message for people."
+    )
 
 
 class VoucherResultModel(Representation):
-    """What came of one voucher."""
+    """The result for one voucher."""
 
-    id: UUID | None = Field(description="Null for a voucher that does not exist.")
-    code: str | None = Field(description="In its own spelling; null for a voucher that does not exist.")
-    is_done: bool = Field(description="Whether it was done.")
-    reason: VoucherReasonModel | None = Field(description="Why it was not done; null if it was.")
-    version: int | None = Field(description="The voucher's version now.")
+    id: Annotated[UUID | None, From(lambda outcome: outcome.voucher and outcome.voucher.id)] = Field(
+        description="The id of the voucher; null if there is no such voucher."
+    )
+    code: Annotated[str | None, From(lambda outcome: outcome.voucher and outcome.voucher.code)] = Field(
+        description="The code of the voucher; null if there is no such voucher."
+    )
+    is_done: Annotated[bool, From(lambda outcome: outcome.refusal is None)] = Field(
+        description="Whether the action succeeded."
+    )
+    reason: Annotated[
+        VoucherReasonModel | None, From(lambda outcome: outcome.refusal and VoucherReasonModel.of(outcome.refusal))
+    ] = Field(description="The reason of the failure; null for a success.")
+    version: Annotated[int | None, From(lambda outcome: outcome.voucher and outcome.voucher.version)] = Field(
+        description="The version of the voucher after the request."
+    )
 
 
 class VoucherResultsModel(Representation):
-    """What came of each voucher, in the order of the request."""
+    """The result for each voucher, in the order of the request."""
 
-    done: int = Field(description="To how many it was done.")
-    refused: int = Field(description="To how many it was not.")
-    results: list[VoucherResultModel] = Field(description="One for each voucher.")
+    done: int = Field(description="The number of vouchers on which the action succeeded.")
+    refused: int = Field(description="The number of vouchers on which the action failed.")
+    results: list[VoucherResultModel] = Field(description="A result for each voucher.")
 
 
 VOUCHER = {

@@ -1,24 +1,24 @@
-// A storefront in one file, to be read from top to bottom and copied.
+// A sample storefront in one file, meant to be read from top to bottom and copied.
 //
-//   1. Sending requests, so that nothing is booked twice.
-//   2. Booking: check a code, hold it, then confirm it or give it back.
-//   3. Showing problems beside the fields that they are about.
-//   4. The page itself, which every shop has its own way for.
+//   1. Requests: retries that never book twice.
+//   2. Bookings: validate a code, hold it, then confirm or release the hold.
+//   3. Errors: messages next to the form fields.
+//   4. The page, which differs from shop to shop.
 //
-// One thing is not to be copied: here the browser has the API key, as this server answers on its own machine alone.
+// Do not copy one thing: the browser has the API key here, because only this machine can reach this server.
 // A real shop keeps the key secret and sends the requests of parts 1 and 2 from its own server.
 
 const shop = await (await fetch("storefront/settings.json")).json();
 const API = new URL("../storefront/v1/", document.baseURI);
 
 
-// 1. Sending requests --------------------------------------------------------------------------------------------
+// 1. Requests ----------------------------------------------------------------------------------------------------
 
-const AWAY = [502, 503, 504];
-const WAITS = [1, 2, 4]; // seconds, before the request is sent a second, third and fourth time
-const PATIENCE = 10_000; // milliseconds that one answer may take
+const RETRIED_STATUSES = [502, 503, 504];
+const RETRY_DELAYS = [1, 2, 4]; // seconds
+const TIMEOUT = 10_000; // milliseconds
 
-// The server's refusal, as problem details (RFC 9457): `type` is stable, and `errors` names everything that is wrong.
+// An error response in the form of problem details (RFC 9457): `type` is stable, and `errors` lists all violations.
 class Problem extends Error {
   constructor({ type = "about:blank", title = "", detail = "", errors = [] }) {
     super(detail || title);
@@ -26,95 +26,92 @@ class Problem extends Error {
   }
 }
 
-// Nobody knows whether the request has arrived. The same one may be sent again later, under the same key.
-class NoAnswer extends Error {}
+// No response arrived, so the outcome is unknown. The request can be sent again later with the same key.
+class NoResponse extends Error {}
 
-// The answer to a request. What changes something has an Idempotency-Key: however often it is sent under the same key,
-// it happens once, and each time it gets the same answer. So a request that got none is simply sent again.
-async function ask(method, path, { key, body } = {}) {
+// Sends a request and returns the body of its response. A request that changes data has an Idempotency-Key: the server
+// executes it once for each key, and responds to each repetition with the first response. Retries are therefore safe.
+async function request(method, path, { key, body } = {}) {
   const headers = { "cv-api-key": shop.apiKey };
   if (key) headers["Idempotency-Key"] = key;
   if (body) headers["Content-Type"] = "application/json";
-  for (let sent = 0; ; sent += 1) {
+  for (let retries = 0; ; retries += 1) {
     const response = await send(method, path, { headers, body: body && JSON.stringify(body) });
-    if (response && !AWAY.includes(response.status)) return read(response);
-    if (sent === WAITS.length) throw new NoAnswer();
-    say("No answer yet. The same request is sent again.");
-    await wait(Number(response?.headers.get("Retry-After")) || WAITS[sent]);
+    if (response && !RETRIED_STATUSES.includes(response.status)) return parse(response);
+    if (retries === RETRY_DELAYS.length) throw new NoResponse();
+    showMessage("No response yet. Retrying the request.");
+    await sleep(Number(response?.headers.get("Retry-After")) || RETRY_DELAYS[retries]);
   }
 }
 
 async function send(method, path, options) {
-  let outcome = "no answer";
+  let outcome = "no response";
   try {
-    const response = await fetch(new URL(path, API), { method, signal: AbortSignal.timeout(PATIENCE), ...options });
+    const response = await fetch(new URL(path, API), { method, signal: AbortSignal.timeout(TIMEOUT), ...options });
     outcome = response.status;
     return response;
   } catch {
-    return null; // the network failed, or it took too long
+    return null; // a network error or a timeout
   } finally {
-    noteRequest(method, path, outcome, options.headers["Idempotency-Key"]);
+    logRequest(method, path, outcome, options.headers["Idempotency-Key"]);
   }
 }
 
-async function read(response) {
-  const content = await response.json().catch(() => ({ title: `The server answered ${response.status}.` }));
-  if (!response.ok) throw new Problem(content);
-  return content;
+async function parse(response) {
+  const body = await response.json().catch(() => ({ title: `The server responded with status ${response.status}.` }));
+  if (!response.ok) throw new Problem(body);
+  return body;
 }
 
-const wait = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
 
-// 2. Booking -----------------------------------------------------------------------------------------------------
+// 2. Bookings ----------------------------------------------------------------------------------------------------
 
-// What each code is worth, and every reason why it cannot be used. This changes nothing, so it needs no key.
+// The price with a code, or all reasons why the code cannot be used. This changes no data and needs no key.
 async function check({ code, storeExamCode, candidate }) {
   const { personId, email } = candidate;
-  const asked = { codes: [code], storeExamCode, candidate: { personId, email } };
-  return (await ask("POST", "validations", { body: asked })).results[0];
+  const body = { codes: [code], storeExamCode, candidate: { personId, email } };
+  return (await request("POST", "validations", { body })).results[0];
 }
 
-// One attempt is one wish of the customer: it has one key and one reservation code, made once. Pressing the button again
-// without an answer is the same attempt, and cannot book twice. Another wish is another attempt; so is one that comes
-// after a success.
+// The current attempt to book, with one key and one reservation code. The same order without a response is the same
+// attempt, which cannot book twice. A changed order, or an order after a success, is a new attempt.
 let attempt = null;
 
-async function hold(wish) {
-  const text = JSON.stringify(wish);
+async function hold(order) {
+  const text = JSON.stringify(order);
   if (attempt?.text !== text) attempt = { text, key: crypto.randomUUID(), reservationCode: newReservationCode() };
-  // The code is ours for so long, against all others. Without `holdSeconds` it would be redeemed at once.
-  const body = { ...wish, reservationCode: attempt.reservationCode };
-  const held = await ask("POST", "redemptions", { key: attempt.key, body });
+  // Nobody else can use the code for `holdSeconds`. Without `holdSeconds`, the code is redeemed immediately.
+  const body = { ...order, reservationCode: attempt.reservationCode };
+  const redemption = await request("POST", "redemptions", { key: attempt.key, body });
   attempt = null;
-  return held;
+  return redemption;
 }
 
-// A booking's own name in the shop; each booking has a new one.
+// The shop's own identifier of a booking.
 function newReservationCode() {
   return `SHOP-${crypto.randomUUID().slice(0, 8).toUpperCase()}`;
 }
 
-// `confirm` once the customer has paid, `release` to give a hold back, `cancel` to give a confirmed use back.
-async function act(action) {
+// `confirm` a hold after the payment, `release` a hold, or `cancel` a confirmed redemption.
+async function change(action) {
   booking.keys[action] ??= crypto.randomUUID();
   try {
-    return await ask("POST", `redemptions/${booking.id}/${action}`, { key: booking.keys[action] });
+    return await request("POST", `redemptions/${booking.id}/${action}`, { key: booking.keys[action] });
   } catch (error) {
-    // Such as a hold that has run out meanwhile: what counts is what the server has now.
-    if (error.type === "urn:tessera:problem:wrong-state") return lookUp();
+    // The status changed in the meantime, for example because the hold expired: show the current one.
+    if (error.type === "urn:tessera:problem:wrong-state") return getRedemption();
     throw error;
   }
 }
 
-function lookUp() {
-  return ask("GET", `redemptions/${booking.id}`);
-}
+const getRedemption = () => request("GET", `redemptions/${booking.id}`);
 
 
-// 3. Problems beside their fields --------------------------------------------------------------------------------
+// 3. Errors ------------------------------------------------------------------------------------------------------
 
-// Where the form has what a pointer points to.
+// The form field of each JSON pointer.
 const FIELDS = {
   "/code": "code",
   "/codes/0": "code",
@@ -124,37 +121,37 @@ const FIELDS = {
   "/candidate/email": "email",
   "/holdSeconds": "hold-for",
 };
-// Codes are stable, so a shop has its own words for those that its customers meet. For others the server's will do.
-const WORDS = {
-  Required: "Please fill this in.",
-  NotCode: "Please type a code.",
-  NotEmail: "This is not an e-mail address.",
-  EmailRequired: "This code is for certain e-mail addresses: please type yours.",
+// Error codes are stable, so a shop can have its own messages for common codes. Other codes show the server's message.
+const MESSAGES = {
+  Required: "This field is required.",
+  NotCode: "Please enter a code.",
+  NotEmail: "Please enter a valid e-mail address.",
+  EmailRequired: "This code is restricted to certain e-mail addresses. Please enter yours.",
 };
 
 function showProblem(error) {
-  if (error instanceof NoAnswer) {
-    say("The server cannot be reached. Please press the button again in a while: nothing is booked twice.");
+  if (error instanceof NoResponse) {
+    showMessage("The server cannot be reached. Please try again later; nothing is booked twice.");
   } else if (!(error instanceof Problem)) {
     throw error;
   } else if (error.errors.length === 0) {
-    say(error.message);
+    showMessage(error.message);
   } else {
-    const elsewhere = error.errors.filter((each) => !(each.pointer in FIELDS));
-    say("Please look at what is marked.", elsewhere.map(wordsFor));
-    for (const each of error.errors) if (each.pointer in FIELDS) mark(FIELDS[each.pointer], wordsFor(each));
+    const otherErrors = error.errors.filter((each) => !(each.pointer in FIELDS));
+    showMessage("Please check the marked fields.", otherErrors.map(messageFor));
+    for (const each of error.errors) if (each.pointer in FIELDS) mark(FIELDS[each.pointer], messageFor(each));
     document.querySelector("[aria-invalid=true]")?.focus();
   }
 }
 
-function wordsFor({ code, detail, message, validFrom }) {
-  const words = WORDS[code] ?? detail ?? message;
-  return validFrom ? `${words} It may be free again on ${time(validFrom)}.` : words;
+function messageFor({ code, detail, message, validFrom }) {
+  const text = MESSAGES[code] ?? detail ?? message;
+  return validFrom ? `${text} It may become available on ${time(validFrom)}.` : text;
 }
 
-function mark(field, words) {
+function mark(field, message) {
   $(field).setAttribute("aria-invalid", "true");
-  $(`${field}-error`).append(element("p", words));
+  $(`${field}-error`).append(element("p", message));
 }
 
 function clearMarks() {
@@ -167,30 +164,30 @@ function clearMarks() {
 
 // 4. The page ----------------------------------------------------------------------------------------------------
 
-let booking = null; // the redemption as the server last told it
+let booking = null; // the redemption as in the last response, and its idempotency keys by action
 let deadline = 0;
-let ticking = null;
+let countdown = null;
 let busy = false;
 
 const TITLES = {
-  Held: ["The code is held for you", "Nobody else can use it. Confirm the booking to redeem it."],
+  Held: ["The code is on hold for you", "Nobody else can use it. Confirm the booking to redeem it."],
   Redeemed: ["Your exam is booked", "The code is redeemed."],
   Released: ["The code is released", "Nothing was booked, and the code can be used again."],
-  Expired: ["The hold has run out", "Nothing was booked, and the code can be used again."],
+  Expired: ["The hold has expired", "Nothing was booked, and the code can be used again."],
   Cancelled: ["The booking is cancelled", "The code can be used again."],
 };
 
 function readForm() {
-  const typed = (id) => $(id).value.trim() || undefined; // what is undefined is not sent
+  const valueOf = (id) => $(id).value.trim() || undefined; // JSON omits undefined fields
   const candidate = {
-    // The customer's account in the shop: limits for each candidate go by it.
+    // The customer's account in the shop, by which uses per candidate are counted.
     personId: account(),
     clientCandidateId: account(),
-    firstName: typed("first-name"),
-    lastName: typed("last-name"),
-    email: typed("email"),
+    firstName: valueOf("first-name"),
+    lastName: valueOf("last-name"),
+    email: valueOf("email"),
   };
-  return { code: typed("code"), storeExamCode: $("exam").value, candidate, holdSeconds: Number($("hold-for").value) };
+  return { code: valueOf("code"), storeExamCode: $("exam").value, candidate, holdSeconds: Number($("hold-for").value) };
 }
 
 function account() {
@@ -198,7 +195,7 @@ function account() {
   return localStorage.account;
 }
 
-async function pressed(action) {
+async function handle(action) {
   if (busy) return;
   busy = true;
   document.body.setAttribute("aria-busy", "true");
@@ -213,34 +210,35 @@ async function pressed(action) {
   }
 }
 
-async function pressedCheck() {
+async function handleCheck() {
   const result = await check(readForm());
   if (result.isValid) {
     showPrice(result);
     const uses = result.remainingUses === null ? [] : [`Uses left: ${result.remainingUses}.`];
-    say(`${result.code} is valid.`, result.validUntil ? [...uses, `Good until ${time(result.validUntil)}.`] : uses);
+    const expiry = result.validUntil ? [`Valid until ${time(result.validUntil)}.`] : [];
+    showMessage(`${result.code} is valid.`, [...uses, ...expiry]);
   } else {
     showListPrice();
-    say(`${result.code} cannot be used:`, result.reasons.map(wordsFor));
-    if (result.reasons.some(({ code }) => code === "EmailRequired")) mark("email", WORDS.EmailRequired);
+    showMessage(`${result.code} cannot be used:`, result.reasons.map(messageFor));
+    if (result.reasons.some(({ code }) => code === "EmailRequired")) mark("email", MESSAGES.EmailRequired);
   }
 }
 
-async function pressedHold() {
-  const asked = performance.now();
-  const held = await hold(readForm());
-  booking = { ...held, keys: {} };
-  // Counted from the moment of asking, so that a wrong clock of this computer does no harm, and we never promise more
-  // than the server does.
-  deadline = asked + (new Date(held.heldUntil) - new Date(held.createdAt));
+async function handleHold() {
+  const start = performance.now();
+  const redemption = await hold(readForm());
+  booking = { ...redemption, keys: {} };
+  // Counted from the start of the request, so that the clock of this computer does not matter and the page never shows
+  // more time than the server grants.
+  deadline = start + (new Date(redemption.heldUntil) - new Date(redemption.createdAt));
   showBooking();
 }
 
-function pressedAction(action) {
-  return pressed(async () => changed(await act(action)));
+function handleChange(action) {
+  return handle(async () => updateBooking(await change(action)));
 }
 
-function changed(redemption) {
+function updateBooking(redemption) {
   booking = { ...booking, ...redemption };
   showBooking();
 }
@@ -248,7 +246,7 @@ function changed(redemption) {
 function showBooking() {
   const [title, text] = TITLES[booking.status];
   const { firstName, lastName, email } = booking.candidate;
-  const [held, redeemed] = [booking.status === "Held", booking.status === "Redeemed"];
+  const [isHeld, isRedeemed] = [booking.status === "Held", booking.status === "Redeemed"];
   $("form").hidden = true;
   $("booking").hidden = false;
   $("booking-title").textContent = title;
@@ -257,21 +255,21 @@ function showBooking() {
   $("booking-exam").textContent = shop.exams.find(({ code }) => code === booking.storeExamCode).name;
   $("booking-candidate").textContent = `${firstName} ${lastName}${email ? `, ${email}` : ""}`;
   $("confirm").textContent = `Confirm for ${dollars(booking.finalPrice)}`;
-  $("confirm").hidden = $("release").hidden = $("countdown").hidden = $("bar").hidden = !held;
-  $("cancel").hidden = !redeemed;
-  $("again").hidden = held;
-  if (held || redeemed) showPrice(booking);
+  $("confirm").hidden = $("release").hidden = $("countdown").hidden = $("bar").hidden = !isHeld;
+  $("cancel").hidden = !isRedeemed;
+  $("again").hidden = isHeld;
+  if (isHeld || isRedeemed) showPrice(booking);
   else showListPrice(booking.listPrice);
-  say("");
-  $("booking-title").focus(); // and so it is read aloud
-  clearInterval(ticking);
-  if (held) startCountdown();
+  showMessage("");
+  $("booking-title").focus(); // screen readers then read it aloud
+  clearInterval(countdown);
+  if (isHeld) startCountdown();
 }
 
 function startCountdown() {
   $("bar").max = deadline - performance.now();
   tick();
-  ticking = setInterval(tick, 250);
+  countdown = setInterval(tick, 250);
 }
 
 function tick() {
@@ -279,19 +277,19 @@ function tick() {
   const seconds = Math.ceil(left / 1000);
   $("left").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   $("bar").value = left;
-  if (left === 0 && !busy) ended();
+  if (left === 0 && !busy) expire();
 }
 
-// The server decides when a hold has run out; an answer that was on its way for long makes us ask a little early.
-async function ended() {
-  clearInterval(ticking);
-  await pressed(async () => {
-    let found = await lookUp();
-    while (found.status === "Held") {
-      await wait(1);
-      found = await lookUp();
+// The server decides when a hold expires; after a slow response, the countdown here ends a little earlier.
+async function expire() {
+  clearInterval(countdown);
+  await handle(async () => {
+    let redemption = await getRedemption();
+    while (redemption.status === "Held") {
+      await sleep(1);
+      redemption = await getRedemption();
     }
-    changed(found);
+    updateBooking(redemption);
   });
 }
 
@@ -300,7 +298,7 @@ function startAgain() {
   $("booking").hidden = true;
   $("form").hidden = false;
   showListPrice();
-  say("");
+  showMessage("");
   $("code").focus();
 }
 
@@ -317,25 +315,23 @@ function showListPrice(price = shop.exams.find(({ code }) => code === $("exam").
   $("list-price").textContent = $("final-price").textContent = dollars(price);
 }
 
-function say(words, more = []) {
-  const list = more.length ? [element("ul", ...more.map((each) => element("li", each)))] : [];
-  $("says").replaceChildren(...(words ? [element("p", words), ...list] : []));
+function showMessage(text, items = []) {
+  const list = items.length ? [element("ul", ...items.map((item) => element("li", item)))] : [];
+  $("messages").replaceChildren(...(text ? [element("p", text), ...list] : []));
 }
 
-function noteRequest(method, path, outcome, key) {
-  const words = key ? `${outcome}, key ${key.slice(0, 8)}…` : `${outcome}`;
-  $("requests").append(element("li", element("code", `${method} ${path}`), ` ${words}`));
+function logRequest(method, path, outcome, key) {
+  const text = key ? `${outcome}, key ${key.slice(0, 8)}…` : `${outcome}`;
+  $("requests").append(element("li", element("code", `${method} ${path}`), ` ${text}`));
 }
 
 function element(name, ...content) {
-  const made = document.createElement(name);
-  made.append(...content);
-  return made;
+  const node = document.createElement(name);
+  node.append(...content);
+  return node;
 }
 
-function $(id) {
-  return document.getElementById(id);
-}
+const $ = (id) => document.getElementById(id);
 
 function dollars(amount) {
   return amount.toLocaleString("en-US", { style: "currency", currency: "USD" });
@@ -345,8 +341,8 @@ function time(text) {
   return new Date(text).toLocaleString("en-US", { dateStyle: "medium", timeStyle: "short" });
 }
 
-function sample({ code, says }) {
-  const button = element("button", element("code", code), ` ${says}`);
+function sample({ code, description }) {
+  const button = element("button", element("code", code), ` ${description}`);
   button.type = "button";
   button.addEventListener("click", () => {
     $("code").value = code;
@@ -360,7 +356,7 @@ function sample({ code, says }) {
 function formChanged() {
   clearMarks();
   showListPrice();
-  say("");
+  showMessage("");
 }
 
 $("organization").textContent = shop.organization;
@@ -369,8 +365,8 @@ $("samples").append(...shop.samples.map(sample));
 $("form").addEventListener("input", formChanged);
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
-  pressed(event.submitter?.value === "hold" ? pressedHold : pressedCheck);
+  handle(event.submitter?.value === "hold" ? handleHold : handleCheck);
 });
-for (const action of ["confirm", "release", "cancel"]) $(action).addEventListener("click", () => pressedAction(action));
+for (const action of ["confirm", "release", "cancel"]) $(action).addEventListener("click", () => handleChange(action));
 $("again").addEventListener("click", startAgain);
 showListPrice();

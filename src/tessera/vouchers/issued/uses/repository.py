@@ -110,7 +110,7 @@ class VoucherUseRepository:
         change = update(Voucher).values(held_by=None, held_until=None, **values)
         await self._change(change, [{"voucher_id": row.pop("new_id"), **row} for row in rows])
 
-    async def free(self, ids: Sequence[UUID]) -> None:
+    async def release(self, ids: Sequence[UUID]) -> None:
         """End the holds and uses of vouchers; their latest reservation stays."""
         fields = ("used_at", "used_by_person_id", "used_by_client_candidate_id", "used_by_first_name")
         empty = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))

@@ -35,9 +35,9 @@ async def use(work: UnitOfWork, uses: Sequence[VoucherUse]) -> None:
     await VoucherUseRepository(work).use(uses)
 
 
-async def free(work: UnitOfWork, ids: Sequence[UUID]) -> None:
+async def release(work: UnitOfWork, ids: Sequence[UUID]) -> None:
     """Release locked vouchers from their use or their hold."""
-    await VoucherUseRepository(work).free(ids)
+    await VoucherUseRepository(work).release(ids)
 
 
 async def show_reservation(work: UnitOfWork, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:

@@ -46,8 +46,8 @@ async def list_by_cursor(
 ) -> CursorPage[PartnerUser]:
     """A page of a partner's users, oldest first; raises NotFound, Invalid for a cursor of another list."""
     await partners.get(work, partner_id)
-    part = await PartnerUserRepository(work, partner_id).list_by_cursor(after=after, size=size)
-    return CursorPage([_user(row) for row in part.items], part.cursor)
+    page = await PartnerUserRepository(work, partner_id).list_by_cursor(after=after, size=size)
+    return page.map(_user)
 
 
 async def get(work: UnitOfWork, partner_id: UUID, user_id: UUID) -> PartnerUser:

@@ -1,0 +1,113 @@
+"""The commands that run the API server and workers."""
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from tessera import main, provision, schema
+from tessera import settings as configuration
+from tessera.api.serving import server
+from tessera.cli.demo import load_demo_data, with_demo_key
+from tessera.cli.failures import CannotStart
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.startup import start
+from tessera.demo.credentials import FILE_NAME, Credentials
+from tessera.demo.storefront import page
+from tessera.kit.sockets import listen
+from tessera.settings import Settings
+from tessera.worker import run_until_signalled
+
+log = structlog.get_logger(__name__)
+
+commands = CommandGroup()
+
+
+@commands.command("serve")
+def serve(
+    *,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="Load the demonstration data; generate a signing key if none is set."),
+    ] = False,
+) -> None:
+    """Run the API server and a worker in one process.
+
+    The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
+    """
+    settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
+    with _listening(settings) as listener, provision.database(settings) as addresses:
+        revision = schema.migrate(addresses.owner, addresses.application)
+        schema.check(addresses.application)
+        base_url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
+        credentials = asyncio.run(load_demo_data(settings, addresses, base_url=base_url)) if demo else []
+        app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
+        pages = {"docs page": "/docs"}
+        if credentials and is_local_only(settings, listener):
+            page.install(app, credentials[0])
+            pages["storefront"] = page.PATH
+        server.serve(app, listener, on_ready=lambda: _show_banner(base_url, pages, settings.data_dir, credentials))
+
+
+@commands.command("api")
+def api() -> None:
+    """Run the API server without a worker.
+
+    The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
+    """
+    settings = start(needs_keys=True)
+    with (
+        _listening(settings, processes=settings.processes) as listener,
+        provision.database(settings) as addresses,
+    ):
+        schema.check(addresses.application)
+        log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
+        main.serve_api(settings, addresses.application, listener)
+
+
+@commands.command("worker")
+def worker() -> None:
+    """Run a worker without an API server.
+
+    SIGINT and SIGTERM let running jobs finish. Run `tessera migrate` first.
+    """
+    settings = start()
+    with provision.database(settings) as addresses:
+        schema.check(addresses.application)
+        database = main.create_database(settings, addresses.application)
+        asyncio.run(run_until_signalled(addresses.application, database=database))
+
+
+def is_local_only(settings: Settings, listener: socket.socket) -> bool:
+    """Whether only this machine can reach the server; the client of a trusted proxy may be anywhere."""
+    return ipaddress.ip_address(listener.getsockname()[0]).is_loopback and not settings.trusted_proxies
+
+
+def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
+    try:
+        return listen(settings.host, settings.port, processes=processes)
+    except OSError as error:
+        address = f"{settings.host}:{settings.port}"
+        raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another") from error
+
+
+def _show_banner(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
+    """Print the address of each page and, with demonstration data, three requests to try."""
+    typer.echo(f"\nTessera serves on {base_url}")
+    for name, path in pages.items():
+        typer.echo(f"  {name:10} {base_url}{path}")
+    if not credentials:
+        return
+    demo = credentials[0]
+    typer.echo(
+        f"  credentials of the demonstration organizations  {directory / FILE_NAME}\n\n"
+        "Try:\n"
+        f'  curl "{base_url}/api/v1/promo-codes?code=PER10" -H "cv-api-key: {demo.api_key}"\n'
+        f'  curl -u "{demo.client_id}:{demo.client_secret}" {base_url}/authenticate\n'
+        f'  curl "{base_url}/promo-codes?status=Active" -H "Authorization: Bearer {demo.voucher_token}"\n'
+    )

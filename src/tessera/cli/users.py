@@ -1,0 +1,96 @@
+"""Commands on users."""
+
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.types import Email, FirstName, FunctionPoints, LastName, parse_function_points
+from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import Fields, fields_of
+from tessera.identity import provisioning
+from tessera.identity.rules import UserDraft
+from tessera.identity.users import service as users
+from tessera.identity.users.service import ManagedUser, UserFilter
+from tessera.kit.clock import clock
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import NotFound
+from tessera.vouchers.partners import service as partners
+
+commands = CommandGroup()
+
+
+@commands.command("create")
+def create_user(
+    session: OrganizationSession,
+    email: Email,
+    first_name: FirstName,
+    last_name: LastName,
+    function_point: FunctionPoints,
+    partner: Annotated[str | None, typer.Option(help="The name of the partner whose vouchers the user sees.")] = None,
+) -> None:
+    """Create a user, who calls the API with issued tokens."""
+    rights = parse_function_points(function_point)
+    names = (first_name, last_name)
+
+    async def create(work: UnitOfWork) -> UUID:
+        partner_id = await _partner_id(work, partner) if partner is not None else None
+        return await provisioning.create_user(
+            work, email=email, names=names, function_points=rights, partner_id=partner_id, now=clock()
+        )
+
+    session.show(f"Created the user {email}.", {"id": session.run(create), "email": email})
+
+
+@commands.command("list")
+def list_users(session: OrganizationSession) -> None:
+    """List users, oldest first."""
+    rows = session.fetch_all(partial(users.list_by_cursor, filters=UserFilter()))
+    session.show_rows([_row(user) for user in rows], if_none="There are no users yet.")
+
+
+@commands.command("update")
+def update_user(
+    session: OrganizationSession,
+    email: Email,
+    first_name: FirstName,
+    last_name: LastName,
+    function_point: FunctionPoints,
+) -> None:
+    """Replace the names and the rights of a user."""
+    rights = tuple(parse_function_points(function_point))
+    draft = UserDraft(first_name=first_name, last_name=last_name, function_points=rights)
+    session.change(_user_id, email, partial(users.update, draft=draft, rights=None))
+    session.show(f"Changed the user {email}.", {"email": email, "functionPoints": " ".join(rights)})
+
+
+@commands.command("deactivate")
+def deactivate_user(session: OrganizationSession, email: Email) -> None:
+    """Deactivate a user and thereby all of the user's tokens."""
+    session.run(lambda work: provisioning.deactivate_user(work, email=email, now=clock()))
+    session.show(f"Deactivated the user {email}.", {"email": email, "isActive": False})
+
+
+@commands.command("activate")
+def activate_user(session: OrganizationSession, email: Email) -> None:
+    """Reactivate a user."""
+    session.change(_user_id, email, partial(users.activate, rights=None))
+    session.show(f"Activated the user {email}.", {"email": email, "isActive": True})
+
+
+async def _user_id(work: UnitOfWork, email: str) -> UUID:
+    return (await users.get_by_email(work, email)).id
+
+
+async def _partner_id(work: UnitOfWork, name: str) -> UUID:
+    partner = await partners.find_by_name(work, name)
+    if partner is None:
+        raise NotFound(f"There is no voucher partner {name}.")
+    return UUID(str(partner.id))
+
+
+def _row(user: ManagedUser) -> Fields:
+    fields = fields_of(user, "id", "email", "first_name", "function_points", "is_active", first_name="name")
+    return fields | {"name": f"{user.first_name} {user.last_name}", "functionPoints": " ".join(user.function_points)}
