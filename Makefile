@@ -15,7 +15,7 @@ test: $(BIN)/.development
 	@# One worker runs all tests of a file, so that the fixtures of a module are set up once.
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-# Starts its own Postgres and servers; QUICK=1 is a short run with less data.
+# Starts its own Postgres and servers; QUICK=1 runs in less time, with less data.
 bench: $(BIN)/.development
 	@$(BIN)/python -m benchmarks
 
@@ -29,7 +29,7 @@ format: $(BIN)/.development
 	$(BIN)/ruff format src migrations tests benchmarks
 	$(BIN)/ruff check --fix src migrations tests benchmarks
 
-# Pins every dependency with its hashes, after a change of pyproject.toml; UPGRADE=--upgrade takes newer versions.
+# Pins every dependency with its hashes. Run it after a change of pyproject.toml; UPGRADE=--upgrade upgrades to newer versions.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
 		-o requirements.lock pyproject.toml
