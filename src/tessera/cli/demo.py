@@ -6,9 +6,8 @@ import typer
 
 from tessera import provision, schema
 from tessera import settings as configuration
-from tessera.cli.failures import CannotStart
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.startup import start
+from tessera.cli.startup import CannotStart, start
 from tessera.demo import load
 from tessera.demo.credentials import FILE_NAME, Credentials
 from tessera.kit.clock import clock

@@ -2,16 +2,12 @@
 
 from collections.abc import Iterator
 
+from tessera.cli.startup import CannotStart
 from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
 from tessera.kit.errors import DomainError, Invalid
 from tessera.promo_codes.imports.service import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
-
-
-class CannotStart(Exception):
-    """The environment prevents the start; the message says how to fix it."""
-
 
 EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, DomainError)
 

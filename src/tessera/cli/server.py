@@ -14,9 +14,8 @@ from tessera import main, provision, schema
 from tessera import settings as configuration
 from tessera.api.serving import server
 from tessera.cli.demo import load_demo_data, with_demo_key
-from tessera.cli.failures import CannotStart
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.startup import start
+from tessera.cli.startup import CannotStart, start
 from tessera.demo.credentials import FILE_NAME, Credentials
 from tessera.demo.storefront import page
 from tessera.kit.sockets import listen

@@ -5,9 +5,12 @@ import sys
 from types import FrameType
 
 from tessera import settings as configuration
-from tessera.cli.failures import CannotStart
 from tessera.kit import logging
 from tessera.settings import Settings
+
+
+class CannotStart(Exception):
+    """The environment prevents the start; the message says how to fix it."""
 
 
 def start(*, needs_keys: bool = False, settings: Settings | None = None) -> Settings:
