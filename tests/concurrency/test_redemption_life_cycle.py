@@ -61,7 +61,7 @@ ENDED = ("Completed", "NoShow", "Cancelled")
 
 
 @dataclass(eq=False)
-class Booked:
+class ModelReservation:
     """A reservation in the model."""
 
     code: str
@@ -70,11 +70,11 @@ class Booked:
 
 
 @dataclass(eq=False)
-class Made:
+class ModelRedemption:
     """A redemption in the model."""
 
     id: UUID
-    booked: Booked
+    booking: ModelReservation
     code: str
     person: str
     status: str
@@ -87,47 +87,51 @@ class Model:
     """The expected state."""
 
     now: datetime = NOW
-    booked: dict[str, Booked] = field(default_factory=dict)
-    made: list[Made] = field(default_factory=list)
-    shown: dict[str, Booked] = field(default_factory=dict)
+    bookings: dict[str, ModelReservation] = field(default_factory=dict)
+    redemptions: list[ModelRedemption] = field(default_factory=list)
+    shown: dict[str, ModelReservation] = field(default_factory=dict)
 
-    def status(self, made: Made) -> str:
-        lapsed = made.status == "Held" and made.held_until is not None and self.now >= made.held_until
-        return "Expired" if lapsed else made.status
+    def status(self, redemption: ModelRedemption) -> str:
+        lapsed = redemption.status == "Held" and redemption.held_until is not None and self.now >= redemption.held_until
+        return "Expired" if lapsed else redemption.status
 
-    def live(self, code: str) -> list[Made]:
-        return [made for made in self.made if made.code == code and self.status(made) in ("Held", "Redeemed")]
+    def live(self, code: str) -> list[ModelRedemption]:
+        return [
+            redemption
+            for redemption in self.redemptions
+            if redemption.code == code and self.status(redemption) in ("Held", "Redeemed")
+        ]
 
     def left(self, code: str, person: str) -> int | None:
         total, each = LIMITS[code]
         live = self.live(code)
         left = [] if total is None else [total - len(live)]
-        left += [] if each is None else [each - sum(made.person == person for made in live)]
+        left += [] if each is None else [each - sum(redemption.person == person for redemption in live)]
         return min(left) if left else None
 
     def reasons(self, code: str, person: str) -> list[str]:
         total, each = LIMITS[code]
         live = self.live(code)
         if code in ("V1", "V2"):
-            return ["Used" if self.status(made) == "Redeemed" else "Held" for made in live]
+            return ["Used" if self.status(redemption) == "Redeemed" else "Held" for redemption in live]
         used_up = ["UsedUp"] if total is not None and len(live) >= total else []
-        mine = sum(made.person == person for made in live)
+        mine = sum(redemption.person == person for redemption in live)
         return used_up + (["UsedUpForCandidate"] if each is not None and mine >= each else [])
 
-    def become(self, made: Made, status: str) -> None:
-        made.status = status
-        if status == "Redeemed" and made.code in ("V1", "V2"):
-            self.shown[made.code] = made.booked
+    def become(self, redemption: ModelRedemption, status: str) -> None:
+        redemption.status = status
+        if status == "Redeemed" and redemption.code in ("V1", "V2"):
+            self.shown[redemption.code] = redemption.booking
 
 
 @contextmanager
 def domain_errors() -> Iterator[list[DomainError]]:
     """The domain error that the block raises, if any."""
-    facts: list[DomainError] = []
+    errors: list[DomainError] = []
     try:
-        yield facts
-    except (WrongState, Conflict, ReservationNotFound) as fact:
-        facts.append(fact)
+        yield errors
+    except (WrongState, Conflict, ReservationNotFound) as error:
+        errors.append(error)
 
 
 class LifeCycle(RuleBasedStateMachine):
@@ -159,7 +163,7 @@ class LifeCycle(RuleBasedStateMachine):
         await add_vouchers(self.resources, tenant, *(voucher(purchase, partner, code) for code in ("V1", "V2")))
 
     @rule(
-        asked=st.lists(
+        requests=st.lists(
             st.tuples(
                 st.sampled_from(RESERVATIONS),
                 st.sampled_from(list(LIMITS)),
@@ -170,11 +174,11 @@ class LifeCycle(RuleBasedStateMachine):
             max_size=3,
         )
     )
-    def redeem(self, asked: list[tuple[str, str, str, int | None]]) -> None:
+    def redeem(self, requests: list[tuple[str, str, str, int | None]]) -> None:
         """One request, or several concurrent ones."""
-        drafts = [draft(*each) for each in asked]
+        drafts = [draft(*each) for each in requests]
         answers = self.run(self._redeem(drafts))
-        for each, answer in zip(asked, answers, strict=True):
+        for each, answer in zip(requests, answers, strict=True):
             self._redeemed(*each, answer=answer)
 
     async def _redeem(self, drafts: list[RedemptionDraft]) -> list[Redemption | DomainError]:
@@ -184,9 +188,9 @@ class LifeCycle(RuleBasedStateMachine):
     def _redeemed(
         self, reservation: str, code: str, person: str, seconds: int | None, *, answer: Redemption | DomainError
     ) -> None:
-        model, booked = self.model, self.model.booked.get(reservation)
-        known = [made for made in model.live(code) if made.booked is booked]
-        reasons = (["ReservationEnded"] if booked and booked.status in ENDED else []) + model.reasons(code, person)
+        model, booking = self.model, self.model.bookings.get(reservation)
+        known = [redemption for redemption in model.live(code) if redemption.booking is booking]
+        reasons = (["ReservationEnded"] if booking and booking.status in ENDED else []) + model.reasons(code, person)
         if known and known[0].person == person:
             assert isinstance(answer, Redemption)
             assert (answer.id, answer.status) == (known[0].id, model.status(known[0]))
@@ -197,26 +201,26 @@ class LifeCycle(RuleBasedStateMachine):
             assert [each.code for each in answer.violations] == reasons
         else:
             assert isinstance(answer, Redemption)
-            booked = model.booked.setdefault(reservation, Booked(reservation))
+            booking = model.bookings.setdefault(reservation, ModelReservation(reservation))
             until = model.now + timedelta(seconds=seconds) if seconds else None
-            result = Made(answer.id, booked, code, person, "", until, model.now)
-            model.made.append(result)
+            result = ModelRedemption(answer.id, booking, code, person, "", until, model.now)
+            model.redemptions.append(result)
             model.become(result, "Held" if seconds else "Redeemed")
 
-    @precondition(lambda self: self.model.made)
+    @precondition(lambda self: self.model.redemptions)
     @rule(data=st.data(), status=st.sampled_from(["Redeemed", "Released", "Cancelled"]))
     def change(self, data: st.DataObject, status: str) -> None:
         """Confirm, release or cancel."""
-        result = data.draw(st.sampled_from(self.model.made))
+        result = data.draw(st.sampled_from(self.model.redemptions))
         current = self.model.status(result)
         allowed = {"Redeemed": "Held", "Released": "Held", "Cancelled": "Redeemed"}[status] == current
-        with domain_errors() as facts:
+        with domain_errors() as errors:
             answer = self.run(self._change(result.id, RedemptionStatus(status)))
             assert (answer.id, answer.status) == (result.id, status)
         if not allowed and current != status:
-            assert [fact.state for fact in facts if isinstance(fact, WrongState)] == [current]
+            assert [error.state for error in errors if isinstance(error, WrongState)] == [current]
             return
-        assert facts == []
+        assert errors == []
         if allowed:
             self.model.become(result, status)
 
@@ -231,32 +235,32 @@ class LifeCycle(RuleBasedStateMachine):
     )
     def tell(self, data: st.DataObject, status: str, new_code: str | None) -> None:
         """Update the status of a reservation."""
-        code = data.draw(st.sampled_from(sorted({*self.model.booked, *RESERVATIONS})))
+        code = data.draw(st.sampled_from(sorted({*self.model.bookings, *RESERVATIONS})))
         new_code = new_code if status == "Rescheduled" else None
-        wanted, model = new_code or code, self.model
-        moved = model.booked.get(wanted)
-        booked = model.booked.get(code) or (moved if moved and moved.before == code else None)
-        with domain_errors() as facts:
+        latest_code, model = new_code or code, self.model
+        moved = model.bookings.get(latest_code)
+        booking = model.bookings.get(code) or (moved if moved and moved.before == code else None)
+        with domain_errors() as errors:
             self.run(self._tell(code, ReservationStatus(status), new_code))
-        if booked is None:
-            assert [type(fact) for fact in facts] == [ReservationNotFound]
-        elif booked.status in ENDED and booked.status != status:
-            assert [fact.state for fact in facts if isinstance(fact, WrongState)] == [booked.status]
-        elif booked.code != wanted and wanted in model.booked:
-            assert [type(fact) for fact in facts] == [Conflict]
+        if booking is None:
+            assert [type(error) for error in errors] == [ReservationNotFound]
+        elif booking.status in ENDED and booking.status != status:
+            assert [error.state for error in errors if isinstance(error, WrongState)] == [booking.status]
+        elif booking.code != latest_code and latest_code in model.bookings:
+            assert [type(error) for error in errors] == [Conflict]
         else:
-            assert facts == []
-            self._told(booked, status, wanted)
+            assert errors == []
+            self._update_model(booking, status, latest_code)
 
-    def _told(self, booked: Booked, status: str, code: str) -> None:
-        if booked.code != code:
-            booked.before = booked.code
-            self.model.booked[code] = self.model.booked.pop(booked.code)
-        booked.status, booked.code = status, code
-        for made in self.model.made:
-            current = self.model.status(made)
-            if status == "Cancelled" and made.booked is booked and current in ("Held", "Redeemed"):
-                made.status = "Released" if current == "Held" else "Cancelled"
+    def _update_model(self, booking: ModelReservation, status: str, code: str) -> None:
+        if booking.code != code:
+            booking.before = booking.code
+            self.model.bookings[code] = self.model.bookings.pop(booking.code)
+        booking.status, booking.code = status, code
+        for redemption in self.model.redemptions:
+            current = self.model.status(redemption)
+            if status == "Cancelled" and redemption.booking is booking and current in ("Held", "Redeemed"):
+                redemption.status = "Released" if current == "Held" else "Cancelled"
 
     async def _tell(self, code: str, status: ReservationStatus, new_code: str | None) -> None:
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
@@ -266,20 +270,22 @@ class LifeCycle(RuleBasedStateMachine):
     def pass_time(self, seconds: int) -> None:
         self.model.now += timedelta(seconds=seconds)
 
-    @precondition(lambda self: self.model.made)
+    @precondition(lambda self: self.model.redemptions)
     @rule()
     def expire(self) -> None:
         """Record expired holds, which must not change any visible result."""
 
         async def expire() -> None:
             async with self.resources.database.unit_of_work(self.tenant.id) as work:
-                await lifecycle.expire(work, [made.id for made in self.model.made], now=self.model.now)
+                await lifecycle.expire(
+                    work, [redemption.id for redemption in self.model.redemptions], now=self.model.now
+                )
 
         self.run(expire())
         held = self.superuser.execute(
             "select count(*) from redemptions where organization_id = %s and status = 'Held'", [self.tenant.id]
         ).fetchone()
-        assert held == (sum(self.model.status(made) == "Held" for made in self.model.made),)
+        assert held == (sum(self.model.status(redemption) == "Held" for redemption in self.model.redemptions),)
 
     @rule(
         status=st.none() | st.sampled_from(RedemptionStatus),
@@ -291,24 +297,26 @@ class LifeCycle(RuleBasedStateMachine):
         self, status: RedemptionStatus | None, code: str | None, person: str | None, reservation: str | None
     ) -> None:
         """All pages of two redemptions."""
-        wanted = RedemptionFilter(status=status, code=code, person_id=person, reservation_code=reservation)
+        filters = RedemptionFilter(status=status, code=code, person_id=person, reservation_code=reservation)
         expected = [
-            (made.id, self.model.status(made), made.booked.code)
-            for made in sorted(self.model.made, key=lambda made: (made.created_at, made.id))
-            if status in (None, self.model.status(made))
-            and code in (None, made.code)
-            and person in (None, made.person)
-            and reservation in (None, made.booked.code)
+            (redemption.id, self.model.status(redemption), redemption.booking.code)
+            for redemption in sorted(
+                self.model.redemptions, key=lambda redemption: (redemption.created_at, redemption.id)
+            )
+            if status in (None, self.model.status(redemption))
+            and code in (None, redemption.code)
+            and person in (None, redemption.person)
+            and reservation in (None, redemption.booking.code)
         ]
-        result = self.run(self._list(wanted))
+        result = self.run(self._list(filters))
         assert [(each.id, each.status, each.reservation_code) for each in result] == expected
 
-    async def _list(self, wanted: RedemptionFilter) -> list[Redemption]:
+    async def _list(self, filters: RedemptionFilter) -> list[Redemption]:
         result: list[Redemption] = []
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
             after, more = None, True
             while more:
-                part = await lifecycle.list_by_cursor(work, wanted, now=self.model.now, after=after, size=2)
+                part = await lifecycle.list_by_cursor(work, filters, now=self.model.now, after=after, size=2)
                 result += part.items
                 after, more = part.cursor, part.cursor is not None
         return result
@@ -325,9 +333,9 @@ class LifeCycle(RuleBasedStateMachine):
                 assert [reason.code for reason in each.reasons] == self.model.reasons(each.code, person)
 
     async def _validate(self, person: str) -> list[validate.Assessment]:
-        asked = AskedCandidate(person, "ada@example.com")
+        asking = AskedCandidate(person, "ada@example.com")
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
-            return await validate.assess_all(work, list(LIMITS), product=EXAM, candidate=asked, now=self.model.now)
+            return await validate.assess_all(work, list(LIMITS), product=EXAM, candidate=asking, now=self.model.now)
 
     @invariant()
     def all_that_is_shown_agrees_with_the_ledger(self) -> None:
@@ -336,7 +344,7 @@ class LifeCycle(RuleBasedStateMachine):
                 return await ledger.verify(work)
 
         verdict = self.run(verify())
-        assert (verdict.discrepancies, verdict.redemptions) == ([], len(self.model.made))
+        assert (verdict.discrepancies, verdict.redemptions) == ([], len(self.model.redemptions))
 
     @invariant()
     def vouchers_show_their_latest_reservation(self) -> None:
@@ -345,7 +353,7 @@ class LifeCycle(RuleBasedStateMachine):
             " where organization_id = %s and reservation_code is not null",
             [self.tenant.id],
         )
-        shown = {code: (booked.code, booked.status) for code, booked in self.model.shown.items()}
+        shown = {code: (booking.code, booking.status) for code, booking in self.model.shown.items()}
         assert {code: (reservation, status) for code, reservation, status in rows} == shown
 
 

@@ -145,7 +145,9 @@ async def test_a_pin_ends_with_its_unit_of_work(one_connection: Database, tenant
     assert await afterwards(one_connection) == ("", "", 0)
 
 
-@pytest.mark.parametrize(("statement", "problem"), [("select 1 / 0", "division by zero"), ("select 1", "a fact")])
+@pytest.mark.parametrize(
+    ("statement", "problem"), [("select 1 / 0", "division by zero"), ("select 1", "a domain error")]
+)
 async def test_a_pin_ends_with_a_unit_of_work_that_fails(
     one_connection: Database, tenant: Tenant, statement: str, problem: str
 ) -> None:
@@ -153,7 +155,7 @@ async def test_a_pin_ends_with_a_unit_of_work_that_fails(
         async with one_connection.unit_of_work(tenant.id) as work:
             await narrow(work, uuid4())
             await work.connection.exec_driver_sql(statement)
-            raise NotFound("a fact")
+            raise NotFound("a domain error")
 
     with pytest.raises((DBAPIError, NotFound), match=problem):
         await fail()
