@@ -104,9 +104,7 @@ def create_app(
     docs.install(app, models=MODELS)
     ERROR_RENDERERS.install(app)
     # The middleware added last is the outermost.
-    app.add_middleware(
-        FastPath, operations=HOT_OPERATIONS, pipeline=resources.pipeline, error_renderers=ERROR_RENDERERS
-    )
+    app.add_middleware(FastPath, operations=HOT_OPERATIONS, error_renderers=ERROR_RENDERERS)
     app.add_middleware(BodyLimit)
     if trusted_proxies:
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tessera.api.error_rendering.renderers import ErrorRenderers
+from tessera.api.serving.dependencies import run
 from tessera.api.serving.operations import HotOperation
-from tessera.api.serving.pipeline import Pipeline
 from tessera.kit.errors import DomainError
 
 
@@ -22,12 +22,10 @@ class FastPath:
         app: ASGIApp,
         *,
         operations: Sequence[HotOperation],
-        pipeline: Pipeline,
         error_renderers: ErrorRenderers,
     ) -> None:
         self.app = app
         self._operations: dict[tuple[str, str], HotOperation] = {operation.route: operation for operation in operations}
-        self._pipeline = pipeline
         self._error_renderers = error_renderers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,7 +36,7 @@ class FastPath:
             return
         scope["route"] = operation.route  # the request log shows its path
         try:
-            response = await self._pipeline.run(Request(scope, receive), operation)
+            response = await run(Request(scope, receive), operation)
         except DomainError as error:
             response = self._error_renderers.render(scope["path"], error)
         await response(scope, receive, send)
