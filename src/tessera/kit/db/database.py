@@ -89,8 +89,7 @@ class Database:
         try:
             result = await query(reader)
         except BaseException:
-            await connection.invalidate()
-            await connection.close()
+            await _discard(connection)
             raise
         self._idle_readers.append((connection, reader))
         return result
@@ -103,7 +102,7 @@ class Database:
         # After a restart of the database, every idle connection is as dead as the one that failed.
         idle, self._idle_readers = self._idle_readers, []
         for connection, _ in idle:
-            await connection.close()
+            await _discard(connection)
         await self._readers.dispose()
 
     async def schema_revision(self) -> str | None:
@@ -128,6 +127,12 @@ class Database:
             await connection.close()
             raise
         return connection
+
+
+async def _discard(connection: AsyncConnection) -> None:
+    # The pool that the connection came from may be disposed of by now, and would not close what is given back to it.
+    await connection.invalidate()
+    await connection.close()
 
 
 async def _retry_on_stale_connection(attempt: Callable[[], Awaitable[T]]) -> T:
