@@ -117,7 +117,9 @@ async def test_a_process_that_dies_between_effect_and_answer_leaves_both_or_neit
     await open_market(resources, rehearsing)
     with record_statements(resources.database) as statements:
         assert (await post(client, rehearsing, operation, "key")).status_code == operation.status
-    moments = 2 * len(statements) + 2  # before and after each statement, and COMMIT
+    # Before and after each statement of the transaction, and COMMIT. The caller is identified before BEGIN.
+    begin = next(at for at, statement in enumerate(statements) if statement.text.lower().startswith("begin"))
+    moments = 2 * (len(statements) - begin) + 2
 
     async with dying_api(addresses, buyer, at=moments - from_end) as (doomed, process):
         with pytest.raises(httpx.RemoteProtocolError):
