@@ -44,6 +44,8 @@ class VoucherUse:
     store_exam_id: UUID
 
 
+# The lateral sub-selects look each code up by itself. As plain joins, two codes are enough for a plan that reads all
+# vouchers of the organization, purchase by purchase, because the planner expects few rows of each tenant.
 FIND_FOR_STOREFRONT = """
 select requested.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_archived, v.is_used,
        v.expires_at, v.held_by, v.held_until, v.recipient_email, g.enforce_assigned_email,
@@ -58,9 +60,15 @@ select requested.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_act
              and e.store_exam_id = requested.store_exam_id
        ) as covers_product
 from unnest(%(codes)s::text[], %(store_exam_ids)s::uuid[]) with ordinality as requested (code, store_exam_id, n)
-join vouchers v on v.organization_id = %(organization_id)s and v.code = requested.code
-join voucher_purchases p on p.organization_id = %(organization_id)s and p.id = v.purchase_id
-join voucher_programs g on g.organization_id = %(organization_id)s and g.id = p.program_id
+cross join lateral (
+    select * from vouchers where organization_id = %(organization_id)s and code = requested.code limit 1
+) v
+cross join lateral (
+    select * from voucher_purchases where organization_id = %(organization_id)s and id = v.purchase_id limit 1
+) p
+cross join lateral (
+    select * from voucher_programs where organization_id = %(organization_id)s and id = p.program_id limit 1
+) g
 """
 
 

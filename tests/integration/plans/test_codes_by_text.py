@@ -1,0 +1,112 @@
+"""Codes from outside are found one by one in an index, however many vouchers an organization has."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant, create_tenant
+from tests.support.plans import MODES, explain, rows_read, vacuum
+from tests.support.recording import record_statements
+from tests.support.voucher_factories import add_partner, add_program
+
+from tessera.api.serving.resources import Resources
+from tessera.codes.rules import Use
+from tessera.idempotency.repository import CallersKey, IdempotencyRepository
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.provision import Addresses
+from tessera.vouchers.issued.actions.repository import ChangeRepository
+from tessera.vouchers.issued.uses.repository import VoucherUseRepository
+
+VOUCHERS = 100_000
+PURCHASES = 100
+FILL = """
+with purchases as (
+    insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity, quantity_used,
+        amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name, purchased_by_email,
+        purchased_at, amount, version)
+    select %(tenant)s, md5(%(tenant)s::text || n)::uuid, %(partner)s, %(program)s, 'VP-' || n, 'Complete', 1000, 0, 0,
+           '', false, '', '', '', %(now)s, 0, 1
+    from generate_series(0, %(purchases)s - 1) n
+), keys as (
+    insert into idempotency_keys (organization_id, caller_id, key, request_digest, status, body, created_at)
+    select %(tenant)s, %(tenant)s, 'K' || n, '', 200, '', %(now)s from generate_series(1, %(vouchers)s) n
+)
+insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, expires_at, is_archived, version)
+select %(tenant)s, gen_random_uuid(), md5(%(tenant)s::text || n %% %(purchases)s)::uuid, %(partner)s, 'V' || n, true,
+       %(now)s + interval '1 year', false, 1
+from generate_series(1, %(vouchers)s) n
+"""
+TABLES = ("vouchers", "voucher_purchases", "voucher_programs", "idempotency_keys")
+Look = Callable[[UnitOfWork, list[str]], Awaitable[Any]]
+
+
+@pytest.fixture(scope="module")
+async def big(resources: Resources, addresses: Addresses) -> Tenant:
+    """An organization with 100,000 vouchers in 100 purchases, and as many stored responses."""
+    tenant = await create_tenant(resources, now=NOW)
+    values = {
+        "tenant": tenant.id,
+        "partner": await add_partner(resources, tenant, "Acme"),
+        "program": await add_program(resources, tenant, "Spring"),
+        "now": NOW,
+        "vouchers": VOUCHERS,
+        "purchases": PURCHASES,
+    }
+    with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
+        superuser.execute("set session_replication_role = replica")  # no foreign keys to check, row by row
+        superuser.execute(FILL, values)
+        vacuum(superuser, *TABLES)
+    return tenant
+
+
+@pytest.fixture(scope="module")
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
+        yield connection
+
+
+async def find(work: UnitOfWork, codes: list[str]) -> None:
+    use = Use(UUID(int=1), None, True, None)  # noqa: FBT003 - a use by a candidate
+    await VoucherUseRepository(work).find_for_storefront([(code, use) for code in codes])
+
+
+async def lock(work: UnitOfWork, codes: list[str]) -> None:
+    await VoucherUseRepository(work).lock_by_code(codes)
+
+
+async def change(work: UnitOfWork, codes: list[str]) -> None:
+    repository = ChangeRepository(work)
+    await repository.lock(list((await repository.find_ids(codes)).values()) or [UUID(int=1)])
+
+
+async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
+    keys = [CallersKey(work.organization_id, f"K{code[1:]}") for code in codes]
+    await IdempotencyRepository(work).find(keys, since=datetime(2020, 1, 1, tzinfo=UTC) - timedelta(days=1))
+
+
+@pytest.mark.parametrize("known", ["known", "unknown"])
+@pytest.mark.parametrize("count", [1, 2, 50, 1_000])
+@pytest.mark.parametrize("look_up", [(find, 4), (lock, 1), (change, 1), (find_responses, 2)])
+async def test_a_look_up_of_codes_reads_their_own_rows(
+    resources: Resources,
+    application: psycopg.Connection[Any],
+    big: Tenant,
+    look_up: tuple[Look, int],
+    count: int,
+    known: str,
+) -> None:
+    look, tables = look_up
+    prefix = "V" if known == "known" else "X"
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            await look(work, [f"{prefix}{number * 7 + 1}" for number in range(count)])
+    begin, *statements = sent
+    for statement in statements:
+        for mode in MODES:
+            plan = explain(application, begin, statement, mode=mode)
+            assert (mode, rows_read(plan)) <= (mode, tables * count + 10), statement.text
