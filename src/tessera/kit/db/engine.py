@@ -1,12 +1,16 @@
 """Engines: connections to Postgres that act as a given role, with the session settings that all queries rely on."""
 
+from functools import partial
 from typing import Any
 
 import psycopg
+import structlog
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+log = structlog.get_logger(__name__)
 
 APPLICATION_ROLE = "tessera_app"
 OWNER_ROLE = "tessera_owner"
@@ -29,6 +33,10 @@ SESSION = (
 )
 
 
+class WrongRole(psycopg.OperationalError):
+    """A new connection does not act as the role that row-level security binds, so it must not be used."""
+
+
 def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements: bool = True) -> AsyncEngine:
     """An engine whose connections act as `role`, with any login.
 
@@ -48,14 +56,20 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
         connect_args=arguments,
         hide_parameters=True,  # logged errors contain the statement, and its values may be secrets
     )
-    event.listen(engine.sync_engine, "connect", _prepare_session)
+    event.listen(engine.sync_engine, "connect", partial(_prepare_session, role))
     return engine
 
 
-def _prepare_session(connection: DBAPIConnection, _: object) -> None:
+def _prepare_session(role: str, connection: DBAPIConnection, _: object) -> None:
     cursor = connection.cursor()
     cursor.execute(SESSION)
+    cursor.execute("select current_user")
+    (user,) = cursor.fetchone() or ("",)
     cursor.close()
+    if user != role:
+        # A pooler may drop startup options without an error, and row-level security does not bind the login role.
+        log.error("connection refused: it has another role", role=user, expected=role)
+        raise WrongRole(f"The connection acts as {user}, not as {role}; log in as {role} behind a pooler.")
 
 
 def with_driver(url: str) -> URL:
