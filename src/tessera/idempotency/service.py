@@ -1,7 +1,7 @@
 """Idempotency: a repeated request under the same key gets the first response, and has no second effect."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -69,32 +69,6 @@ async def once(
     return outcome
 
 
-async def once_all(
-    work: UnitOfWork,
-    requests: Mapping[int, KeyedRequest | None],
-    *,
-    now: datetime,
-    effect: Callable[[Sequence[int]], Awaitable[Sequence[Outcome]]],
-) -> dict[int, Outcome]:
-    """The outcome of each request, by position; the value None stands for a request without a key.
-
-    `effect` is called with the positions of the requests without a stored response. Its errors are not stored.
-    """
-    keyed = {position: request for position, request in requests.items() if request is not None}
-    outcomes = await lock_all(work, keyed, now=now) if keyed else {}
-    first_positions = [position for position in requests if position not in outcomes]
-    if first_positions:
-        outcomes |= zip(first_positions, await effect(first_positions), strict=True)
-    to_store = {
-        keyed[position]: outcome
-        for position in first_positions
-        if position in keyed and isinstance(outcome := outcomes[position], tuple)
-    }
-    if to_store:
-        await store_all(work, to_store, now=now)
-    return outcomes
-
-
 async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
     """The outcomes of requests that must have no effect, by position: a stored response, or an error.
 
@@ -123,10 +97,15 @@ async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, no
     return outcomes
 
 
-async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
-    """Store the responses to requests that hold their keys in this transaction."""
-    responses = {request.name: StoredResponse(request.digest, *outcome) for request, outcome in outcomes.items()}
-    await IdempotencyRepository(work).put(responses, now=now)
+async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, Outcome], *, now: datetime) -> None:
+    """Store the responses to requests that hold their keys in this transaction; errors are not stored."""
+    responses = {
+        request.name: StoredResponse(request.digest, *outcome)
+        for request, outcome in outcomes.items()
+        if isinstance(outcome, tuple)
+    }
+    if responses:
+        await IdempotencyRepository(work).put(responses, now=now)
 
 
 async def forget_old(connection: Connection, *, now: datetime) -> int:

@@ -13,7 +13,7 @@ from tests.support.factories import Tenant, percent_code
 from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, audit_entries_of, headers_without_rights, problem
 from tests.support.responses import status_and_body
 
-from tessera.api.http import uploads
+from tessera.api.http import parsing as http_parsing
 from tessera.api.serving.resources import Resources
 from tessera.promo_codes.imports import parsing
 
@@ -187,7 +187,7 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
     assert (answer.status_code, answer.json()["type"]) == (415, "urn:tessera:problem:unsupported-media-type")
     large = await send(client, tenant, HEADER + "\n" + " \n" * 2 * 2**20)
     assert large.status_code == 400  # read, although it is larger than other bodies may be
-    monkeypatch.setitem(uploads._LARGER, URL, 100)
+    monkeypatch.setitem(http_parsing._LARGER, URL, 100)
     answer = await send(client, tenant, GOOD)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:tessera:problem:request-too-large")
     monkeypatch.undo()

@@ -6,13 +6,13 @@ from urllib.parse import parse_qsl
 from fastapi import APIRouter, Request
 
 from tessera.api.authentication import documentation
+from tessera.api.authentication.basic import read_basic
 from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.http import openapi
 from tessera.api.http.errors import Malformed, UnsupportedMediaType
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
-from tessera.api.serving.credentials import read_basic
 from tessera.api.serving.resources import resources_of
 from tessera.identity.authentication.credentials import Credential, parse_client
 from tessera.identity.authentication.service import token_for_client

@@ -15,6 +15,10 @@ from tessera.api.http.errors import Malformed, RequestTooLarge, UnsupportedMedia
 from tessera.api.http.fields import RequestModel
 from tessera.kit.errors import NotFound, Violation
 
+MAX_BODY_BYTES = 1024 * 1024
+IMPORTS = "/management/v1/promo-code-imports"
+_LARGER = {IMPORTS: 100 * 1024 * 1024}
+
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
@@ -52,6 +56,11 @@ def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
             reading.values.pop(name, None)
             reading.violations.append(Violation("Repeated", name, "must be given once"))
     return reading
+
+
+def body_limit(path: str) -> int:
+    """The maximum size of a body sent to this path, in bytes."""
+    return _LARGER.get(path, MAX_BODY_BYTES)
 
 
 async def receive_body(request: Request) -> None:

@@ -11,11 +11,7 @@ from typing import BinaryIO
 from fastapi import Request
 
 from tessera.api.http.errors import RequestTooLarge, UnsupportedMediaType
-from tessera.api.http.parsing import receive_body
-
-MAX_BODY_BYTES = 1024 * 1024
-IMPORTS = "/management/v1/promo-code-imports"
-_LARGER = {IMPORTS: 100 * 1024 * 1024}
+from tessera.api.http.parsing import MAX_BODY_BYTES, body_limit, receive_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +22,13 @@ class Upload:
     digest: str
 
 
-def limit_of(path: str) -> int:
-    """The maximum size of a body sent to this path, in bytes."""
-    return _LARGER.get(path, MAX_BODY_BYTES)
-
-
 @asynccontextmanager
 async def received(request: Request) -> AsyncIterator[None]:
     """Receive the whole body before a database connection is taken: slow uploads must not use up the pool.
 
     `read_body` and `read_upload` raise the error of a body that is too large.
     """
-    if request.scope["path"] not in _LARGER:
+    if body_limit(request.scope["path"]) == MAX_BODY_BYTES:
         await receive_body(request)
         yield
         return

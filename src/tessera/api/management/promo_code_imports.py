@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.http import openapi, uploads
+from tessera.api.http import openapi, parsing, uploads
 from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import response
@@ -51,7 +51,7 @@ READS = {
 
 
 @router.post(
-    uploads.IMPORTS,
+    parsing.IMPORTS,
     operation_id="importPromoCodes",
     summary="Import promo codes from a CSV file",
     description=DESCRIPTION,

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from tessera.api.serving.operations import HotLookup, HotRead, HotWrite, by_caller
+from tessera.api.serving.operations import HotLookup, HotRead, HotWrite
 from tessera.idempotency import service as idempotency
 from tessera.idempotency.service import KeyedRequest, Outcome
 from tessera.identity.rules import Principal
@@ -38,13 +38,13 @@ class Coalescer:
     async def read(self, operation: HotRead[Any, Any], request: HotRequest) -> Any:  # noqa: ANN401 - as declared
         """The result of a query."""
         batcher = self._batcher(operation, self._read_all)
-        return await batcher.submit(operation.coalescing.key(request.principal), request)
+        return await batcher.submit(_key(operation, request), request)
 
     async def write(self, operation: HotWrite[Any, Any], request: HotRequest, *, by_itself: bool) -> Outcome:
         """Status and body of the response to a command, which has one effect for each key."""
         batcher = self._batcher(operation, self._write_all)
         submit = batcher.submit_heavy if by_itself else batcher.submit
-        outcome: Outcome = await submit(operation.coalescing.key(request.principal), request)
+        outcome: Outcome = await submit(_key(operation, request), request)
         return outcome
 
     async def look_up(self, operation: HotLookup[Any, Any], query: Any) -> Any:  # noqa: ANN401 - as declared
@@ -74,14 +74,17 @@ class Coalescer:
         self, operation: HotWrite[Any, Any], _: Hashable, requests: Sequence[HotRequest]
     ) -> Sequence[Outcome]:
         now = self._clock()
+        keyed = {position: request.keyed for position, request in enumerate(requests) if request.keyed is not None}
         async with self._transaction(operation, requests[0].principal) as work:
-
-            async def execute(positions: Sequence[int]) -> list[Outcome]:
-                results = await operation.execute(work, [requests[position].value for position in positions], now=now)
-                return [each if isinstance(each, DomainError) else operation.present(each) for each in results]
-
-            keyed = {position: request.keyed for position, request in enumerate(requests)}
-            outcomes = await idempotency.once_all(work, keyed, now=now, effect=execute)
+            outcomes = await idempotency.lock_all(work, keyed, now=now) if keyed else {}
+            first = [position for position in range(len(requests)) if position not in outcomes]
+            commands = [requests[position].value for position in first]
+            results = await operation.execute(work, commands, now=now) if commands else ()
+            for position, result in zip(first, results, strict=True):
+                outcomes[position] = result if isinstance(result, DomainError) else operation.present(result)
+            responses = {keyed[position]: outcomes[position] for position in first if position in keyed}
+            if responses:
+                await idempotency.store_all(work, responses, now=now)
         return [outcomes[position] for position in range(len(requests))]
 
     async def _look_up_all(self, operation: HotLookup[Any, Any], queries: Sequence[Any]) -> Sequence[Any]:
@@ -93,7 +96,7 @@ class Coalescer:
         self, operation: HotRead[Any, Any] | HotWrite[Any, Any], principal: Principal
     ) -> AbstractAsyncContextManager[UnitOfWork]:
         settings = operation.coalescing.settings
-        if operation.coalescing.key is by_caller:
+        if not operation.coalescing.by_organization:
             return self._database.unit_of_work(
                 principal.organization_id,
                 partner_id=principal.partner_id,
@@ -101,3 +104,8 @@ class Coalescer:
                 settings=settings,
             )
         return self._database.unit_of_work(principal.organization_id, settings=settings)
+
+
+def _key(operation: HotRead[Any, Any] | HotWrite[Any, Any], request: HotRequest) -> Hashable:
+    principal = request.principal
+    return principal.organization_id if operation.coalescing.by_organization else principal

@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tessera.api.error_rendering.renderers import ErrorRenderers
-from tessera.api.serving.dependencies import run
 from tessera.api.serving.operations import HotOperation
 from tessera.kit.errors import DomainError
 
@@ -36,7 +35,7 @@ class FastPath:
             return
         scope["route"] = operation.route  # the request log shows its path
         try:
-            response = await run(Request(scope, receive), operation)
+            response = await scope["app"].state.resources.pipeline.run(Request(scope, receive), operation)
         except DomainError as error:
             response = self._error_renderers.render(scope["path"], error)
         await response(scope, receive, send)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
 from tessera.api.http.errors import RequestTooLarge
-from tessera.api.http.uploads import limit_of
+from tessera.api.http.parsing import body_limit
 from tessera.kit.identifiers import new_id
 
 CLIENT_GONE = 499  # only in the log, as nginx writes it
@@ -75,7 +75,7 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         received = 0
-        limit = limit_of(scope["path"]) if scope["type"] == "http" else 0
+        limit = body_limit(scope["path"]) if scope["type"] == "http" else 0
 
         async def receive_limited() -> Message:
             nonlocal received

@@ -4,7 +4,7 @@ Requests that arrive while earlier ones are executed are coalesced: they are exe
 statement. A hot operation therefore executes many requests at once, and answers them in their order.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -31,21 +31,15 @@ class Route(NamedTuple):
     path: str
 
 
-def by_caller(principal: Principal) -> Hashable:
-    """Coalesce requests of one caller; the transaction acts as the caller."""
-    return principal
-
-
-def by_organization(principal: Principal) -> Hashable:
-    """Coalesce requests of all callers of one organization; the transaction acts as none of them."""
-    return principal.organization_id
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coalescing:
-    """Which requests are executed together, in how many batches at once, under which settings of Postgres."""
+    """Which requests are executed together, in how many batches at once, under which settings of Postgres.
 
-    key: Callable[[Principal], Hashable] = by_caller
+    Requests of one caller are executed together, in a transaction that acts as the caller; with `by_organization`
+    those of all callers of an organization, in a transaction that acts as none of them.
+    """
+
+    by_organization: bool = False
     max_concurrency: int = 2
     settings: Mapping[str, str] = field(default_factory=lambda: GENERIC_PLANS)
 

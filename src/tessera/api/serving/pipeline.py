@@ -26,10 +26,15 @@ from tessera.api.http.uploads import received
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
-from tessera.api.serving.credentials import read_credential
 from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
 from tessera.identity.authentication import service as authentication
-from tessera.identity.authentication.credentials import Credential, CredentialKind, CredentialName
+from tessera.identity.authentication.credentials import (
+    Credential,
+    CredentialKind,
+    CredentialName,
+    parse_claims,
+    parse_key,
+)
 from tessera.identity.authentication.key_usage import KeyUses
 from tessera.identity.authentication.policies import Policy
 from tessera.identity.rules import Principal
@@ -93,12 +98,20 @@ class Pipeline:
 
     async def admit(self, request: Request, policy: Policy) -> Principal:
         """The caller of a request, if the policy admits it; raises NotAuthenticated, LacksFunctionPoint, NotAllowed."""
-        credential = read_credential(request, self._signer, now=self._clock(), accepts_keys=policy.accepts_keys)
-        principal = await self.identify(credential)
+        principal = await self.identify(self._credential(request, policy))
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
         # Limits on callers belong here: the caller is known, and the request is neither read nor queued.
         return principal
+
+    def _credential(self, request: Request, policy: Policy) -> Credential:
+        key = request.headers.get("cv-api-key") if policy.accepts_keys else None
+        if key is not None:
+            return parse_key(key)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise NotAuthenticated("A Bearer token is required.")
+        return parse_claims(self._signer.read(token.strip(), now=self._clock()))
 
     async def _run_read(self, request: Request, operation: HotRead[Any, Any]) -> Response:
         principal = await self.admit(request, operation.policy)

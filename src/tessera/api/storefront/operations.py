@@ -5,7 +5,7 @@ from datetime import timedelta
 from fastapi import Request
 
 from tessera.api.http.parsing import read_body
-from tessera.api.serving.operations import Coalescing, HotWrite, Route, by_organization
+from tessera.api.serving.operations import Coalescing, HotWrite, Route
 from tessera.api.storefront.presenters import redemption_response
 from tessera.api.storefront.products import read_product
 from tessera.api.storefront.schemas import RedemptionCreateRequest
@@ -44,5 +44,5 @@ REDEEM = HotWrite(
     execute=requests.redeem_or_refuse,
     present=redemption_response,
     is_keyed=_is_draft,
-    coalescing=Coalescing(key=by_organization, settings={}),
+    coalescing=Coalescing(by_organization=True, settings={}),
 )

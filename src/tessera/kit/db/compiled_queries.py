@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from tessera.kit.db.engine import driver_of
+from tessera.kit.db.unit_of_work import driver_of
 
 _DIALECT = PGDialectAsync_psycopg()  # type: ignore[no-untyped-call]
 

@@ -12,8 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.actors import INSTALLATION, Actor
-from tessera.kit.db.engine import APPLICATION_ROLE, create_engine, driver_of
-from tessera.kit.db.unit_of_work import Reader, UnitOfWork
+from tessera.kit.db.engine import APPLICATION_ROLE, create_engine
+from tessera.kit.db.unit_of_work import Reader, UnitOfWork, driver_of
 from tessera.kit.errors import DatabaseUnavailable, TransactionAborted
 
 MAX_READERS = 4

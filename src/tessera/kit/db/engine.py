@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 log = structlog.get_logger(__name__)
 
@@ -75,10 +75,3 @@ def _prepare_session(role: str, connection: DBAPIConnection, _: object) -> None:
 def with_driver(url: str) -> URL:
     """The address with our driver, for any spelling of the scheme."""
     return make_url(url).set(drivername="postgresql+psycopg")
-
-
-async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    """The psycopg connection under SQLAlchemy's."""
-    raw = await connection.get_raw_connection()
-    driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
-    return driver

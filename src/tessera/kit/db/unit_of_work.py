@@ -11,7 +11,6 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.actors import INSTALLATION, Actor
-from tessera.kit.db.engine import driver_of
 
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
@@ -40,3 +39,10 @@ class UnitOfWork:
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection of this transaction, for libraries that must join the transaction."""
         return await driver_of(self.connection)
+
+
+async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:
+    """The psycopg connection under SQLAlchemy's."""
+    raw = await connection.get_raw_connection()
+    driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
+    return driver
