@@ -18,6 +18,7 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import CannotStart, start
 from tessera.demo.credentials import FILE_NAME, Credentials
 from tessera.demo.storefront import page
+from tessera.kit import descriptors
 from tessera.kit.sockets import listen
 from tessera.settings import Settings
 from tessera.worker import run_until_signalled
@@ -40,6 +41,7 @@ def serve(
     The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
     """
     settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
+    descriptors.raise_limit()
     with _listening(settings) as listener, provision.database(settings) as addresses:
         revision = schema.migrate(addresses.owner, addresses.application)
         schema.check(addresses.application)
@@ -60,6 +62,7 @@ def api() -> None:
     The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
     """
     settings = start(needs_keys=True)
+    descriptors.raise_limit()
     with (
         _listening(settings, processes=settings.processes) as listener,
         provision.database(settings) as addresses,
@@ -76,6 +79,7 @@ def worker() -> None:
     SIGINT and SIGTERM let running jobs finish. Run `tessera migrate` first.
     """
     settings = start()
+    descriptors.raise_limit()
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
         database = main.create_database(settings, addresses.application)
