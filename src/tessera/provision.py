@@ -82,12 +82,14 @@ def _supervised(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[
 
 def _supervise(server: embedded.EmbeddedPostgres, directory: Path, ended: threading.Event) -> None:
     while not ended.wait(WATCH_SECONDS):
-        if server.is_running():
-            continue
-        log.error("the embedded Postgres was killed and is restarted")
         try:
+            if server.is_running():
+                continue
+            log.error("the embedded Postgres was killed and is restarted")
             embedded.start(directory).stop()  # ends only this second use; the server keeps running
-        except embedded.EmbeddedPostgresError as error:
+        except (embedded.EmbeddedPostgresError, OSError) as error:
+            # OSError: without a free file descriptor the check fails now, and may succeed the next time. This thread
+            # must not end, because nothing else restarts the server.
             log.error("the embedded Postgres does not start", error=str(error))
 
 

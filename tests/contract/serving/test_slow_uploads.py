@@ -2,8 +2,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
+import pytest
+from tests.conftest import Clock
 from tests.support.factories import Tenant
 
+from tessera.api.serving import pipeline
+from tessera.api.serving.resources import Resources
+from tessera.identity import provisioning
 from tessera.settings import Settings
 
 EXAM = b'{"codes": ["ANY"], "storeExamCode": "NCA-GENL"}'
@@ -28,6 +33,29 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
     arrive.set()
     assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
+
+
+@pytest.mark.parametrize("path", ["/promo-codes", "/storefront/v1/redemptions", "/storefront/v1/validations"])
+async def test_a_credential_that_is_revoked_during_an_upload_is_refused(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    tenant: Tenant,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+) -> None:
+    monkeypatch.setattr(pipeline, "SLOW_BODY_SECONDS", 0)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield EXAM[:10]
+        async with resources.database.unit_of_work(tenant.id) as work:
+            await provisioning.revoke_token(work, token_id=tenant.token.id, now=clock.now)
+            await provisioning.revoke_key(work, key_id=tenant.key.id, now=clock.now)
+        yield EXAM[10:]
+
+    credential = tenant.bearer if path == "/promo-codes" else tenant.api_key
+    answer = await client.post(path, content=body(), headers=credential | {"Content-Type": "application/json"})
+    assert answer.status_code == 401
 
 
 async def test_only_an_authenticated_caller_gets_413_for_a_large_body(

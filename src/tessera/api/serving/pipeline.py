@@ -14,6 +14,7 @@ requests that arrive together at once. For all other operations `Pipeline.transa
 transaction; their endpoints read, execute and present in the same order.
 """
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -21,7 +22,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from tessera.api.http.parsing import receive_body, size_of_body
+from tessera.api.http.parsing import size_of_body
 from tessera.api.http.uploads import received
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
@@ -45,6 +46,8 @@ from tessera.kit.tokens import TokenSigner
 
 # A request with a longer body is executed by itself, so that no other request waits for it.
 LARGE_BODY_BYTES = 16 * 1024
+# After a body took this long to arrive, its caller is admitted again: no upload outlasts the right to send it.
+SLOW_BODY_SECONDS = 1.0
 
 
 class Pipeline:
@@ -74,10 +77,9 @@ class Pipeline:
 
         Raises NotAuthenticated, LacksFunctionPoint, NotAllowed.
         """
-        principal = await self.admit(request, policy)
         # The body is complete before a connection is taken: slow uploads must not use up the pool.
         async with (
-            received(request),
+            self._admitted(request, policy) as principal,
             self._database.unit_of_work(
                 principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
             ) as work,
@@ -113,6 +115,15 @@ class Pipeline:
             raise NotAuthenticated("A Bearer token is required.")
         return parse_claims(self._signer.read(token.strip(), now=self._clock()))
 
+    @asynccontextmanager
+    async def _admitted(self, request: Request, policy: Policy) -> AsyncIterator[Principal]:
+        principal = await self.admit(request, policy)
+        began = time.monotonic()
+        async with received(request):
+            if time.monotonic() - began >= SLOW_BODY_SECONDS:
+                principal = await self.admit(request, policy)
+            yield principal
+
     async def _run_read(self, request: Request, operation: HotRead[Any, Any]) -> Response:
         principal = await self.admit(request, operation.policy)
         query = operation.read(request)
@@ -120,9 +131,8 @@ class Pipeline:
         return operation.present(request, _raised(result))
 
     async def _run_write(self, request: Request, operation: HotWrite[Any, Any]) -> Response:
-        principal = await self.admit(request, operation.policy)
-        await receive_body(request)
-        command = await operation.read(request, principal)
+        async with self._admitted(request, operation.policy) as principal:
+            command = await operation.read(request, principal)
         keyed = await idempotency.keyed_request(request, principal) if operation.is_keyed(command) else None
         is_large = await size_of_body(request) > LARGE_BODY_BYTES
         outcome = await self._coalescer.write(operation, HotRequest(principal, command, keyed), by_itself=is_large)
