@@ -33,6 +33,10 @@ SESSION = (
 )
 
 
+# A server that vanishes sends nothing. With these a connection to it fails within about ten seconds, idle or not.
+DEAD_PEER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
+
 class WrongRole(psycopg.OperationalError):
     """A new connection does not act as the role that row-level security binds, so it must not be used."""
 
@@ -43,7 +47,7 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
     The driver is in autocommit mode: our own BEGIN pins the tenant in the same round trip, and the driver's commit or
     rollback ends the transaction.
     """
-    arguments: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "application_name": "tessera"}
+    arguments: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "application_name": "tessera", **DEAD_PEER}
     if not prepare_statements:
         arguments["prepare_threshold"] = None
     if make_url(url).username != role:
