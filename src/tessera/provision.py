@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The database URLs of the application and of the owner, who migrates."""
+    """The database URLs of the application and of the owner role, which runs migrations."""
 
     application: str
     owner: str
@@ -69,24 +69,24 @@ def _signals_deferred() -> Iterator[None]:
 
 @contextmanager
 def _supervised(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[None]:
-    """Restart the server if it is killed, as by the out-of-memory killer; its clients reconnect by themselves."""
-    ended = threading.Event()
-    thread = threading.Thread(target=_supervise, args=(server, directory, ended))
+    """Restart the server after it was killed, for example by the out-of-memory killer; its clients then reconnect."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=_supervise, args=(server, directory, stopping))
     thread.start()
     try:
         yield
     finally:
-        ended.set()
+        stopping.set()
         thread.join()
 
 
-def _supervise(server: embedded.EmbeddedPostgres, directory: Path, ended: threading.Event) -> None:
-    while not ended.wait(WATCH_SECONDS):
+def _supervise(server: embedded.EmbeddedPostgres, directory: Path, stopping: threading.Event) -> None:
+    while not stopping.wait(WATCH_SECONDS):
         if server.is_running():
             continue
         log.error("the embedded Postgres was killed and is restarted")
         try:
-            embedded.start(directory).stop()  # ends only this second use; the server keeps running
+            embedded.start(directory).stop()  # stop() ends only this second use; the server keeps running
         except embedded.EmbeddedPostgresError as error:
             log.error("the embedded Postgres does not start", error=str(error))
 

@@ -27,7 +27,7 @@ def start(*, needs_keys: bool = False, settings: Settings | None = None) -> Sett
 
 def start_with_token_key() -> Settings:
     """As `start`, with the signing key of the data directory if the environment sets none."""
-    return start(needs_keys=True, settings=configuration.with_kept_key(configuration.load()))
+    return start(needs_keys=True, settings=configuration.with_stored_key(configuration.load()))
 
 
 def _exit(received: int, _: FrameType | None) -> None:

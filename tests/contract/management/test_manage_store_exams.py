@@ -116,7 +116,9 @@ async def test_a_list_names_everything_that_is_wrong_with_its_query(client: http
     answer = await client.get(f"{URL}?status=Gone&limit=0&cursor=x", headers=tenant.bearer)
     assert {error["code"] for error in answer.json()["errors"]} == {"NotAmongValues", "LimitRange"}
     answer = await client.get(f"{URL}?cursor=x", headers=tenant.bearer)
-    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(
+        ("/cursor", "NotCursor", "cursor must be a cursor from a nextLink of this list.")
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Rows as the dataclasses that repositories return."""
+"""Conversion of rows to the dataclasses that repositories return."""
 
 from collections.abc import Callable
 from dataclasses import Field
@@ -21,13 +21,13 @@ D = TypeVar("D", bound=Dataclass)
 
 
 def record_of(record: type[D], row: AnyRow, **converted: Any) -> D:  # noqa: ANN401 - values of any field
-    """The record with the columns that its fields name, except for the converted ones."""
+    """A record from the columns that are named like its fields; `converted` replaces some of the values."""
     return record(**{name: getattr(row, name) for name in record.__dataclass_fields__} | converted)
 
 
 async def fetch_first(
     connection: AsyncConnection, statement: Select[*tuple[Any, ...]], read: Callable[[AnyRow], T]
 ) -> T | None:
-    """The first row of a query as a record, if there is one."""
+    """The first row of a query as a record, or None."""
     row = (await connection.execute(statement)).first()
     return read(row) if row else None
