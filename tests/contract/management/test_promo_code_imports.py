@@ -187,7 +187,7 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
     assert (answer.status_code, answer.json()["type"]) == (415, "urn:tessera:problem:unsupported-media-type")
     large = await send(client, tenant, HEADER + "\n" + " \n" * 2 * 2**20)
     assert large.status_code == 400  # read, although it is larger than other bodies may be
-    monkeypatch.setitem(uploads._LARGER, URL, 100)
+    monkeypatch.setitem(uploads._LARGER_LIMITS, URL, 100)
     answer = await send(client, tenant, GOOD)
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:tessera:problem:request-too-large")
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Reading the credential of a request from its headers; nothing is looked up here."""
+"""Reading the credential of a request from its headers, without looking it up."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ from tessera.kit.tokens import TokenSigner
 
 
 def read_credential(request: Request, signer: TokenSigner, *, now: datetime, accepts_keys: bool) -> Credential:
-    """The `cv-api-key` of a request where keys are accepted, else its Bearer token; raises NotAuthenticated."""
+    """The `cv-api-key` of a request if keys are accepted, else its Bearer token; raises NotAuthenticated."""
     key = request.headers.get("cv-api-key") if accepts_keys else None
     if key is not None:
         return parse_key(key)
@@ -23,7 +23,7 @@ def read_credential(request: Request, signer: TokenSigner, *, now: datetime, acc
 
 
 def read_basic(request: Request) -> Credential | None:
-    """ClientId and secret of an `Authorization: Basic` header, None without one; raises NotAuthenticated."""
+    """ClientId and secret of an `Authorization: Basic` header, or None; raises NotAuthenticated."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -1,4 +1,4 @@
-"""Callers as FastAPI dependencies, for operations that the framework calls."""
+"""Callers as FastAPI dependencies, for operations that the framework executes."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -20,8 +20,8 @@ async def run(request: Request, operation: HotOperation) -> Response:
 def admitted(policy: Policy) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
     """A dependency: the caller, if the policy admits it.
 
-    The transaction commits before the response is sent (`scope="function"`). Otherwise a client could read before its
-    write is visible, and a commit that fails would follow a success.
+    The transaction commits before the response is sent (`scope="function"`). Otherwise a client could read before
+    its write is visible, and a commit could fail after a success response.
     """
 
     async def caller(request: Request) -> AsyncIterator[Caller]:
