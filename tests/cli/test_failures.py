@@ -36,7 +36,7 @@ def test_a_busy_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = failure("serve", "--demo", PORT=str(port), TESSERA_DATA_DIR=str(tmp_path))
-    assert line == f"tessera: cannot listen on 127.0.0.1:{port}: Address already in use; set PORT to another\n"
+    assert line == f"tessera: cannot listen on 127.0.0.1:{port}: Address already in use; set PORT to another port\n"
 
 
 def test_settings_that_say_nothing_useful_are_all_named() -> None:
@@ -57,7 +57,7 @@ def test_settings_that_say_nothing_useful_are_all_named() -> None:
 
 def test_no_signing_key() -> None:
     assert failure("serve") == (
-        "tessera: TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)\n"
+        "tessera: TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)\n"
     )
 
 

@@ -1,6 +1,6 @@
 """The OpenAPI document and the docs page, which loads nothing from other hosts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -165,8 +165,9 @@ def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
     async def start() -> Response:
         return Response(START, media_type="text/javascript", headers=HEADERS)
 
+    headers = HEADERS | {"Cache-Control": "public, max-age=3600"}
     for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
-        app.get(f"/docs/{name}", include_in_schema=False)(_file_endpoint(assets / name))
+        app.get(f"/docs/{name}", include_in_schema=False)(file_endpoint(assets / name, headers))
 
 
 def _with_base_url(document: dict[str, Any], base: str) -> dict[str, Any]:
@@ -177,9 +178,11 @@ def _with_base_url(document: dict[str, Any], base: str) -> dict[str, Any]:
     return {**document, "servers": [{"url": base}], "components": components}
 
 
-def _file_endpoint(path: Path) -> Any:  # noqa: ANN401 - an endpoint for FastAPI
+def file_endpoint(path: Path, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - an endpoint for FastAPI
+    """An endpoint that returns a file with these headers."""
+
     async def serve() -> Response:
-        return FileResponse(path, headers=HEADERS | {"Cache-Control": "public, max-age=3600"})
+        return FileResponse(path, headers=headers)
 
     return serve
 
