@@ -55,16 +55,16 @@ def _stop(server: embedded.EmbeddedPostgres) -> None:
 @contextmanager
 def _signals_deferred() -> Iterator[None]:
     """Defer Ctrl-C and SIGTERM to the end of the block: an interrupted start or stop would leave a server behind."""
-    received: list[int] = []
+    signals: list[int] = []
     deferrable = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in deferrable}
+    handlers = {number: signal.signal(number, lambda number, _: signals.append(number)) for number in deferrable}
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if received:
-        signal.raise_signal(received[0])
+    if signals:
+        signal.raise_signal(signals[0])
 
 
 @contextmanager

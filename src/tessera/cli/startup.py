@@ -30,5 +30,5 @@ def start_with_token_key() -> Settings:
     return start(needs_keys=True, settings=configuration.with_stored_key(configuration.load()))
 
 
-def _exit(received: int, _: FrameType | None) -> None:
-    sys.exit(128 + received)
+def _exit(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)

@@ -78,15 +78,15 @@ async def once_all(
 
     `effect` is called with the positions of the requests without a stored response. Its errors are not stored.
     """
-    keyed = {position: request for position, request in requests.items() if request is not None}
-    outcomes = await lock_all(work, keyed, now=now) if keyed else {}
+    keyed_requests = {position: request for position, request in requests.items() if request is not None}
+    outcomes = await lock_all(work, keyed_requests, now=now) if keyed_requests else {}
     first_positions = [position for position in requests if position not in outcomes]
     if first_positions:
         outcomes |= zip(first_positions, await effect(first_positions), strict=True)
     to_store = {
-        keyed[position]: outcome
+        keyed_requests[position]: outcome
         for position in first_positions
-        if position in keyed and isinstance(outcome := outcomes[position], tuple)
+        if position in keyed_requests and isinstance(outcome := outcomes[position], tuple)
     }
     if to_store:
         await store_all(work, to_store, now=now)
@@ -110,14 +110,15 @@ async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, no
             firsts[request.name] = position
     keys = IdempotencyRepository(work)
     names = list(firsts)
-    locked = await keys.try_lock(names)
-    stored = await keys.find(names, since=now - LIFETIME)
-    for name, is_locked in zip(names, locked, strict=True):
+    locks = await keys.try_lock(names)
+    responses = await keys.find(names, since=now - LIFETIME)
+    for name, is_locked in zip(names, locks, strict=True):
         if not is_locked:
             outcomes[firsts[name]] = KeyInUse()
-        elif name in stored:
-            is_same = stored[name].request_digest == requests[firsts[name]].digest
-            outcomes[firsts[name]] = (stored[name].status, stored[name].body) if is_same else KeyReused()
+        elif name in responses:
+            response = responses[name]
+            is_same = response.request_digest == requests[firsts[name]].digest
+            outcomes[firsts[name]] = (response.status, response.body) if is_same else KeyReused()
     return outcomes
 
 

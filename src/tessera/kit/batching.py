@@ -25,8 +25,8 @@ class Batcher(Generic[Request, Response]):
     `execute` returns the responses to a batch in its order, or raises a DomainError for all of it. After any other
     exception, and after TransactionAborted, each request is executed again by itself, so `execute` must not have
     changed anything. Aborted requests are retried until RETRY_DEADLINE, with growing pauses.
-    At most `max_concurrency` batches of at most `limit` requests run at once; requests that arrive meanwhile form the
-    next batch. `when_idle` is called after the last one.
+    At most `max_concurrency` batches of at most `limit` requests run at once; requests that arrive then form the
+    next batch. `when_idle` is called after the last batch.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Batcher(Generic[Request, Response]):
     async def _execute_batch(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
         try:
             responses = await self._execute([request for request, _ in batch])
-            resolved = list(zip(batch, responses, strict=True))
+            results = list(zip(batch, responses, strict=True))
         except Exception as error:  # noqa: BLE001 - passed on to the callers
             self._fail_or_retry(batch, error)
             return
-        for (_, future), response in resolved:
+        for (_, future), response in results:
             _resolve(future, response)
 
     def _fail_or_retry(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
@@ -124,11 +124,9 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         self,
         execute: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
-        limit: int = 100,
         max_concurrency: int = 2,
     ) -> None:
         self._execute = execute
-        self._limit = limit
         self._max_concurrency = max_concurrency
         self._heavy = asyncio.Semaphore(MAX_HEAVY)
         self._by_key: dict[Key, Batcher[Request, Response]] = {}
@@ -139,7 +137,6 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         if batcher is None:
             batcher = self._by_key[key] = Batcher(
                 partial(self._execute, key),
-                limit=self._limit,
                 max_concurrency=self._max_concurrency,
                 # Keys without requests must not occupy memory.
                 when_idle=partial(self._forget, key),

@@ -13,7 +13,7 @@ from tessera.kit.wire import wire_name
 
 # Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# Separates the values of one cell; a backslash escapes it and itself inside a value.
+# Separates the values of one cell. Inside a value, a backslash escapes a separator or a backslash.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
 _VALUE = re.compile(r"(?:\\[\\|]|[^|])++")

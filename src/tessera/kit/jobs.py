@@ -131,7 +131,7 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
         except (OSError, ConnectorException, psycopg.OperationalError) as error:
             log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
         if not stopping.is_set():
-            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, 30)  # noqa: PLR2004 - a minute without failure
+            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, 30)  # noqa: PLR2004 - seconds
             await asyncio.wait({stop}, timeout=pause)
 
 

@@ -38,10 +38,12 @@ async def authenticate(request: Request) -> JsonResponse:
     ignored.
     """
     token = await _issue_token(request, read_basic(request))
-    parsed = read_query(request, AuthenticateQuery)
-    if parsed.violations:
-        raise Invalid(parsed.violations)
-    return JsonResponse({"authToken": token, "code": parsed.values.get("code")}, headers={"Cache-Control": "no-store"})
+    parsed_request = read_query(request, AuthenticateQuery)
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    return JsonResponse(
+        {"authToken": token, "code": parsed_request.values.get("code")}, headers={"Cache-Control": "no-store"}
+    )
 
 
 @oauth.post(

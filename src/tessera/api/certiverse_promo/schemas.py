@@ -113,7 +113,7 @@ class PromoCodeModel(ResponseModel):
     )
     notes: str | None = Field(None, description="Internal notes. Not returned if null.")
     promoCodeName: str = Field(description="Unique within the organization.")
-    redemptionCount: int = Field(description="The number of redemptions, without cancelled ones.")
+    redemptionCount: int = Field(description="The number of redemptions, excluding cancelled redemptions.")
     restrictToEmailAddresses: bool = Field(description="Whether only candidates in `emailAddresses` may redeem.")
 
 

@@ -75,7 +75,7 @@ def problem(
 
 
 def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
-    """The problem for an error; `models` are those with which this API parses requests."""
+    """The problem for an error; `models` are the request models of this API."""
     match error:
         case Invalid():
             return _invalid(error, models)

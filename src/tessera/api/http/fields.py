@@ -178,11 +178,11 @@ def _flag(value: Any) -> bool:  # noqa: ANN401
 def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
     """A validator and a schema for a field with these options of an Enum as its values; case is ignored."""
     values = {key_of(str(option.value)): option for option in options}
-    listed = ", ".join(str(option.value) for option in options)
+    names = ", ".join(str(option.value) for option in options)
 
     def read(value: Any) -> Enum:  # noqa: ANN401 - whatever JSON holds
         if not isinstance(value, str) or key_of(value) not in values:
-            raise parse_error("NotAmongValues", f"must be one of {listed}")
+            raise parse_error("NotAmongValues", f"must be one of {names}")
         return values[key_of(value)]
 
     schema = {"type": "string", "enum": [option.value for option in options]}
@@ -222,7 +222,7 @@ EmailText = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "str
 def _money(value: Any) -> Decimal:  # noqa: ANN401
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise parse_error("NotNumber", "must be a number")
-    # From the float's shortest text, which is what the caller wrote; the float itself is not exactly that decimal.
+    # From the float's shortest text, which equals the text of the caller; the float itself is not exactly that decimal.
     return Decimal(str(value))
 
 

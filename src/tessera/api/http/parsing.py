@@ -46,12 +46,12 @@ def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
             repeated.append(name)
         if value:
             parameters[name] = value
-    parsed = _read(model, parameters)
+    parsed_request = _read(model, parameters)
     for name, (alias, _, _) in _readers(model).items():
         if alias in repeated:
-            parsed.values.pop(name, None)
-            parsed.violations.append(Violation("Repeated", name, "must be given once"))
-    return parsed
+            parsed_request.values.pop(name, None)
+            parsed_request.violations.append(Violation("Repeated", name, "must be given once"))
+    return parsed_request
 
 
 async def receive_body(request: Request) -> None:
@@ -113,23 +113,23 @@ def path_id(request: Request, name: str) -> UUID:
 
 
 def _read(model: type[RequestModel], parameters: Mapping[str, Any]) -> ParsedRequest:
-    parsed = ParsedRequest()
+    parsed_request = ParsedRequest()
     for name, (alias, required, adapter) in _readers(model).items():
         if alias not in parameters:
             if required:
-                parsed.violations.append(Violation("Required", name, "is required"))
+                parsed_request.violations.append(Violation("Required", name, "is required"))
             continue
         try:
-            parsed.values[name] = adapter.validate_python(parameters[alias])
+            parsed_request.values[name] = adapter.validate_python(parameters[alias])
         except ValidationError as error:
-            parsed.violations.extend(_violations(name, error))
-    return parsed
+            parsed_request.violations.extend(_violations(name, error))
+    return parsed_request
 
 
 def _violations(name: str, error: ValidationError) -> list[Violation]:
     # The path of a nested value is in wire names: "candidate/email", "codes/3".
-    details = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in details]
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return [_violation(item["type"], "/".join([name, *map(str, item["loc"])]), item["msg"]) for item in errors]
 
 
 def _violation(code: str, field: str, message: str) -> Violation:

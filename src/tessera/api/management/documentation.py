@@ -50,11 +50,11 @@ def changed(
     model: type[ResponseModel], example: Example, *, violation: tuple[str, str, str] | None = None
 ) -> Responses:
     """The responses of changing a resource; `violation` is an example, for an operation with a body."""
-    updated = response(model, "The resource was changed.", example, headers=if_match.DOCUMENTED)
+    success = response(model, "The resource was changed.", example, headers=if_match.DOCUMENTED)
     bad = problem_details.documented_invalid(*violation) if violation else problem_details.documented_malformed()
     media = (415,) if violation else ()
     return {
-        200: updated,
+        200: success,
         400: bad,
         **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503),
     }

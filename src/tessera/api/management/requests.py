@@ -27,7 +27,7 @@ def read_filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
     return _valid(read_query(request, model))
 
 
-def _valid(parsed: ParsedRequest) -> dict[str, Any]:
-    if parsed.violations:
-        raise Invalid(parsed.violations)
-    return parsed.values
+def _valid(parsed_request: ParsedRequest) -> dict[str, Any]:
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    return parsed_request.values

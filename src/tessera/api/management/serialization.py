@@ -31,7 +31,7 @@ class Representation(ResponseModel):
 
     @classmethod
     def of(cls, value: object, **computed: object) -> Body:
-        """The JSON object of a domain value, in the order of the fields, without validating our own output.
+        """The JSON object of a domain value, in the order of the fields; it is not validated.
 
         `computed` has the values of fields that cannot be read from the domain value.
         """

@@ -136,8 +136,8 @@ async def archive_program(request: Request, caller: Manager) -> Response:
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)
 
 
-def _draft(parsed: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
+def _draft(parsed_request: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
     defaults = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
-    values = defaults | parsed.draft()
+    values = defaults | parsed_request.draft()
     tiers = [Tier(tier.quantity, tier.percent) for tier in values.pop("tiers") or ()]
     return ProgramDraft(**values, tiers=tuple(tiers))

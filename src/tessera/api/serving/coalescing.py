@@ -23,7 +23,7 @@ class HotRequest:
 
     principal: Principal
     value: Any
-    keyed: KeyedRequest | None = None
+    keyed_request: KeyedRequest | None = None
 
 
 class Coalescer:
@@ -80,8 +80,8 @@ class Coalescer:
                 results = await operation.execute(work, [requests[position].value for position in positions], now=now)
                 return [item if isinstance(item, DomainError) else operation.present(item) for item in results]
 
-            keyed = {position: request.keyed for position, request in enumerate(requests)}
-            outcomes = await idempotency.once_all(work, keyed, now=now, effect=execute)
+            keyed_requests = {position: request.keyed_request for position, request in enumerate(requests)}
+            outcomes = await idempotency.once_all(work, keyed_requests, now=now, effect=execute)
         return [outcomes[position] for position in range(len(requests))]
 
     async def _look_up_all(self, operation: HotLookup[Any, Any], queries: Sequence[Any]) -> Sequence[Any]:

@@ -45,10 +45,10 @@ class CursorQuery(RequestModel):
 
 def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The filters, and the arguments `after` and `size` for `fetch_cursor_page`; raises Invalid, Malformed."""
-    parsed = read_query(request, model)
-    if parsed.violations:
-        raise Invalid(parsed.violations)
-    filters = parsed.values
+    parsed_request = read_query(request, model)
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    filters = parsed_request.values
     return filters, {"after": filters.pop("cursor", None), "size": filters.pop("limit", DEFAULT_SIZE)}
 
 

@@ -17,7 +17,7 @@ async def run(request: Request, operation: HotOperation) -> Response:
     return await resources_of(request).pipeline.run(request, operation)
 
 
-def admitted(policy: Policy) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
+def admitted(policy: Policy) -> Any:  # noqa: ANN401 - the return type of Depends
     """A dependency: the caller, if the policy admits it.
 
     The transaction commits before the response is sent (`scope="function"`). Otherwise a client could read before

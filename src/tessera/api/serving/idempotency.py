@@ -28,7 +28,7 @@ PARAMETER: dict[str, Any] = {
 }
 
 
-async def keyed_request(request: Request, principal: Principal) -> KeyedRequest | None:
+async def read_keyed_request(request: Request, principal: Principal) -> KeyedRequest | None:
     """The `Idempotency-Key` of a request with the digest of the request; None without the header."""
     key = request.headers.get(HEADER)
     return KeyedRequest(principal.id, key, await _digest(request)) if key else None
@@ -42,8 +42,8 @@ async def once(
     Only the first response has the field named `secret`; the stored response has null there. Raises KeyMalformed,
     KeyReused, KeyInUse.
     """
-    keyed = await keyed_request(request, caller.principal)
-    if keyed is None:
+    keyed_request = await read_keyed_request(request, caller.principal)
+    if keyed_request is None:
         return await execute()
     first: list[JsonResponse] = []
 
@@ -52,7 +52,7 @@ async def once(
         body = bytes(first[0].body)
         return first[0].status_code, _without(secret, body) if secret else body
 
-    status, body = await service.once(caller.work, keyed, now=caller.now, effect=execute_and_strip)
+    status, body = await service.once(caller.work, keyed_request, now=caller.now, effect=execute_and_strip)
     return first[0] if first else Response(body, status, media_type="application/json")
 
 

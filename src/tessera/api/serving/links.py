@@ -29,9 +29,9 @@ def link_header(target: str) -> dict[str, str]:
 
 def base_url(request: Request) -> str:
     """The base URL without a trailing slash: from the settings, or else from the request."""
-    configured = resources_of(request).public_url
-    if configured:
-        return configured.rstrip("/")
+    public_url = resources_of(request).public_url
+    if public_url:
+        return public_url.rstrip("/")
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
         # Without a usable Host header, the link uses the address of the socket.

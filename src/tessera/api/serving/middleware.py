@@ -74,14 +74,14 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        received = 0
+        size = 0
         limit = limit_of(scope["path"]) if scope["type"] == "http" else 0
 
         async def receive_limited() -> Message:
-            nonlocal received
+            nonlocal size
             message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
+            size += len(message.get("body", b""))
+            if size > limit:
                 raise RequestTooLarge(limit)
             return message
 
@@ -128,7 +128,7 @@ def _apply_forwarded(scope: Scope, headers: Headers) -> None:
 
 
 def _last(headers: Headers, name: str) -> str:
-    # The trusted proxy wrote the last entry. The client may have sent those before it.
+    # The trusted proxy wrote the last entry. The client may have sent the entries before it.
     return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
 
 

@@ -110,9 +110,12 @@ class Pipeline:
         principal = await self.admit(request, operation.policy)
         await receive_body(request)
         command = await operation.read(request, principal)
-        keyed = await idempotency.keyed_request(request, principal) if operation.is_keyed(command) else None
+        keyed_request = None
+        if operation.is_keyed(command):
+            keyed_request = await idempotency.read_keyed_request(request, principal)
         is_large = await size_of_body(request) > LARGE_BODY_BYTES
-        outcome = await self._coalescer.write(operation, HotRequest(principal, command, keyed), by_itself=is_large)
+        hot_request = HotRequest(principal, command, keyed_request)
+        outcome = await self._coalescer.write(operation, hot_request, by_itself=is_large)
         status, body = _result_or_raise(outcome)
         return Response(body, status, media_type="application/json")
 

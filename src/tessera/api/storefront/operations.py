@@ -17,11 +17,11 @@ from tessera.redemptions.validate import Refused
 
 
 async def _read(request: Request, principal: Principal) -> RedemptionDraft | Refused:
-    parsed = await read_body(request, RedemptionCreateRequest)
-    product = read_product(parsed)
+    parsed_request = await read_body(request, RedemptionCreateRequest)
+    product = read_product(parsed_request)
     if isinstance(product, Refused):
         return product
-    values = parsed.values
+    values = parsed_request.values
     candidate, seconds = values["candidate"], values.get("hold_seconds")
     return RedemptionDraft(
         code=values["code"],

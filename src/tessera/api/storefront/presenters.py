@@ -81,5 +81,5 @@ def reservation(item: Booking) -> dict[str, Any]:
     return {
         "reservationCode": item.reservation.code,
         "status": item.reservation.status,
-        "redemptions": [redemption(each) for each in item.redemptions],
+        "redemptions": [redemption(one) for one in item.redemptions],
     }

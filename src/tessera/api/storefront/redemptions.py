@@ -150,8 +150,8 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
     `Cancelled` cancels every redemption of the reservation. The last three are final. Repeating the request changes
     nothing and returns the same response.
     """
-    parsed = await read_body(request, ReservationUpdateRequest)
-    values, violations = parsed.values, list(parsed.violations)
+    parsed_request = await read_body(request, ReservationUpdateRequest)
+    values, violations = parsed_request.values, list(parsed_request.violations)
     if "reservation_code" in values and values.get("status", ReservationStatus.RESCHEDULED) != "Rescheduled":
         violations.append(
             Violation("NotRescheduled", "reservation_code", "must be given with the status Rescheduled only")

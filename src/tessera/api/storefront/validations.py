@@ -31,12 +31,12 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     Global promo codes are included, and held uses count as uses. Validation changes nothing. Redemptions and
     `GET /api/v1/promo-codes` follow the same rules.
     """
-    parsed = await read_body(request, ValidationRequest)
-    product = read_product(parsed)
+    parsed_request = await read_body(request, ValidationRequest)
+    product = read_product(parsed_request)
     if isinstance(product, Refused):
         (error,) = await validate.refuse_all(caller.work, [product])
         raise error
-    values = parsed.values
+    values = parsed_request.values
     candidate = values.get("candidate")
     assessments = await validate.assess_all(
         caller.work,

@@ -15,7 +15,7 @@ class CommandGroup(typer.Typer):
     def __init__(self) -> None:
         super().__init__(no_args_is_help=True, rich_markup_mode=None)
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - the types of typer
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - as in typer
         """Add a command; see `expand_options`."""
         register = super().command(name, **settings)
         return lambda function: register(expand_options(function))
@@ -27,7 +27,7 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     The default of a field is the default of its option. `--json` comes last.
     """
     parameters = inspect.signature(command).parameters.values()
-    groups: dict[str, Any] = {each.name: each.annotation for each in parameters if is_dataclass(each.annotation)}
+    groups: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
 
     @functools.wraps(command)
     def call(**values: Any) -> None:  # noqa: ANN401 - the types of the options
@@ -35,7 +35,7 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         command(**values)
 
-    options = [option for each in parameters for option in _expand(each)]
+    options = [option for parameter in parameters for option in _expand(parameter)]
     options.sort(key=lambda option: option.name == "as_json")
     call.__dict__["__signature__"] = inspect.Signature(options)
     return call

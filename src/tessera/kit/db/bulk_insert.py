@@ -30,10 +30,10 @@ async def insert_ignoring_conflicts(
     connection: AsyncConnection, table: type[Base], rows: Sequence[Mapping[str, Any]], *, constraint: str
 ) -> frozenset[UUID]:
     """Insert the rows that do not violate the unique constraint; returns the ids of the inserted rows."""
-    inserted = await _insert(
+    rows_inserted = await _insert(
         connection, table, rows, f" on conflict on constraint {constraint} do nothing returning id"
     )
-    return frozenset(row.id for row in inserted)
+    return frozenset(row.id for row in rows_inserted)
 
 
 async def _insert(
@@ -42,7 +42,7 @@ async def _insert(
     columns = ", ".join(rows[0])
     name = table.__tablename__
     return await connection.exec_driver_sql(
-        f"insert into {name} ({columns})"  # noqa: S608 - names of our own tables and columns
+        f"insert into {name} ({columns})"  # noqa: S608 - names of tables and columns
         f" select {columns} from json_populate_recordset(null::{name}, %s::json){ending}",
         (orjson.dumps(rows, default=_text).decode(),),
     )

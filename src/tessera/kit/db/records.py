@@ -20,9 +20,9 @@ T = TypeVar("T")
 D = TypeVar("D", bound=Dataclass)
 
 
-def record_of(record: type[D], row: AnyRow, **converted: Any) -> D:  # noqa: ANN401 - values of any field
-    """A record from the columns that are named like its fields; `converted` replaces some of the values."""
-    return record(**{name: getattr(row, name) for name in record.__dataclass_fields__} | converted)
+def record_of(record: type[D], row: AnyRow, **overrides: Any) -> D:  # noqa: ANN401 - values of any field
+    """A record from the columns with the names of its fields; `overrides` replaces the values of some fields."""
+    return record(**{name: getattr(row, name) for name in record.__dataclass_fields__} | overrides)
 
 
 async def fetch_first(
