@@ -119,7 +119,7 @@ class RedemptionCreateRequest(RequestModel):
     product_bundle_id: Uuid | None = Field(
         None, alias="productBundleId", description="The bundle to buy. Required unless `storeExamCode` is given."
     )
-    candidate: Candidate = Field(alias="candidate", description="The candidate who takes the exam.")
+    candidate: Candidate = Field(alias="candidate", description="The person who takes the exam.")
     hold_seconds: HoldSeconds | None = Field(
         None,
         alias="holdSeconds",
