@@ -58,12 +58,13 @@ async def once(
     The response is stored in the transaction of the effect; an exception of `effect` is not stored. Raises
     KeyMalformed, KeyReused, KeyInUse.
     """
-    outcome = (await lock_all(work, {0: request}, now=now)).get(0)
+
+    async def execute(_: Sequence[int]) -> Sequence[Outcome]:
+        return [await effect()]
+
+    outcome = (await once_all(work, {0: request}, now=now, effect=execute))[0]
     if isinstance(outcome, DomainError):
         raise outcome
-    if outcome is None:
-        outcome = await effect()
-        await store_all(work, {request: outcome}, now=now)
     return outcome
 
 
@@ -79,21 +80,21 @@ async def once_all(
     `effect` is called with the positions of the requests without a stored response. Its errors are not stored.
     """
     keyed_requests = {position: request for position, request in requests.items() if request is not None}
-    outcomes = await lock_all(work, keyed_requests, now=now) if keyed_requests else {}
+    outcomes = await _lock_all(work, keyed_requests, now=now) if keyed_requests else {}
     first_positions = [position for position in requests if position not in outcomes]
     if first_positions:
         outcomes |= zip(first_positions, await effect(first_positions), strict=True)
-    to_store = {
-        keyed_requests[position]: outcome
+    responses = {
+        keyed_requests[position].name: StoredResponse(keyed_requests[position].digest, *outcome)
         for position in first_positions
         if position in keyed_requests and isinstance(outcome := outcomes[position], tuple)
     }
-    if to_store:
-        await store_all(work, to_store, now=now)
+    if responses:
+        await IdempotencyRepository(work).put(responses, now=now)
     return outcomes
 
 
-async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
+async def _lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
     """The outcomes of requests that must not be executed, by position: a stored response, or an error.
 
     The other requests are the first with their keys, and hold them until the end of the transaction. Errors are
@@ -120,12 +121,6 @@ async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, no
             is_same = response.request_digest == requests[firsts[name]].digest
             outcomes[firsts[name]] = (response.status, response.body) if is_same else KeyReused()
     return outcomes
-
-
-async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, tuple[int, bytes]], *, now: datetime) -> None:
-    """Store the responses to requests that hold their keys in this transaction."""
-    responses = {request.name: StoredResponse(request.digest, *outcome) for request, outcome in outcomes.items()}
-    await IdempotencyRepository(work).put(responses, now=now)
 
 
 async def delete_expired(connection: Connection, *, now: datetime) -> int:
