@@ -1,4 +1,4 @@
-"""Row-level security: the application sees only the rows of the pinned organization and, if any, voucher partner.
+"""Row-level security: a transaction sees only the rows of its organization and, if one is pinned, of its partner.
 
 Applied revisions call these functions, so the SQL that a function emits must never change. A new rule needs a new
 function.

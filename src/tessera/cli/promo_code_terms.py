@@ -35,7 +35,7 @@ class TermOptions:
     notes: Annotated[str | None, typer.Option(help="Internal notes.")] = None
 
     def values(self) -> dict[str, Any]:
-        """The fields of a draft that are given as options, with the violations of those that cannot be parsed."""
+        """The fields of a draft from the options, and the violations of options that cannot be parsed."""
         options = {
             name: value
             for name, value in asdict(self).items()

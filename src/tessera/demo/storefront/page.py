@@ -21,7 +21,7 @@ FILES = Path(__file__).parent / "static"
 def install(app: FastAPI, organization: Credentials) -> None:
     """Add the routes of the page, which reveals the API key of the organization to every visitor.
 
-    Only a server with demonstration data that no other machine can reach may have these routes.
+    Install it only on a server with demonstration data that no other machine can reach.
     """
     headers = HEADERS | {"Cache-Control": "no-cache"}
     settings = _settings(organization)

@@ -99,7 +99,7 @@ class Database:
         return connection, await driver_of(connection)
 
     async def _drop_readers(self) -> None:
-        # After a restart of the database, all idle connections are dead, not only the one that failed.
+        # After a restart of the database, all idle connections are dead, not only the failed connection.
         idle, self._idle_readers = self._idle_readers, []
         for connection, _ in idle:
             await _discard(connection)
