@@ -1,4 +1,4 @@
-# The wheel is built and installed in a stage of its own, so that pip and the sources stay behind.
+# A separate stage builds and installs the wheel, so that the final image contains no sources and no build files.
 FROM python:3.12-slim AS build
 RUN python -m venv /opt/tessera
 COPY requirements.lock /tmp/

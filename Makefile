@@ -15,7 +15,7 @@ test: $(BIN)/.development
 	@# One worker runs all tests of a file, so that the fixtures of a module are set up once.
 	@$(BIN)/pytest -n 2 --dist loadfile
 
-# Starts its own Postgres and servers; QUICK=1 runs in less time, with less data.
+# Starts its own Postgres and servers; QUICK=1 takes less time and uses less data.
 bench: $(BIN)/.development
 	@$(BIN)/python -m benchmarks
 
@@ -29,7 +29,7 @@ format: $(BIN)/.development
 	$(BIN)/ruff format src migrations tests benchmarks
 	$(BIN)/ruff check --fix src migrations tests benchmarks
 
-# Pins every dependency with its hashes. Run it after a change of pyproject.toml; UPGRADE=--upgrade upgrades to newer versions.
+# Pins every dependency with its hashes. Run it after a change to pyproject.toml; UPGRADE=--upgrade also upgrades.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
 		-o requirements.lock pyproject.toml
@@ -47,7 +47,7 @@ $(BIN)/uv:
 $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
-	@# Writes the bytecode for a fast start, which PYTHONDONTWRITEBYTECODE may forbid to the start itself.
+	@# Compiles the modules now, so that the first start is fast even with PYTHONDONTWRITEBYTECODE.
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.server"
 	@touch $@
 

@@ -1,6 +1,7 @@
-"""Row-level security: the pinned organization sees only its rows, and users of a voucher partner only their share.
+"""Row-level security: a transaction sees only the rows of its organization and, if one is pinned, of its partner.
 
-Applied revisions call these functions, so the SQL that a function emits never changes: a new rule gets a new function.
+Applied revisions call these functions, so the SQL that a function emits must never change. A new rule needs a new
+function.
 """
 
 from alembic import op
@@ -11,7 +12,7 @@ CURRENT_ORGANIZATION = "nullif(current_setting('app.organization_id', true), '')
 def lock(table: str, *, column: str = "organization_id", grants: str = "select, insert, update, delete") -> None:
     """Restrict the application to the rows of the pinned organization.
 
-    The owner may read all rows, because its SECURITY DEFINER functions must; FORCE keeps it from writing any.
+    The owner may read all rows, because its SECURITY DEFINER functions must; FORCE prevents it from writing rows.
     """
     op.execute(f"alter table {table} enable row level security")
     op.execute(f"alter table {table} force row level security")
@@ -20,12 +21,12 @@ def lock(table: str, *, column: str = "organization_id", grants: str = "select, 
     op.execute(f"grant {grants} on {table} to tessera_app")
 
 
-# A sub-select, which Postgres evaluates once for a statement and not once for each row.
+# A sub-select, because Postgres evaluates it once for each statement and not once for each row.
 CURRENT_PARTNER = "(select nullif(current_setting('app.partner_id', true), '')::uuid)"
 
 
 def lock_partner(table: str, condition: str) -> None:
-    """Restrict users of a voucher partner to rows that meet the condition, in addition to the policy of the tenant."""
+    """Restrict users of a voucher partner to rows that meet the condition, in addition to the tenant policy."""
     op.execute(
         f"create policy partner on {table} as restrictive to tessera_app"
         f" using ({CURRENT_PARTNER} is null or ({condition}))"
@@ -38,7 +39,7 @@ def close_to_partners(table: str) -> None:
 
 
 def close_writes_to_partners(table: str) -> None:
-    """Let users of voucher partners only read a table, within its other policies."""
+    """Give users of voucher partners read-only access to a table, subject to its other policies."""
     for action, clause in (("insert", "with check"), ("update", "using"), ("delete", "using")):
         op.execute(
             f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"
@@ -47,7 +48,7 @@ def close_writes_to_partners(table: str) -> None:
 
 
 def close_reading_to_partners(table: str) -> None:
-    """Let users of voucher partners only insert into a table, such as one that records their actions."""
+    """Give users of voucher partners insert-only access to a table, such as a log of their actions."""
     for action in ("select", "update", "delete"):
         op.execute(
             f"create policy partner_{action} on {table} as restrictive for {action} to tessera_app"

@@ -1,6 +1,6 @@
 """The SQL functions of the schema: one folder for each function, one file `vN.sql` for each of its versions.
 
-A file holds the whole definition with its grants. Once a revision that installs it is released, the file never changes:
+A file has the whole definition with its grants. After a revision that installs it is released, the file never changes:
 a new version is a new file, which a new revision installs.
 """
 
@@ -11,6 +11,6 @@ from sqlalchemy import text
 
 
 def install(name: str, version: int) -> None:
-    """Create the function, or replace the version of the same signature."""
+    """Create the function, or replace the version with the same signature."""
     definition = (Path(__file__).parent / name / f"v{version}.sql").read_text()
     op.execute(text(definition))

@@ -1,4 +1,4 @@
-"""An index of tokens by user, because the removal of a user revokes the tokens of that user."""
+"""An index of issued tokens by user."""
 
 from alembic import op
 

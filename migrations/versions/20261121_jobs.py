@@ -1,4 +1,4 @@
-"""The job queue's own tables and functions."""
+"""The tables and functions of the job queue."""
 
 from alembic import op
 from procrastinate.schema import SchemaManager
@@ -9,8 +9,8 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    # The schema of the installed procrastinate; a later release that changes its schema needs its own revision here.
-    # The backslashes keep text() from reading colons as parameters.
+    # The schema of the installed release of procrastinate; a release with another schema needs a new revision.
+    # The backslashes prevent text() from parsing colons as parameters.
     op.execute(text(SchemaManager.get_schema().replace(":", "\\:")))
     op.execute(
         "grant select, insert, update, delete on procrastinate_jobs, procrastinate_workers,"

@@ -1,4 +1,4 @@
-"""A function that tells a storefront about promo codes of its organization and global ones."""
+"""A function that finds the promo codes of a storefront's organization, and global promo codes."""
 
 from alembic import op
 

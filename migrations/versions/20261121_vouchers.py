@@ -201,11 +201,11 @@ create index idempotency_keys_created_at_index on idempotency_keys (created_at);
 """
 
 PARTNER = tenancy.CURRENT_PARTNER
-# The conditions for users of a partner, on top of the policy of the tenant; without a pinned partner they do not apply.
+# The conditions for users of a partner, in addition to the tenant policy; they apply only with a pinned partner.
 PARTNER_CONDITIONS = {
     "voucher_partners": f"id = {PARTNER}",
     "users": f"partner_id = {PARTNER}",
-    # A partner sees a program that has since been closed to it, because its purchases name the program. OFFSET 0 makes
+    # A partner still sees a program that was closed to it, because its purchases refer to the program. OFFSET 0 makes
     # the planner look up one program; without it, the planner may read all purchases of the partner instead.
     "voucher_programs": (
         "is_available_to_all_partners or exists (select from voucher_program_partners assigned"
@@ -257,7 +257,7 @@ NEW_TABLES = (
 
 # No statistics on the tenant and the partner. With them, the planner assumes that a tenant missing from the statistics
 # has no rows, and then finds a single row through any index that starts with the tenant, reading all of its rows.
-UNCOUNTED = {
+WITHOUT_STATISTICS = {
     "voucher_partners": ("organization_id",),
     "voucher_programs": ("organization_id",),
     "voucher_purchases": ("organization_id", "partner_id", "program_id"),
@@ -271,7 +271,7 @@ def upgrade() -> None:
             op.execute(statement)
     for table in NEW_TABLES:
         tenancy.lock(table)
-    for table, columns in UNCOUNTED.items():
+    for table, columns in WITHOUT_STATISTICS.items():
         for column in columns:
             op.execute(f"alter table {table} alter column {column} set statistics 0")
     _lock_partners()

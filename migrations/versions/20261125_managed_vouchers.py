@@ -7,7 +7,7 @@ from migrations import functions
 revision = "0009"
 down_revision = "0008"
 
-# Forced row-level security lets the owner only read. It is lifted inside this transaction only.
+# Forced row-level security lets the owner only read, so it is lifted within this transaction.
 COLUMNS = """
 alter table voucher_purchases add column amount numeric(14, 2);
 alter table voucher_purchases no force row level security;

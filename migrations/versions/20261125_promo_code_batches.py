@@ -61,7 +61,7 @@ def upgrade() -> None:
     tenancy.close_to_partners("promo_code_batches")
     for statement in PROMO_CODES:
         op.execute(statement)
-    # Ends with the promo code, so that a list by bundle is in the order of codes.
+    # The new index ends with the promo code, so that it returns a list by bundle in the order of codes.
     op.execute(f"drop index {BY_BUNDLE}")
     op.execute(
         f"create index {BY_BUNDLE} on promo_code_product_bundles (organization_id, product_bundle_id, promo_code_id)"

@@ -116,8 +116,7 @@ create index redemption_ledger_of_global_codes_index on redemption_ledger (promo
 create index redemption_ledger_by_time_index on redemption_ledger (organization_id, at) where redeemed_change <> 0;
 """
 
-# Vouchers that were used before the ledger existed get the redemption that they must have had, and a reservation. Both
-# take the id of the voucher.
+# Vouchers that were used before the ledger existed get a redemption and a reservation, both with the id of the voucher.
 CARRY_OVER = (
     """
 insert into reservations (organization_id, id, code, status, created_at, updated_at)
@@ -160,7 +159,7 @@ FUNCTIONS = {
     "list_lapsed_holds": (1, "timestamptz"),
     "sum_ledger_of_global_codes": (1, ""),
 }
-# Versions with other parameters, which a new version does not replace by itself.
+# Versions with other parameters, which installing a new version does not replace.
 SUPERSEDED = (
     "find_promo_codes_for_storefront(text[], uuid, uuid, text)",
     "find_promo_code_usability(uuid[], uuid[], text[], uuid[], bytea[])",
@@ -171,7 +170,7 @@ def upgrade() -> None:
     for statement in TABLES.split(";\n"):
         if statement.strip():
             op.execute(statement)
-    # Before tenancy.lock, after which row-level security applies to the owner too.
+    # Before tenancy.lock, because row-level security then applies to the owner too.
     for statement in CARRY_OVER:
         op.execute(statement)
     for table in ("reservations", "redemptions"):

@@ -1,4 +1,4 @@
-"""Validation without a product bundle no longer opens the tables of bundles and exams."""
+"""Validation without a product bundle no longer reads the tables of bundles and exams."""
 
 from migrations import functions
 

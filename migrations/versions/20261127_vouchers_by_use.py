@@ -1,4 +1,4 @@
-"""The index of vouchers by use and state returns them in the order of ids."""
+"""An index that returns vouchers of one use and state in the order of ids."""
 
 from alembic import op
 

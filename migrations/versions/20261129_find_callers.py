@@ -1,4 +1,4 @@
-"""Callers are found by their credentials, in one statement for all organizations."""
+"""A function that finds callers by their credentials, in one statement for all organizations."""
 
 from alembic import op
 

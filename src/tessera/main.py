@@ -1,4 +1,4 @@
-"""The composition root of the HTTP server: settings in, application out."""
+"""The composition root of the HTTP server: creates the application from settings."""
 
 import gc
 import os
@@ -27,7 +27,7 @@ def create_resources(
     schema_revision: str,
     clock: Callable[[], datetime] = clock,
 ) -> Resources:
-    """The parts of the application with these settings, on this database; nothing connects yet."""
+    """Create the resources of the application; opens no connection."""
     signer = TokenSigner(settings.token_keys)
     return Resources(
         database=database,
@@ -41,12 +41,12 @@ def create_resources(
 
 
 def create_database(settings: Settings, url: str) -> Database:
-    """The connections of one process to the database at this address."""
+    """The connection pool of one process; the first use opens a connection."""
     return Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
 
 
 def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:
-    """The application with its lifespan: a worker runs inside if asked for, and all connections close at the end."""
+    """The application; its lifespan runs a worker if `with_worker` is true, and closes all connections at the end."""
     database = create_database(settings, url)
     resources = create_resources(settings, database, schema_revision=schema_revision)
 
@@ -57,8 +57,8 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
             await stack.enter_async_context(resources.pipeline.key_uses.flushing(database))
             if with_worker:
                 await stack.enter_async_context(worker.running(url, database=database))
-            # Objects that exist by now live until the end. Without this, each full collection looks at all of them,
-            # and every request waits 100 ms for it.
+            # The objects that exist now live as long as the process. Unless they are frozen, each full garbage
+            # collection traverses all of them and delays every request by 100 ms.
             gc.collect()
             gc.freeze()
             yield
@@ -67,7 +67,7 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
 
 
 def serve_api(settings: Settings, url: str, listener: server.Listener) -> None:
-    """Serve the API in as many processes as the settings say, until SIGINT or SIGTERM; the database is migrated."""
+    """Serve the API in `settings.processes` processes until SIGINT or SIGTERM; the database must be migrated."""
     if settings.processes == 1:
         server.serve(from_settings(settings, url), listener)
         return
@@ -76,12 +76,12 @@ def serve_api(settings: Settings, url: str, listener: server.Listener) -> None:
 
 
 def from_settings(settings: Settings, url: str) -> FastAPI:
-    """The application for a database that is migrated elsewhere."""
+    """The application for a database that has already been migrated."""
     return create_server(settings, url, schema_revision=schema.latest_revision())
 
 
 def from_environment() -> FastAPI:
-    """The application of one of several processes, which inherit the settings of their parent."""
+    """The application of one of several API processes, which inherit the environment of their parent."""
     settings = load()
     logging.configure(level=settings.log_level)
     return from_settings(settings, settings.database_url or "")

@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The database URLs of the application and of the owner, who migrates."""
+    """The database URLs of the application and of the owner role, which runs migrations."""
 
     application: str
     owner: str
@@ -55,33 +55,33 @@ def _stop(server: embedded.EmbeddedPostgres) -> None:
 @contextmanager
 def _signals_deferred() -> Iterator[None]:
     """Defer Ctrl-C and SIGTERM to the end of the block: an interrupted start or stop would leave a server behind."""
-    received: list[int] = []
+    signals: list[int] = []
     deferrable = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in deferrable}
+    handlers = {number: signal.signal(number, lambda number, _: signals.append(number)) for number in deferrable}
     try:
         yield
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    if received:
-        signal.raise_signal(received[0])
+    if signals:
+        signal.raise_signal(signals[0])
 
 
 @contextmanager
 def _supervised(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[None]:
-    """Restart the server if it is killed, as by the out-of-memory killer; its clients reconnect by themselves."""
-    ended = threading.Event()
-    thread = threading.Thread(target=_supervise, args=(server, directory, ended))
+    """Restart the server after it was killed, for example by the out-of-memory killer; its clients then reconnect."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=_supervise, args=(server, directory, stopping))
     thread.start()
     try:
         yield
     finally:
-        ended.set()
+        stopping.set()
         thread.join()
 
 
-def _supervise(server: embedded.EmbeddedPostgres, directory: Path, ended: threading.Event) -> None:
-    while not ended.wait(WATCH_SECONDS):
+def _supervise(server: embedded.EmbeddedPostgres, directory: Path, stopping: threading.Event) -> None:
+    while not stopping.wait(WATCH_SECONDS):
         try:
             if server.is_running():
                 continue

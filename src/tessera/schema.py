@@ -1,4 +1,4 @@
-"""The schema of the database: its two roles, the metadata of all tables, and migrations."""
+"""The schema of the database: its two roles, the metadata of all tables, and its migrations."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from tessera.kit.db.table_base import Base
 
 metadata = Base.metadata
 
-# A wheel carries alembic.ini and the migrations inside the package; a checkout has them at its top level.
+# A wheel contains alembic.ini and the migrations inside the package; a checkout has them at its top level.
 _PACKAGED = Path(__file__).with_name("_schema") / "alembic.ini"
 CONFIGURATION = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "alembic.ini"
 # An arbitrary number that no other application uses in this database.
@@ -38,7 +38,7 @@ _CREATE_ROLE = sql.SQL(
     " exception when duplicate_object or unique_violation then null; end $$"
 )
 
-_ESCAPES_ROW_SECURITY = "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
+_BYPASSES_ROW_SECURITY = "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
 
 
 class CannotMigrate(Exception):
@@ -52,14 +52,14 @@ class CannotUse(Exception):
 def latest_revision() -> str:
     """The revision that this code requires."""
     head = _scripts().get_current_head()
-    assert head is not None, "migrations/versions has revisions"  # noqa: S101 - a broken installation, not an input
+    assert head is not None, "migrations/versions has revisions"  # noqa: S101 - fails only in a broken installation
     return head
 
 
 def migrate(owner_url: str, application_url: str) -> str:
     """Create missing roles, apply all pending revisions, and return the latest revision.
 
-    Concurrent calls wait for one another. Raises CannotMigrate.
+    Concurrent calls wait for each other. Raises CannotMigrate.
     """
     try:
         with _engine(owner_url).connect() as connection:
@@ -70,11 +70,11 @@ def migrate(owner_url: str, application_url: str) -> str:
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, InsufficientPrivilege):
-            message = f"this login must not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
+            message = f"this login may not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
             raise CannotMigrate(message) from error
         # An error without SQLSTATE comes from the client library: the URL contains an unknown option.
-        stateless = isinstance(cause, psycopg.Error) and cause.sqlstate is None
-        if not stateless and not isinstance(cause, psycopg.OperationalError | ReadOnlySqlTransaction):
+        is_client_error = isinstance(cause, psycopg.Error) and cause.sqlstate is None
+        if not is_client_error and not isinstance(cause, psycopg.OperationalError | ReadOnlySqlTransaction):
             raise
         raise CannotMigrate(_reason(error)) from error
     return latest_revision()
@@ -86,20 +86,22 @@ def check(application_url: str) -> None:
         with _engine(application_url).connect() as connection:
             if make_url(application_url).username != APPLICATION_ROLE:
                 connection.execute(text(f"set role {APPLICATION_ROLE}"))
-            if connection.scalar(text(_ESCAPES_ROW_SECURITY)):
-                raise CannotUse(f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, so no tenant is safe")
+            if connection.scalar(text(_BYPASSES_ROW_SECURITY)):
+                raise CannotUse(
+                    f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, which disables tenant isolation"
+                )
             _check_revision(connection.scalar(text("select version_num from alembic_version")))
     except (OperationalError, ProgrammingError) as error:
         reason = _reason(error)
         # The first migration creates the role and the table.
         if f'role "{APPLICATION_ROLE}" does not exist' in reason or isinstance(error.orig, UndefinedTable):
-            raise CannotUse("it was never migrated; run `tessera migrate`") from error
+            raise CannotUse("it has not been migrated; run `tessera migrate`") from error
         raise CannotUse(reason) from error
 
 
 def _check_revision(revision: str | None) -> None:
     if revision is not None and not _is_known(revision):
-        raise CannotUse(_newer(revision))
+        raise CannotUse(_newer_revision_message(revision))
     if revision != latest_revision():
         raise CannotUse(f"it is at revision {revision}, not {latest_revision()}; run `tessera migrate`")
 
@@ -108,8 +110,8 @@ def _is_known(revision: str) -> bool:
     return any(script.revision == revision for script in _scripts().walk_revisions())
 
 
-def _newer(revision: str) -> str:
-    return f"it is at revision {revision}, which a newer Tessera has made; run that release"
+def _newer_revision_message(revision: str) -> str:
+    return f"it is at revision {revision}, which a newer version of Tessera created; run that version"
 
 
 def _scripts() -> ScriptDirectory:
@@ -117,7 +119,7 @@ def _scripts() -> ScriptDirectory:
 
 
 def _engine(url: str) -> Engine:
-    # Without a pool, the connection and with it the lock end after use, even if a revision fails.
+    # Without a pool, the connection is closed after use, which releases the lock even if a revision fails.
     return create_engine(with_driver(url), poolclass=NullPool, connect_args={"connect_timeout": 5})
 
 
@@ -136,7 +138,7 @@ def _create_roles(connection: Connection, application_url: str) -> None:
                 statement = sql.SQL("alter role {} login password {}")
                 _run(connection, statement.format(sql.Identifier(role), sql.Literal(login.password)))
     if connection.dialect.server_version_info < (15,):  # type: ignore[operator]
-        raise CannotMigrate("Postgres 15 or newer is needed.")
+        raise CannotMigrate("Postgres 15 or newer is required.")
     _run(connection, sql.SQL("grant usage, create on schema public to {}").format(sql.Identifier(OWNER_ROLE)))
     _run(connection, sql.SQL("grant usage on schema public to {}").format(sql.Identifier(APPLICATION_ROLE)))
     connection.commit()
@@ -155,7 +157,7 @@ def _upgrade(connection: Connection) -> None:
     connection.commit()
     revision = MigrationContext.configure(connection).get_current_revision()
     if revision is not None and not _is_known(revision):
-        raise CannotMigrate(_newer(revision))
+        raise CannotMigrate(_newer_revision_message(revision))
     configuration = Config(CONFIGURATION)
     configuration.attributes["connection"] = connection
     command.upgrade(configuration, "head")

@@ -17,7 +17,7 @@ KEY_FILE_NAME = "token.key"
 
 
 class SettingsInvalid(Exception):
-    """Settings are missing or invalid; the message has one line for each of them."""
+    """Settings are missing or invalid; the message has one line for each invalid setting."""
 
 
 class Settings(BaseSettings):
@@ -73,14 +73,14 @@ class Settings(BaseSettings):
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - the text of the environment, or a default
+    def _split_proxies(cls, value: Any) -> Any:  # noqa: ANN401 - the text of the environment, or a default
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies")
     @classmethod
     def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
-            ipaddress.ip_network(network, strict=False)  # raises with the network and the reason
+            ipaddress.ip_network(network, strict=False)  # raises ValueError, which names the network and the reason
         return networks
 
     @field_validator("token_keys", mode="before")
@@ -109,12 +109,12 @@ def _is_postgres_address(text: str) -> bool:
 
 
 def _is_strong(secret: str) -> bool:
-    # Examples and typed secrets repeat characters; random text of this length has many distinct ones.
+    # Example secrets and typed secrets repeat characters; random text of this length has many distinct ones.
     return len(secret) >= MIN_SECRET_LENGTH and len(set(secret)) >= MIN_SECRET_LENGTH // 4
 
 
-def with_kept_key(settings: Settings) -> Settings:
-    """The settings; without token keys, with the key that `with_demo_key` has stored in the data directory."""
+def with_stored_key(settings: Settings) -> Settings:
+    """The settings; if they have no token keys, with the key that `with_demo_key` stored in the data directory."""
     path = settings.data_dir / KEY_FILE_NAME
     if settings.token_keys or not path.exists():
         return settings
@@ -122,11 +122,11 @@ def with_kept_key(settings: Settings) -> Settings:
 
 
 def with_demo_key(settings: Settings) -> Settings:
-    """The settings; without token keys, with a key that is generated once for the data directory. Raises OSError."""
+    """The settings; if they have no token keys, with a key generated once for the data directory. Raises OSError."""
     path = settings.data_dir / KEY_FILE_NAME
     if not settings.token_keys and not path.exists():
         write_private(path, secrets.token_urlsafe(32))
-    return with_kept_key(settings)
+    return with_stored_key(settings)
 
 
 def load() -> Settings:

@@ -1,4 +1,4 @@
-"""The composition root of the worker: jobs of all slices, one queue."""
+"""The composition root of the worker: runs the jobs of all slices from one queue."""
 
 import asyncio
 import signal
@@ -32,7 +32,7 @@ async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None
 
 @asynccontextmanager
 async def running(url: str, *, database: Database) -> AsyncIterator[None]:
-    """A worker in this process, until the block ends."""
+    """Run a worker in this process until the block ends."""
     stopping = asyncio.Event()
     task = asyncio.create_task(work(url, database=database, stopping=stopping))
     try:
@@ -43,7 +43,7 @@ async def running(url: str, *, database: Database) -> AsyncIterator[None]:
 
 
 async def run_until_signalled(url: str, *, database: Database) -> None:
-    """Run jobs until SIGINT or SIGTERM, then finish those under way and close the connections."""
+    """Run jobs until SIGINT or SIGTERM, then finish running jobs and close the connections."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -126,10 +126,10 @@ def test_every_module_says_what_it_is() -> None:
 @pytest.mark.parametrize(
     "contract",
     [
-        "Nothing calls upward: roots, then APIs, then slices, then the kit",
-        "HTTP is known to the APIs and the composition roots",
-        "SQL is written in repositories",
-        "Only the kit and the roles of the database know the driver",
+        "Imports lead downward: composition roots, APIs, slices, kit",
+        "Only the APIs and the composition roots import HTTP libraries",
+        "Only repositories, tables, the database kit and the schema import SQLAlchemy",
+        "Only the kit, the schema and provisioning import the database driver",
         "Repositories are private to the services",
         "Tables are private to the repositories",
         "Rules do no I/O and read no clock",

@@ -36,7 +36,7 @@ def test_a_busy_port(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         line = failure("serve", "--demo", PORT=str(port), TESSERA_DATA_DIR=str(tmp_path))
-    assert line == f"tessera: cannot listen on 127.0.0.1:{port}: Address already in use; set PORT to another\n"
+    assert line == f"tessera: cannot listen on 127.0.0.1:{port}: Address already in use; set PORT to another port\n"
 
 
 def test_settings_that_say_nothing_useful_are_all_named() -> None:
@@ -57,7 +57,7 @@ def test_settings_that_say_nothing_useful_are_all_named() -> None:
 
 def test_no_signing_key() -> None:
     assert failure("serve") == (
-        "tessera: TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)\n"
+        "tessera: TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)\n"
     )
 
 
@@ -89,14 +89,14 @@ def test_a_database_that_takes_no_writes(empty: Addresses) -> None:
 
 def test_a_database_that_was_never_migrated(empty: Addresses) -> None:
     line = failure("organization", "list", TESSERA_DATABASE_URL=empty.application)
-    assert line == "tessera: cannot use the database: it was never migrated; run `tessera migrate`\n"
+    assert line == "tessera: cannot use the database: it has not been migrated; run `tessera migrate`\n"
 
 
 def test_a_login_that_must_not_migrate(empty: Addresses) -> None:
     if empty.application == empty.owner:
         pytest.skip("an outside Postgres was named by a login that may migrate")
     line = failure("migrate", TESSERA_DATABASE_URL=empty.application)
-    assert line.startswith("tessera: cannot use the database: this login must not migrate (permission denied")
+    assert line.startswith("tessera: cannot use the database: this login may not migrate (permission denied")
     assert line.endswith("; set TESSERA_OWNER_DATABASE_URL to one that may\n")
 
 
@@ -104,7 +104,7 @@ def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> N
     schema.migrate(empty.owner, empty.application)
     with psycopg.connect(empty.owner.replace("+psycopg", ""), autocommit=True) as owner:
         owner.execute("update alembic_version set version_num = '9999'")
-        newer = "it is at revision 9999, which a newer Tessera has made; run that release"
+        newer = "it is at revision 9999, which a newer version of Tessera created; run that version"
         settings = {"TESSERA_DATABASE_URL": empty.application, "TESSERA_OWNER_DATABASE_URL": empty.owner}
         assert failure("migrate", **settings) == f"tessera: cannot use the database: {newer}\n"
         assert failure("worker", **settings) == f"tessera: cannot use the database: {newer}\n"

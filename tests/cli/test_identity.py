@@ -150,7 +150,7 @@ def test_every_violation_is_a_line_of_its_own(run: Run, tenant: Tenant) -> None:
         ),
         (
             ["token", "issue", "--organization", "{tenant}", "--email", "ada@example.com"],
-            "TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)",
+            "TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
         "2026-06-14  -     1         1          0    5.00\n"
     )
     earlier = run("report", "redemptions", "--organization", shop.name, "--until", "2026-06-12")
-    assert earlier.stdout == "Nothing was redeemed in these days.\n"
+    assert earlier.stdout == "There were no redemptions on these days.\n"
 
 
 def test_redemptions_are_reported_as_a_csv_file(run: Run, shop: Tenant, tmp_path: Path) -> None:

@@ -213,7 +213,7 @@ def test_a_role_that_row_level_security_does_not_bind_is_refused(server: Server)
             assert (result.returncode, result.stdout) == (1, "")
             assert result.stderr == (
                 "tessera: cannot use the database: the role tessera_app is a superuser or has BYPASSRLS,"
-                " so no tenant is safe\n"
+                " which disables tenant isolation\n"
             )
 
 

@@ -313,8 +313,8 @@ async def test_everything_has_an_accessible_name(shop: Storefront) -> None:
         - textbox "First name"
         - text: Last name
         - textbox "Last name"
-        - text: E-mail some codes ask for it
-        - textbox "E-mail some codes ask for it"
+        - text: E-mail required by some codes
+        - textbox "E-mail required by some codes"
         - text: Hold the code for
         - combobox "Hold the code for"
         - button "Check the code"

@@ -328,7 +328,7 @@ def test_a_socket_directory_of_somebody_else_is_refused(place: Path) -> None:
     postgres = server.start(data, settings=FAST)
     postgres.stop()
     os.chown(postgres.socket_directory, NOBODY.pw_uid, NOBODY.pw_gid)
-    with pytest.raises(server.EmbeddedPostgresError, match="belongs to somebody else"):
+    with pytest.raises(server.EmbeddedPostgresError, match="belongs to another user"):
         server.start(data, settings=FAST)
     postgres.socket_directory.rmdir()
 

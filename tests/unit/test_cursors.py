@@ -41,5 +41,5 @@ def test_other_text_is_refused(text: str) -> None:
     ],
 )
 def test_a_cursor_of_another_list_is_refused(place: list[object], kinds: list[type]) -> None:
-    with pytest.raises(Invalid, match="must be one that this list has given"):
+    with pytest.raises(Invalid, match="must be a cursor from a nextLink of this list"):
         cursors.decode(cursors.encode(place), kinds)

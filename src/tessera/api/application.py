@@ -62,7 +62,7 @@ HOT_OPERATIONS = (
     storefront_operations.REDEEM,
 )
 
-# Models of the OpenAPI document that the framework does not see: those of requests, and problems.
+# Models that the framework does not add to the OpenAPI document: request models, and the problem model.
 MODELS: tuple[type[BaseModel], ...] = (
     AccessTokenRequest,
     PromoCodeCreateCommand,

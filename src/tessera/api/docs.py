@@ -1,6 +1,6 @@
 """The OpenAPI document and the docs page, which loads nothing from other hosts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -93,8 +93,8 @@ PAGE = """<!doctype html>
 </html>
 """
 
-# The page may call only the origin that it was opened from, which need not be the public URL. Examples of optional
-# parameters become words: filled in as values, they would together match nothing.
+# The page may call only its own origin, which may differ from the public URL. Examples of optional parameters move into
+# the descriptions: the page would fill them in as values, and all these filters together would match nothing.
 START = """const here = new URL(".", window.location.href).href.replace(/[/]$/, "");
 
 function adapt(response) {
@@ -136,7 +136,7 @@ SwaggerUIBundle({
 });
 """
 
-# Nothing inline and nothing from other hosts runs or loads; the icons of the page are data: images.
+# The page runs no inline scripts and loads nothing from other hosts; its icons are data: images.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -155,7 +155,7 @@ def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def document(request: Request) -> Response:
-        return JsonResponse(_at(app.openapi(), base_url(request)))
+        return JsonResponse(_with_base_url(app.openapi(), base_url(request)))
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:
@@ -165,29 +165,32 @@ def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
     async def start() -> Response:
         return Response(START, media_type="text/javascript", headers=HEADERS)
 
+    headers = HEADERS | {"Cache-Control": "public, max-age=3600"}
     for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
-        app.get(f"/docs/{name}", include_in_schema=False)(_file(assets / name))
+        app.get(f"/docs/{name}", include_in_schema=False)(file_endpoint(assets / name, headers))
 
 
-def _at(document: dict[str, Any], base: str) -> dict[str, Any]:
-    # Clients take the addresses of the server and of the token endpoint from the document.
+def _with_base_url(document: dict[str, Any], base: str) -> dict[str, Any]:
+    # Clients read the URLs of the server and of the token endpoint from the document.
     flows = {"clientCredentials": {"tokenUrl": f"{base}/oauth/token", "scopes": {}}}
     schemes = {**SECURITY_SCHEMES, "clientCredentials": {**SECURITY_SCHEMES["clientCredentials"], "flows": flows}}
     components = {**document["components"], "securitySchemes": schemes}
     return {**document, "servers": [{"url": base}], "components": components}
 
 
-def _file(path: Path) -> Any:  # noqa: ANN401 - an endpoint, as FastAPI takes it
+def file_endpoint(path: Path, headers: Mapping[str, str]) -> Any:  # noqa: ANN401 - an endpoint for FastAPI
+    """An endpoint that returns a file with these headers."""
+
     async def serve() -> Response:
-        return FileResponse(path, headers=HEADERS | {"Cache-Control": "public, max-age=3600"})
+        return FileResponse(path, headers=headers)
 
     return serve
 
 
 def _assets() -> Path:
-    # Only the files of this package are used; importing it would replace FastAPI's own class.
+    # Only the files of this package are used; importing it would replace FastAPI's own docs page.
     spec = find_spec("fastapi_offline")
-    assert spec is not None, "a dependency of this package"  # noqa: S101 - a broken installation
+    assert spec is not None, "a dependency of this package"  # noqa: S101 - fails only in a broken installation
     assert spec.origin is not None  # noqa: S101
     return Path(spec.origin).parent / "static"
 
@@ -195,7 +198,7 @@ def _assets() -> Path:
 def _document(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]:
     if app.openapi_schema:
         return app.openapi_schema
-    described = get_openapi(
+    generated = get_openapi(
         title=app.title,
         version=app.version,
         description=DESCRIPTION,
@@ -203,7 +206,7 @@ def _document(app: FastAPI, models: Sequence[type[BaseModel]]) -> dict[str, Any]
         tags=TAGS,
         routes=app.routes,
     )
-    document: dict[str, Any] = unmark_nulls(described)
+    document: dict[str, Any] = unmark_nulls(generated)
     components = document["components"]
     components["securitySchemes"] = SECURITY_SCHEMES
     for model in models:

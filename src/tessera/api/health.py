@@ -31,12 +31,12 @@ class Readiness(ResponseModel):
 _READY = {"status": "ready", "database": "ok", "migrations": "ok"}
 _AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
 _BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
-_LIVE: dict[int | str, Any] = {200: response(Health, "The process lives.", live={"status": "live"})}
+_LIVE: dict[int | str, Any] = {200: response(Health, "The process is running.", live={"status": "live"})}
 _READINESS: dict[int | str, Any] = {
-    200: response(Readiness, "The process can serve.", ready=_READY),
+    200: response(Readiness, "The process can serve requests.", ready=_READY),
     503: response(
         Readiness,
-        "The database is unavailable, or not migrated to the version of this code.",
+        "The database is unavailable, or its migrations do not match this version of Tessera.",
         headers={"Retry-After": "Seconds to wait before retrying."},
         away=_AWAY,
         behind=_BEHIND,
@@ -44,15 +44,15 @@ _READINESS: dict[int | str, Any] = {
 }
 
 
-@router.get("/live", operation_id="checkLiveness", summary="Is the process alive?", responses=_LIVE)
+@router.get("/live", operation_id="checkLiveness", summary="Check liveness", responses=_LIVE)
 async def check_liveness() -> JsonResponse:
     """Returns 200 while the process serves requests. It does not use the database."""
     return JsonResponse({"status": "live"})
 
 
-@router.get("/ready", operation_id="checkReadiness", summary="Can the process serve?", responses=_READINESS)
+@router.get("/ready", operation_id="checkReadiness", summary="Check readiness", responses=_READINESS)
 async def check_readiness(request: Request) -> JsonResponse:
-    """Returns 200 if the database is available and has the migrations that this code needs."""
+    """Returns 200 if the database is available and its migrations match this version of Tessera."""
     resources = resources_of(request)
     try:
         revision = await resources.database.schema_revision()

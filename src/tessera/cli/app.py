@@ -1,4 +1,4 @@
-"""The command `tessera`: its commands by name, and the one place where errors become messages."""
+"""The command `tessera`: its subcommands by name, and the conversion of errors to messages."""
 
 import sys
 from importlib import import_module
@@ -20,7 +20,7 @@ GROUPS = {
     "platform": ("platform", "The platform, whose administrators manage all organizations."),
     "organization": ("organizations", "Organizations, which are isolated from each other."),
     "user": ("users", "Users, who call the API with long-lived tokens."),
-    "client": ("clients", "API clients, which get tokens by a ClientId and a secret."),
+    "client": ("clients", "API clients, which exchange a ClientId and a secret for tokens."),
     "key": ("keys", "API keys of storefronts."),
     "audit": ("audit", "The audit log of all changes."),
     "exam": ("store_exams", "Store exams."),
@@ -38,10 +38,10 @@ GROUPS = {
 
 
 class LazyCommand(TyperCommand):
-    """A command or a group of commands whose module is imported when it is used, since all modules take seconds."""
+    """A command or a group whose module is imported on use, because importing all modules takes seconds."""
 
     def load(self) -> Any:  # noqa: ANN401 - a command, whose class typer does not export
-        """The command itself."""
+        """Import the module, and return the command or the group."""
         module, description = (COMMANDS | GROUPS)[str(self.name)]
         group = get_group(import_module(f"tessera.cli.{module}").commands)
         if self.name in COMMANDS:
@@ -49,8 +49,8 @@ class LazyCommand(TyperCommand):
         group.help = description
         return group
 
-    def make_context(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 - as typer's
-        """Parse the arguments of the command itself."""
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401 - the types of typer
+        """Parse the arguments with the imported command."""
         return self.load().make_context(*arguments, **settings)
 
 
@@ -71,7 +71,7 @@ def create_app() -> TyperGroup:
 
 
 def run() -> None:
-    """Run the command of this process; an expected error is printed in lines, without a traceback, with status 1."""
+    """Run the command of this process; an expected error is printed without a traceback, and exits with status 1."""
     try:
         create_app()()
     except Exception as error:

@@ -20,7 +20,7 @@ FLAWS: Mapping[str, str] = {
     "EntryMissing": "was removed",
     "SealMissing": "lost its seal",
     "NotSealed": "has no seal and is not queued for one",
-    "HeadDiffers": "differs from the given head: the end of the chain was cut off, or the chain was rewritten",
+    "HeadDiffers": "differs from the given head: the chain was truncated or rewritten",
 }
 
 commands = CommandGroup()
@@ -36,7 +36,7 @@ def list_entries(
     """List the latest changes, newest first."""
     filters = EntryFilter(entity_kind=kind, actor_name=actor)
     page = session.run(lambda work: audit.list_by_cursor(work, filters=filters, after=None, size=limit))
-    session.show_rows([_row(entry) for entry in page.items], if_none="Nothing was changed yet.")
+    session.show_rows([_row(entry) for entry in page.items], if_none="There are no changes yet.")
 
 
 @commands.command("verify")
@@ -51,14 +51,14 @@ def verify(
     """Verify the audit log; exits with status 1 if it was tampered with.
 
     The command finds every edit, removal or reordering of entries, and prints the head of the chain. Store the head
-    outside of the database and pass it to the next run, which then also detects a chain whose end was cut off or that
-    was rewritten as a whole.
+    outside of the database and pass it to the next run, which then also detects that the chain was truncated or
+    completely rewritten.
     """
     known_head = seals.parse_head(head) if head is not None else None
     verdict = in_organization(start(), organization, lambda work: seals.verify(work, noted=known_head))
     if not verdict.findings:
         fields = {"entries": verdict.head.position, "head": verdict.head.text()}
-        show("The audit log is as it was sealed.", fields, as_json=as_json)
+        show("The audit log matches its seals.", fields, as_json=as_json)
         return
     rows = [
         {**fields_of(finding, "flaw", "position", "entry_id", entry_id="entry"), "meaning": FLAWS[finding.flaw]}

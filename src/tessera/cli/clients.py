@@ -54,7 +54,7 @@ def rotate_client(session: OrganizationSession, client_id: Id) -> None:
         client_id = clients.client_id_of(work, client)
         return {"id": client.id, "name": client.name, "clientId": client_id, "clientSecret": secret}
 
-    session.show_secret("Replaced the secret of the client; the old one is no longer valid.", session.run(rotate))
+    session.show_secret("Replaced the secret of the client; the old secret is no longer valid.", session.run(rotate))
 
 
 @commands.command("revoke")

@@ -24,7 +24,7 @@ Action = Callable[[UnitOfWork], Awaitable[Result]]
 
 @dataclass(frozen=True, slots=True)
 class OrganizationDatabase:
-    """The database and one organization in it, for commands of several units of work."""
+    """The database and one of its organizations, for commands that run several units of work."""
 
     database: Database
     organization_id: UUID
@@ -68,7 +68,7 @@ def pinned_to(settings: Settings, organization_id: UUID, action: Action[Result])
 def _actor() -> Actor:
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a container may run as a number that has no name
+    except (KeyError, OSError):  # a container may run as a user id without a name
         name = str(os.getuid())
     return Actor(ActorKind.COMMAND_LINE, None, name)
 

@@ -1,4 +1,4 @@
-"""Output of any length, to a file or to standard output."""
+"""Output of any length to a file or to standard output."""
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +16,7 @@ Content = Callable[[OrganizationDatabase], AsyncIterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """The number of records of a file, and of those in each chunk of it."""
+    """The number of records of a file, and the number of records in each chunk."""
 
     count: Callable[[UnitOfWork], Awaitable[int]]
     chunk_size: int
@@ -25,7 +25,7 @@ class Length:
 def save(organization: str, file: Path | None, content: Content, length: Length | None = None) -> None:
     """Write the content in chunks, with a progress bar if its length is known.
 
-    A file gets its name once it is complete.
+    A file appears under its name only after it is complete.
     """
     if file is None:
         with_organization(start(), organization, lambda session: _write(session, content, sys.stdout.buffer, length))
@@ -48,9 +48,9 @@ async def _with_progress(
 ) -> AsyncIterator[bytes]:
     async with session.unit_of_work() as work:
         total = await length.count(work)
-    with bar("Writing", length=total) as reach:
-        written = -length.chunk_size  # the first chunk is the header line
+    with bar("Writing", length=total) as set_position:
+        position = -length.chunk_size  # the first chunk is the header line
         async for chunk in chunks:
             yield chunk
-            written += length.chunk_size
-            reach(min(max(written, 0), total))
+            position += length.chunk_size
+            set_position(min(max(position, 0), total))

@@ -21,7 +21,7 @@ commands = CommandGroup()
 def create_key(
     session: OrganizationSession,
     name: Name,
-    function_point: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer reads it, nobody changes it
+    function_point: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer only reads it
 ) -> None:
     """Create an API key, and print it once."""
     rights = parse_function_points(function_point)
@@ -49,7 +49,7 @@ def rotate_key(
     uuid, overlap = parse_id(key_id), timedelta(hours=overlap_hours)
     key = session.run(lambda work: provisioning.rotate_key(work, key_id=uuid, overlap=overlap, now=clock()))
     fields = {"id": key.id, "name": key.name, "apiKey": key.secret, "replaces": uuid}
-    session.show_secret(f"Created a new key {key.name}; the old one expires in {overlap_hours} hours.", fields)
+    session.show_secret(f"Created a new key {key.name}; the old key expires in {overlap_hours} hours.", fields)
 
 
 @commands.command("revoke")

@@ -24,7 +24,7 @@ def verify_ledger(session: OrganizationSession) -> None:
     verdict, discrepancies = session.run(_verify)
     if discrepancies:
         names = ("kind", "name", "shown", "counted")
-        session.show_rows([fields_of(each, *names, counted="ledger") for each in discrepancies], if_none="")
+        session.show_rows([fields_of(item, *names, counted="ledger") for item in discrepancies], if_none="")
         raise typer.Exit(1)
     fields = fields_of(verdict, "redemptions", "entries") | {"discrepancies": 0}
     session.show("The ledger and every count agree.", fields)

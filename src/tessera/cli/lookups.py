@@ -1,4 +1,4 @@
-"""Ids of the resources that a command names by their name, code or id."""
+"""Look-ups of the ids of resources by name, code or id."""
 
 from uuid import UUID
 
@@ -11,25 +11,25 @@ from tessera.vouchers.purchases import service as purchases
 
 
 async def partner_id(work: UnitOfWork, name_or_id: str) -> UUID:
-    """The voucher partner with this name (in any case) or id; raises NotFound."""
+    """The id of the voucher partner with this name (in any case) or id; raises NotFound."""
     partner = await partners.find_by_name(work, name_or_id)
     return _required(partner.id if partner else _as_id(name_or_id), f"There is no voucher partner {name_or_id}.")
 
 
 async def program_id(work: UnitOfWork, name_or_id: str) -> UUID:
-    """The voucher program with this name (in any case) or id; raises NotFound."""
+    """The id of the voucher program with this name (in any case) or id; raises NotFound."""
     program = await programs.find_id(work, name_or_id) or _as_id(name_or_id)
     return _required(program, f"There is no voucher program {name_or_id}.")
 
 
 async def purchase_id(work: UnitOfWork, code_or_id: str) -> UUID:
-    """The voucher purchase with this code (in any case) or id; raises NotFound."""
+    """The id of the voucher purchase with this code (in any case) or id; raises NotFound."""
     purchase = _as_id(code_or_id) or await purchases.find_id(work, code_or_id)
     return _required(purchase, f"There is no voucher purchase {code_or_id}.")
 
 
 async def voucher_id(work: UnitOfWork, code_or_id: str) -> UUID:
-    """The voucher with this code (in any case) or id; raises NotFound."""
+    """The id of the voucher with this code (in any case) or id; raises NotFound."""
     voucher = await vouchers.find_id(work, code_or_id) or _as_id(code_or_id)
     return _required(voucher, f"There is no voucher {code_or_id}.")
 

@@ -23,7 +23,7 @@ PAGE_SIZE = 1000
 
 @dataclass(frozen=True, slots=True)
 class OrganizationSession:
-    """The options that every command in an organization has, `--organization` and `--json`."""
+    """The options `--organization` and `--json` of every command in an organization."""
 
     organization: Organization
     as_json: AsJson = False
@@ -43,11 +43,11 @@ class OrganizationSession:
         return self.run(find_and_act)
 
     def change(self, find_id: FindId, reference: str, change: Callable[..., Awaitable[Result]]) -> Result:
-        """Change the resource that a name, code or id refers to by a function of its service; raises NotFound."""
+        """Apply a function of its service to the resource that a name, code or id refers to; raises NotFound."""
         return self.run_on(find_id, reference, lambda work, row_id: change(work, Target(row_id), now=clock()))
 
     def fetch_all(self, fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
-        """The items of all pages of a list, of which `fetch_page` gets one by `after` and `size`."""
+        """The items of all pages of a list; `fetch_page` takes a unit of work, `after` and `size`."""
         return self.run(lambda work: fetch_all(partial(fetch_page, work)))
 
     def show(self, sentence: str, fields: Fields) -> None:

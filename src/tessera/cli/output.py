@@ -1,4 +1,4 @@
-"""Output of commands: text for people, or only JSON for programs."""
+"""Output of commands: text for people, or JSON for programs."""
 
 import json
 import re
@@ -14,7 +14,7 @@ Fields = Mapping[str, Any]
 
 
 def fields_of(value: object, *names: str, **renamed: str) -> dict[str, Any]:
-    """These attributes of a domain value by their wire names, or by the name that `renamed` gives to an attribute."""
+    """These attributes of a domain value by their wire names; `renamed` maps attributes to other names."""
     return {renamed.get(name, wire_name(name)): getattr(value, name) for name in names}
 
 
@@ -30,16 +30,16 @@ def show(sentence: str, fields: Fields, *, as_json: bool) -> None:
 
 
 def show_secret(sentence: str, fields: Fields, *, as_json: bool) -> None:
-    """Print a result with a secret that cannot be read again."""
+    """Print a result with a secret that is shown only once."""
     show(sentence, fields, as_json=as_json)
-    # On standard error, so that standard output is pure JSON for programs and a person still sees the warning.
+    # On standard error, so that standard output contains only JSON for programs and a person still sees the warning.
     typer.echo("Keep the secret now: it will not be shown again.", err=True)
 
 
 def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str, cursor: str | None = None) -> None:
     """Print one line for each record, and the `cursor` of the next page, if any, to standard error."""
     if cursor is not None:
-        typer.echo(f"There are more: add --cursor {cursor}", err=True)
+        typer.echo(f"There are more records: add --cursor {cursor}", err=True)
     if as_json:
         typer.echo(json.dumps(rows, default=_text))
         return

@@ -29,7 +29,7 @@ def create_partner(
     """Create a voucher partner, a company that buys vouchers."""
     draft = PartnerDraft(name=name, is_active=active)
     partner = session.run(lambda work: partners.create(work, draft=draft, now=clock()))
-    session.show(f"Added the voucher partner {name}.", _fields(partner))
+    session.show(f"Created the voucher partner {name}.", _fields(partner))
 
 
 @commands.command("list")
@@ -44,7 +44,7 @@ def list_partners(
     filters = PartnerFilter(partner_name_part=name, status=status)
     page = session.run(lambda work: partners.list_by_cursor(work, filters=filters, after=cursor, size=limit))
     rows = [_fields(partner) for partner in page.items]
-    session.show_rows(rows, if_none="There are no such voucher partners.", cursor=page.cursor)
+    session.show_rows(rows, if_none="No voucher partners match.", cursor=page.cursor)
 
 
 @commands.command("show")

@@ -39,7 +39,7 @@ Prefix = Annotated[str | None, typer.Option("--prefix", help="The prefix of vouc
 Days = Annotated[int | None, typer.Option("--days", help="The number of days for which vouchers are valid.")]
 Ach = Annotated[bool | None, typer.Option("--ach/--no-ach", help="Whether ACH payments are allowed; for display only.")]
 
-MAX_QUANTITY_DIGITS = 9  # of the column's type
+MAX_QUANTITY_DIGITS = 9  # so that the number fits into an integer of Postgres
 
 commands = CommandGroup()
 
@@ -52,7 +52,7 @@ class Clearable(StrEnum):
     EMAIL_DOMAINS = "email-domains"
 
 
-_CLEARED_FIELDS = {
+_CLEARABLE_FIELDS = {
     Clearable.TIERS: "tiers",
     Clearable.PARTNERS: "partner_ids",
     Clearable.EMAIL_DOMAINS: "email_domains",
@@ -83,8 +83,8 @@ class ProgramChanges:
     allow_ach_payments: Ach = None
 
     def draft(self) -> ProgramDraft:
-        """These options as a draft without its partners; raises Invalid."""
-        values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        """The draft with these options, except for its partners; raises Invalid."""
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         del values["partners"]
         values |= {name: tuple(value) or None for name, value in values.items() if isinstance(value, list)}
         if self.cost_per_voucher is not None:
@@ -96,7 +96,7 @@ class ProgramChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewProgram(ProgramChanges):
-    """The fields of a new voucher program, with the defaults of those that are optional."""
+    """The fields of a new voucher program, with the defaults of optional fields."""
 
     name: Annotated[str, typer.Argument(help="The name, unique regardless of case.", metavar="NAME")]
     store_exam_codes: Annotated[list[str], Exams]
@@ -119,7 +119,7 @@ def create_program(session: OrganizationSession, program: NewProgram) -> None:
         partner_ids = await _partner_ids(work, program.partners)
         return await programs.create(work, draft=replace(draft, partner_ids=partner_ids), now=clock())
 
-    session.show(f"Added the voucher program {program.name}.", _fields(session.run(create)))
+    session.show(f"Created the voucher program {program.name}.", _fields(session.run(create)))
 
 
 @commands.command("update")
@@ -129,12 +129,12 @@ def update_program(
     changes: ProgramChanges,
     clear: Annotated[list[Clearable] | None, typer.Option("--clear", help="A list to empty; repeatable.")] = None,
 ) -> None:
-    """Change the given fields of a voucher program."""
+    """Change the fields of a voucher program that are given as options."""
     draft = changes.draft()
-    cleared: dict[str, Any] = {_CLEARED_FIELDS[each]: () for each in clear or ()}
+    empty_lists: dict[str, Any] = {_CLEARABLE_FIELDS[name]: () for name in clear or ()}
 
     async def update(work: UnitOfWork, target: Target, *, now: datetime) -> Program:
-        values = {"partner_ids": await _partner_ids(work, changes.partners)} | cleared
+        values = {"partner_ids": await _partner_ids(work, changes.partners)} | empty_lists
         return await programs.edit(work, target, draft=replace(draft, **values), now=now)
 
     updated_program = session.change(lookups.program_id, program, update)
@@ -153,14 +153,14 @@ def list_programs(
     filters = ProgramFilter(program_name_part=name, status=status)
     page = session.run(lambda work: programs.list_by_cursor(work, filters=filters, after=cursor, size=limit))
     rows = [_fields(program) for program in page.items]
-    session.show_rows(rows, if_none="There are no such voucher programs.", cursor=page.cursor)
+    session.show_rows(rows, if_none="No voucher programs match.", cursor=page.cursor)
 
 
 @commands.command("show")
 def show_program(session: OrganizationSession, program: ProgramRef) -> None:
     """Show all fields of a voucher program."""
-    found_program = session.run_on(lookups.program_id, program, programs.get)
-    _show(session, found_program, _all_fields(found_program))
+    current = session.run_on(lookups.program_id, program, programs.get)
+    _show(session, current, _all_fields(current))
 
 
 @commands.command("activate")

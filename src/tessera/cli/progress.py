@@ -1,4 +1,4 @@
-"""Progress bars of long commands, on standard error and only in a terminal."""
+"""Progress bars of long commands, on standard error; typer shows them only in a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -13,11 +13,11 @@ Progress = Callable[[int], None]
 def bar(label: str, *, length: int) -> Iterator[Progress]:
     """A progress bar; the function that it yields sets the position, from 0 to `length`."""
     current = 0
-    with typer.progressbar(length=max(length, 1), label=label, file=sys.stderr) as shown:
+    with typer.progressbar(length=max(length, 1), label=label, file=sys.stderr) as progress_bar:
 
-        def reach(position: int) -> None:
+        def set_position(position: int) -> None:
             nonlocal current
-            shown.update(position - current)
+            progress_bar.update(position - current)
             current = position
 
-        yield reach
+        yield set_position

@@ -22,8 +22,8 @@ from tessera.promo_codes.batches.service import Batch
 from tessera.promo_codes.rules import PromoCodeDraft
 
 Id = Annotated[UUID, typer.Argument(help="The id of the batch.", metavar="BATCH")]
-Background = Annotated[bool, typer.Option("--background", help="Let a worker make the codes, and return at once.")]
-SHOWN = ("id", "status", "quantity", "made", "percent", "prefix", "length", "created_at")
+Background = Annotated[bool, typer.Option("--background", help="Let a worker generate the codes, and return at once.")]
+FIELDS = ("id", "status", "quantity", "made", "percent", "prefix", "length", "created_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class BatchOptions(TermOptions):
     is_active: Annotated[bool, typer.Option("--active", help="Make the codes usable at once.")] = False
 
     def draft(self) -> BatchDraft:
-        """The batch to create."""
+        """The draft of the batch; its rules report invalid options."""
         pattern = Pattern(prefix=self.prefix, length=self.length, alphabet=self.alphabet)
         return BatchDraft(pattern=pattern, quantity=self.quantity, codes=PromoCodeDraft(**self.values()))
 
@@ -49,38 +49,38 @@ commands = CommandGroup()
 def create_batch(session: OrganizationSession, options: BatchOptions, *, background: Background = False) -> None:
     """Create promo codes with random names and the same terms.
 
-    If the command is interrupted, a worker makes the remaining codes.
+    If the command is interrupted, a worker generates the remaining codes.
     """
 
     async def create(database: OrganizationDatabase) -> Batch:
         async with database.unit_of_work() as work:
             batch = await service.create(work, draft=options.draft(), now=clock())
-        return batch if background else await _make(database, batch)
+        return batch if background else await _generate(database, batch)
 
     batch = with_organization(start(), session.organization, create)
-    session.show("Created the batch.", fields_of(batch, *SHOWN))
+    session.show("Created the batch.", fields_of(batch, *FIELDS))
 
 
 @commands.command("list")
 def list_batches(session: OrganizationSession, limit: Limit = 100) -> None:
     """List batches with their progress, oldest first."""
     page = session.run(lambda work: service.list_by_cursor(work, after=None, size=limit))
-    rows = [fields_of(batch, *SHOWN) for batch in page.items]
+    rows = [fields_of(batch, *FIELDS) for batch in page.items]
     session.show_rows(rows, if_none="There are no batches yet.")
 
 
 @commands.command("show")
 def show_batch(session: OrganizationSession, batch: Id) -> None:
     """Show a batch and its progress."""
-    shown = session.run(lambda work: service.get(work, batch))
-    session.show("The batch.", fields_of(shown, *SHOWN))
+    current = session.run(lambda work: service.get(work, batch))
+    session.show("The batch.", fields_of(current, *FIELDS))
 
 
 @commands.command("cancel")
 def cancel_batch(session: OrganizationSession, batch: Id) -> None:
-    """Stop making the codes of a batch; existing codes stay."""
-    cancelled = session.run(lambda work: service.cancel(work, Target(batch), now=clock()))
-    session.show("Cancelled the batch.", fields_of(cancelled, *SHOWN))
+    """Stop the generation of a batch; existing codes remain."""
+    current = session.run(lambda work: service.cancel(work, Target(batch), now=clock()))
+    session.show("Cancelled the batch.", fields_of(current, *FIELDS))
 
 
 @commands.command("resume")
@@ -89,18 +89,18 @@ def resume_batch(session: OrganizationSession, batch: Id, *, background: Backgro
 
     async def resume(database: OrganizationDatabase) -> Batch:
         async with database.unit_of_work() as work:
-            resumed = await service.resume(work, Target(batch), now=clock())
-        return resumed if background else await _make(database, resumed)
+            current = await service.resume(work, Target(batch), now=clock())
+        return current if background else await _generate(database, current)
 
-    resumed = with_organization(start(), session.organization, resume)
-    session.show("Resumed the batch.", fields_of(resumed, *SHOWN))
+    current = with_organization(start(), session.organization, resume)
+    session.show("Resumed the batch.", fields_of(current, *FIELDS))
 
 
-async def _make(database: OrganizationDatabase, batch: Batch) -> Batch:
-    # The job of the batch is queued too: a running worker shares the work, and finishes it after an interruption.
-    with bar("Making", length=batch.quantity) as reach:
+async def _generate(database: OrganizationDatabase, batch: Batch) -> Batch:
+    # The job of the batch is queued too, so a running worker shares the work and finishes it after an interruption.
+    with bar("Generating", length=batch.quantity) as set_position:
         while batch.status == BatchStatus.IN_PROGRESS:
             async with database.unit_of_work() as work:
                 batch = await service.make_some(work, batch.id, now=clock())
-            reach(batch.made)
+            set_position(batch.made)
     return batch

@@ -30,29 +30,31 @@ Output = Annotated[Path | None, typer.Argument(help="The file to write; default:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterOptions:
-    """Which promo codes."""
+    """The filters of an export of promo codes."""
 
     status: Annotated[Status | None, typer.Option(help="Only promo codes with this status.")] = None
     kind: Annotated[Kind | None, typer.Option(help="Only percentages, or only flat amounts.")] = None
-    store_exam_code: Annotated[str | None, typer.Option("--exam", help="Only those restricted to this exam.")] = None
+    store_exam_code: Annotated[str | None, typer.Option("--exam", help="Only promo codes restricted to this exam.")] = (
+        None
+    )
     product_bundle_id: Annotated[
-        UUID | None, typer.Option("--bundle", help="Only those restricted to this bundle.")
+        UUID | None, typer.Option("--bundle", help="Only promo codes restricted to this bundle.")
     ] = None
-    batch_id: Annotated[UUID | None, typer.Option("--batch", help="Only those of this batch.")] = None
+    batch_id: Annotated[UUID | None, typer.Option("--batch", help="Only promo codes of this batch.")] = None
 
     def managed_filter(self) -> ManagedFilter:
-        """The filter of these options."""
+        """These options as a filter of the service."""
         return ManagedFilter(**asdict(self))
 
 
 def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: DryRun = False) -> None:
     """Import all promo codes of a CSV file, or none: every bad line is reported with its reasons."""
-    with file.open("rb") as content, bar("Reading", length=file.stat().st_size) as reach:
+    with file.open("rb") as content, bar("Reading", length=file.stat().st_size) as set_position:
         source = Source(content, hashlib.file_digest(content, "sha256").hexdigest())
         content.seek(0)
 
         async def import_all(work: UnitOfWork) -> int:
-            return await imports.import_file(work, source, dry_run=dry_run, now=clock(), on_progress=reach)
+            return await imports.import_file(work, source, dry_run=dry_run, now=clock(), on_progress=set_position)
 
         count = session.run(import_all)
     sentence = "Every line is valid." if dry_run else f"Imported {count:,} promo codes."

@@ -15,7 +15,7 @@ from tessera.promo_codes.rules import TERMS, PromoCodeDraft
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermOptions:
-    """The terms of one promo code or of a batch; texts have the form of the cells of a CSV file."""
+    """The terms of a promo code or of a batch; the texts have the format of CSV cells."""
 
     discount_percent: Annotated[str | None, typer.Option("--percent", help="1 to 100; excludes --flat.")] = None
     flat_discount: Annotated[str | None, typer.Option("--flat", help="An amount in dollars, such as 12.50.")] = None
@@ -35,7 +35,7 @@ class TermOptions:
     notes: Annotated[str | None, typer.Option(help="Internal notes.")] = None
 
     def values(self) -> dict[str, Any]:
-        """The fields of a draft that have an option; the parse violations of the others."""
+        """The fields of a draft from the options, and the violations of options that cannot be parsed."""
         options = {
             name: value
             for name, value in asdict(self).items()
@@ -54,19 +54,20 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-def emptied(names: Iterable[str], changes: Container[str]) -> dict[str, Any]:
-    """The fields to clear: those with these names, and the kind of discount that a change replaces; raises Invalid."""
-    cleared = [name.replace("-", "_") for name in names]
-    unknown = [name for name in cleared if name not in _EMPTY]
+def fields_to_clear(names: Iterable[str], changes: Container[str]) -> dict[str, Any]:
+    """The fields with these names, and the discount that a change replaces, with empty values; raises Invalid."""
+    fields = [name.replace("-", "_") for name in names]
+    unknown = [name for name in fields if name not in _EMPTY]
     if unknown:
         known = ", ".join(_EMPTY).replace("_", "-")
         raise Invalid([Violation("Unknown", "clear", f"must be one of {known}: {unknown[0]}")])
-    replaced = {"discount_percent": "flat_discount", "flat_discount": "discount_percent"}
-    return {name: _EMPTY[name] for name in (*cleared, *(one for one, other in replaced.items() if other in changes))}
+    replacements = {"discount_percent": "flat_discount", "flat_discount": "discount_percent"}
+    fields += [name for name, replacement in replacements.items() if replacement in changes]
+    return {name: _EMPTY[name] for name in fields}
 
 
-# The attributes that a list shows, and those of one promo code.
-LISTED = (
+# The attributes that the commands `list` and `show` print.
+LIST_FIELDS = (
     "id",
     "name",
     "status",
@@ -77,4 +78,4 @@ LISTED = (
     "max_redemptions",
     "redemption_count",
 )
-DETAILED = (*LISTED, *(name for name in ManagedPromoCode.__dataclass_fields__ if name not in LISTED))
+DETAIL_FIELDS = (*LIST_FIELDS, *(name for name in ManagedPromoCode.__dataclass_fields__ if name not in LIST_FIELDS))

@@ -1,4 +1,4 @@
-"""Commands on promo codes, one at a time; those of the platform are the global ones."""
+"""Commands on single promo codes; the promo codes of the platform are global."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from tessera.cli.options.types import Limit
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.cli.promo_code_files import FilterOptions
-from tessera.cli.promo_code_terms import DETAILED, LISTED, TermOptions, emptied
+from tessera.cli.promo_code_terms import DETAIL_FIELDS, LIST_FIELDS, TermOptions, fields_to_clear
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -26,7 +26,7 @@ Name = Annotated[str, typer.Argument(help="3 to 25 letters and digits.", metavar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListFilterOptions(FilterOptions):
-    """Which promo codes to list."""
+    """The filters of a list of promo codes."""
 
     name: Annotated[str | None, typer.Option(help="Only the promo code with this name.")] = None
 
@@ -52,7 +52,7 @@ class NewPromoCodeOptions(PromoCodeOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoCodeChanges(PromoCodeOptions):
-    """The options of an edit; a field without an option stays as it is."""
+    """The options of an edit; a field without an option does not change."""
 
     clear: Annotated[
         list[str] | None, typer.Option(help="A field to clear, such as notes or expires-at; repeatable.")
@@ -71,38 +71,41 @@ def list_promo_codes(session: OrganizationSession, filters: ListFilterOptions, l
     page = session.run(
         lambda work: service.list_by_cursor(work, filters=filters.managed_filter(), after=None, size=limit)
     )
-    rows = [fields_of(code, *LISTED) for code in page.items]
+    rows = [fields_of(code, *LIST_FIELDS) for code in page.items]
     session.show_rows(rows, if_none="No promo codes match.")
 
 
 @commands.command("show")
 def show_promo_code(session: OrganizationSession, code: Code) -> None:
     """Show a promo code."""
-    shown = session.run(lambda work: service.get_by_name(work, code))
-    session.show(f"The promo code {shown.name}.", fields_of(shown, *DETAILED))
+    promo_code = session.run(lambda work: service.get_by_name(work, code))
+    session.show(f"The promo code {promo_code.name}.", fields_of(promo_code, *DETAIL_FIELDS))
 
 
 @commands.command("create")
 def create_promo_code(session: OrganizationSession, name: Name, options: NewPromoCodeOptions) -> None:
     """Create a promo code: a percentage or a flat amount, for some exams and bundles or for all."""
     draft = PromoCodeDraft(name=name, **options.values())
-    created = session.run(lambda work: service.create(work, draft=draft, now=clock()))
-    session.show(f"Created the promo code {created.name}.", fields_of(created, *DETAILED))
+    promo_code = session.run(lambda work: service.create(work, draft=draft, now=clock()))
+    session.show(f"Created the promo code {promo_code.name}.", fields_of(promo_code, *DETAIL_FIELDS))
 
 
 @commands.command("edit")
 def edit_promo_code(session: OrganizationSession, code: Code, options: PromoCodeChanges) -> None:
-    """Change the fields that have an option; the name, and whether there is a limit in total, are permanent."""
+    """Change the fields that are given as options.
+
+    The name is permanent, and a total limit can be neither added nor removed.
+    """
     changes = options.values()
-    changes = emptied(options.clear or (), changes) | changes
+    changes = fields_to_clear(options.clear or (), changes) | changes
 
     async def edit(work: UnitOfWork) -> ManagedPromoCode:
         current = await service.get_by_name(work, code)
         draft = replace(service.as_draft(current), **changes)
         return await service.update(work, Target(current.id, current.version), draft=draft, now=clock())
 
-    edited = session.run(edit)
-    session.show(f"Updated the promo code {edited.name}.", fields_of(edited, *DETAILED))
+    promo_code = session.run(edit)
+    session.show(f"Updated the promo code {promo_code.name}.", fields_of(promo_code, *DETAIL_FIELDS))
 
 
 @commands.command("activate")
@@ -119,7 +122,7 @@ def deactivate_promo_code(session: OrganizationSession, code: Code) -> None:
 
 @commands.command("archive")
 def archive_promo_code(session: OrganizationSession, code: Code) -> None:
-    """Archive a promo code (permanent); its name stays taken."""
+    """Archive a promo code (permanent); its name cannot be reused."""
     _move("Archived", session, code, service.archive)
 
 
@@ -128,5 +131,5 @@ def _move(verb: str, session: OrganizationSession, code: str, move: Callable[...
         current = await service.get_by_name(work, code)
         return await move(work, Target(current.id), now=clock())
 
-    moved = session.run(find_and_move)
-    session.show(f"{verb} the promo code {moved.name}.", fields_of(moved, *DETAILED))
+    promo_code = session.run(find_and_move)
+    session.show(f"{verb} the promo code {promo_code.name}.", fields_of(promo_code, *DETAIL_FIELDS))

@@ -69,8 +69,8 @@ def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedPurchases:
-    """The purchases to list: filters and page, or those of all organizations that are overdue."""
+class PurchaseListOptions:
+    """Options for a list of purchases: filters and page, or the overdue purchases of all organizations."""
 
     organization: Annotated[
         str | None, typer.Option("--organization", help="The organization's name (any case) or id.")
@@ -85,24 +85,24 @@ class ListedPurchases:
     cursor: Cursor = None
 
     async def fetch_page(self, work: UnitOfWork) -> CursorPage[Purchase]:
-        """The page of purchases of one organization."""
+        """The page of purchases in the organization of the unit of work."""
         partner_id = await lookups.partner_id(work, self.partner) if self.partner else None
         filters = PurchaseFilter(partner_id=partner_id, status=self.status)
         return await purchases.list_by_cursor(work, filters=filters, after=self.cursor, size=self.limit, now=clock())
 
 
 @commands.command("list")
-def list_purchases(listed: ListedPurchases, *, as_json: AsJson = False) -> None:
-    """List the purchases of an organization, or all overdue ones."""
-    if listed.stuck:
-        _list_stuck(listed.older_than_minutes, as_json=as_json)
+def list_purchases(options: PurchaseListOptions, *, as_json: AsJson = False) -> None:
+    """List the purchases of an organization, or all overdue purchases."""
+    if options.stuck:
+        _list_stuck(options.older_than_minutes, as_json=as_json)
         return
-    if listed.organization is None:
+    if options.organization is None:
         raise Invalid([Violation("Required", "organization", "is required unless --stuck is set")])
-    session = OrganizationSession(listed.organization, as_json)
-    page = session.run(listed.fetch_page)
+    session = OrganizationSession(options.organization, as_json)
+    page = session.run(options.fetch_page)
     rows = [_fields(purchase) for purchase in page.items]
-    session.show_rows(rows, if_none="There are no such purchases.", cursor=page.cursor)
+    session.show_rows(rows, if_none="No purchases match.", cursor=page.cursor)
 
 
 def _list_stuck(older_than_minutes: int, *, as_json: bool) -> None:
@@ -116,10 +116,10 @@ def _list_stuck(older_than_minutes: int, *, as_json: bool) -> None:
 @commands.command("show")
 def show_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
     """Show a purchase."""
-    found_purchase = session.run_on(
+    current = session.run_on(
         lookups.purchase_id, purchase, lambda work, purchase_id: purchases.get(work, purchase_id, now=clock())
     )
-    _show(session, found_purchase)
+    _show(session, current)
 
 
 @commands.command("pay")
@@ -142,7 +142,7 @@ def cancel_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None
 
 @commands.command("archive")
 def archive_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
-    """Archive a purchase (permanent); its vouchers stay unchanged."""
+    """Archive a purchase (permanent); its vouchers do not change."""
     archived_purchase = session.change(lookups.purchase_id, purchase, checkouts.archive)
     session.show(f"Archived the purchase {archived_purchase.code}.", _fields(archived_purchase))
 

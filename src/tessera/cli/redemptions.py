@@ -31,7 +31,7 @@ class Filters:
     )
 
     def parse(self) -> RedemptionFilter:
-        """The filters as the redemptions take them."""
+        """These options as filters of the service."""
         return RedemptionFilter(
             code=self.code,
             reservation_code=self.reservation,
@@ -47,4 +47,9 @@ def export_redemptions(organization: Organization, output: Output = None, *, opt
     """Export redemptions as CSV, in the order of their creation."""
     filters, now = options.parse(), clock()
     length = Length(lambda work: lifecycle.count(work, filters, now=now), export.PAGE_SIZE)
-    save(organization, output, lambda at: export.csv(at.database, at.organization_id, filters, now=now), length)
+    save(
+        organization,
+        output,
+        lambda session: export.csv(session.database, session.organization_id, filters, now=now),
+        length,
+    )

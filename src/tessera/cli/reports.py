@@ -48,26 +48,35 @@ def report_redemptions(
         save(
             session.organization,
             csv.output,
-            lambda at: export.redemptions_csv(at.database, at.organization_id, report),
+            lambda data: export.redemptions_csv(data.database, data.organization_id, report),
         )
         return
     sums = session.run(lambda work: fetch_all(partial(service.list_redemptions, work, report)))
     names = ("key", "name", "redeemed", "cancelled", "net", "discount")
-    session.show_rows([fields_of(each, *names, key=by) for each in sums], if_none="Nothing was redeemed in these days.")
+    session.show_rows(
+        [fields_of(row, *names, key=by) for row in sums], if_none="There were no redemptions on these days."
+    )
 
 
 @commands.command("vouchers")
 def report_vouchers(session: OrganizationSession, csv: Csv) -> None:
-    """Report bought, used and expiring vouchers by partner."""
+    """Report purchased, used and expiring vouchers by partner."""
     now = clock()
     if csv:
-        save(session.organization, csv.output, lambda at: export.vouchers_csv(at.database, at.organization_id, now=now))
+        save(
+            session.organization,
+            csv.output,
+            lambda data: export.vouchers_csv(data.database, data.organization_id, now=now),
+        )
         return
 
     async def list_rows(work: UnitOfWork) -> list[Fields]:
         partners = await fetch_all(partial(service.list_vouchers, work, now=now))
         total = await service.sum_vouchers(work, now=now)
-        return [*(_row(str(each.id), each.name, each.totals) for each in partners), _row(None, "Total", total)]
+        return [
+            *(_row(str(partner.id), partner.name, partner.totals) for partner in partners),
+            _row(None, "Total", total),
+        ]
 
     session.show_rows(session.run(list_rows), if_none="")
 

@@ -87,7 +87,7 @@ def worker() -> None:
 
 
 def is_local_only(settings: Settings, listener: socket.socket) -> bool:
-    """Whether only this machine can reach the server; the client of a trusted proxy may be anywhere."""
+    """Whether only this machine can reach the server; clients behind a trusted proxy may be anywhere."""
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback and not settings.trusted_proxies
 
 
@@ -96,11 +96,11 @@ def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
         return listen(settings.host, settings.port, processes=processes)
     except OSError as error:
         address = f"{settings.host}:{settings.port}"
-        raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another") from error
+        raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another port") from error
 
 
 def _show_banner(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
-    """Print the address of each page and, with demonstration data, three requests to try."""
+    """Print the URL of each page and, with demonstration data, three requests to try."""
     typer.echo(f"\nTessera serves on {base_url}")
     for name, path in pages.items():
         typer.echo(f"  {name:10} {base_url}{path}")

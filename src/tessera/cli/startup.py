@@ -1,4 +1,4 @@
-"""The first step of each command: settings, logs, signals."""
+"""The first step of each command: settings, logs and signals."""
 
 import signal
 import sys
@@ -17,18 +17,18 @@ def start(*, needs_keys: bool = False, settings: Settings | None = None) -> Sett
     """Load the settings if none are passed, and configure logs and signals; raises SettingsInvalid, CannotStart."""
     settings = settings or configuration.load()
     if needs_keys and not settings.token_keys:
-        raise CannotStart("TESSERA_TOKEN_KEYS is not set: give it kid:secret, such as 1:$(openssl rand -hex 32)")
+        raise CannotStart("TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)")
     logging.configure(level=settings.log_level)
-    # These signals raise SystemExit, so that the embedded database is stopped on the way out.
+    # These signals raise SystemExit, so that the embedded database stops before the process ends.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _exit)
     return settings
 
 
 def start_with_token_key() -> Settings:
-    """As `start`, with the signing key of the data directory if the environment sets none."""
-    return start(needs_keys=True, settings=configuration.with_kept_key(configuration.load()))
+    """Like `start`, with the signing key in the data directory if the environment sets none."""
+    return start(needs_keys=True, settings=configuration.with_stored_key(configuration.load()))
 
 
-def _exit(received: int, _: FrameType | None) -> None:
-    sys.exit(128 + received)
+def _exit(number: int, _: FrameType | None) -> None:
+    sys.exit(128 + number)

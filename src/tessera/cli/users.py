@@ -88,7 +88,8 @@ async def _partner_id(work: UnitOfWork, name: str) -> UUID:
     partner = await partners.find_by_name(work, name)
     if partner is None:
         raise NotFound(f"There is no voucher partner {name}.")
-    return UUID(str(partner.id))
+    partner_id: UUID = partner.id
+    return partner_id
 
 
 def _row(user: ManagedUser) -> Fields:

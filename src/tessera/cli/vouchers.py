@@ -28,15 +28,15 @@ commands = CommandGroup()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoucherPage:
-    """The filters and the page of a list of vouchers."""
+class VoucherListOptions:
+    """Options for a list of vouchers: filters and page."""
 
     purchase: Annotated[str | None, typer.Option("--purchase", help="The purchase, by code or id.")] = None
     partner: PartnerFilter = None
     code: Annotated[str | None, typer.Option("--code", help="The voucher code, in any case.")] = None
     recipient: Annotated[str | None, typer.Option("--recipient", help="The email address of the recipient.")] = None
     used: Annotated[bool | None, typer.Option("--used/--unused", help="Whether the voucher is used.")] = None
-    on: Annotated[bool | None, typer.Option("--on/--off", help="Whether the voucher is switched on.")] = None
+    on: Annotated[bool | None, typer.Option("--on/--off", help="Whether the voucher is enabled.")] = None
     archived: Annotated[
         bool | None, typer.Option("--archived/--not-archived", help="Whether the voucher is archived.")
     ] = None
@@ -44,7 +44,7 @@ class VoucherPage:
     cursor: Cursor = None
 
     async def fetch(self, work: UnitOfWork) -> CursorPage[Voucher]:
-        """The page; raises Invalid, NotFound."""
+        """The page of vouchers; raises Invalid, NotFound."""
         filters = VoucherFilter(
             purchase_id=await lookups.purchase_id(work, self.purchase) if self.purchase else None,
             partner_id=await lookups.partner_id(work, self.partner) if self.partner else None,
@@ -58,11 +58,11 @@ class VoucherPage:
 
 
 @commands.command("list")
-def list_vouchers(session: OrganizationSession, listed: VoucherPage) -> None:
+def list_vouchers(session: OrganizationSession, options: VoucherListOptions) -> None:
     """List the vouchers of an organization."""
-    page = session.run(listed.fetch)
+    page = session.run(options.fetch)
     rows = [_fields(voucher) for voucher in page.items]
-    session.show_rows(rows, if_none="There are no such vouchers.", cursor=page.cursor)
+    session.show_rows(rows, if_none="No vouchers match.", cursor=page.cursor)
 
 
 @commands.command("show")
@@ -71,8 +71,8 @@ def show_voucher(
     voucher: Annotated[str, typer.Argument(help="The voucher's code (any case) or id.", metavar="VOUCHER")],
 ) -> None:
     """Show a voucher with its latest reservation and its use."""
-    found_voucher = session.run_on(lookups.voucher_id, voucher, vouchers.get)
-    session.show(f"The voucher {found_voucher.code}.", _all_fields(found_voucher))
+    current = session.run_on(lookups.voucher_id, voucher, vouchers.get)
+    session.show(f"The voucher {current.code}.", _all_fields(current))
 
 
 @commands.command("export")
@@ -100,13 +100,13 @@ def unassign_vouchers(session: OrganizationSession, code: Codes) -> None:
 
 @commands.command("switch-on")
 def switch_vouchers_on(session: OrganizationSession, code: Codes) -> None:
-    """Switch vouchers on, so that they can be used."""
+    """Enable vouchers, so that they can be used."""
     _act(session, code, VoucherAction.SWITCH_ON)
 
 
 @commands.command("switch-off")
 def switch_vouchers_off(session: OrganizationSession, code: Codes) -> None:
-    """Switch vouchers off, so that they cannot be used."""
+    """Disable vouchers, so that they cannot be used."""
     _act(session, code, VoucherAction.SWITCH_OFF)
 
 
@@ -162,7 +162,7 @@ _FIELDS = (
     "recipient_email",
     "version",
 )
-_MORE_FIELDS = (
+_DETAIL_FIELDS = (
     *("assigned_at", "reservation_code", "reservation_status", "store_exam_code", "used_at", "used_by_person_id"),
     *("used_by_client_candidate_id", "used_by_first_name", "used_by_last_name"),
 )
@@ -173,4 +173,4 @@ def _fields(voucher: Voucher) -> Fields:
 
 
 def _all_fields(voucher: Voucher) -> Fields:
-    return fields_of(voucher, *_FIELDS, *_MORE_FIELDS, purchase_code="purchase")
+    return fields_of(voucher, *_FIELDS, *_DETAIL_FIELDS, purchase_code="purchase")

@@ -38,17 +38,17 @@ class CredentialsDamaged(DomainError):
 
 
 def read(path: Path) -> dict[str, Credentials]:
-    """The credentials by the name of their organization, none if there is no file; raises CredentialsDamaged."""
+    """The credentials by organization name, empty if the file does not exist; raises CredentialsDamaged."""
     if not path.exists():
         return {}
     try:
         organizations = json.loads(path.read_text())["organizations"]
-        return {each["name"]: Credentials(**{name: each[wire_name(name)] for name in _NAMES}) for each in organizations}
+        return {item["name"]: Credentials(**{name: item[wire_name(name)] for name in _NAMES}) for item in organizations}
     except (ValueError, KeyError, TypeError) as error:
         raise CredentialsDamaged(path) from error
 
 
 def write(path: Path, credentials: Sequence[Credentials], *, base_url: str) -> None:
     """Write the credentials with mode 0600."""
-    organizations = [{wire_name(name): getattr(each, name) for name in _NAMES} for each in credentials]
+    organizations = [{wire_name(name): getattr(item, name) for name in _NAMES} for item in credentials]
     write_private(path, json.dumps({"baseUrl": base_url, "organizations": organizations}, indent=2))

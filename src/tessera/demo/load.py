@@ -25,7 +25,7 @@ TOKEN_LIFETIME = timedelta(days=365)
 async def load(
     database: Database, signer: TokenSigner, *, directory: Path, base_url: str, now: datetime
 ) -> list[Credentials]:
-    """Load missing organizations, and write the credentials of all to the file demo.json in the directory.
+    """Load missing organizations, and write the credentials of all organizations to demo.json in the directory.
 
     Each organization is loaded in one transaction. Credentials are reissued if the file is missing, because their
     secrets are stored nowhere else; otherwise, a second call changes only `baseUrl`.
@@ -43,9 +43,9 @@ async def load(
         if organization.name not in existing:
             organization_id = ids[organization.name]
             existing[organization.name] = await _issue(database, signer, organization.name, organization_id, now=now)
-    loaded = [existing[organization.name] for organization in organizations.ORGANIZATIONS]
-    credentials.write(path, loaded, base_url=base_url)
-    return loaded
+    all_credentials = [existing[organization.name] for organization in organizations.ORGANIZATIONS]
+    credentials.write(path, all_credentials, base_url=base_url)
+    return all_credentials
 
 
 async def _ids_by_name(database: Database) -> dict[str, UUID]:

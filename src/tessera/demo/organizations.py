@@ -1,4 +1,4 @@
-"""The demonstration organizations and the products that both of them sell."""
+"""The demonstration organizations and the products that both sell."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +13,7 @@ PRODUCT_BUNDLE_ID = UUID("0aad00c1-9c18-4b7c-ac3c-67afffdfbc4e")
 
 @dataclass(frozen=True, slots=True)
 class DemoOrganization:
-    """A demonstration organization, with the values in which it differs from the other one."""
+    """A demonstration organization, with the values that differ between organizations."""
 
     name: str
     promo_codes: int
@@ -22,7 +22,7 @@ class DemoOrganization:
 
 
 ORGANIZATIONS = (
-    # The first has several pages of records; the second has more than the 10,000 that a documented list returns.
+    # The first has several pages of records; the second has more than the 10,000 that a Certiverse list returns.
     DemoOrganization("Aurora Certification Board", promo_codes=3_000, welcome_percent=10, bulk_purchases=3),
     DemoOrganization("Borealis Certification Board", promo_codes=12_000, welcome_percent=20, bulk_purchases=12),
 )
@@ -37,7 +37,7 @@ EXAMS = (
 
 
 def store_exams() -> list[NewStoreExam]:
-    """The exams on sale, with new ids on each call."""
+    """The exams of an organization, with new ids on each call."""
     return [NewStoreExam(new_id(), code, name, Decimal(price)) for code, name, price in EXAMS]
 
 

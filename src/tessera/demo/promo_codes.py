@@ -11,7 +11,7 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 
-# Promo codes and vouchers for the storefront, one for each result that it can show.
+# Promo codes and vouchers for the sample storefront, one for each result that it can show.
 SAMPLES = (
     ("WELCOME", "takes a percentage off"),
     ("PER10", "takes $10 off"),

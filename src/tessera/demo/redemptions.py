@@ -1,4 +1,4 @@
-"""The redemptions of a demonstration organization, made by the functions that a storefront calls."""
+"""The redemptions of a demonstration organization, created by the services behind the storefront API."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -39,7 +39,7 @@ class Market:
 
 
 async def load(work: UnitOfWork, exams: Sequence[NewStoreExam], *, bulk_purchases: int, now: datetime) -> None:
-    """Load all of them, with `bulk_purchases` purchases of 1,000 vouchers each."""
+    """Load partners, programs, users, purchases and vouchers, with `bulk_purchases` purchases of 1,000 vouchers."""
     market = await _load_market(work, exams, now=now)
     await _load_users(work, market, now=now)
     orders = [*_orders(market, now=now), *_bulk_orders(market, bulk_purchases, now=now)]
@@ -148,7 +148,7 @@ def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
     yield replace(
         _order(market, "Umbrella Academy", "Pilot Program", quantity=5, now=now - timedelta(days=400)), is_archived=True
     )
-    # A purchase without its job, which operators find by `tessera purchase list --stuck` and retry.
+    # A purchase whose job is missing; operators find it with `tessera purchase list --stuck` and retry it.
     stuck = _order(market, "Globex Training", "Globex Employee Program", quantity=10, now=now)
     yield replace(stuck, status=PurchaseStatus.VOUCHER_CREATION)
 

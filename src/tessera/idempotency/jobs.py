@@ -18,9 +18,9 @@ blueprint = Blueprint()
 @blueprint.periodic(cron="42 * * * *")
 @blueprint.task(name="delete_idempotency_keys", queueing_lock="delete_idempotency_keys", pass_context=True)
 async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
-    """Delete expired keys."""
+    """Delete expired keys of all organizations."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(PLATFORM_ID) as work:
-        deleted = await service.forget_old(work.connection, now=clock())
-    log.info("idempotency keys deleted", keys=deleted)
+        count = await service.delete_expired(work.connection, now=clock())
+    log.info("idempotency keys deleted", keys=count)

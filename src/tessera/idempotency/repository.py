@@ -1,4 +1,4 @@
-"""Statements on idempotency keys."""
+"""Queries on idempotency keys."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class CallersKey(NamedTuple):
 
 
 class IdempotencyRepository:
-    """Keys of the organization that the unit of work is pinned to."""
+    """The keys of the organization that the unit of work is pinned to."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
@@ -38,7 +38,7 @@ class IdempotencyRepository:
     async def try_lock(self, keys: Sequence[CallersKey]) -> list[bool]:
         """Lock the keys until the end of the transaction; False for each that another request holds."""
         rows = await self._connection.exec_driver_sql(
-            "select pg_try_advisory_xact_lock(n) from unnest(%s::bigint[]) with ordinality as asked (n, place)"
+            "select pg_try_advisory_xact_lock(n) from unnest(%s::bigint[]) with ordinality as locks (n, place)"
             " order by place",
             ([self._lock_number(key) for key in keys],),
         )
@@ -49,12 +49,12 @@ class IdempotencyRepository:
         return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
 
     async def find(self, keys: Sequence[CallersKey], *, since: datetime) -> dict[CallersKey, StoredResponse]:
-        """The responses stored under these keys since then."""
+        """The responses that were stored under these keys after `since`."""
         rows = await self._connection.exec_driver_sql(
             "select k.caller_id, k.key, k.request_digest, k.status, k.body"
-            " from unnest(%(callers)s::uuid[], %(keys)s::text[]) as asked (caller_id, key)"
-            " join idempotency_keys k on k.organization_id = %(organization_id)s and k.caller_id = asked.caller_id"
-            " and k.key = asked.key where k.created_at > %(since)s",
+            " from unnest(%(callers)s::uuid[], %(keys)s::text[]) as requests (caller_id, key)"
+            " join idempotency_keys k on k.organization_id = %(organization_id)s and k.caller_id = requests.caller_id"
+            " and k.key = requests.key where k.created_at > %(since)s",
             {
                 "organization_id": self._organization_id,
                 "callers": [key.caller_id for key in keys],
@@ -67,19 +67,19 @@ class IdempotencyRepository:
         }
 
     async def put(self, responses: Mapping[CallersKey, StoredResponse], *, now: datetime) -> None:
-        """Store responses, replacing expired ones."""
+        """Store responses; they replace expired ones."""
         rows = [
-            {"organization_id": self._organization_id, **key._asdict(), **given._asdict(), "created_at": now}
-            for key, given in responses.items()
+            {"organization_id": self._organization_id, **key._asdict(), **response._asdict(), "created_at": now}
+            for key, response in responses.items()
         ]
         statement = upsert(IdempotencyKey)
-        replaced = {name: statement.excluded[name] for name in (*StoredResponse._fields, "created_at")}
+        replacements = {name: statement.excluded[name] for name in (*StoredResponse._fields, "created_at")}
         await self._connection.execute(
-            statement.on_conflict_do_update(constraint="idempotency_keys_pk", set_=replaced), rows
+            statement.on_conflict_do_update(constraint="idempotency_keys_pk", set_=replacements), rows
         )
 
 
 async def delete_before(connection: Connection, moment: datetime) -> int:
-    """Delete the keys of all organizations from before that time; returns their number."""
-    deleted = await connection.execute(select(func.delete_idempotency_keys(moment)))
-    return int(deleted.scalar_one())
+    """Delete the keys of all organizations that are older than `moment`; returns their number."""
+    result = await connection.execute(select(func.delete_idempotency_keys(moment)))
+    return int(result.scalar_one())

@@ -1,9 +1,9 @@
-"""Idempotency: a repeated request under the same key gets the first response, and has no second effect."""
+"""Idempotency: a repeated request with the same key returns the first response and has no second effect."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from uuid import UUID
 
 from tessera.idempotency import repository
@@ -13,8 +13,6 @@ from tessera.kit.errors import DomainError
 
 LIFETIME = timedelta(hours=24)
 Outcome = tuple[int, bytes] | DomainError
-Asked = TypeVar("Asked")
-Done = TypeVar("Done")
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -33,14 +31,14 @@ class KeyReused(DomainError):
 
 
 class KeyInUse(DomainError):
-    """The first request under this key is still running."""
+    """The first request with this key is still running."""
 
     def __init__(self) -> None:
         super().__init__("A request with this Idempotency-Key is still running.")
 
 
 class KeyedRequest(NamedTuple):
-    """A request under a key: its caller, and the digest of its method, path and body."""
+    """A request with a key: its caller, and the digest of its method, path and body."""
 
     caller_id: UUID
     key: str
@@ -61,18 +59,18 @@ async def once(
     KeyMalformed, KeyReused, KeyInUse.
     """
     outcome = (await lock_all(work, {0: request}, now=now)).get(0)
-    if isinstance(outcome, DomainError):
-        raise outcome
     if outcome is None:
         outcome = await effect()
         await store_all(work, {request: outcome}, now=now)
+    if isinstance(outcome, DomainError):
+        raise outcome
     return outcome
 
 
 async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, now: datetime) -> dict[int, Outcome]:
     """The outcomes of requests that must have no effect, by position: a stored response, or an error.
 
-    The other requests are the first under their keys, and hold them until the end of the transaction. Errors are
+    The other requests are the first with their keys, and hold them until the end of the transaction. Errors are
     KeyMalformed, KeyReused, KeyInUse.
     """
     outcomes: dict[int, Outcome] = {}
@@ -86,14 +84,15 @@ async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, no
             firsts[request.name] = position
     keys = IdempotencyRepository(work)
     names = list(firsts)
-    locked = await keys.try_lock(names)
-    stored = await keys.find(names, since=now - LIFETIME)
-    for name, is_locked in zip(names, locked, strict=True):
+    locks = await keys.try_lock(names)
+    responses = await keys.find(names, since=now - LIFETIME)
+    for name, is_locked in zip(names, locks, strict=True):
         if not is_locked:
             outcomes[firsts[name]] = KeyInUse()
-        elif name in stored:
-            is_same = stored[name].request_digest == requests[firsts[name]].digest
-            outcomes[firsts[name]] = (stored[name].status, stored[name].body) if is_same else KeyReused()
+        elif name in responses:
+            response = responses[name]
+            is_same = response.request_digest == requests[firsts[name]].digest
+            outcomes[firsts[name]] = (response.status, response.body) if is_same else KeyReused()
     return outcomes
 
 
@@ -108,6 +107,6 @@ async def store_all(work: UnitOfWork, outcomes: Mapping[KeyedRequest, Outcome], 
         await IdempotencyRepository(work).put(responses, now=now)
 
 
-async def forget_old(connection: Connection, *, now: datetime) -> int:
+async def delete_expired(connection: Connection, *, now: datetime) -> int:
     """Delete the expired keys of all organizations; returns their number."""
     return await repository.delete_before(connection, now - LIFETIME)

@@ -8,12 +8,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit.db.table_base import Base, Timestamp
 
-# No foreign key leads from here to organizations: each new row would lock the one that all others refer to. They are
-# never deleted.
+# The table has no foreign key to organizations: every new row would lock the same row of organizations, and
+# organizations are never deleted.
 
 
 class IdempotencyKey(Base):
-    """A request that had its effect, and the response to it."""
+    """A completed request with a key, and the response to it."""
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (

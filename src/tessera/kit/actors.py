@@ -24,5 +24,5 @@ class Actor:
     name: str
 
 
-# Makes the changes that no caller requests.
+# The actor of changes that no caller requests, such as those of jobs.
 INSTALLATION = Actor(ActorKind.JOB, None, "tessera")

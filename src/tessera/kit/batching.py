@@ -1,4 +1,4 @@
-"""Batching: requests that arrive while others are executed are executed together next."""
+"""Batching: requests that arrive during an execution are executed together afterwards."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from tessera.kit.errors import DomainError, TransactionAborted
 
 MAX_HEAVY = 2
-# Seconds between retries of aborted requests, and until they fail.
+# Seconds between retries of an aborted request, and until it fails.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 RETRY_DEADLINE = 30.0
@@ -24,9 +24,9 @@ class Batcher(Generic[Request, Response]):
 
     `execute` returns the responses to a batch in its order, or raises a DomainError for all of it. After any other
     exception, and after TransactionAborted, each request is executed again by itself, so `execute` must not have
-    changed anything. Aborted requests are retried until RETRY_DEADLINE, with growing pauses in which they hold nothing.
-    At most `max_concurrency` batches of at most `limit` requests run at once; requests that arrive meanwhile form the
-    next batch. `when_idle` is called after the last one.
+    changed anything. Aborted requests are retried until RETRY_DEADLINE, with growing pauses.
+    At most `max_concurrency` batches of at most `limit` requests run at once; requests that arrive then form the
+    next batch. `when_idle` is called after the last batch.
     """
 
     def __init__(
@@ -67,19 +67,19 @@ class Batcher(Generic[Request, Response]):
     async def _execute_batch(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
         try:
             responses = await self._execute([request for request, _ in batch])
-            resolved = list(zip(batch, responses, strict=True))
+            results = list(zip(batch, responses, strict=True))
         except Exception as error:  # noqa: BLE001 - passed on to the callers
             self._fail_or_retry(batch, error)
             return
-        for (_, future), response in resolved:
+        for (_, future), response in results:
             _resolve(future, response)
 
     def _fail_or_retry(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
         if isinstance(error, TransactionAborted) or (len(batch) > 1 and not isinstance(error, DomainError)):
-            # One request causes an unexpected exception. Retried by itself it does not harm the others, and outside
-            # of the batches a request that waits for a lock does not delay them.
-            for one in batch:
-                self._start(self._retry(*one))
+            # Usually one request causes the unexpected exception. Retried by itself it does not fail the others, and a
+            # request that waits for a lock does not delay them.
+            for request, future in batch:
+                self._start(self._retry(request, future))
             return
         for _, future in batch:
             _fail(future, error)
@@ -118,17 +118,15 @@ def _fail(future: asyncio.Future[Response], error: Exception) -> None:
 
 
 class KeyedBatcher(Generic[Key, Request, Response]):
-    """Batches of requests with the same key: a batcher for each key that has requests."""
+    """Batches requests with the same key: one batcher for each key that has requests."""
 
     def __init__(
         self,
         execute: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
-        limit: int = 100,
         max_concurrency: int = 2,
     ) -> None:
         self._execute = execute
-        self._limit = limit
         self._max_concurrency = max_concurrency
         self._heavy = asyncio.Semaphore(MAX_HEAVY)
         self._by_key: dict[Key, Batcher[Request, Response]] = {}
@@ -139,9 +137,8 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         if batcher is None:
             batcher = self._by_key[key] = Batcher(
                 partial(self._execute, key),
-                limit=self._limit,
                 max_concurrency=self._max_concurrency,
-                # Only keys with requests take memory.
+                # Keys without requests must not occupy memory.
                 when_idle=partial(self._forget, key),
             )
         return await batcher.submit(request)

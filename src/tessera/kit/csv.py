@@ -13,7 +13,7 @@ from tessera.kit.wire import wire_name
 
 # Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# Separates the values of one cell; a backslash escapes it and itself inside a value.
+# Separates the values of one cell. Inside a value, a backslash escapes a separator or a backslash.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
 _VALUE = re.compile(r"(?:\\[\\|]|[^|])++")
@@ -34,7 +34,7 @@ async def file(
     """Yield a file in chunks: a first line with the wire names of these fields, then the records.
 
     `list_after` returns the next records after an id, and none at the end. It must open a unit of work for each call,
-    so that a slow reader holds neither a connection nor old versions of rows. A record has its values of that time.
+    so that a slow reader holds neither a connection nor old row versions. Rows reflect the time of their call.
     """
     yield lines([[wire_name(field) for field in fields]])
     after: UUID | None = None
@@ -51,7 +51,7 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """The text of a cell; text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    """The text of a cell; text that a spreadsheet would evaluate as a formula gets a leading apostrophe."""
     return neutral(value) if isinstance(value, str) else _format(value)
 
 
@@ -63,7 +63,7 @@ def _format(value: object) -> str:
             return "true" if value else "false"
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        case int() | Decimal() | UUID():  # a minus here is no formula
+        case int() | Decimal() | UUID():  # a leading minus of a number does not start a formula
             return str(value)
         case list() | tuple():
             return neutral(join(value))
@@ -85,10 +85,10 @@ def split(text: str) -> list[str]:
 
 
 def neutral(text: str) -> str:
-    """Escape text that a spreadsheet would take for a formula."""
+    """Escape text that a spreadsheet would evaluate as a formula."""
     return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def plain(text: str) -> str:
-    """Undo `neutral`."""
+    """Remove the apostrophe that `neutral` adds."""
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text

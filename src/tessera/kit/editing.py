@@ -1,4 +1,4 @@
-"""Versions and status moves: what an edit must find before it may change a record."""
+"""Versions and status moves: the preconditions of edits."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The statuses from which a record can get a status, and the name of that action in the audit log."""
+    """A status change: the statuses in which it is allowed, and its action in the audit log."""
 
     origins: Collection[str]
     action: str

@@ -1,4 +1,4 @@
-"""Domain errors: services raise them to say what is wrong, and each API decides how to render them."""
+"""Domain errors: services raise them, and each API renders them in its own format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,8 +41,8 @@ class Conflict(DomainError):
 class WrongState(Conflict):
     """The state of the object does not allow the operation; `state` names it."""
 
-    def __init__(self, what: str, state: str) -> None:
-        super().__init__(f"The {what} is {state}.")
+    def __init__(self, noun: str, state: str) -> None:
+        super().__init__(f"The {noun} is {state}.")
         self.state = state
 
 
@@ -72,14 +72,14 @@ class LacksFunctionPoint(DomainError):
 
 
 class DatabaseUnavailable(DomainError):
-    """The database cannot be reached, or rejects the transaction for now."""
+    """The database cannot be reached, or temporarily rejects transactions."""
 
     def __init__(self) -> None:
         super().__init__("The database is not available. Try again shortly.")
 
 
 class TransactionAborted(DatabaseUnavailable):
-    """The database has rolled the transaction back, as after a deadlock or a timeout; a retry may succeed."""
+    """The database rolled the transaction back, for example after a deadlock or a timeout; a retry may succeed."""
 
 
 class NotAllowed(DomainError):

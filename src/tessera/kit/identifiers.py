@@ -12,5 +12,5 @@ def new_id() -> UUID:
 
 
 def new_id_text() -> str:
-    """A new UUIDv7 as 32 hexadecimal digits, in a sixth of the time of `new_id`; for bulk inserts."""
+    """A new UUIDv7 as 32 hexadecimal digits, for bulk inserts; six times as fast as `new_id`."""
     return uuid_utils.uuid7().hex

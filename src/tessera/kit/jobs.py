@@ -54,7 +54,7 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
     return app
 
 
-# Only defers jobs on the connections of units of work; never connects itself.
+# Defers jobs on the connections of units of work, and never opens a connection.
 _deferring = App(connector=PsycopgConnector())
 
 
@@ -62,7 +62,7 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str]) -> N
     """Queue one job for each mapping of arguments; the jobs run if this transaction commits."""
     connection = await work.driver_connection()
     configured = _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection)
-    jobs: list[dict[str, Any]] = [{**each} for each in arguments]
+    jobs: list[dict[str, Any]] = [{**values} for values in arguments]
     await configured.batch_defer_async(*jobs)
 
 
@@ -87,7 +87,7 @@ class ExponentialBackoff(BaseRetryStrategy):
 
 
 def _reason(error: BaseException) -> str:
-    # Not the full text of a database error, which quotes rows and parameters, and with them voucher codes.
+    # The full text of a database error quotes rows and parameters, which may contain voucher codes.
     cause = getattr(error, "orig", error)
     if isinstance(cause, psycopg.Error):
         return cause.diag.message_primary or type(cause).__name__
@@ -104,22 +104,22 @@ async def retry_stalled_jobs(context: JobContext, timestamp: int) -> None:
         try:
             await manager.retry_job_by_id_async(cast("int", job.id), retry_at=datetime.now(UTC))
         except ConnectorException as error:
-            # Its worker was only slow and finishes the job now, or the next periodic job is already queued. The other
-            # stalled jobs are retried all the same.
+            # The worker was only slow and finishes the job now, or the next periodic job is already queued. The other
+            # stalled jobs are still retried.
             log.warning("stalled job not retried", task=job.task_name, job=job.id, error=str(error.__cause__ or error))
 
 
 @housekeeping.periodic(cron="17 * * * *")
 @housekeeping.task(queueing_lock="delete_old_jobs", pass_context=True)
 async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
-    """Delete jobs that succeeded days ago; failed jobs are kept for operators."""
+    """Delete jobs that succeeded more than KEEP_HOURS ago; failed jobs remain for operators."""
     await context.app.job_manager.delete_old_jobs(nb_hours=KEEP_HOURS)
 
 
 async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[str, Any], concurrency: int = 4) -> None:
     """Run jobs until `stopping` is set, then finish running jobs.
 
-    The queue's own worker ends when it loses the database, so it is restarted, with growing pauses.
+    The worker of procrastinate ends when it loses the database, so it is restarted, with growing pauses.
     """
     stop = asyncio.create_task(stopping.wait())
     pause = 0.5
@@ -131,7 +131,7 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
         except (OSError, ConnectorException, psycopg.OperationalError) as error:
             log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
         if not stopping.is_set():
-            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, 30)  # noqa: PLR2004 - a minute without failure
+            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, 30)  # noqa: PLR2004 - seconds
             await asyncio.wait({stop}, timeout=pause)
 
 

@@ -15,7 +15,7 @@ def configure(*, level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Not the default, which shows the values of local variables, and with them secrets.
+    # The default formatter shows the values of local variables, which may be secrets.
     renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
         exception_formatter=structlog.dev.plain_traceback
     )
@@ -41,6 +41,6 @@ def configure(*, level: str = "INFO") -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
-    # The INFO lines of these libraries repeat what our own lines say.
+    # The INFO lines of these libraries repeat lines of this application.
     for name in ("uvicorn", "alembic", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -7,7 +7,7 @@ _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def key_of(text: str) -> str:
-    """The form in which codes and addresses are compared: A-Z in lower case, all else unchanged.
+    """The key by which codes and addresses are compared: A-Z in lower case, all other characters unchanged.
 
     Postgres's `lower(x collate "C")` does the same. Lower case for all of Unicode would make look-alikes equal: the
     Kelvin sign would become a `k`.
@@ -16,8 +16,8 @@ def key_of(text: str) -> str:
 
 
 def distinct(values: Iterable[str]) -> tuple[str, ...]:
-    """The values without repeats, in their order, each in its first spelling."""
-    firsts: dict[str, str] = {}
+    """The values without duplicates under `key_of`, in their order; the first spelling of each value remains."""
+    by_key: dict[str, str] = {}
     for value in values:
-        firsts.setdefault(key_of(value), value)
-    return tuple(firsts.values())
+        by_key.setdefault(key_of(value), value)
+    return tuple(by_key.values())

@@ -7,9 +7,9 @@ BACKLOG = 2048
 
 
 class SharedAddress(socket.socket):
-    """The address of several processes: a process that unpickles this socket gets its own, which listens there.
+    """A bound address for several processes: unpickling this socket creates a separate socket that listens there.
 
-    With one socket for all, the process that wakes first accepts every waiting connection, and the others stay idle.
+    With one shared socket, the process that wakes first accepts every waiting connection, and the others stay idle.
     The kernel distributes connections over separate sockets.
     """
 
@@ -18,7 +18,7 @@ class SharedAddress(socket.socket):
 
 
 def listen(host: str, port: int, *, processes: int = 1) -> socket.socket:
-    """A socket at this address for this number of processes; raises OSError if the address is in use."""
+    """Bind a socket to this address for this number of processes; raises OSError if the address is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM) if processes == 1 else SharedAddress(family)
     try:

@@ -13,7 +13,7 @@ from tessera.kit.errors import NotAuthenticated
 
 ALGORITHM = "HS256"
 MAX_LENGTH = 4096
-MAX_KNOWN = 10_000
+MAX_CACHED = 10_000
 
 
 class TokenExpired(NotAuthenticated):
@@ -22,13 +22,13 @@ class TokenExpired(NotAuthenticated):
 
 @dataclass(frozen=True, slots=True)
 class TokenSigner:
-    """Issues tokens with the first key and accepts tokens of every key; `keys` maps `kid` to secret."""
+    """Signs tokens with the first key and accepts tokens signed with any key; `keys` maps `kid` to secret."""
 
     keys: Mapping[str, str] = field(repr=False)
     issuer: str = "tessera"
     audience: str = "tessera-api"
-    # The claims of verified tokens by digest: a signature that was valid once stays valid.
-    _known: dict[bytes, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    # The claims of verified tokens by digest; a valid signature remains valid.
+    _verified_claims: dict[bytes, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def issue(self, claims: Mapping[str, Any], *, now: datetime, lifetime: timedelta) -> str:
         """A token with `claims`, valid from `now` for `lifetime`."""
@@ -43,17 +43,17 @@ class TokenSigner:
         return jwt.encode({**claims, **registered}, secret, algorithm=ALGORITHM, headers={"kid": kid})
 
     def read(self, token: str, *, now: datetime) -> dict[str, Any]:
-        """The claims of a token that one of the keys has signed and that has not expired.
+        """The claims of a token that was signed with one of the keys and has not expired.
 
         Raises NotAuthenticated, and TokenExpired if only the expiry is wrong.
         """
         digest = hashlib.sha256(token.encode()).digest()
-        claims = self._known.get(digest)
+        claims = self._verified_claims.get(digest)
         if claims is None:
             claims = self._verify(token)
-            if len(self._known) >= MAX_KNOWN:
-                self._known.clear()
-            self._known[digest] = claims
+            if len(self._verified_claims) >= MAX_CACHED:
+                self._verified_claims.clear()
+            self._verified_claims[digest] = claims
         if now.timestamp() >= claims["exp"]:
             raise TokenExpired("The token has expired.")
         return claims
@@ -81,8 +81,8 @@ class TokenSigner:
 
 
 def _ensure_canonical_signature(token: str) -> None:
-    # The library decodes "/" as "_", and ignores unused bits and characters outside Base64. No signature covers the
-    # signature itself, so one token would have many spellings.
+    # The library decodes "/" as "_", and ignores unused bits and characters outside Base64. A signature does not cover
+    # itself, so one token would have many spellings.
     signature = token.rpartition(".")[2].encode()
     if base64url_encode(base64url_decode(signature)) != signature:
         raise ValueError("the signature is not canonical")

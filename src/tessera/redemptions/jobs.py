@@ -8,7 +8,7 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
-from tessera.kit.db.engine import StatementRefused
+from tessera.kit.db.engine import STATEMENT_ERRORS
 from tessera.redemptions import lifecycle
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
             try:
                 async with database.unit_of_work(organization_id) as work:
                     expired += await lifecycle.expire(work, ids, now=now)
-            except StatementRefused:
+            except STATEMENT_ERRORS:
                 # Corrupted counts violate a constraint; the other organizations must not be blocked by them.
                 log.exception("holds not expired", organization=str(organization_id))
         more = expired > before

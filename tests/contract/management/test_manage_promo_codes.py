@@ -258,7 +258,7 @@ async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClien
         "Precondition failed",
         "The version in If-Match is not the current one. Read the resource again.",
     )
-    words = "The header If-Match is required, with the ETag of what was read."
+    words = "The header If-Match is required. Send the ETag of the representation that you read."
     missing = problem(428, "version-missing", "If-Match is required", words)
     for method, url in operations(code["id"])[1:]:
         assert status_and_body(await client.request(method, url, json=NEW, headers=tenant.bearer)) == missing

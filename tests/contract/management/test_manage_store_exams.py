@@ -116,7 +116,9 @@ async def test_a_list_names_everything_that_is_wrong_with_its_query(client: http
     answer = await client.get(f"{URL}?status=Gone&limit=0&cursor=x", headers=tenant.bearer)
     assert {error["code"] for error in answer.json()["errors"]} == {"NotAmongValues", "LimitRange"}
     answer = await client.get(f"{URL}?cursor=x", headers=tenant.bearer)
-    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(
+        ("/cursor", "NotCursor", "cursor must be a cursor from a nextLink of this list.")
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClien
         "Precondition failed",
         "The version in If-Match is not the current one. Read the resource again.",
     )
-    words = "The header If-Match is required, with the ETag of what was read."
+    words = "The header If-Match is required. Send the ETag of the representation that you read."
     missing = problem(428, "version-missing", "If-Match is required", words)
     for method, step in operations(exam["id"])[1:]:
         assert status_and_body(await client.request(method, step, json=NEW, headers=tenant.bearer)) == missing

@@ -119,7 +119,7 @@ async def test_a_partner_lives_from_its_creation_to_its_archive(
 async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, tenant: Tenant) -> None:
     partner = await create_resource(client, tenant, PARTNERS, PARTNER)
     url = f"{PARTNERS}/{partner['id']}/deactivate"
-    missing = "The header If-Match is required, with the ETag of what was read."
+    missing = "The header If-Match is required. Send the ETag of the representation that you read."
     stale = problem(
         412,
         "version-stale",

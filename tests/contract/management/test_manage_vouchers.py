@@ -380,7 +380,9 @@ async def test_vouchers_are_found_by_each_filter_and_followed_to_the_end(
     other_list = (await client.get(f"{VOUCHERS}?isUsed=false&limit=1", headers=shelf.tenant.bearer)).json()["nextLink"]
     cursor = other_list.partition("cursor=")[2].partition("&")[0]
     answer = await client.get(f"{VOUCHERS}?cursor={cursor}", headers=shelf.tenant.bearer)
-    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(
+        ("/cursor", "NotCursor", "cursor must be a cursor from a nextLink of this list.")
+    )
 
 
 async def test_the_same_key_changes_vouchers_once(client: httpx.AsyncClient, shelf: Shelf) -> None:

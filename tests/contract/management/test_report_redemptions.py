@@ -171,7 +171,7 @@ async def test_it_is_json_otherwise(client: httpx.AsyncClient, tenant: Tenant, a
             [("/until", "NotAfterFrom", "until must be after from, which is 2026-06-02.")],
         ),
         ("until=0001-01-01", [("/until", "NotAfterFrom", "until must be after from, which is 0001-01-01.")]),
-        ("cursor=x", [("/cursor", "NotCursor", "cursor must be one that this list has given.")]),
+        ("cursor=x", [("/cursor", "NotCursor", "cursor must be a cursor from a nextLink of this list.")]),
         ("by=day&by=code", [("/by", "Repeated", "by must be given once.")]),
     ],
 )

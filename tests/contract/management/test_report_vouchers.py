@@ -122,7 +122,9 @@ async def test_what_is_wrong_is_named(client: httpx.AsyncClient, tenant: Tenant)
         ("/format", "NotAmongValues", "format must be one of json, csv."),
     )
     answer = await client.get(f"{URL}?cursor=x", headers=tenant.bearer)
-    assert status_and_body(answer) == invalid(("/cursor", "NotCursor", "cursor must be one that this list has given."))
+    assert status_and_body(answer) == invalid(
+        ("/cursor", "NotCursor", "cursor must be a cursor from a nextLink of this list.")
+    )
 
 
 async def test_it_follows_vouchers_as_they_are_made_held_used_and_given_back(

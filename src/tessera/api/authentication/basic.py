@@ -10,7 +10,7 @@ from tessera.kit.errors import NotAuthenticated
 
 
 def read_basic(request: Request) -> Credential | None:
-    """ClientId and secret of an `Authorization: Basic` header, None without one; raises NotAuthenticated."""
+    """ClientId and secret of an `Authorization: Basic` header, or None; raises NotAuthenticated."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -1,4 +1,4 @@
-"""The authentication endpoints as the OpenAPI document describes them."""
+"""OpenAPI documentation of the authentication endpoints."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ AUTHENTICATE: dict[int | str, Any] = {
 
 
 def _oauth_error(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
-    examples = {error: {"error": error, "error_description": words} for error, words in messages.items()}
+    examples = {error: {"error": error, "error_description": text} for error, text in messages.items()}
     return response(OAuthErrorModel, description, headers=headers, **examples)
 
 
@@ -40,7 +40,7 @@ TOKEN: dict[int | str, Any] = {
         token={"access_token": _TOKEN, "token_type": "Bearer", "expires_in": 3600},
     ),
     400: _oauth_error(
-        "The form is wrong.",
+        "The form is invalid.",
         unsupported_grant_type=UnsupportedGrantType().message,
         invalid_request="The parameter grant_type is required.",
     ),
@@ -51,13 +51,13 @@ TOKEN: dict[int | str, Any] = {
     ),
     413: _oauth_error("The form is larger than 1 MiB.", invalid_request=RequestTooLarge(1024 * 1024).message),
     415: _oauth_error(
-        "The body is no form.", invalid_request=UnsupportedMediaType("application/x-www-form-urlencoded").message
+        "The body is not a form.", invalid_request=UnsupportedMediaType("application/x-www-form-urlencoded").message
     ),
     500: _oauth_error(
         "Internal server error. The server's log has the details.", server_error="Internal server error."
     ),
     503: _oauth_error(
-        "The database is away.",
+        "The database is unavailable.",
         headers={"Retry-After": "Seconds to wait before retrying."},
         temporarily_unavailable=DatabaseUnavailable().message,
     ),

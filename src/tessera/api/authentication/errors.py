@@ -6,7 +6,7 @@ from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge
 from tessera.api.http.json import JsonResponse
 from tessera.kit.errors import DatabaseUnavailable, DomainError, Invalid, NotAuthenticated
 
-# RFC 6749 forbids caching of responses of the token endpoint.
+# RFC 6749 forbids caching the responses of the token endpoint.
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 

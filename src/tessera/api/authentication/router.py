@@ -10,9 +10,9 @@ from tessera.api.authentication.basic import read_basic
 from tessera.api.authentication.errors import NO_STORE, UnsupportedGrantType
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.http import openapi
-from tessera.api.http.errors import Malformed, UnsupportedMediaType
+from tessera.api.http.errors import Malformed
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import read_query
+from tessera.api.http.parsing import ensure_readable, read_query
 from tessera.api.serving.resources import resources_of
 from tessera.identity.authentication.credentials import Credential, parse_client
 from tessera.identity.authentication.service import token_for_client
@@ -32,16 +32,18 @@ FORM = "application/x-www-form-urlencoded"
     openapi_extra={"security": openapi.BASIC, "parameters": openapi.parameters(AuthenticateQuery)},
 )
 async def authenticate(request: Request) -> JsonResponse:
-    """Pattern A of the Certiverse APIs: the credentials come as `Authorization: Basic base64(ClientId:ClientSecret)`.
+    """Pattern A of the Certiverse APIs: send the credentials as `Authorization: Basic base64(ClientId:ClientSecret)`.
 
-    The token is valid for one hour, unless the installation sets another lifetime. A header `x-functions-key` is
+    The token is valid for one hour, unless the installation sets another lifetime. The header `x-functions-key` is
     ignored.
     """
     token = await _issue_token(request, read_basic(request))
-    reading = read_query(request, AuthenticateQuery)
-    if reading.violations:
-        raise Invalid(reading.violations)
-    return JsonResponse({"authToken": token, "code": reading.values.get("code")}, headers={"Cache-Control": "no-store"})
+    parsed_request = read_query(request, AuthenticateQuery)
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    return JsonResponse(
+        {"authToken": token, "code": parsed_request.values.get("code")}, headers={"Cache-Control": "no-store"}
+    )
 
 
 @oauth.post(
@@ -80,8 +82,7 @@ async def _issue_token(request: Request, credential: Credential | None) -> str:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    if request.headers.get("content-type", FORM).partition(";")[0].strip().lower() != FORM:
-        raise UnsupportedMediaType(FORM)
+    ensure_readable(request, FORM)
     try:
         items = parse_qsl((await request.body()).decode("ascii"), errors="strict", max_num_fields=50)
     except ValueError as error:

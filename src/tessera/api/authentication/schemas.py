@@ -19,9 +19,9 @@ class AuthTokenModel(ResponseModel):
 
 
 class AccessTokenRequest(RequestModel):
-    """Form of POST /oauth/token (RFC 6749, section 4.4.2), for the OpenAPI document."""
+    """Form of POST /oauth/token (RFC 6749, section 4.4.2); only for the OpenAPI document."""
 
-    model_config = ConfigDict(alias_generator=None)  # the RFC has its own names
+    model_config = ConfigDict(alias_generator=None)  # the RFC defines the names
 
     grant_type: str = Field(description="`client_credentials`.", json_schema_extra={"enum": ["client_credentials"]})
     client_id: str | None = Field(None, description="The ClientId, unless it is in the Basic credentials.")

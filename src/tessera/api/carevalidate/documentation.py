@@ -1,4 +1,4 @@
-"""The CareValidate promo-code validation as the OpenAPI document describes it."""
+"""OpenAPI documentation of the CareValidate promo-code validation."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ PARAMETERS: list[dict[str, Any]] = [
 
 
 def _failure(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
-    examples = {name: {"success": False, "message": words} for name, words in messages.items()}
+    examples = {name: {"success": False, "message": text} for name, text in messages.items()}
     return response(Failure, description, headers=headers, **examples)
 
 
@@ -46,11 +46,11 @@ VALIDATE: dict[int | str, Any] = {
         malformed="The query string is not valid UTF-8.",
     ),
     401: response(InvalidApiKey, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}),
-    404: _failure("There is no such code.", unknown="Promo code not found!"),
-    500: _failure("Internal server error. The server's log has the details.", fault="Internal server error"),
+    404: _failure("The code does not exist.", unknown="Promo code not found!"),
+    500: _failure("Internal server error. The server's log has the details.", error="Internal server error"),
     503: _failure(
-        "The database is away.",
+        "The database is unavailable.",
         headers={"Retry-After": "Seconds to wait before retrying."},
-        away=DatabaseUnavailable().message,
+        unavailable=DatabaseUnavailable().message,
     ),
 }

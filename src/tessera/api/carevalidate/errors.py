@@ -6,7 +6,7 @@ from tessera.kit.errors import DatabaseUnavailable, DomainError, NotAuthenticate
 
 
 class CodeMissing(DomainError):
-    """No code was given."""
+    """The parameter `code` is missing."""
 
 
 class BundleIdMalformed(DomainError):

@@ -1,4 +1,4 @@
-"""The hot operation of the CareValidate API: validating a promo code, for the holders of many keys at once."""
+"""The hot operation of the CareValidate API: validating a promo code, in batches across API keys."""
 
 import re
 from uuid import UUID
@@ -39,7 +39,7 @@ def _parameters(query: bytes) -> tuple[str, str]:
         raise CodeMissing
     if bundle_id and not _UUID.fullmatch(bundle_id):
         raise BundleIdMalformed
-    if "\0" in code:  # no text in Postgres contains one
+    if "\0" in code:  # text in Postgres cannot contain NUL, so no code matches
         raise PromoCodeNotFound
     return code, bundle_id
 

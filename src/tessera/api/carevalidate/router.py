@@ -17,7 +17,7 @@ router = APIRouter(tags=["CareValidate"])
     openapi_extra={"security": openapi.API_KEY, "parameters": documentation.PARAMETERS},
 )
 async def validate_promo_code(request: Request) -> Response:
-    """Whether a promo code can be used now, and the discount that it gives, flat or percent.
+    """Check whether a promo code can be used now, and return its discount, flat or percent.
 
     Your organization's promo codes take precedence over global codes with the same name. A code applies to a product
     bundle if it names the bundle, names an exam in it, or names neither bundles nor exams. Validation changes nothing.

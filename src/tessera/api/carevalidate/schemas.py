@@ -18,7 +18,7 @@ class PercentDiscount(ResponseModel):
 
 
 class ValidationResult(ResponseModel):
-    """Whether the code can be used now, and its discount: one entry, or none."""
+    """Whether the code can be used now, and its discount: one entry or none."""
 
     success: bool = Field(description="Whether the promo code is valid.")
     data: list[FlatDiscount | PercentDiscount] = Field(
@@ -30,11 +30,11 @@ class Failure(ResponseModel):
     """An invalid request."""
 
     success: bool = Field(description="`false`.")
-    message: str = Field(description="What is wrong.")
+    message: str = Field(description="The reason.")
 
 
 class InvalidApiKey(ResponseModel):
     """A request without a valid key."""
 
     status: int = Field(description="`401`.")
-    error: str = Field(description="What is wrong.")
+    error: str = Field(description="The reason.")

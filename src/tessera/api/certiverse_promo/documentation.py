@@ -1,4 +1,4 @@
-"""The Certiverse Promo Code API as the OpenAPI document describes it."""
+"""OpenAPI documentation of the Certiverse Promo Code API."""
 
 from typing import Any
 

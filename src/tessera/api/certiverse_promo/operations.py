@@ -24,10 +24,10 @@ MAX_CONCURRENT_CREATE_BATCHES = 4
 
 
 def _read_list(request: Request) -> tuple[PromoCodeFilter, int]:
-    reading = read_query(request, PromoCodeQuery)
-    number = reading.values.pop("page", 1)
-    filters = PromoCodeFilter(**reading.values)
-    violations = [*reading.violations]
+    parsed_request = read_query(request, PromoCodeQuery)
+    number = parsed_request.values.pop("page", 1)
+    filters = PromoCodeFilter(**parsed_request.values)
+    violations = [*parsed_request.violations]
     if filters.email_address is not None and filters.restrict_to_email_addresses is not True:
         violations.append(
             Violation("NeedsRestriction", "email_address", "can only be used with restrictToEmailAddresses=true")

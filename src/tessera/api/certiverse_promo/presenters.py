@@ -1,4 +1,4 @@
-"""Promo codes as the Certiverse Promo Code API shows them."""
+"""Promo codes in the format of the Certiverse Promo Code API."""
 
 from datetime import datetime
 from typing import Any
@@ -25,8 +25,8 @@ LISTED = JsonProjection(FIELDS)
 
 def created_response(code: ListedPromoCode) -> tuple[int, bytes]:
     """Status and body of the response to the request that created the promo code."""
-    shown = {name: _value(code, field) for name, field in FIELDS.items()}
-    return 201, bytes(JsonResponse({name: value for name, value in shown.items() if value is not None}).body)
+    members = {name: _value(code, field) for name, field in FIELDS.items()}
+    return 201, bytes(JsonResponse({name: value for name, value in members.items() if value is not None}).body)
 
 
 def _value(code: ListedPromoCode, field: str | Time) -> Any:  # noqa: ANN401 - any JSON value

@@ -21,8 +21,8 @@ router = APIRouter(tags=["Certiverse Promo Code API"])
 async def list_promo_codes(request: Request) -> Response:
     """Your organization's promo codes, oldest first, 100 a page; filters may be combined.
 
-    A query that matches more than 10,000 records is an error; refine it using filters. The list has codes with a
-    percentage, store exams, an expiry and a limit in total.
+    A query that matches more than 10,000 records is an error; refine it using filters. The list contains only codes
+    that have a percentage, store exams, an expiry and a total limit.
     """
     return await run(request, operations.LIST)
 
@@ -42,8 +42,8 @@ async def list_promo_codes(request: Request) -> Response:
 async def create_promo_code(request: Request) -> Response:
     """Create a promo code, which candidates can use while it is active.
 
-    Names are alphanumeric, 3 to 25 characters, and unique within the organization. At least one store exam code must
-    be given. The status is Inactive unless `isActive` is true. If `restrictToEmailAddresses` is true,
+    Names are alphanumeric, 3 to 25 characters, and unique within the organization. At least one store exam code is
+    required. The status is Inactive unless `isActive` is true. If `restrictToEmailAddresses` is true,
     `emailAddresses` is required.
     """
     return await run(request, operations.CREATE)

@@ -1,4 +1,4 @@
-"""Requests and responses of the Certiverse Promo Code API, in the names and order of its document."""
+"""Requests and responses of the Certiverse Promo Code API, with the names and the order of its document."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ class PromoCodeQuery(RequestModel):
     email_address: Text | None = Field(
         None,
         alias="emailAddress",
-        description="Only codes whose restriction list has this e-mail address. Needs `restrictToEmailAddresses=true`.",
+        description="Only codes whose restriction list has this address. Requires `restrictToEmailAddresses=true`.",
         examples=["ada@example.com"],
     )
     page: PageNumber = Field(1, alias="page", description="Page number, from 1; a page has 100 records.", examples=[1])
@@ -113,7 +113,7 @@ class PromoCodeModel(ResponseModel):
     )
     notes: str | None = Field(None, description="Internal notes. Not returned if null.")
     promoCodeName: str = Field(description="Unique within the organization.")
-    redemptionCount: int = Field(description="The number of redemptions, without cancelled ones.")
+    redemptionCount: int = Field(description="The number of redemptions, excluding cancelled redemptions.")
     restrictToEmailAddresses: bool = Field(description="Whether only candidates in `emailAddresses` may redeem.")
 
 

@@ -1,4 +1,4 @@
-"""The Certiverse Voucher Partner API as the OpenAPI document describes it."""
+"""OpenAPI documentation of the Certiverse Voucher Partner API."""
 
 from typing import Any
 
@@ -100,9 +100,9 @@ _FILTER_REQUIRED = "At least one of partnerName, programName, purchaseCode, purc
 def _list(
     model: type[ResponseModel], path: str, item: dict[str, Any], bad_request: dict[str, Any]
 ) -> dict[int | str, Any]:
-    following = f"https://tessera.example.com/api/vouchers{path}page=2"
+    next_link = f"https://tessera.example.com/api/vouchers{path}page=2"
     return {
-        200: response(model, "A page of the list.", {"data": [item], "nextLink": following})
+        200: response(model, "A page of the list.", {"data": [item], "nextLink": next_link})
         | {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}},
         400: bad_request,
         401: _NOT_ALLOWED,
@@ -116,14 +116,14 @@ PARTNERS = _list(
     "/partners?",
     _PARTNER,
     certiverse.documented_error(
-        400, "A parameter is wrong.", "ValidationFailed", "status must be one of Active, Inactive, Archived."
+        400, "A parameter is invalid.", "ValidationFailed", "status must be one of Active, Inactive, Archived."
     ),
 )
 PROGRAMS = _list(
     PartnerVoucherProgramPage,
     "/programs?",
     _PROGRAM,
-    certiverse.documented_error(400, "A parameter is wrong.", "ValidationFailed", "page must be a positive integer."),
+    certiverse.documented_error(400, "A parameter is invalid.", "ValidationFailed", "page must be a positive integer."),
 )
 PURCHASES = _list(
     PartnerVoucherPurchasePage,
@@ -131,7 +131,7 @@ PURCHASES = _list(
     _PURCHASE | {"status": "Complete"},
     certiverse.documented_error(
         400,
-        "A parameter is invalid, or there is no filter.",
+        "A parameter is invalid, or the filter is missing.",
         "ValidationFailed",
         "purchasedByEmail must be a valid e-mail address.",
         FilterRequired=[_FILTER_REQUIRED],
@@ -143,7 +143,7 @@ VOUCHERS = _list(
     _VOUCHER,
     certiverse.documented_error(
         400,
-        "A parameter is invalid, or there is no filter.",
+        "A parameter is invalid, or the filter is missing.",
         "ValidationFailed",
         "isUsed must be true or false.",
         FilterRequired=["At least one of isActive, isUsed, purchaseCode, recipientEmail, ... is required."],

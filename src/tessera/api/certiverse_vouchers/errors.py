@@ -11,12 +11,12 @@ from tessera.api.error_rendering import certiverse
 from tessera.api.http.json import JsonResponse
 from tessera.kit.errors import DomainError, Invalid, TooManyResults
 
-# A violation names only its field, so a field has the same wire name and position in each of these models.
+# A violation contains only the name of its field, so a field must have the same wire name in each of these models.
 MODELS = (PartnerQuery, ProgramQuery, VoucherPurchaseCreateCommand, PurchaseQuery, VoucherQuery)
 
 
 class NoFilter(DomainError):
-    """A list was requested without the filter that it needs."""
+    """A list that requires a filter was requested without one."""
 
     def __init__(self, *names: str) -> None:
         super().__init__(f"At least one of {', '.join(names)} is required.")

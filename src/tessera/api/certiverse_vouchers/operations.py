@@ -1,4 +1,4 @@
-"""The two hot operations of the Certiverse Voucher Partner API: its vouchers, and purchases of free programs."""
+"""The two hot operations of the Certiverse Voucher Partner API: listing vouchers, and purchases priced at $0."""
 
 from functools import partial
 from typing import Any
@@ -25,13 +25,13 @@ def read_filters(
     request: Request, model: type[RequestModel], *, needs_filter: bool = False
 ) -> tuple[dict[str, Any], int]:
     """The filters of a list and its page number; raises Invalid, NoFilter."""
-    reading = read_query(request, model)
-    if reading.violations:
-        raise Invalid(reading.violations)
-    number = reading.values.pop("page", 1)
-    if needs_filter and not reading.values:
+    parsed_request = read_query(request, model)
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    number = parsed_request.values.pop("page", 1)
+    if needs_filter and not parsed_request.values:
         raise NoFilter(*(info.alias or name for name, info in model.model_fields.items() if name != "page"))
-    return reading.values, number
+    return parsed_request.values, number
 
 
 def _read_list(request: Request) -> tuple[VoucherFilter, int]:

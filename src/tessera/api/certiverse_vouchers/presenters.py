@@ -1,4 +1,4 @@
-"""Partners, programs, purchases and vouchers as the Certiverse Voucher Partner API shows them."""
+"""Partners, programs, purchases and vouchers in the format of the Certiverse Voucher Partner API."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def purchase(item: Purchase) -> dict[str, Any]:
 
 
 def purchase_response(item: Purchase) -> tuple[int, bytes]:
-    """Status and body of the response to the request that ordered the purchase."""
+    """Status and body of the response to the request that created the purchase."""
     return 200, bytes(JsonResponse(purchase(item)).body)
 
 

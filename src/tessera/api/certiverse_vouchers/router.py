@@ -33,7 +33,7 @@ router = APIRouter(prefix="/api/vouchers", tags=["Certiverse Voucher Partner API
     openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PartnerQuery)},
 )
 async def list_partners(request: Request, caller: VoucherManager) -> JsonResponse:
-    """Voucher partners, oldest first, 100 a page; without filters, all that you may see.
+    """Voucher partners, oldest first, 100 a page; without filters, all partners that you may see.
 
     A partner's user sees only that partner.
     """
@@ -52,7 +52,7 @@ async def list_partners(request: Request, caller: VoucherManager) -> JsonRespons
 async def list_programs(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher programs, each with its store exams, partner assignments, discount tiers and restriction settings.
 
-    A partner's user sees the programs that are open to that partner.
+    A partner's user sees only the programs that are open to that partner.
     """
     filters, number = read_filters(request, ProgramQuery)
     page = await programs.list_page(caller.work, name_part=filters.get("program_name_part"), number=number)
@@ -69,7 +69,7 @@ async def list_programs(request: Request, caller: VoucherManager) -> JsonRespons
 async def list_purchases(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher purchases with quantity, pricing and status, oldest first, 100 a page.
 
-    At least one filter other than `page` must be given. A partner's user sees that partner's purchases.
+    At least one filter other than `page` is required. A partner's user sees only that partner's purchases.
     """
     filters, number = read_filters(request, PurchaseQuery, needs_filter=True)
     page = await purchases.list_page(caller.work, filters=PurchaseFilter(**filters), number=number, now=caller.now)
@@ -90,7 +90,7 @@ async def list_purchases(request: Request, caller: VoucherManager) -> JsonRespon
 async def create_purchase(request: Request) -> Response:
     """Create a voucher purchase of a program priced at $0 and queue the generation of its vouchers.
 
-    The response has the status `VoucherCreation`; once the vouchers exist it is `Complete`. The purchase is attributed
+    The purchase has the status `VoucherCreation` until its vouchers exist, and then `Complete`. It is attributed
     to the system user "Certiverse API".
     """
     return await run(request, operations.PURCHASE)
@@ -106,6 +106,6 @@ async def create_purchase(request: Request) -> Response:
 async def list_vouchers(request: Request) -> Response:
     """Vouchers with assignment, usage and reservation details, oldest first, 100 a page.
 
-    At least one filter other than `page` must be given. A partner's user sees that partner's vouchers.
+    At least one filter other than `page` is required. A partner's user sees only that partner's vouchers.
     """
     return await run(request, operations.LIST_VOUCHERS)

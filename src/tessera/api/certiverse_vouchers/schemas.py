@@ -1,4 +1,4 @@
-"""Requests and responses of the Certiverse Voucher Partner API, in the names of its document."""
+"""Requests and responses of the Certiverse Voucher Partner API, with the names of its document."""
 
 from datetime import datetime
 from typing import Annotated
@@ -74,7 +74,7 @@ class VoucherQuery(RequestModel):
     """Query of GET /api/vouchers."""
 
     is_active: Flag | None = Field(
-        None, alias="isActive", description="`true` for vouchers that are switched on.", examples=["true"]
+        None, alias="isActive", description="`true` for enabled vouchers, `false` for disabled.", examples=["true"]
     )
     is_used: Flag | None = Field(
         None, alias="isUsed", description="`true` for used vouchers, `false` for unused.", examples=["false"]
@@ -251,7 +251,7 @@ class PartnerVoucherPurchasePage(ResponseModel):
 
 
 class PartnerVoucherUsedByModel(ResponseModel):
-    """Who redeemed a voucher."""
+    """The person who redeemed a voucher."""
 
     clientCandidateId: str = Field(description="Client-defined candidate identifier.")
     firstName: str = Field(description="First name of the redeeming person.")
@@ -266,7 +266,7 @@ class PartnerVoucherModel(ResponseModel):
     assignedDateUtc: datetime | None = Field(None, description="When it was assigned, UTC. Omitted if not assigned.")
     expirationDateUtc: datetime = Field(description="Expiration date and time, UTC.")
     id: str = Field(description="Unique identifier for the voucher.")
-    isActive: bool = Field(description="Whether the voucher is switched on; use and expiry do not change it.")
+    isActive: bool = Field(description="Whether the voucher is enabled; use and expiry do not change this.")
     isUsed: bool = Field(description="Whether the voucher has been redeemed.")
     recipientEmail: str | None = Field(None, description="Assigned recipient email. Omitted if not assigned.")
     reservationCode: str | None = Field(None, description="Latest reservation's code. Omitted if none.")

@@ -35,7 +35,7 @@ def error_response(status: int, code: str, *messages: str, headers: Mapping[str,
 
 
 def invalid(error: Invalid, *models: type[RequestModel]) -> JsonResponse:
-    """400 with every violation, named and ordered like the request's model, which is one of these."""
+    """400 with every violation, in the field names and order of the first model that has all these fields."""
     violations = in_wire_order(error.violations, *models)
     return error_response(400, "ValidationFailed", *(f"{path} {violation.message}." for path, violation in violations))
 
@@ -71,7 +71,7 @@ def common(error: DomainError) -> JsonResponse:
             return error_response(500, "InternalServerError", "Internal server error.")
 
 
-# For each status: when it is returned, and its error codes with example messages.
+# For each status: the description, and its error codes with example messages.
 _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
     400: (
         "The request is invalid. `errorMessages` has every violation, in the order of the fields.",
@@ -90,7 +90,7 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
         "Internal server error. The server's log has the details.",
         {"InternalServerError": ["Internal server error."]},
     ),
-    503: ("The database is away.", {"ServiceUnavailable": [DatabaseUnavailable().message]}),
+    503: ("The database is unavailable.", {"ServiceUnavailable": [DatabaseUnavailable().message]}),
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "The authentication scheme."},
@@ -100,26 +100,26 @@ _HEADERS = {
 
 
 def documented(*statuses: int) -> dict[int | str, Any]:
-    """Error statuses of an operation for the OpenAPI document, each with schema and examples."""
+    """Error responses of an operation for the OpenAPI document, each with schema and examples."""
     return {status: documented_error(status) for status in statuses}
 
 
 def documented_error(
     status: int, description: str = "", code: str | None = None, *messages: str, **codes: list[str]
 ) -> dict[str, Any]:
-    """One error status for the OpenAPI document.
+    """One error response for the OpenAPI document.
 
     Its examples are `code` with `messages`, the errors of every operation, and `codes`, which maps error codes to
     messages.
     """
-    usual, usual_codes = _DOCUMENTED.get(status, ("", {}))
-    errors = {**({code: list(messages)} if code else {}), **usual_codes, **codes}
-    examples = {name: {"errorCode": name, "errorMessages": said} for name, said in errors.items()}
-    return response(ErrorModel, description or usual, headers=_HEADERS.get(status), **examples)
+    default_description, default_codes = _DOCUMENTED.get(status, ("", {}))
+    errors = {**({code: list(messages)} if code else {}), **default_codes, **codes}
+    examples = {name: {"errorCode": name, "errorMessages": texts} for name, texts in errors.items()}
+    return response(ErrorModel, description or default_description, headers=_HEADERS.get(status), **examples)
 
 
 def idempotency_documented() -> dict[int | str, Any]:
-    """The error statuses of an `Idempotency-Key`, for the OpenAPI document."""
+    """The error responses of operations with an `Idempotency-Key`, for the OpenAPI document."""
     return {
         409: documented_error(
             409, "A request with this key is still running.", "IdempotencyKeyInUse", KeyInUse().message

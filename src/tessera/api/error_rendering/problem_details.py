@@ -44,7 +44,8 @@ class ProblemErrorModel(ResponseModel):
         None, description="Remaining uses under a limit; null for other rules. Only for codes."
     )
     validFrom: Annotated[datetime | None, WithJsonSchema({"type": ["string", "null"], "format": "date-time"})] = Field(
-        None, description="When the rule may be met without a change, UTC; null if never. Only for codes."
+        None,
+        description="When the rule may be satisfied without a change, UTC; null if never. Only for codes.",
     )
 
 
@@ -66,15 +67,15 @@ class ProblemResponse(JsonResponse):
 
 
 def problem(
-    status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: object
+    status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: object
 ) -> ProblemResponse:
-    """A problem as a response; `kind` is the last part of its type."""
-    body = {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": detail, **more}
+    """A problem as a response; `kind` is the last part of its type, and `members` are extensions."""
+    body = {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": detail, **members}
     return ProblemResponse(body, status, headers=headers)
 
 
 def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
-    """The problem for an error; `models` are those with which this API parses requests."""
+    """The problem for an error; `models` are the request models of this API."""
     match error:
         case Invalid():
             return _invalid(error, models)
@@ -95,8 +96,8 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
         case WrongState():
             return problem(409, "wrong-state", "Wrong state", error.message, state=error.state)
         case KeyInUse():
-            again, title = {"Retry-After": "1"}, "Idempotency-Key in use"
-            return problem(409, "idempotency-key-in-use", title, error.message, headers=again)
+            retry, title = {"Retry-After": "1"}, "Idempotency-Key in use"
+            return problem(409, "idempotency-key-in-use", title, error.message, headers=retry)
         case Conflict():
             return problem(409, "conflict", "Conflict", error.message)
         case VersionStale():
@@ -110,8 +111,8 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
         case VersionMissing():
             return problem(428, "version-missing", "If-Match is required", error.message)
         case DatabaseUnavailable():
-            again = {"Retry-After": "2"}
-            return problem(503, "service-unavailable", "Service unavailable", error.message, headers=again)
+            retry = {"Retry-After": "2"}
+            return problem(503, "service-unavailable", "Service unavailable", error.message, headers=retry)
         case _:
             return problem(500, "internal-server-error", "Internal server error", "Internal server error.")
 
@@ -140,13 +141,13 @@ _DOCUMENTED = {
     422: ("The Idempotency-Key was used with another body.", "idempotency-key-reused", "Idempotency-Key already used"),
     428: ("The header If-Match is missing.", "version-missing", "If-Match is required"),
     500: ("Internal server error. The server's log has the details.", "internal-server-error", "Internal server error"),
-    503: ("The database is away.", "service-unavailable", "Service unavailable"),
+    503: ("The database is unavailable.", "service-unavailable", "Service unavailable"),
 }
 _HEADERS = {
-    401: {"WWW-Authenticate": "The scheme that is asked for."},
+    401: {"WWW-Authenticate": "The authentication scheme."},
     503: {"Retry-After": "Seconds to wait before retrying."},
 }
-_SOMETIMES = {
+_OPTIONAL_HEADERS = {
     409: {
         "headers": {
             "Retry-After": header("Seconds to wait before retrying, while a request with the same key is running.")
@@ -156,12 +157,12 @@ _SOMETIMES = {
 
 
 def documented(*statuses: int) -> dict[int | str, Any]:
-    """Problems of an operation for the OpenAPI document, each with schema and example."""
+    """Error responses of an operation for the OpenAPI document, each with schema and example."""
     return {status: _documented(status, *_DOCUMENTED[status]) for status in statuses}
 
 
 def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
-    """The 400 of an operation for the OpenAPI document, with one violation as its example."""
+    """The 400 response of an operation for the OpenAPI document, with one violation as its example."""
     errors = [{"pointer": pointer, "code": code, "detail": detail}]
     example = _example(400, "validation-failed", "Validation failed") | {"errors": errors}
     return _as_problem(
@@ -169,29 +170,29 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
     )
 
 
-def documented_conflict(kind: str, title: str, description: str, **more: object) -> dict[str, Any]:
-    """The 409 of an operation for the OpenAPI document, with further members of the problem."""
-    return _documented(409, description, kind, title, **more)
+def documented_conflict(kind: str, title: str, description: str, **members: object) -> dict[str, Any]:
+    """The 409 response of an operation for the OpenAPI document; `members` are extensions of the problem."""
+    return _documented(409, description, kind, title, **members)
 
 
 def documented_malformed() -> dict[str, Any]:
-    """The 400 of an operation without a body, which only a malformed `Idempotency-Key` causes."""
+    """The 400 response of an operation without a body, where only the `Idempotency-Key` can be malformed."""
     return _documented(400, "The header is malformed.", "malformed-request", "The request cannot be read")
 
 
-def _documented(status: int, description: str, kind: str, title: str, **more: object) -> dict[str, Any]:
-    example = _example(status, kind, title) | more
-    described = response(ProblemModel, description, example, headers=_HEADERS.get(status))
-    return _as_problem(described | _SOMETIMES.get(status, {}))
+def _documented(status: int, description: str, kind: str, title: str, **members: object) -> dict[str, Any]:
+    example = _example(status, kind, title) | members
+    documentation = response(ProblemModel, description, example, headers=_HEADERS.get(status))
+    return _as_problem(documentation | _OPTIONAL_HEADERS.get(status, {}))
 
 
 def _example(status: int, kind: str, title: str) -> dict[str, Any]:
     return {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": f"{title}."}
 
 
-def _as_problem(described: dict[str, Any]) -> dict[str, Any]:
-    # FastAPI would document the model as application/json, so the reference is written by hand.
-    content = described.pop("content")["application/json"]
-    del described["model"]
+def _as_problem(documentation: dict[str, Any]) -> dict[str, Any]:
+    # FastAPI would document the model as application/json, so the schema reference is explicit.
+    content = documentation.pop("content")["application/json"]
+    del documentation["model"]
     schema = {"$ref": f"#/components/schemas/{ProblemModel.__name__}"}
-    return described | {"content": {MEDIA_TYPE: {"schema": schema, **content}}}
+    return documentation | {"content": {MEDIA_TYPE: {"schema": schema, **content}}}

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class ErrorRenderers:
-    """The error renderer of each path prefix; the longest match counts, and the empty prefix matches every path."""
+    """The error renderer of each path prefix; the longest match applies, and the empty prefix matches every path."""
 
     def __init__(self, by_prefix: Mapping[str, ErrorRenderer]) -> None:
         self._longest_first = sorted(by_prefix.items(), key=lambda item: -len(item[0]))
@@ -30,7 +30,7 @@ class ErrorRenderers:
         """Render domain errors and the framework's own errors in the format of the API."""
 
         async def render_error(request: Request, error: Exception) -> Response:
-            return self.render(request.scope["path"], _fact(request, error))
+            return self.render(request.scope["path"], _domain_error(request, error))
 
         app.add_exception_handler(DomainError, render_error)
         app.add_exception_handler(HTTPException, render_error)
@@ -47,7 +47,7 @@ def _covers(prefix: str, path: str) -> bool:
 
 
 def _allowed_methods(request: Request) -> str:
-    # Each method is a route of its own, and the framework reports only the first match.
+    # Each method is a separate route, and the framework reports only the first match.
     routes = iter_route_contexts(request.app.routes)
     matching = [route for route in routes if route.path_regex.match(request.scope["path"])]
     # A literal path takes precedence over a path with a parameter.
@@ -55,7 +55,7 @@ def _allowed_methods(request: Request) -> str:
     return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
 
 
-def _fact(request: Request, error: Exception) -> DomainError:
+def _domain_error(request: Request, error: Exception) -> DomainError:
     match error:
         case DomainError():
             return error

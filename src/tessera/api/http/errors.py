@@ -1,4 +1,4 @@
-"""Errors of HTTP requests as such; the errors that services raise are in `tessera.kit.errors`."""
+"""Errors of the HTTP layer; the errors that services raise are in `tessera.kit.errors`."""
 
 from tessera.kit.errors import DomainError
 
@@ -26,7 +26,7 @@ class RequestTooLarge(DomainError):
 
 
 class UnsupportedMediaType(DomainError):
-    """The operation does not read bodies of the declared media type."""
+    """The operation does not accept the declared media type."""
 
     def __init__(self, expected: str) -> None:
         super().__init__(f"The request body must be {expected}.")
@@ -37,10 +37,10 @@ class Malformed(DomainError):
 
 
 class VersionMissing(DomainError):
-    """A change has no `If-Match` header."""
+    """A request that changes a resource has no `If-Match` header."""
 
     def __init__(self) -> None:
-        super().__init__("The header If-Match is required, with the ETag of what was read.")
+        super().__init__("The header If-Match is required. Send the ETag of the representation that you read.")
 
 
 class Unexpected(DomainError):

@@ -1,4 +1,4 @@
-"""Field types of requests: each parses one documented form, and its error names that form."""
+"""Field types of requests: each parses one documented format, and its error names the format."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -24,12 +24,12 @@ from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
 from tessera.kit.wire import wire_name
 
-MAX_WRONG_ITEMS = 100
+MAX_LIST_ERRORS = 100
 MAX_PAGE = 10**9  # beyond the last page of every list
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NOT_DAY = "must be a date, such as 2026-01-31"
-# Not "date-time": that is RFC 3339, which demands an offset, and clients would refuse the documented times.
+# Not "date-time": RFC 3339 requires an offset, so generated clients would reject the documented times.
 _DATE_AND_TIME_SCHEMA = {"type": "string", "pattern": f"^{_DATE_AND_TIME.pattern}$"}
 
 
@@ -53,7 +53,7 @@ def _describe_optional(field: dict[str, Any]) -> None:
 
 
 class RequestModel(BaseModel):
-    """The fields that an operation parses, in the document's order; aliases are wire names."""
+    """The fields that an operation parses, in the order of its API document; aliases are wire names."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=wire_name, json_schema_extra=_describe)
 
@@ -65,7 +65,7 @@ class ResponseModel(BaseModel):
 
 
 def wire_names(model: type[RequestModel]) -> dict[str, str]:
-    """The wire name of each domain name, in the document's order."""
+    """The wire name of each domain name, in the order of the model."""
     return {name: info.alias or name for name, info in model.model_fields.items()}
 
 
@@ -76,63 +76,67 @@ def wire_path(field: str, names: Mapping[str, str]) -> str:
 
 
 def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:
-    """Each violation with its path in wire names, ordered like the first model that has all of the fields."""
+    """Each violation with its path in wire names, in the order of the first model that has all the fields."""
     by_name = [(violation.field.partition("/")[0], violation) for violation in violations]
     names = next(wire for wire in map(wire_names, models) if {name for name, _ in by_name} <= wire.keys())
     order = list(names)
-    by_name.sort(key=lambda each: order.index(each[0]))
+    by_name.sort(key=lambda named: order.index(named[0]))
     return [(wire_path(violation.field, names), violation) for _, violation in by_name]
 
 
-def refuse(code: str, message: str) -> PydanticCustomError:
-    """The error of a field that cannot be read; `message` is a predicate: "must be ..."."""
+def parse_error(code: str, message: str) -> PydanticCustomError:
+    """The error of a field that cannot be parsed; `message` is a predicate: "must be ..."."""
     return PydanticCustomError(code, message)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON or a query string holds
+def _text(value: Any) -> str:  # noqa: ANN401 - any JSON value or query parameter
     if not isinstance(value, str):
-        raise refuse("NotText", "must be a string")
+        raise parse_error("NotText", "must be a string")
     if "\0" in value:
-        raise refuse("NulCharacter", "must not contain a NUL character")
+        raise parse_error("NulCharacter", "must not contain a NUL character")
     return value
 
 
 def _whole_number(value: Any) -> int:  # noqa: ANN401
     # In Python a bool is an int; in JSON it is not.
     if not isinstance(value, int) or isinstance(value, bool):
-        raise refuse("NotInteger", "must be an integer")
+        raise parse_error("NotInteger", "must be an integer")
     return value
 
 
 def _boolean(value: Any) -> bool:  # noqa: ANN401
     if not isinstance(value, bool):
-        raise refuse("NotBoolean", "must be true or false")
+        raise parse_error("NotBoolean", "must be true or false")
     return value
 
 
-def a_list(item: Any, of: str) -> PlainValidator:  # noqa: ANN401 - an annotated type
-    """A validator that parses a JSON list of these items into a tuple; `of` names them in its error.
+def list_of(item: Any, plural: str) -> PlainValidator:  # noqa: ANN401 - an annotated type
+    """A validator that parses a JSON list of these items into a tuple; `plural` names them in its error.
 
-    It reports the first 100 violations and stops; pydantic's own list validator would report every item of a body.
+    It stops after 100 violations; pydantic's own list validator would report every item of a large body.
     """
     reader = TypeAdapter(item)
 
     def read(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
         if not isinstance(value, list):
-            raise refuse("NotList", f"must be a list of {of}")
-        items, wrong = [], list[InitErrorDetails]()
-        for position, each in enumerate(value):
+            raise parse_error("NotList", f"must be a list of {plural}")
+        items, errors = [], list[InitErrorDetails]()
+        for position, element in enumerate(value):
             try:
-                items.append(reader.validate_python(each))
+                items.append(reader.validate_python(element))
             except ValidationError as error:
-                wrong += [
-                    {"type": refuse(one["type"], one["msg"]), "loc": (position, *one["loc"]), "input": None}
-                    for one in error.errors(include_url=False, include_context=False, include_input=False)
+                errors += [
+                    {
+                        "type": parse_error(detail["type"], detail["msg"]),
+                        "loc": (position, *detail["loc"]),
+                        "input": None,
+                    }
+                    for detail in error.errors(include_url=False, include_context=False, include_input=False)
                 ]
-            if len(wrong) >= MAX_WRONG_ITEMS:
+            if len(errors) >= MAX_LIST_ERRORS:
                 break
-        if wrong:
-            raise ValidationError.from_exception_data("list", wrong)
+        if errors:
+            raise ValidationError.from_exception_data("list", errors)
         return tuple(items)
 
     return PlainValidator(read, json_schema_input_type=tuple[item, ...])
@@ -141,44 +145,44 @@ def a_list(item: Any, of: str) -> PlainValidator:  # noqa: ANN401 - an annotated
 def _instant(value: Any) -> datetime:  # noqa: ANN401
     message = "must be an ISO 8601 date and time, such as 2026-01-01T00:00:00"
     if not isinstance(value, str) or not _DATE_AND_TIME.fullmatch(value):
-        raise refuse("NotDateTime", message)
+        raise parse_error("NotDateTime", message)
     try:
-        read = datetime.fromisoformat(value)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise refuse("NotDateTime", message) from error
+        raise parse_error("NotDateTime", message) from error
 
 
 def _day(value: Any) -> date:  # noqa: ANN401
     if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise refuse("NotDate", _NOT_DAY)
+        raise parse_error("NotDate", _NOT_DAY)
     try:
         return date.fromisoformat(value)
     except ValueError as error:
-        raise refuse("NotDate", _NOT_DAY) from error
+        raise parse_error("NotDate", _NOT_DAY) from error
 
 
 def _page(value: Any) -> int:  # noqa: ANN401
     if not re.fullmatch(r"\+?0*[1-9][0-9]*", value, re.ASCII):
-        raise refuse("NotPage", "must be a positive integer")
-    # Python does not convert more digits than this.
+        raise parse_error("NotPage", "must be a positive integer")
+    # int() rejects longer texts.
     return min(int(value.lstrip("+0")[:4000]), MAX_PAGE)
 
 
 def _flag(value: Any) -> bool:  # noqa: ANN401
     if value.lower() not in ("true", "false"):
-        raise refuse("NotFlag", "must be true or false")
+        raise parse_error("NotFlag", "must be true or false")
     return bool(value.lower() == "true")
 
 
 def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
-    """A validator and a schema for a field whose values are these options of an Enum; case is ignored."""
+    """A validator and a schema for a field with these options of an Enum as its values; case is ignored."""
     values = {key_of(str(option.value)): option for option in options}
-    listed = ", ".join(str(option.value) for option in options)
+    names = ", ".join(str(option.value) for option in options)
 
     def read(value: Any) -> Enum:  # noqa: ANN401 - whatever JSON holds
         if not isinstance(value, str) or key_of(value) not in values:
-            raise refuse("NotAmongValues", f"must be one of {listed}")
+            raise parse_error("NotAmongValues", f"must be one of {names}")
         return values[key_of(value)]
 
     schema = {"type": "string", "enum": [option.value for option in options]}
@@ -187,14 +191,14 @@ def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
     if not isinstance(value, dict):
-        raise refuse("NotObject", "must be an object")
-    return {name: each for name, each in value.items() if each is not None}
+        raise parse_error("NotObject", "must be an object")
+    return {name: member for name, member in value.items() if member is not None}
 
 
 # A JSON object whose null fields count as absent.
-AN_OBJECT = BeforeValidator(_object)
+OBJECT = BeforeValidator(_object)
 Text = Annotated[str, BeforeValidator(_text)]
-Texts = Annotated[tuple[str, ...], a_list(Text, "strings")]
+Texts = Annotated[tuple[str, ...], list_of(Text, "strings")]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema(_DATE_AND_TIME_SCHEMA)]
@@ -208,7 +212,7 @@ Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "string",
 
 def _email(value: Any) -> str:  # noqa: ANN401
     if not is_email_address(_text(value)):
-        raise refuse("NotEmail", "must be a valid e-mail address")
+        raise parse_error("NotEmail", "must be a valid e-mail address")
     return str(value)
 
 
@@ -217,8 +221,8 @@ EmailText = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "str
 
 def _money(value: Any) -> Decimal:  # noqa: ANN401
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise refuse("NotNumber", "must be a number")
-    # From the text that the caller wrote, because the float itself is not exactly that decimal.
+        raise parse_error("NotNumber", "must be a number")
+    # From the float's shortest text, which equals the text of the caller; the float itself is not exactly that decimal.
     return Decimal(str(value))
 
 
@@ -226,9 +230,9 @@ def _uuid(value: Any) -> UUID:  # noqa: ANN401
     try:
         return UUID(value)
     except (TypeError, ValueError, AttributeError) as error:
-        raise refuse("NotUuid", "must be a UUID") from error
+        raise parse_error("NotUuid", "must be a UUID") from error
 
 
 Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "minimum": 0})]
 Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
-Uuids = Annotated[tuple[UUID, ...], a_list(Uuid, "UUIDs")]
+Uuids = Annotated[tuple[UUID, ...], list_of(Uuid, "UUIDs")]

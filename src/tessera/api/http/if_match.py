@@ -1,4 +1,4 @@
-"""Versions over HTTP: `ETag` in responses, `If-Match` in requests that change something (RFC 9110, section 13.1.1)."""
+"""Versions over HTTP: `ETag` in responses, `If-Match` in requests that change a resource (RFC 9110, section 13.1.1)."""
 
 import re
 from typing import Any
@@ -32,14 +32,14 @@ def etag(version: int) -> dict[str, str]:
 def target(request: Request, name: str) -> Target:
     """The target of a change: the id in the path, and the version in `If-Match`; raises NotFound.
 
-    Without a usable version the target raises its error only when the row exists, so that a 404 comes first.
+    A missing or unusable version is an error only if the row exists, so that a 404 takes precedence.
     """
     id_, tag = path_id(request, name), request.headers.get("if-match")
     if tag is None:
         return Target(id_, refusal=VersionMissing())
     if tag.strip() == "*":
         return Target(id_)
-    # Anything else, such as a weak tag or a tag of another server, matches no version here.
+    # Any other value, such as a weak tag or a tag of another server, matches no version.
     if not re.fullmatch(r'"[1-9][0-9]{0,8}"', tag.strip(), re.ASCII):
         return Target(id_, refusal=VersionStale())
     return Target(id_, int(tag.strip()[1:-1]))

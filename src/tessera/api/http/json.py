@@ -1,4 +1,4 @@
-"""JSON responses, serialized once and not validated."""
+"""JSON responses, serialized without validation."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,13 +9,13 @@ from fastapi import Response
 
 def _number(value: object) -> float:
     if isinstance(value, Decimal):
-        # The shortest text that reads back as this float is the decimal itself, up to 15 digits: 49.5 stays 49.5.
+        # Up to 15 digits, the shortest text of the float is the decimal itself: 49.5 stays 49.5.
         return float(value)
     raise TypeError(type(value))
 
 
 class JsonResponse(Response):
-    """A JSON response of plain values; a Decimal becomes a number, a time has whole seconds and `Z` for UTC."""
+    """A JSON response; a Decimal becomes a number, and a time has whole seconds and `Z` for UTC."""
 
     media_type = "application/json"
 

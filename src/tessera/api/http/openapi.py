@@ -1,4 +1,4 @@
-"""The OpenAPI description of operations that parse their requests themselves."""
+"""OpenAPI documentation of operations that parse their requests without the framework."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,7 @@ def json_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str
 
 
 def form_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
-    """A form with these fields; `install` in docs.py adds the model itself."""
+    """The form body with the fields of this model; `install` in docs.py adds the model itself."""
     return _body("application/x-www-form-urlencoded", model, example)
 
 
@@ -54,25 +54,25 @@ def response(
     headers: Mapping[str, str] | None = None,
     **examples: object,
 ) -> dict[str, Any]:
-    """One status of an operation: its schema, when it is returned, its headers, and examples.
+    """One response of an operation: its schema, description, headers and examples.
 
-    Pass either one example, or several by name, from which the docs page offers a choice.
+    Pass either one example or several by name; the docs page offers a choice of named examples.
     """
     content: dict[str, Any] = {"example": mark_nulls(example)}
     if examples:
         content = {"examples": {name: {"value": mark_nulls(value)} for name, value in examples.items()}}
-    described: dict[str, Any] = {
+    documentation: dict[str, Any] = {
         "model": model,
         "description": description,
         "content": {"application/json": content},
     }
     if headers:
-        described["headers"] = {name: header(words) | {"required": True} for name, words in headers.items()}
-    return described
+        documentation["headers"] = {name: header(text) | {"required": True} for name, text in headers.items()}
+    return documentation
 
 
 def mark_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The value with a mark in place of each null, because FastAPI drops nulls, in examples too."""
+    """The value with a mark in place of each null, because FastAPI drops nulls even from examples."""
     return _replaced(value, None, _NULL)
 
 
@@ -84,9 +84,9 @@ def unmark_nulls(value: Any) -> Any:  # noqa: ANN401
 def _replaced(value: Any, old: object, new: object) -> Any:  # noqa: ANN401
     match value:
         case dict():
-            return {name: _replaced(each, old, new) for name, each in value.items()}
+            return {name: _replaced(member, old, new) for name, member in value.items()}
         case list():
-            return [_replaced(each, old, new) for each in value]
+            return [_replaced(item, old, new) for item in value]
         case _:
             return new if value == old else value
 
@@ -105,5 +105,5 @@ def _parameter(name: str, field: dict[str, Any], *, required: bool) -> dict[str,
     field = dict(field)
     description = field.pop("description", "")
     examples = field.pop("examples", [])
-    described = {"name": name, "in": "query", "required": required, "description": description, "schema": field}
-    return described | ({"example": examples[0]} if examples else {})
+    documentation = {"name": name, "in": "query", "required": required, "description": description, "schema": field}
+    return documentation | ({"example": examples[0]} if examples else {})

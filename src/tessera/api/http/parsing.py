@@ -1,4 +1,4 @@
-"""Parsing requests field by field, so that every violation is collected."""
+"""Parsing of requests field by field, which collects every violation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ _LARGER = {IMPORTS: 100 * 1024 * 1024}
 
 @dataclass(frozen=True, slots=True)
 class ParsedRequest:
-    """The values of a request by domain name, and the violations of the fields that could not be parsed."""
+    """The values of a request by domain name, and the violations of fields that could not be parsed."""
 
     values: dict[str, Any] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
@@ -42,7 +42,7 @@ def _readers(model: type[RequestModel]) -> dict[str, tuple[str, bool, TypeAdapte
 
 
 def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
-    """The query parameters; an empty one counts as absent, unknown ones are ignored. Raises Malformed."""
+    """The query parameters; an empty parameter counts as absent, unknown ones are ignored. Raises Malformed."""
     parameters: dict[str, str] = {}
     repeated = []
     for name, value in query_items(request):
@@ -50,12 +50,12 @@ def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
             repeated.append(name)
         if value:
             parameters[name] = value
-    reading = _read(model, parameters)
+    parsed_request = _read(model, parameters)
     for name, (alias, _, _) in _readers(model).items():
         if alias in repeated:
-            reading.values.pop(name, None)
-            reading.violations.append(Violation("Repeated", name, "must be given once"))
-    return reading
+            parsed_request.values.pop(name, None)
+            parsed_request.violations.append(Violation("Repeated", name, "must be given once"))
+    return parsed_request
 
 
 def body_limit(path: str) -> int:
@@ -71,22 +71,26 @@ async def receive_body(request: Request) -> None:
     try:
         await request.body()
     except RequestTooLarge as error:
-        request.state.refused_body = error
+        request.state.body_error = error
 
 
 async def size_of_body(request: Request) -> int:
     """The number of bytes of a received body; 0 if it is too large."""
-    return 0 if hasattr(request.state, "refused_body") else len(await request.body())
+    return 0 if hasattr(request.state, "body_error") else len(await request.body())
+
+
+def ensure_readable(request: Request, media_type: str) -> None:
+    """Raise UnsupportedMediaType for another media type, and RequestTooLarge if the body was too large to receive."""
+    # The documents do not require the header, so a request without it has the expected type.
+    if request.headers.get("content-type", media_type).partition(";")[0].strip().lower() != media_type:
+        raise UnsupportedMediaType(media_type)
+    if isinstance(error := getattr(request.state, "body_error", None), RequestTooLarge):
+        raise error
 
 
 async def read_body(request: Request, model: type[RequestModel]) -> ParsedRequest:
     """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
-    # The documents do not require the header, so a request without it is parsed as JSON.
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise UnsupportedMediaType("application/json")
-    if isinstance(too_large := getattr(request.state, "refused_body", None), RequestTooLarge):
-        raise too_large
+    ensure_readable(request, "application/json")
     try:
         content = orjson.loads(await request.body())
     except orjson.JSONDecodeError as error:
@@ -110,7 +114,7 @@ def parsed_query(raw: bytes) -> list[tuple[str, str]]:
 
 
 def path_id(request: Request, name: str) -> UUID:
-    """The id in the path; raises NotFound if it is not a UUID, since every id is one."""
+    """The id in the path; raises NotFound if it is not a UUID, because no resource has such an id."""
     try:
         return UUID(request.path_params[name])
     except ValueError as error:
@@ -118,23 +122,23 @@ def path_id(request: Request, name: str) -> UUID:
 
 
 def _read(model: type[RequestModel], parameters: Mapping[str, Any]) -> ParsedRequest:
-    reading = ParsedRequest()
+    parsed_request = ParsedRequest()
     for name, (alias, required, adapter) in _readers(model).items():
         if alias not in parameters:
             if required:
-                reading.violations.append(Violation("Required", name, "is required"))
+                parsed_request.violations.append(Violation("Required", name, "is required"))
             continue
         try:
-            reading.values[name] = adapter.validate_python(parameters[alias])
+            parsed_request.values[name] = adapter.validate_python(parameters[alias])
         except ValidationError as error:
-            reading.violations.extend(_violations(name, error))
-    return reading
+            parsed_request.violations.extend(_violations(name, error))
+    return parsed_request
 
 
 def _violations(name: str, error: ValidationError) -> list[Violation]:
     # The path of a nested value is in wire names: "candidate/email", "codes/3".
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return [_violation(each["type"], "/".join([name, *map(str, each["loc"])]), each["msg"]) for each in errors]
+    return [_violation(item["type"], "/".join([name, *map(str, item["loc"])]), item["msg"]) for item in errors]
 
 
 def _violation(code: str, field: str, message: str) -> Violation:

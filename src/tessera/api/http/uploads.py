@@ -1,4 +1,4 @@
-"""Uploaded files, which are too large for memory and therefore stored in a temporary file."""
+"""Uploaded files, which may be too large for memory and are therefore stored in temporary files."""
 
 import asyncio
 import hashlib
@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from fastapi import Request
 
-from tessera.api.http.errors import RequestTooLarge, UnsupportedMediaType
-from tessera.api.http.parsing import MAX_BODY_BYTES, body_limit, receive_body
+from tessera.api.http.errors import RequestTooLarge
+from tessera.api.http.parsing import MAX_BODY_BYTES, body_limit, ensure_readable, receive_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Upload:
 
 
 @asynccontextmanager
-async def received(request: Request) -> AsyncIterator[None]:
+async def body_received(request: Request) -> AsyncIterator[None]:
     """Receive the whole body before a database connection is taken: slow uploads must not use up the pool.
 
     `read_body` and `read_upload` raise the error of a body that is too large.
@@ -36,7 +36,7 @@ async def received(request: Request) -> AsyncIterator[None]:
         try:
             request.state.upload = await _store(request, file)
         except RequestTooLarge as error:
-            request.state.refused_body = error
+            request.state.body_error = error
         yield
 
 
@@ -51,9 +51,6 @@ async def _store(request: Request, file: BinaryIO) -> Upload:
 
 def read_upload(request: Request, media_type: str) -> Upload:
     """The uploaded file; raises UnsupportedMediaType, RequestTooLarge."""
-    if request.headers.get("content-type", media_type).partition(";")[0].strip().lower() != media_type:
-        raise UnsupportedMediaType(media_type)
-    if isinstance(too_large := getattr(request.state, "refused_body", None), RequestTooLarge):
-        raise too_large
+    ensure_readable(request, media_type)
     upload: Upload = request.state.upload
     return upload

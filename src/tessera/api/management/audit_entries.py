@@ -35,8 +35,8 @@ RESOURCE = Resource(AuditEntryModel, id=ID)
 )
 async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
     """List the changes in your organization without secrets, newest first."""
-    filters, place = read_cursor_query(request, AuditEntryQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=EntryFilter(**filters), **place))
+    filters, position = read_cursor_query(request, AuditEntryQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=EntryFilter(**filters), **position))
 
 
 @router.get(
@@ -44,7 +44,7 @@ async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:
     operation_id="getAuditEntry",
     summary="Retrieve an audit entry",
     responses=documentation.unversioned(AuditEntryModel, AUDIT_ENTRY),
-    openapi_extra=documentation.reading(ID),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_audit_entry(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a change. Entries are immutable and have no `ETag`."""

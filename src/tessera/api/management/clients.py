@@ -4,8 +4,9 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.parsing import path_id, read_body
+from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
+from tessera.api.management.requests import read_draft
 from tessera.api.management.responses import once, with_etag
 from tessera.api.management.schemas.clients import (
     CLIENT,
@@ -43,9 +44,9 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
 )
 async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's API clients, oldest first, including revoked ones."""
-    _, place = read_cursor_query(request, ClientQuery)
-    part = await service.list_by_cursor(caller.work, **place)
-    return cursor_page_response(request, part, [_body(caller, client) for client in part.items])
+    _, position = read_cursor_query(request, ClientQuery)
+    page = await service.list_by_cursor(caller.work, **position)
+    return cursor_page_response(request, page, [_body(caller, client) for client in page.items])
 
 
 @router.post(
@@ -53,12 +54,12 @@ async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createClient",
     summary="Create an API client",
     status_code=201,
-    responses=documentation.created(ClientSecretModel, CLIENT_SECRET, broken=BAD_RIGHT),
-    openapi_extra=documentation.making(ClientRequest, REQUEST),
+    responses=documentation.created(ClientSecretModel, CLIENT_SECRET, violation=BAD_RIGHT),
+    openapi_extra=documentation.creating(ClientRequest, REQUEST),
 )
 async def create_client(request: Request, caller: Manager) -> Response:
     """Create an API client. Only this response has the secret. You must have all rights that you grant."""
-    draft = CredentialDraft(**(await read_body(request, ClientRequest)).draft())
+    draft = await read_draft(request, ClientRequest, CredentialDraft)
 
     async def create() -> Body:
         rights = caller.principal.function_points
@@ -72,8 +73,8 @@ async def create_client(request: Request, caller: Manager) -> Response:
     "/{apiClientId}",
     operation_id="getClient",
     summary="Retrieve an API client",
-    responses=documentation.shown(ClientModel, CLIENT),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(ClientModel, CLIENT),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_client(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve an API client, with the `ETag` that a change requires."""
@@ -90,7 +91,7 @@ async def get_client(request: Request, caller: Manager) -> JsonResponse:
 async def rotate_client_secret(request: Request, caller: Manager) -> Response:
     """Replace the secret, which becomes invalid at once. Only this response has the new secret.
 
-    Access tokens stay valid until they expire, for up to an hour. You must have all rights of the client.
+    Access tokens remain valid until they expire, for up to an hour. You must have all rights of the client.
     """
     target = if_match.target(request, ID)
 

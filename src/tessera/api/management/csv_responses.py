@@ -17,8 +17,8 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-def wants_csv(request: Request, choice: Format | None) -> bool:
-    """Whether the response is a CSV file, by `format` or else by `Accept` (RFC 9110, section 12.5.1)."""
+def requests_csv(request: Request, choice: Format | None) -> bool:
+    """Whether the request asks for CSV, in `format` or else in `Accept` (RFC 9110, section 12.5.1)."""
     if choice is not None:
         return choice is Format.CSV
     weights = dict(_weight(part) for part in request.headers.get("accept", "").lower().split(","))
@@ -32,11 +32,11 @@ def _weight(part: str) -> tuple[str, float]:
 
 
 def file(content: AsyncIterator[bytes], name: str, headers: Mapping[str, str] = {}) -> StreamingResponse:
-    """A file as an attachment."""
+    """A response that streams `content` as an attachment."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers}
     return StreamingResponse(content, media_type=MEDIA_TYPE, headers=headers)
 
 
 def content(example: str) -> dict[str, Any]:
-    """A CSV file in the OpenAPI document."""
+    """The content of a CSV response in the OpenAPI document."""
     return {"text/csv": {"schema": {"type": "string"}, "example": example}}

@@ -1,4 +1,4 @@
-"""Responses and parameters that operations of the management API share, for the OpenAPI document."""
+"""OpenAPI responses and parameters that operations of the management API share."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,24 +7,25 @@ from tessera.api.error_rendering import problem_details
 from tessera.api.http import if_match, openapi
 from tessera.api.http.fields import RequestModel, ResponseModel
 from tessera.api.http.openapi import header, response
+from tessera.api.management import csv_responses
 from tessera.api.serving import idempotency
 
 Example = Mapping[str, Any]
 Responses = dict[int | str, Any]
 
 _LINK = {"headers": {"Link": header("The same URL (RFC 8288); absent on the last page.")}}
-_NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNmE2ZSJd"  # FastAPI drops what is null
+_NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNmE2ZSJd"
 _BAD_LIMIT = problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
 
 
 def listed(model: type[ResponseModel], example: Example, *, within: bool = False) -> Responses:
-    """The responses of a list by cursor; one `within` another resource can be 404."""
+    """The responses of a list by cursor; with `within`, the list is nested in another resource and can be 404."""
     page = response(model, "A page of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
     missing = (404,) if within else ()
     return {200: page, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 500, 503)}
 
 
-def shown(model: type[ResponseModel], example: Example) -> Responses:
+def retrieved(model: type[ResponseModel], example: Example) -> Responses:
     """The responses of retrieving a resource."""
     current = response(model, "The current representation.", example, headers=if_match.DOCUMENTED)
     return {200: current, **problem_details.documented(401, 403, 404, 500, 503)}
@@ -36,42 +37,43 @@ def unversioned(model: type[ResponseModel], example: Example) -> Responses:
 
 
 def created(
-    model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str], within: bool = False
+    model: type[ResponseModel], example: Example, *, violation: tuple[str, str, str], within: bool = False
 ) -> Responses:
-    """The responses of creating a resource; `broken` is a violation: pointer, code and message."""
+    """The responses of creating a resource; `violation` is an example: pointer, code and message."""
     missing = (404,) if within else ()
-    new = response(model, "The resource was created.", example, headers=if_match.DOCUMENTED)
-    bad = problem_details.documented_invalid(*broken)
-    return {201: new, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
+    success = response(model, "The resource was created.", example, headers=if_match.DOCUMENTED)
+    bad = problem_details.documented_invalid(*violation)
+    return {201: success, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
 
 
-def changed(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str] | None = None) -> Responses:
-    """The responses of changing a resource; `broken` is a violation, for an operation with a body."""
-    updated = response(model, "The resource was changed.", example, headers=if_match.DOCUMENTED)
-    bad = problem_details.documented_invalid(*broken) if broken else problem_details.documented_malformed()
-    media = (415,) if broken else ()
+def changed(
+    model: type[ResponseModel], example: Example, *, violation: tuple[str, str, str] | None = None
+) -> Responses:
+    """The responses of changing a resource; `violation` is an example, for an operation with a body."""
+    success = response(model, "The resource was changed.", example, headers=if_match.DOCUMENTED)
+    bad = problem_details.documented_invalid(*violation) if violation else problem_details.documented_malformed()
+    media = (415,) if violation else ()
     return {
-        200: updated,
+        200: success,
         400: bad,
         **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503),
     }
 
 
-def exported(example: str, *, broken: tuple[str, str, str] | None = None) -> Responses:
-    """The responses of a CSV export; `broken` is a violation, for an export with filters."""
-    content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
-    bad: Responses = {400: problem_details.documented_invalid(*broken)} if broken else {}
+def exported(example: str, *, violation: tuple[str, str, str] | None = None) -> Responses:
+    """The responses of a CSV export; `violation` is an example, for an export with filters."""
+    bad: Responses = {400: problem_details.documented_invalid(*violation)} if violation else {}
     return {
-        200: {"description": "The file.", "content": content},
+        200: {"description": "The file.", "content": csv_responses.content(example)},
         **bad,
         **problem_details.documented(401, 403, 500, 503),
     }
 
 
-def done(model: type[ResponseModel], example: Example, *, broken: tuple[str, str, str]) -> Responses:
-    """The responses of a bulk action, which has a result for each item."""
+def bulk_changed(model: type[ResponseModel], example: Example, *, violation: tuple[str, str, str]) -> Responses:
+    """The responses of a bulk action, with a result for each item."""
     results = response(model, "The result for each item.", example)
-    bad = problem_details.documented_invalid(*broken)
+    bad = problem_details.documented_invalid(*violation)
     return {200: results, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503)}
 
 
@@ -80,12 +82,12 @@ def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:
     return {"security": openapi.BEARER, "parameters": [*map(_id, path), *openapi.parameters(query)]}
 
 
-def reading(*path: str) -> dict[str, Any]:
+def retrieving(*path: str) -> dict[str, Any]:
     """The parameters of retrieving the resource with these ids."""
     return {"security": openapi.BEARER, "parameters": [*map(_id, path)]}
 
 
-def making(model: type[RequestModel], example: Example, *path: str) -> dict[str, Any]:
+def creating(model: type[RequestModel], example: Example, *path: str) -> dict[str, Any]:
     """The parameters and the body of creating a resource."""
     return {
         "security": openapi.BEARER,
@@ -96,13 +98,13 @@ def making(model: type[RequestModel], example: Example, *path: str) -> dict[str,
 
 def changing(*path: str, model: type[RequestModel] | None = None, example: Example | None = None) -> dict[str, Any]:
     """The parameters and the body, if any, of changing the resource with these ids."""
-    described: dict[str, Any] = {
+    documentation: dict[str, Any] = {
         "security": openapi.BEARER,
         "parameters": [*map(_id, path), if_match.PARAMETER, idempotency.PARAMETER],
     }
     if model is not None:
-        described["requestBody"] = openapi.json_body(model, example or {})
-    return described
+        documentation["requestBody"] = openapi.json_body(model, example or {})
+    return documentation
 
 
 def _id(name: str) -> dict[str, Any]:

@@ -28,13 +28,13 @@ BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Acti
     operation_id="exportPromoCodes",
     summary="Export promo codes",
     response_class=StreamingResponse,
-    responses=documentation.exported("name,status,discountPercent\r\nSPRING10,Active,10\r\n", broken=BAD_STATUS),
+    responses=documentation.exported("name,status,discountPercent\r\nSPRING10,Active,10\r\n", violation=BAD_STATUS),
     openapi_extra=documentation.listing(PromoCodeExportQuery),
 )
 async def export_promo_codes(request: Request, caller: Manager) -> StreamingResponse:
     """Export the promo codes that match, oldest first, in a file that `POST /management/v1/promo-code-imports` accepts.
 
-    The file is streamed in parts and can have any length; each part has the state at the time when it is read. A text
+    The file is streamed in chunks and can have any length; each chunk has the state at the time when it is read. A text
     that a spreadsheet would evaluate as a formula is preceded by an apostrophe.
     """
     filters = ManagedFilter(**read_filters(request, PromoCodeExportQuery))
@@ -48,7 +48,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     summary="Export vouchers",
     response_class=StreamingResponse,
     responses=documentation.exported("code,isActive,isUsed\r\nACME-0123456789,true,false\r\n"),
-    openapi_extra=documentation.reading(),
+    openapi_extra=documentation.retrieving(),
 )
 async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
     """Export all vouchers of your organization, oldest first. An apostrophe precedes formulas."""
@@ -60,7 +60,7 @@ async def export_vouchers(request: Request, caller: Manager) -> StreamingRespons
     operation_id="exportRedemptions",
     summary="Export redemptions",
     response_class=StreamingResponse,
-    responses=documentation.exported(EXPORT, broken=BAD_TIME),
+    responses=documentation.exported(EXPORT, violation=BAD_TIME),
     openapi_extra=documentation.listing(RedemptionExportQuery),
 )
 async def export_redemptions(request: Request, caller: Manager) -> StreamingResponse:

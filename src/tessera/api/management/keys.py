@@ -49,8 +49,8 @@ BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 
 )
 async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's API keys, oldest first, including expired and revoked ones."""
-    _, place = read_cursor_query(request, KeyQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
+    _, position = read_cursor_query(request, KeyQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **position))
 
 
 @router.post(
@@ -58,8 +58,8 @@ async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createKey",
     summary="Create an API key",
     status_code=201,
-    responses=documentation.created(KeySecretModel, KEY_SECRET, broken=BAD_RIGHT),
-    openapi_extra=documentation.making(KeyRequest, REQUEST),
+    responses=documentation.created(KeySecretModel, KEY_SECRET, violation=BAD_RIGHT),
+    openapi_extra=documentation.creating(KeyRequest, REQUEST),
 )
 async def create_key(request: Request, caller: Manager) -> Response:
     """Create an API key. Only this response has its text. You must have all rights that you grant."""
@@ -77,11 +77,11 @@ async def create_key(request: Request, caller: Manager) -> Response:
     "/{keyId}",
     operation_id="getKey",
     summary="Retrieve an API key",
-    responses=documentation.shown(KeyModel, KEY),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(KeyModel, KEY),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_key(request: Request, caller: Manager) -> JsonResponse:
-    """Retrieve an API key, with the `ETag` that a change requires. `lastUsedAt` is some minutes old."""
+    """Retrieve an API key, with the `ETag` that a change requires. `lastUsedAt` may be a few minutes old."""
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
 
@@ -89,7 +89,7 @@ async def get_key(request: Request, caller: Manager) -> JsonResponse:
     "/{keyId}/rotate",
     operation_id="rotateKey",
     summary="Rotate an API key",
-    responses=documentation.changed(KeySecretModel, KEY_SECRET, broken=BAD_OVERLAP),
+    responses=documentation.changed(KeySecretModel, KEY_SECRET, violation=BAD_OVERLAP),
     openapi_extra=documentation.changing(ID, model=KeyRotateRequest, example=ROTATE),
 )
 async def rotate_key(request: Request, caller: Manager) -> Response:

@@ -45,8 +45,8 @@ BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
 )
 async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonResponse:
     """List all organizations, oldest first. Requires an administrator of the platform."""
-    _, place = read_cursor_query(request, OrganizationQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
+    _, position = read_cursor_query(request, OrganizationQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **position))
 
 
 @router.post(
@@ -54,8 +54,8 @@ async def list_organizations(request: Request, caller: PlatformAdministrator) ->
     operation_id="createOrganization",
     summary="Create an organization",
     status_code=201,
-    responses=documentation.created(OrganizationModel, ORGANIZATION, broken=BAD_NAME),
-    openapi_extra=documentation.making(OrganizationRequest, REQUEST),
+    responses=documentation.created(OrganizationModel, ORGANIZATION, violation=BAD_NAME),
+    openapi_extra=documentation.creating(OrganizationRequest, REQUEST),
 )
 async def create_organization(request: Request, caller: PlatformAdministrator) -> Response:
     """Create an organization without users. Requires an administrator of the platform."""
@@ -70,8 +70,8 @@ async def create_organization(request: Request, caller: PlatformAdministrator) -
     "/{organizationId}",
     operation_id="getOrganization",
     summary="Retrieve an organization",
-    responses=documentation.shown(OrganizationModel, ORGANIZATION),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(OrganizationModel, ORGANIZATION),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_organization(request: Request, caller: PlatformAdministrator) -> JsonResponse:
     """Retrieve an organization, with the `ETag` that a change requires. Requires an administrator of the platform."""
@@ -82,7 +82,7 @@ async def get_organization(request: Request, caller: PlatformAdministrator) -> J
     "/{organizationId}",
     operation_id="renameOrganization",
     summary="Rename an organization",
-    responses=documentation.changed(OrganizationModel, ORGANIZATION | {"version": 2}, broken=BAD_NAME),
+    responses=documentation.changed(OrganizationModel, ORGANIZATION | {"version": 2}, violation=BAD_NAME),
     openapi_extra=documentation.changing(ID, model=OrganizationRequest, example=REQUEST),
 )
 async def rename_organization(request: Request, caller: PlatformAdministrator) -> Response:
@@ -120,8 +120,9 @@ async def activate_organization(request: Request, caller: PlatformAdministrator)
     operation_id="addAdministrator",
     summary="Add an administrator to an organization",
     status_code=201,
-    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_EMAIL) | problem_details.documented(404),
-    openapi_extra=documentation.making(AdministratorRequest, ADMINISTRATOR, ID),
+    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, violation=BAD_EMAIL)
+    | problem_details.documented(404),
+    openapi_extra=documentation.creating(AdministratorRequest, ADMINISTRATOR, ID),
 )
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
     """Add a user with all your rights to that organization, and issue a token that is valid for a year.

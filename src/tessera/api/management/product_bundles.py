@@ -40,8 +40,8 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
 )
 async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's product bundles, oldest first, including archived ones."""
-    filters, place = read_cursor_query(request, ProductBundleQuery)
-    page = await service.list_by_cursor(caller.work, filters=ProductBundleFilter(**filters), **place)
+    filters, position = read_cursor_query(request, ProductBundleQuery)
+    page = await service.list_by_cursor(caller.work, filters=ProductBundleFilter(**filters), **position)
     return RESOURCE.page(request, page)
 
 
@@ -50,8 +50,8 @@ async def list_product_bundles(request: Request, caller: Manager) -> JsonRespons
     operation_id="createProductBundle",
     summary="Create a product bundle",
     status_code=201,
-    responses=documentation.created(ProductBundleModel, PRODUCT_BUNDLE, broken=BAD_EXAM),
-    openapi_extra=documentation.making(ProductBundleRequest, REQUEST),
+    responses=documentation.created(ProductBundleModel, PRODUCT_BUNDLE, violation=BAD_EXAM),
+    openapi_extra=documentation.creating(ProductBundleRequest, REQUEST),
 )
 async def create_product_bundle(request: Request, caller: Manager) -> Response:
     """Create a bundle of active store exams."""
@@ -65,8 +65,8 @@ async def create_product_bundle(request: Request, caller: Manager) -> Response:
     "/{productBundleId}",
     operation_id="getProductBundle",
     summary="Retrieve a product bundle",
-    responses=documentation.shown(ProductBundleModel, PRODUCT_BUNDLE),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(ProductBundleModel, PRODUCT_BUNDLE),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_product_bundle(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a product bundle, with the `ETag` that a change requires."""
@@ -77,7 +77,7 @@ async def get_product_bundle(request: Request, caller: Manager) -> JsonResponse:
     "/{productBundleId}",
     operation_id="updateProductBundle",
     summary="Update a product bundle",
-    responses=documentation.changed(ProductBundleModel, PRODUCT_BUNDLE, broken=BAD_EXAM),
+    responses=documentation.changed(ProductBundleModel, PRODUCT_BUNDLE, violation=BAD_EXAM),
     openapi_extra=documentation.changing(ID, model=ProductBundleRequest, example=REQUEST),
 )
 async def update_product_bundle(request: Request, caller: Manager) -> Response:

@@ -45,8 +45,8 @@ SPACE_TOO_SMALL = (
 )
 async def list_batches(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's batches with their progress, oldest first."""
-    _, place = read_cursor_query(request, BatchQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **place))
+    _, position = read_cursor_query(request, BatchQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, **position))
 
 
 @router.post(
@@ -54,13 +54,13 @@ async def list_batches(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createPromoCodeBatch",
     summary="Create a batch of promo codes",
     status_code=201,
-    responses=documentation.created(BatchModel, BATCH, broken=SPACE_TOO_SMALL),
-    openapi_extra=documentation.making(BatchCreateRequest, CREATE),
+    responses=documentation.created(BatchModel, BATCH, violation=SPACE_TOO_SMALL),
+    openapi_extra=documentation.creating(BatchCreateRequest, CREATE),
 )
 async def create_batch(request: Request, caller: Manager) -> Response:
     """Create up to 1,000,000 promo codes with random names and the same terms.
 
-    The codes are made in the background; each is usable as soon as it is made. `GET
+    The codes are generated in the background; each code is usable as soon as it exists. `GET
     /management/v1/promo-codes?batchId=...` lists them, and `GET /management/v1/exports/promo-codes?batchId=...`
     exports them.
     """
@@ -75,8 +75,8 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     "/{batchId}",
     operation_id="getPromoCodeBatch",
     summary="Retrieve a batch of promo codes",
-    responses=documentation.shown(BatchModel, BATCH),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(BatchModel, BATCH),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_batch(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a batch and its progress."""
@@ -91,7 +91,7 @@ async def get_batch(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID),
 )
 async def cancel_batch(request: Request, caller: Manager) -> Response:
-    """Stop making the codes of a batch in progress. Existing codes stay, and the batch can be resumed.
+    """Stop the generation of a batch in progress. Existing codes remain, and the batch can be resumed.
 
     Progress increments the version: `If-Match: *` cancels the batch at any version.
     """

@@ -39,7 +39,7 @@ RESPONSES: dict[int | str, Any] = {
     400: problem_details.documented_invalid(*_BAD_LINE),
     **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503),
 }
-READS = {
+REQUEST = {
     "security": openapi.BEARER,
     "parameters": [*openapi.parameters(ImportQuery), idempotency.PARAMETER],
     "requestBody": {
@@ -57,7 +57,7 @@ READS = {
     description=DESCRIPTION,
     status_code=201,
     responses=RESPONSES,
-    openapi_extra=READS,
+    openapi_extra=REQUEST,
 )
 async def import_promo_codes(request: Request, caller: Manager) -> Response:
     """Import all promo codes of a file, or none."""
@@ -70,5 +70,5 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
         count = await service.import_file(caller.work, source, dry_run=dry_run, now=caller.now)
         return JsonResponse({"promoCodes": count, "isDryRun": dry_run}, 200 if dry_run else 201)
 
-    # A dry run has no effect, so it needs no Idempotency-Key.
+    # A dry run has no effect, so its Idempotency-Key is ignored.
     return await effect() if dry_run else await idempotency.once(request, caller, effect)

@@ -46,9 +46,11 @@ ONE_DISCOUNT = (
     openapi_extra=documentation.listing(PromoCodeQuery),
 )
 async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
-    """List your organization's promo codes, oldest first, including archived ones. Those of the platform are global."""
-    filters, place = read_cursor_query(request, PromoCodeQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ManagedFilter(**filters), **place))
+    """List your organization's promo codes, oldest first, including archived ones. Codes of the platform are global."""
+    filters, position = read_cursor_query(request, PromoCodeQuery)
+    return RESOURCE.page(
+        request, await service.list_by_cursor(caller.work, filters=ManagedFilter(**filters), **position)
+    )
 
 
 @router.post(
@@ -56,8 +58,8 @@ async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createManagedPromoCode",
     summary="Create a promo code of any kind",
     status_code=201,
-    responses=documentation.created(ManagedPromoCodeModel, PROMO_CODE, broken=ONE_DISCOUNT),
-    openapi_extra=documentation.making(PromoCodeCreateRequest, CREATE),
+    responses=documentation.created(ManagedPromoCodeModel, PROMO_CODE, violation=ONE_DISCOUNT),
+    openapi_extra=documentation.creating(PromoCodeCreateRequest, CREATE),
 )
 async def create_promo_code(request: Request, caller: Manager) -> Response:
     """Create a promo code with a percentage or a flat amount, for some exams and bundles or for all."""
@@ -71,8 +73,8 @@ async def create_promo_code(request: Request, caller: Manager) -> Response:
     "/{promoCodeId}",
     operation_id="getManagedPromoCode",
     summary="Retrieve a promo code",
-    responses=documentation.shown(ManagedPromoCodeModel, PROMO_CODE),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(ManagedPromoCodeModel, PROMO_CODE),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a promo code with all its addresses, and the `ETag` that a change requires."""
@@ -83,13 +85,13 @@ async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
     "/{promoCodeId}",
     operation_id="updateManagedPromoCode",
     summary="Update a promo code",
-    responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 2}, broken=ONE_DISCOUNT),
+    responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 2}, violation=ONE_DISCOUNT),
     openapi_extra=documentation.changing(ID, model=PromoCodeUpdateRequest, example=UPDATE),
 )
 async def update_promo_code(request: Request, caller: Manager) -> Response:
-    """Replace all fields of a promo code but its name and status; fields that the body lacks are cleared.
+    """Replace all fields of a promo code except its name and status; fields missing from the body are cleared.
 
-    A code cannot gain or lose its limit in total, and the limit cannot fall below the uses that are taken or held.
+    A code cannot gain or lose its total limit, and the limit cannot fall below the number of redeemed and held uses.
     """
     target = if_match.target(request, ID)
     draft = await read_draft(request, PromoCodeUpdateRequest, PromoCodeDraft)
@@ -130,5 +132,5 @@ async def deactivate_promo_code(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def archive_promo_code(request: Request, caller: Manager) -> Response:
-    """Archive a promo code permanently. Its name stays taken."""
+    """Archive a promo code permanently. Its name cannot be reused."""
     return await RESOURCE.change(request, caller, service.archive)

@@ -25,7 +25,7 @@ from tessera.api.management.schemas.reports import (
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
-from tessera.api.serving.links import link_header, link_to_part
+from tessera.api.serving.links import link_header, page_link
 from tessera.api.serving.resources import resources_of
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals
@@ -37,18 +37,18 @@ QUERIES = (RedemptionReportQuery, VoucherReportQuery)
 LINK = {"Link": header("The URL of the next page (RFC 8288); absent on the last page and for a CSV file.")}
 BAD_UNTIL = ("/until", "NotAfterFrom", "until must be after from, which is 2026-11-01.")
 BAD_LIMIT = ("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
-# Without it a cache could serve CSV for JSON.
+# Without this header, a cache could serve CSV in place of JSON.
 VARY = {"Vary": "Accept"}
 
 
 def _documented(
-    model: type[ResponseModel], example: dict[str, Any], csv: str, *, broken: tuple[str, str, str]
+    model: type[ResponseModel], example: dict[str, Any], csv: str, *, violation: tuple[str, str, str]
 ) -> dict[int | str, Any]:
-    described = response(model, "The report, as JSON or as a CSV file.", example) | {"headers": LINK}
-    described["content"] |= csv_responses.content(csv)
+    success = response(model, "The report, as JSON or as a CSV file.", example) | {"headers": LINK}
+    success["content"] |= csv_responses.content(csv)
     return {
-        200: described,
-        400: problem_details.documented_invalid(*broken),
+        200: success,
+        400: problem_details.documented_invalid(*violation),
         **problem_details.documented(401, 403, 500, 503),
     }
 
@@ -61,22 +61,22 @@ def _documented(
         RedemptionReportModel,
         {"by": "code", "from": "2026-11-01", "until": "2026-12-01", "data": [SUM], "nextLink": None},
         SUMS_CSV,
-        broken=BAD_UNTIL,
+        violation=BAD_UNTIL,
     ),
     openapi_extra=documentation.listing(RedemptionReportQuery),
 )
 async def report_redemptions(request: Request, caller: Manager) -> Response:
-    """Sum redemptions and their discounts by day, code, exam or partner, over whole days (UTC), up to the present.
+    """Sum redemptions and their discounts by day, code, exam or partner, over whole days (UTC), up to now.
 
-    A report by exam includes bundles. A report by partner has vouchers only, since promo codes have no partner.
+    A report by exam includes bundles. A report by partner covers only vouchers, because promo codes have no partner.
     """
-    filters, place = read_cursor_query(request, RedemptionReportQuery)
+    filters, position = read_cursor_query(request, RedemptionReportQuery)
     by = filters.get("by", Dimension.DAY)
     report = service.report(by, first=filters.get("first"), end=filters.get("until"), now=caller.now)
-    if csv_responses.wants_csv(request, filters.get("format")):
+    if csv_responses.requests_csv(request, filters.get("format")):
         content = export.redemptions_csv(resources_of(request).database, caller.work.organization_id, report)
         return csv_responses.file(content, f"redemptions-by-{by}.csv", VARY)
-    page = await service.list_redemptions(caller.work, report, **place)
+    page = await service.list_redemptions(caller.work, report, **position)
     days = {"from": str(report.period.first), "until": str(report.period.end)}
     body = {"by": by, **days, "data": [RedemptionSumModel.of(row) for row in page.items]}
     return _page(request, body, cursor=page.cursor, **days)
@@ -87,17 +87,17 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
     operation_id="reportVouchers",
     summary="Report vouchers",
     responses=_documented(
-        VoucherReportModel, {"total": TOTALS, "data": [PARTNER], "nextLink": None}, TOTALS_CSV, broken=BAD_LIMIT
+        VoucherReportModel, {"total": TOTALS, "data": [PARTNER], "nextLink": None}, TOTALS_CSV, violation=BAD_LIMIT
     ),
     openapi_extra=documentation.listing(VoucherReportQuery),
 )
 async def report_vouchers(request: Request, caller: Manager) -> Response:
-    """Count bought, used and soon expiring vouchers by partner and in total, at the present."""
-    filters, place = read_cursor_query(request, VoucherReportQuery)
-    if csv_responses.wants_csv(request, filters.get("format")):
+    """Count purchased, used and soon expiring vouchers by partner and in total, at the present time."""
+    filters, position = read_cursor_query(request, VoucherReportQuery)
+    if csv_responses.requests_csv(request, filters.get("format")):
         content = export.vouchers_csv(resources_of(request).database, caller.work.organization_id, now=caller.now)
         return csv_responses.file(content, "vouchers.csv", VARY)
-    page = await service.list_vouchers(caller.work, now=caller.now, **place)
+    page = await service.list_vouchers(caller.work, now=caller.now, **position)
     total = await service.sum_vouchers(caller.work, now=caller.now)
     body = {"total": VoucherTotalsModel.of(total), "data": [_partner(row) for row in page.items]}
     return _page(request, body, cursor=page.cursor)
@@ -106,8 +106,8 @@ async def report_vouchers(request: Request, caller: Manager) -> Response:
 def _page(request: Request, body: Body, *, cursor: str | None, **days: str) -> JsonResponse:
     if cursor is None:
         return JsonResponse({**body, "nextLink": None}, headers=VARY)
-    # The link has the days, so that the next page covers the same days after midnight too.
-    link = link_to_part(request, cursor=cursor, **days)
+    # The link contains the days, so that the next page covers the same days even after midnight.
+    link = page_link(request, cursor=cursor, **days)
     return JsonResponse({**body, "nextLink": link}, headers=VARY | link_header(link))
 
 

@@ -1,4 +1,4 @@
-"""Requests to the management API, read as drafts or as valid values."""
+"""Parsing of requests to the management API into drafts or valid values."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -13,21 +13,21 @@ Draft = TypeVar("Draft")
 
 
 async def read_draft(request: Request, model: type[RequestModel], draft: Callable[..., Draft]) -> Draft:
-    """The draft of a body, whose rules report the fields that cannot be read together with everything else."""
+    """A draft from the body; its rules report fields that cannot be parsed together with all other violations."""
     return draft(**(await read_body(request, model)).draft())
 
 
 async def read_values(request: Request, model: type[RequestModel]) -> dict[str, Any]:
-    """The fields of a body; raises Invalid with every field that cannot be read."""
+    """The fields of the body; raises Invalid with every field that cannot be parsed."""
     return _valid(await read_body(request, model))
 
 
 def read_filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
-    """The parameters of a query; raises Invalid with every one that cannot be read."""
+    """The query parameters; raises Invalid with every parameter that cannot be parsed."""
     return _valid(read_query(request, model))
 
 
-def _valid(parsed: ParsedRequest) -> dict[str, Any]:
-    if parsed.violations:
-        raise Invalid(parsed.violations)
-    return parsed.values
+def _valid(parsed_request: ParsedRequest) -> dict[str, Any]:
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    return parsed_request.values

@@ -18,13 +18,13 @@ from tessera.kit.db.pages import CursorPage
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of resource: the model of its representation, and the path parameter that has its id."""
+    """A resource type: the model of its representation, and the path parameter with its id."""
 
     model: type[Representation]
     id: str
 
     def page(self, request: Request, page: CursorPage[Any]) -> JsonResponse:
-        """The page of a list, with the link to the next one."""
+        """A page of a list, with the link to the next page."""
         return cursor_page_response(request, page, [self.model.of(value) for value in page.items])
 
     def one(self, value: object) -> JsonResponse:
@@ -34,7 +34,7 @@ class Resource:
     async def write(
         self, request: Request, caller: Caller, effect: Callable[[], Awaitable[object]], *, status: int = 200
     ) -> Response:
-        """The resource after a write, which has one effect under an `Idempotency-Key`."""
+        """The resource after a write, which has one effect for each `Idempotency-Key`."""
 
         async def write() -> Body:
             return self.model.of(await effect())
@@ -44,13 +44,13 @@ class Resource:
     async def change(
         self, request: Request, caller: Caller, operation: Callable[..., Awaitable[object]], **arguments: object
     ) -> Response:
-        """The resource in the path after an operation of its service, if `If-Match` has its version."""
+        """The resource in the path after an operation of its service, if `If-Match` matches its version."""
         target = if_match.target(request, self.id)
         return await self.write(request, caller, lambda: operation(caller.work, target, now=caller.now, **arguments))
 
 
 def with_etag(body: Body, status: int = 200) -> JsonResponse:
-    """The response of a body that has a version, which is its `ETag` too."""
+    """The response with this body, whose version is also its `ETag`."""
     return JsonResponse(body, status, headers=if_match.etag(body["version"]))
 
 
@@ -62,7 +62,7 @@ async def once(
     status: int = 200,
     secret: str | None = None,
 ) -> Response:
-    """The response of a write; under an `Idempotency-Key` only the first one has the field `secret`."""
+    """The response of a write, which has one effect for each `Idempotency-Key`; a repeated response omits `secret`."""
 
     async def effect() -> JsonResponse:
         return with_etag(await write(), status)

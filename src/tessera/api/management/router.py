@@ -60,7 +60,7 @@ RESOURCES: tuple[ResourceModule, ...] = (
     audit_entries,
 )
 
-# Each route has its complete path, because the log and the Idempotency-Key use it.
+# Each route has its complete path, because the log and the digests of idempotency keys use it.
 router = APIRouter()
 for resource in RESOURCES:
     router.include_router(resource.router)

@@ -1,4 +1,4 @@
-"""Response models that serialize domain values by their own fields."""
+"""Response models that serialize domain values according to their fields."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """Metadata of a response field that is not the attribute of the same name: how to compute it."""
+    """Metadata of a response field that is computed from the domain value, not read from the attribute of its name."""
 
     read: Callable[[Any], Any]
 
 
 class Representation(ResponseModel):
-    """A response model: attributes have the names of the domain, and properties of the JSON object are camelCase.
+    """A response model: its fields have domain names, and the properties of the JSON object are camelCase.
 
     A field with the default None is absent from the object when the value is None; a required one is null.
     """
@@ -31,9 +31,9 @@ class Representation(ResponseModel):
 
     @classmethod
     def of(cls, value: object, **computed: object) -> Body:
-        """The JSON object of a domain value, in the order of the fields, without validating our own output.
+        """The JSON object of a domain value, in the order of the fields; it is not validated.
 
-        `computed` has the fields that cannot be read from the value.
+        `computed` has the values of fields that cannot be read from the domain value.
         """
         body = {}
         for name, alias, read, is_optional in _fields(cls):
@@ -52,5 +52,5 @@ def _fields(model: type[Representation]) -> list[tuple[str, str, Callable[[Any],
 
 
 def _reader(name: str, metadata: list[Any]) -> Callable[[Any], Any]:
-    sources = (each.read for each in metadata if isinstance(each, From))
+    sources = (item.read for item in metadata if isinstance(item, From))
     return next(sources, attrgetter(name))

@@ -42,8 +42,8 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
 )
 async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's store exams, oldest first, including archived ones."""
-    filters, place = read_cursor_query(request, StoreExamQuery)
-    page = await service.list_by_cursor(caller.work, filters=StoreExamFilter(**filters), **place)
+    filters, position = read_cursor_query(request, StoreExamQuery)
+    page = await service.list_by_cursor(caller.work, filters=StoreExamFilter(**filters), **position)
     return RESOURCE.page(request, page)
 
 
@@ -52,8 +52,8 @@ async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createStoreExam",
     summary="Create a store exam",
     status_code=201,
-    responses=documentation.created(StoreExamModel, STORE_EXAM, broken=BAD_PRICE),
-    openapi_extra=documentation.making(StoreExamCreateRequest, CREATE),
+    responses=documentation.created(StoreExamModel, STORE_EXAM, violation=BAD_PRICE),
+    openapi_extra=documentation.creating(StoreExamCreateRequest, CREATE),
 )
 async def create_store_exam(request: Request, caller: Manager) -> Response:
     """Create a store exam. Its code is permanent."""
@@ -67,8 +67,8 @@ async def create_store_exam(request: Request, caller: Manager) -> Response:
     "/{storeExamId}",
     operation_id="getStoreExam",
     summary="Retrieve a store exam",
-    responses=documentation.shown(StoreExamModel, STORE_EXAM),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(StoreExamModel, STORE_EXAM),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_store_exam(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a store exam, with the `ETag` that a change requires."""
@@ -79,7 +79,7 @@ async def get_store_exam(request: Request, caller: Manager) -> JsonResponse:
     "/{storeExamId}",
     operation_id="updateStoreExam",
     summary="Update a store exam",
-    responses=documentation.changed(StoreExamModel, STORE_EXAM, broken=BAD_PRICE),
+    responses=documentation.changed(StoreExamModel, STORE_EXAM, violation=BAD_PRICE),
     openapi_extra=documentation.changing(ID, model=StoreExamUpdateRequest, example=UPDATE),
 )
 async def update_store_exam(request: Request, caller: Manager) -> Response:

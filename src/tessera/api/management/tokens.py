@@ -44,8 +44,8 @@ BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
 )
 async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     """List the long-lived tokens of your organization's users, oldest first, including expired and revoked ones."""
-    filters, place = read_cursor_query(request, TokenQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, user_id=filters.get("user_id"), **place))
+    filters, position = read_cursor_query(request, TokenQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, user_id=filters.get("user_id"), **position))
 
 
 @router.post(
@@ -53,8 +53,9 @@ async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     operation_id="issueToken",
     summary="Issue a long-lived token",
     status_code=201,
-    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, broken=BAD_DAYS) | problem_details.documented(404),
-    openapi_extra=documentation.making(TokenRequest, REQUEST),
+    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, violation=BAD_DAYS)
+    | problem_details.documented(404),
+    openapi_extra=documentation.creating(TokenRequest, REQUEST),
 )
 async def issue_token(request: Request, caller: Manager) -> Response:
     """Issue a Bearer token to a user. Only this response has its text.
@@ -78,8 +79,8 @@ async def issue_token(request: Request, caller: Manager) -> Response:
     "/{tokenId}",
     operation_id="getToken",
     summary="Retrieve a long-lived token",
-    responses=documentation.shown(TokenModel, TOKEN),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(TokenModel, TOKEN),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_token(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a token without its text, with the `ETag` that a change requires."""

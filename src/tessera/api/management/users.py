@@ -45,8 +45,8 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's users, including those of voucher partners, oldest first."""
-    filters, place = read_cursor_query(request, UserQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=UserFilter(**filters), **place))
+    filters, position = read_cursor_query(request, UserQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=UserFilter(**filters), **position))
 
 
 @router.post(
@@ -54,8 +54,8 @@ async def list_users(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createUser",
     summary="Create a user",
     status_code=201,
-    responses=documentation.created(UserModel, USER, broken=BAD_RIGHT),
-    openapi_extra=documentation.making(UserCreateRequest, CREATE),
+    responses=documentation.created(UserModel, USER, violation=BAD_RIGHT),
+    openapi_extra=documentation.creating(UserCreateRequest, CREATE),
 )
 async def create_user(request: Request, caller: Manager) -> Response:
     """Create a user, who needs a token to call the API. You must have all rights that you grant."""
@@ -70,8 +70,8 @@ async def create_user(request: Request, caller: Manager) -> Response:
     "/{userId}",
     operation_id="getUser",
     summary="Retrieve a user",
-    responses=documentation.shown(UserModel, USER),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(UserModel, USER),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_user(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a user, with the `ETag` that a change requires."""
@@ -82,7 +82,7 @@ async def get_user(request: Request, caller: Manager) -> JsonResponse:
     "/{userId}",
     operation_id="updateUser",
     summary="Update a user",
-    responses=documentation.changed(UserModel, USER, broken=BAD_RIGHT),
+    responses=documentation.changed(UserModel, USER, violation=BAD_RIGHT),
     openapi_extra=documentation.changing(ID, model=UserUpdateRequest, example=UPDATE),
 )
 async def update_user(request: Request, caller: Manager) -> Response:

@@ -42,8 +42,8 @@ EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.ex
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:
     """List the users of a partner, oldest first."""
-    _, place = read_cursor_query(request, VoucherPartnerUserQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, path_id(request, PARTNER_ID), **place))
+    _, position = read_cursor_query(request, VoucherPartnerUserQuery)
+    return RESOURCE.page(request, await service.list_by_cursor(caller.work, path_id(request, PARTNER_ID), **position))
 
 
 @router.post(
@@ -51,8 +51,8 @@ async def list_users(request: Request, caller: Manager) -> JsonResponse:
     operation_id="inviteVoucherPartnerUser",
     summary="Invite a user of a voucher partner",
     status_code=201,
-    responses=documentation.created(VoucherPartnerUserModel, USER, broken=EMAIL_TAKEN, within=True),
-    openapi_extra=documentation.making(VoucherPartnerUserInviteRequest, INVITE, PARTNER_ID),
+    responses=documentation.created(VoucherPartnerUserModel, USER, violation=EMAIL_TAKEN, within=True),
+    openapi_extra=documentation.creating(VoucherPartnerUserInviteRequest, INVITE, PARTNER_ID),
 )
 async def invite_user(request: Request, caller: Manager) -> Response:
     """Add a user with the function point `PartnerManageVouchers`, which you must have yourself.
@@ -72,8 +72,8 @@ async def invite_user(request: Request, caller: Manager) -> Response:
     "/{userId}",
     operation_id="getVoucherPartnerUser",
     summary="Retrieve a voucher partner's user",
-    responses=documentation.shown(VoucherPartnerUserModel, USER),
-    openapi_extra=documentation.reading(*PATH),
+    responses=documentation.retrieved(VoucherPartnerUserModel, USER),
+    openapi_extra=documentation.retrieving(*PATH),
 )
 async def get_user(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a user of a partner, with the `ETag` that a change requires."""
@@ -112,7 +112,7 @@ async def activate_user(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(*PATH),
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
-    """Change any status to `Inactive`. The user's tokens are rejected from the next request on."""
+    """Change any status to `Inactive`. Requests with the user's tokens are then rejected."""
     return await _change_status(request, caller, UserStatus.INACTIVE)
 
 

@@ -42,8 +42,10 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
 )
 async def list_partners(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's voucher partners, oldest first, including archived ones."""
-    filters, place = read_cursor_query(request, VoucherPartnerQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=PartnerFilter(**filters), **place))
+    filters, position = read_cursor_query(request, VoucherPartnerQuery)
+    return RESOURCE.page(
+        request, await service.list_by_cursor(caller.work, filters=PartnerFilter(**filters), **position)
+    )
 
 
 @router.post(
@@ -51,11 +53,11 @@ async def list_partners(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createVoucherPartner",
     summary="Create a voucher partner",
     status_code=201,
-    responses=documentation.created(VoucherPartnerModel, PARTNER, broken=NAME_TAKEN),
-    openapi_extra=documentation.making(VoucherPartnerCreateRequest, CREATE_PARTNER),
+    responses=documentation.created(VoucherPartnerModel, PARTNER, violation=NAME_TAKEN),
+    openapi_extra=documentation.creating(VoucherPartnerCreateRequest, CREATE_PARTNER),
 )
 async def create_partner(request: Request, caller: Manager) -> Response:
-    """Create a company that buys vouchers. Its name stays taken, even after it is archived."""
+    """Create a company that buys vouchers. Its name cannot be reused, even after it is archived."""
     draft = await read_draft(request, VoucherPartnerCreateRequest, PartnerDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -66,8 +68,8 @@ async def create_partner(request: Request, caller: Manager) -> Response:
     "/{voucherPartnerId}",
     operation_id="getVoucherPartner",
     summary="Retrieve a voucher partner",
-    responses=documentation.shown(VoucherPartnerModel, PARTNER),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(VoucherPartnerModel, PARTNER),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_partner(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a voucher partner, with the `ETag` that a change requires."""
@@ -78,7 +80,9 @@ async def get_partner(request: Request, caller: Manager) -> JsonResponse:
     "/{voucherPartnerId}",
     operation_id="renameVoucherPartner",
     summary="Rename a voucher partner",
-    responses=documentation.changed(VoucherPartnerModel, PARTNER | RENAME_PARTNER | {"version": 2}, broken=NAME_TAKEN),
+    responses=documentation.changed(
+        VoucherPartnerModel, PARTNER | RENAME_PARTNER | {"version": 2}, violation=NAME_TAKEN
+    ),
     openapi_extra=documentation.changing(ID, model=VoucherPartnerUpdateRequest, example=RENAME_PARTNER),
 )
 async def rename_partner(request: Request, caller: Manager) -> Response:
@@ -110,7 +114,7 @@ async def activate_partner(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_partner(request: Request, caller: Manager) -> Response:
-    """Deactivate an active partner. Its vouchers stay valid."""
+    """Deactivate an active partner. Its vouchers remain valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.INACTIVE)
 
 
@@ -122,5 +126,5 @@ async def deactivate_partner(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def archive_partner(request: Request, caller: Manager) -> Response:
-    """Archive a partner, which can then neither buy nor be changed. Its vouchers stay valid."""
+    """Archive a partner, which can then neither buy vouchers nor be changed. Its vouchers remain valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)

@@ -47,8 +47,10 @@ NOT_RISING = (
 )
 async def list_programs(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's voucher programs, oldest first, including archived ones."""
-    filters, place = read_cursor_query(request, VoucherProgramQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=ProgramFilter(**filters), **place))
+    filters, position = read_cursor_query(request, VoucherProgramQuery)
+    return RESOURCE.page(
+        request, await service.list_by_cursor(caller.work, filters=ProgramFilter(**filters), **position)
+    )
 
 
 @router.post(
@@ -56,8 +58,8 @@ async def list_programs(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createVoucherProgram",
     summary="Create a voucher program",
     status_code=201,
-    responses=documentation.created(VoucherProgramModel, PROGRAM, broken=NOT_RISING),
-    openapi_extra=documentation.making(VoucherProgramCreateRequest, CREATE_PROGRAM),
+    responses=documentation.created(VoucherProgramModel, PROGRAM, violation=NOT_RISING),
+    openapi_extra=documentation.creating(VoucherProgramCreateRequest, CREATE_PROGRAM),
 )
 async def create_program(request: Request, caller: Manager) -> Response:
     """Create an offer of vouchers, with its exams, price, partners and restrictions."""
@@ -72,8 +74,8 @@ async def create_program(request: Request, caller: Manager) -> Response:
     "/{voucherProgramId}",
     operation_id="getVoucherProgram",
     summary="Retrieve a voucher program",
-    responses=documentation.shown(VoucherProgramModel, PROGRAM),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(VoucherProgramModel, PROGRAM),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_program(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a voucher program, with the `ETag` that a change requires."""
@@ -84,11 +86,11 @@ async def get_program(request: Request, caller: Manager) -> JsonResponse:
     "/{voucherProgramId}",
     operation_id="updateVoucherProgram",
     summary="Update a voucher program",
-    responses=documentation.changed(VoucherProgramModel, PROGRAM | {"version": 2}, broken=NOT_RISING),
+    responses=documentation.changed(VoucherProgramModel, PROGRAM | {"version": 2}, violation=NOT_RISING),
     openapi_extra=documentation.changing(ID, model=VoucherProgramUpdateRequest, example=UPDATE_PROGRAM),
 )
 async def update_program(request: Request, caller: Manager) -> Response:
-    """Replace a program; fields that the body lacks get the defaults of a new program.
+    """Replace a program; fields missing from the body get the defaults of a new program.
 
     Earlier purchases keep their price and their codes.
     """
@@ -118,7 +120,7 @@ async def activate_program(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_program(request: Request, caller: Manager) -> Response:
-    """Deactivate an active program. Its vouchers stay valid."""
+    """Deactivate an active program. Its vouchers remain valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.INACTIVE)
 
 
@@ -130,12 +132,12 @@ async def deactivate_program(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def archive_program(request: Request, caller: Manager) -> Response:
-    """Archive a program, which can then neither be bought nor changed. Its vouchers stay valid."""
+    """Archive a program, which can then neither be purchased nor changed. Its vouchers remain valid."""
     return await RESOURCE.change(request, caller, service.set_status, status=Status.ARCHIVED)
 
 
-def _draft(parsed: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
+def _draft(parsed_request: ParsedRequest, model: type[RequestModel]) -> ProgramDraft:
     defaults = {name: field.default for name, field in model.model_fields.items() if not field.is_required()}
-    values = defaults | parsed.draft()
+    values = defaults | parsed_request.draft()
     tiers = [Tier(tier.quantity, tier.percent) for tier in values.pop("tiers") or ()]
     return ProgramDraft(**values, tiers=tuple(tiers))

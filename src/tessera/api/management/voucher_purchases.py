@@ -45,8 +45,8 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
 
     The oldest come first; a list with filters has another order, which is stable from page to page.
     """
-    filters, place = read_cursor_query(request, VoucherPurchaseQuery)
-    page = await service.list_by_cursor(caller.work, filters=PurchaseFilter(**filters), **place, now=caller.now)
+    filters, position = read_cursor_query(request, VoucherPurchaseQuery)
+    page = await service.list_by_cursor(caller.work, filters=PurchaseFilter(**filters), **position, now=caller.now)
     return RESOURCE.page(request, page)
 
 
@@ -55,14 +55,14 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
     operation_id="orderVouchers",
     summary="Create a voucher purchase",
     status_code=201,
-    responses=documentation.created(ManagedVoucherPurchaseModel, PURCHASE, broken=TOO_MANY),
-    openapi_extra=documentation.making(VoucherOrderRequest, ORDER),
+    responses=documentation.created(ManagedVoucherPurchaseModel, PURCHASE, violation=TOO_MANY),
+    openapi_extra=documentation.creating(VoucherOrderRequest, ORDER),
 )
 async def order_vouchers(request: Request, caller: Manager) -> Response:
     """Order vouchers at the price and the tier of the program, to be paid before a deadline.
 
     The purchase is `CheckoutInProgress`. A purchase that costs nothing is `VoucherCreation` at once, and `Complete`
-    once its vouchers are made.
+    once its vouchers exist.
     """
     order = await read_draft(request, VoucherOrderRequest, Order)
     return await RESOURCE.write(
@@ -74,8 +74,8 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
     "/{voucherPurchaseId}",
     operation_id="getVoucherPurchase",
     summary="Retrieve a voucher purchase",
-    responses=documentation.shown(ManagedVoucherPurchaseModel, PURCHASE),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(ManagedVoucherPurchaseModel, PURCHASE),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_purchase(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a voucher purchase, with the `ETag` that a change requires."""
@@ -90,7 +90,7 @@ async def get_purchase(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID),
 )
 async def pay_purchase(request: Request, caller: Manager) -> Response:
-    """Record full payment and make the vouchers. After the deadline the response is 409: `CheckoutExpired`."""
+    """Record full payment and generate the vouchers. After the deadline the response is 409: `CheckoutExpired`."""
     return await _settle(request, caller, PurchaseStatus.VOUCHER_CREATION)
 
 

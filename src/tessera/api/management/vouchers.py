@@ -60,21 +60,23 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
 
     The oldest come first; a list with filters has another order, which is stable from page to page.
     """
-    filters, place = read_cursor_query(request, ManagedVoucherQuery)
-    return RESOURCE.page(request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **place))
+    filters, position = read_cursor_query(request, ManagedVoucherQuery)
+    return RESOURCE.page(
+        request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **position)
+    )
 
 
 @router.post(
     BULK_PATH,
     operation_id="changeVouchers",
     summary="Update up to 1,000 vouchers",
-    responses=documentation.done(VoucherResultsModel, RESULTS, broken=ONE_NAME),
-    openapi_extra=documentation.making(VoucherBulkRequest, BULK),
+    responses=documentation.bulk_changed(VoucherResultsModel, RESULTS, violation=ONE_NAME),
+    openapi_extra=documentation.creating(VoucherBulkRequest, BULK),
 )
 async def change_vouchers(request: Request, caller: Manager) -> Response:
     """Perform one action on up to 1,000 vouchers, by id or code, regardless of their versions.
 
-    Each voucher has a result of its own; a failure does not affect the others.
+    Each voucher has a separate result; a failure does not affect the others.
     """
     draft = await read_draft(request, VoucherBulkRequest, _draft)
 
@@ -88,12 +90,12 @@ async def change_vouchers(request: Request, caller: Manager) -> Response:
     "/{voucherId}",
     operation_id="getVoucher",
     summary="Retrieve a voucher",
-    responses=documentation.shown(ManagedVoucherModel, VOUCHER),
-    openapi_extra=documentation.reading(ID),
+    responses=documentation.retrieved(ManagedVoucherModel, VOUCHER),
+    openapi_extra=documentation.retrieving(ID),
 )
 async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     """Retrieve a voucher, with the `ETag` that a change requires."""
-    if request.scope["path"] == router.prefix + BULK_PATH:  # a path of its own, which allows POST only
+    if request.scope["path"] == router.prefix + BULK_PATH:  # a different path, which allows only POST
         raise MethodNotAllowed("POST")
     return RESOURCE.one(await service.get(caller.work, path_id(request, ID)))
 
@@ -102,11 +104,11 @@ async def get_voucher(request: Request, caller: Manager) -> JsonResponse:
     "/{voucherId}/assign",
     operation_id="assignVoucher",
     summary="Assign a voucher",
-    responses=documentation.changed(ManagedVoucherModel, VOUCHER, broken=NOT_EMAIL),
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER, violation=NOT_EMAIL),
     openapi_extra=documentation.changing(ID, model=VoucherAssignRequest, example=ASSIGN),
 )
 async def assign_voucher(request: Request, caller: Manager) -> Response:
-    """Assign an unused voucher to a recipient, or to another one. The response is 409 for a used or held voucher."""
+    """Assign an unused voucher, or reassign it. The response is 409 for a used or held voucher."""
     values = await read_values(request, VoucherAssignRequest)
     return await _change(request, caller, VoucherCommand(action=VoucherAction.ASSIGN, **values))
 
@@ -151,7 +153,7 @@ async def switch_voucher_off(request: Request, caller: Manager) -> Response:
     "/{voucherId}/change-expiry",
     operation_id="changeVoucherExpiry",
     summary="Change the expiry of a voucher",
-    responses=documentation.changed(ManagedVoucherModel, VOUCHER | EXPIRY, broken=IN_PAST),
+    responses=documentation.changed(ManagedVoucherModel, VOUCHER | EXPIRY, violation=IN_PAST),
     openapi_extra=documentation.changing(ID, model=VoucherExpiryRequest, example=EXPIRY),
 )
 async def change_voucher_expiry(request: Request, caller: Manager) -> Response:
@@ -177,7 +179,7 @@ async def _change(request: Request, caller: Manager, command: VoucherCommand) ->
 
 
 def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
-    refs = None if vouchers is None else [VoucherRef(**each.model_dump()) for each in vouchers]
+    refs = None if vouchers is None else [VoucherRef(**choice.model_dump()) for choice in vouchers]
     return BulkDraft(**values, vouchers=refs)
 
 

@@ -9,7 +9,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An admitted request: its transaction, who calls, and when."""
+    """The transaction, principal and time of an admitted request."""
 
     work: UnitOfWork
     principal: Principal

@@ -19,15 +19,15 @@ from tessera.kit.errors import DomainError
 
 @dataclass(frozen=True, slots=True)
 class HotRequest:
-    """An admitted request of a hot operation: the caller, what was read, and its `Idempotency-Key` if it has one."""
+    """An admitted request of a hot operation: its caller, its query or command, and its `Idempotency-Key` if any."""
 
     principal: Principal
     value: Any
-    keyed: KeyedRequest | None = None
+    keyed_request: KeyedRequest | None = None
 
 
 class Coalescer:
-    """The batches of every hot operation. Results are in the requests' order; a DomainError is a result of its own."""
+    """Batches the requests of every hot operation. The result of a failed request is its DomainError."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -35,7 +35,7 @@ class Coalescer:
         self._batchers: dict[HotRead[Any, Any] | HotWrite[Any, Any], KeyedBatcher[Hashable, HotRequest, Any]] = {}
         self._lookups: dict[HotLookup[Any, Any], Batcher[Any, Any]] = {}
 
-    async def read(self, operation: HotRead[Any, Any], request: HotRequest) -> Any:  # noqa: ANN401 - as declared
+    async def read(self, operation: HotRead[Any, Any], request: HotRequest) -> Any:  # noqa: ANN401 - of the operation
         """The result of a query."""
         batcher = self._batcher(operation, self._read_all)
         return await batcher.submit(_key(operation, request), request)
@@ -47,8 +47,8 @@ class Coalescer:
         outcome: Outcome = await submit(_key(operation, request), request)
         return outcome
 
-    async def look_up(self, operation: HotLookup[Any, Any], query: Any) -> Any:  # noqa: ANN401 - as declared
-        """The result of a look-up, which is executed with those of other organizations."""
+    async def look_up(self, operation: HotLookup[Any, Any], query: Any) -> Any:  # noqa: ANN401 - of the operation
+        """The result of a look-up, which is executed together with those of other organizations."""
         batcher = self._lookups.get(operation)
         if batcher is None:
             batcher = self._lookups[operation] = Batcher(partial(self._look_up_all, operation))
@@ -74,7 +74,9 @@ class Coalescer:
         self, operation: HotWrite[Any, Any], _: Hashable, requests: Sequence[HotRequest]
     ) -> Sequence[Outcome]:
         now = self._clock()
-        keyed = {position: request.keyed for position, request in enumerate(requests) if request.keyed is not None}
+        keyed = {
+            position: key for position, request in enumerate(requests) if (key := request.keyed_request) is not None
+        }
         async with self._transaction(operation, requests[0].principal) as work:
             outcomes = await idempotency.lock_all(work, keyed, now=now) if keyed else {}
             first = [position for position in range(len(requests)) if position not in outcomes]

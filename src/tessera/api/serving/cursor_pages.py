@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tessera.api.http.fields import RequestModel, Text, refuse
+from tessera.api.http.fields import RequestModel, Text, parse_error
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
-from tessera.api.serving.links import link_header, link_to_part
+from tessera.api.serving.links import link_header, page_link
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.errors import Invalid
 
@@ -20,9 +20,9 @@ MAX_SIZE = 1000
 T = TypeVar("T")
 
 
-def _size(value: Any) -> int:  # noqa: ANN401 - whatever a query holds
+def _size(value: Any) -> int:  # noqa: ANN401 - a query parameter
     if not re.fullmatch(r"[0-9]{1,6}", value, re.ASCII) or not 1 <= int(value) <= MAX_SIZE:
-        raise refuse("LimitRange", f"must be an integer from 1 to {MAX_SIZE:,}")
+        raise parse_error("LimitRange", f"must be an integer from 1 to {MAX_SIZE:,}")
     return int(value)
 
 
@@ -44,17 +44,17 @@ class CursorQuery(RequestModel):
 
 
 def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The filters, and the arguments `after` and `size` of `fetch_cursor_page`; raises Invalid, Malformed."""
-    reading = read_query(request, model)
-    if reading.violations:
-        raise Invalid(reading.violations)
-    filters = reading.values
+    """The filters, and the arguments `after` and `size` for `fetch_cursor_page`; raises Invalid, Malformed."""
+    parsed_request = read_query(request, model)
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    filters = parsed_request.values
     return filters, {"after": filters.pop("cursor", None), "size": filters.pop("limit", DEFAULT_SIZE)}
 
 
-def cursor_page_response(request: Request, part: CursorPage[T], items: Sequence[dict[str, Any]]) -> JsonResponse:
+def cursor_page_response(request: Request, page: CursorPage[T], items: Sequence[dict[str, Any]]) -> JsonResponse:
     """A page with the link to the next one in the body and as a header; the last page has null and no header."""
-    if part.cursor is None:
+    if page.cursor is None:
         return JsonResponse({"data": items, "nextLink": None})
-    link = link_to_part(request, cursor=part.cursor)
+    link = page_link(request, cursor=page.cursor)
     return JsonResponse({"data": items, "nextLink": link}, headers=link_header(link))

@@ -1,4 +1,4 @@
-"""Callers as FastAPI dependencies, for operations that the framework calls."""
+"""Callers as FastAPI dependencies, for operations that the framework executes."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -17,11 +17,11 @@ async def run(request: Request, operation: HotOperation) -> Response:
     return await resources_of(request).pipeline.run(request, operation)
 
 
-def admitted(policy: Policy) -> Any:  # noqa: ANN401 - what FastAPI's Depends returns
+def admitted(policy: Policy) -> Any:  # noqa: ANN401 - the return type of Depends
     """A dependency: the caller, if the policy admits it.
 
-    The transaction commits before the response is sent (`scope="function"`). Otherwise a client could read before its
-    write is visible, and a commit that fails would follow a success.
+    The transaction commits before the response is sent (`scope="function"`). Otherwise a client could read before
+    its write is visible, and a commit could fail after a success response.
     """
 
     async def caller(request: Request) -> AsyncIterator[Caller]:

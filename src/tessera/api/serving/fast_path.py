@@ -1,6 +1,6 @@
-"""The fast path: hot operations ahead of the framework, whose own work on a request takes longer than the operation.
+"""The fast path: executes hot operations ahead of the framework, whose overhead exceeds their own cost.
 
-The routers declare the same routes: for the OpenAPI document, for other methods, and for aliases of a path.
+The routers declare the same routes for the OpenAPI document, for 405 responses, and for alias paths.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from tessera.kit.errors import DomainError
 
 
 class FastPath:
-    """Takes requests of hot operations through the pipeline; passes all others on to the framework."""
+    """Runs requests of hot operations through the pipeline, and passes all others to the framework."""
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": False,
     "description": (
-        "Makes the request safe to send again: the same key with the same body has one effect and gets the same answer"
+        "Makes the request safe to retry: the same key with the same body has one effect and returns the same response"
         " for 24 hours."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
@@ -28,8 +28,8 @@ PARAMETER: dict[str, Any] = {
 }
 
 
-async def keyed_request(request: Request, principal: Principal) -> KeyedRequest | None:
-    """The `Idempotency-Key` of a request, with a digest of what is asked; None without the header."""
+async def read_keyed_request(request: Request, principal: Principal) -> KeyedRequest | None:
+    """The `Idempotency-Key` of a request with the digest of the request; None without the header."""
     key = request.headers.get(HEADER)
     return KeyedRequest(principal.id, key, await _digest(request)) if key else None
 
@@ -37,13 +37,13 @@ async def keyed_request(request: Request, principal: Principal) -> KeyedRequest 
 async def once(
     request: Request, caller: Caller, execute: Callable[[], Awaitable[JsonResponse]], *, secret: str | None = None
 ) -> Response:
-    """The response of `execute`; under an `Idempotency-Key`, that of the first request with this key and body.
+    """The response of `execute`, or the stored response to the first request with the same `Idempotency-Key` and body.
 
-    The field named `secret` is only in the first response: the stored one has null there. Raises KeyMalformed,
+    Only the first response has the field named `secret`; the stored response has null there. Raises KeyMalformed,
     KeyReused, KeyInUse.
     """
-    keyed = await keyed_request(request, caller.principal)
-    if keyed is None:
+    keyed_request = await read_keyed_request(request, caller.principal)
+    if keyed_request is None:
         return await execute()
     first: list[JsonResponse] = []
 
@@ -52,7 +52,7 @@ async def once(
         body = bytes(first[0].body)
         return first[0].status_code, _without(secret, body) if secret else body
 
-    status, body = await service.once(caller.work, keyed, now=caller.now, effect=execute_and_strip)
+    status, body = await service.once(caller.work, keyed_request, now=caller.now, effect=execute_and_strip)
     return first[0] if first else Response(body, status, media_type="application/json")
 
 
@@ -61,12 +61,12 @@ def _without(secret: str, body: bytes) -> bytes:
 
 
 async def _digest(request: Request) -> bytes:
-    # Method, path and body. White space and the order of properties do not make another request.
+    # Of method, path and body. White space and the order of properties make no difference.
     upload = getattr(request.state, "upload", None)
     body = upload.digest.encode() if isinstance(upload, Upload) else await request.body()
     try:
         body = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     except (orjson.JSONEncodeError, orjson.JSONDecodeError):
-        # No body at all, or one that is nested deeper than may be written: it counts as it came.
+        # The body is empty, or nested too deeply to serialize, so its bytes are hashed unchanged.
         body = b"\n" + body
     return hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest()

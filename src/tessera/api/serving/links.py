@@ -12,29 +12,29 @@ _HOST = re.compile(r"[A-Za-z0-9._~-]+(:\d{1,5})?|\[[0-9A-Fa-f:.]+\](:\d{1,5})?",
 
 def next_link(request: Request, *, number: int) -> str:
     """The URL of page `number + 1` of the requested list."""
-    return link_to_part(request, page=str(number + 1))
+    return page_link(request, page=str(number + 1))
 
 
-def link_to_part(request: Request, **place: str) -> str:
-    """The URL of another page of the requested list; `place` are its query parameters."""
+def page_link(request: Request, **position: str) -> str:
+    """The URL of another page of the requested list; `position` maps query parameters to values."""
     query = parse_qsl(request.scope["query_string"].decode("ascii"))
-    filters = [(name, value) for name, value in query if name not in place]
-    return f"{base_url(request)}{request.scope['path']}?{urlencode([*filters, *place.items()])}"
+    filters = [(name, value) for name, value in query if name not in position]
+    return f"{base_url(request)}{request.scope['path']}?{urlencode([*filters, *position.items()])}"
 
 
 def link_header(target: str) -> dict[str, str]:
-    """The link as a header (RFC 8288)."""
+    """The `Link` header of the next page (RFC 8288)."""
     return {"Link": f'<{target}>; rel="next"'}
 
 
 def base_url(request: Request) -> str:
-    """The base URL of this server without a trailing slash: as configured, else derived from the request."""
-    configured = resources_of(request).public_url
-    if configured:
-        return configured.rstrip("/")
+    """The base URL without a trailing slash: from the settings, or else from the request."""
+    public_url = resources_of(request).public_url
+    if public_url:
+        return public_url.rstrip("/")
     host = request.headers.get("host", "")
     if not _HOST.fullmatch(host):
-        # Without a usable Host header the link has the address of the socket.
+        # Without a usable Host header, the link uses the address of the socket.
         address, port = request.scope.get("server") or ("localhost", None)
         host = f"{address}:{port}" if port else address
     prefix: str = request.scope.get("forwarded_prefix", "")

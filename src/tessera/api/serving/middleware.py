@@ -18,14 +18,14 @@ from tessera.api.http.errors import RequestTooLarge
 from tessera.api.http.parsing import body_limit
 from tessera.kit.identifiers import new_id
 
-CLIENT_GONE = 499  # only in the log, as nginx writes it
+CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 log = structlog.get_logger("tessera.request")
 
 
 class RequestLog:
-    """Gives each request an id, renders unhandled exceptions, and logs one line without any secret."""
+    """Gives each request an id, renders unhandled exceptions, and logs one line that contains no secret."""
 
     def __init__(self, app: ASGIApp, *, error_renderers: ErrorRenderers) -> None:
         self.app = app
@@ -39,7 +39,7 @@ class RequestLog:
             await self.app(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+        start = time.perf_counter()
         request_id = _request_id(scope)
         header = (b"x-request-id", request_id.encode())
         status = 0
@@ -55,7 +55,7 @@ class RequestLog:
         try:
             await self.app(scope, receive, send_with_id)
         except ClientDisconnect:
-            status = status or CLIENT_GONE  # the client is gone
+            status = status or CLIENT_CLOSED_REQUEST
         except Exception as error:  # noqa: BLE001 - logged, and rendered as 500
             error = unexpected(error)
             if not status:
@@ -63,25 +63,25 @@ class RequestLog:
         finally:
             structlog.contextvars.reset_contextvars(**bound)
             if log.is_enabled_for(logging.INFO):
-                _log_request(scope, status=status, began=began, request_id=request_id)
+                _log_request(scope, status=status, start=start, request_id=request_id)
 
 
 class BodyLimit:
-    """Raises RequestTooLarge when more of a body is received than its path accepts, usually 1 MiB."""
+    """Raises RequestTooLarge when a body exceeds the limit of its path, usually 1 MiB."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        received = 0
+        size = 0
         limit = body_limit(scope["path"]) if scope["type"] == "http" else 0
 
         async def receive_limited() -> Message:
-            nonlocal received
+            nonlocal size
             message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:
+            size += len(message.get("body", b""))
+            if size > limit:
                 raise RequestTooLarge(limit)
             return message
 
@@ -128,7 +128,7 @@ def _apply_forwarded(scope: Scope, headers: Headers) -> None:
 
 
 def _last(headers: Headers, name: str) -> str:
-    # The trusted proxy wrote the last entry. The client may have sent those before it.
+    # The trusted proxy wrote the last entry. The client may have sent the entries before it.
     return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
 
 
@@ -140,14 +140,14 @@ def _request_id(scope: Scope) -> str:
     return new_id().hex
 
 
-def _log_request(scope: Scope, *, status: int, began: float, request_id: str) -> None:
+def _log_request(scope: Scope, *, status: int, start: float, request_id: str) -> None:
     route, organization_id = scope.get("route"), scope.get("state", {}).get("organization_id")
     log.info(
         "request",
         method=scope["method"],
         route=getattr(route, "path", None),
         status=status,
-        ms=round((time.perf_counter() - began) * 1000, 1),
+        ms=round((time.perf_counter() - start) * 1000, 1),
         organization=None if organization_id is None else str(organization_id),
         request_id=request_id,
     )

@@ -1,7 +1,7 @@
-"""Hot operations as values: each declares what the pipeline does for it at every step.
+"""Hot operations as values: each declares what the pipeline does in each of its steps.
 
 Requests that arrive while earlier ones are executed are coalesced: they are executed together, in one transaction or
-statement. A hot operation therefore executes many requests at once, and answers them in their order.
+statement. A hot operation therefore executes many requests at once, and returns their results in the same order.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ Query = TypeVar("Query")
 Command = TypeVar("Command")
 Result = TypeVar("Result")
 
-# Hot statements are few and large. Planned anew for each execution, a page takes twice as long.
+# Hot statements are few and large. With a new plan for each execution, a page takes twice as long.
 GENERIC_PLANS = {"plan_cache_mode": "force_generic_plan"}
 
 
@@ -60,14 +60,14 @@ class HotRead(Generic[Query, Result]):
 class HotWrite(Generic[Command, Result]):
     """An operation that has one effect for each `Idempotency-Key`.
 
-    `present` gives the status and the body of the response, which are stored under the key. Commands for which
-    `is_keyed` is false have no effect, and are answered without regard to their key.
+    `present` returns the status and the body of the response, which are stored under the key. Commands for which
+    `is_keyed` is false have no effect, and their key is ignored.
     """
 
     route: Route
     policy: Policy
     read: Callable[[Request, Principal], Awaitable[Command]]
-    execute: Callable[..., Awaitable[Sequence[Result | DomainError]]]  # of UnitOfWork and commands, with `now`
+    execute: Callable[..., Awaitable[Sequence[Result | DomainError]]]  # (UnitOfWork, commands, now=)
     present: Callable[[Result], tuple[int, bytes]]
     is_keyed: Callable[[Command], bool] = lambda _: True
     coalescing: Coalescing = Coalescing()
@@ -75,16 +75,16 @@ class HotWrite(Generic[Command, Result]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HotLookup(Generic[Query, Result]):
-    """A look-up for the holder of an API key, of many organizations in one statement, which finds the key as well.
+    """A look-up with an API key: one statement checks the keys and executes the queries of many organizations.
 
-    Identifying the caller by a statement of its own would double the cost of the look-up. `read` gives the query, or
-    the error that a caller with a valid key is told; it never raises.
+    A separate statement for the keys would double the cost. `read` returns the query, and the error to report if the
+    key is valid; it never raises.
     """
 
     route: Route
     credential: Callable[[Request], Credential]
     read: Callable[[Request, Credential], tuple[Query, DomainError | None]]
-    execute: Callable[..., Awaitable[Sequence[Result | DomainError]]]  # of Reader and queries, with `now`
+    execute: Callable[..., Awaitable[Sequence[Result | DomainError]]]  # (Reader, queries, now=)
     present: Callable[[Result], Response]
 
 

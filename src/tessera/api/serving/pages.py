@@ -1,4 +1,4 @@
-"""Lists by page number, as the Certiverse documents have them: the page, and the link to the next one."""
+"""Lists by page number, as the Certiverse documents define them, with a link to the next page."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def numbered_page_response(
     *,
     null_link_at_end: bool = False,
 ) -> JsonResponse:
-    """A page with `nextLink`, which the last page has as null or not at all, and with the same link as a header.
+    """A page with `nextLink` and the same link as a header; on the last page, `nextLink` is null or absent.
 
     The database has written the items of a JsonPage.
     """

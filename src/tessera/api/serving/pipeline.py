@@ -1,16 +1,16 @@
-"""The one way in: every request passes the same steps in the same order.
+"""The request pipeline: every request goes through the same steps in the same order.
 
-1. limit: `BodyLimit` bounds the body, and `ForwardedHeaders` believes only trusted proxies (middleware.py)
-2. identify: who calls, in one statement for all requests that arrive together (`Pipeline.identify`)
-3. admit: what the caller may do (`Pipeline.admit`); limits on callers belong here
-4. read: the query and the body, with every violation
-5. idempotency: a request under a known `Idempotency-Key` gets the stored response (idempotency.py)
+1. limit: `BodyLimit` bounds the body, and `ForwardedHeaders` trusts only configured proxies (middleware.py)
+2. identify: find the caller, with one statement for all requests that arrive together (`Pipeline.identify`)
+3. admit: check the caller's rights (`Pipeline.admit`); limits on callers belong here
+4. read: parse the query and the body, and collect every violation
+5. idempotency: return the stored response for a known `Idempotency-Key` (idempotency.py)
 6. execute: in one transaction of the caller's organization
-7. present: the result, or the error in the API's own format (error_rendering/)
-8. log: one line (`RequestLog` in middleware.py)
+7. present: render the result, or the error in the API's own format (error_rendering/)
+8. log: write one line (`RequestLog` in middleware.py)
 
-Hot operations are values (operations.py): `Pipeline.run` takes them through steps 2 to 7, and coalescing.py executes
-requests that arrive together at once. For all other operations `Pipeline.transaction` does steps 2 and 3 and opens the
+Hot operations are values (operations.py): `Pipeline.run` runs their steps 2 to 7, and coalescing.py executes requests
+that arrive together as one batch. For all other operations, `Pipeline.transaction` runs steps 2 and 3 and opens the
 transaction; their endpoints read, execute and present in the same order.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from tessera.api.http.parsing import size_of_body
-from tessera.api.http.uploads import received
+from tessera.api.http.uploads import body_received
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
@@ -119,7 +119,7 @@ class Pipeline:
     async def _admitted(self, request: Request, policy: Policy) -> AsyncIterator[Principal]:
         principal = await self.admit(request, policy)
         began = time.monotonic()
-        async with received(request):
+        async with body_received(request):
             if time.monotonic() - began >= SLOW_BODY_SECONDS:
                 principal = await self.admit(request, policy)
             yield principal
@@ -128,27 +128,30 @@ class Pipeline:
         principal = await self.admit(request, operation.policy)
         query = operation.read(request)
         result = await self._coalescer.read(operation, HotRequest(principal, query))
-        return operation.present(request, _raised(result))
+        return operation.present(request, _result_or_raise(result))
 
     async def _run_write(self, request: Request, operation: HotWrite[Any, Any]) -> Response:
         async with self._admitted(request, operation.policy) as principal:
             command = await operation.read(request, principal)
-        keyed = await idempotency.keyed_request(request, principal) if operation.is_keyed(command) else None
+        keyed_request = None
+        if operation.is_keyed(command):
+            keyed_request = await idempotency.read_keyed_request(request, principal)
         is_large = await size_of_body(request) > LARGE_BODY_BYTES
-        outcome = await self._coalescer.write(operation, HotRequest(principal, command, keyed), by_itself=is_large)
-        status, body = _raised(outcome)
+        hot_request = HotRequest(principal, command, keyed_request)
+        outcome = await self._coalescer.write(operation, hot_request, by_itself=is_large)
+        status, body = _result_or_raise(outcome)
         return Response(body, status, media_type="application/json")
 
     async def _look_up(self, request: Request, operation: HotLookup[Any, Any]) -> Response:
         credential = operation.credential(request)
         request.state.organization_id = credential.organization_id
-        # The key is checked even if the query is malformed: without a valid key a caller is told nothing else.
+        # The key is checked even if the query is malformed, because a caller without a valid key gets only a 401.
         query, error = operation.read(request, credential)
         result = await self._coalescer.look_up(operation, query)
         if not isinstance(result, NotAuthenticated):
             self._note_use(credential.name)
             result = error or result
-        return operation.present(_raised(result))
+        return operation.present(_result_or_raise(result))
 
     async def _identify_all(self, credentials: Sequence[Credential]) -> Sequence[Principal | NotAuthenticated]:
         now = self._clock()
@@ -158,7 +161,7 @@ class Pipeline:
         self.key_uses.note(key, now=self._clock())
 
 
-def _raised(result: Any) -> Any:  # noqa: ANN401 - the result of whichever operation
+def _result_or_raise(result: Any) -> Any:  # noqa: ANN401 - of any operation
     if isinstance(result, DomainError):
         raise result
     return result

@@ -1,4 +1,4 @@
-"""What a composition root puts together for the routers."""
+"""The long-lived resources that the composition root passes to the routers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from tessera.kit.tokens import TokenSigner
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """The long-lived parts of one application."""
+    """The resources of one application."""
 
     database: Database
     signer: TokenSigner

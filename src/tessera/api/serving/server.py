@@ -1,4 +1,4 @@
-"""uvicorn as it serves Tessera: one process or several, until SIGINT or SIGTERM."""
+"""The uvicorn server: one process or several, until SIGINT or SIGTERM."""
 
 import signal
 import socket
@@ -13,7 +13,7 @@ from uvicorn.supervisors import Multiprocess
 
 Listener = socket.socket
 
-# ForwardedHeaders decides which proxies are believed, and RequestLog logs requests.
+# ForwardedHeaders decides which proxies are trusted, and RequestLog logs requests.
 UVICORN_OPTIONS: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
@@ -25,18 +25,18 @@ UVICORN_OPTIONS: dict[str, Any] = {
 
 
 def serve(app: FastAPI, listener: Listener, *, on_ready: Callable[[], None] = lambda: None) -> None:
-    """Serve until SIGINT or SIGTERM, then finish the requests under way."""
+    """Serve until SIGINT or SIGTERM, then finish running requests."""
     _Server(uvicorn.Config(app, **UVICORN_OPTIONS), on_ready).run(sockets=[listener])
 
 
 def serve_processes(factory: str, listener: Listener, *, processes: int) -> None:
-    """Serve in several processes, each of which calls the factory that is named `module:function`."""
+    """Serve in several processes, each of which calls the factory `module:function`."""
     configuration = uvicorn.Config(factory, factory=True, workers=processes, **UVICORN_OPTIONS)
     Multiprocess(configuration, sockets=[listener]).run()
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that calls `on_ready`, and returns on a signal instead of dying of it."""
+    """A uvicorn server that calls `on_ready`, and that returns after a signal instead of raising it again."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -46,7 +46,7 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         # uvicorn raises the signal again after its shutdown, which would leave the embedded Postgres running. The
         # handlers stay, so that a second Ctrl-C interrupts neither the worker nor the end of the embedded Postgres.
-        # Operators who cannot wait have kill -9, from which the next start recovers.
+        # To end at once, an operator can use kill -9, from which the next start recovers.
         for number in HANDLED_SIGNALS:
             signal.signal(number, self._stop)
         yield

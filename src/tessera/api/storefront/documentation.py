@@ -1,4 +1,4 @@
-"""The storefront API as the OpenAPI document describes it."""
+"""OpenAPI documentation of the storefront API."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ _RESULTS = [
 ]
 
 VALIDATE: dict[int | str, Any] = {
-    200: response(ValidationsModel, "What each code is worth.", {"results": _RESULTS}),
+    200: response(ValidationsModel, "The assessment of each code.", {"results": _RESULTS}),
     400: problem_details.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
     **problem_details.documented(401, 403, 413, 415, 500, 503),
 }
@@ -112,15 +112,18 @@ REDEEM: dict[int | str, Any] = {
         "/holdSeconds", "HoldRange", "holdSeconds must be an integer from 1 to 604,800."
     ),
     409: problem_details.documented_conflict(
-        "not-redeemable", "The code cannot be redeemed", "Every reason why the code cannot be used.", errors=[_USED_UP]
+        "not-redeemable",
+        "The code cannot be redeemed",
+        "The code cannot be used; `errors` has every reason.",
+        errors=[_USED_UP],
     ),
     **_COMMON,
     **_WRITES,
     **problem_details.documented(415),
 }
-_LINK = {"headers": {"Link": header("The same link (RFC 8288); absent at the end.")}}
+_LINK = {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}}
 LIST: dict[int | str, Any] = {
-    200: response(RedemptionsModel, "A part of the list.", {"data": [_HELD], "nextLink": None}) | _LINK,
+    200: response(RedemptionsModel, "A page of the list.", {"data": [_HELD], "nextLink": None}) | _LINK,
     400: problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
     **_COMMON,
 }
@@ -132,7 +135,7 @@ GET: dict[int | str, Any] = {
 _WRONG_STATE = problem_details.documented_conflict(
     "wrong-state",
     "Wrong state",
-    "The current state, which `state` has, does not permit the operation.",
+    "The current state, given in `state`, does not permit the operation.",
     state="Cancelled",
 )
 CHANGE: dict[int | str, Any] = {

@@ -1,4 +1,4 @@
-"""The hot operation of the storefront API: redeeming and holding codes."""
+"""The hot operation of the storefront API: redeeming or holding a code."""
 
 from datetime import timedelta
 
@@ -17,11 +17,11 @@ from tessera.redemptions.validate import Refused
 
 
 async def _read(request: Request, principal: Principal) -> RedemptionDraft | Refused:
-    reading = await read_body(request, RedemptionCreateRequest)
-    product = read_product(reading)
+    parsed_request = await read_body(request, RedemptionCreateRequest)
+    product = read_product(parsed_request)
     if isinstance(product, Refused):
         return product
-    values = reading.values
+    values = parsed_request.values
     candidate, seconds = values["candidate"], values.get("hold_seconds")
     return RedemptionDraft(
         code=values["code"],

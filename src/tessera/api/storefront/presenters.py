@@ -1,4 +1,4 @@
-"""Assessments, redemptions and reservations as the storefront API shows them."""
+"""Assessments, redemptions and reservations in the format of the storefront API."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,75 +11,75 @@ from tessera.redemptions.reservations.service import Booking
 from tessera.redemptions.validate import Assessment, CodeKind
 
 
-def assessment(found: Assessment) -> dict[str, Any]:
-    """The assessment of one code."""
+def assessment(item: Assessment) -> dict[str, Any]:
+    """An AssessmentModel."""
     return {
-        "code": found.code,
-        "kind": found.kind,
-        "isValid": not found.reasons,
-        "reasons": [reason(each) for each in found.reasons],
-        "remainingUses": found.remaining,
-        "validUntil": found.expires_at,
-        "listPrice": found.price.listed,
-        "discount": found.price.discount,
-        "finalPrice": found.price.final,
+        "code": item.code,
+        "kind": item.kind,
+        "isValid": not item.reasons,
+        "reasons": [reason(violation) for violation in item.reasons],
+        "remainingUses": item.remaining,
+        "validUntil": item.expires_at,
+        "listPrice": item.price.listed,
+        "discount": item.price.discount,
+        "finalPrice": item.price.final,
     }
 
 
-def reason(broken: Violation) -> dict[str, Any]:
-    """A reason why a code cannot be used."""
-    waits = broken if isinstance(broken, Reason) else None
+def reason(violation: Violation) -> dict[str, Any]:
+    """A ReasonModel."""
+    details = violation if isinstance(violation, Reason) else None
     return {
-        "code": broken.code,
-        "message": f"The {'reservation' if broken.field == 'reservation_code' else 'code'} {broken.message}.",
-        "remainingUses": waits and waits.remaining,
-        "validFrom": waits and waits.valid_from and _second_from(waits.valid_from),
+        "code": violation.code,
+        "message": f"The {'reservation' if violation.field == 'reservation_code' else 'code'} {violation.message}.",
+        "remainingUses": details and details.remaining,
+        "validFrom": details and details.valid_from and _round_up(details.valid_from),
     }
 
 
-def _second_from(moment: datetime) -> datetime:
-    # Responses have whole seconds. Rounded down, it would be a time at which the code still cannot be used.
+def _round_up(moment: datetime) -> datetime:
+    # Responses have whole seconds. If the time was rounded down, the code could not yet be used at that time.
     whole = moment.replace(microsecond=0)
     return whole if whole == moment else whole + timedelta(seconds=1)
 
 
-def redemption(found: Redemption) -> dict[str, Any]:
-    """A redemption."""
+def redemption(item: Redemption) -> dict[str, Any]:
+    """A RedemptionModel."""
     return {
-        "id": found.id,
-        "status": found.status,
-        "code": found.code,
-        "kind": CodeKind.VOUCHER if found.voucher_id else CodeKind.PROMO_CODE,
-        "reservationCode": found.reservation_code,
-        "reservationStatus": found.reservation_status,
-        "storeExamCode": found.store_exam_code,
-        "productBundleId": found.product_bundle_id,
+        "id": item.id,
+        "status": item.status,
+        "code": item.code,
+        "kind": CodeKind.VOUCHER if item.voucher_id else CodeKind.PROMO_CODE,
+        "reservationCode": item.reservation_code,
+        "reservationStatus": item.reservation_status,
+        "storeExamCode": item.store_exam_code,
+        "productBundleId": item.product_bundle_id,
         "candidate": {
-            "personId": found.person_id,
-            "clientCandidateId": found.client_candidate_id,
-            "firstName": found.first_name,
-            "lastName": found.last_name,
-            "email": found.email,
+            "personId": item.person_id,
+            "clientCandidateId": item.client_candidate_id,
+            "firstName": item.first_name,
+            "lastName": item.last_name,
+            "email": item.email,
         },
-        "listPrice": found.list_price,
-        "discount": found.discount,
-        "finalPrice": found.list_price - found.discount,
-        "heldUntil": found.held_until,
-        "createdAt": found.created_at,
-        "updatedAt": found.updated_at,
+        "listPrice": item.list_price,
+        "discount": item.discount,
+        "finalPrice": item.list_price - item.discount,
+        "heldUntil": item.held_until,
+        "createdAt": item.created_at,
+        "updatedAt": item.updated_at,
     }
 
 
 def redemption_response(created: Redemption) -> tuple[int, bytes]:
-    """Status and body of the response to a request to redeem, the first one or a repeated one."""
+    """Status and body of the response to a redemption request, whether it is the first or a repeated one."""
     response = JsonResponse(redemption(created), 201)
     return response.status_code, bytes(response.body)
 
 
-def reservation(found: Booking) -> dict[str, Any]:
-    """A reservation with its redemptions."""
+def reservation(item: Booking) -> dict[str, Any]:
+    """A ReservationModel."""
     return {
-        "reservationCode": found.reservation.code,
-        "status": found.reservation.status,
-        "redemptions": [redemption(each) for each in found.redemptions],
+        "reservationCode": item.reservation.code,
+        "status": item.reservation.status,
+        "redemptions": [redemption(one) for one in item.redemptions],
     }

@@ -6,12 +6,12 @@ from tessera.kit.errors import Violation
 from tessera.redemptions.validate import Refused
 
 
-def read_product(reading: ParsedRequest) -> ProductChoice | Refused:
-    """The product that a request names, or every violation in a request."""
+def read_product(parsed_request: ParsedRequest) -> ProductChoice | Refused:
+    """The product that a request names, or every violation of the request."""
     fields = {"store_exam_code", "product_bundle_id"}
-    named = {field: reading.values[field] for field in fields & reading.values.keys()}
-    if len(named.keys() | fields & {each.field for each in reading.violations}) != 1:
+    products = {field: parsed_request.values[field] for field in fields & parsed_request.values.keys()}
+    if len(products.keys() | fields & {violation.field for violation in parsed_request.violations}) != 1:
         message = "or productBundleId must be given, and not both of them"
-        return Refused([*reading.violations, Violation("OneProduct", "store_exam_code", message)], None)
-    choice = ProductChoice(**named)
-    return Refused(reading.violations, choice if named else None) if reading.violations else choice
+        return Refused([*parsed_request.violations, Violation("OneProduct", "store_exam_code", message)], None)
+    choice = ProductChoice(**products)
+    return Refused(parsed_request.violations, choice if products else None) if parsed_request.violations else choice

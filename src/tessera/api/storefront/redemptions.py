@@ -54,9 +54,9 @@ async def redeem_code(request: Request) -> Response:
 )
 async def list_redemptions(request: Request, caller: StorefrontCaller) -> JsonResponse:
     """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined."""
-    filters, place = read_cursor_query(request, RedemptionQuery)
-    part = await lifecycle.list_by_cursor(caller.work, RedemptionFilter(**filters), now=caller.now, **place)
-    return cursor_page_response(request, part, [presenters.redemption(each) for each in part.items])
+    filters, position = read_cursor_query(request, RedemptionQuery)
+    page = await lifecycle.list_by_cursor(caller.work, RedemptionFilter(**filters), now=caller.now, **position)
+    return cursor_page_response(request, page, [presenters.redemption(item) for item in page.items])
 
 
 @router.get(
@@ -90,10 +90,10 @@ def _changing(
     )
     async def change_redemption(request: Request, caller: StorefrontCaller) -> Response:
         async def change() -> JsonResponse:
-            changed = await lifecycle.change(
+            redemption = await lifecycle.change(
                 caller.work, _redemption_id(request), status, caller_id=caller.principal.id, now=caller.now
             )
-            return JsonResponse(presenters.redemption(changed))
+            return JsonResponse(presenters.redemption(redemption))
 
         return await idempotency.once(request, caller, change)
 
@@ -104,19 +104,19 @@ confirm_redemption = _changing(
     "confirm",
     RedemptionStatus.REDEEMED,
     summary="Confirm a hold",
-    description="The held use becomes a redeemed one, even if the code has expired or was deactivated since.",
+    description="The held use becomes a redeemed one, even if the code has since expired or been deactivated.",
 )
 release_redemption = _changing(
     "release",
     RedemptionStatus.RELEASED,
     summary="Release a hold",
-    description="The held use is given back before the hold expires.",
+    description="Returns the held use before the hold expires.",
 )
 cancel_redemption = _changing(
     "cancel",
     RedemptionStatus.CANCELLED,
     summary="Cancel a redemption",
-    description="The redeemed use is given back, to the total and to the candidate; a voucher keeps its expiry.",
+    description="Returns the redeemed use to the total and candidate limits. A voucher keeps its expiry.",
 )
 
 
@@ -147,11 +147,11 @@ async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonRes
 async def update_reservation(request: Request, caller: StorefrontCaller) -> Response:
     """`Rescheduled` (also to a new reservation code), `Completed`, `NoShow` or `Cancelled`.
 
-    `Cancelled` gives back every redemption of the reservation. The last three are final. Repeating the request changes
+    `Cancelled` cancels every redemption of the reservation. The last three are final. Repeating the request changes
     nothing and returns the same response.
     """
-    reading = await read_body(request, ReservationUpdateRequest)
-    values, violations = reading.values, list(reading.violations)
+    parsed_request = await read_body(request, ReservationUpdateRequest)
+    values, violations = parsed_request.values, list(parsed_request.violations)
     if "reservation_code" in values and values.get("status", ReservationStatus.RESCHEDULED) != "Rescheduled":
         violations.append(
             Violation("NotRescheduled", "reservation_code", "must be given with the status Rescheduled only")
@@ -160,7 +160,7 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
         raise Invalid(violations)
 
     async def change() -> JsonResponse:
-        changed = await reservations.change(
+        reservation = await reservations.change(
             caller.work,
             _reservation_code(request),
             values["status"],
@@ -168,7 +168,7 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
             caller_id=caller.principal.id,
             now=caller.now,
         )
-        return JsonResponse(presenters.reservation(changed))
+        return JsonResponse(presenters.reservation(reservation))
 
     return await idempotency.once(request, caller, change)
 
@@ -181,5 +181,5 @@ def _redemption_id(request: Request) -> UUID:
 
 
 def _reservation_code(request: Request) -> str:
-    # Postgres cannot store a NUL, so no reservation has one in its code.
+    # Postgres cannot store NUL characters, so no reservation code contains one.
     return str(request.path_params["code"]).replace("\0", "\N{REPLACEMENT CHARACTER}").strip()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from tessera.api.http.fields import (
-    AN_OBJECT,
+    OBJECT,
     EmailText,
     Instant,
     RequestModel,
@@ -14,7 +14,7 @@ from tessera.api.http.fields import (
     Text,
     Uuid,
     choice,
-    refuse,
+    parse_error,
 )
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
@@ -22,19 +22,19 @@ from tessera.vouchers.rules import ReservationStatus
 
 MAX_CODES = 1000
 MAX_CODE_LENGTH = 100
-# The statuses that a request can set; `Created` is only the first status.
-TOLD_STATUSES = tuple(status for status in ReservationStatus if status is not ReservationStatus.CREATED)
+# The statuses that a request can set; `Created` is only the initial status.
+SETTABLE_STATUSES = tuple(status for status in ReservationStatus if status is not ReservationStatus.CREATED)
 
 
-def _codes(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
+def _codes(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any JSON value
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_CODES:
-        raise refuse("NumberOfCodes", f"must be a list of 1 to {MAX_CODES:,} codes")
+        raise parse_error("NumberOfCodes", f"must be a list of 1 to {MAX_CODES:,} codes")
     return tuple(value)
 
 
 def _code(value: Any) -> str:  # noqa: ANN401
     if not isinstance(value, str) or not 1 <= len(value.strip()) <= MAX_CODE_LENGTH or "\0" in value:
-        raise refuse("NotCode", f"must be a string of 1 to {MAX_CODE_LENGTH} characters")
+        raise parse_error("NotCode", f"must be a string of 1 to {MAX_CODE_LENGTH} characters")
     return value.strip()
 
 
@@ -46,22 +46,22 @@ Code = Annotated[
 Codes = Annotated[tuple[Code, ...], BeforeValidator(_codes)]
 
 
-def _label(longest: int) -> Any:  # noqa: ANN401 - an annotated type
-    """A text of 1 to `longest` characters, stripped of white space."""
+def _label(max_length: int) -> Any:  # noqa: ANN401 - an annotated type
+    """A validator and a schema for text of 1 to `max_length` characters, stripped of white space."""
 
     def read(value: Any) -> str:  # noqa: ANN401
-        if not isinstance(value, str) or not 1 <= len(value.strip()) <= longest or "\0" in value:
-            raise refuse("NotLabel", f"must be a string of 1 to {longest} characters")
+        if not isinstance(value, str) or not 1 <= len(value.strip()) <= max_length or "\0" in value:
+            raise parse_error("NotLabel", f"must be a string of 1 to {max_length} characters")
         return value.strip()
 
     return BeforeValidator(read), WithJsonSchema(
-        {"type": "string", "minLength": 1, "maxLength": longest, "pattern": r"\S"}
+        {"type": "string", "minLength": 1, "maxLength": max_length, "pattern": r"\S"}
     )
 
 
 def _hold_seconds(value: Any) -> int:  # noqa: ANN401
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_HOLD_SECONDS:
-        raise refuse("HoldRange", f"must be an integer from 1 to {MAX_HOLD_SECONDS:,}, which is 7 days")
+        raise parse_error("HoldRange", f"must be an integer from 1 to {MAX_HOLD_SECONDS:,}, which is 7 days")
     return value
 
 
@@ -86,10 +86,10 @@ class AskedCandidateRequest(RequestModel):
 
 
 class CandidateRequest(RequestModel):
-    """The candidate who sits the exam."""
+    """The candidate who takes the exam."""
 
     person_id: PersonText = Field(
-        alias="personId", description="The id of the person, by which limits for each candidate count."
+        alias="personId", description="The id of the person, used for limits for each candidate."
     )
     client_candidate_id: PersonText = Field(
         alias="clientCandidateId", description="The id of the person in your system."
@@ -101,36 +101,37 @@ class CandidateRequest(RequestModel):
     )
 
 
-AskedCandidate = Annotated[AskedCandidateRequest, AN_OBJECT]
-Candidate = Annotated[CandidateRequest, AN_OBJECT]
+ValidationCandidate = Annotated[AskedCandidateRequest, OBJECT]
+Candidate = Annotated[CandidateRequest, OBJECT]
 
 
 class RedemptionCreateRequest(RequestModel):
     """Body of POST /storefront/v1/redemptions."""
 
-    code: Code = Field(alias="code", description="A promo code or a voucher (not case-sensitive).")
+    code: Code = Field(alias="code", description="The promo code or voucher (not case-sensitive).")
     reservation_code: ReservationCode = Field(
-        alias="reservationCode", description="Your code of the booking; a reservation uses a code once."
+        alias="reservationCode",
+        description="Your code for the booking; a reservation can use each promo code or voucher once.",
     )
     store_exam_code: Text | None = Field(
-        None, alias="storeExamCode", description="The exam that is being booked; either this or a bundle."
+        None, alias="storeExamCode", description="The exam to book. Required unless `productBundleId` is given."
     )
     product_bundle_id: Uuid | None = Field(
-        None, alias="productBundleId", description="The bundle that is being bought; either this or an exam."
+        None, alias="productBundleId", description="The bundle to buy. Required unless `storeExamCode` is given."
     )
-    candidate: Candidate = Field(alias="candidate", description="Who sits the exam.")
+    candidate: Candidate = Field(alias="candidate", description="The person who takes the exam.")
     hold_seconds: HoldSeconds | None = Field(
         None,
         alias="holdSeconds",
-        description="Hold the code for this time, to be confirmed; if absent, the code is redeemed.",
+        description="How long to hold the code until confirmation; if absent, the code is redeemed at once.",
     )
 
 
 class ReservationUpdateRequest(RequestModel):
     """Body of PUT /storefront/v1/reservations/{code}."""
 
-    status: Annotated[ReservationStatus, *choice(TOLD_STATUSES)] = Field(
-        alias="status", description="The status of the booking; `Cancelled` gives every use back."
+    status: Annotated[ReservationStatus, *choice(SETTABLE_STATUSES)] = Field(
+        alias="status", description="The status of the booking; `Cancelled` returns every use."
     )
     reservation_code: ReservationCode | None = Field(
         None, alias="reservationCode", description="With `Rescheduled`: the new code of the booking."
@@ -147,11 +148,13 @@ class RedemptionQuery(CursorQuery):
         examples=["WELCOME"],
     )
     reservation_code: Text | None = Field(
-        None, alias="reservationCode", description="Of this reservation.", examples=["RSV-1001"]
+        None, alias="reservationCode", description="Only redemptions for this reservation.", examples=["RSV-1001"]
     )
-    person_id: Text | None = Field(None, alias="personId", description="Of this candidate.", examples=["P-4711"])
+    person_id: Text | None = Field(
+        None, alias="personId", description="Only redemptions of this candidate.", examples=["P-4711"]
+    )
     status: Annotated[RedemptionStatus, *choice(RedemptionStatus)] | None = Field(
-        None, alias="status", description="In this status now.", examples=["Held"]
+        None, alias="status", description="Only redemptions that now have this status.", examples=["Held"]
     )
     created_from: Instant | None = Field(
         None,
@@ -160,7 +163,10 @@ class RedemptionQuery(CursorQuery):
         examples=["2026-11-01T00:00:00Z"],
     )
     created_before: Instant | None = Field(
-        None, alias="createdBefore", description="Made before this time.", examples=["2026-12-01T00:00:00Z"]
+        None,
+        alias="createdBefore",
+        description="Only redemptions created before this time.",
+        examples=["2026-12-01T00:00:00Z"],
     )
 
 
@@ -173,12 +179,12 @@ class ValidationRequest(RequestModel):
         json_schema_extra={"minItems": 1, "maxItems": MAX_CODES},
     )
     store_exam_code: Text | None = Field(
-        None, alias="storeExamCode", description="The exam that is being booked; either this or a bundle."
+        None, alias="storeExamCode", description="The exam to book. Required unless `productBundleId` is given."
     )
     product_bundle_id: Uuid | None = Field(
-        None, alias="productBundleId", description="The bundle that is being bought; either this or an exam."
+        None, alias="productBundleId", description="The bundle to buy. Required unless `storeExamCode` is given."
     )
-    candidate: AskedCandidate | None = Field(
+    candidate: ValidationCandidate | None = Field(
         None,
         alias="candidate",
         description="The candidate who would use the codes; if absent, rules about candidates are not checked.",
@@ -190,24 +196,24 @@ class ReasonModel(ResponseModel):
     """A reason why a code cannot be used."""
 
     code: str = Field(description="A stable code in PascalCase: `Expired`, `UsedUp`, `EmailNotListed` ...")
-    message: str = Field(description="A sentence for people.")
+    message: str = Field(description="A human-readable sentence.")
     remainingUses: int | None = Field(description="Remaining uses under a limit; null for other rules.")
     validFrom: datetime | None = Field(
-        description="When the rule may be met without a change, for example because a hold expires, UTC; null if never."
+        description="When the rule may be satisfied without a change, such as the end of a hold, UTC; null if never."
     )
 
 
 class AssessmentModel(ResponseModel):
     """The assessment of one code."""
 
-    code: str = Field(description="The code in its own spelling.")
+    code: str = Field(description="The code as it was created.")
     kind: str | None = Field(description="`PromoCode` or `Voucher`; null for a code that does not exist.")
-    isValid: bool = Field(description="Whether it can be used.")
-    reasons: list[ReasonModel] = Field(description="Every rule that it breaks.")
+    isValid: bool = Field(description="Whether the code can be used.")
+    reasons: list[ReasonModel] = Field(description="Every rule that the code violates.")
     remainingUses: int | None = Field(
         description="Remaining uses for the candidate, or for anyone; holds count as uses. Null without a limit."
     )
-    validUntil: datetime | None = Field(description="When it expires, UTC; null for never.")
+    validUntil: datetime | None = Field(description="When the code expires, UTC; null if never.")
     listPrice: float = Field(description="The price of the product in dollars.")
     discount: float = Field(description="The discount of the code, if it is valid.")
     finalPrice: float = Field(description="The price after the discount; not below zero.")
@@ -216,13 +222,13 @@ class AssessmentModel(ResponseModel):
 class ValidationsModel(ResponseModel):
     """The assessments, in the order of the codes in the request."""
 
-    results: list[AssessmentModel] = Field(description="One for each code.")
+    results: list[AssessmentModel] = Field(description="One assessment for each code.")
 
 
 class RedeemedCandidateModel(ResponseModel):
     """The candidate of a redemption."""
 
-    personId: str = Field(description="Who it is.")
+    personId: str = Field(description="The id of the person.")
     clientCandidateId: str = Field(description="The id of the person in your system.")
     firstName: str = Field(description="First name.")
     lastName: str = Field(description="Last name.")
@@ -234,19 +240,19 @@ class RedemptionModel(ResponseModel):
 
     id: str = Field(description="The id of the redemption.")
     status: str = Field(description="`Held`, `Redeemed`, `Released`, `Expired` or `Cancelled`.")
-    code: str = Field(description="The code in its own spelling.")
+    code: str = Field(description="The code as it was created.")
     kind: str = Field(description="`PromoCode` or `Voucher`.")
     reservationCode: str = Field(description="The current code of the reservation.")
     reservationStatus: str = Field(description="`Created`, `Rescheduled`, `Completed`, `NoShow` or `Cancelled`.")
     storeExamCode: str | None = Field(description="The exam; null for a bundle.")
     productBundleId: str | None = Field(description="The bundle; null for an exam.")
-    candidate: RedeemedCandidateModel = Field(description="Who sits the exam.")
+    candidate: RedeemedCandidateModel = Field(description="The candidate who takes the exam.")
     listPrice: float = Field(description="The price of the product at that time, in dollars.")
-    discount: float = Field(description="What the code took off.")
-    finalPrice: float = Field(description="What was left to pay.")
+    discount: float = Field(description="The discount in dollars.")
+    finalPrice: float = Field(description="The price after the discount.")
     heldUntil: datetime | None = Field(description="When the hold expires, UTC; null without a hold.")
-    createdAt: datetime = Field(description="When it was made, UTC.")
-    updatedAt: datetime = Field(description="When its status changed, UTC.")
+    createdAt: datetime = Field(description="When the redemption was created, UTC.")
+    updatedAt: datetime = Field(description="When the status last changed, UTC.")
 
 
 class RedemptionsModel(ResponseModel):
@@ -261,6 +267,6 @@ class RedemptionsModel(ResponseModel):
 class ReservationModel(ResponseModel):
     """A reservation with its redemptions."""
 
-    reservationCode: str = Field(description="Its code now.")
+    reservationCode: str = Field(description="The current code of the reservation.")
     status: str = Field(description="`Created`, `Rescheduled`, `Completed`, `NoShow` or `Cancelled`.")
     redemptions: list[RedemptionModel] = Field(description="Oldest first.")

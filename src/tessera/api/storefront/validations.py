@@ -31,12 +31,12 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     Global promo codes are included, and held uses count as uses. Validation changes nothing. Redemptions and
     `GET /api/v1/promo-codes` follow the same rules.
     """
-    reading = await read_body(request, ValidationRequest)
-    product = read_product(reading)
+    parsed_request = await read_body(request, ValidationRequest)
+    product = read_product(parsed_request)
     if isinstance(product, Refused):
-        (everything,) = await validate.refuse_all(caller.work, [product])
-        raise everything
-    values = reading.values
+        (error,) = await validate.refuse_all(caller.work, [product])
+        raise error
+    values = parsed_request.values
     candidate = values.get("candidate")
     assessments = await validate.assess_all(
         caller.work,
@@ -45,4 +45,4 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
         candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
         now=values.get("as_of", caller.now),
     )
-    return JsonResponse({"results": [presenters.assessment(each) for each in assessments]})
+    return JsonResponse({"results": [presenters.assessment(item) for item in assessments]})

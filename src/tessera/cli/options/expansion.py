@@ -1,4 +1,4 @@
-"""Options of a command as fields of dataclasses, so that no command has more than a few parameters."""
+"""Options of commands as fields of dataclasses, so that no command has more than a few parameters."""
 
 import functools
 import inspect
@@ -15,27 +15,27 @@ class CommandGroup(typer.Typer):
     def __init__(self) -> None:
         super().__init__(no_args_is_help=True, rich_markup_mode=None)
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - as typer's
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - as in typer
         """Add a command; see `expand_options`."""
         register = super().command(name, **settings)
         return lambda function: register(expand_options(function))
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the fields of its dataclass parameters in their place, in the signature that typer reads.
+    """A command whose signature, which typer reads, has fields in place of its dataclass parameters.
 
-    An annotated default of a field is the default of its option. `--json` is the last of all options.
+    The default of a field is the default of its option. `--json` comes last.
     """
     parameters = inspect.signature(command).parameters.values()
-    groups: dict[str, Any] = {each.name: each.annotation for each in parameters if is_dataclass(each.annotation)}
+    groups: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
 
     @functools.wraps(command)
-    def call(**values: Any) -> None:  # noqa: ANN401 - of any type that an option has
+    def call(**values: Any) -> None:  # noqa: ANN401 - the types of the options
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
         command(**values)
 
-    options = [option for each in parameters for option in _expand(each)]
+    options = [option for parameter in parameters for option in _expand(parameter)]
     options.sort(key=lambda option: option.name == "as_json")
     call.__dict__["__signature__"] = inspect.Signature(options)
     return call

@@ -1,4 +1,4 @@
-"""Options and arguments that several resources share, and how their values are parsed."""
+"""Options and arguments that several commands share, and the parsers of their values."""
 
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -29,7 +29,7 @@ TokenDays = Annotated[int, typer.Option("--days", min=1, max=3660, help="The lif
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="The maximum number of records.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="The cursor that the previous page printed.")]
 Output = Annotated[
-    Path | None, typer.Option("--output", help="The file to write, else standard output.", dir_okay=False)
+    Path | None, typer.Option("--output", help="The file to write; default: standard output.", dir_okay=False)
 ]
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 
-from tessera.api.docs import HEADERS
+from tessera.api.docs import HEADERS, file_endpoint
 from tessera.api.http.errors import UnknownPath
 from tessera.api.http.json import JsonResponse
 from tessera.demo.credentials import Credentials
@@ -21,32 +21,25 @@ FILES = Path(__file__).parent / "static"
 def install(app: FastAPI, organization: Credentials) -> None:
     """Add the routes of the page, which reveals the API key of the organization to every visitor.
 
-    For servers with demonstration data that only their own machine can reach. Other servers have no such routes.
+    Install it only on a server with demonstration data that no other machine can reach.
     """
     headers = HEADERS | {"Cache-Control": "no-cache"}
     settings = _settings(organization)
 
     @app.get(f"{PATH}/settings.json", include_in_schema=False)
     async def get_settings(request: Request) -> Response:
-        # DNS rebinding: a foreign page whose host name was changed to resolve to this server must not read the key.
+        # Prevents DNS rebinding: another site, whose host name resolves to this server, must not read the key.
         if request.url.hostname not in LOOPBACK_NAMES:
             raise UnknownPath
         return JsonResponse(settings, headers=HEADERS | {"Cache-Control": "no-store"})
 
     # Links in the page are relative, so that it also works behind a proxy that adds a path prefix.
     for path, name in ((PATH, "index.html"), (f"{PATH}/page.css", "page.css"), (f"{PATH}/page.js", "page.js")):
-        app.get(path, include_in_schema=False)(_file(FILES / name, headers))
-
-
-def _file(path: Path, headers: dict[str, str]) -> Any:  # noqa: ANN401 - a FastAPI endpoint
-    async def serve() -> Response:
-        return FileResponse(path, headers=headers)
-
-    return serve
+        app.get(path, include_in_schema=False)(file_endpoint(FILES / name, headers))
 
 
 def _settings(organization: Credentials) -> dict[str, Any]:
-    """The settings of the page by the names that its script uses."""
+    """The content of settings.json, which the script of the page reads."""
     return {
         "organization": organization.name,
         "apiKey": organization.api_key,

@@ -1,4 +1,4 @@
-"""Arrays in Postgres's binary format: the driver's own conversion takes as long as the look-up that needs them."""
+"""Arrays in Postgres's binary format: the driver's own conversion would take as long as the query itself."""
 
 from collections.abc import Callable, Sequence
 from struct import Struct
@@ -12,13 +12,13 @@ from psycopg.pq import Format
 Item = TypeVar("Item")
 
 # The number of dimensions, a flag for nulls, the type of the items, their count, and the index of the first one.
-_HEAD = Struct("!iiIii")
+_HEADER = Struct("!iiIii")
 _LENGTH = Struct("!i")
 _NULL = _LENGTH.pack(-1)
 
 
 class _Array(Generic[Item]):
-    """Values that are sent as one array; None becomes null."""
+    """Values of one array parameter; None becomes null."""
 
     __slots__ = ("items",)
 
@@ -46,16 +46,16 @@ def _register(kind: type[_Array[Item]], type_name: str, encode: Callable[[Item],
         oid = info.array_oid
 
         def dump(self, obj: _Array[Item]) -> Buffer:
-            parts, has_null = [b""], 0
+            chunks, has_null = [b""], 0
             for item in obj.items:
                 if item is None:
-                    parts.append(_NULL)
+                    chunks.append(_NULL)
                     has_null = 1
                 else:
                     encoded = encode(item)
-                    parts += (_LENGTH.pack(len(encoded)), encoded)
-            parts[0] = _HEAD.pack(1, has_null, info.oid, len(obj.items), 1)
-            return b"".join(parts)
+                    chunks += (_LENGTH.pack(len(encoded)), encoded)
+            chunks[0] = _HEADER.pack(1, has_null, info.oid, len(obj.items), 1)
+            return b"".join(chunks)
 
     psycopg.adapters.register_dumper(kind, ArrayDumper)
 

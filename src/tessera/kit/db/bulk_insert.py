@@ -13,15 +13,15 @@ from tessera.kit.db.table_base import Base
 
 
 def row_of(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    """The fields of a dataclass by name; `asdict` would copy their values and take a hundred times as long."""
+    """The fields of a dataclass by name; `asdict` also copies their values and takes a hundred times as long."""
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 async def insert_rows(connection: AsyncConnection, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows that all have the same columns, in one statement with one parameter.
 
-    The parameter is JSON, which costs the driver and the server a fraction of what parameters for each row cost. Raises
-    the driver's error if a row violates a constraint.
+    The parameter is JSON, which takes the driver and the server a fraction of the time of one parameter for each value.
+    Raises the driver's error if a row violates a constraint.
     """
     await _insert(connection, table, rows)
 
@@ -30,10 +30,10 @@ async def insert_ignoring_conflicts(
     connection: AsyncConnection, table: type[Base], rows: Sequence[Mapping[str, Any]], *, constraint: str
 ) -> frozenset[UUID]:
     """Insert the rows that do not violate the unique constraint; returns the ids of the inserted rows."""
-    inserted = await _insert(
+    rows_inserted = await _insert(
         connection, table, rows, f" on conflict on constraint {constraint} do nothing returning id"
     )
-    return frozenset(row.id for row in inserted)
+    return frozenset(row.id for row in rows_inserted)
 
 
 async def _insert(
@@ -42,7 +42,7 @@ async def _insert(
     columns = ", ".join(rows[0])
     name = table.__tablename__
     return await connection.exec_driver_sql(
-        f"insert into {name} ({columns})"  # noqa: S608 - names of our own tables and columns
+        f"insert into {name} ({columns})"  # noqa: S608 - names of tables and columns
         f" select {columns} from json_populate_recordset(null::{name}, %s::json){ending}",
         (orjson.dumps(rows, default=_text).decode(),),
     )

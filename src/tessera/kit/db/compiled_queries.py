@@ -22,7 +22,7 @@ def parameter(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[
 
 
 class CompiledQuery:
-    """A query that is executed with the values of its parameters; values in the statement itself are sent too."""
+    """A query that is compiled once; each execution sends the values of its parameters and its own constants."""
 
     def __init__(self, statement: Executable, *, rows: AsyncRowFactory[Any] = namedtuple_row) -> None:
         assert isinstance(statement, ClauseElement)  # noqa: S101 - for the type checker

@@ -39,7 +39,7 @@ def decode(cursor: str, types: Sequence[type[Any]]) -> list[Any]:
         if any(_is_unusable(value) for value in values):
             raise ValueError
     except (ValueError, TypeError, AttributeError) as error:
-        raise Invalid([Violation("NotCursor", "cursor", "must be one that this list has given")]) from error
+        raise Invalid([Violation("NotCursor", "cursor", "must be a cursor from a nextLink of this list")]) from error
     return values
 
 
@@ -48,7 +48,7 @@ def _text(value: object) -> str:
 
 
 def _is_unusable(value: object) -> bool:
-    # The database would reject these values with an error of its own.
+    # The database would reject these values with its own error.
     match value:
         case datetime():
             return value.tzinfo is None

@@ -32,8 +32,8 @@ class Database:
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )
-        # A few dedicated connections stay checked out, because a checkout from the pool and the return cost more than
-        # the one statement of a reader.
+        # A few dedicated connections stay checked out, because checking one out and returning it takes longer than
+        # the single statement of a reader.
         self._readers = create_engine(
             url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
         )
@@ -50,9 +50,9 @@ class Database:
         actor: Actor = INSTALLATION,
         settings: Mapping[str, str] | None = None,
     ) -> AsyncIterator[UnitOfWork]:
-        """A transaction that sees one organization only; commits at the end, rolls back on any exception.
+        """A transaction that sees only one organization; commits at the end, rolls back on any exception.
 
-        With `partner_id` it sees that voucher partner only. Changes are attributed to `actor`; `settings` maps database
+        With `partner_id` it sees only that voucher partner. Changes are attributed to `actor`; `settings` maps database
         settings to their values in this transaction. Raises DatabaseUnavailable, and TransactionAborted if the database
         has rolled the transaction back.
         """
@@ -69,7 +69,7 @@ class Database:
                 await connection.close()
 
     async def read(self, query: Callable[[Reader], Awaitable[T]]) -> T:
-        """Run `query` outside any transaction and any tenant, on SQL functions that check their callers themselves.
+        """Run `query` outside any transaction, with no tenant pinned; it must use SQL functions that check credentials.
 
         `query` receives the driver's own connection. It must change nothing, because it may run twice. Raises
         DatabaseUnavailable.
@@ -99,7 +99,7 @@ class Database:
         return connection, await driver_of(connection)
 
     async def _drop_readers(self) -> None:
-        # After a restart of the database, every idle connection is as dead as the one that failed.
+        # After a restart of the database, all idle connections are dead, not only the failed connection.
         idle, self._idle_readers = self._idle_readers, []
         for connection, _ in idle:
             await _discard(connection)
@@ -130,7 +130,7 @@ class Database:
 
 
 async def _discard(connection: AsyncConnection) -> None:
-    # The pool that the connection came from may be disposed of by now, and would not close what is given back to it.
+    # The pool of the connection may already be disposed of, and such a pool does not close a returned connection.
     await connection.invalidate()
     await connection.close()
 

@@ -15,20 +15,20 @@ log = structlog.get_logger(__name__)
 APPLICATION_ROLE = "tessera_app"
 OWNER_ROLE = "tessera_owner"
 
-# The exceptions for a statement that the database rejects.
-StatementRefused = (DBAPIError, psycopg.Error)
+# The exceptions that a statement raises if the database rejects it.
+STATEMENT_ERRORS = (DBAPIError, psycopg.Error)
 
-# Sent once on each new connection. Statements, not startup options, because poolers reject those.
+# Executed once on each new connection. Poolers reject the same settings as startup options.
 SESSION = (
-    # Times are returned in the session's time zone, in which the last hours of the year 9999 may not exist.
+    # Times are returned in the session's time zone; in another zone, the last hours of the year 9999 may overflow.
     "set time zone 'UTC'; "
     # Every statement finds the few rows of a tenant by an index, and a list stops at its cap. The planner knows only
-    # averages over all tenants, so under a LIMIT it would scan whole tables, possibly through other tenants' rows. A
+    # averages over all tenants, so under a LIMIT it might scan whole tables, including the rows of other tenants. A
     # bitmap scan is no better: it collects all matching entries before it returns the first row.
     "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
     "set random_page_cost = 1.1; "
-    # A transaction that is idle for this long is stuck. Besides, reports close a day after one hour, and a redemption
-    # that commits later than that would be missing from all of them.
+    # A transaction that is idle for this long is stuck. Also, reports close a day after one hour, and a redemption that
+    # commits later would be missing from all reports.
     "set idle_in_transaction_session_timeout = '10min'"
 )
 
@@ -58,7 +58,7 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
         max_overflow=0,
         pool_timeout=10,
         connect_args=arguments,
-        hide_parameters=True,  # logged errors contain the statement, and its values may be secrets
+        hide_parameters=True,  # logged errors contain the statement; parameter values may be secrets
     )
     event.listen(engine.sync_engine, "connect", partial(_prepare_session, role))
     return engine
@@ -77,5 +77,5 @@ def _prepare_session(role: str, connection: DBAPIConnection, _: object) -> None:
 
 
 def with_driver(url: str) -> URL:
-    """The address with our driver, for any spelling of the scheme."""
+    """The URL with the psycopg driver, for any spelling of the scheme."""
     return make_url(url).set(drivername="postgresql+psycopg")

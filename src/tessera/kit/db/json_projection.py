@@ -56,7 +56,7 @@ def _object_or_null(row: Subquery, projection: JsonProjection) -> ColumnElement[
 
 def _value(row: Subquery, source: str | Time) -> ColumnElement[str]:
     if isinstance(source, Time):
-        # An explicit zone, because the session of a pooler may have another one.
+        # An explicit zone, because a session behind a pooler may have another time zone.
         moment = func.timezone(_text("UTC"), row.c[source.field])
         text = func.to_char(moment, _text('YYYY-MM-DD"T"HH24:MI:SS'))
         return _text('"').concat(text).concat(_text(f'{source.zone}"'))

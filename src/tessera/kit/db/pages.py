@@ -1,4 +1,4 @@
-"""Pages of lists: documented lists go by page number, up to a cap; our own lists go by cursor and have no cap."""
+"""Pages of lists: the Certiverse lists use page numbers, up to a cap; all other lists use cursors, without a cap."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ async def fetch_page(
 
     `rows` receives the page as a subquery with the column `id` and joins the columns to return. One statement returns
     page and count. A list over the cap is rejected, so at most 10,001 ids are read and sorted: a filter needs an index
-    that finds its rows, but none that sorts them.
+    that finds its rows, but not one that sorts them.
     """
     page, total = _sorted(matching)
     statement = rows(page).add_columns(total.scalar_subquery().label("total")).order_by(page.c.id)
@@ -119,10 +119,10 @@ def _sorted(matching: Select[UUID]) -> tuple[Subquery, Select[int]]:
 
 
 def _in_order(matching: Sequence[Select[UUID]]) -> tuple[Subquery, Select[int]]:
-    # Two reads, one for the page and one for the count, take less time than to materialize 10,000 ids for both.
+    # Reading the page and the count separately takes less time than materializing 10,000 ids for both.
     last = parameter("offset", Integer()) + _literal(PAGE_SIZE)
-    firsts = [each.order_by(each.selected_columns[0]).limit(last).subquery() for each in matching]
-    first = union_all(*(select(each) for each in firsts)).subquery("first")
+    firsts = [ids.order_by(ids.selected_columns[0]).limit(last).subquery() for ids in matching]
+    first = union_all(*(select(ids) for ids in firsts)).subquery("first")
     matches = union_all(*matching).limit(_literal(MAX_RESULTS + 1)).subquery("matches")
     return _page_ids(select(first.c.id), first.c.id), select(func.count()).select_from(matches)
 
@@ -132,7 +132,7 @@ def _page_ids(ids: Select[UUID], order: ColumnElement[UUID]) -> Subquery:
 
 
 def _offset(number: int) -> int:
-    # There are no rows past the cap, so a huge page number never reaches the database.
+    # No list has rows past the cap, so a huge page number need not reach the database.
     return min((number - 1) * PAGE_SIZE, MAX_RESULTS)
 
 
@@ -169,15 +169,15 @@ async def fetch_cursor_page(
 ) -> CursorPage[AnyRow]:
     """The first `size` rows of `statement` after the cursor `after`; `order` must end with a unique column.
 
-    The page starts at a position, not at a count of rows, so every page costs the same and new rows shift none. Needs
+    The page starts at a position, not at an offset, so every page costs the same and new rows shift no page. Needs
     an index with the columns of the order after those of the filter. Raises Invalid for a cursor of another list.
     """
     keys = [column.label(f"cursor_{number}") for number, column in enumerate(order)]
     if after is not None:
         position = cursors.decode(after, [column.type.python_type for column in order])
-        here, there = tuple_(*order), tuple_(*position)
-        statement = statement.where(here < there if descending else here > there)
-    # One row more than the page shows whether there is a next page.
+        current, start = tuple_(*order), tuple_(*position)
+        statement = statement.where(current < start if descending else current > start)
+    # One extra row shows whether there is a next page.
     ordered = statement.add_columns(*keys).order_by(*(key.desc() for key in order) if descending else order)
     records = (await connection.execute(ordered.limit(_literal(size + 1)))).all()
     rows = records[:size]

@@ -1,4 +1,4 @@
-"""Rows as the dataclasses that repositories return."""
+"""Conversion of rows to the dataclasses that repositories return."""
 
 from collections.abc import Callable
 from dataclasses import Field
@@ -20,14 +20,14 @@ T = TypeVar("T")
 D = TypeVar("D", bound=Dataclass)
 
 
-def record_of(record: type[D], row: AnyRow, **converted: Any) -> D:  # noqa: ANN401 - values of any field
-    """The record with the columns that its fields name, except for the converted ones."""
-    return record(**{name: getattr(row, name) for name in record.__dataclass_fields__} | converted)
+def record_of(record: type[D], row: AnyRow, **overrides: Any) -> D:  # noqa: ANN401 - values of any field
+    """A record from the columns with the names of its fields; `overrides` replaces the values of some fields."""
+    return record(**{name: getattr(row, name) for name in record.__dataclass_fields__} | overrides)
 
 
 async def fetch_first(
     connection: AsyncConnection, statement: Select[*tuple[Any, ...]], read: Callable[[AnyRow], T]
 ) -> T | None:
-    """The first row of a query as a record, if there is one."""
+    """The first row of a query as a record, or None."""
     row = (await connection.execute(statement)).first()
     return read(row) if row else None

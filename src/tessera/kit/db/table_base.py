@@ -1,11 +1,11 @@
-"""The base class of all tables."""
+"""The declarative base of all tables, and the type of their timestamps."""
 
 from sqlalchemy import DateTime, MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
-    """Base class of all tables; constraint names follow a convention, because error handling depends on them."""
+    """Base class of all tables, with a naming convention for constraints, on which error handling relies."""
 
     metadata = MetaData(
         naming_convention={

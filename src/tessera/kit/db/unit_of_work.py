@@ -28,7 +28,7 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def pinned_to(self, organization_id: UUID) -> AsyncIterator["UnitOfWork"]:
-        """A part of this transaction in another organization; an exception inside ends the whole transaction."""
+        """Pin this transaction to another organization in the block; an exception there aborts the transaction."""
         await self._pin(organization_id)
         yield replace(self, organization_id=organization_id)
         await self._pin(self.organization_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def open_private(path: Path) -> int:
-    """Open a file for appending, not inherited by children, with the owner of its directory; rejects symbolic links."""
+    """Open a file for appending, not inheritable, owned by the owner of its directory; rejects symbolic links."""
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     # The owner must be able to use files that root creates. A file with several hard links may be a trap for root.
     if os.geteuid() == 0 and os.fstat(descriptor).st_nlink == 1:

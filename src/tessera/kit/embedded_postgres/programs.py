@@ -62,7 +62,7 @@ class Identity:
 
 
 def find_installation(data: Path) -> Installation:
-    """The programs for this data directory, of its version if it exists; raises NoUsablePrograms."""
+    """The programs for this data directory, in its version if the directory exists; raises NoUsablePrograms."""
     version_file = data / "PG_VERSION"
     required = version_file.read_text().strip() if version_file.exists() else None
     majors: list[int] = []
@@ -102,7 +102,10 @@ def _read_major(directory: Path) -> int | None:
 
 
 def choose_identity(directory: Path, programs: Path) -> Identity:
-    """The user who runs the programs, and who becomes the owner of a directory of root's; raises NoUsablePrograms."""
+    """The user who runs the programs, and who also becomes the owner of a root-owned directory.
+
+    Raises NoUsablePrograms.
+    """
     owner = directory.stat().st_uid
     account = _find_account(owner)
     for identity in _list_identities(directory, owner, account):
@@ -133,11 +136,10 @@ def _list_identities(directory: Path, owner: int, account: pwd.struct_passwd) ->
     if os.geteuid() != 0:
         yield Identity()
         return
-    if (
-        owner or not (directory / "postgres").exists()
-    ):  # an existing database in root's directory was created with unshare
+    # An existing database in a directory of root was created with unshare.
+    if owner or not (directory / "postgres").exists():
         yield Identity(user=account.pw_uid, group=account.pw_gid)
     if owner == 0 and (unshare := shutil.which("unshare")):
-        # Root without its privileges, under another name: no other user can enter directories below /root.
+        # Root without its privileges and under another name, because no other user can enter directories below /root.
         names = (f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}")
         yield Identity(prefix=(unshare, "--user", *names))

@@ -49,13 +49,13 @@ class EmbeddedPostgres:
 
     def url(self, *, user: str, database: str) -> str:
         """The SQLAlchemy URL of a database, which need not exist yet."""
-        # An explicit port, because the user's PGPORT would lead elsewhere.
-        place = f"host={quote(str(self.socket_directory))}&port={_PORT}"
-        return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
+        # Without an explicit port, the environment variable PGPORT would apply.
+        parameters = f"host={quote(str(self.socket_directory))}&port={_PORT}"
+        return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?{parameters}"
 
     def is_running(self) -> bool:
-        """Whether any process of the server is alive; during a use only a kill ends the server."""
-        return not self._cluster.is_gone()
+        """Whether any process of the server is alive; during a use, only a kill can end the server."""
+        return not self._cluster.is_stopped()
 
     def stop(self) -> None:
         """End this use, and the server if this was its last use; does nothing in a forked child.
@@ -129,17 +129,17 @@ class _Cluster:
             if try_lock(use_lock):
                 self._shut_down()
         finally:
-            # After only a close, forked children would still hold the lock.
+            # Only closing the file would leave the lock to forked children.
             fcntl.flock(use_lock, fcntl.LOCK_UN)
             os.close(use_lock)
 
     def _shut_down(self) -> None:
-        if self.is_gone():
+        if self.is_stopped():
             return
-        # Not os.kill: root would then kill any process whose pid the owner of the directory writes into the pid file.
+        # With os.kill, root would kill any process whose pid the owner of the directory writes into the pid file.
         self.identity.run([self.program("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-W"])
         for _ in _ticks():
-            if self.is_gone():
+            if self.is_stopped():
                 return
         raise EmbeddedPostgresError(f"the server in {self.data} does not stop; see {self._log_path}")
 
@@ -154,7 +154,7 @@ class _Cluster:
         os.close(descriptor)
         return None
 
-    def is_gone(self) -> bool:
+    def is_stopped(self) -> bool:
         descriptor = self._take_server_lock()
         if descriptor is None:
             return False
@@ -176,7 +176,9 @@ class _Cluster:
     def _initialize(self, server_lock: int, *, sync: bool) -> None:
         # initdb writes PG_VERSION early, so only a final rename distinguishes a complete database from a partial one.
         if self.data.exists() and any(self.data.iterdir()):
-            raise EmbeddedPostgresError(f"{self.data} has files but no PG_VERSION, so it is no database; move it away")
+            raise EmbeddedPostgresError(
+                f"{self.data} has files but no PG_VERSION, so it is not a database; move it elsewhere"
+            )
         partial = self.directory / "postgres.unfinished"
         if partial.exists():
             shutil.rmtree(partial)
@@ -197,11 +199,11 @@ class _Cluster:
         for pid_file in (self.data / "postmaster.pid", socket_directory / f"{_SOCKET_NAME}.lock"):
             _remove_stale_pid_file(pid_file, self.data)
         quoted = str(socket_directory).replace('"', '""')  # the value is a list of directories
-        own = {"listen_addresses": "", "port": str(_PORT), "unix_socket_directories": f'"{quoted}"'}
+        fixed = {"listen_addresses": "", "port": str(_PORT), "unix_socket_directories": f'"{quoted}"'}
         options = [
-            part for name, value in {**_DEFAULTS, **settings, **own}.items() for part in ("-c", f"{name}={value}")
+            option for name, value in {**_DEFAULTS, **settings, **fixed}.items() for option in ("-c", f"{name}={value}")
         ]
-        # The shell exits and init adopts the server, which therefore outlives the user that starts it.
+        # The shell exits and init adopts the server, which therefore outlives the process that starts it.
         background = ["/bin/sh", "-c", '"$@" &', "sh"]
         server = [str(self.program("postgres")), "-D", str(self.data)]
         self.identity.run([*background, *server, *options], log=log, pass_fds=[server_lock])
@@ -210,7 +212,7 @@ class _Cluster:
         for _ in _ticks():
             if socket_directory := _find_ready_socket(self.data):
                 return socket_directory
-            if self.is_gone():
+            if self.is_stopped():
                 reason = _find_reason(_read_from(self._log_path, log_start))
                 raise EmbeddedPostgresError(f"Postgres does not start in {self.data}: {reason}")
         raise EmbeddedPostgresError(f"Postgres is not ready after {_TIMEOUT_SECONDS:.0f} s; see {self._log_path}")
@@ -229,15 +231,15 @@ def _make_socket_directory(directory: Path, data: Path) -> Path:
     path = os.fsencode(data / _SOCKET_NAME)
     if len(path) <= _LONGEST_SOCKET_PATH and b"," not in path:
         return data
-    short = Path(tempfile.gettempdir(), f"postgres-{hashlib.sha256(path).hexdigest()[:16]}")
-    short.mkdir(mode=0o700, exist_ok=True)
-    owner, status = directory.stat(), short.lstat()
+    fallback = Path(tempfile.gettempdir(), f"postgres-{hashlib.sha256(path).hexdigest()[:16]}")
+    fallback.mkdir(mode=0o700, exist_ok=True)
+    owner, status = directory.stat(), fallback.lstat()
     ours = stat.S_ISDIR(status.st_mode) and status.st_uid in (owner.st_uid, os.geteuid())
     if not ours or status.st_mode & 0o077:
-        raise EmbeddedPostgresError(f"{short} belongs to somebody else or is open to others; remove it")
+        raise EmbeddedPostgresError(f"{fallback} belongs to another user or is open to other users; remove it")
     if os.geteuid() == 0:
-        os.chown(short, owner.st_uid, owner.st_gid, follow_symlinks=False)
-    return short
+        os.chown(fallback, owner.st_uid, owner.st_gid, follow_symlinks=False)
+    return fallback
 
 
 def _remove_stale_pid_file(pid_file: Path, data: Path) -> None:
@@ -290,6 +292,6 @@ def _read_from(path: Path, position: int) -> str:
 
 
 def _find_reason(output: str) -> str:
-    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it says nothing"]
-    grave = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)]
-    return (grave or lines)[-1]
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed no reason"]
+    errors = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)]
+    return (errors or lines)[-1]

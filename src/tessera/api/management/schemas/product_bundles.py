@@ -17,7 +17,7 @@ class ProductBundleQuery(CursorQuery):
     store_exam_code: Text | None = Field(
         None, description="Only bundles that contain this exam (not case-sensitive).", examples=["NCA-GENL"]
     )
-    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only bundles with this status.", examples=["Active"])
 
 
 class ProductBundleRequest(RequestModel):

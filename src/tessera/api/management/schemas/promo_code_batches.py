@@ -38,9 +38,9 @@ class BatchModel(Representation):
     """A batch of promo codes; terms without a value are absent."""
 
     id: UUID = Field(description="The unique identifier.")
-    status: str = Field(description="`InProgress`, `Cancelled`, `Complete` or `Exhausted` (no unused names were left).")
-    quantity: int = Field(description="The number of codes to make.")
-    made: int = Field(description="The number of codes made so far.")
+    status: str = Field(description="`InProgress`, `Cancelled`, `Complete` or `Exhausted` (no unused names remained).")
+    quantity: int = Field(description="The number of codes to generate.")
+    made: int = Field(description="The number of codes generated so far.")
     percent: int = Field(description="The progress in percent, 0 to 100.")
     prefix: str = Field(description="The prefix of each code.")
     length: int = Field(description="The number of random characters after the prefix.")

@@ -21,7 +21,7 @@ class PromoCodeExportQuery(RequestModel):
     name: Text | None = Field(
         None, description="Only the promo code with this name (not case-sensitive).", examples=["PER10"]
     )
-    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only promo codes with this status.", examples=["Active"])
     kind: KindChoice | None = Field(None, description="Only percentages, or only flat amounts.", examples=["Flat"])
     store_exam_code: Text | None = Field(
         None, description="Only promo codes restricted to this exam (not case-sensitive).", examples=["NCA-GENL"]
@@ -50,15 +50,17 @@ class PromoCodeTermsRequest(RequestModel):
     )
     flat_discount: Money | None = Field(None, description="The discount in dollars; excludes a percentage.")
     store_exam_codes: Texts | None = Field(
-        None, description="The codes of the exams to restrict it to. Without exams and bundles it applies to all."
+        None,
+        description="The exams to restrict the code to, by code. Without exams and bundles, it applies to all.",
     )
     product_bundle_ids: Uuids | None = Field(
-        None, description="The ids of the bundles to restrict it to. Without exams and bundles it applies to all."
+        None,
+        description="The bundles to restrict the code to, by id. Without exams and bundles, it applies to all.",
     )
     expires_at: Instant | None = Field(None, description="The time of expiry; default: none.")
     max_redemptions: WholeNumber | None = Field(
         None,
-        description="The maximum number of redemptions; default: no limit. Codes cannot gain or lose a limit.",
+        description="The maximum number of redemptions; default: no limit. A code cannot gain or lose a limit.",
     )
     max_redemptions_per_candidate: WholeNumber | None = Field(
         None, description="The maximum number of redemptions by each candidate; default: no limit."
@@ -107,7 +109,7 @@ class ManagedPromoCodeModel(Representation):
         None, description="The maximum number of redemptions by each candidate."
     )
     redemption_count: int = Field(
-        description="The number of redemptions; counted for codes with `maxRedemptions` only."
+        description="The number of redemptions; counted only for codes with `maxRedemptions`."
     )
     notes: str | None = Field(None, description="Internal notes.")
     batch_id: UUID | None = Field(None, description="The id of its batch.")

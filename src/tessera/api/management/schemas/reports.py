@@ -16,7 +16,7 @@ class ReportQuery(CursorQuery):
     """The format of a report; a CSV file is complete and ignores the cursor and the limit."""
 
     format: Annotated[Format, *choice(Format)] | None = Field(
-        None, description="`json` or `csv`; default: the form that `Accept` prefers.", examples=["json"]
+        None, description="`json` or `csv`; default: the format that `Accept` prefers.", examples=["json"]
     )
 
 
@@ -34,7 +34,7 @@ class RedemptionReportQuery(ReportQuery):
     )
     until: Day | None = Field(
         None,
-        description="The day after the last one, in UTC; default: tomorrow, so that today is included.",
+        description="The day after the last day, in UTC; default: tomorrow, so that today is included.",
         examples=["2026-12-01"],
     )
 
@@ -62,9 +62,9 @@ class RedemptionReportModel(Representation):
     """Sums of redemptions and of their discounts."""
 
     by: str = Field(description="The dimension of the sums.")
-    # A keyword of the language, so it has its name from its alias.
+    # `from` is a keyword of Python; the alias restores the name.
     from_: str = Field(description="The first day, in UTC.")
-    until: str = Field(description="The day after the last one, in UTC.")
+    until: str = Field(description="The day after the last day, in UTC.")
     data: list[RedemptionSumModel] = Field(description="A sum for each key with redemptions, in a fixed order.")
     next_link: str | None = Field(description="The URL of the next page, for the same days; null on the last page.")
 

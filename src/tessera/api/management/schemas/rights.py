@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import WithJsonSchema
 
-from tessera.api.http.fields import Text, a_list
+from tessera.api.http.fields import Text, list_of
 from tessera.identity.rules import FunctionPoint
 
 _SCHEMA = {"type": "array", "items": {"type": "string", "enum": list(FunctionPoint)}}
 
-# The rules of the domain check the names, so that each unknown name is a violation of its own.
-FunctionPoints = Annotated[tuple[str, ...], a_list(Text, "strings"), WithJsonSchema(_SCHEMA)]
+# The domain rules check the names, so that each unknown name is a separate violation.
+FunctionPoints = Annotated[tuple[str, ...], list_of(Text, "strings"), WithJsonSchema(_SCHEMA)]

@@ -20,7 +20,7 @@ class StoreExamQuery(CursorQuery):
     code: Text | None = Field(
         None, description="Only the exam with this code (not case-sensitive).", examples=["NCA-GENL"]
     )
-    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only exams with this status.", examples=["Active"])
 
 
 class StoreExamCreateRequest(RequestModel):

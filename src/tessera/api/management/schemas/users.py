@@ -6,15 +6,17 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from tessera.api.http.fields import EmailText, Flag, RequestModel, Text, Uuid, refuse
+from tessera.api.http.fields import EmailText, Flag, RequestModel, Text, Uuid, parse_error
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 
 
-def _must_be_null(value: Any) -> None:  # noqa: ANN401 - whatever JSON holds
+def _must_be_null(value: Any) -> None:  # noqa: ANN401 - any JSON value
     if value is not None:
-        raise refuse("NotHere", "must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users")
+        raise parse_error(
+            "NotHere", "must be null: a voucher partner's users are invited, at /voucher-partners/{id}/users"
+        )
 
 
 class UserQuery(CursorQuery):
@@ -49,7 +51,7 @@ class UserUpdateRequest(RequestModel):
     first_name: Text = Field(description="The first name, 1 to 200 characters.")
     last_name: Text = Field(description="The last name, 1 to 200 characters.")
     function_points: FunctionPoints = Field(
-        description="The rights, by name; you must have each one that the user does not have yet."
+        description="The rights, by name; you must have each right that the user does not have yet."
     )
 
 

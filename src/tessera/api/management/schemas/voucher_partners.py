@@ -20,17 +20,17 @@ class VoucherPartnerQuery(CursorQuery):
     partner_name_part: Text | None = Field(
         None,
         alias="name",
-        description="Only those whose name contains this text (not case-sensitive).",
+        description="Only partners whose name contains this text (not case-sensitive).",
         examples=["Acme"],
     )
-    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only partners with this status.", examples=["Active"])
 
 
 class VoucherPartnerCreateRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners."""
 
     name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
-    is_active: Boolean = Field(default=False, description="Whether the partner can buy at once.")
+    is_active: Boolean = Field(default=False, description="Whether the partner can buy vouchers at once.")
 
 
 class VoucherPartnerUpdateRequest(RequestModel):

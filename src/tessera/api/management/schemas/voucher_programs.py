@@ -7,14 +7,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import AN_OBJECT, Boolean, Money, RequestModel, Text, Texts, Uuids, WholeNumber, a_list
+from tessera.api.http.fields import OBJECT, Boolean, Money, RequestModel, Text, Texts, Uuids, WholeNumber, list_of
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 
 
 class TierRequest(RequestModel):
-    """A discount from a quantity on."""
+    """A discount for a minimum quantity."""
 
     quantity: WholeNumber = Field(
         description="The smallest quantity with this discount, 1 to 1,000.",
@@ -23,7 +23,7 @@ class TierRequest(RequestModel):
     percent: Money = Field(description="The discount in percent, above 0 and at most 100, with at most two decimals.")
 
 
-Tiers = Annotated[tuple[TierRequest, ...], a_list(Annotated[TierRequest, AN_OBJECT], "tiers")]
+Tiers = Annotated[tuple[TierRequest, ...], list_of(Annotated[TierRequest, OBJECT], "tiers")]
 
 
 class VoucherProgramQuery(CursorQuery):
@@ -32,10 +32,10 @@ class VoucherProgramQuery(CursorQuery):
     program_name_part: Text | None = Field(
         None,
         alias="name",
-        description="Only those whose name contains this text (not case-sensitive).",
+        description="Only programs whose name contains this text (not case-sensitive).",
         examples=["Spring"],
     )
-    status: StatusChoice | None = Field(None, description="Only those with this status.", examples=["Active"])
+    status: StatusChoice | None = Field(None, description="Only programs with this status.", examples=["Active"])
 
 
 class VoucherProgramUpdateRequest(RequestModel):
@@ -79,7 +79,7 @@ class VoucherProgramCreateRequest(VoucherProgramUpdateRequest):
 
 
 class TierModel(Representation):
-    """A discount from a quantity on."""
+    """A discount for a minimum quantity."""
 
     quantity: int = Field(description="The smallest quantity with this discount.")
     percent: float = Field(description="The discount in percent.")

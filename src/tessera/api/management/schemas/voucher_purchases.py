@@ -18,7 +18,7 @@ class VoucherPurchaseQuery(CursorQuery):
     """Query of GET /management/v1/voucher-purchases."""
 
     partner_id: Uuid | None = Field(
-        None, description="Only those of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
+        None, description="Only purchases of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
     )
     program_id: Uuid | None = Field(
         None, description="Only purchases of this program.", examples=["01906a6e-0000-7000-8000-000000000003"]
@@ -33,7 +33,7 @@ class VoucherPurchaseQuery(CursorQuery):
         None, description="Only purchases with this status (not case-sensitive).", examples=["Complete"]
     )
     is_archived: Flag | None = Field(
-        None, description="`true` for archived ones only, `false` for all others.", examples=["false"]
+        None, description="`true` for archived purchases, `false` for all others.", examples=["false"]
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import AN_OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, a_list, choice
+from tessera.api.http.fields import OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
@@ -22,7 +22,7 @@ class ManagedVoucherQuery(CursorQuery):
         None, description="Only vouchers of the purchase with this code.", examples=["VP-7K2M9QXA4T"]
     )
     partner_id: Uuid | None = Field(
-        None, description="Only those of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
+        None, description="Only vouchers of this partner.", examples=["01906a6e-0000-7000-8000-000000000001"]
     )
     voucher_code: Text | None = Field(
         None, description="Only the voucher with this code (not case-sensitive).", examples=["PRO-4H7KQ2M"]
@@ -33,13 +33,13 @@ class ManagedVoucherQuery(CursorQuery):
     reservation_code: Text | None = Field(None, description="Only vouchers of this reservation.", examples=["RSV-1001"])
     store_exam_code: Text | None = Field(None, description="Only vouchers used for this exam.", examples=["NCA-GENL"])
     is_active: Flag | None = Field(
-        None, description="`true` for enabled ones only, `false` for all others.", examples=["true"]
+        None, description="`true` for enabled vouchers, `false` for all others.", examples=["true"]
     )
     is_used: Flag | None = Field(
-        None, description="`true` for used ones only, `false` for all others.", examples=["false"]
+        None, description="`true` for used vouchers, `false` for all others.", examples=["false"]
     )
     is_archived: Flag | None = Field(
-        None, description="`true` for archived ones only, `false` for all others.", examples=["false"]
+        None, description="`true` for archived vouchers, `false` for all others.", examples=["false"]
     )
 
 
@@ -72,13 +72,13 @@ class VoucherBulkRequest(RequestModel):
         description="The action to perform on each voucher."
     )
     recipient_email: EmailText | None = Field(
-        None, description="For `Assign`: the email address of the recipient of vouchers that have none of their own."
+        None, description="For `Assign`: the email address of the recipient, for vouchers without their own."
     )
     expires_at: Instant | None = Field(
         None, description="For `ChangeExpiry`: the time of expiry; must be in the future."
     )
     vouchers: Annotated[
-        tuple[VoucherChoiceRequest, ...], a_list(Annotated[VoucherChoiceRequest, AN_OBJECT], "vouchers")
+        tuple[VoucherChoiceRequest, ...], list_of(Annotated[VoucherChoiceRequest, OBJECT], "vouchers")
     ] = Field(
         description=f"The vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
@@ -114,11 +114,11 @@ class ManagedVoucherSlice(Representation):
 
 
 class VoucherReasonModel(Representation):
-    """The reason of a failure."""
+    """The reason for a failure."""
 
     code: str = Field(description="A stable code: `NotFound`, `Used`, `Archived`, `Expired` or `Repeated`.")
     message: Annotated[str, From(lambda refusal: f"The voucher {refusal.message}.")] = Field(
-        description="A message for people."
+        description="A human-readable message."
     )
 
 
@@ -126,17 +126,17 @@ class VoucherResultModel(Representation):
     """The result for one voucher."""
 
     id: Annotated[UUID | None, From(lambda outcome: outcome.voucher and outcome.voucher.id)] = Field(
-        description="The id of the voucher; null if there is no such voucher."
+        description="The id of the voucher; null if it does not exist."
     )
     code: Annotated[str | None, From(lambda outcome: outcome.voucher and outcome.voucher.code)] = Field(
-        description="The code of the voucher; null if there is no such voucher."
+        description="The code of the voucher; null if it does not exist."
     )
     is_done: Annotated[bool, From(lambda outcome: outcome.refusal is None)] = Field(
         description="Whether the action succeeded."
     )
     reason: Annotated[
         VoucherReasonModel | None, From(lambda outcome: outcome.refusal and VoucherReasonModel.of(outcome.refusal))
-    ] = Field(description="The reason of the failure; null for a success.")
+    ] = Field(description="The reason for the failure; null after a success.")
     version: Annotated[int | None, From(lambda outcome: outcome.voucher and outcome.voucher.version)] = Field(
         description="The version of the voucher after the request."
     )

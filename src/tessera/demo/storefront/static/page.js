@@ -5,7 +5,7 @@
 //   3. Errors: messages next to the form fields.
 //   4. The page, which differs from shop to shop.
 //
-// Do not copy one thing: the browser has the API key here, because only this machine can reach this server.
+// One part must not be copied: here the browser has the API key, because only this machine can reach this server.
 // A real shop keeps the key secret and sends the requests of parts 1 and 2 from its own server.
 
 const shop = await (await fetch("storefront/settings.json")).json();
@@ -18,7 +18,7 @@ const RETRIED_STATUSES = [502, 503, 504];
 const RETRY_DELAYS = [1, 2, 4]; // seconds
 const TIMEOUT = 10_000; // milliseconds
 
-// An error response in the form of problem details (RFC 9457): `type` is stable, and `errors` lists all violations.
+// An error response as problem details (RFC 9457): `type` is stable, and `errors` lists all violations.
 class Problem extends Error {
   constructor({ type = "about:blank", title = "", detail = "", errors = [] }) {
     super(detail || title);
@@ -75,8 +75,8 @@ async function check({ code, storeExamCode, candidate }) {
   return (await request("POST", "validations", { body })).results[0];
 }
 
-// The current attempt to book, with one key and one reservation code. The same order without a response is the same
-// attempt, which cannot book twice. A changed order, or an order after a success, is a new attempt.
+// The current attempt to book, with one key and one reservation code. An order that got no response and is sent again
+// is the same attempt, which cannot book twice. A changed order, or an order after a success, is a new attempt.
 let attempt = null;
 
 async function hold(order) {
@@ -100,7 +100,7 @@ async function change(action) {
   try {
     return await request("POST", `redemptions/${booking.id}/${action}`, { key: booking.keys[action] });
   } catch (error) {
-    // The status changed in the meantime, for example because the hold expired: show the current one.
+    // The status has changed, for example because the hold expired: show the current status.
     if (error.type === "urn:tessera:problem:wrong-state") return getRedemption();
     throw error;
   }
@@ -137,7 +137,7 @@ function showProblem(error) {
   } else if (error.errors.length === 0) {
     showMessage(error.message);
   } else {
-    const otherErrors = error.errors.filter((each) => !(each.pointer in FIELDS));
+    const otherErrors = error.errors.filter(({ pointer }) => !(pointer in FIELDS));
     showMessage("Please check the marked fields.", otherErrors.map(messageFor));
     for (const each of error.errors) if (each.pointer in FIELDS) mark(FIELDS[each.pointer], messageFor(each));
     document.querySelector("[aria-invalid=true]")?.focus();
@@ -180,7 +180,7 @@ const TITLES = {
 function readForm() {
   const valueOf = (id) => $(id).value.trim() || undefined; // JSON omits undefined fields
   const candidate = {
-    // The customer's account in the shop, by which uses per candidate are counted.
+    // The customer's account in the shop; limits per candidate apply to it.
     personId: account(),
     clientCandidateId: account(),
     firstName: valueOf("first-name"),
