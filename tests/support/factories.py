@@ -12,7 +12,7 @@ from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewProductBundle, NewStoreExam
 from tessera.identity import provisioning
-from tessera.identity.provisioning import ShownOnce
+from tessera.identity.provisioning import NewCredential
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes import service as promo_codes
@@ -28,10 +28,10 @@ class Tenant:
 
     id: UUID
     name: str
-    client: ShownOnce
-    powerless_client: ShownOnce
-    key: ShownOnce
-    token: ShownOnce
+    client: NewCredential
+    powerless_client: NewCredential
+    key: NewCredential
+    token: NewCredential
     user_email: str
     exam_ids: dict[str, UUID]
     bundle_id: UUID

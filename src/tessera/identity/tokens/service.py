@@ -26,12 +26,12 @@ _TOKENS: Editable[ManagedToken] = Editable(kind="Token", noun="token")
 async def issue(
     work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, rights: Rights, now: datetime
 ) -> tuple[ManagedToken, str]:
-    """Issue a token to the user with this address, and its text, which is not stored; raises NotAllowed, NotFound.
+    """Issue a token to the user with this address; returns it with its text. Raises NotAllowed, NotFound.
 
-    The token conveys the rights of the user, so the caller must have every one of them.
+    The text is not stored. The token conveys the rights of the user, so the caller must have every one of them.
     """
     user = await users.get_by_email(work, email)
-    rules.ensure_may_give(user.function_points, rights)
+    rules.ensure_may_grant(user.function_points, rights)
     token = ManagedToken(
         id=new_id(),
         user_id=user.id,

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Change
-from tessera.identity.rules import FunctionPoint, ensure_may_give
+from tessera.identity.rules import FunctionPoint, ensure_may_grant
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
@@ -104,7 +104,7 @@ async def move(
     move = _USERS.require_move(before.status, status)
     # Activation conveys all rights of the user, which may have grown since the invitation.
     if status is UserStatus.ACTIVE and row is not None:
-        ensure_may_give(row.function_points, rights)
+        ensure_may_grant(row.function_points, rights)
     invitation = status if status is UserStatus.ACCEPTED else None
     await repository.change(target.id, is_active=status is UserStatus.ACTIVE, invitation=invitation)
     after = replace(before, status=status, version=before.version + 1)
