@@ -95,7 +95,7 @@ async def read_report(
             page = await reports.list_redemptions(
                 work, RedemptionReport(by=by, period=Period(first, end)), after=after, size=size
             )
-        rows += [(row.place, row.redeemed, row.cancelled, row.discount) for row in page.items]
+        rows += [(row.sort_key, row.redeemed, row.cancelled, row.discount) for row in page.items]
         after = page.cursor
         if after is None:
             return rows

@@ -32,4 +32,4 @@ def verify_ledger(session: OrganizationSession) -> None:
 
 async def _verify(work: UnitOfWork) -> tuple[Verdict, list[Discrepancy]]:
     verdict = await ledger.verify(work)
-    return verdict, [*verdict.discrepancies, *await reports.list_disagreeing(work)]
+    return verdict, [*verdict.discrepancies, *await reports.list_discrepancies(work)]

@@ -101,6 +101,6 @@ async def _make(database: OrganizationDatabase, batch: Batch) -> Batch:
     with bar("Making", length=batch.quantity) as reach:
         while batch.status == BatchStatus.IN_PROGRESS:
             async with database.unit_of_work() as work:
-                batch = await service.make_some(work, batch.id, now=clock())
+                batch = await service.create_next_codes(work, batch.id, now=clock())
             reach(batch.made)
     return batch

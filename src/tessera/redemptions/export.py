@@ -40,8 +40,8 @@ async def csv(
 ) -> AsyncIterator[bytes]:
     """A header line, then the redemptions as of `now` in order of creation.
 
-    Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. Changes during
-    the export appear in pages that are read after them.
+    Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. A change
+    during the export appears in the pages that are read after it.
     """
     yield csv_export.lines([COLUMNS])
     after, more = None, True

@@ -26,13 +26,13 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
     while more:
         now, before = clock(), expired
         async with database.unit_of_work(PLATFORM_ID) as work:
-            lapsed = await lifecycle.list_lapsed(work, now=now)
-        for organization_id, ids in lapsed.items():
+            lapsed_holds = await lifecycle.list_lapsed(work, now=now)
+        for organization_id, ids in lapsed_holds.items():
             try:
                 async with database.unit_of_work(organization_id) as work:
                     expired += await lifecycle.expire(work, ids, now=now)
             except StatementRefused:
-                # Corrupted counts violate a constraint; the other organizations must not be blocked by them.
+                # Corrupted counts violate a constraint, which must not block the holds of other organizations.
                 log.exception("holds not expired", organization=str(organization_id))
         more = expired > before
     if expired:

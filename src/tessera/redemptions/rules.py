@@ -24,13 +24,13 @@ class RedemptionStatus(StrEnum):
 
 LIVE = (RedemptionStatus.HELD, RedemptionStatus.REDEEMED)
 # The only status that can precede each status; a new redemption is held or redeemed.
-BEFORE = {
+PREVIOUS_STATUS = {
     RedemptionStatus.REDEEMED: RedemptionStatus.HELD,
     RedemptionStatus.RELEASED: RedemptionStatus.HELD,
     RedemptionStatus.CANCELLED: RedemptionStatus.REDEEMED,
 }
-# The status that ends each use.
-ENDS = {
+# The status that ends a use of each status.
+END_STATUS = {
     RedemptionStatus.HELD: RedemptionStatus.RELEASED,
     RedemptionStatus.REDEEMED: RedemptionStatus.CANCELLED,
 }
@@ -63,23 +63,23 @@ class Price:
 def price(listed: Decimal, discount: Discount) -> Price:
     """The price after a promo code's discount, which is rounded half up and never exceeds the list price."""
     if discount.percent is not None:
-        off = (listed * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
+        amount = (listed * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
     else:
-        off = min(discount.flat or Decimal(0), listed)
-    return Price(listed, off)
+        amount = min(discount.flat or Decimal(0), listed)
+    return Price(listed, amount)
 
 
 def status_at(status: RedemptionStatus, held_until: datetime | None, *, now: datetime) -> RedemptionStatus:
-    """The status at `now`: a hold past its deadline has expired even if the stored status does not say so yet."""
+    """The status at `now`: a hold past its deadline has expired, whatever its stored status."""
     lapsed = status is RedemptionStatus.HELD and held_until is not None and now >= held_until
     return RedemptionStatus.EXPIRED if lapsed else status
 
 
 def uses(status: RedemptionStatus | None) -> tuple[int, int]:
-    """The redeemed and held uses that a redemption of this status counts for; None is before its creation."""
+    """The numbers of redeemed and held uses for which a redemption of this status counts; None is "not created yet"."""
     return int(status is RedemptionStatus.REDEEMED), int(status is RedemptionStatus.HELD)
 
 
 def can_become(current: ReservationStatus, new: ReservationStatus) -> bool:
-    """Whether a reservation can get this status; one that has ended can only get its own status again."""
+    """Whether a reservation can get this status; the status of an ended reservation can only be set again."""
     return current == new or current not in ENDED_RESERVATIONS

@@ -9,7 +9,7 @@ from tessera.kit.errors import Violation
 
 DEFAULT_DAYS = 30
 # The time after midnight within which a redemption of the previous day may still commit. The idle timeout of
-# transactions is a sixth of it, and the clocks of the machines differ by less.
+# transactions is a sixth of this time, and clocks of machines differ by less.
 GRACE = timedelta(hours=1)
 
 
@@ -38,7 +38,7 @@ def period(first: date | None, end: date | None, *, now: datetime) -> Period:
 
 
 def period_violations(period: Period) -> Iterator[Violation]:
-    """The violation of a period without days."""
+    """A violation if the period contains no day."""
     if period.first >= period.end:
         yield Violation("NotAfterFrom", "until", f"must be after from, which is {period.first}")
 

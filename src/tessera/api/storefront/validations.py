@@ -10,7 +10,7 @@ from tessera.api.storefront import documentation, presenters
 from tessera.api.storefront.products import read_product
 from tessera.api.storefront.schemas import ValidationRequest
 from tessera.redemptions import validate
-from tessera.redemptions.validate import AskedCandidate, Refused
+from tessera.redemptions.validate import MalformedRequest, PartialCandidate
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
 
@@ -33,8 +33,8 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     """
     reading = await read_body(request, ValidationRequest)
     product = read_product(reading)
-    if isinstance(product, Refused):
-        (everything,) = await validate.refuse_all(caller.work, [product])
+    if isinstance(product, MalformedRequest):
+        (everything,) = await validate.reject_all(caller.work, [product])
         raise everything
     values = reading.values
     candidate = values.get("candidate")
@@ -42,7 +42,7 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
         caller.work,
         values["codes"],
         product=product,
-        candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
+        candidate=PartialCandidate(candidate.person_id, candidate.email) if candidate else None,
         now=values.get("as_of", caller.now),
     )
     return JsonResponse({"results": [presenters.assessment(each) for each in assessments]})

@@ -1,4 +1,4 @@
-"""The restrictions of promo codes as columns of a statement on promo codes of one tenant."""
+"""The restrictions of promo codes, as columns of statements on the promo codes of one tenant."""
 
 from typing import Any
 from uuid import UUID

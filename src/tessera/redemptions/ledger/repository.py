@@ -6,7 +6,7 @@ from typing import Any
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.redemptions.rules import Discrepancy
 
-# One snapshot excludes concurrent redemptions, and the plans may read whole tables, which other statements must not.
+# A single snapshot excludes concurrent redemptions. Unlike other statements, a recount may scan whole tables.
 PREPARE = """
 set transaction isolation level repeatable read;
 set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
@@ -18,7 +18,7 @@ OWN_SUMS = """
     where organization_id = %(organization_id)s and promo_code_owner_id = %(organization_id)s
     group by promo_code_id
 """
-# Global codes are redeemed in every organization.
+# Every organization can redeem global codes.
 GLOBAL_SUMS = "select promo_code_id, redeemed, held from sum_ledger_of_global_codes()"
 
 PROMO_CODES = """
@@ -111,12 +111,15 @@ class LedgerRepository:
         self._parameters: dict[str, Any] = {"organization_id": work.organization_id}
 
     async def prepare(self) -> None:
-        """Start a snapshot for statements that read whole tables; must come first in the transaction."""
+        """Start a snapshot for statements that scan whole tables; must be the first call in the transaction."""
         for statement in PREPARE.split(";"):
             await self._connection.exec_driver_sql(statement)
 
     async def list_discrepancies(self, *, of_global_codes: bool) -> list[Discrepancy]:
-        """The first thousand discrepancies of each kind; global codes are recounted over all organizations."""
+        """The first thousand discrepancies of each kind.
+
+        The promo codes are those of the pinned organization; `of_global_codes` counts their uses in all organizations.
+        """
         promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
         discrepancies = []
         for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
