@@ -1,4 +1,4 @@
-"""Tables of the audit log: the entries, those that are unsealed, and the chain of seals."""
+"""Tables of the audit log: the entries, the list of unsealed entries, and the chain of seals."""
 
 from datetime import datetime
 from typing import Any

@@ -147,7 +147,7 @@ def ensure_may_grant(function_points: Collection[str], rights: Rights) -> None:
     """Raise NotAllowed if these function points include one that the grantor lacks."""
     missing = sorted(set(function_points) - set(rights if rights is not None else function_points))
     if missing:
-        raise NotAllowed(f"Nobody can give a right that they lack: {', '.join(missing)}.")
+        raise NotAllowed(f"A caller cannot grant rights that it lacks: {', '.join(missing)}.")
 
 
 def overlap_of(hours: int) -> timedelta:

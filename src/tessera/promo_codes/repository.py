@@ -149,8 +149,8 @@ class PromoCodeRepository:
             "now": now,
             "version": editing.FIRST,
         }
-        added = await (await run(self._connection, ADD, values)).fetchall()
-        return frozenset(code.id for code in codes) - {code_id for (code_id,) in added}
+        added_rows = await (await run(self._connection, ADD, values)).fetchall()
+        return frozenset(code.id for code in codes) - {code_id for (code_id,) in added_rows}
 
     async def list_pages(
         self, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection

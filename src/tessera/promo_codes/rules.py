@@ -104,10 +104,10 @@ def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Viol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """The limit in total of a promo code, and the number of its uses that are taken or held."""
+    """The limit in total of a promo code, and the number of its uses, including holds."""
 
     limit: int | None
-    taken: int
+    count: int
 
 
 def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]:
@@ -122,8 +122,8 @@ def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]
         if draft.max_redemptions != uses.limit:
             rule = "must stay absent" if uses.limit is None else "must not be taken away"
             yield Violation("LimitFixed", field, f"{rule}: whether a code has a limit in total is fixed")
-    elif draft.max_redemptions < uses.taken:
-        yield Violation("LimitBelowUses", field, f"must be at least {uses.taken:,}, the uses that are taken or held")
+    elif draft.max_redemptions < uses.count:
+        yield Violation("LimitBelowUses", field, f"must be at least {uses.count:,}, the uses that are taken or held")
 
 
 def _expiry_and_notes(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
@@ -185,8 +185,8 @@ def _email_addresses(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 def some_of(values: list[str]) -> str:
     """The first ten values, 60 characters each, for a message."""
-    shown = ", ".join(f"'{value[:60]}'" for value in values[:10])
-    return shown if len(values) <= 10 else f"{shown} and {len(values) - 10:,} more"
+    text = ", ".join(f"'{value[:60]}'" for value in values[:10])
+    return text if len(values) <= 10 else f"{text} and {len(values) - 10:,} more"
 
 
 @dataclass(frozen=True, slots=True)

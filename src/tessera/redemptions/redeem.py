@@ -219,7 +219,7 @@ class _RedemptionBatch:
             first_name=draft.candidate.first_name,
             last_name=draft.candidate.last_name,
             email=draft.candidate.email,
-            list_price=assessment.price.listed,
+            list_price=assessment.price.list_price,
             discount=assessment.price.discount,
             status=RedemptionStatus.HELD if draft.hold else RedemptionStatus.REDEEMED,
             held_until=self.now + draft.hold if draft.hold else None,

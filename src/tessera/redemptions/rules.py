@@ -43,36 +43,36 @@ class Discrepancy:
 
     kind: str
     name: str
-    shown: str
-    counted: str
+    stored: str
+    recounted: str
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """The list price and the discount of a product, in dollars and cents."""
 
-    listed: Decimal
+    list_price: Decimal
     discount: Decimal
 
     @property
     def final(self) -> Decimal:
         """The amount to pay, never below zero."""
-        return self.listed - self.discount
+        return self.list_price - self.discount
 
 
-def price(listed: Decimal, discount: Discount) -> Price:
+def price(list_price: Decimal, discount: Discount) -> Price:
     """The price after a promo code's discount, which is rounded half up and never exceeds the list price."""
     if discount.percent is not None:
-        amount = (listed * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
+        amount = (list_price * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
     else:
-        amount = min(discount.flat or Decimal(0), listed)
-    return Price(listed, amount)
+        amount = min(discount.flat or Decimal(0), list_price)
+    return Price(list_price, amount)
 
 
 def status_at(status: RedemptionStatus, held_until: datetime | None, *, now: datetime) -> RedemptionStatus:
     """The status at `now`: a hold past its deadline has expired, whatever its stored status."""
-    lapsed = status is RedemptionStatus.HELD and held_until is not None and now >= held_until
-    return RedemptionStatus.EXPIRED if lapsed else status
+    has_lapsed = status is RedemptionStatus.HELD and held_until is not None and now >= held_until
+    return RedemptionStatus.EXPIRED if has_lapsed else status
 
 
 def uses(status: RedemptionStatus | None) -> tuple[int, int]:

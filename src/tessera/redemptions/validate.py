@@ -71,7 +71,7 @@ async def reject_all(work: UnitOfWork, requests: Sequence[MalformedRequest]) -> 
 def product_not_found(choice: ProductChoice) -> Violation:
     """The violation of a product that is not on sale."""
     field = "store_exam_code" if choice.store_exam_code is not None else "product_bundle_id"
-    return Violation("ProductNotFound", field, "must name something that is on sale")
+    return Violation("ProductNotFound", field, "must name a product that is on sale")
 
 
 async def assess_all(

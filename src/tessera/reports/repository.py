@@ -136,9 +136,9 @@ where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
 FIND_DISCREPANCIES = f"""
 select 'report' as kind, concat_ws(' ', dimension, key, day) as name,
        coalesce(t.redeemed, 0) || ' redeemed, ' || coalesce(t.cancelled, 0) || ' cancelled, '
-       || coalesce(t.discount, 0) || ' off' as shown,
+       || coalesce(t.discount, 0) || ' off' as stored,
        coalesce(c.redeemed, 0) || ' redeemed, ' || coalesce(c.cancelled, 0) || ' cancelled, '
-       || coalesce(c.discount, 0) || ' off' as counted
+       || coalesce(c.discount, 0) || ' off' as recounted
 from (
     select dimension, key, day, redeemed, cancelled, discount from redemption_totals
     where organization_id = %(organization_id)s
@@ -214,7 +214,7 @@ class ReportRepository:
     async def list_discrepancies(self) -> list[Discrepancy]:
         """The first thousand sums that disagree with the ledger."""
         rows = await self._execute(FIND_DISCREPANCIES, mark=await self.find_mark() or date.min)
-        return [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
+        return [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
 
     async def list_unrolled(self, *, closed_until: date) -> list[UUID]:
         """The organizations that have a closed day to roll up; none unless the platform itself is pinned."""

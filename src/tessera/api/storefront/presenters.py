@@ -20,7 +20,7 @@ def assessment(found: Assessment) -> dict[str, Any]:
         "reasons": [reason(each) for each in found.reasons],
         "remainingUses": found.remaining,
         "validUntil": found.expires_at,
-        "listPrice": found.price.listed,
+        "listPrice": found.price.list_price,
         "discount": found.price.discount,
         "finalPrice": found.price.final,
     }

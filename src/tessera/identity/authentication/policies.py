@@ -26,7 +26,7 @@ class Policy:
         if principal.partner_id is not None and self.partners == "lack the right":
             raise LacksFunctionPoint(self.function_point)
         if principal.partner_id is not None and self.partners == "not allowed":
-            raise NotAllowed("Users of a voucher partner manage nothing here.")
+            raise NotAllowed("Users of a voucher partner cannot use this operation.")
         if self.platform_only and principal.organization_id != PLATFORM_ID:
             raise NotAllowed("Only an administrator of the platform may do this.")
 

@@ -94,6 +94,6 @@ async def _lock(repository: KeyRepository, target: Target, *, now: datetime | No
     # A rotation needs a key that has not expired at `now`. A revocation passes None, because it accepts expired keys.
     key = await repository.lock(target.id)
     if key is None or key.revoked_at or (now and key.expires_at and now >= key.expires_at):
-        raise NotFound("There is no such key, or it has ended.")
+        raise NotFound("There is no such key, or it is revoked or expired.")
     target.ensure(key.version)
     return key

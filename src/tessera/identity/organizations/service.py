@@ -79,7 +79,7 @@ async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> Mana
     WrongState.
     """
     if target.id == PLATFORM_ID:
-        raise NotAllowed("The platform itself stays active.")
+        raise NotAllowed("The platform itself cannot be deactivated.")
     return await _move(work, target, INACTIVE, now=now)
 
 

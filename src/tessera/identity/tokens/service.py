@@ -64,6 +64,6 @@ async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedT
     repository = TokenRepository(work)
     token = await repository.lock(target.id)
     if token is None or token.revoked_at is not None:
-        raise NotFound("There is no such token, or it has ended.")
+        raise NotFound("There is no such token, or it is revoked.")
     target.ensure(token.version)
     return await _TOKENS.save(work, repository, token, replace(token, revoked_at=now), Action.REVOKED, now=now)

@@ -69,10 +69,10 @@ class ManagedPromoCodeRepository:
 
     async def get_uses(self, promo_code_id: UUID) -> Uses:
         """The limit in total of a locked promo code, and the number of its uses and holds."""
-        taken = (PromoCode.redemption_count + PromoCode.held_count).label("taken")
-        statement = select(PromoCode.max_redemptions, taken).where(self._is(promo_code_id))
+        count = (PromoCode.redemption_count + PromoCode.held_count).label("use_count")
+        statement = select(PromoCode.max_redemptions, count).where(self._is(promo_code_id))
         row = (await self._connection.execute(statement)).one()
-        return Uses(limit=row.max_redemptions, taken=row.taken)
+        return Uses(limit=row.max_redemptions, count=row.use_count)
 
     async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
         """The id and code of the promo code's exams, including archived ones, by the key of the exam's code."""

@@ -22,8 +22,8 @@ OWN_SUMS = """
 GLOBAL_SUMS = "select promo_code_id, redeemed, held from sum_ledger_of_global_codes()"
 
 PROMO_CODES = """
-select 'promo code' as kind, p.name, p.redemption_count || ' redeemed, ' || p.held_count || ' held' as shown,
-       coalesce(l.redeemed, 0) || ' redeemed, ' || coalesce(l.held, 0) || ' held' as counted
+select 'promo code' as kind, p.name, p.redemption_count || ' redeemed, ' || p.held_count || ' held' as stored,
+       coalesce(l.redeemed, 0) || ' redeemed, ' || coalesce(l.held, 0) || ' held' as recounted
 from promo_codes p left join ({sums}) l on l.promo_code_id = p.id
 where p.organization_id = %(organization_id)s and p.max_redemptions is not null
   and (p.redemption_count, p.held_count) is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
@@ -32,8 +32,8 @@ order by p.name limit 1000
 
 VOUCHERS = """
 select 'voucher' as kind, v.code as name,
-       v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as shown,
-       coalesce(l.redeemed, 0) || ' used, ' || coalesce(l.held, 0) || ' held' as counted
+       v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as stored,
+       coalesce(l.redeemed, 0) || ' used, ' || coalesce(l.held, 0) || ' held' as recounted
 from vouchers v left join (
     select voucher_id, sum(redeemed_change) as redeemed, sum(held_change) as held from redemption_ledger
     where organization_id = %(organization_id)s and voucher_id is not null
@@ -46,8 +46,8 @@ order by v.code limit 1000
 """
 
 PURCHASES = """
-select 'purchase' as kind, p.code as name, p.quantity_used || ' used' as shown,
-       coalesce(l.redeemed, 0) || ' used' as counted
+select 'purchase' as kind, p.code as name, p.quantity_used || ' used' as stored,
+       coalesce(l.redeemed, 0) || ' used' as recounted
 from voucher_purchases p left join (
     select purchase_id, sum(redeemed_change) as redeemed from redemption_ledger
     where organization_id = %(organization_id)s and purchase_id is not null
@@ -60,9 +60,9 @@ order by p.code limit 1000
 VOUCHER_TOTALS = """
 select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || buckets.expires_on as name,
        coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used, '
-       || coalesce(t.archived, 0) || ' archived' as shown,
+       || coalesce(t.archived, 0) || ' archived' as stored,
        coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used, '
-       || coalesce(v.archived, 0) || ' archived' as counted
+       || coalesce(v.archived, 0) || ' archived' as recounted
 from (
     select partner_id, (expires_at at time zone 'UTC')::date as expires_on, count(*) as quantity,
            count(*) filter (where is_used) as used, count(*) filter (where is_archived and not is_used) as archived
@@ -83,8 +83,8 @@ order by 2 limit 1000
 
 # The last entry has the status, no number is missing, and the sum of the entries agrees with the status.
 REDEMPTIONS = """
-select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as shown,
-       coalesce(l.status, 'nothing') || ' after ' || coalesce(l.entries, 0) as counted
+select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as stored,
+       coalesce(l.status, 'nothing') || ' after ' || coalesce(l.entries, 0) as recounted
 from redemptions r left join (
     select redemption_id, count(*) as entries, max(number) as last, sum(redeemed_change) as redeemed,
            sum(held_change) as held, (array_agg(status order by number desc))[1] as status
@@ -124,7 +124,7 @@ class LedgerRepository:
         discrepancies = []
         for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
             rows = await self._rows(statement)
-            discrepancies += [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
+            discrepancies += [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
         return discrepancies
 
     async def count(self) -> tuple[int, int]:

@@ -118,11 +118,11 @@ async def find_id(work: UnitOfWork, code: str) -> UUID | None:
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
     """Add vouchers in any state without checking them."""
     await VoucherRepository(work).add_all(vouchers)
-    added = [
+    states = [
         (each.partner_id, CountedState(each.expires_at, is_used=each.used_at is not None, is_archived=each.is_archived))
         for each in vouchers
     ]
-    await totals.add(work, added)
+    await totals.add(work, states)
 
 
 def _voucher(row: AnyRow) -> Voucher:

@@ -43,7 +43,7 @@ class NoUnfinishedPurchase(NotFound):
     """There is no purchase with this id or code whose vouchers are still to be issued."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such purchase that waits for its vouchers.")
+        super().__init__("There is no such purchase with vouchers still to be issued.")
 
 
 async def queue(work: UnitOfWork, *purchase_ids: UUID) -> None:
