@@ -82,7 +82,7 @@ def _run_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout:
 
 @contextmanager
 def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand]:
-    """A running command, which is killed at the end of the block. If the block fails, its log is output."""
+    """A running command, which is killed at the end of the block. If the block fails, its log is printed."""
     with tempfile.TemporaryDirectory() as directory:
         process = RunningCommand(arguments, settings, Path(directory))
         try:

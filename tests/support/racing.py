@@ -35,7 +35,7 @@ class Code:
 
 @dataclass
 class Use:
-    """A use, which exists from the response at the latest, until a caller requests its return or its hold ends."""
+    """A use. It exists at least from the response until a caller requests its return or its hold ends."""
 
     id: str
     code: str
@@ -61,7 +61,7 @@ class Booking:
 
 
 class Refusal(NamedTuple):
-    """A response by which the limit of a counter is reached."""
+    """A response that reports that the limit of a counter is reached."""
 
     counter: tuple[str, ...]
     limit: int

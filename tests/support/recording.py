@@ -17,7 +17,7 @@ class Statement(NamedTuple):
     parameters: Any
 
 
-# Hooks for statements that reach the driver without SQLAlchemy, so that they are in one order with its events.
+# For statements that bypass SQLAlchemy. They go to the same records as its events, which preserves their order.
 _rewrites: list[Callable[[str], str]] = []
 _records: list[list[Statement]] = []
 _execute = psycopg.AsyncConnection.execute

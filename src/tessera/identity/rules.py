@@ -60,7 +60,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The revocation and expiry of a credential; `is_active` if both its holder and its organization are active."""
+    """The revocation and expiry of a credential, and whether both its holder and its organization are active."""
 
     revoked_at: datetime | None
     expires_at: datetime | None

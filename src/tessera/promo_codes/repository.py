@@ -10,12 +10,10 @@ from uuid import UUID
 import orjson
 from sqlalchemy import (
     BindParameter,
-    ColumnElement,
     Select,
     Subquery,
     Text,
     Uuid,
-    and_,
     any_,
     false,
     insert,
@@ -251,12 +249,12 @@ def _matching(filters: frozenset[str]) -> Select[UUID]:
         exam = select(StoreExam.id).where(
             StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
         )
-        matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+        matching = matching.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
             PromoCodeStoreExam.organization_id == _ORGANIZATION_ID,
             PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
         )
     if "email_key" in filters:
-        matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
+        matching = matching.join(PromoCodeEmailAddress, restrictions.is_of_promo_code(PromoCodeEmailAddress)).where(
             PromoCodeEmailAddress.organization_id == _ORGANIZATION_ID,
             PromoCodeEmailAddress.email_key == parameter("email_key"),
         )
@@ -280,7 +278,3 @@ def _listed(page: Subquery) -> Select[*tuple[Any, ...]]:
         .join(page, PromoCode.id == page.c.id)
         .where(PromoCode.organization_id == _ORGANIZATION_ID)
     )
-
-
-def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeEmailAddress]) -> ColumnElement[bool]:
-    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)

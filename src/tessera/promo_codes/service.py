@@ -33,7 +33,7 @@ async def create_all(
 ) -> list[ListedPromoCode | Invalid]:
     """Create promo codes; the drafts do not affect one another, and the results are in their order.
 
-    The result for a draft with violations is Invalid; they include unknown exams and a taken name.
+    The result for a draft with violations is Invalid, whose violations include unknown exams and a taken name.
     """
     promo_codes = PromoCodeRepository(work)
     references = await drafts.resolve_references(work, *requests)
@@ -85,5 +85,5 @@ async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datet
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
     if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
         return list(rules.violations(draft, now=now))
-    # Checking thousands of addresses takes seconds, during which other requests must go on.
+    # Checking thousands of addresses takes seconds, during which other requests must not wait.
     return await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))

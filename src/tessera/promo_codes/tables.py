@@ -101,7 +101,7 @@ class PromoCode(TermColumns, Base):
 
 
 class PromoCodeBatch(TermColumns, Base):
-    """Promo codes with one pattern and the same terms; `made` is the number of existing ones."""
+    """Promo codes with one pattern and the same terms; `made` is the number of those created so far."""
 
     __tablename__ = "promo_code_batches"
     __table_args__ = (
@@ -168,7 +168,7 @@ class PromoCodeProductBundle(Base):
 
 
 class PromoCodeEmailAddress(Base):
-    """One email address to which a promo code is restricted; the key is the address in lower case."""
+    """One e-mail address to which a promo code is restricted; the key is the address in lower case."""
 
     __tablename__ = "promo_code_email_addresses"
     __table_args__ = (

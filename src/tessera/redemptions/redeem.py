@@ -40,7 +40,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionDraft:
-    """A use of a code to make: at once if `hold` is None, or else as a hold for this time."""
+    """A redemption to make: immediate if `hold` is None, otherwise a hold of this duration."""
 
     code: str
     reservation_code: str
@@ -61,7 +61,7 @@ class NotRedeemable(DomainError):
 async def redeem_all(
     work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime
 ) -> list[Redemption | DomainError]:
-    """Redeem or hold codes, with the results of separate calls in this order; errors are results and are not raised.
+    """Redeem or hold codes as separate calls in this order would; errors are returned as results and not raised.
 
     If the reservation uses the code already, the result is the existing redemption. Errors are NotRedeemable, Invalid
     for an unknown product, and Conflict if the reservation uses the code for another candidate or product.

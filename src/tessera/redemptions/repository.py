@@ -91,7 +91,7 @@ class NewLedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionFilter:
-    """Filters of redemptions; None matches every one. The period includes `created_from`, excludes `created_before`."""
+    """Filters of redemptions; None matches all. The period includes `created_from` and excludes `created_before`."""
 
     code: str | None = None
     reservation_code: str | None = None

@@ -14,7 +14,7 @@ from tessera.redemptions.validate import MalformedRequest
 async def redeem_or_reject(
     work: UnitOfWork, requests: Sequence[RedemptionDraft | MalformedRequest], *, now: datetime
 ) -> list[Redemption | DomainError]:
-    """Redeem the codes of valid requests; the result of each other request is its error. Requests do not interact."""
+    """Redeem the codes of valid requests as separate calls would; the result of a malformed request is its error."""
     malformed = [request for request in requests if isinstance(request, MalformedRequest)]
     drafts = [request for request in requests if isinstance(request, RedemptionDraft)]
     errors = iter(await validate.reject_all(work, malformed) if malformed else ())

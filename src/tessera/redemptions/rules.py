@@ -76,10 +76,10 @@ def status_at(status: RedemptionStatus, held_until: datetime | None, *, now: dat
 
 
 def uses(status: RedemptionStatus | None) -> tuple[int, int]:
-    """The numbers of redeemed and held uses for which a redemption of this status counts; None is "not created yet"."""
+    """The numbers of redeemed and of held uses for which a redemption of this status counts; None counts for none."""
     return int(status is RedemptionStatus.REDEEMED), int(status is RedemptionStatus.HELD)
 
 
 def can_become(current: ReservationStatus, new: ReservationStatus) -> bool:
-    """Whether a reservation can get this status; the status of an ended reservation can only be set again."""
+    """Whether a reservation can get this status; an ended reservation can only get its current status again."""
     return current == new or current not in ENDED_RESERVATIONS

@@ -37,7 +37,7 @@ class RedemptionSum:
 
     @property
     def net(self) -> int:
-        """Redemptions minus cancellations, which may be of redemptions before the period."""
+        """Redemptions minus cancellations; a cancelled redemption may be earlier than the period."""
         return self.redeemed - self.cancelled
 
 

@@ -1,4 +1,4 @@
-"""The dimensions and periods of reports, and when a day is closed."""
+"""The dimensions and periods of reports, and the time at which a day is closed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Period:
 
 def period(first: date | None, end: date | None, *, now: datetime) -> Period:
     """The days of a report; without `end` they include today, and without `first` they are the last 30."""
-    last = end or min(_today(now), date.max - timedelta(days=1)) + timedelta(days=1)
+    last = end or min(today(now), date.max - timedelta(days=1)) + timedelta(days=1)
     earliest = date.min + timedelta(days=DEFAULT_DAYS)
     return Period(first or max(last, earliest) - timedelta(days=DEFAULT_DAYS), last)
 
@@ -45,8 +45,9 @@ def period_violations(period: Period) -> Iterator[Violation]:
 
 def closed_until(now: datetime) -> date:
     """The first UTC day that may still get redemptions; all days before it are closed."""
-    return _today(now - GRACE)
+    return today(now - GRACE)
 
 
-def _today(now: datetime) -> date:
+def today(now: datetime) -> date:
+    """The UTC day at `now`."""
     return now.astimezone(UTC).date()

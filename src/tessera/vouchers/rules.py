@@ -27,7 +27,7 @@ class UserStatus(StrEnum):
 
 
 class PurchaseStatus(StrEnum):
-    """The status of a purchase: checkout in progress (unless it is free), then voucher creation, then complete."""
+    """The status of a purchase, which goes through checkout (unless it is free) and voucher creation to complete."""
 
     CHECKOUT_CANCELLED = "CheckoutCancelled"
     CHECKOUT_EXPIRED = "CheckoutExpired"

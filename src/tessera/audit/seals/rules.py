@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-# Shared, because creating an encoder for each entry would take longer than its digest, as a copy with `asdict` would.
+# Shared, because a new encoder for each entry would take most of the time of its digest. So would `asdict`.
 _encoder = json.JSONEncoder(sort_keys=True, default=str)
 # The digest before the first seal.
 BEGINNING = bytes(32)

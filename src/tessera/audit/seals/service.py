@@ -33,8 +33,8 @@ async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
 async def seal(work: UnitOfWork, *, now: datetime) -> int:
     """Seal up to 1,000 unsealed entries; returns how many, 0 while another transaction seals this organization.
 
-    An entry becomes visible here when its change commits. So each entry is sealed once, in any order of the
-    commits, and writers never wait for a seal. One transaction adds the seals and deletes the rows of unsealed entries.
+    An entry becomes visible here when its change commits, so each entry is sealed once, in any order of commits, and
+    writers never wait for a seal. One transaction adds the seals and deletes the rows of unsealed entries.
     """
     seals = SealRepository(work)
     if not await seals.try_lock():

@@ -14,7 +14,7 @@ FIND_CALLERS = "select * from find_callers(%(kinds)s, %(organization_ids)s, %(id
 
 
 class CallerRow(NamedTuple):
-    """The holder of a credential and the digest of its secret, which is None for a token; `position` is from 1."""
+    """The holder of a credential and the digest of its secret, which is None for a token; `position` starts at 1."""
 
     position: int
     id: UUID

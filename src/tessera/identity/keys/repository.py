@@ -70,7 +70,7 @@ class KeyRepository:
         )
 
     async def set_last_used(self, uses: Mapping[UUID, datetime], *, interval: timedelta) -> None:
-        """Store when keys were last used, except for keys whose stored use is less than `interval` older."""
+        """Store when keys were last used, except for keys whose stored time is less than `interval` earlier."""
         for key_id, at in sorted(uses.items()):
             await self._connection.execute(
                 update(ApiKey)

@@ -57,7 +57,7 @@ class Batch(PromoCodeTerms):
 
     @property
     def percent(self) -> int:
-        """The progress in percent; 100 only when every code is made."""
+        """The progress in percent; 100 only after every code is created."""
         return 100 * self.made // self.quantity
 
 

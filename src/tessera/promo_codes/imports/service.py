@@ -1,4 +1,4 @@
-"""Imports of promo codes from a CSV file, which add all codes, or none and report the violations of each line."""
+"""Imports of promo codes from CSV files; an import adds all codes, or none if any line has a violation."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence

@@ -167,7 +167,9 @@ class ManagedPromoCodeRepository:
     ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
         id_column: ColumnElement[UUID] = PromoCode.__table__.c.id
         if filters.product_bundle_id is not None:
-            statement = statement.join(PromoCodeProductBundle, _is_of_promo_code(PromoCodeProductBundle)).where(
+            statement = statement.join(
+                PromoCodeProductBundle, restrictions.is_of_promo_code(PromoCodeProductBundle)
+            ).where(
                 PromoCodeProductBundle.organization_id == self._organization_id,
                 PromoCodeProductBundle.product_bundle_id == filters.product_bundle_id,
             )
@@ -177,7 +179,7 @@ class ManagedPromoCodeRepository:
                 StoreExam.organization_id == self._organization_id,
                 StoreExam.code_key == key_of(filters.store_exam_code),
             )
-            statement = statement.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+            statement = statement.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
                 PromoCodeStoreExam.organization_id == self._organization_id,
                 PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
             )
@@ -197,7 +199,3 @@ def _where(
     statement: Select[*tuple[Any, ...]], equal: Sequence[tuple[ColumnElement[Any], Any]]
 ) -> Select[*tuple[Any, ...]]:
     return statement.where(*[column == literal(value) for column, value in equal if value is not None])
-
-
-def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeProductBundle]) -> ColumnElement[bool]:
-    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)

@@ -94,7 +94,7 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     promo_codes = ManagedPromoCodeRepository(work)
     current = _CODES.require_current(await promo_codes.find(target.id), target)
     references = await _resolve_references(work, draft, current)
-    # An unchanged expiry may be in the past.
+    # An expiry in the past is valid if it does not change.
     draft_to_check = replace(draft, expires_at=None) if draft.expires_at == current.expires_at else draft
     violations = [*await _violations(draft_to_check, now=now), *drafts.unknown_references(draft, references)]
     # The slow checks precede the locks. The first lock also ends lapsed holds, which must not count as uses.
@@ -152,5 +152,5 @@ async def _write(
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
-    # Checking thousands of addresses takes seconds, during which other requests must go on.
+    # Checking thousands of addresses takes seconds, during which other requests must not wait.
     return await asyncio.to_thread(lambda: list(rules.managed_violations(draft, now=now)))

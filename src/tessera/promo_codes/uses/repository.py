@@ -16,7 +16,7 @@ from tessera.kit.normalization import key_of
 
 
 class UsabilityRequest(NamedTuple):
-    """A request of the holder of a key to know whether a code is usable, for a product bundle unless that is None."""
+    """A request to check a code for the holder of a key, and for a product bundle unless that is None."""
 
     key: Credential
     code: str | None

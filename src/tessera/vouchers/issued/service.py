@@ -7,6 +7,7 @@ from uuid import UUID
 
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import CursorPage, JsonPage
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
@@ -55,16 +56,13 @@ class Voucher:
     version: int
 
 
-_VOUCHER_FIELDS = tuple(Voucher.__dataclass_fields__)
-
-
 async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
     """Issue the vouchers of the batch, with unique codes, so that they expire `valid_days` after `now`."""
     vouchers = VoucherRepository(work)
     length = codes.random_length(await vouchers.count_code_space(batch.prefix) + batch.quantity)
     await _add(vouchers, batch, length=length, now=now)
     # The claim blocks other batches of the same prefix until this transaction ends, so the slow insert precedes it.
-    # Other batches may have committed in the meantime, so that codes of this length have become too easy to guess.
+    # If other batches have committed in the meantime, codes of this length may be too easy to guess.
     required_length = codes.random_length(await vouchers.claim_code_space(batch.prefix, batch.quantity))
     if required_length > length:
         await vouchers.remove_batch(batch.purchase_id)
@@ -126,4 +124,4 @@ async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
 
 
 def _voucher(row: AnyRow) -> Voucher:
-    return Voucher(**{field: getattr(row, field) for field in _VOUCHER_FIELDS})
+    return record_of(Voucher, row)

@@ -23,7 +23,7 @@ _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A discount in percent from this quantity upwards."""
+    """A discount in percent for at least this quantity."""
 
     quantity: int
     percent: Decimal

@@ -24,7 +24,7 @@ class Bucket(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Numbers of vouchers, or their differences by a change; `archived` excludes used vouchers."""
+    """The numbers of vouchers in a bucket, or the differences by a change; `archived` excludes used vouchers."""
 
     quantity: int = 0
     used: int = 0

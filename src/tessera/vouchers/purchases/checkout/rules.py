@@ -47,7 +47,10 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
 
 
 def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:
-    """The reasons why the partner cannot buy vouchers of the program; both must exist, be active and fit together."""
+    """The reasons why the partner cannot buy vouchers of the program.
+
+    Either of them is unknown or not active, or the program is not open to the partner.
+    """
     if order.partner_id is not None:
         yield from standing_violations("partner_id", str(order.partner_id), terms.partner_status)
     if order.program_id is not None:
