@@ -113,11 +113,11 @@ async def prepare(addresses: Addresses, organization_ids: list[UUID]) -> str:
     """Roll up all closed days; returns a token for the first organization."""
     database = Database(addresses.application, pool_size=1)
     for organization_id in organization_ids:
-        days, began, more = 0, time.perf_counter(), True
-        while more and days <= DAYS + 1:
+        days, began, has_more = 0, time.perf_counter(), True
+        while has_more and days <= DAYS + 1:
             async with database.unit_of_work(organization_id) as work:
-                more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
-            days += more
+                has_more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+            days += has_more
         if organization_id == organization_ids[0]:
             print(f"rolled up {days} days in {time.perf_counter() - began:.1f} s")
     token = await issue_token(database, organization_ids[0])

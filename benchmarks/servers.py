@@ -144,8 +144,8 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 def post(path: str, headers: dict[str, str], body: object) -> bytes:
     """The bytes of a POST request with a JSON body."""
     content = json.dumps(body).encode()
-    more = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(content))}
-    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in (more | headers).items())]
+    default_headers = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(content))}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in (default_headers | headers).items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 

@@ -29,8 +29,8 @@ BODIES: dict[str, dict[str, Any]] = {"/oauth/token": {"data": {"grant_type": "cl
 def app(resources: Resources) -> FastAPI:
     """The application with all routes, including those of the demonstration storefront."""
     application = create_app(resources)
-    empty = dict.fromkeys(Credentials.__dataclass_fields__, "")
-    page.install(application, Credentials(**empty))  # type: ignore[arg-type]  # one field is a list
+    credentials = dict.fromkeys(Credentials.__dataclass_fields__, "")
+    page.install(application, Credentials(**credentials))  # type: ignore[arg-type]  # one field is a list
     return application
 
 

@@ -65,10 +65,10 @@ def roll_up(url: str, organization: str, at: int) -> None:
 
 
 async def _roll_up(url: str, organization_id: UUID) -> None:
-    database, more = Database(url, pool_size=1), True
-    while more:
+    database, has_more = Database(url, pool_size=1), True
+    while has_more:
         async with database.unit_of_work(organization_id) as work:
-            more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+            has_more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
 
 
 def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:

@@ -137,10 +137,10 @@ def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
 
 def function_point_violations(names: Collection[str]) -> Iterator[Violation]:
     """A violation for each name that is not a function point."""
-    known = ", ".join(FunctionPoint)
+    allowed_names = ", ".join(FunctionPoint)
     for position, name in enumerate(names):
         if name not in FunctionPoint.__members__.values():
-            yield Violation("NotFunctionPoint", f"function_points/{position}", f"must be one of {known}")
+            yield Violation("NotFunctionPoint", f"function_points/{position}", f"must be one of {allowed_names}")
 
 
 def ensure_may_grant(function_points: Collection[str], rights: Rights) -> None:

@@ -210,8 +210,10 @@ def _row(code: NewPromoCode) -> dict[str, Any]:
 
 @cache
 def _page_query(filters: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
-    narrow = filters & {"name_key", "exam_key", "email_key"}
-    return JsonPageQuery(projection, matching=_matching(filters) if narrow else _in_order(filters), rows=_listed)
+    narrow_filters = filters & {"name_key", "exam_key", "email_key"}
+    return JsonPageQuery(
+        projection, matching=_matching(filters) if narrow_filters else _in_order(filters), rows=_listed
+    )
 
 
 def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:

@@ -148,9 +148,9 @@ def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 
 def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
-    both = {"discount_percent", "flat_discount"}
-    present = {field for field in both if getattr(draft, field) is not None}
-    present |= both & {violation.field for violation in draft.parse_violations}
+    fields = {"discount_percent", "flat_discount"}
+    present = {field for field in fields if getattr(draft, field) is not None}
+    present |= fields & {violation.field for violation in draft.parse_violations}
     if len(present) != 1:
         yield Violation("OneDiscount", "discount_percent", "or a flat discount must be given, and not both of them")
     flat = draft.flat_discount

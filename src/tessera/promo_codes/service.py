@@ -50,8 +50,8 @@ async def create_all(
     used_names = await promo_codes.find_used_names(names.values()) if names else frozenset()
     for position, name in names.items():
         invalid[position] += [drafts.name_taken(name)] if key_of(name) in used_names else []
-    rejected = await promo_codes.add(codes.values(), now=now)
-    invalid |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in rejected}
+    rejected_ids = await promo_codes.add(codes.values(), now=now)
+    invalid |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in rejected_ids}
     created = {position: code for position, code in codes.items() if position not in invalid}
     changes = [
         Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)) for code in created.values()
@@ -77,9 +77,9 @@ async def list_pages(
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
     """Add promo codes of every kind without checking rules; raises Invalid for a taken name."""
-    rejected = await PromoCodeRepository(work).add(codes, now=now)
-    if rejected:
-        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in rejected])
+    rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
+    if rejected_ids:
+        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in rejected_ids])
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:

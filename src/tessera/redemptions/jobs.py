@@ -22,8 +22,8 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
     """Store the status of expired holds; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
-    expired, more = 0, True
-    while more:
+    expired, has_more = 0, True
+    while has_more:
         now, before = clock(), expired
         async with database.unit_of_work(PLATFORM_ID) as work:
             lapsed_holds = await lifecycle.list_lapsed(work, now=now)
@@ -34,6 +34,6 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
             except StatementRefused:
                 # Corrupted counts violate a constraint, which must not block the holds of other organizations.
                 log.exception("holds not expired", organization=str(organization_id))
-        more = expired > before
+        has_more = expired > before
     if expired:
         log.info("holds expired", redemptions=expired)

@@ -130,12 +130,12 @@ class _RedemptionBatch:
         lapsed = [each for key, each in self.lapsed_holds.items() if key in keys]
         lapsed_ids = [each.promo_code_id for each in lapsed if each.promo_code_id is not None]
         matches: dict[int, StorefrontCode] = {**await self._find_locked(uses, lapsed_ids)}
-        others = [number for number in range(len(uses)) if number not in matches]
-        codes = {uses[number][0] for number in others} | {each.code for each in lapsed if each.voucher_id is not None}
+        rest = [number for number in range(len(uses)) if number not in matches]
+        codes = {uses[number][0] for number in rest} | {each.code for each in lapsed if each.voucher_id is not None}
         await vouchers.lock(self.work, codes=sorted(codes))
-        if others:
-            voucher_matches = await vouchers.find_for_storefront(self.work, [uses[number] for number in others])
-            matches |= {others[number]: voucher for number, voucher in voucher_matches.items()}
+        if rest:
+            voucher_matches = await vouchers.find_for_storefront(self.work, [uses[number] for number in rest])
+            matches |= {rest[number]: voucher for number, voucher in voucher_matches.items()}
         self.codes = {positions[number]: each for number, each in matches.items()}
 
     async def _find_locked(
@@ -143,10 +143,10 @@ class _RedemptionBatch:
     ) -> dict[int, StorefrontPromoCode]:
         names = sorted({code for code, _ in uses})
         while True:
-            locked = await promo_codes.lock(self.work, names=names, ids=lapsed_ids, as_of=self.now)
+            locked_ids = await promo_codes.lock(self.work, names=names, ids=lapsed_ids, as_of=self.now)
             matches = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
             # A code added between the two statements may shadow a global code of the same name, and is not locked yet.
-            if all(each.id in locked for each in matches.values()):
+            if all(each.id in locked_ids for each in matches.values()):
                 return matches
 
     def _use(self, draft: RedemptionDraft) -> Use:

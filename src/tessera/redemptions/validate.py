@@ -105,10 +105,10 @@ async def find_codes(
     """The codes for these uses, by position; a promo code takes precedence over a voucher of the same text."""
     matches: dict[int, StorefrontPromoCode | StorefrontVoucher] = {}
     matches |= await promo_codes.find_for_storefront(work, uses, as_of=now)
-    others = [position for position in range(len(uses)) if position not in matches]
-    if others:
-        voucher_matches = await vouchers.find_for_storefront(work, [uses[position] for position in others])
-        matches |= {others[number]: voucher for number, voucher in voucher_matches.items()}
+    voucher_positions = [position for position in range(len(uses)) if position not in matches]
+    if voucher_positions:
+        voucher_matches = await vouchers.find_for_storefront(work, [uses[position] for position in voucher_positions])
+        matches |= {voucher_positions[number]: voucher for number, voucher in voucher_matches.items()}
     return matches
 
 

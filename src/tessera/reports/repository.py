@@ -91,7 +91,7 @@ ROLLED_BY_KEY = """
     )
 """
 LIST = """
-with {rolled},
+with {rolled_up},
     live as (
         select {key} as key, {counts} from redemption_ledger l
         where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
@@ -173,9 +173,9 @@ class ReportRepository:
             "after": after,
         }
         has_few_rows = (await self._execute(COUNT_ROLLED, **values))[0].entries <= MAX_ROWS_BY_DAY
-        rolled = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)
+        rolled_up = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)
         key, labels = KEYS[report.by], LABELS[report.by]
-        statement = LIST.format(rolled=rolled, key=key, counts=COUNTS, sums=SUMS, labels=labels, size=size)
+        statement = LIST.format(rolled_up=rolled_up, key=key, counts=COUNTS, sums=SUMS, labels=labels, size=size)
         return [record_of(RedemptionSum, row) for row in await self._execute(statement, **values)]
 
     async def find_mark(self) -> date | None:

@@ -32,9 +32,9 @@ class Period:
 
 def period(first: date | None, end: date | None, *, now: datetime) -> Period:
     """The days of a report; without `end` they include today, and without `first` they are the last 30."""
-    last = end or min(today(now), date.max - timedelta(days=1)) + timedelta(days=1)
+    end = end or min(today(now), date.max - timedelta(days=1)) + timedelta(days=1)
     earliest = date.min + timedelta(days=DEFAULT_DAYS)
-    return Period(first or max(last, earliest) - timedelta(days=DEFAULT_DAYS), last)
+    return Period(first or max(end, earliest) - timedelta(days=DEFAULT_DAYS), end)
 
 
 def period_violations(period: Period) -> Iterator[Violation]:

@@ -97,10 +97,10 @@ def _separator(line: str) -> str:
 def _columns(line: str) -> list[str]:
     titles = next(csv.reader([line], delimiter=_separator(line)), [])
     columns = [_BY_TITLE.get(_key(title), "") for title in titles]
-    unknown = [title for title, column in zip(titles, columns, strict=True) if not column]
-    if unknown:
-        known = ", ".join(map(wire_name, cells.IMPORTED_COLUMNS))
-        message = f"must name only known columns ({known}), and '{unknown[0][:60]}' is unknown"
+    unknown_titles = [title for title, column in zip(titles, columns, strict=True) if not column]
+    if unknown_titles:
+        known_titles = ", ".join(map(wire_name, cells.IMPORTED_COLUMNS))
+        message = f"must name only known columns ({known_titles}), and '{unknown_titles[0][:60]}' is unknown"
         raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
     if len(set(columns)) < len(columns):
         raise Unreadable(1, Violation("Repeated", HEADER, "must name each column once"))

@@ -80,9 +80,9 @@ async def import_file(
     with closing(read_lines(source.file)) as all_lines:
         state = _Import(all_lines)
         while lines := await asyncio.to_thread(_next_lines, state, now):
-            valid = await _look_up(work, state, lines)
-            if valid and not dry_run and not state.bad_count:
-                await _add(work, state, valid, now=now)
+            valid_lines = await _look_up(work, state, lines)
+            if valid_lines and not dry_run and not state.bad_count:
+                await _add(work, state, valid_lines, now=now)
             state.count += len(lines)
             on_progress(source.file.tell())
     if state.bad_count:
@@ -127,7 +127,7 @@ async def _look_up(
     references = await drafts.resolve_references(work, *(line.draft for line, _ in lines))
     names = [line.draft.name for line, _ in lines if line.draft.name]
     used_names = await PromoCodeRepository(work).find_used_names(names)
-    valid = []
+    valid_lines = []
     for line, own_violations in lines:
         violations = [*own_violations, *drafts.unknown_references(line.draft, references)]
         if line.draft.name and key_of(line.draft.name) in used_names:
@@ -135,8 +135,8 @@ async def _look_up(
         if violations:
             state.reject(line.number, violations)
         else:
-            valid.append((line, references))
-    return valid
+            valid_lines.append((line, references))
+    return valid_lines
 
 
 async def _add(
@@ -148,9 +148,9 @@ async def _add(
         code = drafts.new_promo_code(line.draft, references)
         numbers[code.id] = line.number
         codes.append(code)
-    rejected = await PromoCodeRepository(work).add(codes, now=now)
+    rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
     for code in codes:
-        if code.id in rejected:  # A concurrent transaction has taken the name.
+        if code.id in rejected_ids:  # A concurrent transaction has taken the name.
             state.reject(numbers[code.id], [drafts.name_taken(code.name)])
 
 

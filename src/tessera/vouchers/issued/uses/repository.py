@@ -115,8 +115,8 @@ class VoucherUseRepository:
     async def release(self, ids: Sequence[UUID]) -> None:
         """End the holds and uses of vouchers; their latest reservation stays."""
         fields = ("used_at", "used_by_person_id", "used_by_client_candidate_id", "used_by_first_name")
-        empty = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))
-        await self._change(update(Voucher).values(**empty), [{"voucher_id": id_} for id_ in ids])
+        nulls = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))
+        await self._change(update(Voucher).values(**nulls), [{"voucher_id": id_} for id_ in ids])
 
     async def update_reservation(self, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
         """Store the new status and code of a reservation in those vouchers whose latest reservation it is."""
