@@ -9,14 +9,14 @@ import psycopg
 from benchmarks import creating, data, listing, processes, purchasing, redeeming, validating
 from benchmarks.results import Results
 from benchmarks.servers import serving
-from benchmarks.sizes import CHOSEN
+from benchmarks.sizes import SIZES
 from tessera.provision import Addresses
 
 FACTORIES = {"Tessera": "applications:tessera", "usual": "applications:usual", "bare": "floors:bare"}
 
 
 def main(names: set[str]) -> None:
-    """Load the data, measure the named benchmarks (all without a name) and print the results."""
+    """Load the data, run the named benchmarks (all if there are no names) and print the results."""
     results = Results()
     if not names or "processes" in names:
         processes.measure_start(results)
@@ -26,7 +26,7 @@ def main(names: set[str]) -> None:
 
 
 def measure(results: Results, addresses: Addresses, connection: psycopg.Connection, names: set[str]) -> None:
-    """Run the benchmarks that need the database. The one that makes it large comes last."""
+    """Run the benchmarks that need the database; the last one adds most of the data."""
     url = data.bare_url(addresses)
     shop, maker = (data.add_shop(connection, name, application_url=addresses.application) for name in ("Shop", "Maker"))
     environment = {
@@ -35,7 +35,7 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
         "BARE_URL": url,
         "ORGANIZATION_ID": str(shop.organization_id),
     }
-    shops = data.load_codes(connection, organizations=CHOSEN.organizations, codes=CHOSEN.codes)
+    shops = data.load_codes(connection, organizations=SIZES.organizations, codes=SIZES.codes)
     with ExitStack() as stack:
         servers = {
             name: stack.enter_context(serving(name, f"benchmarks.{factory}", environment))
@@ -50,9 +50,9 @@ def measure(results: Results, addresses: Addresses, connection: psycopg.Connecti
             "purchasing": lambda: purchasing.measure(results, servers, connection, addresses),
             "listing": lambda: listing.measure(results, servers, shop, connection),
         }
-        for name, run in cases.items():
+        for name, run_case in cases.items():
             if not names or name in names:
-                run()
+                run_case()
 
 
 if __name__ == "__main__":

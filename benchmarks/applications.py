@@ -1,4 +1,4 @@
-"""The servers that are measured, as uvicorn factories: Tessera, and validation written in the usual way."""
+"""The servers under test, as uvicorn factories: Tessera, and validation written in the usual way."""
 
 import os
 from collections.abc import AsyncIterator
@@ -29,13 +29,13 @@ def tessera() -> ASGIApp:
 
 
 class PercentDiscount(BaseModel):
-    """A percentage off."""
+    """A discount in percent."""
 
     percentDiscount: int  # noqa: N815 - the wire's own name
 
 
 class ValidationResult(BaseModel):
-    """Whether a code can be used."""
+    """The response to a validation."""
 
     success: bool
     data: list[PercentDiscount]

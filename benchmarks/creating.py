@@ -1,4 +1,4 @@
-"""POST /promo-codes, beside psycopg that inserts the same rows in one transaction each."""
+"""POST /promo-codes, compared to psycopg, which inserts the rows of each request in one transaction."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from benchmarks.data import Shop
 from benchmarks.models import Connection
 from benchmarks.results import Figures, Results
 from benchmarks.servers import Server, post
-from benchmarks.sizes import CHOSEN, CONNECTIONS
+from benchmarks.sizes import CONNECTIONS, SIZES
 from tessera.kit.identifiers import new_id
 
 CASE = "POST /promo-codes"
@@ -53,13 +53,13 @@ def measure(results: Results, servers: Mapping[str, Server], shop: Shop, bare_ur
 
     def ours() -> Figures:
         return servers["Tessera"].measure(
-            requests(shop, names), connections=CONNECTIONS, seconds=CHOSEN.seconds, expected=201
+            requests(shop, names), connections=CONNECTIONS, seconds=SIZES.seconds, expected=201
         )
 
     def bare() -> Figures:
-        return models.measure(bare_url, add, connections=CONNECTIONS, seconds=CHOSEN.seconds, numbers=numbers)
+        return models.measure(bare_url, add, connections=CONNECTIONS, seconds=SIZES.seconds, numbers=numbers)
 
-    results.interleave(CASE, {"Tessera": ours, "bare psycopg": bare}, rounds=CHOSEN.rounds)
+    results.interleave(CASE, {"Tessera": ours, "bare psycopg": bare}, rounds=SIZES.rounds)
     ratio = results.ratio(CASE, "Tessera")
     results.judge(CASE, "0.50 of the floor", ratio, reached=ratio >= 0.5)
 

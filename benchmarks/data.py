@@ -26,7 +26,7 @@ from tessera.provision import Addresses, create_database
 
 DATABASE = "benchmark"
 TOKEN_KEYS = {"benchmark": "benchmark-0123456789-abcdefghijklmnop"}
-# The usual settings for a machine of this size. Durability is as in production.
+# Settings for a machine of this size. Durability is as in production.
 SETTINGS = {"max_connections": "200", "maintenance_work_mem": "1GB", "max_wal_size": "8GB"}
 
 PROMO_CODES = """
@@ -43,12 +43,12 @@ insert into store_exams (organization_id, id, code, name, price, status, created
 values (%(organization)s, %(exam)s, 'EXAM', 'Exam', 100, 'Active', now(), 1),
        (%(organization)s, %(other_exam)s, 'OTHER', 'Other', 100, 'Active', now(), 1)
 """
-NAMED_EXAMS = """
+PROMO_CODE_EXAMS = """
 insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
 select organization_id, p.id, e.id, case e.code when 'EXAM' then 0 else 1 end
 from promo_codes p join store_exams e using (organization_id) where organization_id = %(organization)s
 """
-ADDRESSES = """
+EMAIL_ADDRESSES = """
 insert into promo_code_email_addresses (organization_id, promo_code_id, email_key, email, position)
 select organization_id, id, 'candidate' || n || '@example.com', 'Candidate' || n || '@example.com', n
 from promo_codes, generate_series(1, 5) n where organization_id = %(organization)s
@@ -73,7 +73,7 @@ class Shop:
 
 @contextmanager
 def database() -> Iterator[tuple[Addresses, psycopg.Connection]]:
-    """A new, migrated database with durability as in production, and a superuser's connection to it."""
+    """The addresses of a new, migrated database, and a connection of a superuser."""
     with tempfile.TemporaryDirectory(prefix="tessera-benchmark-") as directory:
         server = embedded.start(Path(directory) / "data", settings=SETTINGS)
         try:
@@ -97,7 +97,7 @@ def bare_url(addresses: Addresses) -> str:
 
 
 def load_codes(connection: psycopg.Connection, *, organizations: int, codes: int) -> list[Shop]:
-    """Add organizations with a key and the given number of promo codes each, `CODE1` and following."""
+    """Add organizations with a key and `codes` promo codes each, named `CODE1` and so on."""
     shops = []
     for number in range(organizations):
         shops.append(add_shop(connection, f"Organization {number}"))
@@ -110,13 +110,13 @@ def load_codes(connection: psycopg.Connection, *, organizations: int, codes: int
 def load_listed_codes(connection: psycopg.Connection, shop: Shop, *, codes: int) -> None:
     """Add promo codes with two exams and five addresses each."""
     parameters = {"organization": shop.organization_id, "codes": codes, "listed": True}
-    for statement in (PROMO_CODES, NAMED_EXAMS, ADDRESSES):
+    for statement in (PROMO_CODES, PROMO_CODE_EXAMS, EMAIL_ADDRESSES):
         connection.execute(statement, parameters)
     connection.execute("vacuum analyze promo_codes, promo_code_store_exams, promo_code_email_addresses")
 
 
 def add_shop(connection: psycopg.Connection, name: str, *, application_url: str | None = None) -> Shop:
-    """Add an organization with a key and, if `application_url` is given, a user with a token."""
+    """Add an organization with a key and, unless `application_url` is None, a user with a token."""
     organization_id, key_id, exam_id, now = new_id(), new_id(), new_id(), datetime.now(UTC)
     key = credentials.new_key_text(CredentialName(organization_id, key_id))
     connection.execute(

@@ -1,6 +1,6 @@
-"""The floor of the reads: bare ASGI and psycopg, which give the same responses with one prepared statement each.
+"""The floor of the reads: bare ASGI and psycopg, with one prepared statement for each response.
 
-It has no row-level security, global codes, bundles, rights or error formats, and does not count lists.
+It has no row-level security, global codes, bundles, rights or error formats, and does not count the records of lists.
 """
 
 import json
@@ -98,7 +98,7 @@ PATHS: dict[str, Handler] = {
 
 
 def bare() -> ASGIApp:
-    """All floors in one ASGI application, with as many database connections as clients."""
+    """All floors in one ASGI application, with one database connection for each client."""
     pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
         os.environ["BARE_URL"],
         min_size=16,
@@ -109,18 +109,18 @@ def bare() -> ASGIApp:
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(pool, receive, send)
+            await _run_lifespan(pool, receive, send)
         elif (handler := PATHS.get(scope["path"])) is None:
-            await _answer(send, b"{}")
+            await _respond(send, b"{}")
         else:
             async with pool.connection() as connection:
                 query = parse_qs(scope["query_string"].decode())
-                await _answer(send, await handler(connection, dict(scope["headers"]), query))
+                await _respond(send, await handler(connection, dict(scope["headers"]), query))
 
     return application
 
 
-async def _live(pool: AsyncConnectionPool[Any], receive: Receive, send: Send) -> None:
+async def _run_lifespan(pool: AsyncConnectionPool[Any], receive: Receive, send: Send) -> None:
     while True:  # until the server shuts down
         message = await receive()
         if message["type"] == "lifespan.startup":
@@ -132,7 +132,7 @@ async def _live(pool: AsyncConnectionPool[Any], receive: Receive, send: Send) ->
             return
 
 
-async def _answer(send: Send, body: bytes) -> None:
+async def _respond(send: Send, body: bytes) -> None:
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

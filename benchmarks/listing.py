@@ -1,4 +1,4 @@
-"""Lists: GET /promo-codes with nested exams and addresses, and GET /api/vouchers while its table grows."""
+"""Lists: GET /promo-codes with nested exams and addresses, and GET /api/vouchers for several sizes of its table."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -11,7 +11,7 @@ from benchmarks import data
 from benchmarks.data import Shop
 from benchmarks.results import Figures, Results
 from benchmarks.servers import Server, get
-from benchmarks.sizes import CHOSEN, CONNECTIONS
+from benchmarks.sizes import CONNECTIONS, SIZES
 from benchmarks.vouchers import Market
 
 CODES = "GET /promo-codes, 100 with exams and addresses"
@@ -21,33 +21,33 @@ NAMES = ("Tessera", "bare")
 
 
 def measure(results: Results, servers: Mapping[str, Server], shop: Shop, connection: psycopg.Connection) -> None:
-    """Measure promo codes beside the floor, and vouchers at each size; the largest size also beside the floor."""
+    """Compare promo codes with the floor; measure vouchers at each size, and compare the largest with the floor."""
     data.load_listed_codes(connection, shop, codes=1_000)
-    _beside(results, servers, CODES, get("/promo-codes", shop.bearer))
+    _compare(results, servers, CODES, get("/promo-codes", shop.bearer))
     market = Market(connection, shop)
     latencies: dict[int, list[float]] = {page: [] for page in PAGES}
-    for size in CHOSEN.vouchers:
+    for size in SIZES.vouchers:
         market.grow(size)
         for page, path in PAGES.items():
-            latencies[page].append(_alone(servers["Tessera"], path, shop))
+            latencies[page].append(_single_latency(servers["Tessera"], path, shop))
             results.note(f"{path} of {size:,} vouchers, one at a time", latencies[page][-1], "ms")
     for page, path in PAGES.items():
-        case = f"GET {path} of {CHOSEN.vouchers[-1]:,}"
-        _beside(results, servers, case, get(path, shop.bearer))
+        case = f"GET {path} of {SIZES.vouchers[-1]:,}"
+        _compare(results, servers, case, get(path, shop.bearer))
         growth = latencies[page][-1] / latencies[page][0]
-        results.judge(case, f"within 2 x from {CHOSEN.vouchers[0]:,}", growth, reached=growth <= 2)
+        results.judge(case, f"within 2 x from {SIZES.vouchers[0]:,}", growth, reached=growth <= 2)
 
 
-def _beside(results: Results, servers: Mapping[str, Server], case: str, request: bytes) -> None:
+def _compare(results: Results, servers: Mapping[str, Server], case: str, request: bytes) -> None:
     def run(name: str) -> Figures:
-        return servers[name].measure([request], connections=CONNECTIONS, seconds=CHOSEN.seconds)
+        return servers[name].measure([request], connections=CONNECTIONS, seconds=SIZES.seconds)
 
-    results.interleave(case, {name: partial(run, name) for name in NAMES}, rounds=CHOSEN.rounds)
+    results.interleave(case, {name: partial(run, name) for name in NAMES}, rounds=SIZES.rounds)
     ratio = results.ratio(case, "Tessera")
     results.judge(case, "0.60 of the floor", ratio, reached=ratio >= 0.6)
 
 
-def _alone(server: Server, path: str, shop: Shop) -> float:
+def _single_latency(server: Server, path: str, shop: Shop) -> float:
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=shop.bearer, timeout=60) as client:
         latencies = []
         for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""The floor of the writes: psycopg without a server, one transaction after the other on each connection."""
+"""The floor of the writes: psycopg without a server, with one transaction after another on each connection."""
 
 import asyncio
 import itertools
@@ -17,7 +17,7 @@ WARM_UP_SECONDS = 0.3
 
 
 def measure(url: str, work: Work, *, connections: int, seconds: float, numbers: "itertools.count[int]") -> Figures:
-    """Measure how often per second concurrent clients do the `work`, each with a connection and a new number."""
+    """Measure how often per second concurrent clients complete `work`, each call with a new number."""
     return asyncio.run(_measure(url, work, connections=connections, seconds=seconds, numbers=numbers))
 
 
@@ -38,11 +38,11 @@ async def _measure(
         return sorted(itertools.chain.from_iterable(runs))
 
     await run(time.perf_counter() + WARM_UP_SECONDS)
-    used, database = time.process_time(), database_cpu_seconds()
+    cpu, database_cpu = time.process_time(), database_cpu_seconds()
     began = time.perf_counter()
     latencies = await run(began + seconds)
     elapsed = time.perf_counter() - began
-    used, database = time.process_time() - used, database_cpu_seconds() - database
+    cpu, database_cpu = time.process_time() - cpu, database_cpu_seconds() - database_cpu
     for connection in pool:
         await connection.close()
     count, (p50, p95, p99) = len(latencies), (latencies[len(latencies) * q // 100] for q in (50, 95, 99))
@@ -51,6 +51,6 @@ async def _measure(
         p50=p50,
         p95=p95,
         p99=p99,
-        cpu_ms=used / count * 1000,
-        database_ms=database / count * 1000,
+        cpu_ms=cpu / count * 1000,
+        database_ms=database_cpu / count * 1000,
     )

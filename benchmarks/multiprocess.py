@@ -1,4 +1,4 @@
-"""A server of several processes that listen as those of `tessera api` do: `APPLICATION PORT PROCESSES`."""
+"""A server of several processes with the sockets of `tessera api`. Arguments: `APPLICATION PORT PROCESSES`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""POST /api/vouchers/purchases until all vouchers exist, beside a COPY of the same rows."""
+"""POST /api/vouchers/purchases until all vouchers exist, compared to a COPY of the same rows."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from benchmarks import data, vouchers
 from benchmarks.data import Shop
 from benchmarks.results import Figures, Results
 from benchmarks.servers import Server, post, running
-from benchmarks.sizes import CHOSEN, CONNECTIONS
+from benchmarks.sizes import CONNECTIONS, SIZES
 from tessera.provision import Addresses
 
 CASE = "POST /api/vouchers/purchases, 1,000 vouchers each"
@@ -46,12 +46,12 @@ def measure(
         buy(server, connection, next(shops), times=8)
         single = [buy(server, connection, next(shops), times=1) * 1000 for _ in range(5)]
         results.note("one purchase of 1,000 vouchers, from the request to Complete", median(single), "ms")
-        rows, buyers = CHOSEN.purchases * QUANTITY, []
+        rows, buyers = SIZES.purchases * QUANTITY, []
 
         def ours() -> Figures:
             buyers.append(next(shops))
             connection.execute("checkpoint")
-            return Figures(per_second=rows / buy(server, connection, buyers[-1], times=CHOSEN.purchases))
+            return Figures(per_second=rows / buy(server, connection, buyers[-1], times=SIZES.purchases))
 
         def bare() -> Figures:
             connection.execute("checkpoint")
@@ -70,7 +70,7 @@ def _shops(connection: psycopg.Connection, addresses: Addresses, *, count: int) 
 
 
 def buy(server: Server, connection: psycopg.Connection, shop: Shop, *, times: int) -> float:
-    """The seconds from the first request to the last voucher."""
+    """Order vouchers `times` times; returns the seconds from the first request to the last voucher."""
     began = time.perf_counter()
     asyncio.run(_order(server, shop, times=times))
     while connection.execute(INCOMPLETE, [shop.organization_id]).rowcount:
@@ -83,7 +83,7 @@ def buy(server: Server, connection: psycopg.Connection, shop: Shop, *, times: in
 
 
 async def _order(server: Server, shop: Shop, *, times: int) -> None:
-    # Bytes on bare connections, because a client library would use as much of the two cores as the server.
+    # Raw bytes, because a client library would need as much CPU time as the server.
     request, turns = post("/api/vouchers/purchases", shop.bearer, BODY), iter(range(times))
 
     async def send_some() -> None:
@@ -99,9 +99,9 @@ async def _order(server: Server, shop: Shop, *, times: int) -> None:
 
 
 def copy(connection: psycopg.Connection, source: Shop, target: Shop) -> float:
-    """The seconds of one COPY of the same rows, for another organization, into the same table.
+    """COPY the vouchers of one organization into another one; returns the seconds.
 
-    The rows are text with every column that the worker writes. Their purchases are inserted before.
+    The rows are text with every column that the worker writes. Their purchases are inserted before the measurement.
     """
     ids = {"source": source.organization_id, "target": target.organization_id}
     connection.execute(COPY_PURCHASES, ids)

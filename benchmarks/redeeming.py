@@ -1,8 +1,8 @@
-"""Redemptions, beside psycopg that writes the same rows.
+"""Redemptions, compared to psycopg, which writes the same rows.
 
-Spread: many limited codes, each used from time to time. The floor runs the same statements, one transaction for each
-redemption. Hot: one code that all clients redeem. The floor is a table with a row for each use, of which each
-transaction takes one that is not locked (`SKIP LOCKED`); it writes the same redemption and ledger rows.
+Spread: redemptions of many limited codes. The floor runs the same statements, with one transaction for each redemption.
+Hot: redemptions of one code by all clients. The floor is a table with a row for each use, from which each transaction
+takes a row that is not locked (`SKIP LOCKED`); it writes the same redemption and ledger rows.
 """
 
 import itertools
@@ -18,13 +18,13 @@ from benchmarks.data import Shop
 from benchmarks.models import Connection, Work
 from benchmarks.results import Figures, Results
 from benchmarks.servers import Server, post
-from benchmarks.sizes import CHOSEN
+from benchmarks.sizes import SIZES
 from tessera.kit.identifiers import new_id
 
 CLIENTS = 32
 REQUESTS = 24_000  # more than any round sends
 USES = 200_000
-HISTORY = 50_000  # older redemptions, so that Postgres has statistics of the tables
+HISTORY = 50_000  # older redemptions, which give Postgres statistics of the tables
 CANDIDATE = {"clientCandidateId": "C-1", "firstName": "Ada", "lastName": "Byron", "email": "ada@example.com"}
 SPREAD, HOT = "redemption, spread over many codes", "redemption, one hot code"
 
@@ -97,7 +97,7 @@ update uses set taken_by = %(id)s where (promo_code_id, number) = (
 
 
 class Models:
-    """The floors: one redemption by psycopg."""
+    """The floors: functions that make one redemption with psycopg."""
 
     def __init__(self, shop: Shop, rows: UUID) -> None:
         self._common = {"organization": shop.organization_id, "exam": shop.exam_id, "key_id": shop.key_id}
@@ -105,7 +105,7 @@ class Models:
 
     async def spread(self, connection: Connection, number: int) -> None:
         """Redeem one of many codes: key, reservation, exam, code, redemption, ledger, count."""
-        at = number % CHOSEN.codes + 1
+        at = number % SIZES.codes + 1
         values = self._values() | {"key": f"code{at}", "name": f"CODE{at}"}
         async with connection.transaction():
             await connection.execute(KEY, values)
@@ -149,33 +149,33 @@ def measure(
     for statement in PREPARE.strip().split(";\n"):
         connection.execute(statement, values)
     bare = Models(shop, rows)
-    spread = itertools.cycle([f"CODE{n + 1}" for n in range(CHOSEN.codes)])
+    spread = itertools.cycle([f"CODE{n + 1}" for n in range(SIZES.codes)])
     for case, names, floor, target in (
         (SPREAD, spread, bare.spread, 0.5),
         (HOT, itertools.repeat("HOT"), bare.rows, 0.6),
     ):
-        _beside(results, case, servers["Tessera"], lambda names=names: requests(shop, names), (bare_url, floor))
+        _compare(results, case, servers["Tessera"], lambda names=names: requests(shop, names), (bare_url, floor))
         ratio = results.ratio(case, "Tessera")
         results.judge(case, f"{target:.2f} of the floor", ratio, reached=ratio >= target)
     for name, request in {"1,000 codes": validation(shop, 1000), "1 code": validation(shop, 1)}.items():
-        figures = servers["Tessera"].measure([request], connections=1, seconds=CHOSEN.seconds)
+        figures = servers["Tessera"].measure([request], connections=1, seconds=SIZES.seconds)
         results.note(f"POST /storefront/v1/validations, {name} in a call", figures.p50 or 0.0, "ms")
 
 
-def _beside(results: Results, case: str, server: Server, load: Any, floor: tuple[str, Work]) -> None:  # noqa: ANN401
+def _compare(results: Results, case: str, server: Server, load: Any, floor: tuple[str, Work]) -> None:  # noqa: ANN401
     numbers = itertools.count(1)
 
     def ours() -> Figures:
-        return server.measure(load(), connections=CLIENTS, seconds=CHOSEN.seconds, expected=201)
+        return server.measure(load(), connections=CLIENTS, seconds=SIZES.seconds, expected=201)
 
     def bare() -> Figures:
-        return models.measure(floor[0], floor[1], connections=CLIENTS, seconds=CHOSEN.seconds, numbers=numbers)
+        return models.measure(floor[0], floor[1], connections=CLIENTS, seconds=SIZES.seconds, numbers=numbers)
 
-    results.interleave(case, {"Tessera": ours, "bare psycopg": bare}, rounds=CHOSEN.rounds)
+    results.interleave(case, {"Tessera": ours, "bare psycopg": bare}, rounds=SIZES.rounds)
 
 
 def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
-    """Requests to redeem, each for another reservation and candidate."""
+    """Redemption requests, each for a different reservation and candidate."""
     return [
         post(
             "/storefront/v1/redemptions",
@@ -192,6 +192,6 @@ def requests(shop: Shop, names: Iterator[str]) -> list[bytes]:
 
 
 def validation(shop: Shop, count: int) -> bytes:
-    """A request that validates so many codes."""
+    """A request that validates `count` codes."""
     body = {"codes": [f"CODE{n + 1}" for n in range(count)], "storeExamCode": "EXAM", "candidate": {"personId": "P"}}
     return post("/storefront/v1/validations", {"cv-api-key": shop.api_key}, body)

@@ -1,7 +1,7 @@
 """Reports over 10,000,000 entries of the ledger, and exports of 1,000,000 redemptions: `python -m benchmarks.report`.
 
-Half of the entries belong to 200,000 promo codes, the other half to vouchers with one code each. They are spread over a
-year. First the service of the job sums up all days that are over, which is measured too.
+Half of the entries belong to 200,000 promo codes, and the other half to vouchers with one code each. They are spread
+over a year. First, the service of the job rolls up all closed days, which is also measured.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ TABLES = ("redemption_ledger", "voucher_totals", "store_exams", "voucher_partner
 
 
 def load(connection: psycopg.Connection, organization_id: UUID, *, entries: int, redemptions: int) -> None:
-    """Load one organization. Foreign keys are off: the rows satisfy them or do not need them here."""
+    """Load one organization. Foreign keys are not checked: the rows satisfy them or do not need them here."""
     values = {
         "organization": organization_id,
         "entries": entries,
@@ -110,16 +110,16 @@ async def issue_token(database: Database, organization_id: UUID) -> str:
 
 
 async def prepare(addresses: Addresses, organization_ids: list[UUID]) -> str:
-    """Sum up all days that are over. Returns a token for the first organization."""
+    """Roll up all closed days; returns a token for the first organization."""
     database = Database(addresses.application, pool_size=1)
     for organization_id in organization_ids:
-        days, began, more = 0, time.perf_counter(), True
-        while more and days <= DAYS + 1:
+        days, began, has_more = 0, time.perf_counter(), True
+        while has_more and days <= DAYS + 1:
             async with database.unit_of_work(organization_id) as work:
-                more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
-            days += more
+                has_more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+            days += has_more
         if organization_id == organization_ids[0]:
-            print(f"summed up {days} days in {time.perf_counter() - began:.1f} s")
+            print(f"rolled up {days} days in {time.perf_counter() - began:.1f} s")
     token = await issue_token(database, organization_ids[0])
     await database.close()
     return token
@@ -150,7 +150,7 @@ def _first_days(today: date) -> list[tuple[str, date]]:
 
 
 def measure_file(client: httpx.Client, server: Server, title: str, path: str) -> None:
-    """Read a whole CSV file, and measure the server's peak memory meanwhile."""
+    """Read a whole CSV file, and print its size, its rate and the peak memory of the server."""
     before, peak, lines, size, began = server.resident_mib(), 0.0, 0, 0, time.perf_counter()
     with client.stream("GET", path) as answer:
         for number, chunk in enumerate(answer.iter_raw()):
@@ -166,7 +166,7 @@ def measure_file(client: httpx.Client, server: Server, title: str, path: str) ->
 
 
 def main() -> None:
-    """Load the data, sum it up, measure and print."""
+    """Load the data, roll it up, run the measurements and print the figures."""
     with data.database() as (addresses, connection):
         ids = [new_id() for _ in range(NEIGHBOURS + 1)]
         connection.execute("set session_replication_role = replica")
@@ -188,7 +188,7 @@ def main() -> None:
 
 
 def measure_all(server: Server, token: str) -> None:
-    """Measure every report and both files."""
+    """Measure every report and both CSV files."""
     base = f"http://127.0.0.1:{server.port}/management/v1/"
     with httpx.Client(base_url=base, headers={"Authorization": f"Bearer {token}"}, timeout=600) as client:
         for title, path in report_requests():

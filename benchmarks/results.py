@@ -23,7 +23,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The figures of one run: requests per second, latencies and CPU per request in ms, memory, busy cores; or None."""
+    """The known figures of one run: rate, latencies and CPU time per request in ms, memory, cores in use."""
 
     per_second: float | None = None
     p50: float | None = None
@@ -42,7 +42,7 @@ Contenders = Mapping[str, Callable[[], Figures]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One contender of a case: medians over the rounds, and its rate relative to the floor in each round."""
+    """One contender of a case: the medians of all rounds, and the ratio of its rate to that of the floor."""
 
     case: str
     name: str
@@ -78,16 +78,16 @@ class Results:
                 runs[name].append(measure())
         *_, floor = contenders
         medians = {name: _medians(each) for name, each in runs.items()}
-        self._say(f"\n{case}\n{'':34}" + "".join(f"{title:>10}" for _, title, _ in COLUMNS) + f"{'of floor':>10}")
+        self._print(f"\n{case}\n{'':34}" + "".join(f"{title:>10}" for _, title, _ in COLUMNS) + f"{'of floor':>10}")
         for name, figures in medians.items():
             ratios = [_ratio(ours, bare) for ours, bare in zip(runs[name], runs[floor], strict=True)]
             row = Row(case=case, name=name, figures=figures, ratio=median(ratios), ratios=ratios)
             self.rows.append(row)
-            self._say(_line(row))
+            self._print(_line(row))
         return medians
 
     def ratio(self, case: str, name: str) -> float:
-        """The rate of a contender relative to its floor."""
+        """The median ratio of a contender's rate to that of the floor."""
         ratio = next(row.ratio for row in self.rows if (row.case, row.name) == (case, name))
         assert ratio is not None
         return ratio
@@ -95,16 +95,16 @@ class Results:
     def judge(self, case: str, target: str, measured: float, *, reached: bool) -> None:
         """Record and print whether a figure reaches its target."""
         self.verdicts.append(Verdict(case=case, target=target, measured=measured, reached=reached))
-        self._say(f"  -> {target}: {measured:.2f} {'reached' if reached else 'NOT REACHED'}")
+        self._print(f"  -> {target}: {measured:.2f} {'reached' if reached else 'NOT REACHED'}")
 
     def note(self, name: str, value: float | str, unit: str = "") -> None:
-        """Record and print another figure."""
+        """Record and print a figure without a target."""
         self.notes[name] = value
-        shown = f"{value:,.1f}" if isinstance(value, float) else value
-        self._say(f"  {name}: {shown} {unit}")
+        text = f"{value:,.1f}" if isinstance(value, float) else value
+        self._print(f"  {name}: {text} {unit}")
 
     def finish(self) -> None:
-        """Write the JSON file, and print the number of seconds."""
+        """Write the JSON file, and print all targets and the duration."""
         content = {
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
             "machine": f"{platform.processor() or platform.machine()}, Python {platform.python_version()}",
@@ -113,12 +113,12 @@ class Results:
             "notes": self.notes,
         }
         FILE.write_text(json.dumps(content, indent=1))
-        self._say(f"\n{'case':58}{'must reach':34}{'measured':>9}")
+        self._print(f"\n{'case':58}{'must reach':34}{'measured':>9}")
         for each in self.verdicts:
-            self._say(f"{each.case:58}{each.target:34}{each.measured:>9.2f}{'' if each.reached else '  NOT REACHED'}")
-        self._say(f"\n{content['seconds']} s; all figures are in {FILE}")
+            self._print(f"{each.case:58}{each.target:34}{each.measured:>9.2f}{'' if each.reached else '  NOT REACHED'}")
+        self._print(f"\n{content['seconds']} s; all figures are in {FILE}")
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         print(text, flush=True)
 
 

@@ -32,7 +32,7 @@ class Server:
     pid: int
 
     def measure(self, requests: Sequence[bytes], *, connections: int, seconds: float, expected: int = 200) -> Figures:
-        """Run the load generator; its figures with the server's CPU time and memory."""
+        """Run the load generator; returns its figures with the CPU time and the memory of the server."""
         before, began = self._cpu_seconds(), time.perf_counter()
         output = subprocess.run(
             [sys.executable, "-m", "benchmarks.load", str(self.port), str(connections), str(seconds)],
@@ -44,35 +44,35 @@ class Server:
         elapsed = time.perf_counter() - began
         report = json.loads(output)
         assert report["statuses"].keys() == {str(expected)}, (self.name, report)
-        used, database = (after - each for after, each in zip(self._cpu_seconds(), before, strict=True))
+        cpu, database_cpu = (after - each for after, each in zip(self._cpu_seconds(), before, strict=True))
         count = report["all_requests"]
         # The servers are idle while the generator starts.
         active = seconds + WARM_UP_SECONDS if elapsed > seconds + WARM_UP_SECONDS else elapsed
         return Figures(
             **{name: report[name] for name in ("per_second", "p50", "p95", "p99", "load_cores")},
-            cpu_ms=used / count * 1000,
-            database_ms=database / count * 1000,
+            cpu_ms=cpu / count * 1000,
+            database_ms=database_cpu / count * 1000,
             memory_mib=self.resident_mib(),
-            server_cores=used / active,
-            database_cores=database / active,
+            server_cores=cpu / active,
+            database_cores=database_cpu / active,
         )
 
     def _cpu_seconds(self) -> tuple[float, float]:
         return cpu_seconds(self.pid), database_cpu_seconds()
 
     def resident_mib(self) -> float:
-        """The memory of the server's processes."""
-        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in family(self.pid))
+        """The resident memory of the server's processes in MiB."""
+        pages = sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in process_tree(self.pid))
         return pages * PAGE_BYTES / 2**20
 
 
-def family(pid: int) -> list[int]:
-    """A process and its children."""
+def process_tree(pid: int) -> list[int]:
+    """The ids of a process and its descendants."""
     try:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except FileNotFoundError:
-        return []  # the process has ended
-    return [pid, *(each for child in children for each in family(int(child)))]
+        return []  # The process has ended.
+    return [pid, *(each for child in children for each in process_tree(int(child)))]
 
 
 def database_cpu_seconds() -> float:
@@ -83,11 +83,11 @@ def database_cpu_seconds() -> float:
 def cpu_seconds(root: int) -> float:
     """The CPU time of a process and its children so far, including children that have ended."""
     total = 0
-    for pid in family(root):
+    for pid in process_tree(root):
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except FileNotFoundError:
-            continue  # the process has ended; from now on its parent's figures include it
+            continue  # The process has ended, and the figures of its parent include it.
         total += sum(map(int, fields[11:15]))
     return total / TICKS
 
@@ -107,7 +107,7 @@ def serving(name: str, application: str, environment: dict[str, str], *, process
 
 @contextmanager
 def running(command: Sequence[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process until the context ends; one that ignores SIGTERM for a minute is killed."""
+    """A process until the context ends; it is killed if it ignores SIGTERM for a minute."""
     process = subprocess.Popen(command, env=os.environ | environment, stdout=subprocess.DEVNULL)
     try:
         yield process
@@ -128,7 +128,7 @@ def free_port() -> int:
 
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the server answers, at most 30 seconds."""
+    """Wait at most 30 seconds until the server responds."""
     deadline = time.monotonic() + 30
     while True:
         try:
@@ -144,8 +144,8 @@ def wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
 def post(path: str, headers: dict[str, str], body: object) -> bytes:
     """The bytes of a POST request with a JSON body."""
     content = json.dumps(body).encode()
-    more = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(content))}
-    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in (more | headers).items())]
+    default_headers = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": str(len(content))}
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in (default_headers | headers).items())]
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 

@@ -1,4 +1,4 @@
-"""The amount of data and the time of measurement: in full, or less with QUICK=1."""
+"""The amount of data and the duration of a measurement, which are smaller with QUICK=1."""
 
 import os
 from dataclasses import dataclass
@@ -19,5 +19,5 @@ class Sizes:
 
 FULL = Sizes()
 QUICK = Sizes(codes=1_000, vouchers=(10_000, 200_000), purchases=30, memory_requests=10_000, rounds=3, seconds=0.5)
-CHOSEN = QUICK if os.environ.get("QUICK") else FULL
+SIZES = QUICK if os.environ.get("QUICK") else FULL
 CONNECTIONS = 16

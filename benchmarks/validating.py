@@ -7,7 +7,7 @@ from functools import partial
 from benchmarks.data import Shop
 from benchmarks.results import Figures, Results
 from benchmarks.servers import Server, get
-from benchmarks.sizes import CHOSEN, CONNECTIONS
+from benchmarks.sizes import CONNECTIONS, SIZES
 
 MANY, ONE = "validation, 16 connections", "validation, 1 connection"
 
@@ -16,23 +16,23 @@ def requests(shops: Sequence[Shop]) -> list[bytes]:
     """Requests with keys and codes drawn at random."""
     draw = random.Random(7)
     return [
-        get(f"/api/v1/promo-codes?code=CODE{draw.randint(1, CHOSEN.codes)}", {"cv-api-key": draw.choice(shops).api_key})
+        get(f"/api/v1/promo-codes?code=CODE{draw.randint(1, SIZES.codes)}", {"cv-api-key": draw.choice(shops).api_key})
         for _ in range(20_000)
     ]
 
 
 def measure(results: Results, servers: Mapping[str, Server], shops: Sequence[Shop]) -> None:
-    """Measure Tessera beside the usual way and beside the floor."""
+    """Compare Tessera with the usual way and with the floor."""
     load = requests(shops)
 
     def run(name: str, connections: int) -> Figures:
-        return servers[name].measure(load, connections=connections, seconds=CHOSEN.seconds)
+        return servers[name].measure(load, connections=connections, seconds=SIZES.seconds)
 
     for case, connections in ((MANY, CONNECTIONS), (ONE, 1)):
         figures = results.interleave(
             case,
             {name: partial(run, name, connections) for name in ("Tessera", "usual", "bare")},
-            rounds=CHOSEN.rounds,
+            rounds=SIZES.rounds,
         )
         _judge(results, case, figures)
 

@@ -1,11 +1,11 @@
-"""An organization with a growing number of vouchers, of which a list always finds the same 10,000."""
+"""An organization with a growing number of vouchers, 10,000 of which are unused."""
 
 import psycopg
 
 from benchmarks.data import Shop
 from tessera.kit.identifiers import new_id
 
-UNUSED = 10_000  # the most that a list may have
+UNUSED = 10_000  # the maximum length of a list
 
 MARKET = """
 insert into voucher_partners (organization_id, id, name, status, created_at, version)
@@ -23,7 +23,7 @@ select %(organization)s, ('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0')
        'VP-' || n, 'Complete', 1000, 0, 0, 'Benchmark', false, 'Certiverse', 'API', now(), 0, 1
 from generate_series(%(first)s / 1000, (%(last)s - 1) / 1000) n
 """
-# The first 10,000 are assigned and unused, all others are used. Ids rise with the time of creation.
+# The first 10,000 vouchers are assigned and unused, and all others are used. Ids are in the order of creation.
 VOUCHERS = """
 insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, is_archived,
     expires_at, version,
@@ -62,9 +62,9 @@ class Market:
             connection.execute(statement, self._parameters)
 
     def grow(self, size: int) -> None:
-        """Add vouchers up to `size`. Indexes are dropped before and created again after."""
+        """Add vouchers up to `size`. For large sizes, the indexes are dropped first and created again at the end."""
         run = self._connection.execute
-        run("set session_replication_role = replica")  # foreign keys hold by construction
+        run("set session_replication_role = replica")  # no checks of foreign keys, which the rows satisfy
         indexes = run(INDEXES).fetchall() if size >= 10 * UNUSED else []
         for name, _ in indexes:
             run(f"alter table vouchers drop constraint {name}" if name.endswith("_key") else f"drop index {name}")

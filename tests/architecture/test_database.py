@@ -1,4 +1,4 @@
-"""Rules for every table and function, checked in the catalog, so that no new table can miss one."""
+"""Rules for every table and function, checked in the catalog of the database, so that they include new tables."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_row_level_security_is_on_and_forced(catalog: psycopg.Connection[Any]) -
 def test_the_application_has_one_permissive_policy_on_each_table_for_every_command(
     catalog: psycopg.Connection[Any],
 ) -> None:
-    # OR joins permissive policies: a second one would allow what the first one forbids.
+    # Postgres combines permissive policies with OR: a second policy could permit rows that the first one rejects.
     violations = catalog.execute(
         "select t.relname, count(p.oid) from tenant_tables t left join pg_policy p on p.polrelid = t.oid"
         " and p.polpermissive and p.polroles && array[0::oid, 'tessera_app'::regrole::oid]"
@@ -135,21 +135,19 @@ def test_every_table_belongs_to_the_owner(catalog: psycopg.Connection[Any]) -> N
     assert names(violations) == []
 
 
-def test_a_row_of_another_tenant_is_refused_by_every_table(
-    catalog: psycopg.Connection[Any], addresses: Addresses
-) -> None:
+def test_every_table_rejects_a_row_of_another_tenant(catalog: psycopg.Connection[Any], addresses: Addresses) -> None:
     url = addresses.application.replace("+psycopg", "")
-    accepted = []
+    open_tables = []
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as application:
         for (table,) in catalog.execute("select relname from tenant_tables").fetchall():
             writable = "has_table_privilege('tessera_app', %s, 'insert')"
             if catalog.execute(f"select {writable}", [table]).fetchone() == (True,):
-                accepted += [] if is_refused(application, catalog, table) else [table]
-    assert accepted == []
+                open_tables += [] if is_rejected(application, catalog, table) else [table]
+    assert open_tables == []
 
 
-def is_refused(application: psycopg.Connection[Any], catalog: psycopg.Connection[Any], table: str) -> bool:
-    """Whether the policy rejects a row of another tenant; only NOT NULL is checked before the policy."""
+def is_rejected(application: psycopg.Connection[Any], catalog: psycopg.Connection[Any], table: str) -> bool:
+    """Whether the policy rejects a row of another tenant. Postgres checks only NOT NULL before the policy."""
     columns = catalog.execute(
         "select attname, format_type(atttypid, null) from pg_attribute"
         " where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''",
@@ -202,10 +200,10 @@ def test_constraints_and_indexes_have_the_names_in_code(catalog: psycopg.Connect
         " where indrelid::regclass::text = any (%s)",
         [tables, tables],
     ).fetchall()
-    assert set(existing) == set(declared())
+    assert set(existing) == set(declared_names())
 
 
-def declared() -> Iterator[tuple[str, str]]:
+def declared_names() -> Iterator[tuple[str, str]]:
     dialect = create_engine("postgresql+psycopg://").dialect
     for table in Base.metadata.sorted_tables:
         for item in (*table.constraints, *table.indexes):
@@ -226,7 +224,7 @@ def definitions(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, ...
     return {name: tuple(rest) for name, *rest in rows}
 
 
-def test_functions_are_what_the_newest_versions_of_their_files_say(superuser: psycopg.Connection[Any]) -> None:
+def test_functions_equal_the_newest_versions_of_their_files(superuser: psycopg.Connection[Any]) -> None:
     installed = definitions(superuser)
     folders = [path for path in Path(functions.__file__).parent.iterdir() if list(path.glob("v*.sql"))]
     with superuser.transaction(force_rollback=True):

@@ -1,4 +1,4 @@
-"""House rules that the syntax tree shows: sizes, names, imports, transactions and the homes of SQL."""
+"""Rules that the syntax tree can verify: sizes, names, imports, transactions and the location of SQL."""
 
 import ast
 import re
@@ -14,12 +14,12 @@ import tessera
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "tessera"
 FILES = sorted(SOURCES.rglob("*.py"))
-# The modules that prepare a database before anything serves.
+# The modules that prepare a database before a server starts.
 SETUP = {"schema.py", "provision.py"}
 # The modules that may end a transaction.
 COMMITS = {"kit/db/database.py", *SETUP}
 
-# What SQL looks like in a text, and the calls that take or build it.
+# A pattern of SQL in a string, and the calls that accept or build SQL.
 STATEMENT = re.compile(
     r"\s*(select\s.*\bfrom\b|select\s+\w+\(|insert\s+into\b|update\s+\w+\s+set\b|delete\s+from\b|with\s+\w+\s+as\b"
     r"|(create|alter|drop|lock)\s+(table|index|role|schema|function|policy|database)\b|set\s+(local|transaction)\b)",
@@ -44,8 +44,8 @@ def lengths(file: Path) -> Iterator[tuple[str, int]]:
             yield f"{name_of(file)}:{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1
 
 
-def is_home_of_sql(file: Path) -> bool:
-    # Besides repositories: the kit, and the modules that create databases, roles and schemas.
+def may_contain_sql(file: Path) -> bool:
+    # SQL belongs in repositories, in the kit, and in the modules that create databases, roles and schemas.
     return file.name == "repository.py" or name_of(file).startswith("kit/db/") or name_of(file) in SETUP
 
 
@@ -62,7 +62,7 @@ def sql_in(file: Path) -> Iterator[str]:
                 yield f"{file}:{node.lineno}"
 
 
-def test_the_files_here_are_those_that_run() -> None:
+def test_the_checked_files_are_those_of_the_imported_package() -> None:
     assert Path(tessera.__file__).parent == SOURCES
     assert len(FILES) > 50
 
@@ -103,24 +103,26 @@ def test_only_a_unit_of_work_ends_a_transaction() -> None:
     assert "kit/db/database.py" in ending
 
 
-def test_no_module_has_a_name_that_says_nothing() -> None:
-    empty = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "core"}
-    assert [name_of(file) for file in FILES if empty & set(file.relative_to(SOURCES).with_suffix("").parts)] == []
+def test_no_module_has_a_vague_name() -> None:
+    vague_names = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "core"}
+    assert [name_of(file) for file in FILES if vague_names & set(file.relative_to(SOURCES).with_suffix("").parts)] == []
 
 
-def test_no_exception_is_caught_to_go_on_in_silence() -> None:
-    silent = [
+def test_no_exception_is_silently_ignored() -> None:
+    silent_handlers = [
         f"{name_of(file)}:{node.lineno}"
         for file in FILES
         for node in nodes(file)
         if isinstance(node, ast.ExceptHandler) and isinstance(node.body[0], ast.Pass)
     ]
-    assert silent == []
+    assert silent_handlers == []
 
 
-def test_every_module_says_what_it_is() -> None:
-    mute = [name_of(file) for file in FILES if file.read_text() and not ast.get_docstring(ast.parse(file.read_text()))]
-    assert mute == []
+def test_every_module_has_a_docstring() -> None:
+    undocumented = [
+        name_of(file) for file in FILES if file.read_text() and not ast.get_docstring(ast.parse(file.read_text()))
+    ]
+    assert undocumented == []
 
 
 @pytest.mark.parametrize(
@@ -137,19 +139,19 @@ def test_every_module_says_what_it_is() -> None:
         "Settings are read by the composition roots",
     ],
 )
-def test_the_imports_are_under_contract(contract: str) -> None:
-    # `make check` runs the contracts; this test only keeps them from being dropped.
+def test_the_import_contracts_exist(contract: str) -> None:
+    # `make check` verifies the contracts; this test only ensures that none of them is removed.
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     assert contract in [each["name"] for each in configured]
 
 
-def test_sql_stands_only_in_repositories() -> None:
-    found = {line for file in FILES if not is_home_of_sql(file) for line in sql_in(file)}
-    assert found == set()
+def test_only_repositories_contain_sql() -> None:
+    lines = {line for file in FILES if not may_contain_sql(file) for line in sql_in(file)}
+    assert lines == set()
 
 
-def test_every_repository_is_seen_to_hold_sql() -> None:
-    # A check that finds nothing anywhere would pass above as well.
+def test_sql_is_recognized_in_every_repository() -> None:
+    # The test above would also pass if the check recognized no SQL at all.
     repositories = [file for file in FILES if file.name == "repository.py"]
     assert len(repositories) > 20
     assert [name_of(file) for file in repositories if not list(sql_in(file))] == []

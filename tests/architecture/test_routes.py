@@ -1,4 +1,4 @@
-"""Every route has an access rule: what is not named public here asks for a credential, in all methods and forms."""
+"""Every route requires a credential, with every method, unless it is listed as public here."""
 
 from typing import Any
 
@@ -13,25 +13,25 @@ from tessera.api.serving.resources import Resources
 from tessera.demo.credentials import Credentials
 from tessera.demo.storefront import page
 
-# What anybody may read: how the process is, what the API looks like, and a page with demonstration data.
+# Public resources: the health checks, the API documentation, and the demonstration storefront.
 PUBLIC = ("/health/live", "/health/ready", "/docs", "/openapi.json", "/demo/storefront")
 AUTHENTICATION = {
     "/authenticate": "Basic",
     "/api/authenticate": "Basic",
     "/oauth/token": "Basic",
 }
-# What is in no source document knows 403.
-OURS = ("/storefront/", "/management/")
+# The APIs without a source document respond with 403 to a caller without the right.
+OWN_APIS = ("/storefront/", "/management/")
 BODIES: dict[str, dict[str, Any]] = {"/oauth/token": {"data": {"grant_type": "client_credentials"}}}
 
 
 @pytest.fixture
 def app(resources: Resources) -> FastAPI:
-    """The application with every route that there can be."""
-    found = create_app(resources)
-    empty = dict.fromkeys(Credentials.__dataclass_fields__, "")
-    page.install(found, Credentials(**empty))  # type: ignore[arg-type]  # one field is a list
-    return found
+    """The application with all routes, including those of the demonstration storefront."""
+    application = create_app(resources)
+    credentials = dict.fromkeys(Credentials.__dataclass_fields__, "")
+    page.install(application, Credentials(**credentials))  # type: ignore[arg-type]  # one field is a list
+    return application
 
 
 def guarded(app: FastAPI) -> list[tuple[str, str]]:
@@ -48,8 +48,8 @@ def is_public(path: str) -> bool:
     return path in PUBLIC or path.startswith(("/docs/", "/demo/storefront/"))
 
 
-def test_every_route_has_methods_that_can_be_tried(app: FastAPI) -> None:
-    # A mounted application or a web socket would slip through the tests below.
+def test_every_route_has_methods(app: FastAPI) -> None:
+    # The tests below would not check a mounted application or a web socket.
     assert [route for route in iter_route_contexts(app.routes) if not route.methods] == []
 
 
@@ -94,21 +94,21 @@ async def test_with_a_bad_credential_every_route_is_401(
     assert answers == dict.fromkeys(answers, 401)
 
 
-async def test_a_client_without_function_points_gets_401_wherever_a_bearer_token_is_taken(
+async def test_a_client_without_function_points_gets_401_from_every_route_with_bearer_tokens(
     app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     credentials = (tenant.powerless_client.name, tenant.powerless_client.secret)
     token = (await client.get("/authenticate", auth=credentials)).json()["authToken"]
     answers = {}
     for method, path in guarded(app):
-        if path not in AUTHENTICATION and path != "/api/v1/promo-codes" and not path.startswith(OURS):
+        if path not in AUTHENTICATION and path != "/api/v1/promo-codes" and not path.startswith(OWN_APIS):
             answer = await client.request(method, path, headers={"Authorization": f"Bearer {token}"})
             answers[method, path] = (answer.status_code, answer.json()["errorCode"])
     assert answers == dict.fromkeys(answers, (401, "FunctionPointMissing"))
     assert ("GET", "/promo-codes") in answers
 
 
-async def test_a_wrong_method_is_told_which_are_right(app: FastAPI, client: httpx.AsyncClient) -> None:
+async def test_a_response_405_lists_the_allowed_methods(app: FastAPI, client: httpx.AsyncClient) -> None:
     methods: dict[str, set[str]] = {}
     for method, path in guarded(app):
         methods.setdefault(path, set()).add(method)
@@ -119,7 +119,7 @@ async def test_a_wrong_method_is_told_which_are_right(app: FastAPI, client: http
     }
 
 
-async def test_one_kind_of_credential_is_not_taken_for_another(
+async def test_one_kind_of_credential_is_not_accepted_as_another(
     app: FastAPI, client: httpx.AsyncClient, tenant: Tenant
 ) -> None:
     key, token = tenant.key.secret, tenant.token.secret
@@ -134,18 +134,16 @@ async def test_one_kind_of_credential_is_not_taken_for_another(
     assert statuses == [401] * 7
 
 
-async def test_every_documented_operation_says_what_credential_it_takes(
-    app: FastAPI, client: httpx.AsyncClient
-) -> None:
+async def test_every_documented_operation_has_a_security_scheme(app: FastAPI, client: httpx.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
     documented = {
         (route.path or "").replace(":path", "") for route in iter_route_contexts(app.routes) if route.include_in_schema
     }
-    unsaid = [
+    without_scheme = [
         (method, path)
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
         if not is_public(path) and not operation.get("security")
     ]
     assert set(document["paths"]) == documented
-    assert unsaid == []
+    assert without_scheme == []

@@ -66,7 +66,7 @@ async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
     read(run, "token", "revoke", *organization, token["id"])
     assert (await client.get("/promo-codes", headers=headers)).status_code == 401
     again = failure(run, "token", "revoke", *organization, token["id"])
-    assert again == "tessera: There is no such token, or it has ended.\n"
+    assert again == "tessera: There is no such token, or it is revoked.\n"
 
 
 async def test_a_partners_user_sees_only_that_partner(

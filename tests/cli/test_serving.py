@@ -66,8 +66,8 @@ def read_credentials(server: Server) -> list[dict[str, Any]]:
 
 
 def read_greeting(server: Server) -> list[str]:
-    wait_until("the credentials are printed", lambda: re.search("Bearer.*\n", server.process.printed) is not None)
-    return [line.strip() for line in server.process.printed.splitlines()]
+    wait_until("the credentials are printed", lambda: re.search("Bearer.*\n", server.process.output) is not None)
+    return [line.strip() for line in server.process.output.splitlines()]
 
 
 def children_of(server: Server) -> set[str]:
@@ -259,7 +259,7 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended_server: S
             process.send_signal(number)  # a second signal does no harm while the first one is handled
             assert process.wait(SECONDS_TO_END) in (0, -number, 128 + number)
             # Python ignores an exception in a destructor and logs it; then the second signal ends the process.
-            assert "Traceback" not in process.logged.partition("Exception ignored in")[0]
+            assert "Traceback" not in process.log.partition("Exception ignored in")[0]
         wait_until("Postgres has ended", lambda: not postgres_runs(ended_server.data))
 
 
@@ -289,5 +289,5 @@ def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)
-        assert (worker.wait(SECONDS_TO_END), re.findall("Traceback|error", worker.logged)) == (0, [])
+        assert (worker.wait(SECONDS_TO_END), re.findall("Traceback|error", worker.log)) == (0, [])
     assert not postgres_runs(ended_server.data)

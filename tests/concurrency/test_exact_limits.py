@@ -113,7 +113,7 @@ def intervals(superuser: psycopg.Connection, races: Races) -> dict[tuple[str, ..
     result = defaultdict(list)
     for id_, organization_id, code, person, status, since, held_until in rows:
         lapsed = status in ("Expired", "Held")
-        until = races.given_back.get(id_, held_until if lapsed else math.inf)
+        until = races.returned_at.get(id_, held_until if lapsed else math.inf)
         for counted in by_name[organization_id, code].counts(tenants[organization_id], person):
             result[counted].append((since, until, lapsed))
     return result

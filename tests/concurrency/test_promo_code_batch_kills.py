@@ -98,7 +98,7 @@ async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
     async def make() -> None:
         for _ in range(3):
             async with resources.database.unit_of_work(tenant.id) as work:
-                await batches.make_some(work, ordered, now=datetime.now(UTC))
+                await batches.create_next_codes(work, ordered, now=datetime.now(UTC))
 
     await asyncio.gather(*(make() for _ in range(4)))
     assert batch_state(superuser, ordered) == BatchState("Complete", 25_000, 25_000, 25_000)

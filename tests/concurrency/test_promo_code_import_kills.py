@@ -60,7 +60,7 @@ async def test_a_command_killed_before_or_after_any_statement_has_imported_all_o
 async def test_of_two_imports_of_the_same_names_at_once_one_is_refused_whole(
     resources: Resources, superuser: psycopg.Connection, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "LINES_AT_ONCE", 10)
+    monkeypatch.setattr(service, "LINES_PER_BATCH", 10)
 
     async def bring(content: bytes) -> object:
         try:

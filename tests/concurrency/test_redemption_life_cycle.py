@@ -38,7 +38,7 @@ from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.service import ReservationNotFound
 from tessera.redemptions.rules import RedemptionStatus
-from tessera.redemptions.validate import AskedCandidate
+from tessera.redemptions.validate import PartialCandidate
 from tessera.settings import Settings
 from tessera.vouchers.rules import ReservationStatus
 
@@ -333,7 +333,7 @@ class LifeCycle(RuleBasedStateMachine):
                 assert [reason.code for reason in each.reasons] == self.model.reasons(each.code, person)
 
     async def _validate(self, person: str) -> list[validate.Assessment]:
-        asking = AskedCandidate(person, "ada@example.com")
+        asking = PartialCandidate(person, "ada@example.com")
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
             return await validate.assess_all(work, list(LIMITS), product=EXAM, candidate=asking, now=self.model.now)
 

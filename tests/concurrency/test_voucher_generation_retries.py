@@ -121,7 +121,7 @@ async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job
     assert purchase_state(superuser, purchase_id) == complete(20)
     assert listed() == []
     refusal = tessera(*retry[:-1], str(purchase_id), **settings)
-    line = "tessera: There is no such purchase that waits for its vouchers.\n"
+    line = "tessera: There is no such purchase with vouchers still to be issued.\n"
     assert (refusal.returncode, refusal.stdout, refusal.stderr) == (1, "", line)
 
 
@@ -132,7 +132,7 @@ async def test_another_organizations_purchase_is_not_retried(
     purchase_id = await buy(resources, tenant)
     settings = {"TESSERA_DATABASE_URL": addresses.application, "TESSERA_DATA_DIR": str(tmp_path)}
     refusal = tessera("purchase", "retry", "--organization", other_tenant.name, str(purchase_id), **settings)
-    line = "tessera: There is no such purchase that waits for its vouchers.\n"
+    line = "tessera: There is no such purchase with vouchers still to be issued.\n"
     assert (refusal.returncode, refusal.stdout, refusal.stderr) == (1, "", line)
 
 

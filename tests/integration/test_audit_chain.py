@@ -30,9 +30,9 @@ async def seal_all(database: Database, tenant: Tenant) -> int:
         return await seals.seal(work, now=NOW)
 
 
-async def verdict(database: Database, tenant: Tenant, **noted: Any) -> Verdict:
+async def verdict(database: Database, tenant: Tenant, **known_head: Any) -> Verdict:
     async with database.unit_of_work(tenant.id) as work:
-        return await seals.verify(work, **noted)
+        return await seals.verify(work, **known_head)
 
 
 async def change(database: Database, tenant: Tenant, count: int = 1) -> None:
@@ -179,7 +179,7 @@ async def test_a_chain_that_was_cut_off_is_found_by_a_head_that_was_noted(
     head = (await verdict(resources.database, sealed_tenant)).head
     await change(resources.database, sealed_tenant)
     await seal_all(resources.database, sealed_tenant)
-    assert (await verdict(resources.database, sealed_tenant, noted=head)).findings == []
+    assert (await verdict(resources.database, sealed_tenant, known_head=head)).findings == []
     with superuser.transaction():
         superuser.execute("set local session_replication_role = replica")
         for table in ("audit_entries", "audit_seals"):
@@ -187,7 +187,7 @@ async def test_a_chain_that_was_cut_off_is_found_by_a_head_that_was_noted(
             behind = f"{last} where s.organization_id = %s and s.position >= %s)"
             superuser.execute(f"delete from {table} where {behind}", [sealed_tenant.id, head.position])
     assert (await verdict(resources.database, sealed_tenant)).findings == []
-    cut = (await verdict(resources.database, sealed_tenant, noted=head)).findings
+    cut = (await verdict(resources.database, sealed_tenant, known_head=head)).findings
     assert [(finding.flaw, finding.position) for finding in cut] == [("HeadDiffers", head.position)]
 
 

@@ -57,7 +57,7 @@ class Ledger:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of the two queries for summed-up days, regardless of their number."""
     if request.param == "key by key":
-        monkeypatch.setattr(repository, "FEW", -1)
+        monkeypatch.setattr(repository, "MAX_ROWS_BY_DAY", -1)
 
 
 @pytest.mark.usefixtures("way")

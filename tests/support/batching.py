@@ -33,13 +33,13 @@ class BatchState(NamedTuple):
 async def order_batch(
     resources: Resources, tenant: Tenant, quantity: int = 20, *, now: datetime = NOW, **changes: Any
 ) -> UUID:
-    """Create a batch whose generation is queued; its id."""
+    """Create a batch, whose job is queued; returns its id."""
     async with resources.database.unit_of_work(tenant.id) as work:
         return (await batches.create(work, draft=replace(DRAFT, quantity=quantity, **changes), now=now)).id
 
 
 def batch_state(superuser: psycopg.Connection, batch_id: UUID) -> BatchState:
-    """The status and the numbers of codes, in one query."""
+    """The status of a batch and its numbers of codes and exams, from one query."""
     row = superuser.execute(
         "select b.status, b.made, count(distinct p.name_key), count(e.store_exam_id) from promo_code_batches b"
         " left join promo_codes p on p.organization_id = b.organization_id and p.batch_id = b.id"

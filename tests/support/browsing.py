@@ -21,16 +21,16 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed, in which pages are tried out")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="these tests need Chromium, which is not installed")
 
 
 @dataclass
 class Visit:
-    """A page in a browser, with all requests to other hosts and all errors and warnings of the browser."""
+    """A page in a browser, its requests to other hosts, and the errors and warnings in the console of the browser."""
 
     page: Page
-    elsewhere: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    foreign_urls: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     expected: list[str] = field(default_factory=list)
 
 
@@ -44,23 +44,23 @@ async def visiting(kind: type[AnyVisit], page: Page, url: str) -> AsyncIterator[
     await _watch(visit, url)
     yield visit
     await page.close()
-    assert (visit.elsewhere, visit.complaints) == ([], visit.expected)
+    assert (visit.foreign_urls, visit.warnings) == ([], visit.expected)
 
 
 async def _watch(visit: Visit, url: str) -> None:
-    async def only_here(route: Route) -> None:
+    async def block_other_hosts(route: Route) -> None:
         request_url = route.request.url
         if urlsplit(request_url).netloc == urlsplit(url).netloc:
             await route.continue_(url=request_url.replace(f"{url}/behind-a-proxy/", f"{url}/"))
         else:
-            visit.elsewhere.append(request_url)
+            visit.foreign_urls.append(request_url)
             await route.abort()
 
-    def hear(message: ConsoleMessage) -> None:
-        # Violations of the Content-Security-Policy are errors on the console as well.
+    def note_warning(message: ConsoleMessage) -> None:
+        # The console also shows violations of the Content-Security-Policy, as errors.
         if message.type in ("error", "warning"):
-            visit.complaints.append(message.text)
+            visit.warnings.append(message.text)
 
-    await visit.page.route("**/*", only_here)
-    visit.page.on("console", hear)
-    visit.page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+    await visit.page.route("**/*", block_other_hosts)
+    visit.page.on("console", note_warning)
+    visit.page.on("pageerror", lambda error: visit.warnings.append(str(error)))

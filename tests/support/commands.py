@@ -26,7 +26,7 @@ NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 
 
 class RunningCommand(subprocess.Popen[bytes]):
-    """A running command. Its output goes into files, because a full pipe that is not read would block it."""
+    """A running command. Its output goes to files, because a full pipe would block the command until it is read."""
 
     def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
         self._stdout, self._stderr = directory / "stdout", directory / "stderr"
@@ -34,44 +34,44 @@ class RunningCommand(subprocess.Popen[bytes]):
             super().__init__([TESSERA, *arguments], env=environment(settings), stdout=stdout, stderr=stderr)
 
     @property
-    def printed(self) -> str:
+    def output(self) -> str:
         """The standard output so far."""
         return self._stdout.read_text(errors="replace")
 
     @property
-    def logged(self) -> str:
+    def log(self) -> str:
         """The standard error so far."""
         return self._stderr.read_text(errors="replace")
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that has answered after its start."""
+    """A running server that has responded to a request."""
 
     process: RunningCommand
     url: str
     data: Path
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> tuple[int, str]:
-        """Send a signal; the exit status and the standard output."""
+        """Send a signal; returns the exit status and the standard output."""
         self.process.send_signal(number)
-        return self.process.wait(SECONDS_TO_END), self.process.printed
+        return self.process.wait(SECONDS_TO_END), self.process.output
 
 
 def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, in a process that is forked from one with all imports."""
+    """Run a command to its end, in a fork of a process that has imported all modules."""
     with tempfile.TemporaryDirectory() as directory:
         outputs = (Path(directory) / "stdout", Path(directory) / "stderr")
-        process = _processes.Process(target=_be_tessera, args=(arguments, environment(settings), *outputs))
+        process = _processes.Process(target=_run_tessera, args=(arguments, environment(settings), *outputs))
         process.start()
         process.join(SECONDS_TO_END)
         if process.exitcode is None:
             process.kill()
-            raise AssertionError(f"not within {SECONDS_TO_END} s: the end of tessera {' '.join(arguments)}")
+            raise AssertionError(f"tessera {' '.join(arguments)} did not end within {SECONDS_TO_END} s")
         return subprocess.CompletedProcess(arguments, process.exitcode, *(output.read_text() for output in outputs))
 
 
-def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: Path, stderr: Path) -> None:
+def _run_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: Path, stderr: Path) -> None:
     for output, number in ((stdout, 1), (stderr, 2)):
         os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT, 0o600), number)
     os.environ.clear()
@@ -82,13 +82,13 @@ def _be_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: 
 
 @contextmanager
 def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand]:
-    """A running command, which is killed at the end. If the block fails, the log of the command is shown."""
+    """A running command, which is killed at the end of the block. If the block fails, its log is printed."""
     with tempfile.TemporaryDirectory() as directory:
         process = RunningCommand(arguments, settings, Path(directory))
         try:
             yield process
         except BaseException:
-            sys.stderr.write(process.logged)
+            sys.stderr.write(process.log)
             raise
         finally:
             process.kill()
@@ -97,22 +97,22 @@ def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand
 
 @contextmanager
 def running_server(*arguments: str, data: Path, **settings: str) -> Iterator[Server]:
-    """A server on a free port, which answers when the block begins."""
+    """A server on a free port, which responds to requests when the block begins."""
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running_command(*arguments, **settings, TESSERA_DATA_DIR=str(data), TESSERA_PORT=str(port)) as process:
         wait_until("the server answers", lambda: process.poll() is not None or answers(f"{url}/health/live"))
-        assert process.poll() is None, "the server ended before it answered"
+        assert process.poll() is None, "the server ended before it responded"
         yield Server(process, url, data)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """The environment of this process with these settings in place of its own."""
+    """The environment of this process, with these settings instead of those of Tessera and Postgres."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return {**inherited, **settings}
 
 
 def free_port() -> int:
-    """A port that is free at this moment."""
+    """A port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -126,7 +126,7 @@ def answers(url: str) -> bool:
 
 
 def read_line(process: subprocess.Popen[str]) -> str:
-    """One line of the process's output; a process that prints none in time is killed, and the test fails."""
+    """The next line of the process's output; fails, and kills the process, if it prints no line in time."""
     assert process.stdout is not None
     timer = Timer(SECONDS_TO_END, process.kill)
     timer.start()
@@ -134,7 +134,7 @@ def read_line(process: subprocess.Popen[str]) -> str:
         line = process.stdout.readline().strip()
     finally:
         timer.cancel()
-    assert line, f"not within {SECONDS_TO_END} s: a line of output"
+    assert line, f"no line of output within {SECONDS_TO_END} s"
     return line
 
 

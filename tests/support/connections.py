@@ -1,4 +1,4 @@
-"""Kept connections to several servers, few enough for an ordinary user's limit of 1,024 open files."""
+"""Keep-alive connections to several servers, few enough for the usual limit of 1,024 open files."""
 
 import asyncio
 import json
@@ -13,12 +13,12 @@ SECONDS_TO_ANSWER = 60
 
 
 class Answer(NamedTuple):
-    """A response, with the times between which the server decided on it."""
+    """A response, and the times of its request and of its arrival."""
 
     status: int
     body: bytes
-    sent: float
-    answered: float
+    sent_at: float
+    received_at: float
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -42,7 +42,7 @@ class Connection(NamedTuple):
 
 
 class Connections:
-    """The connections of all callers to all servers; a request that gets no response goes to the next server."""
+    """The connections of all callers to all servers; a request without a response is sent to the next server."""
 
     def __init__(self, ports: Sequence[int]) -> None:
         self.ports = ports
@@ -50,11 +50,11 @@ class Connections:
         self._open = 0
 
     async def send(self, server: int, method: str, path: str, headers: dict[str, str], content: Any = None) -> Answer:
-        """The response of this server or, if it is down, of another one; fails if none comes within the limit."""
+        """The response of this server or, if it is down, of another one; fails without a response within the limit."""
         data = b"" if content is None else json.dumps(content).encode()
         fields = {"Host": "localhost", "Content-Type": "application/json", "Content-Length": str(len(data)), **headers}
         head = "".join([f"{method} {path} HTTP/1.1\r\n", *(f"{name}: {value}\r\n" for name, value in fields.items())])
-        sent, failure = time.time(), "it never responded"
+        sent_at, failure = time.time(), "no server responded"
         try:
             async with asyncio.timeout(SECONDS_TO_ANSWER):
                 while True:
@@ -64,7 +64,7 @@ class Connections:
                         failure, server = repr(error), server + 1
                         continue
                     if status != 409 or b"is still running" not in body:
-                        return Answer(status, body, sent, time.time())
+                        return Answer(status, body, sent_at, time.time())
                     failure = body.decode()
                     await asyncio.sleep(0.01)
         except TimeoutError as error:
@@ -81,9 +81,9 @@ class Connections:
         return response
 
     async def _connect(self, server: int) -> Connection:
-        others = next((idle for idle in self._idle if idle), None)
-        if self._open >= MAX_OPEN and others:
-            await self._close(others.popleft())
+        idle_connections = next((idle for idle in self._idle if idle), None)
+        if self._open >= MAX_OPEN and idle_connections:
+            await self._close(idle_connections.popleft())
         self._open += 1
         try:
             return Connection(*await asyncio.open_connection("127.0.0.1", self.ports[server]))

@@ -1,4 +1,4 @@
-"""Tessera's processes that kill themselves (SIGKILL) at an exact moment of their work for one organization."""
+"""Processes of Tessera that kill themselves (SIGKILL) at an exact moment of their work for one organization."""
 
 import asyncio
 import itertools
@@ -44,7 +44,7 @@ def process_that_dies(
     finally:
         process.kill()
         process.join(60)
-        assert process.exitcode is not None, "not within 60 s: the end of a killed process"
+        assert process.exitcode is not None, "a killed process did not end within 60 s"
 
 
 def has_ended(process: ForkServerProcess) -> bool:
@@ -53,26 +53,26 @@ def has_ended(process: ForkServerProcess) -> bool:
 
 
 def worker(url: str, organization: str, at: int) -> None:
-    """The worker of `tessera worker`."""
+    """The process of `tessera worker`."""
     _kill_this_process(organization, at)
     asyncio.run(run_until_signalled(url, database=main.create_database(Settings(), url)))
 
 
 def roll_up(url: str, organization: str, at: int) -> None:
-    """The summing up of the days of that organization that are over."""
+    """The roll-up of the closed days of the organization."""
     _kill_this_process(organization, at)
     asyncio.run(_roll_up(url, UUID(organization)))
 
 
 async def _roll_up(url: str, organization_id: UUID) -> None:
-    database, more = Database(url, pool_size=1), True
-    while more:
+    database, has_more = Database(url, pool_size=1), True
+    while has_more:
         async with database.unit_of_work(organization_id) as work:
-            more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+            has_more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
 
 
 def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:
-    """The server of `tessera api`, on a port."""
+    """The server of `tessera api` on this port."""
     _kill_this_process(organization, at)
     settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
     app = main.create_server(settings, url, schema_revision=schema.latest_revision())
@@ -88,40 +88,42 @@ def command(url: str, arguments: tuple[str, ...], organization: str, at: int) ->
 
 
 def _kill_this_process(organization: str, at: int) -> None:
-    moments, counted = itertools.count(), set[Any]()  # the driver's connections, from BEGIN on
+    # The connections of the driver that are in a transaction of the organization.
+    moments, connections = itertools.count(), set[Any]()
 
-    def pass_one(driver: Any) -> None:
-        if driver in counted and next(moments) == at:
+    def pass_moment(driver: Any) -> None:
+        if driver in connections and next(moments) == at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def before(connection: Any, _: Any, text: str, *__: Any) -> None:
-        if organization in text and not _is_sealing():  # BEGIN names it
-            counted.add(connection.connection.driver_connection)
-        pass_one(connection.connection.driver_connection)
+        # The statement of BEGIN contains the id of the organization.
+        if organization in text and not _is_sealing():
+            connections.add(connection.connection.driver_connection)
+        pass_moment(connection.connection.driver_connection)
 
     def after(connection: Any, *_: Any) -> None:
-        pass_one(connection.connection.driver_connection)
+        pass_moment(connection.connection.driver_connection)
 
-    def ended(_: Any, record: Any, __: Any) -> None:
-        pass_one(record.driver_connection)
-        counted.discard(record.driver_connection)
+    def reset(_: Any, record: Any, __: Any) -> None:
+        pass_moment(record.driver_connection)
+        connections.discard(record.driver_connection)
 
     async def execute(driver: Any, *arguments: Any, **options: Any) -> Any:
-        pass_one(driver)
+        pass_moment(driver)
         cursor = await send(driver, *arguments, **options)
-        pass_one(driver)
+        pass_moment(driver)
         return cursor
 
     event.listen(Engine, "before_cursor_execute", before)
     event.listen(Engine, "after_cursor_execute", after)
     event.listen(Engine, "commit", after)
-    event.listen(Pool, "reset", ended)
+    event.listen(Pool, "reset", reset)
     # Statements that reach the driver without SQLAlchemy.
     send = psycopg.AsyncConnection.execute
     psycopg.AsyncConnection.execute = execute  # type: ignore[assignment,method-assign]  # overloads
 
 
 def _is_sealing() -> bool:
-    # The periodic sealing of the audit log runs beside the work under test, and must not count.
+    # The periodic job that seals the audit log is not part of the work under test, so its statements do not count.
     task = asyncio.current_task()
     return task is not None and "seal_audit" in task.get_name()

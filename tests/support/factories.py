@@ -12,7 +12,7 @@ from tessera.api.serving.resources import Resources
 from tessera.catalog import service as catalog
 from tessera.catalog.service import NewProductBundle, NewStoreExam
 from tessera.identity import provisioning
-from tessera.identity.provisioning import ShownOnce
+from tessera.identity.provisioning import NewCredential
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes import service as promo_codes
@@ -28,10 +28,10 @@ class Tenant:
 
     id: UUID
     name: str
-    client: ShownOnce
-    powerless_client: ShownOnce
-    key: ShownOnce
-    token: ShownOnce
+    client: NewCredential
+    powerless_client: NewCredential
+    key: NewCredential
+    token: NewCredential
     user_email: str
     exam_ids: dict[str, UUID]
     bundle_id: UUID
@@ -48,7 +48,7 @@ class Tenant:
 
 
 async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
-    """Create an organization with callers, exams and a bundle, under the same names each time."""
+    """Create an organization with callers, exams and a bundle, which have the same names in each organization."""
     async with resources.database.unit_of_work(new_id()) as work:
         name = f"Organization {uuid4()}"
         await provisioning.create_organization(work, name=name, now=now)
@@ -95,7 +95,7 @@ def percent_code(tenant: Tenant, name: str, **changes: Any) -> NewPromoCode:
 
 
 def add_platform(superuser: psycopg.Connection, tenant: Tenant) -> Tenant:
-    """The platform, which owns the global codes and has no callers. All later tests see it too."""
+    """Add the platform, which owns the global codes and has no callers. It stays for all later tests."""
     superuser.execute(
         "insert into organizations (id, name, is_active, created_at, version) values (%s, 'Platform', true, now(), 1)"
         " on conflict do nothing",

@@ -1,4 +1,4 @@
-"""Requests that may have an `Idempotency-Key`, and the number of their effects."""
+"""Requests with an `Idempotency-Key`, and the number of their effects."""
 
 from typing import Any, NamedTuple
 
@@ -9,11 +9,11 @@ from tests.support.factories import Tenant
 
 
 class Operation(NamedTuple):
-    """One operation that accepts keys: its request, a property to vary, and the table of its effects."""
+    """An operation that accepts keys: its request, a property that tests change, and the table of its effects."""
 
     path: str
     request: dict[str, Any]
-    varied: str
+    changed_property: str
     table: str
     status: int
 

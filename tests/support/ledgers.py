@@ -1,4 +1,4 @@
-"""Ledger entries without redemptions, and the expected reports of them."""
+"""Ledger entries without redemptions, and the reports that they must produce."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,20 +67,20 @@ def append(connection: psycopg.Connection, tenant: Tenant, entries: Iterable[Ent
 
 
 def expected_sums(entries: Iterable[Entry], by: Dimension, first: date, end: date) -> list[Sum]:
-    """The expected report of these entries, counted one by one."""
-    sums: dict[str, list[Entry]] = defaultdict(list)
+    """The expected report of these entries, which are counted one by one."""
+    by_key: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
         key = entry.key(by)
         if key is not None and entry.change and first <= entry.at.date() < end:
-            sums[key].append(entry)
+            by_key[key].append(entry)
     return [
         (
             key,
-            sum(each.change > 0 for each in found),
-            sum(each.change < 0 for each in found),
-            sum((each.change * each.discount for each in found), Decimal(0)),
+            sum(each.change > 0 for each in group),
+            sum(each.change < 0 for each in group),
+            sum((each.change * each.discount for each in group), Decimal(0)),
         )
-        for key, found in sorted(sums.items())
+        for key, group in sorted(by_key.items())
     ]
 
 
@@ -95,7 +95,7 @@ async def read_report(
             page = await reports.list_redemptions(
                 work, RedemptionReport(by=by, period=Period(first, end)), after=after, size=size
             )
-        rows += [(row.place, row.redeemed, row.cancelled, row.discount) for row in page.items]
+        rows += [(row.sort_key, row.redeemed, row.cancelled, row.discount) for row in page.items]
         after = page.cursor
         if after is None:
             return rows

@@ -20,9 +20,9 @@ def serving(app: FastAPI) -> Iterator[str]:
         thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),))
         thread.start()
         try:
-            # Connections before its start wait in the listener's queue.
+            # Connections made before the start of the server wait in the listener's queue.
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(60)
-            assert not thread.is_alive(), "not within 60 s: the end of the server"
+            assert not thread.is_alive(), "the server did not end within 60 s"

@@ -22,9 +22,9 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> tup
 
 
 def invalid(*errors: tuple[str, str, str]) -> tuple[int, dict[str, Any]]:
-    listed = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
+    details = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
     title = "Validation failed"
-    return problem(400, "validation-failed", title, f"{len(errors)} in all.", errors=listed)
+    return problem(400, "validation-failed", title, f"{len(errors)} in all.", errors=details)
 
 
 def not_found(detail: str) -> tuple[int, dict[str, Any]]:
@@ -61,7 +61,7 @@ async def platform_administrator(resources: Resources, superuser: psycopg.Connec
 
 
 def audit_entries_of(superuser: psycopg.Connection, tenant: Tenant, kind: str) -> list[tuple[Any, ...]]:
-    """The audit entries of this kind of object: actor, action, before and after, oldest first."""
+    """The audit entries of this kind of record (actor, action, before, after), oldest first."""
     return superuser.execute(
         "select actor_kind, actor_name, action, before, after from audit_entries"
         " where organization_id = %s and entity_kind = %s order by id",

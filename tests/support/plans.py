@@ -11,22 +11,22 @@ from tests.support.recording import Statement
 
 from tessera.kit.db.engine import SESSION
 
-# The plan for these values, and the generic one, which Postgres may choose for frequent statements.
+# The plan for the given values, and the generic plan, which Postgres may choose for a prepared statement.
 MODES = ("force_custom_plan", "force_generic_plan")
 
 
 def explain(connection: psycopg.Connection[Any], begin: Statement, page: Statement, *, mode: str) -> dict[str, Any]:
     """The executed plan of a page, in a transaction that begins like the application's."""
     order = list(dict.fromkeys(re.findall(r"%\((\w+)\)s", page.text)))
-    text = re.sub(r"%\((\w+)\)s", lambda found: f"${order.index(found[1]) + 1}", page.text)
+    text = re.sub(r"%\((\w+)\)s", lambda match: f"${order.index(match[1]) + 1}", page.text)
     values = ", ".join(sql.Literal(page.parameters[name]).as_string(connection) for name in order)
     connection.execute(SESSION)
     try:
         connection.execute(begin.text)
         connection.execute(f"set local plan_cache_mode = {mode}")
-        connection.execute(f"prepare asked as {text}")
+        connection.execute(f"prepare page as {text}")
         row = connection.execute(
-            f"explain (analyze, buffers, timing off, format json) execute asked({values})"
+            f"explain (analyze, buffers, timing off, format json) execute page({values})"
         ).fetchone()
         assert row is not None
         plan: dict[str, Any] = row[0][0]["Plan"]
@@ -39,33 +39,33 @@ def explain(connection: psycopg.Connection[Any], begin: Statement, page: Stateme
 def vacuum(connection: psycopg.Connection[Any], *tables: str) -> None:
     """Analyze the tables, and mark all their pages as visible to all transactions.
 
-    Only then an index-only scan reads no table. A concurrent snapshot, such as autovacuum's, keeps pages from being
-    marked, so this repeats until all are. Indexes are cleaned too: otherwise VACUUM keeps a few dead rows, and their
-    pages unmarked.
+    An index-only scan reads no table only for such pages. A concurrent snapshot, such as that of autovacuum, prevents
+    the mark, so this repeats until all pages have it. Without the cleanup of indexes, VACUUM would keep a few dead
+    rows, and their pages would not get the mark.
     """
-    seen = "select relpages - relallvisible from pg_class where oid = %s::regclass"
+    unmarked_pages = "select relpages - relallvisible from pg_class where oid = %s::regclass"
     for table in tables:
         end = time.monotonic() + 60
-        while True:  # until the deadline below
+        while True:
             connection.execute(sql.SQL("vacuum (analyze, index_cleanup on) {}").format(sql.Identifier(table)))
-            if connection.execute(seen, [table]).fetchone() == (0,):
+            if connection.execute(unmarked_pages, [table]).fetchone() == (0,):
                 break
-            assert time.monotonic() < end, f"not within 60 s: all pages of {table} are visible"
+            assert time.monotonic() < end, f"not all pages of {table} were visible within 60 s"
 
 
 def plan_nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The plan's root and all nodes below it."""
     yield plan
-    for part in plan.get("Plans", ()):
-        yield from plan_nodes(part)
+    for child in plan.get("Plans", ()):
+        yield from plan_nodes(child)
 
 
 def rows_read(plan: dict[str, Any]) -> int:
     """The number of rows that scans of tables and indexes returned or filtered out."""
     return sum(
-        round((part["Actual Rows"] + part.get("Rows Removed by Filter", 0)) * part["Actual Loops"])
-        for part in plan_nodes(plan)
-        if "Scan" in part["Node Type"] and part["Node Type"] not in ("CTE Scan", "Subquery Scan", "Bitmap Heap Scan")
+        round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in plan_nodes(plan)
+        if "Scan" in node["Node Type"] and node["Node Type"] not in ("CTE Scan", "Subquery Scan", "Bitmap Heap Scan")
     )
 
 
@@ -75,5 +75,5 @@ def buffers_read(plan: dict[str, Any]) -> int:
 
 
 def blocks_for(rows: int) -> int:
-    """The number of blocks that a plan of so many rows may access: four for each, and some for empty searches."""
+    """The number of blocks that a plan may access for this number of rows: four for each, and 20 for searches."""
     return 4 * rows + 20

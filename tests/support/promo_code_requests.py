@@ -1,4 +1,4 @@
-"""The request of the document, and the promo code that it creates."""
+"""The example request of the API document, and the promo code that it creates."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ REQUIRED = ("storeExamCodes", "discountPercent", "expirationDateUtc", "maxRedemp
 
 
 def request(**changes: Any) -> dict[str, Any]:
-    """The document's request with changes; `...` leaves a property out."""
+    """The example request with changes; `...` removes a property."""
     return {name: value for name, value in (REQUEST | changes).items() if value is not ...}
 
 
@@ -42,7 +42,7 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> h
 
 
 async def send(client: httpx.AsyncClient, tenant: Tenant, content: bytes, **headers: str) -> httpx.Response:
-    """Send these bytes, as JSON unless a header says otherwise."""
+    """Send these bytes, as JSON unless the headers have another content type."""
     content_headers = {"Content-Type": "application/json"} | {
         name.replace("_", "-").title(): value for name, value in headers.items()
     }

@@ -45,7 +45,7 @@ def complete(quantity: int) -> PurchaseState:
 
 
 async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = NOW) -> None:
-    """Add a partner, and a program that is free for it."""
+    """Add a partner, and a free program that is open to the partner."""
     partner = NewPartner(new_id(), "Acme Corp", Status.ACTIVE)
     program = NewProgram(id=new_id(), name="Acme Program", status=Status.ACTIVE, voucher_code_prefix=PREFIX)
     async with resources.database.unit_of_work(tenant.id) as work:
@@ -54,20 +54,20 @@ async def open_market(resources: Resources, tenant: Tenant, *, now: datetime = N
 
 
 async def buy(resources: Resources, tenant: Tenant, *, quantity: int = 20, now: datetime = NOW) -> UUID:
-    """Create a purchase whose generation is queued; its id."""
+    """Create a purchase, whose job is queued; returns its id."""
     async with resources.database.unit_of_work(tenant.id) as work:
         return await order(work, replace(DRAFT, quantity=quantity), now=now)
 
 
 async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUID:
-    """Create a purchase in this transaction; its id."""
-    (ordered,) = await zero_price.create_all(work, [draft], now=now)
-    assert isinstance(ordered, Purchase)
-    return ordered.id
+    """Create a purchase in this transaction; returns its id."""
+    (purchase,) = await zero_price.create_all(work, [draft], now=now)
+    assert isinstance(purchase, Purchase)
+    return purchase.id
 
 
 def purchase_state(superuser: psycopg.Connection, purchase_id: UUID) -> PurchaseState:
-    """The status and the numbers of vouchers and codes, in one query."""
+    """The status of a purchase and its numbers of vouchers and codes, from one query."""
     with superuser.cursor(row_factory=class_row(PurchaseState)) as cursor:
         row = cursor.execute(
             "select p.status, count(v.id) as vouchers, count(distinct v.code) as codes"
@@ -94,7 +94,7 @@ def age_heartbeats(superuser: psycopg.Connection) -> None:
 
 
 def queue_contents(superuser: psycopg.Connection) -> list[Any]:
-    """The open jobs, the workers and the database sessions, for the message of a failure."""
+    """The unfinished jobs, the workers and the database sessions, for the message of a failed assertion."""
     queries = (
         "select id, task_name, status::text, attempts, worker_id, scheduled_at, args::text from procrastinate_jobs"
         " where status in ('todo', 'doing') order by id",

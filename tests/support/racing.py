@@ -1,4 +1,4 @@
-"""Callers that race through several servers, and a record of the uses that they were granted."""
+"""Callers that race through several servers, and a record of the uses that they receive."""
 
 import asyncio
 import math
@@ -13,7 +13,7 @@ from tests.support.connections import Answer, Connections
 from tests.support.factories import Tenant
 from tests.support.redemption_requests import RESERVATIONS, URL, body, candidate
 
-GIVEN_BACK = ("Cancelled", "Released")
+RETURNED = ("Cancelled", "Released")
 PERSONS = 8
 
 
@@ -27,15 +27,15 @@ class Code:
     is_global: bool = False
 
     def counts(self, tenant: Tenant, person: str) -> dict[tuple[str, ...], int]:
-        """The counters that a use adds to, with the limit of each."""
-        place = ("" if self.is_global else str(tenant.id), self.name)
-        limits = {place: self.total, (str(tenant.id), self.name, person): self.per_candidate}
-        return {name: limit for name, limit in limits.items() if limit is not None}
+        """The limits of the counters that a use increments, by counter."""
+        code = ("" if self.is_global else str(tenant.id), self.name)
+        limits = {code: self.total, (str(tenant.id), self.name, person): self.per_candidate}
+        return {counter: limit for counter, limit in limits.items() if limit is not None}
 
 
 @dataclass
 class Use:
-    """A granted use. It certainly exists from the response until a caller asks to give it back or its hold ends."""
+    """A use. It exists at least from the response until a caller requests its return or its hold ends."""
 
     id: str
     code: str
@@ -61,17 +61,17 @@ class Booking:
 
 
 class Refusal(NamedTuple):
-    """A response that says that a limit is reached."""
+    """A response that reports that the limit of a counter is reached."""
 
-    counted: tuple[str, ...]
+    counter: tuple[str, ...]
     limit: int
-    sent: float
-    answered: float
+    sent_at: float
+    received_at: float
 
 
 @dataclass
 class Races:
-    """The requests of all callers and the responses; `total` requests to redeem are sent."""
+    """The requests of all callers, of which `total` are redemptions, and the responses."""
 
     codes: dict[str, list[Code]]
     tenants: list[Tenant]
@@ -80,14 +80,14 @@ class Races:
     total: int
     sent: int = 0
     uses: dict[str, Use] = field(default_factory=dict)
-    given_back: dict[str, float] = field(default_factory=dict)
+    returned_at: dict[str, float] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
     unexpected: list[Answer] = field(default_factory=list)
     bookings: list[Booking] = field(default_factory=list)
     is_halfway: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def race(self, callers: int) -> None:
-        """Send all requests from so many callers at the same time."""
+        """Send all requests from this number of concurrent callers."""
         async with asyncio.TaskGroup() as group:
             for _ in range(callers):
                 group.create_task(self._call())
@@ -125,7 +125,7 @@ class Races:
         for answer in answers:
             self._note(answer, booking, code, person)
         ids = {answer.json()["id"] for answer in answers if answer.status == 201}
-        assert len(ids) <= 1 or seconds == 1, "the same request, and two redemptions"
+        assert len(ids) <= 1 or seconds == 1, "the same request caused two redemptions"
 
     def _note(self, answer: Answer, booking: Booking, code: Code, person: str) -> None:
         counts = code.counts(booking.tenant, person)
@@ -135,23 +135,23 @@ class Races:
                 held_until = redemption["heldUntil"]
                 until = datetime.fromisoformat(held_until).timestamp() if held_until else math.inf
                 is_held = redemption["status"] == "Held"
-                use = Use(redemption["id"], code.name, counts, answer.answered, until, is_held=is_held)
+                use = Use(redemption["id"], code.name, counts, answer.received_at, until, is_held=is_held)
                 self.uses[use.id] = use
                 booking.uses.append(use)
         elif answer.status == 409 and b"not-redeemable" in answer.body:
             reasons = {error["code"] for error in answer.json()["errors"]}
-            for counted, limit in counts.items():
-                if reasons & ({"UsedUp", "Used", "Held"} if len(counted) == 2 else {"UsedUpForCandidate"}):
-                    self.refusals.append(Refusal(counted, limit, answer.sent, answer.answered))
+            for counter, limit in counts.items():
+                if reasons & ({"UsedUp", "Used", "Held"} if len(counter) == 2 else {"UsedUpForCandidate"}):
+                    self.refusals.append(Refusal(counter, limit, answer.sent_at, answer.received_at))
             if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate"}:
                 self.unexpected.append(answer)
         else:
             self.unexpected.append(answer)
 
     async def _change(self, booking: Booking) -> bool:
-        """Change a reservation or one of its uses at random; whether it has any uses left."""
+        """Change a reservation or one of its uses at random; returns whether it has any uses left."""
         use = self.random.choice(booking.uses)
-        kind = self.random.choices(["confirm", "give back", "both", "cancel", "reschedule"], [4, 10, 2, 3, 1])[0]
+        kind = self.random.choices(["confirm", "return", "both", "cancel", "reschedule"], [4, 10, 2, 3, 1])[0]
         back = "release" if use.is_held and not use.is_confirmed else "cancel"
         match kind:
             case "confirm" if back == "release":
@@ -159,15 +159,15 @@ class Races:
             case "both":
                 await asyncio.gather(
                     self._act(booking, use, self.random.choice(["confirm", back])),
-                    self._tell(booking, {"status": "Cancelled"}),
+                    self._update_reservation(booking, {"status": "Cancelled"}),
                 )
                 return False
             case "cancel":
-                await self._tell(booking, {"status": "Cancelled"})
+                await self._update_reservation(booking, {"status": "Cancelled"})
                 return False
             case "reschedule":
                 code = self._new_code()
-                await self._tell(booking, {"status": "Rescheduled", "reservationCode": code})
+                await self._update_reservation(booking, {"status": "Rescheduled", "reservationCode": code})
                 booking.code = code
             case _:
                 await self._act(booking, use, back)
@@ -180,24 +180,24 @@ class Races:
         (answer,) = await self._send("POST", f"{URL}/{use.id}/{action}", booking.tenant.api_key)
         if answer.status == 200:
             use.is_confirmed |= action == "confirm"
-            self._note_given_back([answer.json()], answer)
+            self._note_returns([answer.json()], answer)
         elif answer.status != 409 or b"wrong-state" not in answer.body:
             self.unexpected.append(answer)
 
-    async def _tell(self, booking: Booking, content: dict[str, str]) -> None:
+    async def _update_reservation(self, booking: Booking, content: dict[str, str]) -> None:
         for use in booking.uses if content["status"] == "Cancelled" else []:
             use.return_requested = min(use.return_requested, time.time())
         path = f"{RESERVATIONS}/{booking.code}"
         (answer,) = await self._send("PUT", path, booking.tenant.api_key, content)
         if answer.status == 200:
-            self._note_given_back(answer.json()["redemptions"], answer)
+            self._note_returns(answer.json()["redemptions"], answer)
         else:
             self.unexpected.append(answer)
 
-    def _note_given_back(self, redemptions: Iterable[dict[str, Any]], answer: Answer) -> None:
+    def _note_returns(self, redemptions: Iterable[dict[str, Any]], answer: Answer) -> None:
         for each in redemptions:
-            if each["status"] in GIVEN_BACK:
-                self.given_back.setdefault(each["id"], answer.answered)
+            if each["status"] in RETURNED:
+                self.returned_at.setdefault(each["id"], answer.received_at)
 
     async def _send(self, *request: Any, twice: bool = False) -> list[Answer]:
         server = self.random.randrange(len(self.connections.ports))

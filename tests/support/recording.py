@@ -1,4 +1,4 @@
-"""The statements that an engine really sends: recorded, or rewritten before the driver gets them."""
+"""The statements that an engine sends: recorded, or rewritten before the driver receives them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ class Statement(NamedTuple):
     parameters: Any
 
 
-# Statements of any database that reach the driver without SQLAlchemy, in one order with SQLAlchemy's events.
+# For statements that bypass SQLAlchemy. They go to the same records as its events, which preserves their order.
 _rewrites: list[Callable[[str], str]] = []
 _records: list[list[Statement]] = []
 _execute = psycopg.AsyncConnection.execute
@@ -26,8 +26,8 @@ _execute = psycopg.AsyncConnection.execute
 async def _execute_observed(connection: Any, query: Any, params: Any = None, **options: Any) -> Any:
     for rewrite in _rewrites:
         query = rewrite(query)
-    for found in _records:
-        found.append(Statement(query, params))
+    for record in _records:
+        record.append(Statement(query, params))
     return await _execute(connection, query, params, **options)
 
 

@@ -1,4 +1,4 @@
-"""Requests of the redemption operations, as tests send them."""
+"""Requests to the operations on redemptions and reservations."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def body(code: str = "SPRING", reservation: str = "RSV-1", **more: Any) -> dict[
 
 
 def candidate(person: str, **more: Any) -> dict[str, Any]:
-    """Another candidate."""
+    """A candidate with this person id."""
     return CANDIDATE | {"personId": person} | more
 
 
@@ -39,7 +39,7 @@ async def redeem(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: 
 
 
 async def create_redemption(client: httpx.AsyncClient, tenant: Tenant, *code: str, **more: Any) -> dict[str, Any]:
-    """Redeem a code, which must succeed; the redemption."""
+    """Redeem a code, which must succeed; returns the redemption."""
     answer = await redeem(client, tenant, *code, **more)
     assert answer.status_code == 201, answer.text
     result: dict[str, Any] = answer.json()
@@ -59,5 +59,5 @@ async def update_reservation(
 
 
 def reasons(answer: httpx.Response) -> list[tuple[str, str]]:
-    """Pointer and code of each error."""
+    """The pointer and the code of each error."""
     return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]

@@ -1,4 +1,4 @@
-"""The data of reports: redemptions on several days, and summed-up days."""
+"""The data of reports: redemptions on several days, and rolled-up days."""
 
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,7 @@ EXPORT_HEADER = (
 
 
 async def open_shop(resources: Resources, tenant: Tenant) -> UUID:
-    """Add a promo code and a partner with two vouchers; the partner's id."""
+    """Add a promo code and a partner with two vouchers; returns the partner's id."""
     await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
     partner = await add_partner(resources, tenant, "Acme Corp")
     purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
@@ -43,7 +43,7 @@ async def redeem_for_days(client: httpx.AsyncClient, tenant: Tenant, clock: Cloc
 
 
 async def roll_up(resources: Resources, tenant: Tenant, *, now: datetime) -> list[str]:
-    """Sum up all days that are over; their dates."""
+    """Roll up all closed days; returns their dates."""
     days: list[str] = []
     for _ in range(1000):
         async with resources.database.unit_of_work(tenant.id) as work:
@@ -51,4 +51,4 @@ async def roll_up(resources: Resources, tenant: Tenant, *, now: datetime) -> lis
         if day is None:
             return days
         days.append(str(day))
-    raise AssertionError("1,000 days are summed up, and still there are more")
+    raise AssertionError("1,000 days were rolled up, and more remain")

@@ -1,4 +1,4 @@
-"""Responses in the form in which tests compare them."""
+"""Responses in the form that tests compare."""
 
 from typing import Any
 
@@ -10,5 +10,5 @@ def status_and_body(response: httpx.Response) -> tuple[int, Any]:
 
 
 def validation_failed(*messages: str) -> tuple[int, dict[str, Any]]:
-    """Status and body of a Certiverse request that breaks these rules."""
+    """The status and the body of a Certiverse response with these violations."""
     return 400, {"errorCode": "ValidationFailed", "errorMessages": list(messages)}

@@ -28,7 +28,7 @@ from tessera.vouchers.rules import PurchaseStatus, ReservationStatus, Status
 
 
 async def add_partner(resources: Resources, tenant: Tenant, name: str, status: Status = Status.ACTIVE) -> UUID:
-    """Add a partner; its id."""
+    """Add a partner; returns its id."""
     async with resources.database.unit_of_work(tenant.id) as work:
         partner = NewPartner(new_id(), name, status)
         await partners.add_all(work, [partner], now=resources.clock())
@@ -36,7 +36,7 @@ async def add_partner(resources: Resources, tenant: Tenant, name: str, status: S
 
 
 async def add_program(resources: Resources, tenant: Tenant, name: str, **changes: Any) -> UUID:
-    """Add an active program of the first exam, open to all partners and free; its id."""
+    """Add an active program of the first exam, open to all partners and free; returns its id."""
     values: dict[str, Any] = {"status": Status.ACTIVE, "store_exam_ids": (tenant.exam_ids["NCA-GENL"],)}
     async with resources.database.unit_of_work(tenant.id) as work:
         program = NewProgram(id=new_id(), name=name, **values | changes)
@@ -47,7 +47,7 @@ async def add_program(resources: Resources, tenant: Tenant, name: str, **changes
 async def add_purchase(
     resources: Resources, tenant: Tenant, partner_id: UUID, program_id: UUID, code: str, **changes: Any
 ) -> UUID:
-    """Add a complete purchase of ten vouchers, without the vouchers; its id."""
+    """Add a complete purchase of ten vouchers, without the vouchers; returns its id."""
     purchase = NewPurchase(
         id=new_id(),
         partner_id=partner_id,
@@ -66,10 +66,10 @@ async def add_purchase(
     return purchase.id
 
 
-async def add_vouchers(resources: Resources, tenant: Tenant, *added: NewVoucher) -> None:
+async def add_vouchers(resources: Resources, tenant: Tenant, *new_vouchers: NewVoucher) -> None:
     """Add vouchers in any state."""
     async with resources.database.unit_of_work(tenant.id) as work:
-        await vouchers.add_all(work, added)
+        await vouchers.add_all(work, new_vouchers)
 
 
 def voucher(purchase_id: UUID, partner_id: UUID, code: str, **changes: Any) -> NewVoucher:
@@ -100,7 +100,7 @@ async def add_user(
     partner_id: UUID | None = None,
     function_points: tuple[FunctionPoint, ...] = (FunctionPoint.PARTNER_MANAGE_VOUCHERS,),
 ) -> dict[str, str]:
-    """Add a user, of a partner if one is given; the headers of the user's requests."""
+    """Add a user, of a partner unless `partner_id` is None; returns the headers of the user's requests."""
     now = resources.clock()
     async with resources.database.unit_of_work(tenant.id) as work:
         await provisioning.create_user(
@@ -118,7 +118,7 @@ async def add_user(
 
 
 async def run_jobs(url: str, resources: Resources) -> None:
-    """Run every queued job once, as the worker does."""
+    """Run every queued job once, as a worker does."""
     context = {"database": resources.database, "clock": resources.clock}
     async with create_jobs(url, voucher_jobs.blueprint).open_async() as jobs:
         await jobs.run_worker_async(
@@ -127,7 +127,7 @@ async def run_jobs(url: str, resources: Resources) -> None:
 
 
 def fill(connection: psycopg.Connection[Any], table: str, count: int, **columns: Any) -> None:
-    """Add rows with rising ids. `{n}` in a text value stands for the number of the row."""
+    """Add rows with ascending ids. `{n}` in a text value is replaced by the number of the row."""
     names = ", ".join(columns)
     values = ", ".join(_sql_value(value) for value in columns.values())
     connection.execute(

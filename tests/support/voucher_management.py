@@ -1,4 +1,4 @@
-"""Requests that bring a partner to its first voucher through the management API."""
+"""Requests to the management API, from the creation of a partner to its first voucher."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ PROGRAM: dict[str, Any] = {
 
 
 async def create_resource(client: httpx.AsyncClient, tenant: Tenant, url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Create an object, which must succeed; its representation."""
+    """Create a resource, which must succeed; returns its representation."""
     answer = await client.post(url, json=body, headers=tenant.bearer)
     assert answer.status_code == 201, answer.text
     assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
@@ -33,7 +33,7 @@ async def create_resource(client: httpx.AsyncClient, tenant: Tenant, url: str, b
 async def change_resource(
     client: httpx.AsyncClient, tenant: Tenant, url: str, version: int, **body: Any
 ) -> dict[str, Any]:
-    """Change this version of an object, which must succeed; the new representation."""
+    """Change this version of a resource, which must succeed; returns the new representation."""
     answer = await client.post(url, json=body, headers=if_match(version, tenant))
     assert answer.status_code == 200, answer.text
     assert (answer.json()["version"], answer.headers["ETag"]) == (version + 1, f'"{version + 1}"')

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 from dirty_equals import IsUUID
 
-# The document's example, word for word.
+# The example of the API document, character by character.
 REQUEST_TEXT = (
     '{   "notes": "Q2 employee certification batch",   "partnerName": "Acme Corp",'
     '   "programName": "Spring Certification Drive",   "quantity": 50 }'
@@ -43,18 +43,18 @@ def filter_required(*names: str) -> tuple[int, dict[str, Any]]:
 
 
 def request(**changes: Any) -> dict[str, Any]:
-    """The document's request with changes; `...` leaves a property out."""
+    """The example request with changes; `...` removes a property."""
     return {name: value for name, value in (REQUEST | changes).items() if value is not ...}
 
 
 async def read_page(
-    client: httpx.AsyncClient, headers: dict[str, str], path: str, shown: str
+    client: httpx.AsyncClient, headers: dict[str, str], path: str, name: str
 ) -> tuple[list[Any], str | None]:
     """One property of each record of a page, and the next link, which must equal the Link header."""
     answer = await client.get(path, headers=headers)
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    following = body.get("nextLink")
-    assert set(body) == {"data"} | ({"nextLink"} if following else set())
-    assert answer.headers.get("Link") == (f'<{following}>; rel="next"' if following else None)
-    return [item[shown] for item in body["data"]], following
+    next_link = body.get("nextLink")
+    assert set(body) == {"data"} | ({"nextLink"} if next_link else set())
+    assert answer.headers.get("Link") == (f'<{next_link}>; rel="next"' if next_link else None)
+    return [item[name] for item in body["data"]], next_link

@@ -1,4 +1,4 @@
-"""Organizations with equal names and two partners each, and the removal of either lock."""
+"""Organizations whose partners and programs have equal names, and the removal of either isolation mechanism."""
 
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -70,18 +70,25 @@ class View:
 
 
 async def furnish(resources: Resources, tenant: Tenant) -> Shop:
+    """Add two partners with a user, a purchase and a voucher each, and programs for all subsets of them."""
     partners = {name: await add_partner(resources, tenant, name) for name in ("Acme", "Globex")}
-    assigned = {"Open": (), "Acme's": ("Acme",), "Globex's": ("Globex",), "Shared": ("Acme", "Globex"), "Nobody's": ()}
+    assignments = {
+        "Open": (),
+        "Acme's": ("Acme",),
+        "Globex's": ("Globex",),
+        "Shared": ("Acme", "Globex"),
+        "Nobody's": (),
+    }
     programs = {
         name: await add_program(
             resources,
             tenant,
             name,
             is_available_to_all_partners=name == "Open",
-            partner_ids=tuple(partners[partner] for partner in to),
+            partner_ids=tuple(partners[partner] for partner in assigned_names),
             email_domains=("example.com",),
         )
-        for name, to in assigned.items()
+        for name, assigned_names in assignments.items()
     }
     shop = Shop(tenant, partners, programs, {}, {}, {"": tenant.bearer})
     for name, partner_id in partners.items():
@@ -91,20 +98,20 @@ async def furnish(resources: Resources, tenant: Tenant) -> Shop:
         )
         state = usage(tenant.exam_ids["NCA-GENL"], "RSV-1")
         state |= {"recipient_email": "ada@example.com", "assigned_at": resources.clock()}
-        result = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
-        await add_vouchers(resources, tenant, result)
-        shop.vouchers[name] = result.id
+        new_voucher = voucher(shop.purchases[name], partner_id, f"V-{code}", **state)
+        await add_vouchers(resources, tenant, new_voucher)
+        shop.vouchers[name] = new_voucher.id
         shop.headers[name] = await add_user(resources, tenant, f"user@{name}.example.com", partner_id=partner_id)
     return shop
 
 
 @asynccontextmanager
 async def unlocked_database(addresses: Addresses) -> AsyncIterator[Database]:
-    """The database with a superuser's rights, to whom row-level security does not apply."""
+    """The database with the rights of a superuser, for whom row-level security does not apply."""
     database = Database(addresses.owner)
 
     @event.listens_for(database._engine.sync_engine, "connect")
-    def become_oneself(connection: Any, _: object) -> None:
+    def reset_role(connection: Any, _: object) -> None:
         connection.execute("set role none")
 
     yield database
@@ -119,5 +126,5 @@ def views(shops: tuple[Shop, Shop]) -> Iterator[View]:
         yield View(shop, shop.headers["Globex"], ("Globex",), ("Open", "Globex's", "Shared"))
 
 
-def ids(known: dict[str, UUID], names: tuple[str, ...]) -> list[str]:
-    return [str(known[name]) for name in names]
+def ids(ids_by_name: dict[str, UUID], names: tuple[str, ...]) -> list[str]:
+    return [str(ids_by_name[name]) for name in names]

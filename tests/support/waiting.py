@@ -1,4 +1,4 @@
-"""Waiting for an event that nothing announces, always with a time limit."""
+"""Waiting for conditions by polling, always with a time limit."""
 
 import asyncio
 import time
@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import psycopg
 
-SECONDS = 90  # generous for a busy machine, and less than the time limit of a test
+SECONDS = 90  # long enough for a busy machine, and less than the time limit of a test
 
 
 def wait_until(event: str, has_happened: Callable[[], bool], *, seconds: float = SECONDS) -> None:
-    """Wait for the condition; fails with the name of the event if it does not hold in time."""
+    """Wait until the condition holds; fails with the name of the event if it does not hold in time."""
     end = time.monotonic() + seconds
     while not has_happened():
         assert time.monotonic() < end, f"not within {seconds:g} s: {event}"
@@ -24,7 +24,7 @@ async def until(
     seconds: float = SECONDS,
     details: Callable[[], object] = lambda: "",
 ) -> None:
-    """Like wait_until, but the event loop keeps running; `details` adds to the failure."""
+    """Like `wait_until`, without blocking the event loop; a failure contains `details`."""
     end = time.monotonic() + seconds
     while not has_happened():
         assert time.monotonic() < end, f"not within {seconds:g} s: {event} {details()}"
@@ -32,7 +32,7 @@ async def until(
 
 
 async def until_blocked(superuser: psycopg.Connection, *, count: int = 1, lock_type: str = "%") -> None:
-    """Wait until at least so many sessions of this database wait for a lock of that type (a LIKE pattern)."""
+    """Wait until at least `count` sessions of this database wait for a lock of this type (a LIKE pattern)."""
     query = (
         "select count(distinct pid) from pg_locks join pg_stat_activity using (pid)"
         " where not granted and locktype like %s and datname = current_database()"

@@ -13,7 +13,7 @@ from tessera.vouchers.codes import (
     new_purchase_code,
     random_length,
     random_texts,
-    spelled,
+    stored_code,
 )
 
 
@@ -99,4 +99,4 @@ def test_a_purchase_code_is_readable_and_new_each_time() -> None:
     ],
 )
 def test_only_a_to_z_are_raised(typed: str, kept: str) -> None:
-    assert spelled(typed) == kept
+    assert stored_code(typed) == kept

@@ -37,7 +37,7 @@ S = TypeVar("S", bound=RecordWithStatus)
 
 
 class Repository(Protocol[T]):
-    """The statements of an edit."""
+    """The statements that an edit needs."""
 
     async def lock(self, record_id: UUID, /) -> T | None:
         """The record, locked FOR UPDATE."""
@@ -48,9 +48,9 @@ class Repository(Protocol[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Editable(Generic[T]):
-    """Records of one kind: `kind` names them in the audit log and `noun` in errors.
+    """The edits of one kind of record: `kind` is its name in the audit log, and `noun` its name in errors.
 
-    `moves` are the status moves by their new status, `values` what the audit log keeps of a record.
+    `moves` maps a new status to the move that leads to it; `values` returns the fields that the audit log stores.
     """
 
     kind: str
@@ -84,7 +84,7 @@ class Editable(Generic[T]):
     async def save(
         self, work: UnitOfWork, repository: Repository[T], before: T, after: T, action: str, *, now: datetime
     ) -> T:
-        """Write the new state of a locked record as its next version; returns that."""
+        """Write the new state of a locked record as its next version and record the change; returns that version."""
         after = replace(after, version=before.version + 1)
         await repository.change(after)
         await self.record(work, action, before, after, now=now)
@@ -105,11 +105,11 @@ class Editable(Generic[T]):
         return await self.save(work, repository, before, replace(before, status=new_status), move.action, now=now)
 
     async def record(self, work: UnitOfWork, action: str, before: T | None, after: T, *, now: datetime) -> None:
-        """Record a change; a new record has no state before it."""
+        """Record a change; `before` is None for a new record."""
         old = None if before is None else self.values(before)
         change = Change(action=action, kind=self.kind, id=after.id, before=old, after=self.values(after))
         await audit.record(work, change, now=now)
 
     async def record_created(self, work: UnitOfWork, record: T, *, now: datetime) -> None:
-        """Record the creation of a record."""
+        """Record that a record was created."""
         await self.record(work, Action.CREATED, None, record, now=now)

@@ -14,14 +14,14 @@ log = structlog.get_logger(__name__)
 
 blueprint = Blueprint()
 
-# The id of the platform, which `identity`, a layer above this one, defines.
+# Equal to `identity.rules.PLATFORM_ID`, which this lower layer cannot import.
 PLATFORM_ID = UUID(int=0)
 
 
 @blueprint.periodic(cron="* * * * * */10")  # seconds come last
 @blueprint.task(name="seal_audit", queueing_lock="seal_audit", pass_context=True)
 async def seal_audit(context: JobContext, timestamp: int) -> None:
-    """Seal the unsealed entries of every organization, in one transaction for each thousand."""
+    """Seal the unsealed entries of every organization, in transactions of up to 1,000 entries."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(PLATFORM_ID) as work:

@@ -38,7 +38,7 @@ insert into audit_unsealed (organization_id, entry_id) select %(organization_id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An entry of the log; `position` is its place in the chain of seals, None while it is unsealed."""
+    """An entry of the log; `position` is that of its seal in the chain, or None while the entry is unsealed."""
 
     id: UUID
     at: datetime
@@ -55,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryFilter:
-    """Filters of entries; None does not filter, and the times are a half-open period."""
+    """Filters of entries; None matches every entry. The period includes `since` and excludes `until`."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -86,8 +86,8 @@ class AuditRepository:
             "afters": Texts([_json(change.after) for change in changes]),
         }
         actor = {"actor_kind": str(self._actor.kind), "actor_id": self._actor.id, "actor_name": self._actor.name}
-        same = {"organization_id": self._organization_id, "at": now}
-        await run(self._connection, ADD_ALL, columns | actor | same)
+        common = {"organization_id": self._organization_id, "at": now}
+        await run(self._connection, ADD_ALL, columns | actor | common)
 
     async def find(self, entry_id: UUID) -> Entry | None:
         """The entry with this id."""
@@ -122,8 +122,7 @@ class AuditRepository:
 
 
 def _json(values: Mapping[str, Any] | None) -> str | None:
-    recorded = rules.recorded(values)
-    return None if recorded is None else orjson.dumps(recorded).decode()
+    return None if values is None else orjson.dumps(rules.json_values(values)).decode()
 
 
 def _entry(row: AnyRow) -> Entry:

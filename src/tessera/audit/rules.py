@@ -28,7 +28,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change of one record; `before` is None for a new one, `kind` is its domain word (`StoreExam`)."""
+    """A change of one record, whose `kind` is a domain word such as `StoreExam`; `before` is None for a new record."""
 
     action: str
     kind: str
@@ -37,21 +37,21 @@ class Change:
     after: Mapping[str, Any] | None = None
 
 
-def recorded(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values as the log stores them: JSON, with money as text and times in UTC, without secrets."""
-    return None if values is None else {name: _plain(value) for name, value in values.items() if name not in SECRETS}
+    return {name: _json_value(value) for name, value in values.items() if name not in SECRETS}
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever a domain value holds
+def _json_value(value: Any) -> Any:  # noqa: ANN401 - any value of a domain record
     match value:
         case None | bool() | int() | float():
             return value
         case datetime():
             return value.astimezone(UTC).isoformat()
         case Mapping():
-            return recorded(value)
+            return json_values(value)
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_json_value(item) for item in value]
         case str() | UUID() | Decimal():
             return str(value)
         case _:

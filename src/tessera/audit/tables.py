@@ -1,4 +1,4 @@
-"""Tables of the audit log: the entries, those that are unsealed, and the chain of seals."""
+"""Tables of the audit log: the entries, the list of unsealed entries, and the chain of seals."""
 
 from datetime import datetime
 from typing import Any
@@ -20,12 +20,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from tessera.kit.db.table_base import Base, Timestamp
 
 
-def _of_entry() -> ForeignKeyConstraint:
+def _references_entry() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["organization_id", "entry_id"], ["audit_entries.organization_id", "audit_entries.id"])
 
 
 class AuditEntry(Base):
-    """A change of a record: its actor, its action, and the state before and after. Never updated."""
+    """A change of a record: the actor, the action, and the states before and after it. Rows are never updated."""
 
     __tablename__ = "audit_entries"
     __table_args__ = (
@@ -53,7 +53,7 @@ class AuditUnsealed(Base):
     """An unsealed entry; the transaction that seals the entry deletes the row."""
 
     __tablename__ = "audit_unsealed"
-    __table_args__ = (_of_entry(),)
+    __table_args__ = (_references_entry(),)
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -64,7 +64,7 @@ class AuditSeal(Base):
 
     __tablename__ = "audit_seals"
     __table_args__ = (
-        _of_entry(),
+        _references_entry(),
         UniqueConstraint("organization_id", "entry_id"),
         CheckConstraint("position >= 1", name="position"),
     )

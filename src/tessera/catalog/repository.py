@@ -19,7 +19,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True)
 class NewStoreExam:
-    """A store exam to add."""
+    """A store exam to put on sale."""
 
     id: UUID
     code: str
@@ -29,7 +29,7 @@ class NewStoreExam:
 
 @dataclass(frozen=True, slots=True)
 class NewProductBundle:
-    """A product bundle to add, with its exams."""
+    """A product bundle to put on sale, with its exams."""
 
     id: UUID
     name: str
@@ -81,7 +81,7 @@ class CatalogRepository:
         return {row.id: Product(None, None, row.id, row.price) for row in rows}
 
     async def find_product_bundle_ids(self, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
-        """The ids, of these, of bundles on sale."""
+        """Those of these ids that belong to product bundles on sale."""
         statement = select(ProductBundle.id).where(
             ProductBundle.organization_id == self._organization_id,
             ProductBundle.id == any_(literal(list(bundle_ids), ARRAY(Uuid))),
@@ -96,7 +96,7 @@ class CatalogRepository:
         await self._connection.execute(insert(StoreExam), rows)
 
     async def add_product_bundle(self, bundle: NewProductBundle, *, now: datetime) -> None:
-        """Add one product bundle."""
+        """Add one product bundle with its exams."""
         await self._connection.execute(
             insert(ProductBundle).values(
                 organization_id=self._organization_id,

@@ -40,7 +40,7 @@ class StoreExamDraft:
 
 
 def store_exam_violations(draft: StoreExamDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows."""
+    """The violations of a draft that need no query."""
     yield from draft.parse_violations
     if draft.code is not None:
         yield from _code_violations(draft.code)
@@ -48,7 +48,7 @@ def store_exam_violations(draft: StoreExamDraft) -> Iterator[Violation]:
 
 
 def product_violations(name: str | None, price: Decimal | None) -> Iterator[Violation]:
-    """The violations of a name and of a price, which is in dollars and whole cents."""
+    """The violations of a name and of a price in dollars."""
     if name is not None:
         yield from name_violations("name", name)
     if price is not None and not 0 <= price <= MAX_PRICE:
@@ -74,7 +74,7 @@ class ProductBundleDraft:
 
 @dataclass(frozen=True, slots=True)
 class ContainedExam:
-    """A store exam named by a bundle. An archived exam can stay in a bundle but not be added to one."""
+    """A store exam named by a bundle. An archived exam can stay in a bundle but cannot be added to one."""
 
     id: UUID
     code: str
@@ -82,22 +82,22 @@ class ContainedExam:
 
 
 def product_bundle_violations(draft: ProductBundleDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows."""
+    """The violations of a draft that need no query."""
     yield from draft.parse_violations
     yield from product_violations(draft.name, draft.price)
     if draft.store_exam_codes is not None and not 1 <= len(draft.store_exam_codes) <= MAX_EXAMS:
         yield Violation("NumberOfExams", "store_exam_codes", f"must name 1 to {MAX_EXAMS} store exams")
 
 
-def contained_violations(
-    codes: Sequence[str], known: Mapping[str, ContainedExam], *, current_keys: Collection[str]
+def exam_violations(
+    codes: Sequence[str], exams: Mapping[str, ContainedExam], *, current_keys: Collection[str]
 ) -> Iterator[Violation]:
     """The violations of the exam codes of a bundle.
 
-    `known` is by the key of the code; `current_keys` are those of the exams in the bundle before the edit.
+    `exams` has the known exams by the key of their code; `current_keys` are those of the bundle before the edit.
     """
     for position, code in enumerate(codes[:MAX_EXAMS]):
-        exam = known.get(key_of(code))
+        exam = exams.get(key_of(code))
         if exam is None or (exam.status != Status.ACTIVE and key_of(code) not in current_keys):
             field = f"store_exam_codes/{position}"
             yield Violation("StoreExamNotFound", field, "must name a store exam that is on sale")

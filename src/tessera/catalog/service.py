@@ -9,7 +9,7 @@ from tessera.codes.rules import ProductChoice
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
 
-__all__ = ["NewProductBundle", "NewStoreExam", "Product", "add_product_bundle", "add_store_exams", "find_store_exams"]
+__all__ = ["NewProductBundle", "NewStoreExam", "Product"]
 
 
 async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str, tuple[UUID, str]]:
@@ -18,7 +18,7 @@ async def find_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str
 
 
 async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) -> dict[ProductChoice, Product]:
-    """The products on sale among these choices."""
+    """The products of those choices that are on sale."""
     catalog = CatalogRepository(work)
     codes = {choice.store_exam_code for choice in choices if choice.store_exam_code is not None}
     ids = {choice.product_bundle_id for choice in choices if choice.product_bundle_id is not None}
@@ -34,7 +34,7 @@ async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) ->
 
 
 async def find_product_bundle_ids(work: UnitOfWork, bundle_ids: Collection[UUID]) -> frozenset[UUID]:
-    """The ids, of these, of bundles on sale."""
+    """Those of these ids that belong to product bundles on sale."""
     return await CatalogRepository(work).find_product_bundle_ids(bundle_ids)
 
 

@@ -55,7 +55,7 @@ def verify(
     completely rewritten.
     """
     known_head = seals.parse_head(head) if head is not None else None
-    verdict = in_organization(start(), organization, lambda work: seals.verify(work, noted=known_head))
+    verdict = in_organization(start(), organization, lambda work: seals.verify(work, known_head=known_head))
     if not verdict.findings:
         fields = {"entries": verdict.head.position, "head": verdict.head.text()}
         show("The audit log matches its seals.", fields, as_json=as_json)

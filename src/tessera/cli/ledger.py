@@ -23,8 +23,10 @@ def verify_ledger(session: OrganizationSession) -> None:
     """
     verdict, discrepancies = session.run(_verify)
     if discrepancies:
-        names = ("kind", "name", "shown", "counted")
-        session.show_rows([fields_of(item, *names, counted="ledger") for item in discrepancies], if_none="")
+        names = ("kind", "name", "stored", "recounted")
+        session.show_rows(
+            [fields_of(each, *names, stored="shown", recounted="ledger") for each in discrepancies], if_none=""
+        )
         raise typer.Exit(1)
     fields = fields_of(verdict, "redemptions", "entries") | {"discrepancies": 0}
     session.show("The ledger and every count agree.", fields)
@@ -32,4 +34,4 @@ def verify_ledger(session: OrganizationSession) -> None:
 
 async def _verify(work: UnitOfWork) -> tuple[Verdict, list[Discrepancy]]:
     verdict = await ledger.verify(work)
-    return verdict, [*verdict.discrepancies, *await reports.list_disagreeing(work)]
+    return verdict, [*verdict.discrepancies, *await reports.list_discrepancies(work)]

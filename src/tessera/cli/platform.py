@@ -47,7 +47,7 @@ def create_platform(
     email, lifetime, now = administrator.email, timedelta(days=days), clock()
     names = (administrator.first_name, administrator.last_name)
 
-    async def create(work: UnitOfWork) -> provisioning.ShownOnce:
+    async def create(work: UnitOfWork) -> provisioning.NewCredential:
         if await organizations.find(work, str(PLATFORM_ID)) is None:
             await provisioning.create_organization(work, name=name, now=now)
         rights = list(FunctionPoint)

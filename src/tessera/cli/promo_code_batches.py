@@ -101,6 +101,6 @@ async def _generate(database: OrganizationDatabase, batch: Batch) -> Batch:
     with bar("Generating", length=batch.quantity) as set_position:
         while batch.status == BatchStatus.IN_PROGRESS:
             async with database.unit_of_work() as work:
-                batch = await service.make_some(work, batch.id, now=clock())
+                batch = await service.create_next_codes(work, batch.id, now=clock())
             set_position(batch.made)
     return batch

@@ -17,7 +17,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.imports import service as imports
 from tessera.promo_codes.imports.service import Source
 from tessera.promo_codes.management import export, service
-from tessera.promo_codes.management.service import EXPORTED_AT_ONCE, ManagedFilter
+from tessera.promo_codes.management.service import EXPORT_PAGE_SIZE, ManagedFilter
 from tessera.promo_codes.rules import Kind, Status
 
 File = Annotated[
@@ -64,5 +64,5 @@ def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: Dry
 def export_promo_codes(organization: Organization, filters: FilterOptions, file: Output = None) -> None:
     """Export promo codes as a CSV file of any length."""
     matching = filters.managed_filter()
-    length = Length(lambda work: service.count(work, filters=matching), EXPORTED_AT_ONCE)
+    length = Length(lambda work: service.count(work, filters=matching), EXPORT_PAGE_SIZE)
     save(organization, file, lambda session: export.csv(session.database, session.organization_id, matching), length)

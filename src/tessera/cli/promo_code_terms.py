@@ -43,7 +43,7 @@ class TermOptions:
         }
         flags = {name: value for name, value in options.items() if isinstance(value, bool)}
         texts = {name: join(value) if isinstance(value, list) else value for name, value in options.items()}
-        return cells.read({name: text for name, text in texts.items() if name not in flags}) | flags
+        return cells.parse({name: text for name, text in texts.items() if name not in flags}) | flags
 
 
 _EMPTY: dict[str, Any] = {

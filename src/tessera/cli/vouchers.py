@@ -78,7 +78,7 @@ def show_voucher(
 @commands.command("export")
 def export_vouchers(organization: Organization, output: Output = None) -> None:
     """Export all vouchers as CSV, oldest first."""
-    length = Length(exports.count, exports.EXPORTED_AT_ONCE)
+    length = Length(exports.count, exports.EXPORT_PAGE_SIZE)
     save(organization, output, lambda session: exports.csv(session.database, session.organization_id), length)
 
 

@@ -28,7 +28,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Reason(Violation):
-    """Why a code cannot be used; `remaining` uses of a limit, and the time from which the reason no longer applies."""
+    """Why a code cannot be used: `remaining` uses of its limit are left, and the reason applies until `valid_from`."""
 
     remaining: int | None = None
     valid_from: datetime | None = None

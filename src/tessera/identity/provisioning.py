@@ -18,7 +18,7 @@ from tessera.kit.tokens import TokenSigner
 
 
 @dataclass(frozen=True, slots=True)
-class ShownOnce:
+class NewCredential:
     """A new credential; its secret is not stored."""
 
     id: UUID
@@ -45,9 +45,9 @@ async def create_user(
     partner_id: UUID | None = None,
     now: datetime,
 ) -> UUID:
-    """Create a user, of a voucher partner if `partner_id` is given; `names` are first and last name.
+    """Create a user, of a voucher partner unless `partner_id` is None; raises Invalid, NameTaken.
 
-    Raises Invalid, NameTaken.
+    `names` are the first and the last name.
     """
     draft = UserDraft(
         email=email,
@@ -61,26 +61,26 @@ async def create_user(
 
 async def create_client(
     work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
-) -> ShownOnce:
+) -> NewCredential:
     """Create an API client; raises Invalid, NameTaken."""
     draft = CredentialDraft(name=name, function_points=tuple(function_points))
     client, secret = await clients.create(work, draft=draft, rights=None, now=now)
-    return ShownOnce(client.id, clients.client_id_of(work, client), secret)
+    return NewCredential(client.id, clients.client_id_of(work, client), secret)
 
 
 async def create_key(
     work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
-) -> ShownOnce:
+) -> NewCredential:
     """Create an API key; raises Invalid."""
     draft = CredentialDraft(name=name, function_points=tuple(function_points))
     key, text = await keys.create(work, draft=draft, rights=None, now=now)
-    return ShownOnce(key.id, name, text)
+    return NewCredential(key.id, name, text)
 
 
-async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now: datetime) -> ShownOnce:
-    """Replace a key by a new one; the old key stays valid for `overlap`. Raises NotFound."""
+async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now: datetime) -> NewCredential:
+    """Replace a key with a new one; the old key stays valid for `overlap`. Raises NotFound."""
     key, text = await keys.rotate(work, Target(key_id), overlap=overlap, rights=None, now=now)
-    return ShownOnce(key.id, key.name, text)
+    return NewCredential(key.id, key.name, text)
 
 
 async def revoke_key(work: UnitOfWork, *, key_id: UUID, now: datetime) -> None:
@@ -90,10 +90,10 @@ async def revoke_key(work: UnitOfWork, *, key_id: UUID, now: datetime) -> None:
 
 async def issue_token(
     work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, now: datetime
-) -> ShownOnce:
+) -> NewCredential:
     """Issue a long-lived Bearer token to a user (Pattern B); raises NotFound."""
     token, text = await tokens.issue(work, signer=signer, email=email, lifetime=lifetime, rights=None, now=now)
-    return ShownOnce(token.id, email, text)
+    return NewCredential(token.id, email, text)
 
 
 async def revoke_token(work: UnitOfWork, *, token_id: UUID, now: datetime) -> None:
@@ -102,7 +102,7 @@ async def revoke_token(work: UnitOfWork, *, token_id: UUID, now: datetime) -> No
 
 
 async def deactivate_user(work: UnitOfWork, *, email: str, now: datetime) -> None:
-    """Deactivate a user and thereby all of its tokens; raises NotFound, WrongState."""
+    """Deactivate a user and thereby all tokens of the user; raises NotFound, WrongState."""
     user = await users.get_by_email(work, email)
     await users.deactivate(work, Target(user.id), now=now)
 

@@ -24,7 +24,7 @@ MOVES: Mapping[str, Move] = {
     INACTIVE: Move({ACTIVE}, Action.DEACTIVATED),
 }
 
-# The function points of the caller who gives rights; None is the command line, which has all of them.
+# The function points of the caller who grants rights; None stands for the command line, which may grant every right.
 Rights = Collection[str] | None
 
 
@@ -53,14 +53,14 @@ class Principal:
         return self.actor.id
 
     def require(self, function_point: FunctionPoint) -> None:
-        """Return if the caller has the right; raises LacksFunctionPoint."""
+        """Raise LacksFunctionPoint if the caller lacks the right."""
         if function_point not in self.function_points:
             raise LacksFunctionPoint(function_point)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The stored end of a credential, and whether both its holder and its organization are active."""
+    """The revocation and expiry of a credential, and whether both its holder and its organization are active."""
 
     revoked_at: datetime | None
     expires_at: datetime | None
@@ -68,7 +68,7 @@ class Standing:
 
 
 def in_good_standing(standing: Standing, *, now: datetime) -> bool:
-    """Whether a recognized credential may be used at `now`."""
+    """Whether a credential in this standing may be used at `now`."""
     expired = standing.expires_at is not None and now >= standing.expires_at
     return standing.is_active and standing.revoked_at is None and not expired
 
@@ -116,7 +116,7 @@ class CredentialDraft:
 
 
 def user_violations(draft: UserDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows."""
+    """The violations of a draft that need no query."""
     yield from draft.parse_violations
     if draft.email is not None and not is_email_address(draft.email):
         yield Violation("InvalidEmail", "email", f"is not a valid e-mail address: {draft.email[:254]}")
@@ -128,7 +128,7 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
 
 
 def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows."""
+    """The violations of a draft that need no query."""
     yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)
@@ -137,24 +137,24 @@ def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
 
 def function_point_violations(names: Collection[str]) -> Iterator[Violation]:
     """A violation for each name that is not a function point."""
-    known = ", ".join(FunctionPoint)
+    allowed_names = ", ".join(FunctionPoint)
     for position, name in enumerate(names):
         if name not in FunctionPoint.__members__.values():
-            yield Violation("NotFunctionPoint", f"function_points/{position}", f"must be one of {known}")
+            yield Violation("NotFunctionPoint", f"function_points/{position}", f"must be one of {allowed_names}")
 
 
-def ensure_may_give(function_points: Collection[str], rights: Rights) -> None:
-    """Raise NotAllowed if these function points include one that the giver lacks."""
-    lacking = sorted(set(function_points) - set(rights if rights is not None else function_points))
-    if lacking:
-        raise NotAllowed(f"Nobody can give a right that they lack: {', '.join(lacking)}.")
+def ensure_may_grant(function_points: Collection[str], rights: Rights) -> None:
+    """Raise NotAllowed if these function points include one that the grantor lacks."""
+    missing = sorted(set(function_points) - set(rights if rights is not None else function_points))
+    if missing:
+        raise NotAllowed(f"A caller cannot grant rights that it lacks: {', '.join(missing)}.")
 
 
 def overlap_of(hours: int) -> timedelta:
     """How long a replaced key stays valid; raises Invalid."""
     if not 0 <= hours <= MAX_OVERLAP_HOURS:
-        words = f"must be between 0 and {MAX_OVERLAP_HOURS:,}"
-        raise Invalid([Violation("OverlapRange", "overlap_hours", words)])
+        message = f"must be between 0 and {MAX_OVERLAP_HOURS:,}"
+        raise Invalid([Violation("OverlapRange", "overlap_hours", message)])
     return timedelta(hours=hours)
 
 

@@ -16,14 +16,14 @@ from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
 
 @dataclass(frozen=True, slots=True)
 class ResolvedReferences:
-    """The existing exams, as (id, own spelling) by the key of the code, and the existing bundles."""
+    """The references that exist: the id and stored code of exams, by the key of the code, and the ids of bundles."""
 
     exams: Mapping[str, tuple[UUID, str]] = field(default_factory=dict)
     bundle_ids: Collection[UUID] = frozenset()
 
 
 async def resolve_references(work: UnitOfWork, *drafts: PromoCodeDraft) -> ResolvedReferences:
-    """The exams and bundles to which these drafts refer, as far as they exist; no query if there are none."""
+    """The existing exams and bundles to which these drafts refer; drafts without references cause no query."""
     exam_codes = {code for draft in drafts for code in draft.store_exam_codes or ()}
     bundle_ids = {bundle_id for draft in drafts for bundle_id in draft.product_bundle_ids or ()}
     exams = await catalog.find_store_exams(work, exam_codes) if exam_codes else {}
@@ -33,7 +33,7 @@ async def resolve_references(work: UnitOfWork, *drafts: PromoCodeDraft) -> Resol
 
 
 def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) -> Iterator[Violation]:
-    """The references of the draft to unknown exams and bundles."""
+    """A violation for the unknown exams of the draft, and one for its unknown bundles."""
     exams = [code for code in draft.store_exam_codes or () if key_of(code) not in references.exams]
     if exams:
         message = f"has unknown store exams: {rules.some_of(exams)}"
@@ -45,12 +45,12 @@ def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) ->
 
 
 def name_taken(name: str) -> Violation:
-    """The violation for the name of another promo code, archived or not."""
+    """The violation of a draft with the name of another promo code, which may be archived."""
     return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
 
 
 def exams_of(draft: PromoCodeDraft, references: ResolvedReferences) -> tuple[tuple[UUID, str], ...]:
-    """The id and own spelling of the exams of the draft, in its order and without duplicates; all must exist."""
+    """The id and stored code of the draft's exams, in its order and without duplicates; all exams must exist."""
     return tuple(references.exams[key_of(code)] for code in distinct(draft.store_exam_codes or ()))
 
 

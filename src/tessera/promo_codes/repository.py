@@ -10,12 +10,10 @@ from uuid import UUID
 import orjson
 from sqlalchemy import (
     BindParameter,
-    ColumnElement,
     Select,
     Subquery,
     Text,
     Uuid,
-    and_,
     any_,
     false,
     insert,
@@ -68,8 +66,8 @@ class PromoCodeFilter:
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 _TERMS = ", ".join(TERMS)
 _TYPED_TERMS = ", ".join(f"{name} {PromoCode.__table__.c[name].type.compile(_DIALECT)}" for name in TERMS)
-# Codes and their restrictions in one round trip, and as one text, because thousands of parameters cost the driver
-# several times as much. Added codes are looked up in a hashed list: a join would compare every code with every other.
+# One round trip adds codes and restrictions. The codes are one JSON text because the driver takes several times as long
+# for thousands of parameters. `in (select ...)` uses a hash table, whereas a join would compare all pairs of codes.
 ADD = f"""
 with new_codes as materialized (
     select * from json_to_recordset(%(codes)s::json) as code (
@@ -130,14 +128,15 @@ class PromoCodeRepository:
         self._organization_id = work.organization_id
 
     async def find_used_names(self, names: Collection[str]) -> frozenset[str]:
-        """The keys of the names that promo codes have, archived or not."""
+        """The keys of those names that promo codes have already, including archived codes."""
         values = {"organization_id": self._organization_id, "name_keys": Texts([key_of(name) for name in names])}
         return frozenset(row.name_key for row in await _USED_NAMES.all(self._connection, values))
 
     async def add(self, codes: Collection[NewPromoCode], *, now: datetime) -> frozenset[UUID]:
         """Add promo codes; returns the ids of those that were rejected because their names are taken.
 
-        Of several codes with one name the first is added. All transactions wait for one another in the same order.
+        The first of several codes with one name is added. Codes are added in the order of their names, so that
+        concurrent transactions cannot deadlock.
         """
         if not codes:
             return frozenset()
@@ -148,8 +147,8 @@ class PromoCodeRepository:
             "now": now,
             "version": editing.FIRST,
         }
-        added = await (await run(self._connection, ADD, values)).fetchall()
-        return frozenset(code.id for code in codes) - {code_id for (code_id,) in added}
+        added_rows = await (await run(self._connection, ADD, values)).fetchall()
+        return frozenset(code.id for code in codes) - {code_id for (code_id,) in added_rows}
 
     async def list_pages(
         self, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection
@@ -197,10 +196,10 @@ class PromoCodeRepository:
                 await self._connection.execute(insert(table), rows)
 
 
-_OWN: BindParameter[UUID] = parameter("organization_id", Uuid())
+_ORGANIZATION_ID: BindParameter[UUID] = parameter("organization_id", Uuid())
 _USED_NAMES = CompiledQuery(
     select(PromoCode.name_key).where(
-        PromoCode.organization_id == _OWN, PromoCode.name_key == any_(parameter("name_keys", ARRAY(Text)))
+        PromoCode.organization_id == _ORGANIZATION_ID, PromoCode.name_key == any_(parameter("name_keys", ARRAY(Text)))
     )
 )
 
@@ -211,8 +210,10 @@ def _row(code: NewPromoCode) -> dict[str, Any]:
 
 @cache
 def _page_query(filters: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
-    narrow = filters & {"name_key", "exam_key", "email_key"}
-    return JsonPageQuery(projection, matching=_matching(filters) if narrow else _in_order(filters), rows=_listed)
+    narrow_filters = filters & {"name_key", "exam_key", "email_key"}
+    return JsonPageQuery(
+        projection, matching=_matching(filters) if narrow_filters else _in_order(filters), rows=_listed
+    )
 
 
 def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:
@@ -221,7 +222,7 @@ def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:
     restricted = [parameter("restricted")] if "restricted" in filters else [true(), false()]
     return [
         select(PromoCode.id).where(
-            PromoCode.organization_id == _OWN,
+            PromoCode.organization_id == _ORGANIZATION_ID,
             PromoCode.is_listed,
             PromoCode.status == status,
             PromoCode.restrict_to_email_addresses == is_restricted,
@@ -233,10 +234,10 @@ def _in_order(filters: frozenset[str]) -> list[Select[UUID]]:
 
 def _matching(filters: frozenset[str]) -> Select[UUID]:
     matching = select(PromoCode.id).where(
-        PromoCode.organization_id == _OWN,
-        # Bare, because Postgres would not use the partial index for `is_listed is true`.
+        PromoCode.organization_id == _ORGANIZATION_ID,
+        # Without a comparison, because Postgres would not use the partial index for `is_listed is true`.
         PromoCode.is_listed,
-        # Always present, so that the index also serves a filter by restriction only.
+        # Always a condition, so that the index also serves a filter by restriction only.
         PromoCode.status == parameter("status")
         if "status" in filters
         else PromoCode.status.in_(list(map(str, Status))),
@@ -248,14 +249,16 @@ def _matching(filters: frozenset[str]) -> Select[UUID]:
     # Joins, not lists of ids, so that the plan starts from the narrow side. Neither join duplicates a row.
     if "exam_key" in filters:
         exam = select(StoreExam.id).where(
-            StoreExam.organization_id == _OWN, StoreExam.code_key == parameter("exam_key")
+            StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
         )
-        matching = matching.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
-            PromoCodeStoreExam.organization_id == _OWN, PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
+        matching = matching.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
+            PromoCodeStoreExam.organization_id == _ORGANIZATION_ID,
+            PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
         )
     if "email_key" in filters:
-        matching = matching.join(PromoCodeEmailAddress, _is_of_promo_code(PromoCodeEmailAddress)).where(
-            PromoCodeEmailAddress.organization_id == _OWN, PromoCodeEmailAddress.email_key == parameter("email_key")
+        matching = matching.join(PromoCodeEmailAddress, restrictions.is_of_promo_code(PromoCodeEmailAddress)).where(
+            PromoCodeEmailAddress.organization_id == _ORGANIZATION_ID,
+            PromoCodeEmailAddress.email_key == parameter("email_key"),
         )
     return matching
 
@@ -264,9 +267,9 @@ def _listed(page: Subquery) -> Select[*tuple[Any, ...]]:
     return (
         select(
             PromoCode.name,
-            restrictions.store_exam_codes(_OWN).label("store_exam_codes"),
+            restrictions.store_exam_codes(_ORGANIZATION_ID).label("store_exam_codes"),
             PromoCode.discount_percent,
-            restrictions.email_addresses(_OWN).label("email_addresses"),
+            restrictions.email_addresses(_ORGANIZATION_ID).label("email_addresses"),
             PromoCode.expires_at,
             PromoCode.max_redemptions,
             PromoCode.max_redemptions_per_candidate,
@@ -275,9 +278,5 @@ def _listed(page: Subquery) -> Select[*tuple[Any, ...]]:
             PromoCode.restrict_to_email_addresses,
         )
         .join(page, PromoCode.id == page.c.id)
-        .where(PromoCode.organization_id == _OWN)
+        .where(PromoCode.organization_id == _ORGANIZATION_ID)
     )
-
-
-def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeEmailAddress]) -> ColumnElement[bool]:
-    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)

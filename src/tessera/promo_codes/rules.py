@@ -18,7 +18,7 @@ from tessera.kit.normalization import distinct
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000
-# The limit of uses that the public document sets, and the one of the management API.
+# The highest limit of uses in the public API document, and in the management API.
 DOCUMENTED_LIMIT = 100_000
 MAX_LIMIT = 1_000_000_000
 MAX_FLAT_DISCOUNT = Decimal("9999999999.99")
@@ -68,7 +68,7 @@ def terms_of(source: PromoCodeTerms) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromoCodeDraft(PromoCodeTerms):
-    """A promo code to create, or the state to give to one.
+    """A promo code to create, or the new state of an existing one.
 
     A field that could not be parsed is None and is listed in `parse_violations`; no rule reports it again.
     """
@@ -83,7 +83,7 @@ class PromoCodeDraft(PromoCodeTerms):
 
 
 def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
-    """All violations in a draft itself (Certiverse Promo Code API, POST /promo-codes)."""
+    """The violations of a draft that need no query (Certiverse Promo Code API, POST /promo-codes)."""
     yield from draft.parse_violations
     yield from _name(draft)
     yield from _store_exams(draft)
@@ -93,7 +93,7 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
 
 
 def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
-    """All violations in the draft of a promo code of any kind."""
+    """The violations, in a draft of a promo code of any kind, that need no query."""
     yield from draft.parse_violations
     yield from _name(draft)
     yield from _discount(draft)
@@ -104,26 +104,26 @@ def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Viol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uses:
-    """The limit in total of a promo code, and the number of its uses that are taken or held."""
+    """The limit in total of a promo code, and the number of its uses, including holds."""
 
     limit: int | None
-    taken: int
+    count: int
 
 
 def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]:
-    """The violations in a draft with regard to the code that it changes.
+    """The violations of a draft that depend on the uses of the code that it changes.
 
-    Only codes with a limit in total have a count of their uses, so a code cannot get a limit later.
+    Uses are counted only for codes with a limit in total, so a code without a limit cannot get one later.
     """
     field = "max_redemptions"
     if any(violation.field == field for violation in draft.parse_violations):
         return
     if draft.max_redemptions is None or uses.limit is None:
         if draft.max_redemptions != uses.limit:
-            stays = "must stay absent" if uses.limit is None else "must not be taken away"
-            yield Violation("LimitFixed", field, f"{stays}: whether a code has a limit in total is fixed")
-    elif draft.max_redemptions < uses.taken:
-        yield Violation("LimitBelowUses", field, f"must be at least {uses.taken:,}, the uses that are taken or held")
+            rule = "must stay absent" if uses.limit is None else "must not be taken away"
+            yield Violation("LimitFixed", field, f"{rule}: whether a code has a limit in total is fixed")
+    elif draft.max_redemptions < uses.count:
+        yield Violation("LimitBelowUses", field, f"must be at least {uses.count:,}, the uses that are taken or held")
 
 
 def _expiry_and_notes(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
@@ -148,9 +148,9 @@ def _store_exams(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 
 def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
-    both = {"discount_percent", "flat_discount"}
-    present = {field for field in both if getattr(draft, field) is not None}
-    present |= both & {violation.field for violation in draft.parse_violations}
+    fields = {"discount_percent", "flat_discount"}
+    present = {field for field in fields if getattr(draft, field) is not None}
+    present |= fields & {violation.field for violation in draft.parse_violations}
     if len(present) != 1:
         yield Violation("OneDiscount", "discount_percent", "or a flat discount must be given, and not both of them")
     flat = draft.flat_discount
@@ -185,13 +185,13 @@ def _email_addresses(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 def some_of(values: list[str]) -> str:
     """The first ten values, 60 characters each, for a message."""
-    shown = ", ".join(f"'{value[:60]}'" for value in values[:10])
-    return shown if len(values) <= 10 else f"{shown} and {len(values) - 10:,} more"
+    text = ", ".join(f"'{value[:60]}'" for value in values[:10])
+    return text if len(values) <= 10 else f"{text} and {len(values) - 10:,} more"
 
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """Percent xor flat amount."""
+    """A discount, either in percent or as a flat amount in dollars."""
 
     percent: int | None
     flat: Decimal | None
@@ -199,10 +199,10 @@ class Discount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usability:
-    """The state that decides whether a promo code is usable now.
+    """The properties that decide whether a promo code is usable.
 
-    Holds count as uses. `next_hold_ends_at` is the end of the first hold on a code that is used up; `candidate_uses`
-    and `candidate_hold_ends_at` are the same for one candidate, and None if the request has no candidate.
+    Holds count as uses. `next_hold_ends_at` is the time when the first hold on a used-up code ends. `candidate_uses`
+    and `candidate_hold_ends_at` concern the uses of one candidate, and are None if the request has no candidate.
     """
 
     status: str
@@ -223,7 +223,7 @@ class Usability:
 
 def remaining(code: Usability) -> int | None:
     """The number of uses that are left, for the candidate if the request has one; None without a limit."""
-    left = [
+    remaining_uses = [
         limit - used
         for limit, used in (
             (code.max_redemptions, code.redemption_count + code.held_count),
@@ -231,7 +231,7 @@ def remaining(code: Usability) -> int | None:
         )
         if limit is not None and used is not None
     ]
-    return max(min(left), 0) if left else None
+    return max(min(remaining_uses), 0) if remaining_uses else None
 
 
 def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:

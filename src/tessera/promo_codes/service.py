@@ -24,15 +24,16 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 __all__ = ["ListedPromoCode", "NewPromoCode", "PromoCodeFilter"]
 
-FEW_ADDRESSES = 20  # checked sooner than a thread could start
+# Checking this many addresses takes less time than starting a thread.
+FEW_ADDRESSES = 20
 
 
 async def create_all(
     work: UnitOfWork, requests: Sequence[PromoCodeDraft], *, now: datetime
 ) -> list[ListedPromoCode | Invalid]:
-    """Create promo codes, each as if it were the only one.
+    """Create promo codes; the drafts do not affect one another, and the results are in their order.
 
-    The result of a draft with violations is Invalid, with those of the draft, of its exams and of its name.
+    The result for a draft with violations is Invalid, whose violations include unknown exams and a taken name.
     """
     promo_codes = PromoCodeRepository(work)
     references = await drafts.resolve_references(work, *requests)
@@ -44,13 +45,13 @@ async def create_all(
             invalid[position] = violations
         else:
             codes[position] = drafts.new_promo_code(draft, references)
-    # The database rejects the taken name of a draft without other violations.
+    # Only for drafts with other violations, because the insert below reports the taken names of the others.
     names = {position: name for position in invalid if (name := requests[position].name) is not None}
     used_names = await promo_codes.find_used_names(names.values()) if names else frozenset()
     for position, name in names.items():
         invalid[position] += [drafts.name_taken(name)] if key_of(name) in used_names else []
-    rejected = await promo_codes.add(codes.values(), now=now)
-    invalid |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in rejected}
+    rejected_ids = await promo_codes.add(codes.values(), now=now)
+    invalid |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in rejected_ids}
     created = {position: code for position, code in codes.items() if position not in invalid}
     changes = [
         Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)) for code in created.values()
@@ -63,8 +64,8 @@ async def create_all(
 
 
 def _listed(code: NewPromoCode, draft: PromoCodeDraft, references: ResolvedReferences) -> ListedPromoCode:
-    listed = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
-    return ListedPromoCode(**listed, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, references)])
+    fields = {field: getattr(code, field) for field in ListedPromoCode._fields if hasattr(code, field)}
+    return ListedPromoCode(**fields, store_exam_codes=[spelling for _, spelling in drafts.exams_of(draft, references)])
 
 
 async def list_pages(
@@ -75,14 +76,14 @@ async def list_pages(
 
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
-    """Add promo codes of every kind without checks of rules; raises Invalid for a taken name."""
-    rejected = await PromoCodeRepository(work).add(codes, now=now)
-    if rejected:
-        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in rejected])
+    """Add promo codes of every kind without checking rules; raises Invalid for a taken name."""
+    rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
+    if rejected_ids:
+        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in rejected_ids])
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
     if len(draft.email_addresses or ()) <= FEW_ADDRESSES:
         return list(rules.violations(draft, now=now))
-    # Checking thousands of addresses takes seconds, during which other requests must go on.
+    # Checking thousands of addresses takes seconds, during which other requests must not wait.
     return await asyncio.to_thread(lambda: list(rules.violations(draft, now=now)))

@@ -27,7 +27,7 @@ LISTED = "discount_percent is not null and has_store_exams and expires_at is not
 KIND = "case when discount_percent is null then 'Flat' else 'Percent' end"
 
 
-def _of_promo_code() -> ForeignKeyConstraint:
+def _references_promo_code() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["organization_id", "promo_code_id"], ["promo_codes.organization_id", "promo_codes.id"])
 
 
@@ -57,7 +57,7 @@ class PromoCode(TermColumns, Base):
             "id",
             postgresql_where="is_listed",
         ),
-        # Lists without a cap are in the order of ids; each filter by status and kind has an index of its own.
+        # Lists of any length are in the order of ids, so each filter by status and kind has a separate index.
         Index("promo_codes_by_status_index", "organization_id", "status", "id"),
         Index("promo_codes_by_kind_index", "organization_id", "kind", "id"),
         Index("promo_codes_by_status_and_kind_index", "organization_id", "status", "kind", "id"),
@@ -101,11 +101,11 @@ class PromoCode(TermColumns, Base):
 
 
 class PromoCodeBatch(TermColumns, Base):
-    """Promo codes with one pattern and the same terms; `made` is the number of existing ones."""
+    """Promo codes with one pattern and the same terms; `made` is the number of those created so far."""
 
     __tablename__ = "promo_code_batches"
     __table_args__ = (
-        # For the quantity that earlier batches with the same pattern have taken of its space.
+        # For counting the names that earlier batches of the same pattern use.
         Index("promo_code_batches_by_pattern_index", "organization_id", "prefix_key", "length"),
         CheckConstraint("status in ('InProgress', 'Cancelled', 'Exhausted', 'Complete')", name="status"),
         CheckConstraint("quantity between 1 and 1000000", name="quantity"),
@@ -134,7 +134,7 @@ class PromoCodeStoreExam(Base):
 
     __tablename__ = "promo_code_store_exams"
     __table_args__ = (
-        _of_promo_code(),
+        _references_promo_code(),
         ForeignKeyConstraint(["organization_id", "store_exam_id"], ["store_exams.organization_id", "store_exams.id"]),
         Index("promo_code_store_exams_by_store_exam_index", "organization_id", "store_exam_id", "promo_code_id"),
     )
@@ -150,7 +150,7 @@ class PromoCodeProductBundle(Base):
 
     __tablename__ = "promo_code_product_bundles"
     __table_args__ = (
-        _of_promo_code(),
+        _references_promo_code(),
         ForeignKeyConstraint(
             ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]
         ),
@@ -168,11 +168,11 @@ class PromoCodeProductBundle(Base):
 
 
 class PromoCodeEmailAddress(Base):
-    """One email address to which a promo code is restricted; the key is the address in lower case."""
+    """One e-mail address to which a promo code is restricted; the key is the address in lower case."""
 
     __tablename__ = "promo_code_email_addresses"
     __table_args__ = (
-        _of_promo_code(),
+        _references_promo_code(),
         Index("promo_code_email_addresses_by_email_index", "organization_id", "email_key", "promo_code_id"),
     )
 

@@ -40,16 +40,16 @@ async def csv(
 ) -> AsyncIterator[bytes]:
     """A header line, then the redemptions as of `now` in order of creation.
 
-    Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. Changes during
-    the export appear in pages that are read after them.
+    Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. A change
+    during the export appears in the pages that are read after it.
     """
     yield csv_export.lines([COLUMNS])
-    after, more = None, True
-    while more:
+    after, has_more = None, True
+    while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await lifecycle.list_by_cursor(work, filters, now=now, after=after, size=PAGE_SIZE)
         yield csv_export.lines([_cells(each) for each in page.items])
-        after, more = page.cursor, page.cursor is not None
+        after, has_more = page.cursor, page.cursor is not None
 
 
 def _cells(redemption: Redemption) -> list[object]:

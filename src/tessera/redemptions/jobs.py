@@ -22,18 +22,18 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
     """Store the status of expired holds; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
-    expired, more = 0, True
-    while more:
+    expired, has_more = 0, True
+    while has_more:
         now, before = clock(), expired
         async with database.unit_of_work(PLATFORM_ID) as work:
-            lapsed = await lifecycle.list_lapsed(work, now=now)
-        for organization_id, ids in lapsed.items():
+            lapsed_holds = await lifecycle.list_lapsed(work, now=now)
+        for organization_id, ids in lapsed_holds.items():
             try:
                 async with database.unit_of_work(organization_id) as work:
                     expired += await lifecycle.expire(work, ids, now=now)
             except STATEMENT_ERRORS:
                 # Corrupted counts violate a constraint; the other organizations must not be blocked by them.
                 log.exception("holds not expired", organization=str(organization_id))
-        more = expired > before
+        has_more = expired > before
     if expired:
         log.info("holds expired", redemptions=expired)

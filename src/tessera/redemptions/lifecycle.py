@@ -25,7 +25,7 @@ class RedemptionNotFound(NotFound):
 
 async def get(work: UnitOfWork, redemption_id: UUID, *, now: datetime) -> Redemption:
     """The redemption as of `now`; raises RedemptionNotFound."""
-    return at(await _get(RedemptionRepository(work), redemption_id), now=now)
+    return as_of(await _get(RedemptionRepository(work), redemption_id), now=now)
 
 
 async def list_by_cursor(
@@ -33,7 +33,7 @@ async def list_by_cursor(
 ) -> CursorPage[Redemption]:
     """A page of redemptions as of `now`, in order of creation; raises Invalid for a cursor of another list."""
     page = await RedemptionRepository(work).list_by_cursor(filters, now=now, after=after, size=size)
-    return page.map(lambda redemption: at(redemption, now=now))
+    return page.map(lambda redemption: as_of(redemption, now=now))
 
 
 async def count(work: UnitOfWork, filters: RedemptionFilter, *, now: datetime) -> int:
@@ -41,7 +41,7 @@ async def count(work: UnitOfWork, filters: RedemptionFilter, *, now: datetime) -
     return await RedemptionRepository(work).count(filters, now=now)
 
 
-def at(redemption: Redemption, *, now: datetime) -> Redemption:
+def as_of(redemption: Redemption, *, now: datetime) -> Redemption:
     """The redemption with its status at `now`."""
     status = rules.status_at(redemption.status, redemption.held_until, now=now)
     return redemption if status is redemption.status else replace(redemption, status=status)
@@ -50,7 +50,7 @@ def at(redemption: Redemption, *, now: datetime) -> Redemption:
 async def change(
     work: UnitOfWork, redemption_id: UUID, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime
 ) -> Redemption:
-    """Confirm (Redeemed), release or cancel a redemption; one that has the status already stays unchanged.
+    """Confirm (`Redeemed`), release or cancel a redemption; does nothing if the redemption has the status already.
 
     Raises RedemptionNotFound, WrongState.
     """
@@ -59,11 +59,11 @@ async def change(
     current = rules.status_at(redemption.status, redemption.held_until, now=now)
     if current is status:
         return redemption
-    if current is not rules.BEFORE[status]:
+    if current is not rules.PREVIOUS_STATUS[status]:
         raise WrongState("redemption", current)
-    changed = transitions.becoming(redemption, status, caller_id=caller_id, now=now)
-    await transitions.write(work, [changed], now=now)
-    return changed.redemption
+    status_change = transitions.status_change(redemption, status, caller_id=caller_id, now=now)
+    await transitions.write(work, [status_change], now=now)
+    return status_change.redemption
 
 
 async def _lock(
@@ -72,9 +72,9 @@ async def _lock(
     reservations, redemption = ReservationRepository(work), await _get(repository, redemption_id)
     await reservations.lock_one(redemption.reservation_code)
     # The reservation may be rescheduled to another code before this transaction has its lock.
-    while (moved := await _get(repository, redemption_id)).reservation_code != redemption.reservation_code:
-        await reservations.lock_one(moved.reservation_code, instead=True)
-        redemption = moved
+    while (current := await _get(repository, redemption_id)).reservation_code != redemption.reservation_code:
+        await reservations.lock_one(current.reservation_code, replace_lock=True)
+        redemption = current
     await transitions.lock_codes(work, [redemption], now=now)
     return await _get(repository, redemption_id)
 
@@ -87,27 +87,27 @@ async def _get(repository: RedemptionRepository, redemption_id: UUID) -> Redempt
 
 
 async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int:
-    """Store the status of those of these holds that have expired; returns how many.
+    """Store the status `Expired` of those of these holds that have lapsed; returns their number.
 
-    Readers treat a hold past its deadline as expired anyway; the stored status keeps the lists of holds short.
+    Readers treat a hold past its deadline as expired in any case; the stored status keeps lists of holds short.
     """
     repository = RedemptionRepository(work)
     holds = await repository.find_all(ids)
-    locked = {each.reservation_code for each in holds}
-    await ReservationRepository(work).lock(locked)
+    locked_codes = {each.reservation_code for each in holds}
+    await ReservationRepository(work).lock(locked_codes)
     await transitions.lock_codes(work, holds, now=now)
-    lapsed = [
-        transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
+    changes = [
+        transitions.status_change(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
         for each in await repository.find_all(ids)
         # A reservation rescheduled to another code in the meantime is not locked under that code.
-        if each.reservation_code in locked and at(each, now=now).status is not each.status
+        if each.reservation_code in locked_codes and as_of(each, now=now).status is not each.status
     ]
-    await transitions.write(work, lapsed, now=now)
-    return len(lapsed)
+    await transitions.write(work, changes, now=now)
+    return len(changes)
 
 
 async def list_lapsed(work: UnitOfWork, *, now: datetime) -> dict[UUID, list[UUID]]:
-    """Up to 200 expired holds, by organization, for a unit of work pinned to the platform."""
+    """Up to 200 lapsed holds, by organization, for a unit of work pinned to the platform."""
     by_organization: dict[UUID, list[UUID]] = {}
     for organization_id, redemption_id in await RedemptionRepository(work).list_lapsed(now=now):
         by_organization.setdefault(organization_id, []).append(redemption_id)

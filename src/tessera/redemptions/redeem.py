@@ -14,17 +14,17 @@ from tessera.kit.errors import Conflict, DomainError, Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.uses import service as promo_codes
-from tessera.promo_codes.uses.service import FoundPromoCode
+from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions import lifecycle, rules, transitions, validate
 from tessera.redemptions.repository import Redemption, RedemptionRepository
-from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository
+from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.transitions import Change
 from tessera.vouchers.issued.uses import service as vouchers
-from tessera.vouchers.issued.uses.service import FoundVoucher
+from tessera.vouchers.issued.uses.service import StorefrontVoucher
 from tessera.vouchers.rules import ReservationStatus
 
-FoundCode = FoundPromoCode | FoundVoucher
+StorefrontCode = StorefrontPromoCode | StorefrontVoucher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionDraft:
-    """A requested use of a code: immediate, or held for a time."""
+    """A redemption to make: immediate if `hold` is None, otherwise a hold of this duration."""
 
     code: str
     reservation_code: str
@@ -61,10 +61,10 @@ class NotRedeemable(DomainError):
 async def redeem_all(
     work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime
 ) -> list[Redemption | DomainError]:
-    """Redeem or hold codes as if each draft ran separately and in this order; an error is a result, not raised.
+    """Redeem or hold codes as separate calls in this order would; errors are returned as results and not raised.
 
-    A reservation that has the code already gets the same redemption. Errors are NotRedeemable, Invalid for an unknown
-    product, and Conflict if the reservation uses the code for another candidate or product.
+    If the reservation uses the code already, the result is the existing redemption. Errors are NotRedeemable, Invalid
+    for an unknown product, and Conflict if the reservation uses the code for another candidate or product.
     """
     batch = await _RedemptionBatch.open(work, drafts, now=now)
     await batch.find_codes()
@@ -75,7 +75,7 @@ async def redeem_all(
 
 @dataclass(slots=True)
 class _RedemptionBatch:
-    """The state of one transaction that decides redemptions one after the other.
+    """The state of one transaction that decides drafts one after the other.
 
     The lock order is reservations, promo codes, vouchers, purchases. Reads follow their lock in a separate statement,
     which sees everything committed before the lock was granted.
@@ -85,68 +85,68 @@ class _RedemptionBatch:
     drafts: Sequence[RedemptionDraft]
     now: datetime
     products: dict[ProductChoice, Product]
-    reservations: dict[str, FoundReservation]
+    reservations: dict[str, Reservation]
     live: dict[tuple[str, str], Redemption]
-    lapsed: dict[tuple[str, str], Redemption]
-    codes: dict[int, FoundCode] = field(default_factory=dict)
-    new_reservations: list[FoundReservation] = field(default_factory=list)
-    new: list[Change] = field(default_factory=list)
+    lapsed_holds: dict[tuple[str, str], Redemption]
+    codes: dict[int, StorefrontCode] = field(default_factory=dict)
+    new_reservations: list[Reservation] = field(default_factory=list)
+    new_changes: list[Change] = field(default_factory=list)
     uses: Counter[UUID] = field(default_factory=Counter)
     uses_by_person: Counter[tuple[UUID, str]] = field(default_factory=Counter)
     used_vouchers: dict[UUID, Redemption] = field(default_factory=dict)
 
     @classmethod
     async def open(cls, work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> "_RedemptionBatch":
-        """Lock the reservations and load their redemptions."""
+        """Lock the reservations of the drafts, and load their redemptions."""
         repository, reservation_repository = RedemptionRepository(work), ReservationRepository(work)
         codes = {draft.reservation_code for draft in drafts}
         await reservation_repository.lock(codes)
         reservations = await reservation_repository.find_all(codes)
         existing = await repository.find_live([each.id for each in reservations.values()]) if reservations else []
-        places = {(each.reservation_code, key_of(each.code)): each for each in existing}
-        lapsed = {place: each for place, each in places.items() if lifecycle.at(each, now=now).status not in rules.LIVE}
+        by_key = {(each.reservation_code, key_of(each.code)): each for each in existing}
+        lapsed = {key: each for key, each in by_key.items() if lifecycle.as_of(each, now=now).status not in rules.LIVE}
         return cls(
             work=work,
             drafts=drafts,
             now=now,
             products=await catalog.find_products(work, {draft.product for draft in drafts}),
             reservations=reservations,
-            live={place: each for place, each in places.items() if place not in lapsed},
-            lapsed=lapsed,
+            live={key: each for key, each in by_key.items() if key not in lapsed},
+            lapsed_holds=lapsed,
         )
 
     async def find_codes(self) -> None:
-        """Lock and find the codes of the drafts without a redemption."""
+        """Lock and load the codes of the drafts that have no redemption yet."""
         positions = [
             position
             for position, draft in enumerate(self.drafts)
-            if draft.product in self.products and _place(draft) not in self.live
+            if draft.product in self.products and _redemption_key(draft) not in self.live
         ]
         if not positions:
             return
         uses = [(self.drafts[position].code, self._use(self.drafts[position])) for position in positions]
         # A lapsed hold that a draft replaces may be of another code with the same text, which must be locked as well.
-        places = {_place(self.drafts[position]) for position in positions}
-        ended = [each for place, each in self.lapsed.items() if place in places]
-        ended_ids = [each.promo_code_id for each in ended if each.promo_code_id is not None]
-        matches: dict[int, FoundCode] = {**await self._find_locked(uses, ended_ids)}
-        others = [number for number in range(len(uses)) if number not in matches]
-        codes = {uses[number][0] for number in others} | {each.code for each in ended if each.voucher_id is not None}
+        keys = {_redemption_key(self.drafts[position]) for position in positions}
+        lapsed = [each for key, each in self.lapsed_holds.items() if key in keys]
+        lapsed_ids = [each.promo_code_id for each in lapsed if each.promo_code_id is not None]
+        matches: dict[int, StorefrontCode] = {**await self._find_locked(uses, lapsed_ids)}
+        rest = [number for number in range(len(uses)) if number not in matches]
+        codes = {uses[number][0] for number in rest} | {each.code for each in lapsed if each.voucher_id is not None}
         await vouchers.lock(self.work, codes=sorted(codes))
-        if others:
-            paid = await vouchers.find_for_storefront(self.work, [uses[number] for number in others])
-            matches |= {others[number]: voucher for number, voucher in paid.items()}
+        if rest:
+            voucher_matches = await vouchers.find_for_storefront(self.work, [uses[number] for number in rest])
+            matches |= {rest[number]: voucher for number, voucher in voucher_matches.items()}
         self.codes = {positions[number]: each for number, each in matches.items()}
 
     async def _find_locked(
-        self, uses: Sequence[tuple[str, Use]], ended_ids: Sequence[UUID]
-    ) -> dict[int, FoundPromoCode]:
+        self, uses: Sequence[tuple[str, Use]], lapsed_ids: Sequence[UUID]
+    ) -> dict[int, StorefrontPromoCode]:
         names = sorted({code for code, _ in uses})
         while True:
-            locked = await promo_codes.lock(self.work, names=names, ids=ended_ids, as_of=self.now)
+            locked_ids = await promo_codes.lock(self.work, names=names, ids=lapsed_ids, as_of=self.now)
             matches = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
-            # A code added between the two statements may now shadow a global code of the same name.
-            if all(each.id in locked for each in matches.values()):
+            # A code added between the two statements may shadow a global code of the same name, and is not locked yet.
+            if all(each.id in locked_ids for each in matches.values()):
                 return matches
 
     def _use(self, draft: RedemptionDraft) -> Use:
@@ -158,10 +158,10 @@ class _RedemptionBatch:
         product = self.products.get(draft.product)
         if product is None:
             return Invalid([validate.product_not_found(draft.product)])
-        if existing := self.live.get(_place(draft)):
+        if existing := self.live.get(_redemption_key(draft)):
             return existing if _is_same(existing, draft, product) else _conflict(draft)
         code = self._with_batch_uses(self.codes.get(position), draft)
-        assessment = validate.assess(draft.code, code, listed=product.price, now=self.now)
+        assessment = validate.assess(draft.code, code, list_price=product.price, now=self.now)
         reasons = [*self._reservation_reasons(draft), *map(_at_candidate, assessment.reasons)]
         if reasons or code is None:
             return NotRedeemable(reasons)
@@ -175,10 +175,10 @@ class _RedemptionBatch:
             return []
         return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
 
-    def _with_batch_uses(self, code: FoundCode | None, draft: RedemptionDraft) -> FoundCode | None:
+    def _with_batch_uses(self, code: StorefrontCode | None, draft: RedemptionDraft) -> StorefrontCode | None:
         # The uses of earlier drafts in the batch are not in the database yet.
         match code:
-            case FoundPromoCode():
+            case StorefrontPromoCode():
                 usability, person = code.usability, (code.id, draft.candidate.person_id)
                 uses = usability.candidate_uses
                 usability = replace(
@@ -187,18 +187,19 @@ class _RedemptionBatch:
                     candidate_uses=None if uses is None else uses + self.uses_by_person[person],
                 )
                 return code._replace(usability=usability)
-            case FoundVoucher(usability=paid) if user := self.used_vouchers.get(code.id):
-                is_used = user.status is RedemptionStatus.REDEEMED
-                return code._replace(usability=replace(paid, is_used=is_used, held_until=user.held_until))
+            case StorefrontVoucher() if redemption := self.used_vouchers.get(code.id):
+                is_used = redemption.status is RedemptionStatus.REDEEMED
+                after_use = replace(code.usability, is_used=is_used, held_until=redemption.held_until)
+                return code._replace(usability=after_use)
             case _:
                 return code
 
     def _redemption(
-        self, draft: RedemptionDraft, product: Product, code: FoundCode, assessment: validate.Assessment
+        self, draft: RedemptionDraft, product: Product, code: StorefrontCode, assessment: validate.Assessment
     ) -> Redemption:
         reservation = self._reservation(draft.reservation_code)
-        promo_code = code if isinstance(code, FoundPromoCode) else None
-        voucher = code if isinstance(code, FoundVoucher) else None
+        promo_code = code if isinstance(code, StorefrontPromoCode) else None
+        voucher = code if isinstance(code, StorefrontVoucher) else None
         return Redemption(
             id=new_id(),
             reservation_id=reservation.id,
@@ -218,7 +219,7 @@ class _RedemptionBatch:
             first_name=draft.candidate.first_name,
             last_name=draft.candidate.last_name,
             email=draft.candidate.email,
-            list_price=assessment.price.listed,
+            list_price=assessment.price.list_price,
             discount=assessment.price.discount,
             status=RedemptionStatus.HELD if draft.hold else RedemptionStatus.REDEEMED,
             held_until=self.now + draft.hold if draft.hold else None,
@@ -227,9 +228,9 @@ class _RedemptionBatch:
             updated_at=self.now,
         )
 
-    def _reservation(self, code: str) -> FoundReservation:
+    def _reservation(self, code: str) -> Reservation:
         if code not in self.reservations:
-            self.reservations[code] = FoundReservation(
+            self.reservations[code] = Reservation(
                 id=new_id(),
                 code=code,
                 status=ReservationStatus.CREATED,
@@ -241,8 +242,8 @@ class _RedemptionBatch:
         return self.reservations[code]
 
     def _note_use(self, redemption: Redemption, draft: RedemptionDraft) -> None:
-        self.new.append(Change(redemption, None, draft.caller_id))
-        self.live[_place(draft)] = redemption
+        self.new_changes.append(Change(redemption, None, draft.caller_id))
+        self.live[_redemption_key(draft)] = redemption
         if redemption.promo_code_id is not None:
             self.uses[redemption.promo_code_id] += 1
             self.uses_by_person[redemption.promo_code_id, redemption.person_id] += 1
@@ -250,33 +251,32 @@ class _RedemptionBatch:
             self.used_vouchers[redemption.voucher_id] = redemption
 
     async def write(self) -> None:
-        """Write the new redemptions."""
-        if not self.new:
+        """Write the new redemptions, and expire the lapsed holds that they replace."""
+        if not self.new_changes:
             return
-        repository = RedemptionRepository(self.work)
         if self.new_reservations:
             await ReservationRepository(self.work).add(self.new_reservations)
-        await transitions.write(self.work, [*await self._expired(repository), *self.new], now=self.now)
+        await transitions.write(self.work, [*await self._expirations(), *self.new_changes], now=self.now)
 
-    async def _expired(self, repository: RedemptionRepository) -> list[Change]:
-        """The expired holds of the codes used now; those of promo codes with a limit have ended already.
+    async def _expirations(self) -> list[Change]:
+        """The changes that expire lapsed holds of the codes in use now, except those that the lock has expired.
 
-        Holds of other codes by the same reservation stay, because those codes are not locked.
+        Lapsed holds of other codes by the same reservation stay, because those codes are not locked.
         """
-        used = {(change.redemption.reservation_code, key_of(change.redemption.code)) for change in self.new}
-        ids = {each.id for place, each in self.lapsed.items() if place in used} | {
+        keys = {(change.redemption.reservation_code, key_of(change.redemption.code)) for change in self.new_changes}
+        ids = {each.id for key, each in self.lapsed_holds.items() if key in keys} | {
             code.held_by
             for code in self.codes.values()
-            if isinstance(code, FoundVoucher) and code.held_by and code.id in self.used_vouchers
+            if isinstance(code, StorefrontVoucher) and code.held_by and code.id in self.used_vouchers
         }
         return [
-            transitions.becoming(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
-            for each in (await repository.find_all(ids) if ids else [])
+            transitions.status_change(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
+            for each in (await RedemptionRepository(self.work).find_all(ids) if ids else [])
             if each.status is RedemptionStatus.HELD
         ]
 
 
-def _place(draft: RedemptionDraft) -> tuple[str, str]:
+def _redemption_key(draft: RedemptionDraft) -> tuple[str, str]:
     return draft.reservation_code, key_of(draft.code)
 
 

@@ -91,7 +91,7 @@ class NewLedgerEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionFilter:
-    """Filters of redemptions; None does not filter. Times are of creation, half open."""
+    """Filters of redemptions; None matches all. The period includes `created_from` and excludes `created_before`."""
 
     code: str | None = None
     reservation_code: str | None = None
@@ -103,8 +103,10 @@ class RedemptionFilter:
 
 _NAMES = tuple(Redemption.__dataclass_fields__)
 _values_of = attrgetter(*_NAMES)
-_JOINED = ("reservation_code", "reservation_status", "store_exam_code")
-_OWN_COLUMNS = [getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _JOINED]
+_JOINED_COLUMNS = ("reservation_code", "reservation_status", "store_exam_code")
+_OWN_COLUMNS = [
+    getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _JOINED_COLUMNS
+]
 _ORDER: Sequence[ColumnElement[Any]] = (RedemptionTable.created_at, RedemptionTable.id)  # type: ignore[assignment]
 
 
@@ -136,14 +138,14 @@ class RedemptionRepository:
         self, filters: RedemptionFilter, *, now: datetime, after: str | None, size: int
     ) -> CursorPage[Redemption]:
         """A page of redemptions in order of creation; raises Invalid for a cursor of another list."""
-        parts = []
+        pages = []
         for state in _states(filters.status, now=now):
             statement = self._select().where(*self._conditions(filters), state)
-            parts.append(await fetch_cursor_page(self._connection, statement, order=_ORDER, after=after, size=size))
-        return _merged(parts, size=size)
+            pages.append(await fetch_cursor_page(self._connection, statement, order=_ORDER, after=after, size=size))
+        return _merge(pages, size=size)
 
     async def count(self, filters: RedemptionFilter, *, now: datetime) -> int:
-        """The number of redemptions."""
+        """The number of redemptions that match."""
         statement = select(func.count()).where(
             RedemptionTable.organization_id == self._organization_id,
             *self._conditions(filters),
@@ -197,7 +199,7 @@ class RedemptionRepository:
         """Add redemptions whose reservations and codes are locked."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in redemptions]
         for row in rows:
-            for column in _JOINED:
+            for column in _JOINED_COLUMNS:
                 del row[column]
         await insert_rows(self._connection, RedemptionTable, rows)
 
@@ -222,12 +224,12 @@ class RedemptionRepository:
         await self._connection.execute(statement, rows)
 
     async def append(self, entries: Sequence[NewLedgerEntry]) -> None:
-        """Append to the ledger."""
+        """Append entries to the ledger."""
         rows = [{"organization_id": self._organization_id, **row_of(entry)} for entry in entries]
         await insert_rows(self._connection, LedgerEntry, rows)
 
     async def list_lapsed(self, *, now: datetime) -> list[tuple[UUID, UUID]]:
-        """Up to 200 expired holds of all organizations; none unless the platform itself is pinned."""
+        """Up to 200 lapsed holds of all organizations; none unless the platform itself is pinned."""
         rows = await self._connection.exec_driver_sql("select * from list_lapsed_holds(%s::timestamptz)", (now,))
         return [(row.organization_id, row.redemption_id) for row in rows]
 
@@ -250,15 +252,15 @@ def _states(status: RedemptionStatus | None, *, now: datetime) -> list[ColumnEle
         case RedemptionStatus.HELD:
             return [and_(RedemptionTable.status == RedemptionStatus.HELD, deadline > now)]
         case RedemptionStatus.EXPIRED:
-            lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline <= now)
-            # Two lists, merged afterwards, because an index has the order of the list only within one status.
-            return [RedemptionTable.status == RedemptionStatus.EXPIRED, lapsed]
+            has_lapsed = and_(RedemptionTable.status == RedemptionStatus.HELD, deadline <= now)
+            # Two conditions, whose pages are merged, because an index has the order of the list only within one status.
+            return [RedemptionTable.status == RedemptionStatus.EXPIRED, has_lapsed]
         case _:
             return [RedemptionTable.status == status]
 
 
-def _merged(parts: Sequence[CursorPage[AnyRow]], *, size: int) -> CursorPage[Redemption]:
-    merged = sorted((_redemption(row) for part in parts for row in part.items), key=lambda r: (r.created_at, r.id))
-    shown = merged[:size]
-    has_more = len(merged) > size or any(part.cursor is not None for part in parts)
-    return CursorPage(shown, cursors.encode([shown[-1].created_at, shown[-1].id]) if has_more else None)
+def _merge(pages: Sequence[CursorPage[AnyRow]], *, size: int) -> CursorPage[Redemption]:
+    redemptions = sorted((_redemption(row) for page in pages for row in page.items), key=lambda r: (r.created_at, r.id))
+    items = redemptions[:size]
+    has_more = len(redemptions) > size or any(page.cursor is not None for page in pages)
+    return CursorPage(items, cursors.encode([items[-1].created_at, items[-1].id]) if has_more else None)

@@ -1,4 +1,4 @@
-"""Requests to redeem, of which some break rules by themselves."""
+"""Batches of redemption requests, some of which can be malformed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,15 +8,15 @@ from tessera.kit.errors import DomainError
 from tessera.redemptions import redeem, validate
 from tessera.redemptions.lifecycle import Redemption
 from tessera.redemptions.redeem import RedemptionDraft
-from tessera.redemptions.validate import Refused
+from tessera.redemptions.validate import MalformedRequest
 
 
-async def redeem_or_refuse(
-    work: UnitOfWork, requests: Sequence[RedemptionDraft | Refused], *, now: datetime
+async def redeem_or_reject(
+    work: UnitOfWork, requests: Sequence[RedemptionDraft | MalformedRequest], *, now: datetime
 ) -> list[Redemption | DomainError]:
-    """Redeem what can be redeemed, each as if it came by itself; the result of any other request is its error."""
-    refused = [request for request in requests if isinstance(request, Refused)]
+    """Redeem the codes of valid requests as separate calls would; the result of a malformed request is its error."""
+    malformed = [request for request in requests if isinstance(request, MalformedRequest)]
     drafts = [request for request in requests if isinstance(request, RedemptionDraft)]
-    errors = iter(await validate.refuse_all(work, refused) if refused else ())
+    errors = iter(await validate.reject_all(work, malformed) if malformed else ())
     redemptions = iter(await redeem.redeem_all(work, drafts, now=now) if drafts else ())
-    return [next(errors) if isinstance(request, Refused) else next(redemptions) for request in requests]
+    return [next(errors) if isinstance(request, MalformedRequest) else next(redemptions) for request in requests]

@@ -24,13 +24,13 @@ class RedemptionStatus(StrEnum):
 
 LIVE = (RedemptionStatus.HELD, RedemptionStatus.REDEEMED)
 # The only status that can precede each status; a new redemption is held or redeemed.
-BEFORE = {
+PREVIOUS_STATUS = {
     RedemptionStatus.REDEEMED: RedemptionStatus.HELD,
     RedemptionStatus.RELEASED: RedemptionStatus.HELD,
     RedemptionStatus.CANCELLED: RedemptionStatus.REDEEMED,
 }
-# The status that ends each use.
-ENDS = {
+# The status that ends a use of each status.
+END_STATUS = {
     RedemptionStatus.HELD: RedemptionStatus.RELEASED,
     RedemptionStatus.REDEEMED: RedemptionStatus.CANCELLED,
 }
@@ -43,43 +43,43 @@ class Discrepancy:
 
     kind: str
     name: str
-    shown: str
-    counted: str
+    stored: str
+    recounted: str
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """The list price and the discount of a product, in dollars and cents."""
 
-    listed: Decimal
+    list_price: Decimal
     discount: Decimal
 
     @property
     def final(self) -> Decimal:
         """The amount to pay, never below zero."""
-        return self.listed - self.discount
+        return self.list_price - self.discount
 
 
-def price(listed: Decimal, discount: Discount) -> Price:
+def price(list_price: Decimal, discount: Discount) -> Price:
     """The price after a promo code's discount, which is rounded half up and never exceeds the list price."""
     if discount.percent is not None:
-        off = (listed * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
+        amount = (list_price * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
     else:
-        off = min(discount.flat or Decimal(0), listed)
-    return Price(listed, off)
+        amount = min(discount.flat or Decimal(0), list_price)
+    return Price(list_price, amount)
 
 
 def status_at(status: RedemptionStatus, held_until: datetime | None, *, now: datetime) -> RedemptionStatus:
-    """The status at `now`: a hold past its deadline has expired even if the stored status does not say so yet."""
-    lapsed = status is RedemptionStatus.HELD and held_until is not None and now >= held_until
-    return RedemptionStatus.EXPIRED if lapsed else status
+    """The status at `now`: a hold past its deadline has expired, whatever its stored status."""
+    has_lapsed = status is RedemptionStatus.HELD and held_until is not None and now >= held_until
+    return RedemptionStatus.EXPIRED if has_lapsed else status
 
 
 def uses(status: RedemptionStatus | None) -> tuple[int, int]:
-    """The redeemed and held uses that a redemption of this status counts for; None is before its creation."""
+    """The numbers of redeemed and of held uses for which a redemption of this status counts; None counts for none."""
     return int(status is RedemptionStatus.REDEEMED), int(status is RedemptionStatus.HELD)
 
 
 def can_become(current: ReservationStatus, new: ReservationStatus) -> bool:
-    """Whether a reservation can get this status; one that has ended can only get its own status again."""
+    """Whether a reservation can get this status; an ended reservation can only get its current status again."""
     return current == new or current not in ENDED_RESERVATIONS

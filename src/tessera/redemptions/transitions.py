@@ -20,7 +20,7 @@ from tessera.vouchers.totals import service as totals
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The new state of a redemption and its status before, None for a new one; `caller_id` made the change."""
+    """The new state of a redemption, its previous status (None for a new one), and the id of the caller."""
 
     redemption: Redemption
     before: RedemptionStatus | None
@@ -28,22 +28,19 @@ class Change:
 
     @property
     def uses(self) -> tuple[int, int]:
-        """The change of the redeemed and of the held uses of its code."""
+        """The differences in the numbers of redeemed and held uses of the code."""
         after, before = rules.uses(self.redemption.status), rules.uses(self.before)
         return after[0] - before[0], after[1] - before[1]
 
 
-def becoming(redemption: Redemption, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime) -> Change:
+def status_change(redemption: Redemption, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime) -> Change:
     """The change of a redemption to another status."""
-    changed = replace(redemption, status=status, changes=redemption.changes + 1, updated_at=now)
-    return Change(changed, redemption.status, caller_id)
+    after = replace(redemption, status=status, changes=redemption.changes + 1, updated_at=now)
+    return Change(after, redemption.status, caller_id)
 
 
 async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now: datetime) -> None:
-    """Lock the codes of these redemptions.
-
-    By the lock order, the caller has locked their reservations before.
-    """
+    """Lock the codes of these redemptions; by the lock order, the caller must have locked their reservations."""
     promo_code_ids = [each.promo_code_id for each in redemptions if each.promo_code_id is not None]
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
     if promo_code_ids:
@@ -55,9 +52,9 @@ async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now
 async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
     """Write changes of redemptions whose reservations and codes are locked."""
     repository = RedemptionRepository(work)
-    # Before the new redemptions, which may replace lapsed holds under the same unique index.
-    if changed := [change.redemption for change in changes if change.before is not None]:
-        await repository.change(changed)
+    # Updates come first, because a new redemption may replace a lapsed hold under the same unique index.
+    if existing := [change.redemption for change in changes if change.before is not None]:
+        await repository.change(existing)
     if new := [change.redemption for change in changes if change.before is None]:
         await repository.add(new)
     if changes:
@@ -100,7 +97,7 @@ async def _write_vouchers(work: UnitOfWork, changes: Sequence[Change], *, now: d
                 uses.append(_use(redemption, now=now))
             case _:
                 released.append(redemption.voucher_id)
-    # Releases come first, because a lapsed hold may be replaced by a new one in the same transaction.
+    # Releases come first, because a new hold may replace a lapsed one in the same transaction.
     if released:
         await vouchers.release(work, released)
     if holds:
@@ -126,22 +123,22 @@ def _use(redemption: Redemption, *, now: datetime) -> VoucherUse:
 
 
 async def _count(work: UnitOfWork, changes: Sequence[Change]) -> None:
-    # In the lock order, purchases and then totals follow vouchers; promo codes are locked already.
-    of_purchases: Counter[UUID] = Counter()
-    of_vouchers: Counter[UUID] = Counter()
+    # The lock order is vouchers, purchases, totals; the promo codes are locked already.
+    purchase_uses: Counter[UUID] = Counter()
+    voucher_uses: Counter[UUID] = Counter()
     redeemed: Counter[UUID] = Counter()
     held: Counter[UUID] = Counter()
     for change in changes:
         if change.redemption.purchase_id is not None:
-            of_purchases[change.redemption.purchase_id] += change.uses[0]
+            purchase_uses[change.redemption.purchase_id] += change.uses[0]
         if change.redemption.voucher_id is not None:
-            of_vouchers[change.redemption.voucher_id] += change.uses[0]
+            voucher_uses[change.redemption.voucher_id] += change.uses[0]
         if change.redemption.promo_code_id is not None:
             redeemed[change.redemption.promo_code_id] += change.uses[0]
             held[change.redemption.promo_code_id] += change.uses[1]
-    if counted := {id_: by for id_, by in of_purchases.items() if by}:
-        await purchases.count_uses(work, counted)
-    if used_vouchers := {id_: by for id_, by in of_vouchers.items() if by}:
-        await totals.count_uses(work, used_vouchers)
-    if used := {id_: UseChange(redeemed[id_], held[id_]) for id_ in redeemed if redeemed[id_] or held[id_]}:
-        await promo_codes.count_uses(work, used)
+    if purchase_changes := {id_: by for id_, by in purchase_uses.items() if by}:
+        await purchases.count_uses(work, purchase_changes)
+    if voucher_changes := {id_: by for id_, by in voucher_uses.items() if by}:
+        await totals.count_uses(work, voucher_changes)
+    if code_changes := {id_: UseChange(redeemed[id_], held[id_]) for id_ in redeemed if redeemed[id_] or held[id_]}:
+        await promo_codes.count_uses(work, code_changes)

@@ -12,12 +12,12 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes import rules as promo_code_rules
 from tessera.promo_codes.uses import service as promo_codes
-from tessera.promo_codes.uses.service import FoundPromoCode
+from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions import rules
 from tessera.redemptions.rules import Price
 from tessera.vouchers.issued import rules as voucher_rules
 from tessera.vouchers.issued.uses import service as vouchers
-from tessera.vouchers.issued.uses.service import FoundVoucher
+from tessera.vouchers.issued.uses.service import StorefrontVoucher
 
 
 class CodeKind(StrEnum):
@@ -28,8 +28,8 @@ class CodeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class AskedCandidate:
-    """The candidate of a validation; a rule about a field that is None counts as broken or is skipped."""
+class PartialCandidate:
+    """The candidate of a validation, of whom any field may be unknown."""
 
     person_id: str | None
     email: str | None
@@ -51,25 +51,27 @@ NOT_FOUND = Reason("NotFound", "code", "does not exist")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A malformed request, and the product that it names, if it names exactly one."""
+class MalformedRequest:
+    """The violations of a malformed request, and its product if the request names exactly one."""
 
     violations: Sequence[Violation]
     product: ProductChoice | None
 
 
-async def refuse_all(work: UnitOfWork, requests: Sequence[Refused]) -> list[Invalid]:
+async def reject_all(work: UnitOfWork, requests: Sequence[MalformedRequest]) -> list[Invalid]:
     """The violations of each request, including that of a product that is not on sale."""
-    named = {request.product for request in requests if request.product is not None}
-    unknown = named - (await catalog.find_products(work, named)).keys()
-    missing: dict[ProductChoice | None, list[Violation]] = {choice: [product_not_found(choice)] for choice in unknown}
-    return [Invalid([*request.violations, *missing.get(request.product, [])]) for request in requests]
+    choices = {request.product for request in requests if request.product is not None}
+    unknown_choices = choices - (await catalog.find_products(work, choices)).keys()
+    return [
+        Invalid([*request.violations, *map(product_not_found, unknown_choices & {request.product})])
+        for request in requests
+    ]
 
 
 def product_not_found(choice: ProductChoice) -> Violation:
     """The violation of a product that is not on sale."""
     field = "store_exam_code" if choice.store_exam_code is not None else "product_bundle_id"
-    return Violation("ProductNotFound", field, "must name something that is on sale")
+    return Violation("ProductNotFound", field, "must name a product that is on sale")
 
 
 async def assess_all(
@@ -77,59 +79,64 @@ async def assess_all(
     codes: Sequence[str],
     *,
     product: ProductChoice,
-    candidate: AskedCandidate | None,
+    candidate: PartialCandidate | None,
     now: datetime,
 ) -> list[Assessment]:
     """The value of each code at `now`, in the order of `codes`.
 
-    `reasons` name every rule that a code breaks; without a candidate, rules about candidates are skipped. A promo code
-    takes precedence over a voucher of the same text. Raises Invalid for an unknown product.
+    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. A promo code takes
+    precedence over a voucher of the same text. Raises Invalid for an unknown product.
     """
-    on_sale = (await catalog.find_products(work, [product])).get(product)
-    if on_sale is None:
+    sold_product = (await catalog.find_products(work, [product])).get(product)
+    if sold_product is None:
         raise Invalid([product_not_found(product)])
     email, person_id = (candidate.email, candidate.person_id) if candidate else (None, None)
-    use = Use(on_sale.store_exam_id, on_sale.product_bundle_id, candidate is not None, email, person_id)
+    use = Use(sold_product.store_exam_id, sold_product.product_bundle_id, candidate is not None, email, person_id)
     matches = await find_codes(work, [(code, use) for code in codes], now=now)
-    return [assess(code, matches.get(position), listed=on_sale.price, now=now) for position, code in enumerate(codes)]
+    return [
+        assess(code, matches.get(position), list_price=sold_product.price, now=now)
+        for position, code in enumerate(codes)
+    ]
 
 
 async def find_codes(
     work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, now: datetime
-) -> dict[int, FoundPromoCode | FoundVoucher]:
+) -> dict[int, StorefrontPromoCode | StorefrontVoucher]:
     """The codes for these uses, by position; a promo code takes precedence over a voucher of the same text."""
-    matches: dict[int, FoundPromoCode | FoundVoucher] = {}
+    matches: dict[int, StorefrontPromoCode | StorefrontVoucher] = {}
     matches |= await promo_codes.find_for_storefront(work, uses, as_of=now)
-    others = [position for position in range(len(uses)) if position not in matches]
-    if others:
-        paid = await vouchers.find_for_storefront(work, [uses[position] for position in others])
-        matches |= {others[number]: voucher for number, voucher in paid.items()}
+    voucher_positions = [position for position in range(len(uses)) if position not in matches]
+    if voucher_positions:
+        voucher_matches = await vouchers.find_for_storefront(work, [uses[position] for position in voucher_positions])
+        matches |= {voucher_positions[number]: voucher for number, voucher in voucher_matches.items()}
     return matches
 
 
-def assess(text: str, code: FoundPromoCode | FoundVoucher | None, *, listed: Decimal, now: datetime) -> Assessment:
+def assess(
+    text: str, code: StorefrontPromoCode | StorefrontVoucher | None, *, list_price: Decimal, now: datetime
+) -> Assessment:
     """The value of a code at `now`."""
     match code:
-        case FoundPromoCode(usability=usability):
+        case StorefrontPromoCode(usability=usability):
             return Assessment(
                 code=code.name,
                 kind=CodeKind.PROMO_CODE,
                 reasons=tuple(promo_code_rules.unusable(usability, now=now)),
-                price=rules.price(listed, code.discount),
+                price=rules.price(list_price, code.discount),
                 remaining=promo_code_rules.remaining(usability),
                 expires_at=usability.expires_at,
             )
-        case FoundVoucher(usability=paid):
+        case StorefrontVoucher(usability=usability):
             return Assessment(
                 code=code.code,
                 kind=CodeKind.VOUCHER,
-                reasons=tuple(voucher_rules.unusable(paid, now=now)),
-                price=Price(listed, listed),
-                remaining=0 if paid.is_used or voucher_rules.is_held(paid, now=now) else 1,
-                expires_at=paid.expires_at,
+                reasons=tuple(voucher_rules.unusable(usability, now=now)),
+                price=Price(list_price, list_price),
+                remaining=0 if usability.is_used or voucher_rules.is_held(usability, now=now) else 1,
+                expires_at=usability.expires_at,
             )
         case None:
-            nothing_off = Price(listed, Decimal(0))
+            full_price = Price(list_price, Decimal(0))
             return Assessment(
-                code=text, kind=None, reasons=(NOT_FOUND,), price=nothing_off, remaining=None, expires_at=None
+                code=text, kind=None, reasons=(NOT_FOUND,), price=full_price, remaining=None, expires_at=None
             )

@@ -17,24 +17,24 @@ PAGE_SIZE = 2_000
 async def redemptions_csv(database: Database, organization_id: UUID, report: RedemptionReport) -> AsyncIterator[bytes]:
     """A header line, then the sums of each key."""
     yield csv.lines([[report.by, "name", "redeemed", "cancelled", "net", "discount"]])
-    after, more = None, True
-    while more:
+    after, has_more = None, True
+    while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await service.list_redemptions(work, report, after=after, size=PAGE_SIZE)
         yield csv.lines([[row.key, row.name, row.redeemed, row.cancelled, row.net, row.discount] for row in page.items])
-        after, more = page.cursor, page.cursor is not None
+        after, has_more = page.cursor, page.cursor is not None
 
 
 async def vouchers_csv(database: Database, organization_id: UUID, *, now: datetime) -> AsyncIterator[bytes]:
     """A header line, the voucher totals of each partner, and a line with the total over all partners."""
     names = ["bought", "used", "unused", "archived", "expired", "expiringWithin30Days", "expiringWithin90Days"]
     yield csv.lines([["partnerId", "partnerName", *names]])
-    after, more = None, True
-    while more:
+    after, has_more = None, True
+    while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await service.list_vouchers(work, now=now, after=after, size=PAGE_SIZE)
         yield csv.lines([[row.id, row.name, *_cells(row.totals)] for row in page.items])
-        after, more = page.cursor, page.cursor is not None
+        after, has_more = page.cursor, page.cursor is not None
     async with database.unit_of_work(organization_id) as work:
         yield csv.lines([[None, "Total", *_cells(await service.sum_vouchers(work, now=now))]])
 

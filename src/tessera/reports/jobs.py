@@ -25,10 +25,10 @@ async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await service.list_unrolled(work, now=now)
     for organization_id in organizations:
-        days, more = 0, True
-        while more:
+        days, has_more = 0, True
+        while has_more:
             # One transaction for each day, because the first run may have years to roll up.
             async with database.unit_of_work(organization_id) as work:
-                more = await service.roll_up(work, now=now) is not None
-            days += more
+                has_more = await service.roll_up(work, now=now) is not None
+            days += has_more
         log.info("redemptions rolled up", organization=str(organization_id), days=days)

@@ -1,7 +1,7 @@
 """Statements on the redemptions of one tenant: rolled-up totals of closed days, and the ledger for later days.
 
-Totals of a day never change, and the ledger is only appended to. Days before the mark are read from the totals and
-later days from the ledger, so a mark that moves between two statements does not change the sums.
+The mark separates them: days before it are read from the totals, and later days from the ledger. The totals of a day
+never change, and the ledger only grows, so sums stay the same if the mark moves between two statements.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.redemptions.rules import Discrepancy
 from tessera.reports.rules import Dimension, Period
@@ -25,9 +26,9 @@ class RedemptionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedemptionSum:
-    """The sums of one key; `place` is its position in the order of the report."""
+    """The sums of one key of a report; the sums are in the order of `sort_key`."""
 
-    place: str
+    sort_key: str
     key: str
     name: str | None
     redeemed: int
@@ -36,7 +37,7 @@ class RedemptionSum:
 
     @property
     def net(self) -> int:
-        """Redemptions minus cancellations, which may be of redemptions before the period."""
+        """Redemptions minus cancellations; a cancelled redemption may be earlier than the period."""
         return self.redeemed - self.cancelled
 
 
@@ -47,11 +48,11 @@ KEYS = {
     Dimension.STORE_EXAM: "coalesce(l.store_exam_id, l.product_bundle_id)::text",
     Dimension.PARTNER: "l.partner_id::text",
 }
-# The displayed key and the name of its exam, bundle or partner.
+# The key that a report shows, and the name of its exam, bundle or partner.
 OF_EXAM = "from store_exams e where e.organization_id = %(organization_id)s and e.id = t.key::uuid"
 OF_BUNDLE = "from product_bundles b where b.organization_id = %(organization_id)s and b.id = t.key::uuid"
 OF_PARTNER = "from voucher_partners p where p.organization_id = %(organization_id)s and p.id = t.key::uuid"
-SHOWN = {
+LABELS = {
     Dimension.DAY: "t.key as key, null as name",
     Dimension.CODE: "t.key as key, null as name",
     Dimension.STORE_EXAM: (
@@ -61,14 +62,14 @@ SHOWN = {
     Dimension.PARTNER: f"t.key as key, (select p.name {OF_PARTNER}) as name",
 }
 
-KEYED = ", ".join(f"('{dimension}', {key})" for dimension, key in KEYS.items())
-COUNTED = """
+DIMENSION_KEYS = ", ".join(f"('{dimension}', {key})" for dimension, key in KEYS.items())
+COUNTS = """
 count(*) filter (where l.redeemed_change > 0) as redeemed, count(*) filter (where l.redeemed_change < 0) as cancelled,
        sum(l.redeemed_change * l.discount) as discount
 """
-SUMMED = "sum(redeemed)::bigint as redeemed, sum(cancelled)::bigint as cancelled, sum(discount) as discount"
+SUMS = "sum(redeemed)::bigint as redeemed, sum(cancelled)::bigint as cancelled, sum(discount) as discount"
 
-# For few rows: reads all of them by the index that starts with the day.
+# For few rows: reads all of them from the index that starts with the day.
 ROLLED_BY_DAY = """
     days as materialized (
         select key, redeemed, cancelled, discount from redemption_totals
@@ -76,50 +77,50 @@ ROLLED_BY_DAY = """
           and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
     ),
     rolled as (
-        select key, {summed} from days where key > %(after)s group by key order by key limit {size}
+        select key, {sums} from days where key > %(after)s group by key order by key limit {size}
     )
 """
 # For many rows: reads key after key until the page is full. `day + 0` keeps the planner from the index that starts with
 # the day.
 ROLLED_BY_KEY = """
     rolled as (
-        select key, {summed} from redemption_totals
+        select key, {sums} from redemption_totals
         where organization_id = %(organization_id)s and dimension = %(dimension)s and key > %(after)s
           and day + 0 >= %(first)s::date and day + 0 < least(%(end)s::date, %(mark)s::date)
         group by key order by key limit {size}
     )
 """
 LIST = """
-with {rolled},
+with {rolled_up},
     live as (
-        select {key} as key, {counted} from redemption_ledger l
+        select {key} as key, {counts} from redemption_ledger l
         where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
           and l.at >= greatest(%(first)s::date, %(mark)s::date)::timestamp at time zone 'UTC'
           and l.at < %(end)s::date::timestamp at time zone 'UTC' and {key} > %(after)s
         group by 1 order by 1 limit {size}
     ),
     t as (
-        select key, {summed} from (select * from rolled union all select * from live) as parts
+        select key, {sums} from (select * from rolled union all select * from live) as parts
         group by key order by key limit {size}
     )
-select t.key as place, {shown}, t.redeemed, t.cancelled, t.discount from t order by t.key
+select t.key as sort_key, {labels}, t.redeemed, t.cancelled, t.discount from t order by t.key
 """
-# Reading this many rows takes a fraction of a second; above it, reading key after key is faster.
-FEW = 50_000
+# Up to this number of rows, reading all of them takes a fraction of a second; beyond it, reading by key is faster.
+MAX_ROWS_BY_DAY = 50_000
 COUNT_ROLLED = f"""
 select count(*) as entries from (
     select from redemption_totals
     where organization_id = %(organization_id)s and dimension = %(dimension)s
       and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
-    limit {FEW + 1}
+    limit {MAX_ROWS_BY_DAY + 1}
 ) as counted
 """  # noqa: S608 - our own constants
 
 ROLL_UP = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
-select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {COUNTED}
+select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {COUNTS}
 from redemption_ledger l
-cross join lateral (values {KEYED}) as keyed (dimension, key)
+cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
   and l.at >= %(day)s::date::timestamp at time zone 'UTC' and l.at < (%(day)s::date + 1)::timestamp at time zone 'UTC'
 group by keyed.dimension, keyed.key
@@ -131,20 +132,20 @@ where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
   and l.at >= %(mark)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
 """
 
-# A recount of every day that is rolled up.
-DISAGREEING = f"""
+# A recount of all rolled-up days.
+FIND_DISCREPANCIES = f"""
 select 'report' as kind, concat_ws(' ', dimension, key, day) as name,
        coalesce(t.redeemed, 0) || ' redeemed, ' || coalesce(t.cancelled, 0) || ' cancelled, '
-       || coalesce(t.discount, 0) || ' off' as shown,
+       || coalesce(t.discount, 0) || ' off' as stored,
        coalesce(c.redeemed, 0) || ' redeemed, ' || coalesce(c.cancelled, 0) || ' cancelled, '
-       || coalesce(c.discount, 0) || ' off' as counted
+       || coalesce(c.discount, 0) || ' off' as recounted
 from (
     select dimension, key, day, redeemed, cancelled, discount from redemption_totals
     where organization_id = %(organization_id)s
 ) t full join (
-    select keyed.dimension, keyed.key, (l.at at time zone 'UTC')::date as day, {COUNTED}
+    select keyed.dimension, keyed.key, (l.at at time zone 'UTC')::date as day, {COUNTS}
     from redemption_ledger l
-    cross join lateral (values {KEYED}) as keyed (dimension, key)
+    cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
     where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
       and l.at < %(mark)s::date::timestamp at time zone 'UTC'
     group by 1, 2, 3
@@ -171,13 +172,11 @@ class ReportRepository:
             "mark": await self.find_mark() or date.min,
             "after": after,
         }
-        few = (await self._execute(COUNT_ROLLED, **values))[0].entries <= FEW
-        rolled = (ROLLED_BY_DAY if few else ROLLED_BY_KEY).format(summed=SUMMED, size=size)
-        key, shown = KEYS[report.by], SHOWN[report.by]
-        statement = LIST.format(rolled=rolled, key=key, counted=COUNTED, summed=SUMMED, shown=shown, size=size)
-        names = RedemptionSum.__dataclass_fields__
-        rows = await self._execute(statement, **values)
-        return [RedemptionSum(**{name: getattr(row, name) for name in names}) for row in rows]
+        has_few_rows = (await self._execute(COUNT_ROLLED, **values))[0].entries <= MAX_ROWS_BY_DAY
+        rolled_up = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)
+        key, labels = KEYS[report.by], LABELS[report.by]
+        statement = LIST.format(rolled_up=rolled_up, key=key, counts=COUNTS, sums=SUMS, labels=labels, size=size)
+        return [record_of(RedemptionSum, row) for row in await self._execute(statement, **values)]
 
     async def find_mark(self) -> date | None:
         """The day before which redemptions are rolled up."""
@@ -185,7 +184,7 @@ class ReportRepository:
         return rows[0].rolled_until if rows else None
 
     async def lock_mark(self) -> date:
-        """The same, locked until the transaction ends; adds the mark if there is none."""
+        """The mark, locked until the transaction ends; a missing mark is added."""
         await self._execute_only(
             "insert into report_marks (organization_id, rolled_until) values (%(organization_id)s, '0001-01-01')"
             " on conflict do nothing"
@@ -212,13 +211,13 @@ class ReportRepository:
             "update report_marks set rolled_until = %(mark)s where organization_id = %(organization_id)s", mark=mark
         )
 
-    async def list_disagreeing(self) -> list[Discrepancy]:
+    async def list_discrepancies(self) -> list[Discrepancy]:
         """The first thousand sums that disagree with the ledger."""
-        rows = await self._execute(DISAGREEING, mark=await self.find_mark() or date.min)
-        return [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
+        rows = await self._execute(FIND_DISCREPANCIES, mark=await self.find_mark() or date.min)
+        return [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
 
     async def list_unrolled(self, *, closed_until: date) -> list[UUID]:
-        """The organizations with a closed day to roll up; none unless the platform itself is pinned."""
+        """The organizations that have a closed day to roll up; none unless the platform itself is pinned."""
         rows = await self._execute(
             "select id from list_unrolled_organizations(%(closed_until)s) as id", closed_until=closed_until
         )

@@ -1,4 +1,4 @@
-"""The dimensions and periods of reports, and when a day is closed."""
+"""The dimensions and periods of reports, and the time at which a day is closed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tessera.kit.errors import Violation
 
 DEFAULT_DAYS = 30
 # The time after midnight within which a redemption of the previous day may still commit. The idle timeout of
-# transactions is a sixth of it, and the clocks of the machines differ by less.
+# transactions is a sixth of this time, and clocks of machines differ by less.
 GRACE = timedelta(hours=1)
 
 
@@ -32,21 +32,22 @@ class Period:
 
 def period(first: date | None, end: date | None, *, now: datetime) -> Period:
     """The days of a report; without `end` they include today, and without `first` they are the last 30."""
-    last = end or min(_today(now), date.max - timedelta(days=1)) + timedelta(days=1)
+    end = end or min(today(now), date.max - timedelta(days=1)) + timedelta(days=1)
     earliest = date.min + timedelta(days=DEFAULT_DAYS)
-    return Period(first or max(last, earliest) - timedelta(days=DEFAULT_DAYS), last)
+    return Period(first or max(end, earliest) - timedelta(days=DEFAULT_DAYS), end)
 
 
 def period_violations(period: Period) -> Iterator[Violation]:
-    """The violation of a period without days."""
+    """A violation if the period contains no day."""
     if period.first >= period.end:
         yield Violation("NotAfterFrom", "until", f"must be after from, which is {period.first}")
 
 
 def closed_until(now: datetime) -> date:
     """The first UTC day that may still get redemptions; all days before it are closed."""
-    return _today(now - GRACE)
+    return today(now - GRACE)
 
 
-def _today(now: datetime) -> date:
+def today(now: datetime) -> date:
+    """The UTC day at `now`."""
     return now.astimezone(UTC).date()

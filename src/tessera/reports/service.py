@@ -1,6 +1,6 @@
 """Reports on redemptions and vouchers, and the roll-up of closed days."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from tessera.kit.db import cursors
@@ -29,21 +29,21 @@ async def list_redemptions(
     work: UnitOfWork, report: RedemptionReport, *, after: str | None, size: int
 ) -> CursorPage[RedemptionSum]:
     """A page of current sums in the order of their keys; raises Invalid for a cursor of another list."""
-    place = "" if after is None else cursors.decode(after, [str])[0]
-    # One more sum shows whether there is a next page.
-    sums = await ReportRepository(work).list_sums(report, after=place, size=size + 1)
-    shown = sums[:size]
-    return CursorPage(shown, cursors.encode([shown[-1].place]) if len(sums) > size else None)
+    last_key = "" if after is None else cursors.decode(after, [str])[0]
+    # One more sum than requested shows whether there is a next page.
+    sums = await ReportRepository(work).list_sums(report, after=last_key, size=size + 1)
+    items = sums[:size]
+    return CursorPage(items, cursors.encode([items[-1].sort_key]) if len(sums) > size else None)
 
 
 async def list_vouchers(work: UnitOfWork, *, now: datetime, after: str | None, size: int) -> CursorPage[PartnerTotals]:
     """A page of partners with their voucher totals, oldest first; raises Invalid for a cursor of another list."""
-    return await vouchers.list_by_cursor(work, today=_today(now), after=after, size=size)
+    return await vouchers.list_by_cursor(work, today=rules.today(now), after=after, size=size)
 
 
 async def sum_vouchers(work: UnitOfWork, *, now: datetime) -> VoucherTotals:
     """The voucher totals over all partners."""
-    return await vouchers.sum_all(work, today=_today(now))
+    return await vouchers.sum_all(work, today=rules.today(now))
 
 
 async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
@@ -61,15 +61,11 @@ async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
     return day
 
 
-async def list_disagreeing(work: UnitOfWork) -> list[Discrepancy]:
-    """The first thousand sums that disagree with the ledger; best called in the snapshot of the ledger's recount."""
-    return await ReportRepository(work).list_disagreeing()
+async def list_discrepancies(work: UnitOfWork) -> list[Discrepancy]:
+    """The first thousand sums that disagree with the ledger, which should be recounted in the same snapshot."""
+    return await ReportRepository(work).list_discrepancies()
 
 
 async def list_unrolled(work: UnitOfWork, *, now: datetime) -> list[UUID]:
-    """The organizations with a closed day to roll up, for a unit of work pinned to the platform."""
+    """The organizations that have a closed day to roll up, for a unit of work pinned to the platform."""
     return await ReportRepository(work).list_unrolled(closed_until=rules.closed_until(now))
-
-
-def _today(now: datetime) -> date:
-    return now.astimezone(UTC).date()

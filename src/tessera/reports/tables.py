@@ -1,4 +1,4 @@
-"""Tables of the daily totals of redemptions, and of how far they are rolled up."""
+"""Tables of the daily totals of redemptions, and of the day up to which they are rolled up."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,8 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit.db.table_base import Base
 
-# Both indexes include the summed columns, so that index-only scans work.
-_SUMMED = ["redeemed", "cancelled", "discount"]
+# Both indexes include these columns for index-only scans.
+_SUM_COLUMNS = ["redeemed", "cancelled", "discount"]
 
 
 class RedemptionTotal(Base):
@@ -18,14 +18,14 @@ class RedemptionTotal(Base):
 
     __tablename__ = "redemption_totals"
     __table_args__ = (
-        PrimaryKeyConstraint("organization_id", "dimension", "key", "day", postgresql_include=_SUMMED),
+        PrimaryKeyConstraint("organization_id", "dimension", "key", "day", postgresql_include=_SUM_COLUMNS),
         Index(
             "redemption_totals_by_day_index",
             "organization_id",
             "dimension",
             "day",
             "key",
-            postgresql_include=_SUMMED,
+            postgresql_include=_SUM_COLUMNS,
         ),
         CheckConstraint("dimension in ('day', 'code', 'storeExam', 'partner')", name="dimension"),
         CheckConstraint("redeemed >= 0 and cancelled >= 0", name="counts"),
@@ -41,7 +41,7 @@ class RedemptionTotal(Base):
 
 
 class ReportMark(Base):
-    """The day before which the redemptions of an organization are rolled up; later ones are only in the ledger."""
+    """The day before which the redemptions of an organization are rolled up; only the ledger has later redemptions."""
 
     __tablename__ = "report_marks"
 

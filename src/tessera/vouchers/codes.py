@@ -1,4 +1,4 @@
-"""Voucher codes, which are unguessable and easy to read aloud and to type."""
+"""Voucher codes, which are hard to guess, and easy to read aloud and to type."""
 
 import secrets
 from string import ascii_lowercase, ascii_uppercase
@@ -32,8 +32,8 @@ def random_texts(count: int, *, length: int) -> list[str]:
     return [letters[start : start + length] for start in range(0, len(letters), length)]
 
 
-def spelled(code: str) -> str:
-    """The stored spelling of a code as typed: ASCII letters in upper case, all other characters unchanged."""
+def stored_code(code: str) -> str:
+    """The stored form of a code: ASCII letters in upper case, and all other characters unchanged."""
     return code.translate(_CAPITALS)
 
 

@@ -30,14 +30,14 @@ async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
-        made = await purchases.issue(work, purchase_id=UUID(purchase_id), now=clock())
-    log.info("vouchers issued", organization=organization_id, purchase=purchase_id, vouchers=made)
+        count = await purchases.issue(work, purchase_id=UUID(purchase_id), now=clock())
+    log.info("vouchers issued", organization=organization_id, purchase=purchase_id, vouchers=count)
 
 
 @blueprint.periodic(cron="*/5 * * * *")
 @blueprint.task(name=EXPIRE_CHECKOUTS, queueing_lock=EXPIRE_CHECKOUTS, pass_context=True)
 async def expire_checkouts(context: JobContext, timestamp: int) -> None:
-    """Store the status of checkouts past their deadline; readers have treated them as expired since then."""
+    """Store the status of checkouts past their deadline, which readers already treat as expired."""
     database: Database = context.additional_context["database"]
     now = context.additional_context["clock"]()
     async with database.unit_of_work(PLATFORM_ID) as work:

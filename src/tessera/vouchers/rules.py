@@ -27,7 +27,7 @@ class UserStatus(StrEnum):
 
 
 class PurchaseStatus(StrEnum):
-    """The status of a purchase: in checkout, unless it is free; then issuing its vouchers; then complete."""
+    """The status of a purchase, which goes through checkout (unless it is free) and voucher creation to complete."""
 
     CHECKOUT_CANCELLED = "CheckoutCancelled"
     CHECKOUT_EXPIRED = "CheckoutExpired"
@@ -55,7 +55,7 @@ MOVES: Mapping[str, Move] = {
 
 
 def ensure_not_archived(noun: str, status: Status) -> None:
-    """Raise WrongState for an archived record, which cannot be edited."""
+    """Raise WrongState for an archived record, because it cannot be edited."""
     if status is Status.ARCHIVED:
         raise WrongState(noun, status)
 
@@ -73,7 +73,7 @@ def user_status(invitation: str | None, *, is_active: bool) -> UserStatus:
 
 
 def status_at(status: str, checkout_expires_at: datetime | None, *, now: datetime) -> PurchaseStatus:
-    """The status at `now`: a checkout past its deadline has expired even if the stored status does not say so yet."""
+    """The status at `now`: a checkout past its deadline has expired, whatever its stored status."""
     stored = PurchaseStatus(status)
     if stored is PurchaseStatus.CHECKOUT_IN_PROGRESS and checkout_expires_at is not None and checkout_expires_at <= now:
         return PurchaseStatus.CHECKOUT_EXPIRED

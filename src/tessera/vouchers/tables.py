@@ -45,7 +45,7 @@ class VoucherPartner(Base):
 
 
 class VoucherProgram(Base):
-    """An offer to partners: its exams, its cost, and the partners and candidates that it is open to."""
+    """An offer to partners: its exams, its cost, and the partners and candidates to which it is open."""
 
     __tablename__ = "voucher_programs"
     __table_args__ = (
@@ -74,7 +74,7 @@ class VoucherProgram(Base):
 
 
 class VoucherProgramDiscount(Base):
-    """A bulk discount of a program: the percentage from this quantity upwards."""
+    """A bulk discount of a program: the percentage for at least this quantity."""
 
     __tablename__ = "voucher_program_discounts"
     __table_args__ = (
@@ -193,7 +193,7 @@ class VoucherPurchase(Base):
         Text, Computed('lower(purchased_by_email collate "C")', persisted=True)
     )
     purchased_at: Mapped[datetime] = mapped_column(Timestamp)
-    # The price, paid or not, and the payment deadline, which free purchases do not have.
+    # The price, whether paid or not, and the deadline of the payment, which is null for free purchases.
     amount: Mapped[Decimal] = mapped_column(Numeric(14, 2))
     checkout_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=editing.FIRST)
@@ -210,14 +210,14 @@ class VoucherCodeSpace(Base):
 
 
 class Voucher(Base):
-    """A single-use code that pays for one exam; its reservation is the latest one, `held_by` a redemption."""
+    """A single-use code that pays for one exam; the reservation is its latest one, and `held_by` is a redemption."""
 
     __tablename__ = "vouchers"
     __table_args__ = (
         _refers_to("voucher_purchases", "purchase_id"),
         _refers_to("store_exams", "store_exam_id"),
         UniqueConstraint("organization_id", "code"),
-        # Includes the partner, which row-level security compares, so that index-only scans work.
+        # Includes the partner, which row-level security compares, for index-only scans.
         Index(
             "vouchers_by_use_index",
             "organization_id",

@@ -19,7 +19,7 @@ from tessera.api.serving.resources import Resources
 from tessera.identity.rules import FunctionPoint
 from tessera.provision import Addresses
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.purchases.service import PurchaseNotUnfinished
+from tessera.vouchers.purchases.service import NoUnfinishedPurchase
 
 PATH = "/api/vouchers/purchases"
 PURCHASE: dict[str, Any] = {
@@ -250,7 +250,7 @@ async def test_another_organization_cannot_issue_it(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant, partner_id: UUID
 ) -> None:
     purchase_id = (await buy(client, tenant)).json()
-    with pytest.raises(PurchaseNotUnfinished):
+    with pytest.raises(NoUnfinishedPurchase):
         await issue(resources, other_tenant, purchase_id)
 
 

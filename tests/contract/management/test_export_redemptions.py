@@ -40,7 +40,7 @@ async def test_a_partners_user_gets_nothing(client: httpx.AsyncClient, resources
     partner = await open_shop(resources, tenant)
     points = (FunctionPoint.MANAGE_ORGANIZATION,)
     headers = await add_user(resources, tenant, "p@acme.example", partner_id=partner, function_points=points)
-    words = "Users of a voucher partner manage nothing here."
+    words = "Users of a voucher partner cannot use this operation."
     assert status_and_body(await client.get(URL, headers=headers)) == problem(403, "not-allowed", "Not allowed", words)
 
 

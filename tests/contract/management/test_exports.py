@@ -35,7 +35,7 @@ async def test_an_export_has_every_code_of_the_organization_in_order_and_no_othe
     resources: Resources,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service, "EXPORTED_AT_ONCE", 2)
+    monkeypatch.setattr(service, "EXPORT_PAGE_SIZE", 2)
     await factories.add_promo_codes(resources, other_tenant, percent_code(other_tenant, "THEIRS"), now=NOW)
     for count in range(1, 6):
         code = percent_code(tenant, f"CODE{count}", status=Status.INACTIVE if count == 2 else Status.ACTIVE)

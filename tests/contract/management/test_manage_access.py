@@ -154,7 +154,7 @@ async def test_everything_that_is_wrong_with_a_user_is_named(client: httpx.Async
 async def test_nobody_gives_a_right_that_they_lack(
     client: httpx.AsyncClient, tenant: Tenant, clerk: dict[str, str]
 ) -> None:
-    words = "Nobody can give a right that they lack: {}."
+    words = "A caller cannot grant rights that it lacks: {}."
     lacking = problem(403, "not-allowed", "Not allowed", words.format("StorefrontRedeem"))
     for url in (USERS, CLIENTS, KEYS):
         assert status_and_body(await client.post(url, json=BODIES[url], headers=clerk)) == lacking

@@ -103,7 +103,9 @@ async def test_impossible_values_are_reported(
         stale = administrator | {"If-Match": '"9"'}
         assert (await client.request(method, url, headers=stale, json={"name": "N"})).status_code == 412
     own = await client.post(f"{URL}/{PLATFORM_ID}/deactivate", headers=headers)
-    assert status_and_body(own) == problem(403, "not-allowed", "Not allowed", "The platform itself stays active.")
+    assert status_and_body(own) == problem(
+        403, "not-allowed", "Not allowed", "The platform itself cannot be deactivated."
+    )
 
 
 async def test_the_first_people_of_an_organization_come_from_the_platform(

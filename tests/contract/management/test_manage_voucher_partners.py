@@ -61,7 +61,7 @@ async def test_a_partners_user_manages_nothing(client: httpx.AsyncClient, resour
     headers = await add_user(
         resources, tenant, "insider@acme.example.com", partner_id=UUID(partner["id"]), function_points=everything
     )
-    expected = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner manage nothing here.")
+    expected = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner cannot use this operation.")
     for method, url in [("GET", PARTNERS), ("POST", PARTNERS), *operations(partner["id"], NOBODY)]:
         assert status_and_body(await client.request(method, url, headers=headers, json=PARTNER)) == expected
 
@@ -255,7 +255,7 @@ async def test_nobody_activates_a_partners_user_whose_rights_they_lack(
     await change_resource(client, tenant, f"{users}/{user['id']}/deactivate", 1)
     answer = await client.post(f"{users}/{user['id']}/activate", headers=headers | {"If-Match": '"2"'})
     lacking = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem"
-    words = f"Nobody can give a right that they lack: {lacking}."
+    words = f"A caller cannot grant rights that it lacks: {lacking}."
     assert status_and_body(answer) == problem(403, "not-allowed", "Not allowed", words)
 
 

@@ -58,7 +58,7 @@ async def order(client: httpx.AsyncClient, tenant: Tenant, **changes: Any) -> di
 
 async def make_all(resources: Resources, tenant: Tenant, batch_id: str) -> None:
     async with resources.database.unit_of_work(tenant.id) as work:
-        await batches.make_some(work, UUID(batch_id), now=resources.clock())
+        await batches.create_next_codes(work, UUID(batch_id), now=resources.clock())
 
 
 def operations(batch_id: object) -> list[tuple[str, str]]:

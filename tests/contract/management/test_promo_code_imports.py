@@ -146,7 +146,7 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
         (7, "flatDiscount", "NotNumber", "must be a number such as 12.50"),
         (7, "storeExamCodes", "StoreExamNotFound", "has unknown store exams: 'X-1'"),
         (7, "name", "NameTaken", "must be unique, and 'taken' is taken"),
-        (8, "name", "Repeated", "must be unique, and stands in a line before"),
+        (8, "name", "Repeated", "must be unique, but an earlier line has it"),
         (9, "name", "NumberOfCells", "must have as many cells as the first line, 8, and has 3"),
         (10, "name", "NotText", text),
         (11, "name", "NotText", text),

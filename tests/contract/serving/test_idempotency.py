@@ -75,7 +75,7 @@ async def test_another_body_under_the_same_key_is_refused(
     client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, operation: Operation
 ) -> None:
     assert (await post(client, tenant, operation, "key")).status_code == operation.status
-    answer = await post(client, tenant, operation, "key", **{operation.varied: "Something else"})
+    answer = await post(client, tenant, operation, "key", **{operation.changed_property: "Something else"})
     assert (answer.status_code, answer.json()) == (422, REUSED)
     assert count_effects(superuser, tenant, operation) == 1
 

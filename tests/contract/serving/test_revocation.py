@@ -102,7 +102,7 @@ async def test_a_key_that_is_revoked_is_refused(
     assert await validate_with(client, other_tenant.key.secret) == NOT_FOUND
 
 
-async def rotate_key(resources: Resources, tenant: Tenant, **overlap: float) -> provisioning.ShownOnce:
+async def rotate_key(resources: Resources, tenant: Tenant, **overlap: float) -> provisioning.NewCredential:
     async with resources.database.unit_of_work(tenant.id) as work:
         return await provisioning.rotate_key(
             work, key_id=tenant.key.id, overlap=timedelta(**overlap), now=resources.clock()

@@ -88,13 +88,13 @@ async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, t
         ),
         (
             {"codes": ["A"], "storeExamCode": "NONE"},
-            [("/storeExamCode", "ProductNotFound", "storeExamCode must name something that is on sale.")],
+            [("/storeExamCode", "ProductNotFound", "storeExamCode must name a product that is on sale.")],
         ),
         (
             {"codes": ["A", " "], "storeExamCode": "NONE", "asOf": "now"},
             [
                 ("/codes/1", "NotCode", "codes/1 must be a string of 1 to 100 characters."),
-                ("/storeExamCode", "ProductNotFound", "storeExamCode must name something that is on sale."),
+                ("/storeExamCode", "ProductNotFound", "storeExamCode must name a product that is on sale."),
                 (
                     "/asOf",
                     "NotDateTime",

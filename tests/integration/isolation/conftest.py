@@ -31,7 +31,7 @@ async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     database = Database(addresses.owner)
 
     @event.listens_for(database._engine.sync_engine, "connect")
-    def become_oneself(connection: Any, _: object) -> None:
+    def reset_role(connection: Any, _: object) -> None:
         cursor = connection.cursor()
         cursor.execute("set role none")
         cursor.close()

@@ -97,7 +97,7 @@ async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
 async def test_a_partners_user_gets_nothing_from_any_operation(
     app: FastAPI, client: httpx.AsyncClient, partners_user: dict[str, str]
 ) -> None:
-    refusal = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner manage nothing here.")
+    refusal = problem(403, "not-allowed", "Not allowed", "Users of a voucher partner cannot use this operation.")
     tried = 0
     for route in iter_route_contexts(app.routes):
         path = (route.path or "").replace("{", "").replace("}", "")

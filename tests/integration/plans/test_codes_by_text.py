@@ -18,7 +18,7 @@ from tessera.codes.rules import Use
 from tessera.idempotency.repository import CallersKey, IdempotencyRepository
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.provision import Addresses
-from tessera.vouchers.issued.actions.repository import ChangeRepository
+from tessera.vouchers.issued.actions.repository import VoucherActionRepository
 from tessera.vouchers.issued.uses.repository import VoucherUseRepository
 
 VOUCHERS = 100_000
@@ -80,7 +80,7 @@ async def lock(work: UnitOfWork, codes: list[str]) -> None:
 
 
 async def change(work: UnitOfWork, codes: list[str]) -> None:
-    repository = ChangeRepository(work)
+    repository = VoucherActionRepository(work)
     await repository.lock(list((await repository.find_ids(codes)).values()) or [UUID(int=1)])
 
 

@@ -87,4 +87,4 @@ async def test_a_part_of_an_export_reads_little_more_than_it_tells(
             plan = explain(application, sent[0], sent[-1], mode=mode)
             # Each code with its exam; one in ten has two addresses.
             assert (mode, rows_read(plan)) <= (mode, 6 * len(codes))
-    assert len(codes) == service.EXPORTED_AT_ONCE < BESIDE
+    assert len(codes) == service.EXPORT_PAGE_SIZE < BESIDE

@@ -99,7 +99,7 @@ async def test_a_short_report_reads_only_its_days(
 async def test_a_long_report_reads_key_by_key_as_far_as_it_shows(
     resources: Resources, addresses: Addresses, big: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "FEW", 1_000)
+    monkeypatch.setattr(repository, "MAX_ROWS_BY_DAY", 1_000)
     report = RedemptionReport(by=Dimension.CODE, period=Period(date(2026, 1, 1), TODAY + timedelta(days=1)))
 
     async def ask(work: Any) -> None:

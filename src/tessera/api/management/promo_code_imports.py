@@ -24,7 +24,7 @@ QUERIES = (ImportQuery,)
 MEDIA_TYPE = "text/csv"
 _BAD_LINE = ("/3/discountPercent", "DiscountPercentRange", "Line 3: discountPercent must be between 1 and 100.")
 
-_COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.READ if column != "name")
+_COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.IMPORTED_COLUMNS if column != "name")
 DESCRIPTION = f"""\
 Import all promo codes of a file, or none. Every bad line is reported with its number and its reasons.
 

@@ -13,13 +13,13 @@ from tessera.identity.authentication.policies import USE_STOREFRONT
 from tessera.identity.rules import Principal
 from tessera.redemptions import requests
 from tessera.redemptions.redeem import Candidate, RedemptionDraft
-from tessera.redemptions.validate import Refused
+from tessera.redemptions.validate import MalformedRequest
 
 
-async def _read(request: Request, principal: Principal) -> RedemptionDraft | Refused:
+async def _read(request: Request, principal: Principal) -> RedemptionDraft | MalformedRequest:
     parsed_request = await read_body(request, RedemptionCreateRequest)
     product = read_product(parsed_request)
-    if isinstance(product, Refused):
+    if isinstance(product, MalformedRequest):
         return product
     values = parsed_request.values
     candidate, seconds = values["candidate"], values.get("hold_seconds")
@@ -33,7 +33,7 @@ async def _read(request: Request, principal: Principal) -> RedemptionDraft | Ref
     )
 
 
-def _is_draft(command: RedemptionDraft | Refused) -> bool:
+def _is_draft(command: RedemptionDraft | MalformedRequest) -> bool:
     return isinstance(command, RedemptionDraft)
 
 
@@ -41,7 +41,7 @@ REDEEM = HotWrite(
     route=Route("POST", "/storefront/v1/redemptions"),
     policy=USE_STOREFRONT,
     read=_read,
-    execute=requests.redeem_or_refuse,
+    execute=requests.redeem_or_reject,
     present=redemption_response,
     is_keyed=_is_draft,
     coalescing=Coalescing(by_organization=True, settings={}),

@@ -20,7 +20,7 @@ def assessment(item: Assessment) -> dict[str, Any]:
         "reasons": [reason(violation) for violation in item.reasons],
         "remainingUses": item.remaining,
         "validUntil": item.expires_at,
-        "listPrice": item.price.listed,
+        "listPrice": item.price.list_price,
         "discount": item.price.discount,
         "finalPrice": item.price.final,
     }

@@ -10,7 +10,7 @@ from tessera.api.storefront import documentation, presenters
 from tessera.api.storefront.products import read_product
 from tessera.api.storefront.schemas import ValidationRequest
 from tessera.redemptions import validate
-from tessera.redemptions.validate import AskedCandidate, Refused
+from tessera.redemptions.validate import MalformedRequest, PartialCandidate
 
 router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
 
@@ -33,8 +33,8 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     """
     parsed_request = await read_body(request, ValidationRequest)
     product = read_product(parsed_request)
-    if isinstance(product, Refused):
-        (error,) = await validate.refuse_all(caller.work, [product])
+    if isinstance(product, MalformedRequest):
+        (error,) = await validate.reject_all(caller.work, [product])
         raise error
     values = parsed_request.values
     candidate = values.get("candidate")
@@ -42,7 +42,7 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
         caller.work,
         values["codes"],
         product=product,
-        candidate=AskedCandidate(candidate.person_id, candidate.email) if candidate else None,
+        candidate=PartialCandidate(candidate.person_id, candidate.email) if candidate else None,
         now=values.get("as_of", caller.now),
     )
     return JsonResponse({"results": [presenters.assessment(item) for item in assessments]})

@@ -29,9 +29,9 @@ from tessera.kit.db.records import record_of
 from tessera.kit.db.table_base import Timestamp
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
-_AS_TEXT = {"before", "after"}
-_ENTRY = [
-    cast(getattr(AuditEntry, name), Text).label(name) if name in _AS_TEXT else getattr(AuditEntry, name)
+_JSON_COLUMNS = {"before", "after"}
+_ENTRY_COLUMNS = [
+    cast(getattr(AuditEntry, name), Text).label(name) if name in _JSON_COLUMNS else getattr(AuditEntry, name)
     for name in SealedEntry.__dataclass_fields__
 ]
 
@@ -49,7 +49,7 @@ class SealRepository:
         number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
         return bool((await self._connection.execute(select(func.pg_try_advisory_xact_lock(number)))).scalar_one())
 
-    async def head(self) -> Head:
+    async def get_head(self) -> Head:
         """The head of the chain, which is at position 0 before the first seal."""
         statement = (
             select(AuditSeal.position, AuditSeal.digest)
@@ -70,7 +70,7 @@ class SealRepository:
     async def list_unsealed(self, size: int) -> list[SealedEntry]:
         """Up to `size` unsealed entries, oldest first."""
         unsealed = (
-            select(*_ENTRY)
+            select(*_ENTRY_COLUMNS)
             .join_from(AuditUnsealed, AuditEntry, _is_entry_of(AuditUnsealed))
             .where(AuditUnsealed.organization_id == self._organization_id)
             .order_by(AuditUnsealed.entry_id)
@@ -79,9 +79,9 @@ class SealRepository:
         return [_entry(row) for row in await self._connection.execute(unsealed)]
 
     async def add(self, seals: Sequence[Seal], *, now: datetime) -> None:
-        """Add seals, and take their entries from those that wait."""
-        # Arrays, because a thousand rows would be a thousand statements to the driver.
-        made = select(
+        """Add seals, and remove their entries from the unsealed ones."""
+        # Arrays, because the driver would execute one statement for each of a thousand rows.
+        rows = select(
             literal(self._organization_id, Uuid),
             func.unnest(literal([seal.position for seal in seals], ARRAY(BigInteger))),
             func.unnest(literal([seal.entry_id for seal in seals], ARRAY(Uuid))),
@@ -89,7 +89,7 @@ class SealRepository:
             literal(now, Timestamp),
         )
         columns = ["organization_id", "position", "entry_id", "digest", "sealed_at"]
-        await self._connection.execute(insert(AuditSeal).from_select(columns, made))
+        await self._connection.execute(insert(AuditSeal).from_select(columns, rows))
         await self._connection.execute(
             delete(AuditUnsealed).where(
                 AuditUnsealed.organization_id == self._organization_id,
@@ -100,7 +100,7 @@ class SealRepository:
     async def list_links(self, *, after: int, size: int) -> list[tuple[Seal, SealedEntry | None]]:
         """Up to `size` seals after a position, each with the current state of its entry, if it exists."""
         statement = (
-            select(AuditSeal.position, AuditSeal.entry_id, AuditSeal.digest, *_ENTRY)
+            select(AuditSeal.position, AuditSeal.entry_id, AuditSeal.digest, *_ENTRY_COLUMNS)
             .join_from(AuditSeal, AuditEntry, _is_entry_of(AuditSeal), isouter=True)
             .where(AuditSeal.organization_id == self._organization_id, AuditSeal.position > after)
             .order_by(AuditSeal.position)
@@ -109,20 +109,20 @@ class SealRepository:
         rows = await self._connection.execute(statement)
         return [(Seal(row.position, row.entry_id, row.digest), None if row.id is None else _entry(row)) for row in rows]
 
-    async def list_forgotten(self, size: int) -> Sequence[UUID]:
-        """Up to `size` entries that are neither sealed nor waiting for a seal."""
+    async def list_untracked(self, size: int) -> Sequence[UUID]:
+        """Up to `size` entries that have neither a seal nor a row in `audit_unsealed`."""
         # Scalar subqueries cost one lookup each. For joins, a planner without statistics on the seals may scan all of
         # them for each entry.
         sealed = select(AuditSeal.position).where(
             AuditSeal.organization_id == self._organization_id, AuditSeal.entry_id == AuditEntry.id
         )
-        waiting = select(AuditUnsealed.entry_id).where(
+        unsealed = select(AuditUnsealed.entry_id).where(
             AuditUnsealed.organization_id == self._organization_id, AuditUnsealed.entry_id == AuditEntry.id
         )
         entries = select(AuditEntry.id).where(
             AuditEntry.organization_id == self._organization_id,
             sealed.correlate(AuditEntry).scalar_subquery().is_(None),
-            waiting.correlate(AuditEntry).scalar_subquery().is_(None),
+            unsealed.correlate(AuditEntry).scalar_subquery().is_(None),
         )
         return (await self._connection.execute(entries.order_by(AuditEntry.id).limit(size))).scalars().all()
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
-# Shared, because creating an encoder, like copying an entry with `asdict`, would take most of the time of a digest.
+# Shared, because a new encoder for each entry would take most of the time of its digest. So would `asdict`.
 _encoder = json.JSONEncoder(sort_keys=True, default=str)
 # The digest before the first seal.
 BEGINNING = bytes(32)
@@ -16,7 +16,7 @@ BEGINNING = bytes(32)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedEntry:
-    """All columns of an entry; `before` and `after` are the canonical text that the database writes for a value."""
+    """All columns of an entry; `before` and `after` are the canonical text that Postgres writes for a jsonb value."""
 
     organization_id: UUID
     id: UUID
@@ -51,7 +51,7 @@ class Head:
     digest: bytes
 
     def text(self) -> str:
-        """Its text: `POSITION:DIGEST`."""
+        """The head as `POSITION:DIGEST`, with the digest in hexadecimal."""
         return f"{self.position}:{self.digest.hex()}"
 
 
@@ -76,9 +76,9 @@ class Finding:
 
 def digest(entry: SealedEntry, *, position: int, previous: bytes) -> bytes:
     """The digest of the seal at this position: SHA-256 of the previous digest and all columns of the entry."""
-    plain = {name: getattr(entry, name) for name in _FIELDS}
-    plain |= {"at": entry.at.astimezone(UTC).isoformat(), "position": position}
-    return hashlib.sha256(previous + _encoder.encode(plain).encode()).digest()
+    values = {name: getattr(entry, name) for name in _FIELDS}
+    values |= {"at": entry.at.astimezone(UTC).isoformat(), "position": position}
+    return hashlib.sha256(previous + _encoder.encode(values).encode()).digest()
 
 
 def seals(entries: Sequence[SealedEntry], *, head: Head) -> list[Seal]:
@@ -94,12 +94,12 @@ def flaws(links: Sequence[tuple[Seal, SealedEntry | None]], *, head: Head) -> It
     """The flaws of the links after this head; an altered link is reported once and does not affect the next one."""
     position, previous = head.position, head.digest
     for seal, entry in links:
-        follows = seal.position == position + 1
-        if not follows:
+        is_next = seal.position == position + 1
+        if not is_next:
             yield Finding(Flaw.SEAL_MISSING, position + 1, None)
         if entry is None:
             yield Finding(Flaw.ENTRY_MISSING, seal.position, seal.entry_id)
         # After a gap, the previous digest is unknown.
-        elif follows and digest(entry, position=seal.position, previous=previous) != seal.digest:
+        elif is_next and digest(entry, position=seal.position, previous=previous) != seal.digest:
             yield Finding(Flaw.ALTERED, seal.position, seal.entry_id)
         position, previous = seal.position, seal.digest

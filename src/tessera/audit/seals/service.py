@@ -33,22 +33,22 @@ async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
 async def seal(work: UnitOfWork, *, now: datetime) -> int:
     """Seal up to 1,000 unsealed entries; returns how many, 0 while another transaction seals this organization.
 
-    Entries become visible here when their change commits, so each is sealed once, in any commit order, and writers
-    never wait for a seal. One transaction adds the seals and removes the entries from the unsealed ones.
+    An entry becomes visible here when its change commits, so each entry is sealed once, in any order of commits, and
+    writers never wait for a seal. One transaction adds the seals and deletes the rows of unsealed entries.
     """
     seals = SealRepository(work)
     if not await seals.try_lock():
         return 0
     unsealed = await seals.list_unsealed(BATCH_SIZE)
     if unsealed:
-        await seals.add(rules.seals(unsealed, head=await seals.head()), now=now)
+        await seals.add(rules.seals(unsealed, head=await seals.get_head()), now=now)
     return len(unsealed)
 
 
-async def verify(work: UnitOfWork, *, noted: Head | None = None) -> Verdict:
-    """Verify the whole chain against every entry, which finds any edit, removal or swap of sealed entries.
+async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict:
+    """Verify the whole chain against every entry: any edit, removal or swap of sealed entries becomes a finding.
 
-    `noted` is a head stored elsewhere; it also reveals a chain that was truncated or rewritten.
+    `known_head` is a head stored outside the database; it also reveals a chain that was truncated or rewritten.
     """
     seals = SealRepository(work)
     head, findings = Head(0, BEGINNING), list[Finding]()
@@ -58,9 +58,9 @@ async def verify(work: UnitOfWork, *, noted: Head | None = None) -> Verdict:
             break
         findings += rules.flaws(links, head=head)
         head = Head(links[-1][0].position, links[-1][0].digest)
-    findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_forgotten(BATCH_SIZE)]
-    if noted is not None and await seals.find_digest(noted.position) != noted.digest:
-        findings.append(Finding(Flaw.HEAD_DIFFERS, noted.position, None))
+    findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_untracked(BATCH_SIZE)]
+    if known_head is not None and await seals.find_digest(known_head.position) != known_head.digest:
+        findings.append(Finding(Flaw.HEAD_DIFFERS, known_head.position, None))
     return Verdict(head, findings[:MAX_FINDINGS])
 
 

@@ -1,4 +1,4 @@
-"""Statements of the management of product bundles of one tenant."""
+"""Statements for the management of the product bundles of one tenant."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class ManagedProductBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductBundleFilter:
-    """Filters of product bundles; None does not filter."""
+    """Filters of product bundles; None matches every bundle."""
 
     store_exam_code: str | None = None
     status: Status | None = None
@@ -70,10 +70,10 @@ class ProductBundleRepository:
 
     async def lock(self, bundle_id: UUID) -> ManagedProductBundle | None:
         """The product bundle with this id, locked FOR UPDATE."""
-        locking = select(ProductBundle.id).where(
+        statement = select(ProductBundle.id).where(
             ProductBundle.organization_id == self._organization_id, ProductBundle.id == bundle_id
         )
-        await self._connection.execute(locking.with_for_update())
+        await self._connection.execute(statement.with_for_update())
         # A separate read, because Postgres rereads only the locked row itself after waiting for a lock, not the exams.
         return await self.find(bundle_id)
 
@@ -89,7 +89,7 @@ class ProductBundleRepository:
                 StoreExam.organization_id == self._organization_id,
                 StoreExam.code_key == key_of(filters.store_exam_code),
             )
-            statement = statement.join(ProductBundleStoreExam, _contains).where(
+            statement = statement.join(ProductBundleStoreExam, _is_in_bundle).where(
                 ProductBundleStoreExam.organization_id == self._organization_id,
                 ProductBundleStoreExam.store_exam_id == exam.scalar_subquery(),
             )
@@ -122,7 +122,7 @@ class ProductBundleRepository:
         )
 
     def _select(self) -> Select[*tuple[Any, ...]]:
-        inside = (
+        exam_codes = (
             select(StoreExam.code)
             .join(
                 ProductBundleStoreExam,
@@ -142,14 +142,14 @@ class ProductBundleRepository:
             ProductBundle.id,
             ProductBundle.name,
             ProductBundle.price,
-            func.array(inside.scalar_subquery()).label("store_exam_codes"),
+            func.array(exam_codes.scalar_subquery()).label("store_exam_codes"),
             ProductBundle.status,
             ProductBundle.created_at,
             ProductBundle.version,
         ).where(ProductBundle.organization_id == self._organization_id)
 
 
-_contains = and_(
+_is_in_bundle = and_(
     ProductBundleStoreExam.organization_id == ProductBundle.organization_id,
     ProductBundleStoreExam.product_bundle_id == ProductBundle.id,
 )

@@ -30,7 +30,7 @@ _BUNDLES: Editable[ManagedProductBundle] = Editable(kind="ProductBundle", noun="
 
 async def create(work: UnitOfWork, *, draft: ProductBundleDraft, now: datetime) -> ManagedProductBundle:
     """Put a bundle on sale; raises Invalid with every violation, including those of its exam codes."""
-    name, price, exams = await _checked(work, draft)
+    name, price, exams = await _validate(work, draft)
     bundle = ManagedProductBundle(
         id=new_id(),
         name=name,
@@ -61,7 +61,7 @@ async def update(work: UnitOfWork, target: Target, *, draft: ProductBundleDraft,
     """Change the name, the price and the exams of a bundle; raises Invalid, NotFound, VersionStale."""
     repository = ProductBundleRepository(work)
     bundle = await _BUNDLES.lock(repository, target)
-    name, price, exams = await _checked(work, draft, current_codes=bundle.store_exam_codes)
+    name, price, exams = await _validate(work, draft, current_codes=bundle.store_exam_codes)
     await repository.replace_exams(bundle.id, [exam.id for exam in exams])
     after = replace(bundle, name=name, price=price, store_exam_codes=_codes(exams))
     return await _BUNDLES.save(work, repository, bundle, after, Action.UPDATED, now=now)
@@ -77,17 +77,17 @@ async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> Manage
     return await _BUNDLES.move(work, ProductBundleRepository(work), target, Status.ACTIVE, now=now)
 
 
-async def _checked(
+async def _validate(
     work: UnitOfWork, draft: ProductBundleDraft, *, current_codes: Collection[str] = ()
 ) -> tuple[str, Decimal, list[ContainedExam]]:
     codes = distinct(draft.store_exam_codes or ())
-    known = await ProductBundleRepository(work).find_exams(codes[: rules.MAX_EXAMS])
+    exams = await ProductBundleRepository(work).find_exams(codes[: rules.MAX_EXAMS])
     current_keys = {key_of(code) for code in current_codes}
     violations = list(rules.product_bundle_violations(draft))
-    violations += rules.contained_violations(draft.store_exam_codes or (), known, current_keys=current_keys)
+    violations += rules.exam_violations(draft.store_exam_codes or (), exams, current_keys=current_keys)
     if violations or draft.name is None or draft.price is None:
         raise Invalid(violations)
-    return draft.name, round(draft.price, 2), [known[key_of(code)] for code in codes]
+    return draft.name, round(draft.price, 2), [exams[key_of(code)] for code in codes]
 
 
 def _codes(exams: Collection[ContainedExam]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Statements of the management of store exams of one tenant."""
+"""Statements for the management of the store exams of one tenant."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -32,7 +32,7 @@ class ManagedStoreExam:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreExamFilter:
-    """Filters of store exams; None does not filter."""
+    """Filters of store exams; None matches every exam."""
 
     code: str | None = None
     status: Status | None = None

@@ -1,4 +1,4 @@
-"""Credentials and their secrets; each credential names its organization, so that the tenant can be pinned first."""
+"""Credentials and their secrets; each credential names its organization, which can thus be pinned before a look-up."""
 
 import hashlib
 import secrets
@@ -55,12 +55,12 @@ class Credential:
 
 
 def new_secret() -> str:
-    """256 random bits as text, to be shown once."""
+    """A secret of 256 random bits as text, which is shown once."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def digest_of(secret: str) -> bytes:
-    """The SHA-256 digest of a secret, which the database stores in its place."""
+    """The SHA-256 digest of a secret; the database stores only this digest."""
     return hashlib.sha256(secret.encode()).digest()
 
 

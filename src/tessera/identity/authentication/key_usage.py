@@ -14,38 +14,38 @@ from tessera.identity.keys import service
 from tessera.kit.db.database import Database
 from tessera.kit.errors import DatabaseUnavailable
 
-# The minimum time between two writes for one key, by all processes together.
-PAUSE = timedelta(minutes=5)
+# The minimum time between two writes for one key, across all processes.
+WRITE_INTERVAL = timedelta(minutes=5)
 FLUSH_SECONDS = 30
 
 log = structlog.get_logger(__name__)
 
 
 class KeyUses:
-    """Uses of keys that this process has not written yet; a crash loses the last minutes of them."""
+    """Uses of keys that this process has not written yet; a crash loses those of the last minutes."""
 
     def __init__(self) -> None:
-        self._seen: dict[CredentialName, datetime] = {}
+        self._pending: dict[CredentialName, datetime] = {}
         self._written: dict[CredentialName, datetime] = {}
 
     def note(self, key: CredentialName, *, now: datetime) -> None:
         """Note a use of a key whose secret was valid."""
         written = self._written.get(key)
-        if written is None or now - written >= PAUSE:
-            self._seen[key] = now
+        if written is None or now - written >= WRITE_INTERVAL:
+            self._pending[key] = now
 
     async def flush(self, database: Database) -> None:
-        """Write the noted uses, one organization at a time; after DatabaseUnavailable the others are kept."""
+        """Write the pending uses, one organization at a time; unwritten uses stay pending after an error."""
         by_organization: dict[UUID, dict[UUID, datetime]] = defaultdict(dict)
-        for key, at in self._seen.items():
+        for key, at in self._pending.items():
             by_organization[key.organization_id][key.id] = at
         for organization_id, uses in by_organization.items():
             async with database.unit_of_work(organization_id) as work:
-                await service.note_uses(work, uses, pause=PAUSE)
+                await service.note_uses(work, uses, interval=WRITE_INTERVAL)
             for key_id, at in uses.items():
                 name = CredentialName(organization_id, key_id)
                 self._written[name] = at
-                self._seen.pop(name, None)
+                self._pending.pop(name, None)
 
     @asynccontextmanager
     async def flushing(self, database: Database) -> AsyncIterator[None]:

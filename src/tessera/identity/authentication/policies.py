@@ -1,4 +1,4 @@
-"""Policies: what a caller needs for an operation."""
+"""Policies: the callers that an operation admits."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,9 +9,9 @@ from tessera.kit.errors import LacksFunctionPoint, NotAllowed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The function point that an operation needs, and which callers with it are still refused.
+    """The function point that an operation requires, and the callers that it rejects in spite of that right.
 
-    `accepts_keys` admits a `cv-api-key` beside a Bearer token. `partners` decides about users of a voucher partner:
+    `accepts_keys` admits a `cv-api-key` as well as a Bearer token. `partners` decides about users of a voucher partner:
     admitted users see only their partner; the others get LacksFunctionPoint or NotAllowed.
     """
 
@@ -21,12 +21,12 @@ class Policy:
     platform_only: bool = False
 
     def admit(self, principal: Principal) -> None:
-        """Return if the caller may use the operation; raises LacksFunctionPoint, NotAllowed."""
+        """Raise LacksFunctionPoint or NotAllowed for a caller that may not use the operation."""
         principal.require(self.function_point)
         if principal.partner_id is not None and self.partners == "lack the right":
             raise LacksFunctionPoint(self.function_point)
         if principal.partner_id is not None and self.partners == "not allowed":
-            raise NotAllowed("Users of a voucher partner manage nothing here.")
+            raise NotAllowed("Users of a voucher partner cannot use this operation.")
         if self.platform_only and principal.organization_id != PLATFORM_ID:
             raise NotAllowed("Only an administrator of the platform may do this.")
 

@@ -1,4 +1,4 @@
-"""The statement that finds callers by their credentials, whatever organizations they name."""
+"""The statement that finds callers of any organization by their credentials."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ FIND_CALLERS = "select * from find_callers(%(kinds)s, %(organization_ids)s, %(id
 
 
 class CallerRow(NamedTuple):
-    """The holder of a credential, and the digest of the credential's secret; a token has none."""
+    """The holder of a credential and the digest of its secret, which is None for a token; `position` starts at 1."""
 
     position: int
     id: UUID
@@ -28,7 +28,7 @@ class CallerRow(NamedTuple):
 
 
 async def find_callers(reader: Reader, credentials: Sequence[Credential]) -> dict[Credential, CallerRow]:
-    """The caller that each credential names, in one statement; the secrets are not compared here."""
+    """The caller that each credential names, from one statement, which compares no secrets."""
     parameters: dict[str, Any] = {
         "kinds": Texts([credential.kind for credential in credentials]),
         "organization_ids": Uuids([credential.organization_id for credential in credentials]),

@@ -1,4 +1,4 @@
-"""Authentication: who calls. The only place where secrets are compared and callers are recognized."""
+"""Authentication: the only module that compares secrets and identifies callers."""
 
 import hmac
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ _WRONG_SECRET = {
 async def identify_all(
     reader: Reader, credentials: Sequence[Credential], *, now: datetime
 ) -> list[Principal | NotAuthenticated]:
-    """The caller of each credential, of whatever organizations, as the database knows it now.
+    """The current caller of each credential; the credentials may belong to different organizations.
 
-    It takes one statement, opens no transaction of an organization, and changes nothing.
+    One statement, outside the transactions of the organizations, reads all callers and changes nothing.
     """
     rows = await repository.find_callers(reader, list(dict.fromkeys(credentials)))
     return [_principal(credential, rows.get(credential), now=now) for credential in credentials]
 
 
 def is_valid_key(digest: bytes, standing: Standing, *, key: Credential, now: datetime) -> bool:
-    """Whether `key` has this digest and may be used at `now`: for look-ups that find the key by their own statement."""
+    """Whether `key` has this digest and may be used at `now`, for callers that have read the key themselves."""
     return hmac.compare_digest(digest, key.digest or b"") and in_good_standing(standing, now=now)
 
 

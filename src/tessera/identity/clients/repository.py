@@ -37,7 +37,7 @@ class ClientRepository:
         self._organization_id = work.organization_id
 
     async def add(self, client: ManagedClient, *, digest: bytes) -> bool:
-        """Add a client by the digest of its secret; False if the name is taken."""
+        """Add a client with the digest of its secret; False if the name is taken."""
         statement = (
             upsert(ApiClient)
             .values(
@@ -55,7 +55,7 @@ class ClientRepository:
         return await fetch_first(self._connection, self._select().where(ApiClient.id == client_id), _managed)
 
     async def lock(self, client_id: UUID) -> ManagedClient | None:
-        """The client with this id, unless it is revoked, locked FOR UPDATE."""
+        """The client with this id, locked FOR UPDATE; None if it is revoked."""
         unrevoked = self._select().where(ApiClient.id == client_id, ApiClient.revoked_at.is_(None))
         return await fetch_first(self._connection, unrevoked.with_for_update(), _managed)
 

@@ -36,7 +36,7 @@ async def create(
     violations = list(rules.credential_violations(draft))
     if violations or draft.name is None or draft.function_points is None:
         raise Invalid(violations)
-    rules.ensure_may_give(draft.function_points, rights)
+    rules.ensure_may_grant(draft.function_points, rights)
     client = ManagedClient(
         id=new_id(),
         name=draft.name,
@@ -71,7 +71,7 @@ async def rotate_secret(
     """
     repository = ClientRepository(work)
     client = await _CLIENTS.lock(repository, target)
-    rules.ensure_may_give(client.function_points, rights)
+    rules.ensure_may_grant(client.function_points, rights)
     secret = credentials.new_secret()
     await repository.set_digest(client.id, credentials.digest_of(secret))
     return await _CLIENTS.save(work, repository, client, client, Action.ROTATED, now=now), secret

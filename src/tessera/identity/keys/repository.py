@@ -39,7 +39,7 @@ class KeyRepository:
         self._organization_id = work.organization_id
 
     async def add(self, key: ManagedKey, *, digest: bytes) -> None:
-        """Add a key by the digest of its text."""
+        """Add a key with the digest of its text."""
         values = asdict(key) | {"function_points": list(key.function_points)}
         await self._connection.execute(
             insert(ApiKey).values(organization_id=self._organization_id, key_digest=digest, **values)
@@ -69,15 +69,15 @@ class KeyRepository:
             .values(expires_at=key.expires_at, revoked_at=key.revoked_at, version=key.version)
         )
 
-    async def set_last_used(self, uses: Mapping[UUID, datetime], *, pause: timedelta) -> None:
-        """Store when keys were last used, unless a use within `pause` is stored already."""
+    async def set_last_used(self, uses: Mapping[UUID, datetime], *, interval: timedelta) -> None:
+        """Store when keys were last used, except for keys whose stored time is less than `interval` earlier."""
         for key_id, at in sorted(uses.items()):
             await self._connection.execute(
                 update(ApiKey)
                 .where(
                     ApiKey.organization_id == self._organization_id,
                     ApiKey.id == key_id,
-                    or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= at - pause),
+                    or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= at - interval),
                 )
                 .values(last_used_at=at)
             )

@@ -29,7 +29,7 @@ async def create(work: UnitOfWork, *, draft: CredentialDraft, rights: Rights, no
     violations = list(rules.credential_violations(draft))
     if violations or draft.name is None or draft.function_points is None:
         raise Invalid(violations)
-    rules.ensure_may_give(draft.function_points, rights)
+    rules.ensure_may_grant(draft.function_points, rights)
     return await _add(work, draft.name, tuple(sorted(set(draft.function_points))), now=now)
 
 
@@ -46,10 +46,13 @@ async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> C
 async def rotate(
     work: UnitOfWork, target: Target, *, overlap: timedelta, rights: Rights, now: datetime
 ) -> tuple[ManagedKey, str]:
-    """Replace a key by a new one; the old key stays valid for `overlap`. Raises NotAllowed, NotFound, VersionStale."""
+    """Replace a key with a new one; the old key stays valid for `overlap`.
+
+    Raises NotAllowed, NotFound, VersionStale.
+    """
     repository = KeyRepository(work)
     key = await _lock(repository, target, now=now)
-    rules.ensure_may_give(key.function_points, rights)
+    rules.ensure_may_grant(key.function_points, rights)
     # The overlap never extends an earlier expiry.
     expires_at = min(now + overlap, key.expires_at or now + overlap)
     await _KEYS.save(work, repository, key, replace(key, expires_at=expires_at), Action.ROTATED, now=now)
@@ -63,9 +66,9 @@ async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedK
     return await _KEYS.save(work, repository, key, replace(key, revoked_at=now), Action.REVOKED, now=now)
 
 
-async def note_uses(work: UnitOfWork, uses: Mapping[UUID, datetime], *, pause: timedelta) -> None:
-    """Store when keys were last used, at most once per `pause` for each key; the audit log has no entry of it."""
-    await KeyRepository(work).set_last_used(uses, pause=pause)
+async def note_uses(work: UnitOfWork, uses: Mapping[UUID, datetime], *, interval: timedelta) -> None:
+    """Store when keys were last used, at most once per `interval` for each key, without an entry in the audit log."""
+    await KeyRepository(work).set_last_used(uses, interval=interval)
 
 
 async def _add(
@@ -88,9 +91,9 @@ async def _add(
 
 
 async def _lock(repository: KeyRepository, target: Target, *, now: datetime | None) -> ManagedKey:
-    # An expired key can still be revoked, for which `now` is None, but not rotated.
+    # A rotation needs a key that has not expired at `now`. A revocation passes None, because it accepts expired keys.
     key = await repository.lock(target.id)
     if key is None or key.revoked_at or (now and key.expires_at and now >= key.expires_at):
-        raise NotFound("There is no such key, or it has ended.")
+        raise NotFound("There is no such key, or it is revoked or expired.")
     target.ensure(key.version)
     return key

@@ -23,13 +23,15 @@ async def add(
     signer: TokenSigner,
     now: datetime,
 ) -> tuple[ManagedToken, str]:
-    """Add a user with all rights of the caller to an organization, and a token for a year, which is not stored.
+    """Add a user with all rights of the caller to an organization; returns a token for a year, and its text.
 
-    For a unit of work pinned to the platform. Raises Invalid, NameTaken, NotFound.
+    The text is not stored. For a unit of work pinned to the platform. Raises Invalid, NameTaken, NotFound.
     """
     await organizations.get(work, organization_id)
-    async with work.pinned_to(organization_id) as inside:
-        user = await users.create(inside, draft=replace(draft, function_points=tuple(rights)), rights=rights, now=now)
+    async with work.pinned_to(organization_id) as tenant_work:
+        user = await users.create(
+            tenant_work, draft=replace(draft, function_points=tuple(rights)), rights=rights, now=now
+        )
         return await tokens.issue(
-            inside, signer=signer, email=user.email, lifetime=timedelta(days=365), rights=rights, now=now
+            tenant_work, signer=signer, email=user.email, lifetime=timedelta(days=365), rights=rights, now=now
         )

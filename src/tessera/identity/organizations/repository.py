@@ -70,35 +70,34 @@ class OrganizationRepository:
 
     async def find_any(self, organization_id: UUID) -> ManagedOrganization | None:
         """The organization with this id; None unless the platform itself is pinned."""
-        statement, own_id = _all()
+        statement, own_id = _select_all()
         row = (await self._connection.execute(statement.where(own_id == organization_id))).first()
         return _managed(row) if row else None
 
     async def find_by_name_or_id(self, name_or_id: str) -> ManagedOrganization | None:
-        """The organization with this name or id, not case-sensitive; None unless the platform itself is pinned."""
-        statement, own_id = _all()
+        """The organization with this name or id, ignoring case; None unless the platform itself is pinned."""
+        statement, own_id = _select_all()
         key, id_text = func.lower(name_or_id), cast(own_id, Text)
         matches = statement.where(or_(func.lower(statement.selected_columns.name) == key, id_text == key))
-        # An organization can be named like the id of another one: the id wins.
+        # An organization can have the id of another one as its name: the id takes precedence.
         row = (await self._connection.execute(matches.order_by((id_text == key).desc()))).first()
         return _managed(row) if row else None
 
     async def list_all(self) -> Sequence[AnyRow]:
         """Every organization; none unless the platform itself is pinned."""
-        return (await self._connection.execute(_all()[0])).all()
+        return (await self._connection.execute(_select_all()[0])).all()
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[ManagedOrganization]:
         """A page of all organizations, oldest first; empty unless the platform itself is pinned."""
-        statement, own_id = _all()
+        statement, own_id = _select_all()
         page = await fetch_cursor_page(self._connection, statement, order=[own_id], after=after, size=size)
         return page.map(_managed)
 
 
-def _all() -> tuple[Select[*tuple[Any, ...]], Any]:
-    listed = func.list_organizations().table_valued(
-        *(column(each.name, each.type) for each in Organization.__table__.columns)
-    )
-    return select(*(listed.c[name] for name in _FIELDS)), listed.c.id
+def _select_all() -> tuple[Select[*tuple[Any, ...]], Any]:
+    columns = [column(own.name, own.type) for own in Organization.__table__.columns]
+    organizations = func.list_organizations().table_valued(*columns)
+    return select(*(organizations.c[name] for name in _FIELDS)), organizations.c.id
 
 
 def _managed(row: AnyRow) -> ManagedOrganization:

@@ -26,7 +26,7 @@ _ORGANIZATIONS: Editable[ManagedOrganization] = Editable(kind="Organization", no
 
 async def create(work: UnitOfWork, *, name: str, now: datetime) -> ManagedOrganization:
     """Create an organization under the new id that the unit of work is pinned to; raises Invalid, NameTaken."""
-    _check(name)
+    _validate_name(name)
     organization = ManagedOrganization(
         id=work.organization_id, name=name, is_active=True, created_at=now, version=editing.FIRST
     )
@@ -37,9 +37,9 @@ async def create(work: UnitOfWork, *, name: str, now: datetime) -> ManagedOrgani
 
 
 async def create_another(work: UnitOfWork, *, name: str, now: datetime) -> ManagedOrganization:
-    """Create an organization from within the platform; raises Invalid, NameTaken."""
-    async with work.pinned_to(new_id()) as inside:
-        return await create(inside, name=name, now=now)
+    """Create an organization, for a unit of work pinned to the platform; raises Invalid, NameTaken."""
+    async with work.pinned_to(new_id()) as tenant_work:
+        return await create(tenant_work, name=name, now=now)
 
 
 async def get(work: UnitOfWork, organization_id: UUID) -> ManagedOrganization:
@@ -48,7 +48,7 @@ async def get(work: UnitOfWork, organization_id: UUID) -> ManagedOrganization:
 
 
 async def find(work: UnitOfWork, name_or_id: str) -> ManagedOrganization | None:
-    """The organization with this name or id, not case-sensitive, for a unit of work pinned to the platform."""
+    """The organization with this name or id, ignoring case, for a unit of work pinned to the platform."""
     return await OrganizationRepository(work).find_by_name_or_id(name_or_id)
 
 
@@ -64,12 +64,12 @@ async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> C
 
 async def rename(work: UnitOfWork, target: Target, *, name: str, now: datetime) -> ManagedOrganization:
     """Rename an organization; raises Invalid, NameTaken, NotFound, VersionStale."""
-    _check(name)
-    async with work.pinned_to(target.id) as inside:
-        repository = OrganizationRepository(inside)
+    _validate_name(name)
+    async with work.pinned_to(target.id) as tenant_work:
+        repository = OrganizationRepository(tenant_work)
         organization = await _ORGANIZATIONS.lock(repository, target)
         after = replace(organization, name=name)
-        return await _ORGANIZATIONS.save(inside, repository, organization, after, Action.UPDATED, now=now)
+        return await _ORGANIZATIONS.save(tenant_work, repository, organization, after, Action.UPDATED, now=now)
 
 
 async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedOrganization:
@@ -79,7 +79,7 @@ async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> Mana
     WrongState.
     """
     if target.id == PLATFORM_ID:
-        raise NotAllowed("The platform itself stays active.")
+        raise NotAllowed("The platform itself cannot be deactivated.")
     return await _move(work, target, INACTIVE, now=now)
 
 
@@ -88,17 +88,17 @@ async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> Manage
     return await _move(work, target, ACTIVE, now=now)
 
 
-def _check(name: str) -> None:
+def _validate_name(name: str) -> None:
     violations = list(rules.name_violations("name", name))
     if violations:
         raise Invalid(violations)
 
 
 async def _move(work: UnitOfWork, target: Target, status: str, *, now: datetime) -> ManagedOrganization:
-    # Pinned to the organization, so that the change is in its own audit log whoever made it.
-    async with work.pinned_to(target.id) as inside:
-        repository = OrganizationRepository(inside)
+    # Pinned to the organization, because its own audit log must record the change, even one made by the platform.
+    async with work.pinned_to(target.id) as tenant_work:
+        repository = OrganizationRepository(tenant_work)
         organization = await _ORGANIZATIONS.lock(repository, target)
         move = _ORGANIZATIONS.require_move(ACTIVE if organization.is_active else INACTIVE, status)
         after = replace(organization, is_active=status == ACTIVE)
-        return await _ORGANIZATIONS.save(inside, repository, organization, after, move.action, now=now)
+        return await _ORGANIZATIONS.save(tenant_work, repository, organization, after, move.action, now=now)

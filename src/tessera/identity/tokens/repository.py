@@ -56,7 +56,7 @@ class TokenRepository:
         return await fetch_first(self._connection, statement.with_for_update(of=IssuedToken), _managed)
 
     async def list_by_cursor(self, user_id: UUID | None, *, after: str | None, size: int) -> CursorPage[ManagedToken]:
-        """A page of tokens, of one user if `user_id` is given, oldest first."""
+        """A page of tokens, oldest first: those of one user, or of all users if `user_id` is None."""
         statement = self._select()
         if user_id is not None:
             statement = statement.where(IssuedToken.user_id == user_id)
@@ -73,11 +73,11 @@ class TokenRepository:
         )
 
     def _select(self) -> Select[*tuple[Any, ...]]:
-        own = [getattr(IssuedToken, name) for name in ManagedToken.__dataclass_fields__ if name != "email"]
-        of_user = and_(User.organization_id == IssuedToken.organization_id, User.id == IssuedToken.user_id)
+        columns = [getattr(IssuedToken, name) for name in ManagedToken.__dataclass_fields__ if name != "email"]
+        is_of_user = and_(User.organization_id == IssuedToken.organization_id, User.id == IssuedToken.user_id)
         return (
-            select(*own, User.email)
-            .join_from(IssuedToken, User, of_user)
+            select(*columns, User.email)
+            .join_from(IssuedToken, User, is_of_user)
             .where(IssuedToken.organization_id == self._organization_id)
         )
 

@@ -26,12 +26,12 @@ _TOKENS: Editable[ManagedToken] = Editable(kind="Token", noun="token")
 async def issue(
     work: UnitOfWork, *, signer: TokenSigner, email: str, lifetime: timedelta, rights: Rights, now: datetime
 ) -> tuple[ManagedToken, str]:
-    """Issue a token to the user with this address, and its text, which is not stored; raises NotAllowed, NotFound.
+    """Issue a token to the user with this address; returns it with its text. Raises NotAllowed, NotFound.
 
-    The token conveys the rights of the user, so the caller must have every one of them.
+    The text is not stored. The token conveys the rights of the user, so the caller must have every one of them.
     """
     user = await users.get_by_email(work, email)
-    rules.ensure_may_give(user.function_points, rights)
+    rules.ensure_may_grant(user.function_points, rights)
     token = ManagedToken(
         id=new_id(),
         user_id=user.id,
@@ -64,6 +64,6 @@ async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedT
     repository = TokenRepository(work)
     token = await repository.lock(target.id)
     if token is None or token.revoked_at is not None:
-        raise NotFound("There is no such token, or it has ended.")
+        raise NotFound("There is no such token, or it is revoked.")
     target.ensure(token.version)
     return await _TOKENS.save(work, repository, token, replace(token, revoked_at=now), Action.REVOKED, now=now)

@@ -17,7 +17,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedUser:
-    """A user with its rights, its status and its version."""
+    """A user with rights, status and version."""
 
     id: UUID
     email: str
@@ -33,7 +33,7 @@ class ManagedUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserFilter:
-    """Filters of users; None does not filter."""
+    """Filters of users; None matches every user."""
 
     email: str | None = None
     is_active: bool | None = None

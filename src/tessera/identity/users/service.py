@@ -20,16 +20,16 @@ from tessera.kit.identifiers import new_id
 __all__ = ["ManagedUser", "UserFilter"]
 
 _USERS: Editable[ManagedUser] = Editable(kind="User", noun="user", moves=rules.MOVES)
-# The state of an invitation that the user of a voucher partner has not accepted yet.
+# The state of an invitation that a user of a voucher partner has not accepted yet.
 _INVITED = "Invited"
 
 
 async def create(work: UnitOfWork, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:
     """Create a user, of a voucher partner if the draft names one; raises Invalid, NameTaken, NotAllowed."""
-    first_name, last_name, function_points = _checked(draft)
+    first_name, last_name, function_points = _validate(draft)
     if draft.email is None:
         raise Invalid([])
-    rules.ensure_may_give(function_points, rights)
+    rules.ensure_may_grant(function_points, rights)
     user = ManagedUser(
         id=new_id(),
         email=draft.email,
@@ -70,17 +70,17 @@ async def list_by_cursor(
 
 async def update(work: UnitOfWork, target: Target, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:
     """Change the names and rights of a user, never the address; raises Invalid, NotAllowed, NotFound, VersionStale."""
-    first_name, last_name, function_points = _checked(draft)
+    first_name, last_name, function_points = _validate(draft)
     repository = UserRepository(work)
     user = await _USERS.lock(repository, target)
-    # A caller may take away a right that they lack themselves.
-    rules.ensure_may_give(set(function_points) - set(user.function_points), rights)
+    # A caller may remove a right that they lack themselves.
+    rules.ensure_may_grant(set(function_points) - set(user.function_points), rights)
     after = replace(user, first_name=first_name, last_name=last_name, function_points=function_points)
     return await _USERS.save(work, repository, user, after, Action.UPDATED, now=now)
 
 
 async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedUser:
-    """Deactivate a user and thereby all of its tokens; raises NotFound, VersionStale, WrongState."""
+    """Deactivate a user and thereby all tokens of the user; raises NotFound, VersionStale, WrongState."""
     repository = UserRepository(work)
     user = await _USERS.lock(repository, target)
     move = _USERS.require_move(_status(user), INACTIVE)
@@ -94,7 +94,7 @@ async def activate(work: UnitOfWork, target: Target, *, rights: Rights, now: dat
     move = _USERS.require_move(_status(user), ACTIVE)
     if user.invitation == _INVITED:
         raise WrongState("user", _INVITED)
-    rules.ensure_may_give(user.function_points, rights)
+    rules.ensure_may_grant(user.function_points, rights)
     after = replace(user, is_active=True, invitation=None)
     return await _USERS.save(work, repository, user, after, move.action, now=now)
 
@@ -103,7 +103,7 @@ def _status(user: ManagedUser) -> str:
     return ACTIVE if user.is_active else INACTIVE
 
 
-def _checked(draft: UserDraft) -> tuple[str, str, tuple[str, ...]]:
+def _validate(draft: UserDraft) -> tuple[str, str, tuple[str, ...]]:
     violations = list(rules.user_violations(draft))
     if violations or draft.first_name is None or draft.last_name is None or draft.function_points is None:
         raise Invalid(violations)

@@ -22,15 +22,15 @@ ACTOR = Actor(ActorKind.JOB, None, batches.MAKE_PROMO_CODES)
 
 @blueprint.task(name=batches.MAKE_PROMO_CODES, retry=ExponentialBackoff(), pass_context=True)
 async def make_promo_codes(context: JobContext, *, organization_id: str, batch_id: str) -> None:
-    """Make the next codes of a batch, and queue a job for the rest.
+    """Create the next codes of a batch, and queue a job for the rest.
 
-    With a job for each part a worker can stop soon, and other jobs get their turn. A second run of the same job makes
-    the next codes, or none.
+    Each job creates at most 10,000 codes, so that a worker can stop soon and other jobs get their turn. A job that runs
+    twice creates the next codes, or none if the batch has ended.
     """
     database: Database = context.additional_context["database"]
     clock: Callable[[], datetime] = context.additional_context["clock"]
     async with database.unit_of_work(UUID(organization_id), actor=ACTOR) as work:
-        batch = await batches.make_some(work, UUID(batch_id), now=clock())
+        batch = await batches.create_next_codes(work, UUID(batch_id), now=clock())
         if batch.status == BatchStatus.IN_PROGRESS:
             await batches.queue(work, batch.id)
     log.info("promo codes made", organization=organization_id, batch=batch_id, made=batch.made, status=batch.status)

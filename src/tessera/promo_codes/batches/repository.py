@@ -10,6 +10,7 @@ from sqlalchemy import Select, case, func, insert, select, update
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
@@ -56,14 +57,14 @@ class Batch(PromoCodeTerms):
 
     @property
     def percent(self) -> int:
-        """The progress in percent; 100 only when every code is made."""
+        """The progress in percent; 100 only after every code is created."""
         return 100 * self.made // self.quantity
 
 
 _TERMS = ", ".join(TERMS)
 _TERMS_OF_BATCH = ", ".join(f"batch.{name}" for name in TERMS)
-# Codes with the terms of their batch, in one statement, which is the fastest way: row-level security rejects COPY. The
-# values are two texts, because arrays cost the driver several times as much.
+# The fastest insert that row-level security allows, since it rejects COPY. Ids and names are two text parameters
+# because the driver takes several times as long to encode arrays.
 ADD_CODES = f"""
 with batch as (
     select * from promo_code_batches where organization_id = %(organization_id)s and id = %(batch_id)s
@@ -99,7 +100,7 @@ class BatchRepository:
         self._organization_id = work.organization_id
 
     async def count_used_names(self, pattern: Pattern) -> int:
-        """The number of names with this pattern that earlier batches have made or can still make."""
+        """The number of names of this pattern that earlier batches have used or can still use."""
         used_names = case(
             (PromoCodeBatch.status == BatchStatus.CANCELLED, PromoCodeBatch.made), else_=PromoCodeBatch.quantity
         )
@@ -123,18 +124,19 @@ class BatchRepository:
         await self._connection.execute(insert(PromoCodeBatch).values(row))
 
     async def find(self, batch_id: UUID) -> Batch | None:
-        """The batch."""
-        return await self._first(self._batches().where(PromoCodeBatch.id == batch_id))
+        """The batch with this id."""
+        return await fetch_first(self._connection, self._select().where(PromoCodeBatch.id == batch_id), _batch)
 
     async def lock(self, batch_id: UUID) -> Batch | None:
-        """The batch, locked FOR UPDATE."""
-        return await self._first(self._batches().where(PromoCodeBatch.id == batch_id).with_for_update())
+        """The batch with this id, locked FOR UPDATE."""
+        statement = self._select().where(PromoCodeBatch.id == batch_id)
+        return await fetch_first(self._connection, statement.with_for_update(), _batch)
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[Batch]:
         """A page of batches, oldest first."""
         order = [PromoCodeBatch.__table__.c.id]
-        page = await fetch_cursor_page(self._connection, self._batches(), order=order, after=after, size=size)
-        return CursorPage([_batch(row) for row in page.items], page.cursor)
+        page = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
+        return page.map(_batch)
 
     async def change(self, batch: Batch) -> None:
         """Write the status, the progress and the version of a locked batch."""
@@ -146,7 +148,7 @@ class BatchRepository:
 
     async def add_codes(self, batch_id: UUID, names: Sequence[str], *, now: datetime) -> int:
         """Add codes with these names to the batch, except for taken names; returns the number of added codes."""
-        added = await self._connection.exec_driver_sql(
+        result = await self._connection.exec_driver_sql(
             ADD_CODES,
             {
                 "organization_id": self._organization_id,
@@ -156,14 +158,10 @@ class BatchRepository:
                 "names": ",".join(names),
             },
         )
-        return int(added.scalar_one())
+        return int(result.scalar_one())
 
-    async def _first(self, statement: Select[*tuple[Any, ...]]) -> Batch | None:
-        row = (await self._connection.execute(statement)).first()
-        return None if row is None else _batch(row)
-
-    def _batches(self) -> Select[*tuple[Any, ...]]:
-        own = [column for column in PromoCodeBatch.__table__.columns if column.key != "organization_id"]
+    def _select(self) -> Select[*tuple[Any, ...]]:
+        columns = [column for column in PromoCodeBatch.__table__.columns if column.key != "organization_id"]
         codes = (
             select(StoreExam.code)
             .where(
@@ -174,11 +172,8 @@ class BatchRepository:
             .correlate(PromoCodeBatch)
         )
         exam_codes = func.array(codes.scalar_subquery()).label("store_exam_codes")
-        return select(*own, exam_codes).where(PromoCodeBatch.organization_id == self._organization_id)
-
-
-_FIELDS = tuple(Batch.__dataclass_fields__)
+        return select(*columns, exam_codes).where(PromoCodeBatch.organization_id == self._organization_id)
 
 
 def _batch(row: AnyRow) -> Batch:
-    return Batch(**{name: getattr(row, name) for name in _FIELDS})
+    return record_of(Batch, row)

@@ -12,8 +12,8 @@ from tessera.promo_codes.rules import NAME, PromoCodeDraft
 # Crockford's: without I, L, O and U, which are easily mistaken for other characters.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MAX_QUANTITY = 1_000_000
-# At least nine names in ten stay unused, so that a new name is found at once and a guess seldom succeeds.
-SPACE_PER_CODE = 10
+# At least nine names in ten stay unused, so that a random name is rarely taken and a guess rarely succeeds.
+NAMES_PER_CODE = 10
 
 
 class BatchStatus(StrEnum):
@@ -57,7 +57,7 @@ class BatchDraft:
 
 
 def violations(draft: BatchDraft) -> Iterator[Violation]:
-    """All violations in the pattern and the quantity themselves."""
+    """The violations of the pattern and the quantity that need no query."""
     pattern = draft.pattern
     if pattern.prefix is not None and not NAME.fullmatch(pattern.prefix):
         yield Violation("PrefixNotAlphanumeric", "prefix", "must be alphanumeric (A-Z, a-z, 0-9)")
@@ -80,8 +80,8 @@ def _alphabet(alphabet: str) -> Iterator[Violation]:
 
 
 def space_violations(pattern: Pattern, *, quantity: int, used_names: int) -> Iterator[Violation]:
-    """The violation of a valid pattern that has too few names for this quantity and that of earlier batches."""
-    needed = SPACE_PER_CODE * (quantity + used_names)
+    """A violation if a valid pattern has too few names for this quantity and the names that earlier batches use."""
+    needed = NAMES_PER_CODE * (quantity + used_names)
     if pattern.space >= needed:
         return
     length = pattern.length or 0
@@ -90,6 +90,6 @@ def space_violations(pattern: Pattern, *, quantity: int, used_names: int) -> Ite
     yield Violation(
         "SpaceTooSmall",
         "length",
-        f"must be at least {length}: the pattern needs {needed:,} possible names, {SPACE_PER_CODE} for each code, and"
+        f"must be at least {length}: the pattern needs {needed:,} possible names, {NAMES_PER_CODE} for each code, and"
         f" has {pattern.space:,}",
     )

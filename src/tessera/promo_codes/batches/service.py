@@ -1,4 +1,4 @@
-"""Batches of promo codes: created at once, made in parts, cancelled and resumed."""
+"""Batches of promo codes: their creation, the creation of their codes by jobs, cancellation and resumption."""
 
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -25,9 +25,9 @@ from tessera.promo_codes.rules import Status, terms_of
 __all__ = ["Batch"]
 
 MAKE_PROMO_CODES = "make_promo_codes"
-MADE_AT_ONCE = 10_000
-# A round seldom meets a taken name; if this many rounds do not suffice, hardly any names are unused.
-ROUNDS = 20
+CODES_PER_JOB = 10_000
+# A round rarely draws a taken name. If this many rounds do not suffice, hardly any name is unused.
+MAX_ROUNDS = 20
 _BATCHES: Editable[Batch] = Editable(
     kind="PromoCodeBatch",
     noun="batch",
@@ -67,7 +67,7 @@ async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> C
 
 
 async def cancel(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
-    """Stop making the codes of a batch; existing codes stay. Raises NotFound, VersionStale, WrongState."""
+    """Stop the creation of a batch's codes; existing codes stay. Raises NotFound, VersionStale, WrongState."""
     return await _BATCHES.move(work, BatchRepository(work), target, BatchStatus.CANCELLED, now=now)
 
 
@@ -79,40 +79,40 @@ async def resume(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
 
 
 async def queue(work: UnitOfWork, batch_id: UUID) -> None:
-    """Queue the job that makes the next codes of a batch after this transaction commits."""
+    """Queue the job that creates the next codes of a batch after this transaction commits."""
     await jobs.defer(work, MAKE_PROMO_CODES, {"organization_id": str(work.organization_id), "batch_id": str(batch_id)})
 
 
-async def make_some(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:
-    """Make the next codes of a batch in progress, at most 10,000, and record its progress; raises NotFound.
+async def create_next_codes(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:
+    """Create the next codes of a batch in progress, at most 10,000, and record its progress; raises NotFound.
 
-    Codes and progress are one transaction that locks the batch, so that a batch gets exactly its quantity even if
-    workers crash or several work on it.
+    One transaction locks the batch, adds the codes and records the progress, so that the batch gets exactly its
+    quantity even if workers crash or several of them process it.
     """
     batches = BatchRepository(work)
     batch = _BATCHES.require(await batches.lock(batch_id))
     if batch.status != BatchStatus.IN_PROGRESS:
         return batch
-    count = min(MADE_AT_ONCE, batch.quantity - batch.made)
-    made = await _make(batches, batch, count, now=now)
-    progressed = replace(batch, made=batch.made + made)
-    if progressed.made == batch.quantity:
-        return await _end(work, progressed, BatchStatus.COMPLETE, now=now)
-    if made < count:
-        return await _end(work, progressed, BatchStatus.EXHAUSTED, now=now)
-    progressed = replace(progressed, version=batch.version + 1)
-    await batches.change(progressed)
-    return progressed
+    count = min(CODES_PER_JOB, batch.quantity - batch.made)
+    added_count = await _add_codes(batches, batch, count, now=now)
+    after = replace(batch, made=batch.made + added_count)
+    if after.made == batch.quantity:
+        return await _end(work, after, BatchStatus.COMPLETE, now=now)
+    if added_count < count:
+        return await _end(work, after, BatchStatus.EXHAUSTED, now=now)
+    after = replace(after, version=batch.version + 1)
+    await batches.change(after)
+    return after
 
 
 async def _end(work: UnitOfWork, batch: Batch, status: BatchStatus, *, now: datetime) -> Batch:
-    ended = replace(batch, status=status)
-    return await _BATCHES.save(work, BatchRepository(work), batch, ended, rules.MOVES[status].action, now=now)
+    after = replace(batch, status=status)
+    return await _BATCHES.save(work, BatchRepository(work), batch, after, rules.MOVES[status].action, now=now)
 
 
-async def _make(batches: BatchRepository, batch: Batch, count: int, *, now: datetime) -> int:
+async def _add_codes(batches: BatchRepository, batch: Batch, count: int, *, now: datetime) -> int:
     missing = count
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         if missing:
             names = random_names(missing, prefix=batch.prefix, length=batch.length, alphabet=batch.alphabet)
             missing -= await batches.add_codes(batch.id, names, now=now)

@@ -1,4 +1,4 @@
-"""The columns of a CSV file of promo codes: how their cells are read, and their order."""
+"""The columns of a CSV file of promo codes: their order, and the parsers of their cells."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,8 +18,8 @@ _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
 _STATUSES = {"active": True, "inactive": False}
 
 
-class _Unreadable(Exception):
-    """The cell cannot be read."""
+class _InvalidCell(Exception):
+    """The text of a cell is not a value of its column."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -28,36 +28,36 @@ class _Unreadable(Exception):
 
 def _whole_number(text: str) -> int:
     if not _WHOLE.fullmatch(text):
-        raise _Unreadable("NotInteger", "must be a whole number")
+        raise _InvalidCell("NotInteger", "must be a whole number")
     return int(text)
 
 
 def _money(text: str) -> Decimal:
     if not _MONEY.fullmatch(text):
-        raise _Unreadable("NotNumber", "must be a number such as 12.50")
+        raise _InvalidCell("NotNumber", "must be a number such as 12.50")
     return Decimal(text)
 
 
 def _instant(text: str) -> datetime:
     message = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
     if not _TIME.fullmatch(text):
-        raise _Unreadable("NotDateTime", message)
+        raise _InvalidCell("NotDateTime", message)
     try:
-        read = datetime.fromisoformat(text)
-        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
+        instant = datetime.fromisoformat(text)
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise _Unreadable("NotDateTime", message) from error
+        raise _InvalidCell("NotDateTime", message) from error
 
 
 def _flag(text: str) -> bool:
     if key_of(text) not in _FLAGS:
-        raise _Unreadable("NotBoolean", "must be true or false")
+        raise _InvalidCell("NotBoolean", "must be true or false")
     return _FLAGS[key_of(text)]
 
 
 def _is_active(text: str) -> bool:
     if key_of(text) not in _STATUSES:
-        raise _Unreadable("NotAmongValues", "must be Active or Inactive")
+        raise _InvalidCell("NotAmongValues", "must be Active or Inactive")
     return _STATUSES[key_of(text)]
 
 
@@ -69,11 +69,11 @@ def _uuids(text: str) -> tuple[UUID, ...]:
     try:
         return tuple(UUID(part) for part in _texts(text))
     except ValueError as error:
-        raise _Unreadable("NotUuid", f"must be UUIDs, with {SEPARATOR} between them") from error
+        raise _InvalidCell("NotUuid", f"must be UUIDs, with {SEPARATOR} between them") from error
 
 
-# How each column is read; the order is that of an exported file.
-_READERS: Mapping[str, Callable[[str], Any]] = {
+# The parser of each column, in the order of an exported file.
+_PARSERS: Mapping[str, Callable[[str], Any]] = {
     "name": str,
     "status": _is_active,
     "discount_percent": _whole_number,
@@ -87,25 +87,25 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "max_redemptions_per_candidate": _whole_number,
     "notes": str,
 }
-# The one column whose field of a draft has another name.
+# The only column whose name differs from the field of the draft.
 _FIELDS = {"status": "is_active"}
-READ = tuple(_READERS)
+IMPORTED_COLUMNS = tuple(_PARSERS)
 # An import ignores the columns that only an export has.
-COLUMNS = (*READ, "redemption_count", "batch_id", "created_at", "id")
+COLUMNS = (*IMPORTED_COLUMNS, "redemption_count", "batch_id", "created_at", "id")
 
 
-def read(cells: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of a draft from cells by column.
+def parse(cells: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of a draft, from the text of its cells by column.
 
-    A field that cannot be read is None and is listed in `parse_violations`.
+    A field that cannot be parsed is None and is listed in `parse_violations`.
     """
     fields: dict[str, Any] = {}
     violations = []
     for column, text in cells.items():
         field = _FIELDS.get(column, column)
         try:
-            fields[field] = _READERS[column](text)
-        except _Unreadable as error:
+            fields[field] = _PARSERS[column](text)
+        except _InvalidCell as error:
             fields[field] = None
             violations.append(Violation(error.code, column, str(error)))
     return {**fields, "parse_violations": tuple(violations)}

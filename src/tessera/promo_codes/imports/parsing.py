@@ -1,4 +1,4 @@
-"""Reading promo codes from a CSV file, line by line, whatever program wrote it."""
+"""The parser of CSV files of promo codes, which accepts the dialects of common spreadsheet programs."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 SEPARATORS = ",;\t"
 MAX_LINES = 1_000_000
-# Ten thousand addresses fit; an unclosed quotation mark extends no further than this.
+# Enough for 10,000 addresses, and a limit to the text after an unclosed quotation mark.
 MAX_CELL = 2**20
 HEADER = "header"
 NOT_TEXT = "must be text in UTF-8, without NUL characters"
@@ -43,8 +43,8 @@ class Unreadable(Exception):
 def read_lines(file: BinaryIO) -> Generator[Line, None, None]:
     """The promo codes of the file, in its order; raises Unreadable.
 
-    UTF-8, or UTF-16 with a byte-order mark. The separator is `,`, `;` or tab, whichever is most frequent in the first
-    line. Exhaust or close the generator before you close the file.
+    The text is UTF-8, or UTF-16 with a byte-order mark. The separator is the most frequent of `,`, `;` and tab in the
+    first line. Exhaust or close the generator before you close the file.
     """
     text = io.TextIOWrapper(file, _encoding(file), errors="surrogateescape", newline="")
     try:
@@ -61,25 +61,25 @@ def _encoding(file: BinaryIO) -> str:
 
 def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
     csv.field_size_limit(MAX_CELL)
-    first = _first(text)
-    columns = _columns(first)
-    rows = csv.reader(text, delimiter=_separator(first), strict=True)
-    began = 2
+    header = _header(text)
+    columns = _columns(header)
+    rows = csv.reader(text, delimiter=_separator(header), strict=True)
+    number = 2
     while True:
         try:
             row = next(rows)
         except StopIteration:
             return
         except csv.Error as error:
-            raise Unreadable(began, Violation("NotCsv", HEADER, f"cannot be read as CSV: {error}")) from error
+            raise Unreadable(number, Violation("NotCsv", HEADER, f"cannot be read as CSV: {error}")) from error
         except UnicodeError as error:
-            raise Unreadable(began, Violation("NotText", HEADER, "is not UTF-16 text")) from error
+            raise Unreadable(number, Violation("NotText", HEADER, "is not UTF-16 text")) from error
         if any(row):
-            yield _line(began, columns, row)
-        began = rows.line_num + 2
+            yield _line(number, columns, row)
+        number = rows.line_num + 2
 
 
-def _first(text: io.TextIOWrapper) -> str:
+def _header(text: io.TextIOWrapper) -> str:
     try:
         line = text.readline(MAX_CELL)
     except UnicodeError as error:
@@ -97,10 +97,10 @@ def _separator(line: str) -> str:
 def _columns(line: str) -> list[str]:
     titles = next(csv.reader([line], delimiter=_separator(line)), [])
     columns = [_BY_TITLE.get(_key(title), "") for title in titles]
-    unknown = [title for title, column in zip(titles, columns, strict=True) if not column]
-    if unknown:
-        known = ", ".join(map(wire_name, cells.READ))
-        message = f"must name only known columns ({known}), and '{unknown[0][:60]}' is unknown"
+    unknown_titles = [title for title, column in zip(titles, columns, strict=True) if not column]
+    if unknown_titles:
+        known_titles = ", ".join(map(wire_name, cells.IMPORTED_COLUMNS))
+        message = f"must name only known columns ({known_titles}), and '{unknown_titles[0][:60]}' is unknown"
         raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
     if len(set(columns)) < len(columns):
         raise Unreadable(1, Violation("Repeated", HEADER, "must name each column once"))
@@ -110,7 +110,7 @@ def _columns(line: str) -> list[str]:
 
 
 def _key(title: str) -> str:
-    # People write `Discount percent` or `discount_percent`.
+    # Titles such as `Discount percent` and `discount_percent` are common.
     return key_of(title.strip().replace(" ", "").replace("_", ""))
 
 
@@ -122,12 +122,12 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
         # White space around a value is insignificant, except in notes.
         column: plain(text if column == "notes" else text.strip())
         for column, text in zip(columns, row, strict=True)
-        if column in cells.READ and text.strip()
+        if column in cells.IMPORTED_COLUMNS and text.strip()
     }
     unreadable = [column for column, text in values.items() if not _is_text(text)]
     if unreadable:
         return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unreadable))
-    fields = cells.read(values)
+    fields = cells.parse(values)
     if "name" not in values:
         fields["parse_violations"] = (Violation("Required", "name", "is required"), *fields["parse_violations"])
     return Line(number, PromoCodeDraft(**fields))

@@ -1,4 +1,4 @@
-"""Imports of promo codes from a CSV file: all codes, or none and every violation in each line."""
+"""Imports of promo codes from CSV files; an import adds all codes, or none if any line has a violation."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, rea
 from tessera.promo_codes.repository import PromoCodeRepository
 
 KIND = "PromoCodeImport"
-LINES_AT_ONCE = 2000
+LINES_PER_BATCH = 2000
 MAX_BAD_LINES = 10_000
 
 OnProgress = Callable[[int], None]
@@ -45,7 +45,7 @@ class Source:
 
 
 class ImportRefused(DomainError):
-    """Nothing was imported; `lines` are the first 10,000 bad lines of `count`."""
+    """Nothing was imported; `lines` has the first 10,000 of `count` bad lines."""
 
     def __init__(self, lines: Sequence[BadLine], count: int) -> None:
         super().__init__(f"{count:,} bad lines in all. Nothing was imported.")
@@ -55,18 +55,18 @@ class ImportRefused(DomainError):
 
 @dataclass(slots=True)
 class _Import:
-    """The state of an import."""
+    """The progress of an import: the lines to read, the names so far, and the bad lines."""
 
     lines: Iterator[Line]
     names: set[str] = field(default_factory=set)
-    bad: list[BadLine] = field(default_factory=list)
+    bad_lines: list[BadLine] = field(default_factory=list)
     bad_count: int = 0
     count: int = 0
 
     def reject(self, number: int, violations: Sequence[Violation]) -> None:
         self.bad_count += 1
-        if len(self.bad) < MAX_BAD_LINES:
-            self.bad.append(BadLine(number, [_as_column(violation) for violation in violations]))
+        if len(self.bad_lines) < MAX_BAD_LINES:
+            self.bad_lines.append(BadLine(number, [_as_column(violation) for violation in violations]))
 
 
 async def import_file(
@@ -74,19 +74,19 @@ async def import_file(
 ) -> int:
     """Import the promo codes of a CSV file, or only check it with `dry_run`; returns the number of codes.
 
-    The import is one transaction, so a crash leaves all codes or none. `on_progress` gets the number of bytes read.
+    The import is one transaction, so a crash leaves all codes or none. `on_progress` receives the number of bytes read.
     Raises ImportRefused with the bad lines.
     """
     with closing(read_lines(source.file)) as all_lines:
         state = _Import(all_lines)
         while lines := await asyncio.to_thread(_next_lines, state, now):
-            valid = await _look_up(work, state, lines)
-            if valid and not dry_run and not state.bad_count:
-                await _add(work, state, valid, now=now)
+            valid_lines = await _look_up(work, state, lines)
+            if valid_lines and not dry_run and not state.bad_count:
+                await _add(work, state, valid_lines, now=now)
             state.count += len(lines)
             on_progress(source.file.tell())
     if state.bad_count:
-        raise ImportRefused(state.bad, state.bad_count)
+        raise ImportRefused(state.bad_lines, state.bad_count)
     if not dry_run:
         after = {"promo_codes": state.count, "sha256": source.digest}
         await audit.record(work, Change(action="Imported", kind=KIND, id=new_id(), after=after), now=now)
@@ -94,12 +94,12 @@ async def import_file(
 
 
 def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violation]]]:
-    """The next lines, each with the violations in the line itself."""
+    """The next lines, each with the violations that need no query."""
     lines: list[tuple[Line, list[Violation]]] = []
     try:
-        for line in islice(state.lines, LINES_AT_ONCE):
+        for line in islice(state.lines, LINES_PER_BATCH):
             if state.count + len(lines) >= MAX_LINES:
-                message = f"must not come: a file has at most {MAX_LINES:,} promo codes"
+                message = f"is one too many: a file has at most {MAX_LINES:,} promo codes"
                 raise Unreadable(line.number, Violation("TooManyLines", "name", message))
             lines.append((line, _violations(state, line, now=now)))
     except Unreadable as error:
@@ -115,7 +115,7 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
     if line.draft.name is not None:
         key = key_of(line.draft.name)
         if key in state.names:
-            violations.append(Violation("Repeated", "name", "must be unique, and stands in a line before"))
+            violations.append(Violation("Repeated", "name", "must be unique, but an earlier line has it"))
         state.names.add(key)
     return violations
 
@@ -127,7 +127,7 @@ async def _look_up(
     references = await drafts.resolve_references(work, *(line.draft for line, _ in lines))
     names = [line.draft.name for line, _ in lines if line.draft.name]
     used_names = await PromoCodeRepository(work).find_used_names(names)
-    valid = []
+    valid_lines = []
     for line, own_violations in lines:
         violations = [*own_violations, *drafts.unknown_references(line.draft, references)]
         if line.draft.name and key_of(line.draft.name) in used_names:
@@ -135,8 +135,8 @@ async def _look_up(
         if violations:
             state.reject(line.number, violations)
         else:
-            valid.append((line, references))
-    return valid
+            valid_lines.append((line, references))
+    return valid_lines
 
 
 async def _add(
@@ -148,9 +148,9 @@ async def _add(
         code = drafts.new_promo_code(line.draft, references)
         numbers[code.id] = line.number
         codes.append(code)
-    rejected = await PromoCodeRepository(work).add(codes, now=now)
+    rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
     for code in codes:
-        if code.id in rejected:  # by a racing transaction
+        if code.id in rejected_ids:  # A concurrent transaction has taken the name.
             state.reject(numbers[code.id], [drafts.name_taken(code.name)])
 
 

@@ -11,7 +11,7 @@ from tessera.promo_codes.management.service import ManagedFilter, ManagedPromoCo
 
 
 def csv(database: Database, organization_id: UUID, filters: ManagedFilter) -> AsyncIterator[bytes]:
-    """The parts of a file of any length: a first line with the names of the columns, then codes, oldest first."""
+    """The chunks of a CSV file of any length: a header line, then the promo codes, oldest first."""
 
     async def list_after(after: UUID | None) -> list[ManagedPromoCode]:
         async with database.unit_of_work(organization_id) as work:

@@ -1,4 +1,4 @@
-"""Statements on promo codes of every kind: lists of any length, one code, and its edits."""
+"""Statements for the management of promo codes of every kind: single codes, edits, and lists of any length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class ManagedFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedPromoCode(PromoCodeTerms):
-    """A promo code of any kind; `email_addresses` is None in lists, where thousands of them would not fit."""
+    """A promo code of any kind; `email_addresses` is None in lists, because a code can have thousands of them."""
 
     id: UUID
     name: str
@@ -54,28 +54,28 @@ class ManagedPromoCodeRepository:
         self._organization_id = work.organization_id
 
     async def find(self, promo_code_id: UUID) -> ManagedPromoCode | None:
-        """The promo code with all its restrictions."""
+        """The promo code with this id and all its restrictions."""
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
         statement = self._codes().add_columns(addresses).where(PromoCode.id == promo_code_id)
         row = (await self._connection.execute(statement)).first()
         return None if row is None else _managed(row)
 
     async def lock(self, promo_code_id: UUID) -> ManagedPromoCode | None:
-        """The promo code, locked FOR UPDATE."""
-        locked = select(PromoCode.id).where(self._is(promo_code_id)).with_for_update()
-        await self._connection.execute(locked)
-        # A statement of its own: one that waits for a lock sees the restrictions as they were before it waited.
+        """The promo code with this id, locked FOR UPDATE."""
+        statement = select(PromoCode.id).where(self._is(promo_code_id)).with_for_update()
+        await self._connection.execute(statement)
+        # A separate read, because a statement that waits for a lock sees the restrictions from before it waited.
         return await self.find(promo_code_id)
 
     async def get_uses(self, promo_code_id: UUID) -> Uses:
-        """The limit in total of a locked promo code, and how many uses are taken or held."""
-        taken = (PromoCode.redemption_count + PromoCode.held_count).label("taken")
-        statement = select(PromoCode.max_redemptions, taken).where(self._is(promo_code_id))
+        """The limit in total of a locked promo code, and the number of its uses and holds."""
+        count = (PromoCode.redemption_count + PromoCode.held_count).label("use_count")
+        statement = select(PromoCode.max_redemptions, count).where(self._is(promo_code_id))
         row = (await self._connection.execute(statement)).one()
-        return Uses(limit=row.max_redemptions, taken=row.taken)
+        return Uses(limit=row.max_redemptions, count=row.use_count)
 
     async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
-        """The id and own spelling of the exams of the promo code, archived or not, by the key of the exam's code."""
+        """The id and code of the promo code's exams, including archived ones, by the key of the exam's code."""
         statement = (
             select(StoreExam.code_key, StoreExam.id, StoreExam.code)
             .join(PromoCodeStoreExam, PromoCodeStoreExam.store_exam_id == StoreExam.id)
@@ -88,7 +88,7 @@ class ManagedPromoCodeRepository:
         return {row.code_key: (row.id, row.code) for row in await self._connection.execute(statement)}
 
     async def change(self, code: ManagedPromoCode) -> None:
-        """Write the columns of a locked promo code; its restrictions are rows of their own."""
+        """Write the columns of a locked promo code, without its restrictions, which are rows of other tables."""
         values = terms_of(code) | {
             "status": code.status,
             "restrict_to_email_addresses": code.restrict_to_email_addresses,
@@ -113,20 +113,21 @@ class ManagedPromoCodeRepository:
         """A page of promo codes, oldest first, without their addresses."""
         statement, order = self._matching(self._codes(), filters)
         page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
-        return CursorPage([_managed(row) for row in page.items], page.cursor)
+        return page.map(_managed)
 
     async def list_after(self, filters: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
-        """The promo codes that follow this id, oldest first, with all their restrictions."""
+        """The next promo codes after this id, in the order of the index, with all their restrictions."""
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
         statement, order = self._matching(self._codes().add_columns(addresses), filters)
         if after is not None:
-            place = [*(state for state in (filters.status, filters.kind) if state is not None), after][-len(order) :]
-            statement = statement.where(tuple_(*order) > tuple_(*map(literal, place)))
+            states = [state for state in (filters.status, filters.kind) if state is not None]
+            position = [*states, after][-len(order) :]
+            statement = statement.where(tuple_(*order) > tuple_(*map(literal, position)))
         rows = await self._connection.execute(statement.order_by(*order).limit(size))
         return [_managed(row) for row in rows]
 
     async def count(self, filters: ManagedFilter) -> int:
-        """The number of promo codes."""
+        """The number of promo codes that match."""
         statement, _ = self._matching(select(func.count()).select_from(PromoCode), filters)
         return int((await self._connection.execute(statement)).scalar_one())
 
@@ -134,9 +135,9 @@ class ManagedPromoCodeRepository:
         return and_(PromoCode.organization_id == self._organization_id, PromoCode.id == promo_code_id)
 
     def _codes(self) -> Select[*tuple[Any, ...]]:
-        own = [column for column in PromoCode.__table__.columns if column.key != "organization_id"]
+        columns = [column for column in PromoCode.__table__.columns if column.key != "organization_id"]
         return select(
-            *own,
+            *columns,
             restrictions.store_exam_codes(self._organization_id).label("store_exam_codes"),
             restrictions.product_bundle_ids(self._organization_id).label("product_bundle_ids"),
         )
@@ -144,7 +145,7 @@ class ManagedPromoCodeRepository:
     def _matching(
         self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
-        """The statement with these filters, and the columns by which an index has the matches in the order of ids."""
+        """The statement with these filters, and the columns of the order in which an index returns the matches."""
         code = PromoCode.__table__.c
         name = None if filters.name is None else key_of(filters.name)
         equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, filters.batch_id)]
@@ -152,10 +153,10 @@ class ManagedPromoCodeRepository:
         statement = statement.where(code.organization_id == self._organization_id)
         order = [column for column, value in states if value is not None]
         if filters.store_exam_code is not None or filters.product_bundle_id is not None:
-            statement, place = self._restricted(statement, filters)
-            return _where(statement, equal + states), [place]
-        # As ranges of one value, and first in the order. The planner knows only averages over all tenants: for an equal
-        # sign it would choose an order by id, and scan all codes for the few at their end.
+            statement, id_column = self._restricted(statement, filters)
+            return _where(statement, equal + states), [id_column]
+        # Ranges of one value, and the first columns of the order. With `=`, the planner, whose statistics are averages
+        # over all tenants, would read the index by id and scan all codes for a few matches at the end.
         for column, value in states:
             if value is not None:
                 statement = statement.where(column >= literal(value), column <= literal(value))
@@ -164,24 +165,26 @@ class ManagedPromoCodeRepository:
     def _restricted(
         self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
     ) -> tuple[Select[*tuple[Any, ...]], ColumnElement[UUID]]:
-        place: ColumnElement[UUID] = PromoCode.__table__.c.id
+        id_column: ColumnElement[UUID] = PromoCode.__table__.c.id
         if filters.product_bundle_id is not None:
-            statement = statement.join(PromoCodeProductBundle, _is_of_promo_code(PromoCodeProductBundle)).where(
+            statement = statement.join(
+                PromoCodeProductBundle, restrictions.is_of_promo_code(PromoCodeProductBundle)
+            ).where(
                 PromoCodeProductBundle.organization_id == self._organization_id,
                 PromoCodeProductBundle.product_bundle_id == filters.product_bundle_id,
             )
-            place = PromoCodeProductBundle.__table__.c.promo_code_id
+            id_column = PromoCodeProductBundle.__table__.c.promo_code_id
         if filters.store_exam_code is not None:
             exam = select(StoreExam.id).where(
                 StoreExam.organization_id == self._organization_id,
                 StoreExam.code_key == key_of(filters.store_exam_code),
             )
-            statement = statement.join(PromoCodeStoreExam, _is_of_promo_code(PromoCodeStoreExam)).where(
+            statement = statement.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
                 PromoCodeStoreExam.organization_id == self._organization_id,
                 PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
             )
-            place = PromoCodeStoreExam.__table__.c.promo_code_id
-        return statement, place
+            id_column = PromoCodeStoreExam.__table__.c.promo_code_id
+        return statement, id_column
 
 
 _FIELDS = tuple(ManagedPromoCode.__dataclass_fields__)
@@ -196,7 +199,3 @@ def _where(
     statement: Select[*tuple[Any, ...]], equal: Sequence[tuple[ColumnElement[Any], Any]]
 ) -> Select[*tuple[Any, ...]]:
     return statement.where(*[column == literal(value) for column, value in equal if value is not None])
-
-
-def _is_of_promo_code(restriction: type[PromoCodeStoreExam | PromoCodeProductBundle]) -> ColumnElement[bool]:
-    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)

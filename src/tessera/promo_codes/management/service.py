@@ -20,7 +20,7 @@ from tessera.promo_codes.uses import service as uses
 
 __all__ = ["ManagedFilter", "ManagedPromoCode"]
 
-EXPORTED_AT_ONCE = 1000
+EXPORT_PAGE_SIZE = 1000
 _CODES: Editable[ManagedPromoCode] = Editable(kind="PromoCode", noun="promo code", moves=rules.MOVES)
 
 
@@ -48,7 +48,7 @@ async def get(work: UnitOfWork, promo_code_id: UUID) -> ManagedPromoCode:
 
 
 async def get_by_name(work: UnitOfWork, name_or_id: str) -> ManagedPromoCode:
-    """The promo code with this name, in any case, or this id; raises NotFound."""
+    """The promo code with this name, ignoring case, or this id; raises NotFound."""
     try:
         promo_code_id = UUID(name_or_id)
     except ValueError:
@@ -58,7 +58,7 @@ async def get_by_name(work: UnitOfWork, name_or_id: str) -> ManagedPromoCode:
 
 
 def as_draft(code: ManagedPromoCode) -> PromoCodeDraft:
-    """The draft that leaves the promo code as it is."""
+    """The draft that describes the current state of the promo code."""
     return PromoCodeDraft(
         name=code.name,
         **terms_of(code),
@@ -77,29 +77,29 @@ async def list_by_cursor(
 
 
 async def count(work: UnitOfWork, *, filters: ManagedFilter) -> int:
-    """The number of promo codes."""
+    """The number of promo codes that match."""
     return await ManagedPromoCodeRepository(work).count(filters)
 
 
 async def list_after(work: UnitOfWork, *, filters: ManagedFilter, after: UUID | None) -> list[ManagedPromoCode]:
     """The next 1,000 promo codes after this id with all their addresses, oldest first."""
-    return await ManagedPromoCodeRepository(work).list_after(filters, after=after, size=EXPORTED_AT_ONCE)
+    return await ManagedPromoCodeRepository(work).list_after(filters, after=after, size=EXPORT_PAGE_SIZE)
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
-    """Replace everything of a promo code but its name and status with the draft.
+    """Replace all fields of a promo code, except for name and status, with those of the draft.
 
-    Raises NotFound, VersionStale, WrongState for an archived one, and Invalid with every violation.
+    Raises NotFound, VersionStale, WrongState for an archived code, and Invalid with every violation.
     """
     promo_codes = ManagedPromoCodeRepository(work)
-    read = _CODES.require_current(await promo_codes.find(target.id), target)
-    references = await _resolve_references(work, draft, read)
-    # An unchanged expiry may be in the past.
-    checked = replace(draft, expires_at=None) if draft.expires_at == read.expires_at else draft
-    violations = [*await _violations(checked, now=now), *drafts.unknown_references(draft, references)]
-    # The slow checks come before the locks. Lapsed holds take no use.
+    current = _CODES.require_current(await promo_codes.find(target.id), target)
+    references = await _resolve_references(work, draft, current)
+    # An expiry in the past is valid if it does not change.
+    draft_to_check = replace(draft, expires_at=None) if draft.expires_at == current.expires_at else draft
+    violations = [*await _violations(draft_to_check, now=now), *drafts.unknown_references(draft, references)]
+    # The slow checks precede the locks. The first lock also ends lapsed holds, which must not count as uses.
     await uses.lock(work, ids=[target.id], as_of=now)
-    before = await _CODES.lock(promo_codes, Target(target.id, read.version))
+    before = await _CODES.lock(promo_codes, Target(target.id, current.version))
     if before.status == Status.ARCHIVED:
         raise WrongState("promo code", before.status)
     violations += rules.edit_violations(draft, uses=await promo_codes.get_uses(target.id))
@@ -127,7 +127,7 @@ async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> Managed
 
 
 async def _resolve_references(work: UnitOfWork, draft: PromoCodeDraft, code: ManagedPromoCode) -> ResolvedReferences:
-    # A code keeps the exams and bundles that it has, also when they are no longer sold.
+    # A code can keep its exams and bundles even after they are archived.
     exams = await ManagedPromoCodeRepository(work).list_exams(code.id)
     references = await drafts.resolve_references(work, draft)
     return ResolvedReferences({**exams, **references.exams}, {*code.product_bundle_ids, *references.bundle_ids})
@@ -152,5 +152,5 @@ async def _write(
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
-    # Checking thousands of addresses takes seconds, during which other requests must go on.
+    # Checking thousands of addresses takes seconds, during which other requests must not wait.
     return await asyncio.to_thread(lambda: list(rules.managed_violations(draft, now=now)))

@@ -1,14 +1,20 @@
-"""The restrictions of promo codes as columns of a statement on promo codes of one tenant."""
+"""The restrictions of promo codes, as columns and joins of statements on the promo codes of one tenant."""
 
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BindParameter, Function, Text, and_, func, select
+from sqlalchemy import ARRAY, BindParameter, ColumnElement, Function, Text, and_, func, select
 
 from tessera.catalog.tables import StoreExam
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 Tenant = UUID | BindParameter[UUID]
+Restriction = PromoCodeStoreExam | PromoCodeProductBundle | PromoCodeEmailAddress
+
+
+def is_of_promo_code(restriction: type[Restriction]) -> ColumnElement[bool]:
+    """The condition that joins restrictions to their promo code."""
+    return and_(restriction.organization_id == PromoCode.organization_id, restriction.promo_code_id == PromoCode.id)
 
 
 def store_exam_codes(organization_id: Tenant) -> Function[Any]:

@@ -16,7 +16,7 @@ from tessera.kit.normalization import key_of
 
 
 class UsabilityRequest(NamedTuple):
-    """Whether the holder of a key can use a code, for a product bundle if it has one."""
+    """A request to check a code for the holder of a key, and for a product bundle unless that is None."""
 
     key: Credential
     code: str | None
@@ -24,7 +24,7 @@ class UsabilityRequest(NamedTuple):
 
 
 class UseChange(NamedTuple):
-    """What to add to the counts of a promo code."""
+    """The numbers to add to the counts of a promo code."""
 
     redeemed: int
     held: int
@@ -45,7 +45,10 @@ class PromoCodeUseRepository:
         self._connection = work.connection
 
     async def find_for_storefront(self, uses: Sequence[tuple[str, Use]], *, as_of: datetime) -> Sequence[AnyRow]:
-        """The promo codes of these names for these uses, own ones before global ones; `asked` counts from 1."""
+        """The promo codes of these names for these uses; an own code takes precedence over a global one.
+
+        The column `asked` is the position of the use, from 1.
+        """
         rows = await self._connection.exec_driver_sql(
             FIND_FOR_STOREFRONT,
             {
@@ -60,9 +63,9 @@ class PromoCodeUseRepository:
         return rows.all()
 
     async def lock(self, *, names: Sequence[str], ids: Sequence[UUID], as_of: datetime) -> frozenset[UUID]:
-        """Lock the limited ones among these codes and end their lapsed holds; returns the ids of all of them.
+        """Lock those of these codes that have a limit, and end their lapsed holds; returns the ids of all these codes.
 
-        A waiting transaction holds no lock on another code, because all take their locks in one order.
+        The locks are taken in one order, so that concurrent calls cannot deadlock.
         """
         result = await self._connection.exec_driver_sql(
             "select lock_promo_codes(%s::text[], %s::uuid[], %s::timestamptz)",
@@ -92,7 +95,7 @@ select * from find_promo_code_usability(
 async def find_usability(
     reader: Reader, requests: Sequence[UsabilityRequest], *, as_of: datetime
 ) -> list[tuple[Any, ...]]:
-    """A row for each request with a known key, which begins with its position from 1; in one statement."""
+    """A row for each request with a known key, from one statement; its first column is the position, from 1."""
     result = await reader.execute(
         FIND_USABILITY,
         {

@@ -1,4 +1,4 @@
-"""Uses of promo codes: whether a code can be used, and how often it was."""
+"""Uses of promo codes: the check whether a code is usable, the lock of its uses, and their count."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class PromoCodeNotFound(NotFound):
     """Neither the organization nor the platform has a code with this name."""
 
 
-class FoundPromoCode(NamedTuple):
+class StorefrontPromoCode(NamedTuple):
     """A promo code for a storefront; the owner of a global one is the platform."""
 
     owner_id: UUID
@@ -43,18 +43,18 @@ class Validation:
 
 async def find_for_storefront(
     work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, as_of: datetime
-) -> dict[int, FoundPromoCode]:
-    """The promo codes of these names for these uses by position, own ones before global ones; changes nothing."""
+) -> dict[int, StorefrontPromoCode]:
+    """The promo codes of these names for these uses, by position; an own code takes precedence over a global one."""
     rows = await PromoCodeUseRepository(work).find_for_storefront(uses, as_of=as_of)
-    return {row.asked - 1: _found(row, uses[row.asked - 1][1]) for row in rows}
+    return {row.asked - 1: _storefront_promo_code(row, uses[row.asked - 1][1]) for row in rows}
 
 
 async def lock(
     work: UnitOfWork, *, names: Sequence[str] = (), ids: Sequence[UUID] = (), as_of: datetime
 ) -> frozenset[UUID]:
-    """Lock the uses of the limited ones among these codes until the transaction ends; returns the ids of all of them.
+    """Lock those of these codes that have a limit until the transaction ends; returns the ids of all these codes.
 
-    Holds that have lapsed by `as_of` are ended.
+    Ends the holds that have lapsed by `as_of`.
     """
     return await PromoCodeUseRepository(work).lock(names=names, ids=ids, as_of=as_of)
 
@@ -67,15 +67,15 @@ async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> Non
 async def validate_all(
     reader: Reader, requests: Sequence[UsabilityRequest], *, now: datetime
 ) -> list[Validation | DomainError]:
-    """The response to each request, of any organization; changes nothing.
+    """The validation of each request; the requests may belong to different organizations.
 
-    A response is NotAuthenticated for an unknown key and PromoCodeNotFound for an unknown code.
+    The result for an unknown key is NotAuthenticated, and for an unknown code PromoCodeNotFound.
     """
     rows = {row[0] - 1: row for row in await repository.find_usability(reader, requests, as_of=now)}
     return [_validation(request, rows.get(position), now=now) for position, request in enumerate(requests)]
 
 
-def _found(row: AnyRow, use: Use) -> FoundPromoCode:
+def _storefront_promo_code(row: AnyRow, use: Use) -> StorefrontPromoCode:
     usability = Usability(
         status=row.status,
         expires_at=row.expires_at,
@@ -92,7 +92,7 @@ def _found(row: AnyRow, use: Use) -> FoundPromoCode:
         candidate_has_email=use.candidate_email is not None,
     )
     discount = Discount(row.discount_percent, row.flat_discount)
-    return FoundPromoCode(row.owner_id, row.promo_code_id, row.name, usability, discount)
+    return StorefrontPromoCode(row.owner_id, row.promo_code_id, row.name, usability, discount)
 
 
 def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: datetime) -> Validation | DomainError:

@@ -6,7 +6,7 @@ from typing import Any
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.redemptions.rules import Discrepancy
 
-# One snapshot excludes concurrent redemptions, and the plans may read whole tables, which other statements must not.
+# A single snapshot excludes concurrent redemptions. Unlike other statements, a recount may scan whole tables.
 PREPARE = """
 set transaction isolation level repeatable read;
 set local enable_seqscan = on; set local enable_hashjoin = on; set local enable_mergejoin = on;
@@ -18,12 +18,12 @@ OWN_SUMS = """
     where organization_id = %(organization_id)s and promo_code_owner_id = %(organization_id)s
     group by promo_code_id
 """
-# Global codes are redeemed in every organization.
+# Every organization can redeem global codes.
 GLOBAL_SUMS = "select promo_code_id, redeemed, held from sum_ledger_of_global_codes()"
 
 PROMO_CODES = """
-select 'promo code' as kind, p.name, p.redemption_count || ' redeemed, ' || p.held_count || ' held' as shown,
-       coalesce(l.redeemed, 0) || ' redeemed, ' || coalesce(l.held, 0) || ' held' as counted
+select 'promo code' as kind, p.name, p.redemption_count || ' redeemed, ' || p.held_count || ' held' as stored,
+       coalesce(l.redeemed, 0) || ' redeemed, ' || coalesce(l.held, 0) || ' held' as recounted
 from promo_codes p left join ({sums}) l on l.promo_code_id = p.id
 where p.organization_id = %(organization_id)s and p.max_redemptions is not null
   and (p.redemption_count, p.held_count) is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
@@ -32,8 +32,8 @@ order by p.name limit 1000
 
 VOUCHERS = """
 select 'voucher' as kind, v.code as name,
-       v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as shown,
-       coalesce(l.redeemed, 0) || ' used, ' || coalesce(l.held, 0) || ' held' as counted
+       v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as stored,
+       coalesce(l.redeemed, 0) || ' used, ' || coalesce(l.held, 0) || ' held' as recounted
 from vouchers v left join (
     select voucher_id, sum(redeemed_change) as redeemed, sum(held_change) as held from redemption_ledger
     where organization_id = %(organization_id)s and voucher_id is not null
@@ -46,8 +46,8 @@ order by v.code limit 1000
 """
 
 PURCHASES = """
-select 'purchase' as kind, p.code as name, p.quantity_used || ' used' as shown,
-       coalesce(l.redeemed, 0) || ' used' as counted
+select 'purchase' as kind, p.code as name, p.quantity_used || ' used' as stored,
+       coalesce(l.redeemed, 0) || ' used' as recounted
 from voucher_purchases p left join (
     select purchase_id, sum(redeemed_change) as redeemed from redemption_ledger
     where organization_id = %(organization_id)s and purchase_id is not null
@@ -60,9 +60,9 @@ order by p.code limit 1000
 VOUCHER_TOTALS = """
 select 'voucher total' as kind, coalesce(p.name, 'unknown') || ' ' || buckets.expires_on as name,
        coalesce(t.quantity, 0) || ' vouchers, ' || coalesce(t.used, 0) || ' used, '
-       || coalesce(t.archived, 0) || ' archived' as shown,
+       || coalesce(t.archived, 0) || ' archived' as stored,
        coalesce(v.quantity, 0) || ' vouchers, ' || coalesce(v.used, 0) || ' used, '
-       || coalesce(v.archived, 0) || ' archived' as counted
+       || coalesce(v.archived, 0) || ' archived' as recounted
 from (
     select partner_id, (expires_at at time zone 'UTC')::date as expires_on, count(*) as quantity,
            count(*) filter (where is_used) as used, count(*) filter (where is_archived and not is_used) as archived
@@ -83,8 +83,8 @@ order by 2 limit 1000
 
 # The last entry has the status, no number is missing, and the sum of the entries agrees with the status.
 REDEMPTIONS = """
-select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as shown,
-       coalesce(l.status, 'nothing') || ' after ' || coalesce(l.entries, 0) as counted
+select 'redemption' as kind, r.id::text as name, r.status || ' after ' || r.changes as stored,
+       coalesce(l.status, 'nothing') || ' after ' || coalesce(l.entries, 0) as recounted
 from redemptions r left join (
     select redemption_id, count(*) as entries, max(number) as last, sum(redeemed_change) as redeemed,
            sum(held_change) as held, (array_agg(status order by number desc))[1] as status
@@ -111,17 +111,20 @@ class LedgerRepository:
         self._parameters: dict[str, Any] = {"organization_id": work.organization_id}
 
     async def prepare(self) -> None:
-        """Start a snapshot for statements that read whole tables; must come first in the transaction."""
+        """Start a snapshot for statements that scan whole tables; must be the first call in the transaction."""
         for statement in PREPARE.split(";"):
             await self._connection.exec_driver_sql(statement)
 
     async def list_discrepancies(self, *, of_global_codes: bool) -> list[Discrepancy]:
-        """The first thousand discrepancies of each kind; global codes are recounted over all organizations."""
+        """The first thousand discrepancies of each kind.
+
+        The promo codes are those of the pinned organization; `of_global_codes` counts their uses in all organizations.
+        """
         promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
         discrepancies = []
         for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
             rows = await self._rows(statement)
-            discrepancies += [Discrepancy(row.kind, row.name, row.shown, row.counted) for row in rows]
+            discrepancies += [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
         return discrepancies
 
     async def count(self) -> tuple[int, int]:

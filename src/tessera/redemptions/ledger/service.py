@@ -1,4 +1,4 @@
-"""The recount of the ledger of redemptions, which finds stored counts and statuses that disagree with it."""
+"""The recount of the ledger of redemptions, to find stored counts and statuses that disagree with the ledger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Verdict:
 
 
 async def verify(work: UnitOfWork) -> Verdict:
-    """Recount the organization that the unit of work is pinned to, in one snapshot; changes nothing.
+    """Recount the organization that the unit of work is pinned to, in one snapshot, without changes.
 
-    For the platform, its promo codes are recounted over all organizations. Must come first in the transaction.
+    The uses of the platform's promo codes are recounted in all organizations. Call it first in the transaction.
     """
     ledger = LedgerRepository(work)
     await ledger.prepare()

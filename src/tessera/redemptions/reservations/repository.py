@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.db.bulk_insert import insert_rows, row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.redemptions.tables import Reservation
+from tessera.redemptions.tables import Reservation as ReservationTable
 from tessera.vouchers.rules import ReservationStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoundReservation:
+class Reservation:
     """A reservation; `rescheduled_from` is its previous code, if any."""
 
     id: UUID
@@ -37,43 +37,43 @@ class ReservationRepository:
     async def lock(self, codes: Iterable[str]) -> None:
         """Lock the reservations with these codes, which need not exist, in an order that excludes deadlocks.
 
-        An advisory lock, unlike a row, leaves nothing behind if no reservation is added.
+        The locks are advisory, because a reservation that does not exist yet has no row to lock.
         """
         numbers = sorted({self._lock_number(code) for code in codes})
         await self._connection.exec_driver_sql(
             "select pg_advisory_xact_lock(n) from unnest(%s::bigint[]) as n", (numbers,)
         )
 
-    async def lock_one(self, code: str, *, instead: bool = False) -> None:
-        """Lock one reservation before any write, or `instead` of the one locked by the call before."""
-        # A transaction that kept the other lock could deadlock with one that takes both in order.
-        place = "rollback to savepoint reservation" if instead else "savepoint reservation"
-        await self._connection.exec_driver_sql(f"{place}; select pg_advisory_xact_lock({self._lock_number(code)})")
+    async def lock_one(self, code: str, *, replace_lock: bool = False) -> None:
+        """Lock one reservation before any write; `replace_lock` releases the lock of the previous call first."""
+        # A transaction that kept the previous lock could deadlock with one that takes both locks in order.
+        command = "rollback to savepoint reservation" if replace_lock else "savepoint reservation"
+        await self._connection.exec_driver_sql(f"{command}; select pg_advisory_xact_lock({self._lock_number(code)})")
 
     def _lock_number(self, code: str) -> int:
         name = f"reservation/{self._organization_id}/{code}".encode()
         return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
 
-    async def find_all(self, codes: Collection[str]) -> dict[str, FoundReservation]:
-        """The reservations with these codes."""
-        columns = [getattr(Reservation, field.name) for field in fields(FoundReservation)]
+    async def find_all(self, codes: Collection[str]) -> dict[str, Reservation]:
+        """The reservations with these codes, by code."""
+        columns = [getattr(ReservationTable, field.name) for field in fields(Reservation)]
         statement = select(*columns).where(
-            Reservation.organization_id == self._organization_id,
-            Reservation.code == any_(literal(list(codes), ARRAY(Text))),
+            ReservationTable.organization_id == self._organization_id,
+            ReservationTable.code == any_(literal(list(codes), ARRAY(Text))),
         )
         rows = (await self._connection.execute(statement)).mappings()
-        return {row["code"]: FoundReservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
+        return {row["code"]: Reservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
 
-    async def add(self, reservations: Sequence[FoundReservation]) -> None:
+    async def add(self, reservations: Sequence[Reservation]) -> None:
         """Add reservations whose codes are locked."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
-        await insert_rows(self._connection, Reservation, rows)
+        await insert_rows(self._connection, ReservationTable, rows)
 
-    async def change(self, reservation: FoundReservation) -> None:
+    async def change(self, reservation: Reservation) -> None:
         """Write the state of a locked reservation."""
         values = row_of(reservation)
         await self._connection.execute(
-            update(Reservation)
-            .where(Reservation.organization_id == self._organization_id, Reservation.id == values.pop("id"))
+            update(ReservationTable)
+            .where(ReservationTable.organization_id == self._organization_id, ReservationTable.id == values.pop("id"))
             .values(values)
         )

@@ -1,4 +1,4 @@
-"""Reservations: their statuses, and what they mean for the redemptions."""
+"""Reservations: their statuses, and the effect of a status on the redemptions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import lifecycle, rules, transitions
 from tessera.redemptions.repository import Redemption, RedemptionRepository
-from tessera.redemptions.reservations.repository import FoundReservation, ReservationRepository
+from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.rules import ReservationStatus
 
@@ -18,7 +18,7 @@ from tessera.vouchers.rules import ReservationStatus
 class Booking:
     """A reservation with its redemptions, oldest first."""
 
-    reservation: FoundReservation
+    reservation: Reservation
     redemptions: Sequence[Redemption]
 
 
@@ -46,34 +46,34 @@ async def change(
     caller_id: UUID | None,
     now: datetime,
 ) -> Booking:
-    """Set the status of a reservation; a cancellation ends every use, and a repeated request changes nothing.
+    """Set the status of a reservation; a cancellation ends all uses, and a repeated request changes nothing.
 
-    Raises ReservationNotFound, WrongState for a reservation that has ended with another status, and Conflict for a new
-    code that another reservation has.
+    Raises ReservationNotFound, WrongState for a reservation that has ended with another status, and Conflict if another
+    reservation has the new code.
     """
     repository = ReservationRepository(work)
     new_code = code if new_code is None else new_code
     await repository.lock({code, new_code})
     reservations = await repository.find_all({code, new_code})
-    before = reservations.get(code) or _rescheduled(reservations.get(new_code), code)
+    before = reservations.get(code) or _require_rescheduled(reservations.get(new_code), code)
     if not rules.can_become(before.status, status):
         raise WrongState("reservation", before.status)
     if before.code != new_code and new_code in reservations:
         raise Conflict(f"There is a reservation {new_code} already.")
-    after = _changed(before, status, new_code, now=now)
+    after = _new_state(before, status, new_code, now=now)
     if after != before:
         await _write(work, before, after, caller_id=caller_id, now=now)
     return await _booking(work, after, now=now)
 
 
-def _rescheduled(reservation: FoundReservation | None, code: str) -> FoundReservation:
+def _require_rescheduled(reservation: Reservation | None, code: str) -> Reservation:
     # A repeated request to reschedule names the code that the reservation had before.
     if reservation is None or reservation.rescheduled_from != code:
         raise ReservationNotFound
     return reservation
 
 
-def _changed(before: FoundReservation, status: ReservationStatus, code: str, *, now: datetime) -> FoundReservation:
+def _new_state(before: Reservation, status: ReservationStatus, code: str, *, now: datetime) -> Reservation:
     if (before.status, before.code) == (status, code):
         return before
     rescheduled_from = before.code if before.code != code else before.rescheduled_from
@@ -81,7 +81,7 @@ def _changed(before: FoundReservation, status: ReservationStatus, code: str, *, 
 
 
 async def _write(
-    work: UnitOfWork, before: FoundReservation, after: FoundReservation, *, caller_id: UUID | None, now: datetime
+    work: UnitOfWork, before: Reservation, after: Reservation, *, caller_id: UUID | None, now: datetime
 ) -> None:
     redemptions = await RedemptionRepository(work).find_of_reservation(before.id)
     await transitions.lock_codes(work, redemptions, now=now)
@@ -90,19 +90,19 @@ async def _write(
         await _end_uses(work, before.id, caller_id=caller_id, now=now)
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
     if voucher_ids:
-        await vouchers.show_reservation(work, voucher_ids, code=before.code, new_code=after.code, status=after.status)
+        await vouchers.update_reservation(work, voucher_ids, code=before.code, new_code=after.code, status=after.status)
 
 
 async def _end_uses(work: UnitOfWork, reservation_id: UUID, *, caller_id: UUID | None, now: datetime) -> None:
     live = await RedemptionRepository(work).find_live([reservation_id])
     changes = [
-        transitions.becoming(each, rules.ENDS[each.status], caller_id=caller_id, now=now)
+        transitions.status_change(each, rules.END_STATUS[each.status], caller_id=caller_id, now=now)
         for each in live
-        if lifecycle.at(each, now=now).status is each.status
+        if lifecycle.as_of(each, now=now).status is each.status
     ]
     await transitions.write(work, changes, now=now)
 
 
-async def _booking(work: UnitOfWork, reservation: FoundReservation, *, now: datetime) -> Booking:
+async def _booking(work: UnitOfWork, reservation: Reservation, *, now: datetime) -> Booking:
     redemptions = await RedemptionRepository(work).find_of_reservation(reservation.id)
-    return Booking(reservation, [lifecycle.at(each, now=now) for each in redemptions])
+    return Booking(reservation, [lifecycle.as_of(each, now=now) for each in redemptions])

@@ -49,7 +49,7 @@ class NewVoucher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherFilter:
-    """Filters of vouchers; None does not filter."""
+    """Filters of vouchers; None matches every voucher."""
 
     is_active: bool | None = None
     is_used: bool | None = None
@@ -64,9 +64,9 @@ class VoucherFilter:
 
 
 Tenant = UUID | BindParameter[UUID]
-SWITCHES = frozenset({"is_active", "is_used"})
-# Filters with an index of their own that is not in id order.
-NARROW = frozenset(
+FLAGS = frozenset({"is_active", "is_used"})
+# Filters with a separate index, which is not in id order.
+NARROW_FILTERS = frozenset(
     {"purchase_code", "exam_key", "code", "recipient_email_key", "reservation_code", "purchase_id", "is_archived"}
 )
 
@@ -99,18 +99,18 @@ class VoucherRepository:
 
     async def claim_code_space(self, prefix: str, quantity: int) -> int:
         """Add `quantity` to the issued codes of this prefix and return the sum; locks the prefix."""
-        statement = upsert(VoucherCodeSpace).values(
+        insertion = upsert(VoucherCodeSpace).values(
             organization_id=self._organization_id, prefix=prefix, issued=quantity
         )
-        claimed = statement.on_conflict_do_update(
+        statement = insertion.on_conflict_do_update(
             constraint="voucher_code_spaces_pk", set_={"issued": VoucherCodeSpace.issued + quantity}
         ).returning(VoucherCodeSpace.issued)
-        return (await self._connection.execute(claimed)).scalar_one()
+        return (await self._connection.execute(statement)).scalar_one()
 
     async def add_batch(
         self, codes: Sequence[str], *, purchase_id: UUID, partner_id: UUID, expires_at: datetime
     ) -> int:
-        """Add vouchers for the unused ones of these codes; returns how many were added."""
+        """Add a voucher for each unused code; returns the number of added vouchers."""
         result = await self._connection.exec_driver_sql(
             ADD_BATCH,
             {
@@ -138,7 +138,7 @@ class VoucherRepository:
     async def list_pages(
         self, requests: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
     ) -> list[JsonPage | TooManyResults]:
-        """The pages, by filter and number, of vouchers with the codes of purchase and exam, as JSON."""
+        """Numbered pages of vouchers with the codes of their purchases and exams, as JSON."""
         pages = []
         for filters, number in requests:
             values = self._values(filters)
@@ -157,7 +157,7 @@ class VoucherRepository:
     async def find_id(self, code: str) -> UUID | None:
         """The id of the voucher with this code, ignoring case."""
         statement = select(Voucher.id).where(
-            Voucher.organization_id == self._organization_id, Voucher.code == codes.spelled(code)
+            Voucher.organization_id == self._organization_id, Voucher.code == codes.stored_code(code)
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
@@ -167,9 +167,9 @@ class VoucherRepository:
             "own_partner_id": self._partner_id,
             "is_active": filters.is_active,
             "is_used": filters.is_used,
-            "purchase_code": filters.purchase_code and codes.spelled(filters.purchase_code),
+            "purchase_code": filters.purchase_code and codes.stored_code(filters.purchase_code),
             "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
-            "code": filters.voucher_code and codes.spelled(filters.voucher_code),
+            "code": filters.voucher_code and codes.stored_code(filters.voucher_code),
             "recipient_email_key": filters.recipient_email and key_of(filters.recipient_email),
             "reservation_code": filters.reservation_code,
             "purchase_id": filters.purchase_id,
@@ -182,17 +182,17 @@ class VoucherRepository:
 @cache
 def _page_statement(names: frozenset[str], projection: JsonProjection) -> JsonPageQuery:
     parameters: dict[str, Any] = {name: parameter(name) for name in names}
-    own: BindParameter[UUID] = parameters["organization_id"]
+    organization_id: BindParameter[UUID] = parameters["organization_id"]
     return JsonPageQuery(
         projection,
-        matching=_in_order(parameters) if names & SWITCHES and not names & NARROW else _matching(parameters),
-        rows=lambda page: _select(own).join(page, Voucher.id == page.c.id),
+        matching=_in_order(parameters) if names & FLAGS and not names & NARROW_FILTERS else _matching(parameters),
+        rows=lambda page: _select(organization_id).join(page, Voucher.id == page.c.id),
     )
 
 
 def _in_order(values: Mapping[str, Any]) -> list[Select[UUID]]:
-    # One select for each combination of both switches, because the index is in id order only within one.
-    missing = SWITCHES - values.keys()
+    # One select for each combination of both flags, because the index is in id order only within a combination.
+    missing = FLAGS - values.keys()
     combinations = (dict.fromkeys(missing, value) for value in ([true(), false()] if missing else [None]))
     return [_matching({**values, **each}) for each in combinations]
 
@@ -203,42 +203,44 @@ def _matching(values: Mapping[str, Any]) -> Select[UUID]:
 
 def _conditions(values: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     """The conditions of a filter by values, or by parameters for them."""
-    own = values["organization_id"]
-    conditions = [Voucher.organization_id == own]
+    organization_id = values["organization_id"]
+    conditions = [Voucher.organization_id == organization_id]
     if "own_partner_id" in values:
         conditions.append(Voucher.partner_id == values["own_partner_id"])
-    if values.keys() & SWITCHES:
-        # A filter by one switch names the other too, because the index has both before the id.
+    if values.keys() & FLAGS:
+        # A filter by one flag also names the other, because the index has both before the id.
         conditions += [
             column == values[name] if name in values else column.in_([True, False])
             for name, column in (("is_used", Voucher.is_used), ("is_active", Voucher.is_active))
         ]
     if "purchase_code" in values:
         purchase = select(VoucherPurchase.id).where(
-            VoucherPurchase.organization_id == own, VoucherPurchase.code == values["purchase_code"]
+            VoucherPurchase.organization_id == organization_id, VoucherPurchase.code == values["purchase_code"]
         )
         conditions.append(Voucher.purchase_id == purchase.scalar_subquery())
     if "exam_key" in values:
-        exam = select(StoreExam.id).where(StoreExam.organization_id == own, StoreExam.code_key == values["exam_key"])
+        exam = select(StoreExam.id).where(
+            StoreExam.organization_id == organization_id, StoreExam.code_key == values["exam_key"]
+        )
         conditions.append(Voucher.store_exam_id == exam.scalar_subquery())
     columns = ("code", "recipient_email_key", "reservation_code", "purchase_id", "partner_id", "is_archived")
     return conditions + [getattr(Voucher, name) == values[name] for name in columns if name in values]
 
 
-def _select(own: Tenant) -> Select[*tuple[Any, ...]]:
+def _select(organization_id: Tenant) -> Select[*tuple[Any, ...]]:
     columns = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
-    # Not joins, which let the planner start from the purchases and read all of their vouchers for each row.
+    # Subqueries, because with joins the planner may start from the purchases and read all their vouchers for each row.
     return select(
         *columns,
-        _code_of(VoucherPurchase, Voucher.purchase_id, own).label("purchase_code"),
-        _code_of(StoreExam, Voucher.store_exam_id, own).label("store_exam_code"),
-    ).where(Voucher.organization_id == own)
+        _code_of(VoucherPurchase, Voucher.purchase_id, organization_id).label("purchase_code"),
+        _code_of(StoreExam, Voucher.store_exam_id, organization_id).label("store_exam_code"),
+    ).where(Voucher.organization_id == organization_id)
 
 
 def _code_of(
-    table: type[VoucherPurchase] | type[StoreExam], id_: InstrumentedAttribute[Any], own: Tenant
+    table: type[VoucherPurchase] | type[StoreExam], id_: InstrumentedAttribute[Any], organization_id: Tenant
 ) -> ScalarSelect[str]:
-    return select(table.code).where(table.organization_id == own, table.id == id_).scalar_subquery()
+    return select(table.code).where(table.organization_id == organization_id, table.id == id_).scalar_subquery()
 
 
 def _order(filters: VoucherFilter) -> list[ColumnElement[Any]]:

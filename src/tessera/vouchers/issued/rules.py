@@ -1,4 +1,4 @@
-"""The rules of using a voucher."""
+"""The rules for the use of a voucher."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tessera.kit.normalization import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherUsability:
-    """The properties that decide whether a voucher can be used; `candidate_email` needs `has_candidate`."""
+    """The properties that decide whether a voucher can be used; `candidate_email` counts only with `has_candidate`."""
 
     is_active: bool
     is_archived: bool

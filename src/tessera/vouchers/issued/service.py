@@ -7,20 +7,21 @@ from uuid import UUID
 
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import CursorPage, JsonPage
+from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
 from tessera.vouchers.issued.repository import NewVoucher, VoucherFilter, VoucherRepository
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals
-from tessera.vouchers.totals.service import Counted
+from tessera.vouchers.totals.service import CountedState
 
 __all__ = ["NewVoucher", "VoucherFilter"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The vouchers of one purchase, still to be issued."""
+    """The vouchers to issue for one purchase."""
 
     purchase_id: UUID
     partner_id: UUID
@@ -55,21 +56,18 @@ class Voucher:
     version: int
 
 
-_VOUCHER_FIELDS = tuple(Voucher.__dataclass_fields__)
-
-
 async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
-    """Issue exactly the vouchers of the batch with unique codes, all valid for the same number of days from `now`."""
+    """Issue the vouchers of the batch, with unique codes, so that they expire `valid_days` after `now`."""
     vouchers = VoucherRepository(work)
     length = codes.random_length(await vouchers.count_code_space(batch.prefix) + batch.quantity)
     await _add(vouchers, batch, length=length, now=now)
     # The claim blocks other batches of the same prefix until this transaction ends, so the slow insert precedes it.
-    # Batches committed in the meantime may have filled the code space, so that codes of this length are too short.
-    needed = codes.random_length(await vouchers.claim_code_space(batch.prefix, batch.quantity))
-    if needed > length:
+    # If other batches have committed in the meantime, codes of this length may be too easy to guess.
+    required_length = codes.random_length(await vouchers.claim_code_space(batch.prefix, batch.quantity))
+    if required_length > length:
         await vouchers.remove_batch(batch.purchase_id)
-        await _add(vouchers, batch, length=needed, now=now)
-    await totals.add_equal(work, batch.partner_id, Counted(_expiry(batch, now=now)), quantity=batch.quantity)
+        await _add(vouchers, batch, length=required_length, now=now)
+    await totals.add_equal(work, batch.partner_id, CountedState(_expiry(batch, now=now)), quantity=batch.quantity)
 
 
 def _expiry(batch: Batch, *, now: datetime) -> datetime:
@@ -90,7 +88,7 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
 async def list_pages(
     work: UnitOfWork, requests: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
-    """The pages, by filter and number, of the vouchers visible to the caller, as JSON of fields of `Voucher`."""
+    """Numbered pages of the vouchers visible to the caller, as JSON with fields of `Voucher`."""
     return await VoucherRepository(work).list_pages(requests, projection=projection)
 
 
@@ -118,12 +116,12 @@ async def find_id(work: UnitOfWork, code: str) -> UUID | None:
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:
     """Add vouchers in any state without checking them."""
     await VoucherRepository(work).add_all(vouchers)
-    added = [
-        (each.partner_id, Counted(each.expires_at, is_used=each.used_at is not None, is_archived=each.is_archived))
+    states = [
+        (each.partner_id, CountedState(each.expires_at, is_used=each.used_at is not None, is_archived=each.is_archived))
         for each in vouchers
     ]
-    await totals.add(work, added)
+    await totals.add(work, states)
 
 
 def _voucher(row: AnyRow) -> Voucher:
-    return Voucher(**{field: getattr(row, field) for field in _VOUCHER_FIELDS})
+    return record_of(Voucher, row)

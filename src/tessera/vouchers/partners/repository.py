@@ -22,7 +22,7 @@ from tessera.vouchers.tables import VoucherPartner
 
 @dataclass(frozen=True, slots=True)
 class NewPartner:
-    """A partner to be added."""
+    """A partner to add."""
 
     id: UUID
     name: str
@@ -31,7 +31,7 @@ class NewPartner:
 
 @dataclass(frozen=True, slots=True)
 class ManagedPartner:
-    """A voucher partner as the management API shows it."""
+    """A voucher partner with its status and its version."""
 
     id: UUID
     name: str
@@ -42,20 +42,18 @@ class ManagedPartner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerFilter:
-    """Filters of partners; None does not filter. `partner_name_part` matches any part of the name, ignoring case."""
+    """Filters of partners; None matches every one. `partner_name_part` matches any part of the name, ignoring case."""
 
     partner_name_part: str | None = None
     status: Status | None = None
 
 
 _UNIQUE_NAME = "voucher_partners_organization_id_name_key_key"
-
-
 _COLUMNS = [getattr(VoucherPartner, name) for name in ManagedPartner.__dataclass_fields__]
 
 
 class PartnerRepository:
-    """The voucher partners that the unit of work may see."""
+    """The voucher partners visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
@@ -63,7 +61,7 @@ class PartnerRepository:
         self._partner_id = work.partner_id
 
     async def find_by_name(self, name: str) -> AnyRow | None:
-        """Id, name and status of the partner with this name, ignoring case."""
+        """The id, name and status of the partner with this name, ignoring case."""
         statement = select(VoucherPartner.id, VoucherPartner.name, VoucherPartner.status).where(
             *self._visible(), VoucherPartner.name_key == func.lower(name)
         )
@@ -100,8 +98,8 @@ class PartnerRepository:
             self._connection, self._select().where(VoucherPartner.id == partner_id).with_for_update(read=True), _managed
         )
 
-    async def find_known(self, partner_ids: Collection[UUID]) -> frozenset[UUID]:
-        """The ids, of these, that belong to a partner."""
+    async def find_ids(self, partner_ids: Collection[UUID]) -> frozenset[UUID]:
+        """Those of these ids that belong to partners."""
         ids = literal(list(partner_ids), ARRAY(Uuid))
         statement = select(VoucherPartner.id).where(*self._visible(), VoucherPartner.id == any_(ids))
         return frozenset((await self._connection.execute(statement)).scalars())
@@ -141,8 +139,8 @@ class PartnerRepository:
         await self._connection.execute(insert(VoucherPartner), rows)
 
     def _visible(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        own = true() if self._partner_id is None else VoucherPartner.id == self._partner_id
-        return VoucherPartner.organization_id == self._organization_id, own
+        is_own = true() if self._partner_id is None else VoucherPartner.id == self._partner_id
+        return VoucherPartner.organization_id == self._organization_id, is_own
 
     def _conditions(self, filters: PartnerFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []

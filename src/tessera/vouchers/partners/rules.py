@@ -17,7 +17,7 @@ class PartnerDraft:
 
 
 def violations(draft: PartnerDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows."""
+    """The violations of a draft that need no query."""
     yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)

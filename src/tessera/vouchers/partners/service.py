@@ -93,7 +93,7 @@ async def get_for_share(work: UnitOfWork, partner_id: UUID) -> ManagedPartner:
 
 async def create(work: UnitOfWork, *, draft: PartnerDraft, now: datetime) -> ManagedPartner:
     """Create a partner; raises Invalid."""
-    name = _checked_name(draft)
+    name = _valid_name(draft)
     status = Status.ACTIVE if draft.is_active else Status.INACTIVE
     partner = ManagedPartner(new_id(), name, status, now, editing.FIRST)
     if not await PartnerRepository(work).add(NewPartner(partner.id, name, status), now=now):
@@ -106,17 +106,17 @@ async def rename(work: UnitOfWork, target: Target, *, draft: PartnerDraft, now: 
     """Rename a partner; raises NotFound, VersionStale, Invalid, WrongState."""
     repository = PartnerRepository(work)
     partner = await _PARTNERS.lock(repository, target)
-    after = replace(partner, name=_checked_name(draft))
+    after = replace(partner, name=_valid_name(draft))
     rules.ensure_not_archived("voucher partner", partner.status)
     return await _PARTNERS.save(work, repository, partner, after, Action.UPDATED, now=now)
 
 
 async def set_status(work: UnitOfWork, target: Target, *, status: Status, now: datetime) -> ManagedPartner:
-    """Activate, deactivate or archive a partner, which is final; raises NotFound, VersionStale, WrongState."""
+    """Activate, deactivate or permanently archive a partner; raises NotFound, VersionStale, WrongState."""
     return await _PARTNERS.move(work, PartnerRepository(work), target, status, now=now)
 
 
-def _checked_name(draft: PartnerDraft) -> str:
+def _valid_name(draft: PartnerDraft) -> str:
     violations = list(partner_rules.violations(draft))
     if violations or draft.name is None:
         raise Invalid(violations)

@@ -32,7 +32,7 @@ _UNIQUE_NAME = "voucher_programs_organization_id_name_key_key"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramFilter:
-    """Filters of programs; None does not filter. `program_name_part` matches any part of the name, ignoring case."""
+    """Filters of programs; None matches every one. `program_name_part` matches any part of the name, ignoring case."""
 
     program_name_part: str | None = None
     status: Status | None = None
@@ -88,8 +88,8 @@ class ProgramRepository:
         self._partner_id = work.partner_id
 
     async def find_by_name(self, name: str, *, partner_id: UUID | None) -> AnyRow | None:
-        """The program with this name, ignoring case, if visible, and whether it is open to the partner."""
-        assigned = select(VoucherProgramPartner.partner_id).where(
+        """The visible program with this name, ignoring case, and whether it is open to the partner."""
+        assignment = select(VoucherProgramPartner.partner_id).where(
             VoucherProgramPartner.organization_id == self._organization_id,
             VoucherProgramPartner.program_id == VoucherProgram.id,
             VoucherProgramPartner.partner_id == partner_id,
@@ -99,7 +99,7 @@ class ProgramRepository:
             VoucherProgram.name,
             VoucherProgram.status,
             VoucherProgram.partner_cost_per_voucher,
-            or_(VoucherProgram.is_available_to_all_partners, assigned.exists()).label("is_open_to_partner"),
+            or_(VoucherProgram.is_available_to_all_partners, assignment.exists()).label("is_open_to_partner"),
         ).where(*self._visible(), VoucherProgram.name_key == func.lower(name))
         return (await self._connection.execute(statement)).first()
 
@@ -131,14 +131,14 @@ class ProgramRepository:
     async def list_assigned_partners(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
         """The partners assigned to these programs that are visible to the caller, oldest first."""
         table = VoucherProgramPartner
-        own = true() if self._partner_id is None else table.partner_id == self._partner_id
+        is_visible = true() if self._partner_id is None else table.partner_id == self._partner_id
         statement = (
             select(table.program_id, VoucherPartner.id, VoucherPartner.name)
             .join(
                 VoucherPartner,
                 and_(VoucherPartner.organization_id == table.organization_id, VoucherPartner.id == table.partner_id),
             )
-            .where(own)
+            .where(is_visible)
             .order_by(VoucherPartner.id)
         )
         return await self._related(statement, table.organization_id, table.program_id.in_(program_ids))
@@ -158,7 +158,7 @@ class ProgramRepository:
 
     async def list_by_cursor(self, filters: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A page of programs, oldest first."""
-        statement = self._whole()
+        statement = self._select()
         if filters.status is not None:
             statement = statement.where(VoucherProgram.status == filters.status)
         if filters.program_name_part is not None:
@@ -169,16 +169,16 @@ class ProgramRepository:
 
     async def find(self, program_id: UUID) -> AnyRow | None:
         """The program with this id."""
-        return (await self._connection.execute(self._whole().where(VoucherProgram.id == program_id))).first()
+        return (await self._connection.execute(self._select().where(VoucherProgram.id == program_id))).first()
 
     async def lock(self, program_id: UUID) -> AnyRow | None:
         """The program with this id, locked FOR UPDATE."""
-        statement = self._whole().where(VoucherProgram.id == program_id).with_for_update()
+        statement = self._select().where(VoucherProgram.id == program_id).with_for_update()
         return (await self._connection.execute(statement)).first()
 
     async def find_for_share(self, program_id: UUID) -> AnyRow | None:
         """The program with this id, locked FOR SHARE."""
-        statement = self._whole().where(VoucherProgram.id == program_id).with_for_update(read=True)
+        statement = self._select().where(VoucherProgram.id == program_id).with_for_update(read=True)
         return (await self._connection.execute(statement)).first()
 
     async def find_id(self, name: str) -> UUID | None:
@@ -228,14 +228,14 @@ class ProgramRepository:
         await self._insert(program_id, relations)
 
     async def _insert(self, program_id: UUID, relations: ProgramRelations) -> None:
-        own = {"organization_id": self._organization_id, "program_id": program_id}
+        key = {"organization_id": self._organization_id, "program_id": program_id}
         exams, partners = relations.store_exam_ids or (), relations.partner_ids or ()
         discounts, domains = relations.discounts or (), relations.email_domains or ()
         for table, rows in (
-            (VoucherProgramStoreExam, [own | {"store_exam_id": id_, "position": n} for n, id_ in enumerate(exams)]),
-            (VoucherProgramPartner, [own | {"partner_id": id_} for id_ in partners]),
-            (VoucherProgramDiscount, [own | {"id": new_id(), "quantity": q, "percent": p} for q, p in discounts]),
-            (VoucherProgramEmailDomain, [own | {"id": new_id(), "domain": domain} for domain in domains]),
+            (VoucherProgramStoreExam, [key | {"store_exam_id": id_, "position": n} for n, id_ in enumerate(exams)]),
+            (VoucherProgramPartner, [key | {"partner_id": id_} for id_ in partners]),
+            (VoucherProgramDiscount, [key | {"id": new_id(), "quantity": q, "percent": p} for q, p in discounts]),
+            (VoucherProgramEmailDomain, [key | {"id": new_id(), "domain": domain} for domain in domains]),
         ):
             if rows:
                 await self._connection.execute(insert(table), rows)
@@ -252,16 +252,16 @@ class ProgramRepository:
     def _visible(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         is_open: ColumnElement[bool] = true()
         if self._partner_id is not None:
-            assigned = select(VoucherProgramPartner.program_id).where(
+            assigned_ids = select(VoucherProgramPartner.program_id).where(
                 VoucherProgramPartner.organization_id == self._organization_id,
                 VoucherProgramPartner.partner_id == self._partner_id,
             )
-            is_open = or_(VoucherProgram.is_available_to_all_partners, VoucherProgram.id.in_(assigned))
+            is_open = or_(VoucherProgram.is_available_to_all_partners, VoucherProgram.id.in_(assigned_ids))
         return VoucherProgram.organization_id == self._organization_id, is_open
 
-    def _whole(self) -> Select[*tuple[Any, ...]]:
+    def _select(self) -> Select[*tuple[Any, ...]]:
         columns = [column for column in VoucherProgram.__table__.columns if column.key != "organization_id"]
         return select(*columns).where(VoucherProgram.organization_id == self._organization_id)
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:
-        return self._whole().join(page, VoucherProgram.id == page.c.id)
+        return self._select().join(page, VoucherProgram.id == page.c.id)

@@ -17,13 +17,13 @@ MAX_TIER_QUANTITY = 1000
 MAX_EMAIL_DOMAINS = 1000
 MAX_DAYS = 36_500
 _PREFIX = re.compile(r"[A-Z0-9-]{0,20}", re.ASCII)
-# The registered ASCII form, because the database compares domains byte by byte.
+# The ASCII form of a domain, because the database compares domains byte by byte.
 _DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A discount in percent from this quantity upwards."""
+    """A discount in percent for at least this quantity."""
 
     quantity: int
     percent: Decimal
@@ -31,7 +31,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramDraft:
-    """A program to create, or the fields to change in one; None means absent, or listed in `parse_violations`."""
+    """A program to create, or the fields to change; None means absent, or invalid and listed in `parse_violations`."""
 
     name: str | None = None
     store_exam_codes: tuple[str, ...] | None = None
@@ -50,7 +50,7 @@ class ProgramDraft:
 
 
 def violations(draft: ProgramDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows."""
+    """The violations of a draft that need no query."""
     yield from draft.parse_violations
     if draft.name is not None:
         yield from name_violations("name", draft.name)
@@ -80,12 +80,12 @@ def _tiers(tiers: Sequence[Tier]) -> Iterator[Violation]:
             yield Violation("PercentRange", f"tiers/{number}/percent", "must be above 0 and at most 100")
         elif tier.percent != round(tier.percent, 2):
             yield Violation("PercentPrecision", f"tiers/{number}/percent", "must have at most two decimals")
-    yield from _rising(tiers)
+    yield from _tier_order(tiers)
 
 
-def _rising(tiers: Sequence[Tier]) -> Iterator[Violation]:
-    rising = sorted(enumerate(tiers), key=lambda numbered: numbered[1].quantity)
-    for (_, smaller), (number, larger) in pairwise(rising):
+def _tier_order(tiers: Sequence[Tier]) -> Iterator[Violation]:
+    by_quantity = sorted(enumerate(tiers), key=lambda numbered: numbered[1].quantity)
+    for (_, smaller), (number, larger) in pairwise(by_quantity):
         if smaller.quantity == larger.quantity:
             yield Violation(
                 "QuantityRepeated", f"tiers/{number}/quantity", "must be another one than in all other tiers"

@@ -1,4 +1,4 @@
-"""Voucher programs: what partners can buy."""
+"""Voucher programs: the offers of vouchers to partners."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ _UNCHANGED = ProgramRelations()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A voucher program with its relations, as rows of the repository's lists."""
+    """A voucher program with its relations, which are rows of the repository's lists."""
 
     id: UUID
     name: str
@@ -51,7 +51,7 @@ class Program:
 
 
 _OWN_COLUMNS = tuple(Program.__dataclass_fields__)[:12]
-# The columns of a program by the names of a draft's fields.
+# The column of a program for each field of a draft.
 _DRAFT_COLUMNS = {
     "name": "name",
     "allow_ach_payments": "allow_ach_payments",
@@ -76,8 +76,8 @@ async def list_by_cursor(
 ) -> CursorPage[Program]:
     """A page of the organization's programs, oldest first; raises Invalid for a cursor of another list."""
     programs = ProgramRepository(work)
-    part = await programs.list_by_cursor(filters, after=after, size=size)
-    return CursorPage(await _all_with_relations(programs, part.items), part.cursor)
+    page = await programs.list_by_cursor(filters, after=after, size=size)
+    return CursorPage(await _all_with_relations(programs, page.items), page.cursor)
 
 
 async def get(work: UnitOfWork, program_id: UUID) -> Program:
@@ -112,7 +112,7 @@ async def add(work: UnitOfWork, program: NewProgram, *, now: datetime) -> None:
 
 async def create(work: UnitOfWork, *, draft: ProgramDraft, now: datetime) -> Program:
     """Create a program; raises Invalid with every violation, including unknown exams and partners."""
-    relations = await _checked(work, draft)
+    relations = await _validate(work, draft)
     lists: dict[str, Any] = {name: tuple(value or ()) for name, value in asdict(relations).items()}
     status = Status.ACTIVE if draft.is_active else Status.INACTIVE
     program = NewProgram(id=new_id(), status=status, **_draft_values(draft), **lists)
@@ -128,13 +128,13 @@ async def edit(work: UnitOfWork, target: Target, *, draft: ProgramDraft, now: da
     Raises NotFound, VersionStale, Invalid with every violation, WrongState.
     """
     before = await _lock(work, target)
-    relations = await _checked(work, draft, program_id=target.id)
+    relations = await _validate(work, draft, program_id=target.id)
     ensure_not_archived("voucher program", before.status)
     return await _change(work, before, _draft_values(draft), relations, now=now)
 
 
 async def set_status(work: UnitOfWork, target: Target, *, status: Status, now: datetime) -> Program:
-    """Activate, deactivate or archive a program, which is final; raises NotFound, VersionStale, WrongState."""
+    """Activate, deactivate or permanently archive a program; raises NotFound, VersionStale, WrongState."""
     before = await _lock(work, target)
     move = _PROGRAMS.require_move(before.status, status)
     return await _change(work, before, {"status": status}, action=move.action, now=now)
@@ -160,9 +160,9 @@ async def _change(
     return after
 
 
-async def _checked(work: UnitOfWork, draft: ProgramDraft, *, program_id: UUID | None = None) -> ProgramRelations:
+async def _validate(work: UnitOfWork, draft: ProgramDraft, *, program_id: UUID | None = None) -> ProgramRelations:
     exams = await catalog.find_store_exams(work, draft.store_exam_codes or ())
-    known = await PartnerRepository(work).find_known(draft.partner_ids) if draft.partner_ids else frozenset()
+    partner_ids = await PartnerRepository(work).find_ids(draft.partner_ids) if draft.partner_ids else frozenset()
     violations = list(rules.violations(draft))
     violations += [
         Violation("StoreExamNotFound", f"store_exam_codes/{number}", f"must be a known store exam: '{code[:60]}'")
@@ -172,10 +172,10 @@ async def _checked(work: UnitOfWork, draft: ProgramDraft, *, program_id: UUID | 
     violations += [
         Violation("PartnerNotFound", f"partner_ids/{number}", "must be the id of a voucher partner")
         for number, partner_id in enumerate(draft.partner_ids or ())
-        if partner_id not in known
+        if partner_id not in partner_ids
     ]
-    owner = await find_id(work, draft.name) if draft.name else None
-    if draft.name is not None and owner not in (None, program_id):
+    id_by_name = await find_id(work, draft.name) if draft.name else None
+    if draft.name is not None and id_by_name not in (None, program_id):
         violations.append(name_taken(draft.name))
     if violations:
         raise Invalid(violations)
@@ -206,7 +206,7 @@ async def _all_with_relations(programs: ProgramRepository, rows: Sequence[AnyRow
     if not ids:
         return []
     discounts = group(await programs.list_discounts(ids), by="program_id")
-    assigned = group(await programs.list_assigned_partners(ids), by="program_id")
+    partners = group(await programs.list_assigned_partners(ids), by="program_id")
     domains = group(await programs.list_email_domains(ids), by="program_id")
     exams = group(await programs.list_store_exams(ids), by="program_id")
     return [
@@ -214,7 +214,7 @@ async def _all_with_relations(programs: ProgramRepository, rows: Sequence[AnyRow
             **{column: getattr(row, column) for column in _OWN_COLUMNS if column != "status"},
             status=Status(row.status),
             discounts=discounts.get(row.id, ()),
-            assigned_partners=assigned.get(row.id, ()),
+            assigned_partners=partners.get(row.id, ()),
             email_domains=domains.get(row.id, ()),
             store_exams=exams.get(row.id, ()),
         )
@@ -222,9 +222,9 @@ async def _all_with_relations(programs: ProgramRepository, rows: Sequence[AnyRow
     ]
 
 
-def _audited(program: Program) -> dict[str, Any]:
-    own = {column: getattr(program, column) for column in _OWN_COLUMNS}
-    return own | {
+def _audit_values(program: Program) -> dict[str, Any]:
+    columns = {column: getattr(program, column) for column in _OWN_COLUMNS}
+    return columns | {
         "tiers": [{"quantity": tier.quantity, "percent": tier.percent} for tier in program.discounts],
         "partner_ids": [partner.id for partner in program.assigned_partners],
         "email_domains": [rule.domain for rule in program.email_domains],
@@ -232,4 +232,6 @@ def _audited(program: Program) -> dict[str, Any]:
     }
 
 
-_PROGRAMS: Editable[Program] = Editable(kind="VoucherProgram", noun="voucher program", moves=MOVES, values=_audited)
+_PROGRAMS: Editable[Program] = Editable(
+    kind="VoucherProgram", noun="voucher program", moves=MOVES, values=_audit_values
+)

@@ -48,8 +48,8 @@ class PurchaseRepository:
             {"organization_id": self._organization_id, **row_of(purchase), "version": editing.FIRST}
             for purchase in purchases
         ]
-        code = "voucher_purchases_organization_id_code_key"
-        return await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=code)
+        unique_code = "voucher_purchases_organization_id_code_key"
+        return await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=unique_code)
 
     async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
         """Add purchases in any status; a taken code raises the driver's error."""
@@ -59,12 +59,12 @@ class PurchaseRepository:
     async def find_id(self, code: str) -> UUID | None:
         """The id of the purchase with this code, ignoring case."""
         statement = select(VoucherPurchase.id).where(
-            VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.code == codes.spelled(code)
+            VoucherPurchase.organization_id == self._organization_id, VoucherPurchase.code == codes.stored_code(code)
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def lock_for_issue(self, purchase_id: UUID) -> AnyRow | None:
-        """A purchase with the columns of its program that its vouchers need, locked FOR UPDATE."""
+        """A purchase with the program's columns that the issue of its vouchers needs, locked FOR UPDATE."""
         statement = (
             select(
                 VoucherPurchase.id,
@@ -119,7 +119,7 @@ class PurchaseRepository:
         await self._connection.execute(statement, rows)
 
     async def lock_overdue(self, *, now: datetime, limit: int) -> Sequence[Purchase]:
-        """Purchases in a checkout past its deadline, locked FOR UPDATE; those locked elsewhere are skipped."""
+        """Purchases in a checkout past its deadline, locked FOR UPDATE, except those with another lock."""
         statement = (
             self._select()
             .where(
@@ -134,8 +134,8 @@ class PurchaseRepository:
 
     async def list_overdue_organizations(self, *, now: datetime) -> Sequence[UUID]:
         """Every organization with a checkout past its deadline; none unless the platform itself is pinned."""
-        listed = func.list_overdue_checkouts(now).table_valued("organization_id")
-        return (await self._connection.execute(select(listed.c.organization_id))).scalars().all()
+        checkouts = func.list_overdue_checkouts(now).table_valued("organization_id")
+        return (await self._connection.execute(select(checkouts.c.organization_id))).scalars().all()
 
     async def list_by_cursor(
         self, filters: PurchaseFilter, *, after: str | None, size: int, now: datetime
@@ -152,14 +152,14 @@ class PurchaseRepository:
         return Page([_purchase(row) for row in page.items], page.number, page.has_next)
 
     async def list_unfinished(self, *, purchased_before: datetime) -> Sequence[AnyRow]:
-        """Purchases of every organization whose vouchers are overdue; none unless the platform itself is pinned."""
+        """The purchases of all organizations whose vouchers are overdue; none unless the platform itself is pinned."""
         columns = ("organization_id", "organization_name", "id", "code", "quantity", "purchased_at")
-        listed = func.list_unfinished_purchases(purchased_before).table_valued(*columns)
-        return (await self._connection.execute(select(listed))).all()
+        purchases = func.list_unfinished_purchases(purchased_before).table_valued(*columns)
+        return (await self._connection.execute(select(purchases))).all()
 
     def _visible(self) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-        own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
-        return VoucherPurchase.organization_id == self._organization_id, own
+        is_own = true() if self._partner_id is None else VoucherPurchase.partner_id == self._partner_id
+        return VoucherPurchase.organization_id == self._organization_id, is_own
 
     def _conditions(self, filters: PurchaseFilter, *, now: datetime) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
@@ -172,7 +172,7 @@ class PurchaseRepository:
         if filters.status is not None:
             conditions += _status_is(filters.status, now=now)
         equal = (
-            (VoucherPurchase.code, filters.purchase_code and codes.spelled(filters.purchase_code)),
+            (VoucherPurchase.code, filters.purchase_code and codes.stored_code(filters.purchase_code)),
             (VoucherPurchase.purchased_by_email_key, filters.purchased_by_email and key_of(filters.purchased_by_email)),
             (VoucherPurchase.partner_id, filters.partner_id),
             (VoucherPurchase.program_id, filters.program_id),
@@ -190,9 +190,9 @@ class PurchaseRepository:
         return self._select().join(page, VoucherPurchase.id == page.c.id)
 
     def _select(self) -> Select[*tuple[Any, ...]]:
-        own = [column for column in VoucherPurchase.__table__.columns if column.key != "organization_id"]
+        columns = [column for column in VoucherPurchase.__table__.columns if column.key != "organization_id"]
         return select(
-            *own,
+            *columns,
             self._name_of(VoucherPartner, VoucherPurchase.partner_id).label("partner_name"),
             self._name_of(VoucherProgram, VoucherPurchase.program_id).label("program_name"),
         ).where(VoucherPurchase.organization_id == self._organization_id)
@@ -200,14 +200,14 @@ class PurchaseRepository:
     def _name_of(
         self, table: type[VoucherPartner] | type[VoucherProgram], id_: InstrumentedAttribute[UUID]
     ) -> ScalarSelect[str]:
-        # Not a join, which lets the planner start from the partner and read all of its purchases for each row.
+        # With a join instead, the planner may start from the partner and read all its purchases for each row.
         return (
             select(table.name).where(table.organization_id == self._organization_id, table.id == id_).scalar_subquery()
         )
 
 
 def _status_is(status: PurchaseStatus, *, now: datetime) -> list[ColumnElement[bool]]:
-    # As `status_at` in the rules: a checkout past its deadline has expired even if the stored status does not say so.
+    # The same rule as `status_at`: a checkout past its deadline has expired, whatever its stored status.
     in_progress, expired = PurchaseStatus.CHECKOUT_IN_PROGRESS, PurchaseStatus.CHECKOUT_EXPIRED
     deadline = VoucherPurchase.checkout_expires_at
     if status is in_progress:

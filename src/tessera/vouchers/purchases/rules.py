@@ -71,7 +71,7 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PurchaseFilter:
-    """Filters of purchases; None does not filter. Names match as a whole, ignoring case."""
+    """Filters of purchases; None matches every purchase. Names match as a whole, ignoring case."""
 
     partner_name: str | None = None
     program_name: str | None = None
@@ -96,7 +96,7 @@ class PurchaseDraft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What decides whether a partner can buy a program; a status of None means not found."""
+    """The properties that decide whether a partner can buy a program; a status is None if the record does not exist."""
 
     partner_status: str | None
     program_status: str | None
@@ -105,7 +105,7 @@ class Terms:
 
 
 def violations(draft: PurchaseDraft) -> Iterator[Violation]:
-    """The violations that the draft itself shows (Voucher Partner API, VoucherPurchaseCreateCommand)."""
+    """The violations of a draft that need no query (Voucher Partner API, VoucherPurchaseCreateCommand)."""
     yield from draft.parse_violations
     for field in ("notes", "partner_name", "program_name"):
         text: str | None = getattr(draft, field)
@@ -116,12 +116,12 @@ def violations(draft: PurchaseDraft) -> Iterator[Violation]:
 
 
 def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
-    """Why this partner cannot get vouchers of this program for free through the API."""
+    """The reasons why the partner cannot get free vouchers of the program through the API."""
     if draft.partner_name is not None and draft.partner_name.strip():
-        yield from standing("partner_name", draft.partner_name, terms.partner_status)
+        yield from standing_violations("partner_name", draft.partner_name, terms.partner_status)
     if draft.program_name is None or not draft.program_name.strip():
         return
-    yield from standing("program_name", draft.program_name, terms.program_status)
+    yield from standing_violations("program_name", draft.program_name, terms.program_status)
     if terms.program_status is None:
         return
     if terms.partner_status is not None and not terms.is_open_to_partner:
@@ -130,13 +130,13 @@ def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:
         yield Violation("NotFree", "program_name", "must name a program that is priced at $0")
 
 
-def standing(field: str, name: str, status: str | None) -> Iterator[Violation]:
-    """Why a partner or a program cannot be part of a purchase: it does not exist or is not active."""
-    shown = name[:60]
+def standing_violations(field: str, name: str, status: str | None) -> Iterator[Violation]:
+    """The violation of a partner or a program that does not exist or is not active."""
+    quoted_name = name[:60]
     if status is None:
-        yield Violation("NotFound", field, f"was not found: '{shown}'")
+        yield Violation("NotFound", field, f"was not found: '{quoted_name}'")
     elif status != Status.ACTIVE:
-        yield Violation("NotActive", field, f"must be active, and '{shown}' is {status.lower()}")
+        yield Violation("NotActive", field, f"must be active, and '{quoted_name}' is {status.lower()}")
 
 
 def amount(cost_per_voucher: Decimal, quantity: int, tiers: Sequence[tuple[int, Decimal]]) -> Decimal:

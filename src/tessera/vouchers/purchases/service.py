@@ -1,4 +1,4 @@
-"""Voucher purchases: placing orders and issuing their vouchers."""
+"""Voucher purchases: orders, and the issue of their vouchers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,26 +26,24 @@ from tessera.vouchers.rules import PurchaseStatus, status_at
 __all__ = ["NewPurchase", "Purchase", "PurchaseFilter"]
 
 ISSUE_VOUCHERS = "issue_vouchers"
-
-
 PURCHASES: Editable[Purchase] = Editable(
     kind="VoucherPurchase", noun="voucher purchase", moves=rules.MOVES, values=row_of
 )
 
 
 class PurchaseOrder(NamedTuple):
-    """A purchase to place, without a code, and the names of its partner and program."""
+    """A purchase to place, which has no code yet, and the names of its partner and program."""
 
     purchase: NewPurchase
     partner_name: str
     program_name: str
 
 
-class PurchaseNotUnfinished(NotFound):
-    """No purchase with this id or code waits for its vouchers."""
+class NoUnfinishedPurchase(NotFound):
+    """There is no purchase with this id or code whose vouchers are still to be issued."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such purchase that waits for its vouchers.")
+        super().__init__("There is no such purchase with vouchers still to be issued.")
 
 
 async def queue(work: UnitOfWork, *purchase_ids: UUID) -> None:
@@ -56,15 +54,15 @@ async def queue(work: UnitOfWork, *purchase_ids: UUID) -> None:
 
 
 async def issue(work: UnitOfWork, *, purchase_id: UUID, now: datetime) -> int:
-    """Issue the vouchers of a purchase and complete it; returns how many, 0 if it was complete before.
+    """Issue the vouchers of a purchase and complete it; returns their number, 0 if it was complete already.
 
-    One transaction does it all, so a crash leaves either no vouchers or exactly the quantity bought. Concurrent calls
-    wait for the lock of the purchase, and the second one finds it complete. Raises PurchaseNotUnfinished.
+    One transaction does both, so a crash leaves either no vouchers or exactly the quantity bought. Concurrent calls
+    wait for the lock of the purchase, and then find it complete. Raises NoUnfinishedPurchase.
     """
     purchases = PurchaseRepository(work)
     purchase = await purchases.lock_for_issue(purchase_id)
     if purchase is None or purchase.status not in (PurchaseStatus.VOUCHER_CREATION, PurchaseStatus.COMPLETE):
-        raise PurchaseNotUnfinished
+        raise NoUnfinishedPurchase
     if purchase.status == PurchaseStatus.COMPLETE:
         return 0
     batch = Batch(
@@ -82,12 +80,12 @@ async def issue(work: UnitOfWork, *, purchase_id: UUID, now: datetime) -> int:
 
 
 async def retry(work: UnitOfWork, *, id_or_code: str) -> UUID:
-    """Queue the vouchers of an unfinished purchase again; returns its id. Raises PurchaseNotUnfinished."""
+    """Queue the job for an unfinished purchase again; returns the id of the purchase. Raises NoUnfinishedPurchase."""
     purchases = PurchaseRepository(work)
     purchase_id = _as_id(id_or_code) or await purchases.find_id(id_or_code)
     purchase = await purchases.lock_for_issue(purchase_id) if purchase_id else None
     if purchase is None or purchase.status != PurchaseStatus.VOUCHER_CREATION:
-        raise PurchaseNotUnfinished
+        raise NoUnfinishedPurchase
     await queue(work, purchase.id)
     return UUID(str(purchase.id))
 
@@ -117,7 +115,7 @@ async def find_id(work: UnitOfWork, code: str) -> UUID | None:
 
 
 async def list_unfinished(work: UnitOfWork, *, purchased_before: datetime) -> Sequence[AnyRow]:
-    """The purchases of every organization whose vouchers are overdue, for a unit of work pinned to the platform.
+    """The purchases of all organizations whose vouchers are overdue, for a unit of work pinned to the platform.
 
     Columns: `organization_id`, `organization_name`, `id`, `code`, `quantity` and `purchased_at`.
     """
@@ -137,27 +135,27 @@ async def add_all(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> None:
 async def place(work: UnitOfWork, orders: Sequence[PurchaseOrder], *, now: datetime) -> list[Purchase]:
     """Add purchases, each with a new unique code, and queue the vouchers of those that need no checkout."""
     codes_by_id = await _add(work, [order.purchase for order in orders])
-    placed = [_placed(order, codes_by_id[order.purchase.id]) for order in orders]
-    if paid := [each.id for each in placed if each.status is PurchaseStatus.VOUCHER_CREATION]:
-        await queue(work, *paid)
-    changes = [Change(action=Action.CREATED, kind=PURCHASES.kind, id=each.id, after=row_of(each)) for each in placed]
+    purchases = [_purchase(order, codes_by_id[order.purchase.id]) for order in orders]
+    if ids_to_issue := [each.id for each in purchases if each.status is PurchaseStatus.VOUCHER_CREATION]:
+        await queue(work, *ids_to_issue)
+    changes = [Change(action=Action.CREATED, kind=PURCHASES.kind, id=each.id, after=row_of(each)) for each in purchases]
     await audit.record_all(work, changes, now=now)
-    return placed
+    return purchases
 
 
 async def _add(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> dict[UUID, str]:
     codes_by_id: dict[UUID, str] = {}
     while missing := [each for each in purchases if each.id not in codes_by_id]:
-        coded = [replace(each, code=codes.new_purchase_code()) for each in missing]
-        added = await PurchaseRepository(work).add(coded)
-        codes_by_id |= {each.id: each.code for each in coded if each.id in added}
+        attempts = [replace(each, code=codes.new_purchase_code()) for each in missing]
+        added_ids = await PurchaseRepository(work).add(attempts)
+        codes_by_id |= {each.id: each.code for each in attempts if each.id in added_ids}
     return codes_by_id
 
 
-def _placed(order: PurchaseOrder, code: str) -> Purchase:
-    own = {field: getattr(order.purchase, field) for field in _PURCHASE_FIELDS if hasattr(order.purchase, field)}
+def _purchase(order: PurchaseOrder, code: str) -> Purchase:
+    values = {field: getattr(order.purchase, field) for field in _PURCHASE_FIELDS if hasattr(order.purchase, field)}
     names = {"partner_name": order.partner_name, "program_name": order.program_name}
-    return Purchase(**own | names | {"code": code, "version": editing.FIRST})
+    return Purchase(**values | names | {"code": code, "version": editing.FIRST})
 
 
 async def lock(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
@@ -166,7 +164,7 @@ async def lock(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
 
 
 async def lock_overdue(work: UnitOfWork, *, limit: int, now: datetime) -> Sequence[Purchase]:
-    """Lock purchases whose checkout has expired by `now` but whose stored status does not say so yet."""
+    """Lock purchases whose checkout has expired by `now` but whose stored status is still `CheckoutInProgress`."""
     overdue = await PurchaseRepository(work).lock_overdue(now=now, limit=limit)
     return [_as_of(each, now=now) for each in overdue]
 

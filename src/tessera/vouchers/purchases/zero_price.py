@@ -22,28 +22,28 @@ SYSTEM_USER = ("Certiverse", "API")
 async def create_all(work: UnitOfWork, drafts: Sequence[PurchaseDraft], *, now: datetime) -> list[Purchase | Invalid]:
     """Create purchases and queue their vouchers in the same transaction; results are in the order of `drafts`.
 
-    Drafts do not affect one another: a draft that cannot be bought has Invalid, with every violation, as its result.
+    The drafts do not affect one another. The result for an invalid draft is Invalid with every violation.
     """
-    named = {names: await _find_named(work, *names) for names in {_names(draft): None for draft in drafts}}
+    offers = {names: await _find_offer(work, *names) for names in {_names(draft): None for draft in drafts}}
     invalid: dict[int, Invalid] = {}
     orders: dict[int, PurchaseOrder] = {}
     for position, draft in enumerate(drafts):
-        partner, program = named[_names(draft)]
+        partner, program = offers[_names(draft)]
         violations = [*rules.violations(draft), *rules.terms_violations(draft, _terms(partner, program))]
         if violations or partner is None or program is None:
             invalid[position] = Invalid(violations)
         else:
-            order = _free(draft, partner_id=partner.id, program_id=program.id, now=now)
-            orders[position] = PurchaseOrder(order, partner.name, program.name)
-    placed = dict(zip(orders, await service.place(work, list(orders.values()), now=now), strict=True))
-    return [invalid[position] if position in invalid else placed[position] for position in range(len(drafts))]
+            purchase = _new_purchase(draft, partner_id=partner.id, program_id=program.id, now=now)
+            orders[position] = PurchaseOrder(purchase, partner.name, program.name)
+    purchases = dict(zip(orders, await service.place(work, list(orders.values()), now=now), strict=True))
+    return [invalid[position] if position in invalid else purchases[position] for position in range(len(drafts))]
 
 
 def _names(draft: PurchaseDraft) -> tuple[str | None, str | None]:
     return draft.partner_name or None, draft.program_name or None
 
 
-async def _find_named(
+async def _find_offer(
     work: UnitOfWork, partner_name: str | None, program_name: str | None
 ) -> tuple[AnyRow | None, AnyRow | None]:
     partner = await PartnerRepository(work).find_by_name(partner_name) if partner_name else None
@@ -62,7 +62,7 @@ def _terms(partner: AnyRow | None, program: AnyRow | None) -> Terms:
     )
 
 
-def _free(draft: PurchaseDraft, *, partner_id: UUID, program_id: UUID, now: datetime) -> NewPurchase:
+def _new_purchase(draft: PurchaseDraft, *, partner_id: UUID, program_id: UUID, now: datetime) -> NewPurchase:
     return NewPurchase(
         id=new_id(),
         partner_id=partner_id,

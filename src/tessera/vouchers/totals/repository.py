@@ -24,7 +24,7 @@ class Bucket(NamedTuple):
 
 
 class Count(NamedTuple):
-    """Numbers of vouchers, or of a change the differences; `archived` excludes the used ones."""
+    """The numbers of vouchers in a bucket, or the differences by a change; `archived` excludes used vouchers."""
 
     quantity: int = 0
     used: int = 0
@@ -33,7 +33,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherTotals:
-    """Numbers of vouchers; the expired and expiring ones are unused, and periods start today."""
+    """Numbers of vouchers; expired and expiring vouchers are unused ones, and the periods start today."""
 
     bought: int
     used: int
@@ -44,7 +44,7 @@ class VoucherTotals:
 
     @property
     def unused(self) -> int:
-        """The vouchers neither used nor archived, including the expired ones."""
+        """The number of vouchers that are neither used nor archived, including expired ones."""
         return self.bought - self.used - self.archived
 
 
@@ -107,19 +107,19 @@ class VoucherTotalsRepository:
     async def list_by_cursor(self, *, today: date, after: str | None, size: int) -> CursorPage[PartnerTotals]:
         """A page of partners with their totals, oldest first."""
         order = [VoucherPartner.__table__.c.id]
-        part = await fetch_cursor_page(self._connection, self._by_partner(today), order=order, after=after, size=size)
-        rows = [PartnerTotals(id=row.id, name=row.name, totals=_totals(row)) for row in part.items]
-        return CursorPage(rows, part.cursor)
+        page = await fetch_cursor_page(self._connection, self._by_partner(today), order=order, after=after, size=size)
+        rows = [PartnerTotals(id=row.id, name=row.name, totals=_totals(row)) for row in page.items]
+        return CursorPage(rows, page.cursor)
 
     def _by_partner(self, today: date) -> Select[tuple[UUID, str]]:
-        summed = (
+        sums = (
             select(*_sums(today))
             .where(VoucherTotal.organization_id == self._organization_id, VoucherTotal.partner_id == VoucherPartner.id)
             .lateral("summed")
         )
         statement: Select[tuple[UUID, str]] = (
-            select(VoucherPartner.id, VoucherPartner.name, *summed.c)
-            .join_from(VoucherPartner, summed, true())
+            select(VoucherPartner.id, VoucherPartner.name, *sums.c)
+            .join_from(VoucherPartner, sums, true())
             .where(VoucherPartner.organization_id == self._organization_id)
         )
         return statement

@@ -1,4 +1,4 @@
-"""The numbers of vouchers, updated in the transaction of each change so that reports count nothing."""
+"""The numbers of vouchers, updated in the transaction of each change so that reports need not count vouchers."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ Changes = dict[Bucket, list[Count]]
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountedState:
     """The properties of a voucher that decide its bucket and its count."""
 
     expires_at: datetime
@@ -31,10 +31,10 @@ class Counted:
     is_archived: bool = False
 
 
-async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted]]) -> None:
+async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, CountedState]]) -> None:
     """Count new vouchers, each with its partner.
 
-    Every function here locks its buckets until the transaction ends, so callers call it last.
+    The functions of this module lock buckets until the transaction ends, so callers call them last.
     """
     changes: Changes = defaultdict(list)
     for partner_id, voucher in vouchers:
@@ -42,12 +42,12 @@ async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted]]) -> Non
     await _change(work, changes)
 
 
-async def add_equal(work: UnitOfWork, partner_id: UUID, voucher: Counted, *, quantity: int) -> None:
+async def add_equal(work: UnitOfWork, partner_id: UUID, voucher: CountedState, *, quantity: int) -> None:
     """Count `quantity` equal new vouchers of one partner."""
     await _change(work, {bucket_of(partner_id, voucher.expires_at): [_count(voucher, quantity)]})
 
 
-async def change(work: UnitOfWork, vouchers: Iterable[tuple[UUID, Counted, Counted]]) -> None:
+async def change(work: UnitOfWork, vouchers: Iterable[tuple[UUID, CountedState, CountedState]]) -> None:
     """Move locked vouchers, each with its partner, from the count of their old state to that of their new state."""
     changes: Changes = defaultdict(list)
     for partner_id, before, after in vouchers:
@@ -76,7 +76,7 @@ async def list_by_cursor(work: UnitOfWork, *, today: date, after: str | None, si
     return await VoucherTotalsRepository(work).list_by_cursor(today=today, after=after, size=size)
 
 
-def _count(voucher: Counted, by: int) -> Count:
+def _count(voucher: CountedState, by: int) -> Count:
     is_archived = voucher.is_archived and not voucher.is_used
     return Count(by, by if voucher.is_used else 0, by if is_archived else 0)
 

@@ -10,7 +10,7 @@ from tessera.kit.db.table_base import Base
 
 
 class VoucherTotal(Base):
-    """The number of vouchers of one partner that expire on one UTC day; every change of a voucher updates it.
+    """The number of vouchers of one partner that expire on one UTC day, updated with each change of a voucher.
 
     A used voucher counts as used even if it is archived.
     """

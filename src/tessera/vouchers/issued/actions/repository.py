@@ -24,10 +24,10 @@ from unnest(
 ) as changed (id, is_active, is_archived, expires_at, assigned_at, recipient_email, version)
 where v.organization_id = %(organization_id)s and v.id = changed.id
 """
-_WRITTEN = ("is_active", "is_archived", "expires_at", "assigned_at", "recipient_email", "version")
+_CHANGED_COLUMNS = ("is_active", "is_archived", "expires_at", "assigned_at", "recipient_email", "version")
 
 
-class ChangeRepository:
+class VoucherActionRepository:
     """The vouchers of the organization that the unit of work is pinned to."""
 
     def __init__(self, work: UnitOfWork) -> None:
@@ -38,9 +38,9 @@ class ChangeRepository:
         """The ids of the vouchers with these codes, by the stored spelling of the code."""
         if not voucher_codes:
             return {}
-        spelled = literal([codes.spelled(code) for code in voucher_codes], ARRAY(Text))
+        stored_codes = literal([codes.stored_code(code) for code in voucher_codes], ARRAY(Text))
         statement = select(Voucher.code, Voucher.id).where(
-            Voucher.organization_id == self._organization_id, Voucher.code == any_(spelled)
+            Voucher.organization_id == self._organization_id, Voucher.code == any_(stored_codes)
         )
         return {row.code: row.id for row in await self._connection.execute(statement)}
 
@@ -58,7 +58,7 @@ class ChangeRepository:
 
     async def change_all(self, vouchers: Sequence[VoucherState]) -> None:
         """Write the states and versions of locked vouchers."""
-        columns = {name: [getattr(voucher, name) for voucher in vouchers] for name in _WRITTEN}
+        columns = {name: [getattr(voucher, name) for voucher in vouchers] for name in _CHANGED_COLUMNS}
         ids = [voucher.id for voucher in vouchers]
         parameters = {"organization_id": self._organization_id, "ids": ids, **columns}
         await self._connection.exec_driver_sql(CHANGE_ALL, parameters)

@@ -70,7 +70,7 @@ class VoucherState:
 
 
 def command_violations(command: VoucherCommand, *, now: datetime) -> Iterator[Violation]:
-    """The violations that the command itself shows."""
+    """The violations of a command that need no query."""
     if command.recipient_email is not None and not is_email_address(command.recipient_email):
         yield Violation("NotEmail", "recipient_email", "must be a valid e-mail address")
     if command.action is VoucherAction.CHANGE_EXPIRY and command.expires_at is not None and command.expires_at <= now:
@@ -78,21 +78,25 @@ def command_violations(command: VoucherCommand, *, now: datetime) -> Iterator[Vi
 
 
 def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
-    """The violations that the bulk request itself shows."""
+    """The violations of a bulk request that need no query."""
     yield from draft.parse_violations
-    unreadable = {violation.field.partition("/")[0] for violation in draft.parse_violations}
-    if draft.action is VoucherAction.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unreadable:
+    unparsed_fields = {violation.field.partition("/")[0] for violation in draft.parse_violations}
+    if draft.action is VoucherAction.CHANGE_EXPIRY and draft.expires_at is None and "expires_at" not in unparsed_fields:
         yield Violation("Required", "expires_at", "is required to change the expiry")
     if draft.action is not None:
-        shared = VoucherCommand(action=draft.action, recipient_email=draft.recipient_email, expires_at=draft.expires_at)
-        yield from command_violations(shared, now=now)
+        command = VoucherCommand(
+            action=draft.action, recipient_email=draft.recipient_email, expires_at=draft.expires_at
+        )
+        yield from command_violations(command, now=now)
     if draft.vouchers is None:
         return
     if not 1 <= len(draft.vouchers) <= MAX_VOUCHERS:
         yield Violation("NumberOfVouchers", "vouchers", f"must be a list of 1 to {MAX_VOUCHERS:,} vouchers")
         return
     needs_recipient = (
-        draft.action is VoucherAction.ASSIGN and draft.recipient_email is None and "recipient_email" not in unreadable
+        draft.action is VoucherAction.ASSIGN
+        and draft.recipient_email is None
+        and "recipient_email" not in unparsed_fields
     )
     for number, ref in enumerate(draft.vouchers):
         if (ref.id is None) == (ref.code is None):
@@ -106,7 +110,7 @@ def refusal(voucher: VoucherState, command: VoucherCommand, *, now: datetime) ->
     if voucher.is_archived:
         return Violation("Archived", "voucher", "is archived")
     if command.action in (VoucherAction.ASSIGN, VoucherAction.UNASSIGN):
-        # A use or a hold checked the recipient, and a hold stays valid whatever changes afterwards.
+        # The use or the hold has checked the recipient, who must not change afterwards.
         if voucher.is_used:
             return Violation("Used", "voucher", "has been used")
         if voucher.held_until is not None and now < voucher.held_until:
@@ -117,7 +121,7 @@ def refusal(voucher: VoucherState, command: VoucherCommand, *, now: datetime) ->
 
 
 def apply(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> VoucherState:
-    """The new state of the voucher."""
+    """The state of the voucher after the command."""
     after = replace(voucher, version=voucher.version + 1)
     match command.action:
         case VoucherAction.ASSIGN:

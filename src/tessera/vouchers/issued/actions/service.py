@@ -14,11 +14,11 @@ from tessera.kit.errors import Invalid, Violation, WrongState
 from tessera.vouchers import codes
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.actions import rules
-from tessera.vouchers.issued.actions.repository import ChangeRepository
+from tessera.vouchers.issued.actions.repository import VoucherActionRepository
 from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherState
 from tessera.vouchers.issued.service import Voucher
 from tessera.vouchers.totals import service as totals
-from tessera.vouchers.totals.service import Counted
+from tessera.vouchers.totals.service import CountedState
 
 _VOUCHERS: Editable[VoucherState] = Editable(kind="Voucher", noun="voucher")
 _AUDIT_ACTIONS = {
@@ -33,7 +33,7 @@ _AUDIT_ACTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The result for one voucher: its current state unless it does not exist, and why the action was refused."""
+    """The result for one voucher: its state (None if it does not exist), and why the action is not allowed, if so."""
 
     voucher: VoucherState | None
     refusal: Violation | None
@@ -44,7 +44,7 @@ async def change(work: UnitOfWork, target: Target, *, command: VoucherCommand, n
     violations = list(rules.command_violations(command, now=now))
     if violations:
         raise Invalid(violations)
-    repository = ChangeRepository(work)
+    repository = VoucherActionRepository(work)
     voucher = _VOUCHERS.require_current((await repository.lock([target.id])).get(target.id), target)
     refusal = rules.refusal(voucher, command, now=now)
     if refusal is not None:
@@ -56,14 +56,14 @@ async def change(work: UnitOfWork, target: Target, *, command: VoucherCommand, n
 async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> list[Outcome]:
     """Apply an action to every voucher that allows it; returns the outcomes in request order. Raises Invalid.
 
-    Whatever their number, the vouchers are found, locked, written and recorded by one statement each.
+    The number of statements does not depend on the number of vouchers.
     """
     violations = list(rules.bulk_violations(draft, now=now))
     if violations or draft.action is None or draft.vouchers is None:
         raise Invalid(violations)
-    repository = ChangeRepository(work)
+    repository = VoucherActionRepository(work)
     by_code = await repository.find_ids([ref.code for ref in draft.vouchers if ref.code is not None])
-    ids = [ref.id or by_code.get(codes.spelled(ref.code or "")) for ref in draft.vouchers]
+    ids = [ref.id or by_code.get(codes.stored_code(ref.code or "")) for ref in draft.vouchers]
     vouchers_by_id = await repository.lock({voucher_id for voucher_id in ids if voucher_id})
     commands = [
         VoucherCommand(
@@ -74,8 +74,8 @@ async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> li
         for ref in draft.vouchers
     ]
     outcomes = list(_outcomes(commands, ids, vouchers_by_id, now=now))
-    changed = [each.voucher for each in outcomes if each.voucher is not None and each.refusal is None]
-    await _write(work, draft.action, [(vouchers_by_id[after.id], after) for after in changed], now=now)
+    new_states = [each.voucher for each in outcomes if each.voucher is not None and each.refusal is None]
+    await _write(work, draft.action, [(vouchers_by_id[after.id], after) for after in new_states], now=now)
     return outcomes
 
 
@@ -86,18 +86,18 @@ def _outcomes(
     *,
     now: datetime,
 ) -> Iterator[Outcome]:
-    seen: dict[UUID, VoucherState] = {}
+    new_states: dict[UUID, VoucherState] = {}
     for command, voucher_id in zip(commands, ids, strict=True):
         voucher = vouchers_by_id.get(voucher_id) if voucher_id else None
         if voucher is None:
             yield Outcome(voucher=None, refusal=Violation("NotFound", "voucher", "does not exist"))
-        elif voucher.id in seen:
-            repeated = Violation("Repeated", "voucher", "is named before in the same request")
-            yield Outcome(voucher=seen[voucher.id], refusal=repeated)
+        elif voucher.id in new_states:
+            refusal = Violation("Repeated", "voucher", "is named before in the same request")
+            yield Outcome(voucher=new_states[voucher.id], refusal=refusal)
         else:
-            refusal = rules.refusal(voucher, command, now=now)
-            seen[voucher.id] = voucher if refusal else rules.apply(voucher, command, now=now)
-            yield Outcome(voucher=seen[voucher.id], refusal=refusal)
+            reason = rules.refusal(voucher, command, now=now)
+            new_states[voucher.id] = voucher if reason else rules.apply(voucher, command, now=now)
+            yield Outcome(voucher=new_states[voucher.id], refusal=reason)
 
 
 async def _write(
@@ -105,7 +105,7 @@ async def _write(
 ) -> None:
     if not changes:
         return
-    await ChangeRepository(work).change_all([after for _, after in changes])
+    await VoucherActionRepository(work).change_all([after for _, after in changes])
     entries = [
         Change(
             action=_AUDIT_ACTIONS[action], kind=_VOUCHERS.kind, id=after.id, before=asdict(before), after=asdict(after)
@@ -113,8 +113,10 @@ async def _write(
         for before, after in changes
     ]
     await audit.record_all(work, entries, now=now)
-    await totals.change(work, [(after.partner_id, _counted(before), _counted(after)) for before, after in changes])
+    await totals.change(
+        work, [(after.partner_id, _counted_state(before), _counted_state(after)) for before, after in changes]
+    )
 
 
-def _counted(voucher: VoucherState) -> Counted:
-    return Counted(voucher.expires_at, is_used=voucher.is_used, is_archived=voucher.is_archived)
+def _counted_state(voucher: VoucherState) -> CountedState:
+    return CountedState(voucher.expires_at, is_used=voucher.is_used, is_archived=voucher.is_archived)

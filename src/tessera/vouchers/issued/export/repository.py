@@ -21,9 +21,9 @@ class VoucherExportRepository:
 
     async def list_after(self, after: UUID | None, *, size: int) -> Sequence[AnyRow]:
         """The next vouchers after this id, oldest first, with the names of their purchase, partner and exam."""
-        own = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
+        columns = [column for column in Voucher.__table__.columns if column.key != "organization_id"]
         statement = select(
-            *own,
+            *columns,
             self._name_of(VoucherPurchase.code, VoucherPurchase.id, Voucher.purchase_id).label("purchase_code"),
             self._name_of(VoucherPartner.name, VoucherPartner.id, Voucher.partner_id).label("partner_name"),
             self._name_of(StoreExam.code, StoreExam.id, Voucher.store_exam_id).label("store_exam_code"),

@@ -8,7 +8,7 @@ from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers.issued.export.repository import VoucherExportRepository
 
-EXPORTED_AT_ONCE = 1000
+EXPORT_PAGE_SIZE = 1000
 
 COLUMNS = (
     "code",
@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 async def count(work: UnitOfWork) -> int:
-    """The number of vouchers in an export."""
+    """The number of vouchers in the export."""
     return await VoucherExportRepository(work).count()
 
 
@@ -41,6 +41,6 @@ def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:
 
     async def list_after(after: UUID | None) -> Sequence[AnyRow]:
         async with database.unit_of_work(organization_id) as work:
-            return await VoucherExportRepository(work).list_after(after, size=EXPORTED_AT_ONCE)
+            return await VoucherExportRepository(work).list_after(after, size=EXPORT_PAGE_SIZE)
 
     return csv_export.file(COLUMNS, list_after)

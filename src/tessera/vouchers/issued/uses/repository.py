@@ -1,4 +1,4 @@
-"""Statements on the use of vouchers by storefronts: find, lock, hold, use and release."""
+"""Statements on the use of vouchers by storefronts: look-ups, locks, holds, uses and releases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.tables import Voucher
 
 
-class FoundVoucher(NamedTuple):
-    """A voucher found by a storefront; `held_by` is the redemption of its hold, even if the hold has lapsed."""
+class StorefrontVoucher(NamedTuple):
+    """A voucher for a storefront; `held_by` is the redemption that holds it, even after the hold has lapsed."""
 
     id: UUID
     code: str
@@ -79,21 +79,23 @@ class VoucherUseRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find_for_storefront(self, uses: Sequence[tuple[str, Use]]) -> dict[int, FoundVoucher]:
+    async def find_for_storefront(self, uses: Sequence[tuple[str, Use]]) -> dict[int, StorefrontVoucher]:
         """The vouchers with these codes, by position in `uses`; a voucher pays for an exam, never for a bundle."""
         rows = await self._connection.exec_driver_sql(
             FIND_FOR_STOREFRONT,
             {
                 "organization_id": self._organization_id,
-                "codes": [codes.spelled(code) for code, _ in uses],
+                "codes": [codes.stored_code(code) for code, _ in uses],
                 "store_exam_ids": [use.store_exam_id for _, use in uses],
             },
         )
-        return {row.n - 1: _found(row, uses[row.n - 1][1]) for row in rows}
+        return {row.n - 1: _storefront_voucher(row, uses[row.n - 1][1]) for row in rows}
 
     async def lock_by_code(self, voucher_codes: Sequence[str]) -> None:
         """Lock the vouchers with these codes, in id order so that concurrent calls cannot deadlock."""
-        await self._lock(Voucher.code == any_(literal([codes.spelled(code) for code in voucher_codes], ARRAY(Text))))
+        await self._lock(
+            Voucher.code == any_(literal([codes.stored_code(code) for code in voucher_codes], ARRAY(Text)))
+        )
 
     async def lock_by_id(self, ids: Sequence[UUID]) -> None:
         """Lock the vouchers with these ids, in id order."""
@@ -121,11 +123,11 @@ class VoucherUseRepository:
     async def release(self, ids: Sequence[UUID]) -> None:
         """End the holds and uses of vouchers; their latest reservation stays."""
         fields = ("used_at", "used_by_person_id", "used_by_client_candidate_id", "used_by_first_name")
-        empty = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))
-        await self._change(update(Voucher).values(**empty), [{"voucher_id": id_} for id_ in ids])
+        nulls = dict.fromkeys((*fields, "used_by_last_name", "held_by", "held_until"))
+        await self._change(update(Voucher).values(**nulls), [{"voucher_id": id_} for id_ in ids])
 
-    async def show_reservation(self, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
-        """Store the status and code of a reservation with its vouchers that have no later reservation."""
+    async def update_reservation(self, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
+        """Store the new status and code of a reservation in those vouchers whose latest reservation it is."""
         await self._connection.execute(
             update(Voucher)
             .where(
@@ -139,11 +141,11 @@ class VoucherUseRepository:
     async def _change(self, change: Update, rows: Sequence[dict[str, Any]]) -> None:
         # The new version makes concurrent edits by managers fail with VersionStale.
         change = change.values(version=Voucher.version + 1)
-        own = change.where(Voucher.organization_id == self._organization_id, Voucher.id == bindparam("voucher_id"))
-        await self._connection.execute(own, list(rows))
+        change = change.where(Voucher.organization_id == self._organization_id, Voucher.id == bindparam("voucher_id"))
+        await self._connection.execute(change, list(rows))
 
 
-def _found(row: AnyRow, use: Use) -> FoundVoucher:
+def _storefront_voucher(row: AnyRow, use: Use) -> StorefrontVoucher:
     usability = VoucherUsability(
         is_active=row.is_active,
         is_archived=row.is_archived,
@@ -158,4 +160,4 @@ def _found(row: AnyRow, use: Use) -> FoundVoucher:
         has_candidate=use.has_candidate,
         candidate_email=use.candidate_email,
     )
-    return FoundVoucher(row.id, row.code, row.purchase_id, row.partner_id, row.held_by, usability)
+    return StorefrontVoucher(row.id, row.code, row.purchase_id, row.partner_id, row.held_by, usability)

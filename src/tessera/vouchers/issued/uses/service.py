@@ -1,4 +1,4 @@
-"""Uses of vouchers by storefronts; callers lock a voucher and check it before they change it."""
+"""Uses of vouchers by storefronts; callers must lock and check a voucher before they change it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,13 +6,13 @@ from uuid import UUID
 
 from tessera.codes.rules import Use
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.vouchers.issued.uses.repository import FoundVoucher, VoucherUse, VoucherUseRepository
+from tessera.vouchers.issued.uses.repository import StorefrontVoucher, VoucherUse, VoucherUseRepository
 
-__all__ = ["FoundVoucher", "VoucherUse"]
+__all__ = ["StorefrontVoucher", "VoucherUse"]
 
 
-async def find_for_storefront(work: UnitOfWork, uses: Sequence[tuple[str, Use]]) -> dict[int, FoundVoucher]:
-    """The vouchers with these codes, checked for these uses, by position in `uses`."""
+async def find_for_storefront(work: UnitOfWork, uses: Sequence[tuple[str, Use]]) -> dict[int, StorefrontVoucher]:
+    """The vouchers with these codes and their usability for these uses, by position in `uses`."""
     return await VoucherUseRepository(work).find_for_storefront(uses)
 
 
@@ -40,6 +40,6 @@ async def release(work: UnitOfWork, ids: Sequence[UUID]) -> None:
     await VoucherUseRepository(work).release(ids)
 
 
-async def show_reservation(work: UnitOfWork, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
-    """Store the status and code of a reservation with its vouchers that have no later reservation."""
-    await VoucherUseRepository(work).show_reservation(ids, code=code, new_code=new_code, status=status)
+async def update_reservation(work: UnitOfWork, ids: Sequence[UUID], *, code: str, new_code: str, status: str) -> None:
+    """Store the new status and code of a reservation in those vouchers whose latest reservation it is."""
+    await VoucherUseRepository(work).update_reservation(ids, code=code, new_code=new_code, status=status)

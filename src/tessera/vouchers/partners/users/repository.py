@@ -18,7 +18,7 @@ from tessera.vouchers.rules import UserStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPartnerUser:
-    """A user to add, who cannot call the API before they are active."""
+    """A user to invite; users cannot call the API until they are active."""
 
     id: UUID
     email: str
@@ -36,7 +36,7 @@ class PartnerUserRepository:
         self._partner_id = partner_id
 
     async def add(self, user: NewPartnerUser, *, now: datetime) -> bool:
-        """Add a user who is invited; False if the e-mail address is taken."""
+        """Add an invited user; False if the e-mail address is taken."""
         statement = (
             upsert(User)
             .values(
@@ -54,20 +54,20 @@ class PartnerUserRepository:
 
     async def find(self, user_id: UUID) -> AnyRow | None:
         """The user with this id."""
-        return (await self._connection.execute(self._whole().where(User.id == user_id))).first()
+        return (await self._connection.execute(self._select().where(User.id == user_id))).first()
 
     async def lock(self, user_id: UUID) -> AnyRow | None:
         """The user with this id, locked FOR UPDATE."""
-        return (await self._connection.execute(self._whole().where(User.id == user_id).with_for_update())).first()
+        return (await self._connection.execute(self._select().where(User.id == user_id).with_for_update())).first()
 
     async def find_id(self, email: str) -> UUID | None:
         """The id of the user with this address."""
-        return (await self._connection.execute(self._whole().where(User.email_key == key_of(email)))).scalar()
+        return (await self._connection.execute(self._select().where(User.email_key == key_of(email)))).scalar()
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A page of users, oldest first."""
         order = [User.__table__.c.id]
-        return await fetch_cursor_page(self._connection, self._whole(), order=order, after=after, size=size)
+        return await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
 
     async def change(self, user_id: UUID, *, is_active: bool, invitation: str | None) -> None:
         """Write the status of a locked user as its next version."""
@@ -77,7 +77,7 @@ class PartnerUserRepository:
             .values(is_active=is_active, invitation=invitation, version=User.version + 1)
         )
 
-    def _whole(self) -> Select[*tuple[Any, ...]]:
+    def _select(self) -> Select[*tuple[Any, ...]]:
         return select(
             User.id,
             User.email,

@@ -1,4 +1,4 @@
-"""The rules of a partner's users: what an invitation contains and how a user's status changes."""
+"""The rules of a partner's users: the contents of an invitation, and the changes of a user's status."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Invitation:
 
 
 def violations(invitation: Invitation) -> Iterator[Violation]:
-    """The violations that the invitation itself shows."""
+    """The violations of an invitation that need no query."""
     yield from invitation.parse_violations
     if invitation.email is not None and not is_email_address(invitation.email):
         yield Violation("NotEmail", "email", "must be a valid e-mail address")

@@ -8,7 +8,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Change
-from tessera.identity.rules import FunctionPoint, ensure_may_give
+from tessera.identity.rules import FunctionPoint, ensure_may_grant
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
@@ -21,13 +21,13 @@ from tessera.vouchers.partners.users.rules import Invitation
 from tessera.vouchers.rules import UserStatus, ensure_not_archived, user_status
 
 KIND = "User"
-# The only right of an invited user; the caller who invites them must have it too.
+# The only right of an invited user; the inviting caller must have it as well.
 RIGHT = FunctionPoint.PARTNER_MANAGE_VOUCHERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerUser:
-    """A person who calls the API for a partner, or is invited to."""
+    """A person who calls the API for a partner, or who is invited to do so."""
 
     id: UUID
     email: str
@@ -62,13 +62,13 @@ async def find_id(work: UnitOfWork, partner_id: UUID, email: str) -> UUID | None
 
 
 async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, now: datetime) -> PartnerUser:
-    """Add a user who can call the API once they have accepted and are active; raises NotFound, Invalid, WrongState."""
+    """Invite a user, who can call the API after acceptance and activation; raises NotFound, Invalid, WrongState."""
     partner = await partners.get_for_share(work, partner_id)
     violations = list(rules.violations(invitation))
     if violations:
         raise Invalid(violations)
     ensure_not_archived("voucher partner", partner.status)
-    new = NewPartnerUser(
+    new_user = NewPartnerUser(
         id=new_id(),
         email=invitation.email or "",
         first_name=invitation.first_name or "",
@@ -76,9 +76,9 @@ async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, 
         function_points=[RIGHT],
     )
     repository = PartnerUserRepository(work, partner_id)
-    if not await repository.add(new, now=now):
-        raise Invalid([Violation("EmailTaken", "email", f"must be unique, and '{new.email[:60]}' is taken")])
-    user = _user(await repository.find(new.id))
+    if not await repository.add(new_user, now=now):
+        raise Invalid([Violation("EmailTaken", "email", f"must be unique, and '{new_user.email[:60]}' is taken")])
+    user = _user(await repository.find(new_user.id))
     after = asdict(user) | {"partner_id": partner_id, "function_points": [RIGHT]}
     await audit.record(work, Change(action="Invited", kind=KIND, id=user.id, after=after), now=now)
     return user
@@ -104,7 +104,7 @@ async def move(
     move = _USERS.require_move(before.status, status)
     # Activation conveys all rights of the user, which may have grown since the invitation.
     if status is UserStatus.ACTIVE and row is not None:
-        ensure_may_give(row.function_points, rights)
+        ensure_may_grant(row.function_points, rights)
     invitation = status if status is UserStatus.ACCEPTED else None
     await repository.change(target.id, is_active=status is UserStatus.ACTIVE, invitation=invitation)
     after = replace(before, status=status, version=before.version + 1)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation, WrongState
-from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing
+from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing_violations
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 MAX_NOTES = 2000
@@ -31,7 +31,7 @@ class Order:
 
 
 def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
-    """The violations that the order itself shows."""
+    """The violations of an order that need no query."""
     yield from order.parse_violations
     if order.quantity is not None and not 1 <= order.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
@@ -47,11 +47,14 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
 
 
 def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:
-    """Why this partner cannot buy this program: it does not exist, is not active or is not open to the partner."""
+    """The reasons why the partner cannot buy vouchers of the program.
+
+    Either of them is unknown or not active, or the program is not open to the partner.
+    """
     if order.partner_id is not None:
-        yield from standing("partner_id", str(order.partner_id), terms.partner_status)
+        yield from standing_violations("partner_id", str(order.partner_id), terms.partner_status)
     if order.program_id is not None:
-        yield from standing("program_id", str(order.program_id), terms.program_status)
+        yield from standing_violations("program_id", str(order.program_id), terms.program_status)
     if terms.partner_status is not None and terms.program_status is not None and not terms.is_open_to_partner:
         yield Violation("NotOpenToPartner", "program_id", "must be a program that is open to this partner")
 

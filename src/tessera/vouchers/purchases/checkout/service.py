@@ -23,7 +23,7 @@ from tessera.vouchers.rules import PurchaseStatus
 
 
 async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
-    """Order vouchers to be paid within a deadline; those of a free program are issued without a checkout.
+    """Order vouchers with a deadline for the payment; vouchers of a free program are issued without a checkout.
 
     Raises Invalid with every violation, including an unknown partner or program.
     """
@@ -40,9 +40,9 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
         raise Invalid(violations)
     tiers = [(tier.quantity, tier.percent) for tier in program.discounts]
     price = amount(terms.cost_per_voucher, order.quantity or 0, tiers)
-    purchase = _new(order, partner.id, program.id, price, now=now)
-    (placed,) = await purchases.place(work, [PurchaseOrder(purchase, partner.name, program.name)], now=now)
-    return placed
+    purchase = _new_purchase(order, partner.id, program.id, price, now=now)
+    (result,) = await purchases.place(work, [PurchaseOrder(purchase, partner.name, program.name)], now=now)
+    return result
 
 
 async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, now: datetime) -> Purchase:
@@ -52,16 +52,16 @@ async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, n
     """
     before = await purchases.lock(work, target, now=now)
     move = PURCHASES.require_move(before.status, outcome)
-    paid = before.amount_paid
+    amount_paid = before.amount_paid
     if outcome is PurchaseStatus.VOUCHER_CREATION:
-        paid = before.amount
+        amount_paid = before.amount
         await purchases.queue(work, target.id)
-    after = replace(before, status=outcome, amount_paid=paid)
+    after = replace(before, status=outcome, amount_paid=amount_paid)
     return await purchases.change(work, before, after, move.action, now=now)
 
 
 async def archive(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
-    """Archive a purchase but not its vouchers; final. Raises NotFound, VersionStale, WrongState."""
+    """Permanently archive a purchase, but not its vouchers; raises NotFound, VersionStale, WrongState."""
     before = await purchases.lock(work, target, now=now)
     rules.ensure_archivable(before.status, is_archived=before.is_archived)
     return await purchases.change(work, before, replace(before, is_archived=True), Action.ARCHIVED, now=now)
@@ -73,7 +73,7 @@ async def list_overdue_organizations(work: UnitOfWork, *, now: datetime) -> Sequ
 
 
 async def expire(work: UnitOfWork, *, limit: int, now: datetime) -> int:
-    """Store the status of at most `limit` checkouts that have expired by their deadline; returns how many."""
+    """Store the status `CheckoutExpired` of at most `limit` checkouts past their deadline; returns their number."""
     overdue = await purchases.lock_overdue(work, limit=limit, now=now)
     for purchase in overdue:
         before = replace(purchase, status=PurchaseStatus.CHECKOUT_IN_PROGRESS)
@@ -82,7 +82,7 @@ async def expire(work: UnitOfWork, *, limit: int, now: datetime) -> int:
     return len(overdue)
 
 
-def _new(order: Order, partner_id: UUID, program_id: UUID, price: Decimal, *, now: datetime) -> NewPurchase:
+def _new_purchase(order: Order, partner_id: UUID, program_id: UUID, price: Decimal, *, now: datetime) -> NewPurchase:
     return NewPurchase(
         id=new_id(),
         partner_id=partner_id,
