@@ -13,18 +13,20 @@ FIRST = 1
 class Target:
     """The record to edit and the version that the caller read; without a version, any version matches.
 
-    `refusal` is the error of a precondition that no version satisfies, raised only if the record exists.
+    `alternatives` are further versions that match. `refusal` is the error of a precondition that no version satisfies,
+    raised only if the record exists.
     """
 
     id: UUID
     version: int | None = None
     refusal: DomainError | None = None
+    alternatives: frozenset[int] = frozenset()
 
     def ensure(self, version: int) -> None:
         """Raise VersionStale, or the refusal, unless the locked row has the expected version."""
         if self.refusal is not None:
             raise self.refusal
-        if self.version is not None and self.version != version:
+        if self.version is not None and version != self.version and version not in self.alternatives:
             raise VersionStale
 
 

@@ -186,12 +186,39 @@ async def test_another_method_is_405_and_every_allowed_one_is_named(
     assert answer.headers["Allow"] == allowed
 
 
-@pytest.mark.parametrize(
-    ("path", "allowed"), [("/promo-codes", "GET, POST"), ("/api/v1/promo-codes", "GET"), ("/oauth/token", "POST")]
-)
-async def test_head_is_405_too(client: httpx.AsyncClient, path: str, allowed: str) -> None:
-    answer = await client.head(path)
-    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+async def test_head_answers_like_get_without_a_body(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    for path in ("/health/live", "/docs", "/openapi.json", "/promo-codes", "/api/v1/promo-codes?code=NONE"):
+        headers = tenant.bearer | tenant.api_key
+        expected = await client.get(path, headers=headers)
+        answer = await client.head(path, headers=headers)
+        assert (path, answer.status_code, answer.content) == (path, expected.status_code, b"")
+        assert answer.headers["Content-Length"] == expected.headers["Content-Length"]
+    assert (await client.head("/promo-codes")).status_code == 401
+
+
+async def test_head_is_405_where_there_is_no_get(client: httpx.AsyncClient) -> None:
+    answer = await client.head("/oauth/token")
+    assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST", b"")
+
+
+@pytest.mark.parametrize("blanks", [" ", "\t", "  \t "])
+async def test_blanks_around_a_header_are_not_part_of_its_value(
+    client: httpx.AsyncClient, tenant: Tenant, blanks: str
+) -> None:
+    for name, value in (tenant.api_key | tenant.bearer).items():
+        path = "/api/v1/promo-codes?code=NONE" if name == "cv-api-key" else "/promo-codes"
+        expected = await client.get(path, headers={name: value})
+        padded = [(name.encode(), f"{blanks}{value}{blanks}".encode())]
+        assert (await client.get(path, headers=padded)).status_code == expected.status_code != 401
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "Deflate"])
+async def test_a_compressed_body_is_415(client: httpx.AsyncClient, tenant: Tenant, encoding: str) -> None:
+    headers = tenant.bearer | {"Content-Encoding": encoding, "Content-Type": "application/json"}
+    for path in ("/promo-codes", "/api/vouchers/purchases", "/management/v1/store-exams"):
+        assert (path, (await client.post(path, headers=headers, content=b"{}")).status_code) == (path, 415)
+    identity = headers | {"Content-Encoding": "identity"}
+    assert (await client.post("/promo-codes", headers=identity, content=b"{}")).status_code == 400
 
 
 async def test_no_log_line_holds_a_secret(

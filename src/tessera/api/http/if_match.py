@@ -10,6 +10,7 @@ from tessera.api.http.parsing import path_id
 from tessera.kit.editing import Target
 from tessera.kit.errors import VersionStale
 
+_VERSION = re.compile(r'(?:(?:W/)?"([1-9][0-9]{0,8})"|([1-9][0-9]{0,8}))', re.ASCII)
 PARAMETER: dict[str, Any] = {
     "name": "If-Match",
     "in": "header",
@@ -30,16 +31,20 @@ def etag(version: int) -> dict[str, str]:
 
 
 def target(request: Request, name: str) -> Target:
-    """The target of a change: the id in the path, and the version in `If-Match`; raises NotFound.
+    """The target of a change: the id in the path, and the versions in `If-Match`; raises NotFound.
 
-    A missing or unusable version is an error only if the row exists, so that a 404 takes precedence.
+    Any member of a list may match. A weak tag of this server matches too, because compressing proxies make tags weak,
+    and so does the bare version number. A missing or unusable version is an error only if the row exists, so that a
+    404 takes precedence.
     """
-    id_, tag = path_id(request, name), request.headers.get("if-match")
-    if tag is None:
+    id_, tags = path_id(request, name), request.headers.getlist("if-match")
+    if not tags:
         return Target(id_, refusal=VersionMissing())
-    if tag.strip() == "*":
+    members = [member.strip() for member in ",".join(tags).split(",")]
+    if "*" in members:
         return Target(id_)
-    # Any other value, such as a weak tag or a tag of another server, matches no version.
-    if not re.fullmatch(r'"[1-9][0-9]{0,8}"', tag.strip(), re.ASCII):
+    # Any other member, such as a tag of another server, matches no version.
+    versions = [int(match[1] or match[2]) for member in members if (match := _VERSION.fullmatch(member))]
+    if not versions:
         return Target(id_, refusal=VersionStale())
-    return Target(id_, int(tag.strip()[1:-1]))
+    return Target(id_, versions[0], alternatives=frozenset(versions))

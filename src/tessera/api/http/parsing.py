@@ -84,6 +84,8 @@ def ensure_readable(request: Request, media_type: str) -> None:
     # The documents do not require the header, so a request without it has the expected type.
     if request.headers.get("content-type", media_type).partition(";")[0].strip().lower() != media_type:
         raise UnsupportedMediaType(media_type)
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise UnsupportedMediaType(f"{media_type} without a Content-Encoding")
     if isinstance(error := getattr(request.state, "body_error", None), RequestTooLarge):
         raise error
 

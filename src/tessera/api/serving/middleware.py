@@ -34,6 +34,8 @@ class RequestLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
+            # White space around a value is not part of it (RFC 9110, section 5.5), but some parsers leave it there.
+            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             await self._serve(scope, receive, send)
         else:
             await self.app(scope, receive, send)
@@ -64,6 +66,30 @@ class RequestLog:
             structlog.contextvars.reset_contextvars(**bound)
             if log.is_enabled_for(logging.INFO):
                 _log_request(scope, status=status, start=start, request_id=request_id)
+
+
+class HeadRequests:
+    """Executes HEAD requests as GET and drops the body of the response (RFC 9110, section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        scope["method"] = "GET"
+        try:
+            await self.app(scope, receive, send_without_body)
+        finally:
+            scope["method"] = "HEAD"  # for the request log
 
 
 class BodyLimit:
