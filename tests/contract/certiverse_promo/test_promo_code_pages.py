@@ -147,6 +147,7 @@ async def test_the_next_link_keeps_the_base_path(
 
 
 FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example.com"}
+TWO_PROXIES = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "shop.example.com, inner.example.com"}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +160,9 @@ FORWARDED = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "shop.example.com
         ({"Host": "user@evil.example.com"}, "http://testserver"),
         ({"Host": "evil.example.com/path"}, "http://testserver"),
         (FORWARDED, "https://shop.example.com"),
+        (TWO_PROXIES | {"X-Forwarded-For": "203.0.113.9, 127.0.0.1"}, "https://shop.example.com"),
+        (TWO_PROXIES | {"X-Forwarded-For": "203.0.113.9, 198.51.100.7"}, "http://inner.example.com"),
+        (TWO_PROXIES | {"X-Forwarded-For": "127.0.0.1, 203.0.113.9"}, "http://inner.example.com"),
         (FORWARDED | {"X-Forwarded-Port": "8443"}, "https://shop.example.com:8443"),
         (FORWARDED | {"X-Forwarded-Port": "443"}, "https://shop.example.com"),
         (FORWARDED | {"X-Forwarded-Port": "x"}, "https://shop.example.com"),

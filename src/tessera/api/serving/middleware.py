@@ -5,7 +5,6 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -123,39 +122,55 @@ class ForwardedHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and self._trusts(scope.get("client")):
-            _apply_forwarded(scope, Headers(scope=scope))
+        client = scope.get("client") if scope["type"] == "http" else None
+        if client and self._trusts(client[0]):
+            self._apply(scope, Headers(scope=scope))
         await self.app(scope, receive, send)
 
-    def _trusts(self, client: Sequence[Any] | None) -> bool:
+    def _trusts(self, text: str) -> bool:
         try:
-            address = ipaddress.ip_address(client[0]) if client else None
+            address = ipaddress.ip_address(text)
         except ValueError:
             return False
-        return address is not None and any(address in network for network in self._trusted)
+        return any(address in network for network in self._trusted)
+
+    def _apply(self, scope: Scope, headers: Headers) -> None:
+        # Each proxy appends the address of its client. The addresses at the end that are trusted are those of proxies,
+        # each of which has appended its own values; the client may have sent everything before them.
+        addresses = _values(headers, "x-forwarded-for")
+        hops = 1
+        while hops < len(addresses) and self._trusts(addresses[-hops]):
+            hops += 1
+        _apply_forwarded(scope, headers, hops=hops)
 
 
-def _apply_forwarded(scope: Scope, headers: Headers) -> None:
-    scheme = _last(headers, "x-forwarded-proto").lower()
+def _apply_forwarded(scope: Scope, headers: Headers, *, hops: int) -> None:
+    scheme = _value(headers, "x-forwarded-proto", hops=hops).lower()
     if scheme in ("http", "https"):
         scope["scheme"] = scheme
-    host, port = _last(headers, "x-forwarded-host"), _last(headers, "x-forwarded-port")
+    host = _value(headers, "x-forwarded-host", hops=hops)
+    port = _value(headers, "x-forwarded-port", hops=hops)
     if host:
         if port.isdecimal() and ":" not in host and port != {"http": "80", "https": "443"}.get(scope["scheme"]):
             host = f"{host}:{port}"
         others = [(name, value) for name, value in scope["headers"] if name != b"host"]
         scope["headers"] = [(b"host", host.encode("latin-1")), *others]
-    prefix = _last(headers, "x-forwarded-prefix").rstrip("/")
+    prefix = _value(headers, "x-forwarded-prefix", hops=hops).rstrip("/")
     if prefix.startswith("/") and urlsplit(prefix).path == prefix:
         scope["forwarded_prefix"] = prefix
-    client = _last(headers, "x-forwarded-for")
+    client = _value(headers, "x-forwarded-for", hops=hops)
     if client:
         scope["client"] = (client, 0)
 
 
-def _last(headers: Headers, name: str) -> str:
-    # The trusted proxy wrote the last entry. The client may have sent the entries before it.
-    return ",".join(headers.getlist(name)).rpartition(",")[2].strip()
+def _value(headers: Headers, name: str, *, hops: int) -> str:
+    """The value that the outermost trusted proxy has set; a proxy that passes a header on adds nothing to it."""
+    values = _values(headers, name)
+    return values[-min(hops, len(values))] if values else ""
+
+
+def _values(headers: Headers, name: str) -> list[str]:
+    return [value.strip() for line in headers.getlist(name) for value in line.split(",") if value.strip()]
 
 
 def _request_id(scope: Scope) -> str:
