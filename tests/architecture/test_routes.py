@@ -13,8 +13,8 @@ from tessera.api.serving.resources import Resources
 from tessera.demo.credentials import Credentials
 from tessera.demo.storefront import page
 
-# Public resources: the health checks, the API documentation, and the demonstration storefront.
-PUBLIC = ("/health/live", "/health/ready", "/docs", "/openapi.json", "/demo/storefront")
+# Public resources: the home page, the health checks, the API documentation, and the demonstration storefront.
+PUBLIC = ("/", "/health/live", "/health/ready", "/docs", "/openapi.json", "/demo/storefront")
 AUTHENTICATION = {
     "/authenticate": "Basic",
     "/api/authenticate": "Basic",

@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 
 from tessera.api.http.json import JsonResponse
@@ -93,6 +94,27 @@ PAGE = """<!doctype html>
 </html>
 """
 
+HOME = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tessera</title>
+<link rel="icon" href="data:,">
+</head>
+<body>
+<h1>Tessera</h1>
+<p>A server for promo codes and vouchers, version {version}.</p>
+<ul>
+<li><a href="docs">API documentation</a>, where each operation can be tried</li>
+<li><a href="openapi.json">OpenAPI document</a></li>
+{links}</ul>
+</body>
+</html>
+"""
+STOREFRONT = "/demo/storefront"
+STOREFRONT_LINK = '<li><a href="demo/storefront">Demonstration storefront</a></li>\n'
+
 # The page may call only its own origin, which may differ from the public URL. Examples of optional parameters move into
 # the descriptions: the page would fill them in as values, and all these filters together would match nothing.
 START = """const here = new URL(".", window.location.href).href.replace(/[/]$/, "");
@@ -149,13 +171,23 @@ HEADERS = {
 
 
 def install(app: FastAPI, *, models: Sequence[type[BaseModel]]) -> None:
-    """Serve `/docs`, and `/openapi.json` with the security schemes and these models."""
+    """Serve `/`, `/docs`, and `/openapi.json` with the security schemes and these models."""
     app.openapi = lambda: _document(app, models)  # type: ignore[method-assign]
     assets = _assets()
 
     @app.get("/openapi.json", include_in_schema=False)
     async def document(request: Request) -> Response:
         return JsonResponse(_with_base_url(app.openapi(), base_url(request)))
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> Response:
+        has_storefront = any(route.path == STOREFRONT for route in iter_route_contexts(app.routes))
+        text = HOME.format(version=app.version, links=STOREFRONT_LINK if has_storefront else "")
+        return HTMLResponse(text, headers=HEADERS)
+
+    @app.get("/docs/", include_in_schema=False)
+    async def page_with_slash() -> Response:
+        return RedirectResponse("../docs")  # relative, for a prefix of a proxy
 
     @app.get("/docs", include_in_schema=False)
     async def page() -> Response:

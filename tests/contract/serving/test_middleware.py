@@ -143,7 +143,6 @@ async def test_an_unexpected_error_is_500_in_each_format_and_only_the_log_has_it
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/", certiverse("NotFound", NOWHERE)),
         ("/nowhere", certiverse("NotFound", NOWHERE)),
         ("/promo-codes/", certiverse("NotFound", NOWHERE)),
         ("/promo-codes/SPRING25", certiverse("NotFound", NOWHERE)),

@@ -88,7 +88,7 @@ async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     result = {path for path in paths if not path.startswith(untenanted)}
     # Other files of this directory cover vouchers, the storefront and the management API.
     result = {path for path in result if not path.startswith(("/storefront/", "/management/"))}
-    assert result == tried | vouchers | {"/oauth/token"}
+    assert result == tried | vouchers | {"/", "/oauth/token"}
 
 
 async def test_without_either_lock_another_organization_is_visible(

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from tessera.api.docs import HEADERS, file_endpoint
+from tessera.api.docs import HEADERS, STOREFRONT, file_endpoint
 from tessera.api.http.errors import UnknownPath
 from tessera.api.http.json import JsonResponse
 from tessera.demo.credentials import Credentials
@@ -14,7 +14,7 @@ from tessera.demo.organizations import EXAMS
 from tessera.demo.promo_codes import SAMPLES
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
-PATH = "/demo/storefront"
+PATH = STOREFRONT
 FILES = Path(__file__).parent / "static"
 
 
