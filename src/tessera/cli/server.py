@@ -41,10 +41,10 @@ def serve(
     The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
     """
     settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
-    descriptors.raise_limit()
     with _listening(settings) as listener, provision.database(settings) as addresses:
         revision = schema.migrate(addresses.owner, addresses.application)
         schema.check(addresses.application)
+        descriptors.raise_limit()
         base_url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
         credentials = asyncio.run(load_demo_data(settings, addresses, base_url=base_url)) if demo else []
         app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
@@ -62,12 +62,12 @@ def api() -> None:
     The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
     """
     settings = start(needs_keys=True)
-    descriptors.raise_limit()
     with (
         _listening(settings, processes=settings.processes) as listener,
         provision.database(settings) as addresses,
     ):
         schema.check(addresses.application)
+        descriptors.raise_limit()
         log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
         main.serve_api(settings, addresses.application, listener)
 
@@ -79,9 +79,9 @@ def worker() -> None:
     SIGINT and SIGTERM let running jobs finish. Run `tessera migrate` first.
     """
     settings = start()
-    descriptors.raise_limit()
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
+        descriptors.raise_limit()
         database = main.create_database(settings, addresses.application)
         asyncio.run(run_until_signalled(addresses.application, database=database))
 
