@@ -1,8 +1,11 @@
 """Settings from the environment; only composition roots read them."""
 
 import ipaddress
+import os
 import re
 import secrets
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -12,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tessera.kit.secret_files import write_private
 
+PREFIX = "TESSERA_"
 MIN_SECRET_LENGTH = 32
 KEY_FILE_NAME = "token.key"
 
@@ -23,7 +27,7 @@ class SettingsInvalid(Exception):
 class Settings(BaseSettings):
     """The settings of an installation; each variable has the prefix `TESSERA_`."""
 
-    model_config = SettingsConfigDict(env_prefix="TESSERA_", env_ignore_empty=True, frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
 
     database_url: str | None = Field(
         None, description="The URL of an external Postgres; without it, an embedded one is started."
@@ -131,12 +135,24 @@ def with_demo_key(settings: Settings) -> Settings:
 
 def load() -> Settings:
     """The settings of this process; raises SettingsInvalid, whose message contains no secret."""
+    lines = list(_unknown_variables())
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        lines = []
         for detail in error.errors():
             name = str(detail["loc"][0]).upper().removeprefix("TESSERA_")
             variable = name if name == "PORT" else f"TESSERA_{name}"
             lines.append(f"{variable}: {detail['msg'].removeprefix('Value error, ')}")
+    if lines:
         raise SettingsInvalid("\n".join(lines)) from None
+    return settings
+
+
+def _unknown_variables() -> Iterator[str]:
+    # A misspelt TESSERA_DATABASE_URL would start an empty database, which looks healthy.
+    known = [name.upper() for name in Settings.model_fields]
+    for variable in sorted(os.environ):
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            yield f"{variable}: is not a setting" + (f"; did you mean {PREFIX}{nearest[0]}?" if nearest else "")

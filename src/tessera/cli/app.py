@@ -2,11 +2,13 @@
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
+
+import tessera
 
 # The module and the description of each command, then of each group of commands.
 COMMANDS = {
@@ -54,17 +56,32 @@ class LazyCommand(TyperCommand):
         return self.load().make_context(*arguments, **settings)
 
 
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - the signature of a typer callback
+    if requested:
+        typer.echo(f"tessera {tessera.__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 def create_app() -> TyperGroup:
     """The command `tessera`."""
-    app = get_group(
-        typer.Typer(
-            name="tessera",
-            help="Promo codes and vouchers for many organizations. Settings are environment variables (TESSERA_...).",
-            no_args_is_help=True,
-            add_completion=False,
-            rich_markup_mode=None,
-        )
+    commands = typer.Typer(
+        name="tessera",
+        help="Promo codes and vouchers for many organizations. Settings are environment variables (TESSERA_...).",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
     )
+    commands.callback()(_options)
+    app = get_group(commands)
     for name, (_, description) in (COMMANDS | GROUPS).items():
         app.add_command(LazyCommand(name, help=description))
     return app
