@@ -89,9 +89,11 @@ async def test_json_may_be_declared_or_not(client: httpx.AsyncClient, tenant: Te
     assert status_and_body(answer) == (201, PROMO_CODE)
 
 
-async def test_a_compressed_body_is_no_json(client: httpx.AsyncClient, tenant: Tenant) -> None:
+async def test_a_compressed_body_is_415(client: httpx.AsyncClient, tenant: Tenant) -> None:
     content = gzip.compress(json.dumps(request()).encode())
-    assert status_and_body(await send(client, tenant, content, content_encoding="gzip")) == NOT_JSON
+    message = "The request body must be application/json without a Content-Encoding."
+    expected = (415, {"errorCode": "UnsupportedMediaType", "errorMessages": [message]})
+    assert status_and_body(await send(client, tenant, content, content_encoding="gzip")) == expected
 
 
 async def pieces(content: bytes) -> AsyncIterator[bytes]:

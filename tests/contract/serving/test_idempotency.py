@@ -138,7 +138,16 @@ async def test_a_refused_request_does_not_use_its_key_up(
     assert count_effects(superuser, tenant, operation) == 1
 
 
-@pytest.mark.parametrize("key", ["k" * 256, "a\tb", "a\x7fb", "a\x00b", b"caf\xc3\xa9", b"\xff", " ", " key", "key "])
+async def test_blanks_around_a_key_are_not_part_of_it(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, operation: Operation
+) -> None:
+    responses = [await post(client, tenant, operation, key) for key in ("key", " key", "key\t")]
+    assert {response.status_code for response in responses} == {operation.status}
+    assert len({response.content for response in responses}) == 1
+    assert count_effects(superuser, tenant, operation) == 1
+
+
+@pytest.mark.parametrize("key", ["k" * 256, "a\tb", "a\x7fb", "a\x00b", b"caf\xc3\xa9", b"\xff"])
 async def test_a_malformed_key_is_refused(
     client: httpx.AsyncClient,
     tenant: Tenant,
