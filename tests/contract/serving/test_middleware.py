@@ -195,6 +195,14 @@ async def test_head_answers_like_get_without_a_body(client: httpx.AsyncClient, t
     assert (await client.head("/promo-codes")).status_code == 401
 
 
+def test_head_leaves_its_connection_usable(live_url: str) -> None:
+    with httpx.Client(base_url=live_url, timeout=30) as client:
+        for path in ("/health/live", "/promo-codes", "/docs"):
+            answer = client.head(path)
+            assert (answer.content, answer.headers.get("Connection")) == (b"", None)
+            assert client.get("/health/live").json() == {"status": "live"}
+
+
 async def test_head_is_405_where_there_is_no_get(client: httpx.AsyncClient) -> None:
     answer = await client.head("/oauth/token")
     assert (answer.status_code, answer.headers["Allow"], answer.content) == (405, "POST", b"")

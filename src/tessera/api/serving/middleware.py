@@ -84,11 +84,13 @@ class HeadRequests:
                 message = {**message, "body": b""}
             await send(message)
 
-        scope["method"] = "GET"
+        scope.setdefault("state", {})
+        # A copy, because the server looks at the method when it receives the response.
+        request = {**scope, "method": "GET"}
         try:
-            await self.app(scope, receive, send_without_body)
+            await self.app(request, receive, send_without_body)
         finally:
-            scope["method"] = "HEAD"  # for the request log
+            scope["route"] = request.get("route")  # for the request log
 
 
 class BodyLimit:
