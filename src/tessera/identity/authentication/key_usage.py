@@ -45,7 +45,11 @@ class KeyUses:
             for key_id, at in uses.items():
                 name = CredentialName(organization_id, key_id)
                 self._written[name] = at
-                self._pending.pop(name, None)
+                if self._pending.get(name) == at:  # otherwise the key was used again during the write
+                    del self._pending[name]
+            # An older write permits the next one, as none does, and would only take memory.
+            newest = max(uses.values())
+            self._written = {key: at for key, at in self._written.items() if newest - at < WRITE_INTERVAL}
 
     @asynccontextmanager
     async def flushing(self, database: Database) -> AsyncIterator[None]:
