@@ -195,6 +195,24 @@ async def test_head_answers_like_get_without_a_body(client: httpx.AsyncClient, t
     assert (await client.head("/promo-codes")).status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/promo-codes", "no-store"),
+        ("/api/vouchers/partners", "no-store"),
+        ("/storefront/v1/redemptions", "no-store"),
+        ("/management/v1/users", "no-store"),
+        ("/nowhere", "no-store"),
+        ("/docs/swagger-ui.css", "public, max-age=3600"),
+    ],
+)
+async def test_no_response_is_stored_unless_it_says_so(
+    client: httpx.AsyncClient, tenant: Tenant, path: str, expected: str
+) -> None:
+    answer = await client.get(path, headers=tenant.bearer)
+    assert answer.headers.get_list("Cache-Control") == [expected]
+
+
 def test_head_leaves_its_connection_usable(live_url: str) -> None:
     with httpx.Client(base_url=live_url, timeout=30) as client:
         for path in ("/health/live", "/promo-codes", "/docs"):

@@ -49,7 +49,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], header]
+                message["headers"] = _with_cache_control([*message["headers"], header])
             await send(message)
 
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -173,6 +173,13 @@ def _value(headers: Headers, name: str, *, hops: int) -> str:
 
 def _values(headers: Headers, name: str) -> list[str]:
     return [value.strip() for line in headers.getlist(name) for value in line.split(",") if value.strip()]
+
+
+def _with_cache_control(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    # Most responses contain personal data or secrets; those that may be stored say so themselves.
+    if any(name == b"cache-control" for name, _ in headers):
+        return headers
+    return [*headers, (b"cache-control", b"no-store")]
 
 
 def _request_id(scope: Scope) -> str:
