@@ -37,6 +37,7 @@ class KeyUses:
     async def flush(self, database: Database) -> None:
         """Write the pending uses, one organization at a time; unwritten uses stay pending after an error."""
         by_organization: dict[UUID, dict[UUID, datetime]] = defaultdict(dict)
+        self._forget_old_writes()
         for key, at in self._pending.items():
             by_organization[key.organization_id][key.id] = at
         for organization_id, uses in by_organization.items():
@@ -47,8 +48,11 @@ class KeyUses:
                 self._written[name] = at
                 if self._pending.get(name) == at:  # otherwise the key was used again during the write
                     del self._pending[name]
-            # An older write permits the next one, as none does, and would only take memory.
-            newest = max(uses.values())
+
+    def _forget_old_writes(self) -> None:
+        # An older write permits the next one, as none does, and would only take memory.
+        if self._pending:
+            newest = max(self._pending.values())
             self._written = {key: at for key, at in self._written.items() if newest - at < WRITE_INTERVAL}
 
     @asynccontextmanager
