@@ -150,11 +150,11 @@ async def test_a_heavy_request_runs_beside_a_full_batcher() -> None:
     batchers = KeyedBatcher(for_any_key(oracle), max_concurrency=1)
     waiting = [asyncio.create_task(batchers.submit("a", number)) for number in (1, 2)]
     await asyncio.sleep(0.01)
-    alone = asyncio.create_task(batchers.submit_heavy("a", 3))
+    heavy = asyncio.create_task(batchers.submit_heavy("a", 3))
     await asyncio.sleep(0.01)
     assert oracle.batches == [[1, 2], [3]]
     oracle.gate.set()
-    assert await asyncio.gather(*waiting, alone) == ["answer 1", "answer 2", "answer 3"]
+    assert await asyncio.gather(*waiting, heavy) == ["answer 1", "answer 2", "answer 3"]
 
 
 async def test_keys_are_batched_separately_and_forgotten_when_idle() -> None:

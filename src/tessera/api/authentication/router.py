@@ -16,7 +16,7 @@ from tessera.api.http.parsing import ensure_readable, read_query
 from tessera.api.serving.resources import resources_of
 from tessera.identity.authentication.credentials import Credential, parse_client
 from tessera.identity.authentication.service import token_for_client
-from tessera.kit.errors import Invalid, NotAuthenticated
+from tessera.kit.errors import NotAuthenticated
 
 pattern_a = APIRouter(tags=["Authentication"])
 oauth = APIRouter(tags=["Authentication"])
@@ -38,12 +38,8 @@ async def authenticate(request: Request) -> JsonResponse:
     ignored.
     """
     token = await _issue_token(request, read_basic(request))
-    parsed_request = read_query(request, AuthenticateQuery)
-    if parsed_request.violations:
-        raise Invalid(parsed_request.violations)
-    return JsonResponse(
-        {"authToken": token, "code": parsed_request.values.get("code")}, headers={"Cache-Control": "no-store"}
-    )
+    values = read_query(request, AuthenticateQuery).valid_values()
+    return JsonResponse({"authToken": token, "code": values.get("code")})
 
 
 @oauth.post(

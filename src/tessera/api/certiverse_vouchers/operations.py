@@ -14,7 +14,6 @@ from tessera.api.serving.operations import HotRead, HotWrite, Route
 from tessera.api.serving.pages import numbered_page_response
 from tessera.identity.authentication.policies import MANAGE_VOUCHERS
 from tessera.identity.rules import Principal
-from tessera.kit.errors import Invalid
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.service import VoucherFilter
 from tessera.vouchers.purchases import zero_price
@@ -25,13 +24,11 @@ def read_filters(
     request: Request, model: type[RequestModel], *, needs_filter: bool = False
 ) -> tuple[dict[str, Any], int]:
     """The filters of a list and its page number; raises Invalid, NoFilter."""
-    parsed_request = read_query(request, model)
-    if parsed_request.violations:
-        raise Invalid(parsed_request.violations)
-    number = parsed_request.values.pop("page", 1)
-    if needs_filter and not parsed_request.values:
+    filters = read_query(request, model).valid_values()
+    number = filters.pop("page", 1)
+    if needs_filter and not filters:
         raise NoFilter(*(info.alias or name for name, info in model.model_fields.items() if name != "page"))
-    return parsed_request.values, number
+    return filters, number
 
 
 def _read_list(request: Request) -> tuple[VoucherFilter, int]:

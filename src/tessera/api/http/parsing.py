@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tessera.api.http.errors import Malformed, RequestTooLarge, UnsupportedMediaType
 from tessera.api.http.fields import RequestModel
-from tessera.kit.errors import NotFound, Violation
+from tessera.kit.errors import Invalid, NotFound, Violation
 
 MAX_BODY_BYTES = 1024 * 1024
 IMPORTS = "/management/v1/promo-code-imports"
@@ -31,6 +31,12 @@ class ParsedRequest:
         """The arguments of a draft; a field that could not be parsed is None and listed in `parse_violations`."""
         unreadable = dict.fromkeys((violation.field.partition("/")[0] for violation in self.violations), None)
         return {**self.values, **unreadable, "parse_violations": tuple(self.violations)}
+
+    def valid_values(self) -> dict[str, Any]:
+        """The values of a request without violations; raises Invalid with all of them."""
+        if self.violations:
+            raise Invalid(self.violations)
+        return self.values
 
 
 @lru_cache

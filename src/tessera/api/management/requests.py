@@ -6,8 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.parsing import ParsedRequest, read_body, read_query
-from tessera.kit.errors import Invalid
+from tessera.api.http.parsing import read_body, read_query
 
 Draft = TypeVar("Draft")
 
@@ -19,15 +18,9 @@ async def read_draft(request: Request, model: type[RequestModel], draft: Callabl
 
 async def read_values(request: Request, model: type[RequestModel]) -> dict[str, Any]:
     """The fields of the body; raises Invalid with every field that cannot be parsed."""
-    return _valid(await read_body(request, model))
+    return (await read_body(request, model)).valid_values()
 
 
 def read_filters(request: Request, model: type[RequestModel]) -> dict[str, Any]:
     """The query parameters; raises Invalid with every parameter that cannot be parsed."""
-    return _valid(read_query(request, model))
-
-
-def _valid(parsed_request: ParsedRequest) -> dict[str, Any]:
-    if parsed_request.violations:
-        raise Invalid(parsed_request.violations)
-    return parsed_request.values
+    return read_query(request, model).valid_values()

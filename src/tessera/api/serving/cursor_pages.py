@@ -12,7 +12,6 @@ from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
 from tessera.api.serving.links import link_header, page_link
 from tessera.kit.db.pages import CursorPage
-from tessera.kit.errors import Invalid
 
 DEFAULT_SIZE = 100
 MAX_SIZE = 1000
@@ -45,10 +44,7 @@ class CursorQuery(RequestModel):
 
 def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The filters, and the arguments `after` and `size` for `fetch_cursor_page`; raises Invalid, Malformed."""
-    parsed_request = read_query(request, model)
-    if parsed_request.violations:
-        raise Invalid(parsed_request.violations)
-    filters = parsed_request.values
+    filters = read_query(request, model).valid_values()
     return filters, {"after": filters.pop("cursor", None), "size": filters.pop("limit", DEFAULT_SIZE)}
 
 
