@@ -31,7 +31,7 @@ def install(app: FastAPI, organization: Credentials) -> None:
         # Prevents DNS rebinding: another site, whose host name resolves to this server, must not read the key.
         if request.url.hostname not in LOOPBACK_NAMES:
             raise UnknownPath
-        return JsonResponse(settings, headers=HEADERS | {"Cache-Control": "no-store"})
+        return JsonResponse(settings, headers=HEADERS)
 
     # Links in the page are relative, so that it also works behind a proxy that adds a path prefix.
     for path, name in ((PATH, "index.html"), (f"{PATH}/page.css", "page.css"), (f"{PATH}/page.js", "page.js")):
