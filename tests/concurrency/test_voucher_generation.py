@@ -89,13 +89,13 @@ async def test_codes_that_collide_are_drawn_again(
     assert purchase_state(superuser, before) == complete(20)
 
 
-async def test_codes_are_the_prefix_and_six_unambiguous_characters(
+async def test_codes_are_the_prefix_and_ten_unambiguous_characters(
     resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)
     purchase_id = await buy(resources, tenant, quantity=1000)
     await issue(resources, tenant, purchase_id)
-    assert all(re.fullmatch(r"ACME-[0-9A-HJKMNP-TV-Z]{6}", code) for code in codes_of(superuser, purchase_id))
+    assert all(re.fullmatch(r"ACME-[0-9A-HJKMNP-TV-Z]{10}", code) for code in codes_of(superuser, purchase_id))
     shown = superuser.execute(
         "select distinct expires_at from vouchers where purchase_id = %s", [purchase_id]
     ).fetchall()
@@ -104,10 +104,10 @@ async def test_codes_are_the_prefix_and_six_unambiguous_characters(
 
 @pytest.mark.parametrize(
     ("issued", "length"),
-    # 32 letters: 32**6 / 1,000,000 is 1,073.7 and 32**7 / 1,000,000 is 34,359.7.
-    [(1_053, 6), (1_054, 7), (34_339, 7), (34_340, 8), (10**9, 10)],
+    # 32 letters: 32**10 / 1,000,000,000 is 1,125,899.9.
+    [(1_125_879, 10), (1_125_880, 11)],
 )
-async def test_codes_grow_once_a_blind_guess_would_hit_with_a_chance_above_one_in_a_million(
+async def test_codes_grow_once_a_blind_guess_would_hit_with_a_chance_above_one_in_a_billion(
     resources: Resources, tenant: Tenant, superuser: psycopg.Connection, issued: int, length: int
 ) -> None:
     await open_market(resources, tenant)
@@ -118,17 +118,29 @@ async def test_codes_grow_once_a_blind_guess_would_hit_with_a_chance_above_one_i
     assert purchase_state(superuser, purchase_id) == complete(20)
 
 
+async def test_no_code_looks_like_a_number(
+    monkeypatch: pytest.MonkeyPatch, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    await open_market(resources, tenant)
+    superuser.execute("update voucher_programs set voucher_code_prefix = '7' where organization_id = %s", [tenant.id])
+    purchase_id = await buy(resources, tenant)
+    drawn = chain(["076478", "6976E7", "00"] * 6, (f"A{number:03}" for number in count(1)))
+    monkeypatch.setattr(codes, "random_texts", lambda wanted, *, length: list(islice(drawn, wanted)))
+    assert await issue(resources, tenant, purchase_id) == 20
+    assert codes_of(superuser, purchase_id) == [f"7A{number:03}" for number in range(1, 21)]
+
+
 async def test_codes_grow_in_time_for_those_that_are_made_at_once(
     resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)
-    superuser.execute("insert into voucher_code_spaces values (%s, %s, 1000)", [tenant.id, PREFIX])
+    superuser.execute("insert into voucher_code_spaces values (%s, %s, 1125820)", [tenant.id, PREFIX])
     purchase_ids = [await buy(resources, tenant) for _ in range(8)]
     await asyncio.gather(*(issue(resources, tenant, each) for each in purchase_ids))
     lengths = [{len(code) - len(PREFIX) for code in codes_of(superuser, each)} for each in purchase_ids]
-    # Three of them reach 1,060; the fourth one would reach 1,080.
-    assert (lengths.count({6}), lengths.count({7})) == (3, 5)
+    # Three of them reach 1,125,880; the fourth one would reach 1,125,900.
+    assert (lengths.count({10}), lengths.count({11})) == (3, 5)
     assert {purchase_state(superuser, each) for each in purchase_ids} == {complete(20)}
     assert superuser.execute(
         "select issued from voucher_code_spaces where organization_id = %s", [tenant.id]
-    ).fetchall() == [(1160,)]
+    ).fetchall() == [(1_125_980,)]

@@ -1,9 +1,11 @@
 """Patterns of batches, and the random names that they make."""
 
 from collections import Counter
+from itertools import product
 
 import pytest
 
+from tessera.codes.rules import looks_like_number
 from tessera.promo_codes.batches.codes import random_names
 from tessera.promo_codes.batches.rules import ALPHABET, Pattern, space_violations
 
@@ -11,16 +13,40 @@ from tessera.promo_codes.batches.rules import ALPHABET, Pattern, space_violation
 @pytest.mark.parametrize(
     ("length", "quantity", "taken", "found"),
     [
-        (4, 104_857, 0, []),
-        (4, 104_858, 0, ["SpaceTooSmall"]),
-        (4, 104_856, 2, ["SpaceTooSmall"]),
-        (1, 3, 0, []),
-        (1, 4, 0, ["SpaceTooSmall"]),
+        # 32**8 names, of which 10**8 are digits and 6 * 10**7 are digits with an `E` in between.
+        (8, 1_099_351, 0, []),
+        (8, 1_099_352, 0, ["SpaceTooSmall"]),
+        (8, 1_099_350, 2, ["SpaceTooSmall"]),
+        (4, 1, 0, []),
+        (4, 2, 0, ["SpaceTooSmall"]),
     ],
 )
-def test_nine_names_in_ten_must_stay_free(length: int, quantity: int, taken: int, found: list[str]) -> None:
+def test_there_must_be_a_million_names_for_each_code(length: int, quantity: int, taken: int, found: list[str]) -> None:
     violations = space_violations(Pattern(length=length), quantity=quantity, used_names=taken)
     assert [violation.code for violation in violations] == found
+
+
+@pytest.mark.parametrize("prefix", ["", "7", "7E", "7e8", "E", "X", "7E8E"])
+@pytest.mark.parametrize("alphabet", ["01E", "0eX", "XY", "01"])
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_the_space_has_no_names_that_look_like_numbers(prefix: str, alphabet: str, length: int) -> None:
+    names = [prefix + "".join(letters) for letters in product(alphabet, repeat=length)]
+    usable = {name for name in names if not looks_like_number(name)}
+    assert Pattern(prefix=prefix, length=length, alphabet=alphabet).space == len(usable)
+    drawn = random_names(100, prefix=prefix, length=length, alphabet=alphabet)
+    assert set(drawn) <= usable
+
+
+@pytest.mark.parametrize(
+    ("pattern", "message"),
+    [
+        (Pattern(prefix="SPRING", length=6), "must be at least 8: the pattern needs 1,000,000,000,000"),
+        (Pattern(prefix="7", length=10, alphabet="0123456789"), "must be larger: the pattern needs 1,000,000,000,000"),
+    ],
+)
+def test_a_refused_pattern_is_told_what_it_needs(pattern: Pattern, message: str) -> None:
+    (violation,) = space_violations(pattern, quantity=1_000_000, used_names=0)
+    assert violation.message.startswith(message)
 
 
 def test_names_are_different_and_every_letter_is_equally_likely() -> None:

@@ -1,10 +1,18 @@
-"""Values that promo codes and vouchers share: products, uses, and reasons against a use."""
+"""Values that promo codes and vouchers share: products, uses, reasons against a use, and the form of codes."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from tessera.kit.errors import Violation
+
+_NUMBER = re.compile(r"-?[0-9]+(E-?[0-9]+)?", re.ASCII | re.IGNORECASE)
+
+
+def looks_like_number(code: str) -> bool:
+    """Whether a spreadsheet would read this code as a number, such as `6976E7` or `076478`, and destroy it."""
+    return _NUMBER.fullmatch(code) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,10 @@ from string import ascii_lowercase, ascii_uppercase
 
 # Crockford's Base32, which has no I, L, O or U because they look like other characters.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-MIN_LENGTH = 6
+MIN_LENGTH = 10
 PURCHASE_CODE_LENGTH = 10
 # At most one in this many random guesses is a valid code.
-GUESSES_PER_HIT = 1_000_000
+GUESSES_PER_HIT = 1_000_000_000
 
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 _LETTERS = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(256))
@@ -17,7 +17,7 @@ _LETTERS = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(25
 def random_length(issued: int) -> int:
     """The number of random characters in codes of a prefix that has `issued` codes, including the new ones.
 
-    At least six, and enough that a random guess is valid with a probability of at most one in a million.
+    At least ten, and enough that a random guess is valid with a probability of at most one in a billion.
     """
     length = MIN_LENGTH
     while issued * GUESSES_PER_HIT > len(ALPHABET) ** length:

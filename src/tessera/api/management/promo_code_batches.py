@@ -32,7 +32,8 @@ RESOURCE = Resource(BatchModel, id=ID)
 SPACE_TOO_SMALL = (
     "/length",
     "SpaceTooSmall",
-    "length must be at least 4: the pattern needs 100,000 possible names, 10 for each code, and has 32,768.",
+    "length must be at least 8: the pattern needs 100,000,000,000 possible names that do not look like numbers,"
+    " 1,000,000 for each code, and has 34,359,578,368.",
 )
 
 

@@ -1,7 +1,7 @@
 """The rules of batches: their patterns and quantities."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from tessera.kit.editing import Move
@@ -12,8 +12,10 @@ from tessera.promo_codes.rules import NAME, PromoCodeDraft
 # Crockford's: without I, L, O and U, which are easily mistaken for other characters.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MAX_QUANTITY = 1_000_000
-# At least nine names in ten stay unused, so that a random name is rarely taken and a guess rarely succeeds.
-NAMES_PER_CODE = 10
+MAX_NAME_LENGTH = 25
+# At most one name in a million is a code, so that a guess hardly ever succeeds.
+NAMES_PER_CODE = 1_000_000
+_DIGITS = frozenset("0123456789")
 
 
 class BatchStatus(StrEnum):
@@ -43,8 +45,21 @@ class Pattern:
 
     @property
     def space(self) -> int:
-        """The number of names with this pattern."""
-        return int(len(self.alphabet or "") ** (self.length or 0))
+        """The number of names with this pattern that do not look like numbers."""
+        length, alphabet = self.length or 0, set(key_of(self.alphabet or ""))
+        return int(len(alphabet) ** length) - self._count_numbers(length, alphabet)
+
+    def _count_numbers(self, length: int, alphabet: set[str]) -> int:
+        digits = len(alphabet & _DIGITS)
+        before, exponent, after = key_of(self.prefix or "").partition("e")
+        if not set(before + after) <= _DIGITS or (exponent and not before):
+            return 0
+        count = int(digits**length)
+        if not exponent and "e" in alphabet:
+            # The places of the `E`: at least one digit precedes it, and one follows.
+            places = max(length - 1 if before else length - 2, 0)
+            count += int(places * digits ** (length - 1))
+        return count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +80,9 @@ def violations(draft: BatchDraft) -> Iterator[Violation]:
         total = len(pattern.prefix or "") + pattern.length
         if pattern.length < 1:
             yield Violation("LengthRange", "length", "must be at least 1")
-        elif not 3 <= total <= 25:
-            yield Violation("NameLength", "length", "and the prefix together must have 3 to 25 characters")
+        elif not 3 <= total <= MAX_NAME_LENGTH:
+            message = f"and the prefix together must have 3 to {MAX_NAME_LENGTH} characters"
+            yield Violation("NameLength", "length", message)
     if pattern.alphabet is not None:
         yield from _alphabet(pattern.alphabet)
     if draft.quantity is not None and not 1 <= draft.quantity <= MAX_QUANTITY:
@@ -84,12 +100,11 @@ def space_violations(pattern: Pattern, *, quantity: int, used_names: int) -> Ite
     needed = NAMES_PER_CODE * (quantity + used_names)
     if pattern.space >= needed:
         return
-    length = pattern.length or 0
-    while len(pattern.alphabet or "") ** length < needed:
-        length += 1
+    lengths = range((pattern.length or 0) + 1, MAX_NAME_LENGTH - len(pattern.prefix or "") + 1)
+    length = next((length for length in lengths if replace(pattern, length=length).space >= needed), None)
     yield Violation(
         "SpaceTooSmall",
-        "length",
-        f"must be at least {length}: the pattern needs {needed:,} possible names, {NAMES_PER_CODE} for each code, and"
-        f" has {pattern.space:,}",
+        "length" if length else "alphabet",
+        f"must be {f'at least {length}' if length else 'larger'}: the pattern needs {needed:,} possible names that do"
+        f" not look like numbers, {NAMES_PER_CODE:,} for each code, and has {pattern.space:,}",
     )

@@ -113,9 +113,10 @@ async def _end(work: UnitOfWork, batch: Batch, status: BatchStatus, *, now: date
 async def _add_codes(batches: BatchRepository, batch: Batch, count: int, *, now: datetime) -> int:
     missing = count
     for _ in range(MAX_ROUNDS):
-        if missing:
-            names = random_names(missing, prefix=batch.prefix, length=batch.length, alphabet=batch.alphabet)
-            missing -= await batches.add_codes(batch.id, names, now=now)
+        names = random_names(missing, prefix=batch.prefix, length=batch.length, alphabet=batch.alphabet)
+        if not names:
+            break
+        missing -= await batches.add_codes(batch.id, names, now=now)
     return count - missing
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from tessera.codes.rules import looks_like_number
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import CursorPage, JsonPage
 from tessera.kit.db.records import record_of
@@ -77,8 +78,9 @@ def _expiry(batch: Batch, *, now: datetime) -> datetime:
 async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
     missing = batch.quantity
     while missing:
+        texts = [batch.prefix + text for text in codes.random_texts(missing, length=length)]
         missing -= await vouchers.add_batch(
-            [batch.prefix + text for text in codes.random_texts(missing, length=length)],
+            [text for text in texts if not looks_like_number(text)],
             purchase_id=batch.purchase_id,
             partner_id=batch.partner_id,
             expires_at=_expiry(batch, now=now),
