@@ -1,3 +1,4 @@
 """Promo codes and vouchers for many organizations on one installation."""
 
-__version__ = "0.1.0"
+# CONTRIBUTING.md says what a version promises, and CHANGELOG.md what it changes.
+__version__ = "0.2.0"

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from tests.support.commands import tessera
@@ -23,4 +24,18 @@ def test_the_help_imports_no_command() -> None:
 
 def test_the_version_is_printed() -> None:
     result = tessera("--version")
-    assert (result.returncode, result.stdout) == (0, f"tessera {version('tessera')}\n")
+    assert (result.returncode, result.stdout) == (0, f"tessera {version('tessera-vouchers')}\n")
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    changelog = Path(__file__).parents[2] / "CHANGELOG.md"
+    versions = [line.split("]")[0] for line in changelog.read_text().splitlines() if line.startswith("## [")]
+    assert versions[0] == f"## [{version('tessera-vouchers')}"
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "expected"), [("tessera ex", "1", "exam\n"), ("tessera exam l", "2", "list\n")]
+)
+def test_a_shell_completes_the_names_of_commands(words: str, position: str, expected: str) -> None:
+    result = tessera(_TESSERA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=position)
+    assert (result.returncode, result.stdout) == (0, expected)

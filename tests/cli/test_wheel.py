@@ -13,7 +13,7 @@ import pytest
 from tests.support.commands import answers, environment, free_port
 from tests.support.waiting import wait_until
 
-from tessera import schema
+from tessera import __version__, schema
 
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).with_name("uv")
@@ -67,6 +67,11 @@ def test_a_wheel_migrates_serves_and_works_in_an_empty_directory(installed: Path
         check=True,
     )
     assert migrated.stdout == f"The database is at revision {schema.latest_revision()}.\n"
+    # `uvx FILE.whl` runs the command that has the name of the distribution.
+    same_command = subprocess.run(
+        [installed.with_name("tessera-vouchers"), "--version"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert same_command.stdout == f"tessera {__version__}\n"
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running(installed, "serve", "--demo", cwd=directory, PORT=str(port)) as server:
         wait_until("it is ready", lambda: server.poll() is not None or answers(f"{url}/health/ready"))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_group
+from typer.main import get_command, get_group
 
 import tessera
 
@@ -77,11 +77,11 @@ def create_app() -> TyperGroup:
         name="tessera",
         help="Promo codes and vouchers for many organizations. Settings are environment variables (TESSERA_...).",
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
     )
     commands.callback()(_options)
-    app = get_group(commands)
+    app = get_command(commands)  # unlike get_group, it adds the options for the completion of shells
+    assert isinstance(app, TyperGroup), "an application with a callback is a group"  # noqa: S101 - for the type checker
     for name, (_, description) in (COMMANDS | GROUPS).items():
         app.add_command(LazyCommand(name, help=description))
     return app
