@@ -195,6 +195,58 @@ async def test_a_caller_that_leaves_does_not_affect_others(cancelled: int) -> No
     assert await asyncio.wait_for(asyncio.gather(*tasks), timeout=20) == [f"answer {number}" for number in staying]
 
 
+async def test_a_request_whose_caller_has_left_is_not_executed() -> None:
+    oracle = Oracle()
+    batcher = Batcher(oracle, max_concurrency=1)
+    (first,) = await start_asking(batcher, 1)
+    leaving, staying = await start_asking(batcher, 2, 3)
+    leaving.cancel()
+    oracle.gate.set()
+    answers = await asyncio.wait_for(asyncio.gather(first, staying), timeout=20)
+    assert list(answers) == ["answer 1", "answer 3"]
+    assert oracle.batches == [[1], [3]]
+
+
+@pytest.mark.parametrize(("is_cancellable", "leaving", "ended"), [(True, 2, True), (True, 1, False), (False, 2, False)])
+async def test_a_running_batch_is_cancelled_after_its_last_caller_has_left_and_only_if_it_reads(
+    *, is_cancellable: bool, leaving: int, ended: bool
+) -> None:
+    gate, cancelled = asyncio.Event(), []
+
+    async def execute(questions: Sequence[int]) -> list[int]:
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            cancelled.append(questions)
+            raise
+        return list(questions)
+
+    batchers = KeyedBatcher[str, int, int](
+        lambda _, questions: execute(questions), max_concurrency=1, is_cancellable=is_cancellable
+    )
+    tasks = [asyncio.create_task(batchers.submit("a", number)) for number in (1, 2)]
+    await asyncio.sleep(0.01)
+    for task in tasks[:leaving]:
+        task.cancel()
+    await asyncio.sleep(0.01)
+    assert cancelled == ([[1, 2]] if ended else [])
+    assert list(batchers._by_key) == ([] if ended else ["a"])
+    gate.set()
+    assert await asyncio.wait_for(batchers.submit("a", 3), timeout=20) == 3
+
+
+async def test_a_heavy_request_that_waits_for_its_turn_ends_when_its_caller_leaves() -> None:
+    oracle = Oracle()
+    batchers = KeyedBatcher(for_any_key(oracle))
+    tasks = [asyncio.create_task(batchers.submit_heavy("a", number)) for number in range(batching.MAX_HEAVY + 1)]
+    await asyncio.sleep(0.01)
+    tasks.pop().cancel()
+    await asyncio.sleep(0.01)
+    oracle.gate.set()
+    await asyncio.wait_for(asyncio.gather(*tasks), timeout=20)
+    assert oracle.batches == [[number] for number in range(batching.MAX_HEAVY)]
+
+
 async def test_a_caller_that_leaves_a_failing_batch_does_not_affect_others() -> None:
     oracle = Oracle()
     batcher = Batcher(oracle, max_concurrency=1)

@@ -12,7 +12,7 @@ MAX_HEAVY = 2
 # Seconds between retries of an aborted request, and until it fails.
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-RETRY_DEADLINE = 30.0
+RETRY_DEADLINE = 12.0
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -27,6 +27,8 @@ class Batcher(Generic[Request, Response]):
     changed anything. Aborted requests are retried until RETRY_DEADLINE, with growing pauses.
     At most `max_concurrency` batches of at most `limit` requests run at once; requests that arrive then form the
     next batch. `when_idle` is called after the last batch.
+    A request whose caller is cancelled leaves the batch that it waits for. A running batch continues, unless
+    `is_cancellable` is true and all its callers have been cancelled.
     """
 
     def __init__(
@@ -35,13 +37,16 @@ class Batcher(Generic[Request, Response]):
         *,
         limit: int = 100,
         max_concurrency: int = 2,
+        is_cancellable: bool = False,
         when_idle: Callable[[], None] = lambda: None,
     ) -> None:
+        self.is_cancellable = is_cancellable
         self._execute = execute
         self._when_idle = when_idle
         self._limit = limit
         self._max_concurrency = self._idle_workers = max_concurrency
         self._waiting: list[tuple[Request, asyncio.Future[Response]]] = []
+        self._running: dict[asyncio.Task[Any], Sequence[tuple[Request, asyncio.Future[Response]]]] = {}
         self._retry_slots = asyncio.Semaphore(max_concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -52,27 +57,55 @@ class Batcher(Generic[Request, Response]):
         if self._idle_workers:
             self._idle_workers -= 1
             self._start(self._work())
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self._cancel_abandoned_batches()
+            raise
+
+    def _cancel_abandoned_batches(self) -> None:
+        for task, batch in self._running.items():
+            if self.is_cancellable and _is_abandoned(batch):
+                task.cancel()
 
     async def _work(self) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-                await self._execute_batch(batch)
+                await self._execute_batch([each for each in batch if not each[1].cancelled()])
         finally:
             self._idle_workers += 1
             if not self._waiting and self._idle_workers == self._max_concurrency:
                 self._when_idle()
 
     async def _execute_batch(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
+        if not batch:
+            return
         try:
-            responses = await self._execute([request for request, _ in batch])
+            responses = await self._execute_cancellably(batch)
             results = list(zip(batch, responses, strict=True))
         except Exception as error:  # noqa: BLE001 - passed on to the callers
             self._fail_or_retry(batch, error)
             return
         for (_, future), response in results:
             _resolve(future, response)
+
+    async def _execute_cancellably(
+        self, batch: Sequence[tuple[Request, asyncio.Future[Response]]]
+    ) -> Sequence[Response]:
+        """The responses to a batch; raises _Abandoned if it was cancelled because all its callers have left."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - for the type checker
+        self._running[task] = batch
+        try:
+            return await self._execute([request for request, _ in batch])
+        except asyncio.CancelledError:
+            if not (self.is_cancellable and _is_abandoned(batch)):
+                raise
+            task.uncancel()
+            raise _Abandoned from None
+        finally:
+            del self._running[task]
 
     def _fail_or_retry(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
         if isinstance(error, TransactionAborted) or (len(batch) > 1 and not isinstance(error, DomainError)):
@@ -89,7 +122,7 @@ class Batcher(Generic[Request, Response]):
         while not future.done():
             try:
                 async with self._retry_slots:
-                    (response,) = await self._execute([request])
+                    (response,) = await self._execute_cancellably([(request, future)])
             except TransactionAborted as error:
                 if time.monotonic() > end:
                     _fail(future, error)
@@ -105,6 +138,14 @@ class Batcher(Generic[Request, Response]):
         task = asyncio.create_task(work)
         self._tasks.add(task)  # the event loop holds only weak references to tasks
         task.add_done_callback(self._tasks.discard)
+
+
+class _Abandoned(DomainError):
+    """All callers of a batch have left. Nobody receives this error."""
+
+
+def _is_abandoned(batch: Sequence[tuple[Any, asyncio.Future[Any]]]) -> bool:
+    return all(future.cancelled() for _, future in batch)
 
 
 def _resolve(future: asyncio.Future[Response], response: Response) -> None:
@@ -125,9 +166,11 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         execute: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
         max_concurrency: int = 2,
+        is_cancellable: bool = False,
     ) -> None:
         self._execute = execute
         self._max_concurrency = max_concurrency
+        self._is_cancellable = is_cancellable
         self._heavy = asyncio.Semaphore(MAX_HEAVY)
         self._by_key: dict[Key, Batcher[Request, Response]] = {}
 
@@ -138,6 +181,7 @@ class KeyedBatcher(Generic[Key, Request, Response]):
             batcher = self._by_key[key] = Batcher(
                 partial(self._execute, key),
                 max_concurrency=self._max_concurrency,
+                is_cancellable=self._is_cancellable,
                 # Keys without requests must not occupy memory.
                 when_idle=partial(self._forget, key),
             )
@@ -151,6 +195,9 @@ class KeyedBatcher(Generic[Key, Request, Response]):
 
         async def execute(requests: Sequence[Request]) -> Sequence[Response]:
             async with self._heavy:
+                batcher.is_cancellable = self._is_cancellable
                 return await self._execute(key, requests)
 
-        return await Batcher(execute, max_concurrency=1).submit(request)
+        # A request that still waits for its turn has no effect yet, so it ends when its caller leaves.
+        batcher = Batcher(execute, max_concurrency=1, is_cancellable=True)
+        return await batcher.submit(request)

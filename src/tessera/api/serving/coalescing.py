@@ -51,7 +51,7 @@ class Coalescer:
         """The result of a look-up, which is executed together with those of other organizations."""
         batcher = self._lookups.get(operation)
         if batcher is None:
-            batcher = self._lookups[operation] = Batcher(partial(self._look_up_all, operation))
+            batcher = self._lookups[operation] = Batcher(partial(self._look_up_all, operation), is_cancellable=True)
         return await batcher.submit(query)
 
     def _batcher(
@@ -59,8 +59,11 @@ class Coalescer:
     ) -> KeyedBatcher[Hashable, HotRequest, Any]:
         batcher = self._batchers.get(operation)
         if batcher is None:
-            concurrency = operation.coalescing.max_concurrency
-            batcher = KeyedBatcher(partial(execute, operation), max_concurrency=concurrency)
+            batcher = KeyedBatcher(
+                partial(execute, operation),
+                max_concurrency=operation.coalescing.max_concurrency,
+                is_cancellable=isinstance(operation, HotRead),
+            )
             self._batchers[operation] = batcher
         return batcher
 

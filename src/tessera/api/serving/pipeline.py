@@ -58,7 +58,7 @@ class Pipeline:
         self._database = database
         self._signer = signer
         self._clock = clock
-        self._identities = Batcher(self._identify_all)
+        self._identities = Batcher(self._identify_all, is_cancellable=True)
         self._coalescer = Coalescer(database, clock)
 
     async def run(self, request: Request, operation: HotOperation) -> Response:
