@@ -7,13 +7,16 @@ from uuid import UUID
 
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import NotFound, WrongState
+from tessera.kit.errors import NotFound, TransactionAborted, WrongState
 from tessera.redemptions import rules, transitions
 from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 
 __all__ = ["Redemption", "RedemptionFilter"]
+
+# Each further round needs another rescheduling at the same moment. After this many the client must repeat its request.
+MAX_LOCK_ROUNDS = 5
 
 
 class RedemptionNotFound(NotFound):
@@ -72,11 +75,14 @@ async def _lock(
     reservations, redemption = ReservationRepository(work), await _get(repository, redemption_id)
     await reservations.lock_one(redemption.reservation_code)
     # The reservation may be rescheduled to another code before this transaction has its lock.
-    while (current := await _get(repository, redemption_id)).reservation_code != redemption.reservation_code:
+    for _ in range(MAX_LOCK_ROUNDS):
+        current = await _get(repository, redemption_id)
+        if current.reservation_code == redemption.reservation_code:
+            await transitions.lock_codes(work, [redemption], now=now)
+            return await _get(repository, redemption_id)
         await reservations.lock_one(current.reservation_code, replace_lock=True)
         redemption = current
-    await transitions.lock_codes(work, [redemption], now=now)
-    return await _get(repository, redemption_id)
+    raise TransactionAborted
 
 
 async def _get(repository: RedemptionRepository, redemption_id: UUID) -> Redemption:

@@ -10,7 +10,7 @@ from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
 from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Conflict, DomainError, Invalid, Violation
+from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.uses import service as promo_codes
@@ -25,6 +25,9 @@ from tessera.vouchers.issued.uses.service import StorefrontVoucher
 from tessera.vouchers.rules import ReservationStatus
 
 StorefrontCode = StorefrontPromoCode | StorefrontVoucher
+
+# Each further round needs another change at the same moment. After this many the transaction begins anew.
+MAX_LOCK_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +145,13 @@ class _RedemptionBatch:
         self, uses: Sequence[tuple[str, Use]], lapsed_ids: Sequence[UUID]
     ) -> dict[int, StorefrontPromoCode]:
         names = sorted({code for code, _ in uses})
-        while True:
+        for _ in range(MAX_LOCK_ROUNDS):
             locked_ids = await promo_codes.lock(self.work, names=names, ids=lapsed_ids, as_of=self.now)
             matches = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
             # A code added between the two statements may shadow a global code of the same name, and is not locked yet.
             if all(each.id in locked_ids for each in matches.values()):
                 return matches
+        raise TransactionAborted
 
     def _use(self, draft: RedemptionDraft) -> Use:
         product, candidate = self.products[draft.product], draft.candidate

@@ -10,8 +10,15 @@ PURCHASE_CODE_LENGTH = 10
 # At most one in this many random guesses is a valid code.
 GUESSES_PER_HIT = 1_000_000_000
 
+# Codes are drawn again if they are in use or look like numbers: one in 10^9, and one in 10^4. The second round is rare.
+MAX_ROUNDS = 20
+
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 _LETTERS = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(256))
+
+
+class NoUnusedCode(Exception):
+    """Random codes were in use in every round, which means that the source of randomness is broken."""
 
 
 def random_length(issued: int) -> int:

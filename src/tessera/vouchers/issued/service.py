@@ -77,7 +77,9 @@ def _expiry(batch: Batch, *, now: datetime) -> datetime:
 
 async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
     missing = batch.quantity
-    while missing:
+    for _ in range(codes.MAX_ROUNDS):
+        if not missing:
+            return
         texts = [batch.prefix + text for text in codes.random_texts(missing, length=length)]
         missing -= await vouchers.add_batch(
             [text for text in texts if not looks_like_number(text)],
@@ -85,6 +87,7 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
             partner_id=batch.partner_id,
             expires_at=_expiry(batch, now=now),
         )
+    raise codes.NoUnusedCode
 
 
 async def list_pages(

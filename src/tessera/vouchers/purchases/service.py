@@ -145,11 +145,14 @@ async def place(work: UnitOfWork, orders: Sequence[PurchaseOrder], *, now: datet
 
 async def _add(work: UnitOfWork, purchases: Sequence[NewPurchase]) -> dict[UUID, str]:
     codes_by_id: dict[UUID, str] = {}
-    while missing := [each for each in purchases if each.id not in codes_by_id]:
+    for _ in range(codes.MAX_ROUNDS):
+        missing = [each for each in purchases if each.id not in codes_by_id]
+        if not missing:
+            return codes_by_id
         attempts = [replace(each, code=codes.new_purchase_code()) for each in missing]
         added_ids = await PurchaseRepository(work).add(attempts)
         codes_by_id |= {each.id: each.code for each in attempts if each.id in added_ids}
-    return codes_by_id
+    raise codes.NoUnusedCode
 
 
 def _purchase(order: PurchaseOrder, code: str) -> Purchase:
