@@ -36,6 +36,7 @@ ORGANIZATION = [
     "name",
     "clientId",
     "clientSecret",
+    "administratorToken",
     "voucherToken",
     "partnerToken",
     "partnerName",
@@ -66,7 +67,7 @@ def read_credentials(server: Server) -> list[dict[str, Any]]:
 
 
 def read_greeting(server: Server) -> list[str]:
-    wait_until("the credentials are printed", lambda: re.search("Bearer.*\n", server.process.output) is not None)
+    wait_until("the banner is printed", lambda: "Ctrl-C stops it; the data is kept.\n" in server.process.output)
     return [line.strip() for line in server.process.output.splitlines()]
 
 
@@ -144,8 +145,15 @@ def validate(server: Server) -> httpx.Response:
 
 def test_the_printed_requests_work_as_printed(server: Server) -> None:
     greeting = read_greeting(server)
+    assert greeting[:4] == [
+        f"Creating a Postgres in {server.data} ...",
+        "Applying migrations ...",
+        "Loading the demonstration data ...",
+        "",
+    ]
     assert f"Tessera serves on {server.url}" in greeting
     assert f"docs page  {server.url}/docs" in greeting
+    assert read_credentials(server)[0]["administratorToken"] in greeting
     assert f"storefront {server.url}/demo/storefront" in greeting
     answered = []
     for line in greeting:
@@ -166,9 +174,31 @@ def test_demo_json_has_every_credential_and_only_its_owner_can_read_it(server: S
     path = server.data / "demo.json"
     content = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
-    assert (sorted(content), content["baseUrl"]) == (["baseUrl", "organizations"], server.url)
+    assert list(content) == ["baseUrl", "platformAdministratorToken", "organizations"]
+    assert content["baseUrl"] == server.url
     assert [list(each) for each in content["organizations"]] == [ORGANIZATION] * len(content["organizations"])
     assert len({each["name"] for each in content["organizations"]}) > 1
+
+
+def test_the_shell_takes_the_url_and_the_credentials_from_a_command(server: Server) -> None:
+    printed = tessera("demo", "env", TESSERA_DATA_DIR=str(server.data)).stdout
+    script = f"{printed}\nenv"
+    lines = subprocess.run(["sh", "-c", script], env={}, capture_output=True, text=True, check=True).stdout.splitlines()
+    variables = dict(line.split("=", 1) for line in lines if line.startswith("DEMO_"))
+    first = read_credentials(server)[0]
+    assert len(variables) == printed.count("export ")
+    assert (variables["DEMO_URL"], variables["DEMO_ORGANIZATION"]) == (server.url, first["name"])
+    assert variables["DEMO_CLIENT_SECRET"] == first["clientSecret"]
+
+
+def test_a_shell_without_demonstration_data_is_told_how_to_load_it(tmp_path: Path) -> None:
+    result = tessera("demo", "env", TESSERA_DATA_DIR=str(tmp_path))
+    advice = "run `tessera serve --demo` first, with the same TESSERA_DATA_DIR"
+    assert (result.returncode, result.stdout, result.stderr) == (
+        1,
+        "",
+        f"tessera: there is no {tmp_path}/demo.json; {advice}\n",
+    )
 
 
 def test_the_storefront_is_served_with_the_key_of_the_first_organization(server: Server) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import TOKEN_KEYS, migrated_database
 
 from tessera.demo import load
-from tessera.demo.credentials import Credentials
+from tessera.demo.credentials import DemoCredentials
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
 from tessera.kit.tokens import TokenSigner
@@ -23,7 +23,7 @@ class Demonstration:
 
     addresses: Addresses
     directory: Path
-    credentials: list[Credentials]
+    credentials: DemoCredentials
     loaded_at: datetime
 
 
@@ -36,10 +36,12 @@ def demonstration(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield Demonstration(addresses, directory, asyncio.run(load_into(addresses, directory, now=now)), now)
 
 
-async def load_into(addresses: Addresses, directory: Path, *, now: datetime) -> list[Credentials]:
+async def load_into(
+    addresses: Addresses, directory: Path, *, now: datetime, signer: TokenSigner | None = None
+) -> DemoCredentials:
     database = Database(addresses.application)
+    signer = signer or TokenSigner(TOKEN_KEYS)
     try:
-        signer = TokenSigner(TOKEN_KEYS)
         return await load.load(database, signer, directory=directory, base_url="http://testserver", now=now)
     finally:
         await database.close()

@@ -1,24 +1,37 @@
-"""The demonstration data is created through the services, so that all counters agree with the ledger."""
+"""The demonstration data is created through the services, and its credentials open every operation."""
 
-from collections.abc import AsyncIterator
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, timedelta
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from tests.demo.conftest import Demonstration, load_into
 
+from tessera import main, schema
+from tessera.api.application import create_app
+from tessera.demo import credentials
+from tessera.demo.credentials import FILE_NAME, Credentials, DemoCredentials
 from tessera.demo.organizations import ORGANIZATIONS
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
+from tessera.kit.tokens import TokenSigner
 from tessera.redemptions import lifecycle
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.rules import RedemptionStatus
+from tessera.settings import Settings
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.service import VoucherFilter
 
+METHODS = ("get", "post", "put", "patch", "delete")
 NAMES = [each.name for each in ORGANIZATIONS]
 
 
@@ -89,3 +102,86 @@ async def test_loading_once_more_changes_nothing(demonstration: Demonstration, d
     again = await load_into(demonstration.addresses, demonstration.directory, now=demonstration.loaded_at)
     assert again == demonstration.credentials
     assert [await verify(database, id_) for id_ in (await ids_by_name(database)).values()] == before
+
+
+async def test_tokens_are_signed_anew_where_the_key_has_changed(demonstration: Demonstration, tmp_path: Path) -> None:
+    before = demonstration.credentials
+    credentials.write(tmp_path / FILE_NAME, before)
+    signer = TokenSigner({"1": "another-signing-key-of-the-tests-0123456789"})
+    later = demonstration.loaded_at + timedelta(seconds=1)
+    after = await load_into(demonstration.addresses, tmp_path, now=later, signer=signer)
+    assert credentials.read(tmp_path / FILE_NAME) == after
+    assert [without_tokens(each) for each in after.organizations] == [
+        without_tokens(each) for each in before.organizations
+    ]
+    assert {signer.read(token, now=later)["kind"] for token in tokens_of(after)} == {"token"}
+
+
+async def test_a_file_of_an_earlier_version_gets_the_tokens_that_it_lacks(
+    demonstration: Demonstration, tmp_path: Path
+) -> None:
+    path = tmp_path / FILE_NAME
+    credentials.write(path, demonstration.credentials)
+    content = json.loads(path.read_text())
+    del content["platformAdministratorToken"], content["organizations"][0]["administratorToken"]
+    path.write_text(json.dumps(content))
+    later = demonstration.loaded_at + timedelta(seconds=2)
+    after = await load_into(demonstration.addresses, tmp_path, now=later)
+    assert all(tokens_of(after))
+    assert after.organizations[0].api_key == demonstration.credentials.organizations[0].api_key
+    assert after.organizations[1] == demonstration.credentials.organizations[1]
+
+
+def tokens_of(demo: DemoCredentials) -> list[str]:
+    ours = [(each.administrator_token, each.voucher_token, each.partner_token) for each in demo.organizations]
+    return [demo.platform_administrator_token, *(token for tokens in ours for token in tokens)]
+
+
+def without_tokens(organization: Credentials) -> Credentials:
+    return replace(organization, administrator_token="", voucher_token="", partner_token="")
+
+
+@pytest.fixture
+async def demo_app(demonstration: Demonstration, settings: Settings) -> AsyncIterator[FastAPI]:
+    database = main.create_database(settings, demonstration.addresses.application)
+    yield create_app(main.create_resources(settings, database, schema_revision=schema.latest_revision()))
+    await database.close()
+
+
+def headers_of(demo: DemoCredentials) -> list[dict[str, str]]:
+    """Each credential as a user of the docs page can enter it: an organization's, then the platform's."""
+    first = demo.organizations[0]
+    return [
+        {"Authorization": f"Bearer {first.administrator_token}"},
+        {"cv-api-key": first.api_key},
+        {"Authorization": "Basic " + b64encode(f"{first.client_id}:{first.client_secret}".encode()).decode()},
+        {"Authorization": f"Bearer {demo.platform_administrator_token}"},
+    ]
+
+
+def requests_of(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Method and path of each operation, with ids that do not exist."""
+    for path, item in document["paths"].items():
+        for parameter in (each for method in METHODS for each in item.get(method, {}).get("parameters", [])):
+            path = path.replace(f"{{{parameter['name']}}}", str(uuid4()))  # noqa: PLW2901
+        yield from ((method.upper(), path) for method in METHODS if method in item)
+
+
+async def refusals(client: httpx.AsyncClient, demo: DemoCredentials, method: str, path: str) -> int:
+    """The number of credentials that do not open an operation, before the first one that does."""
+    for number, headers in enumerate(headers_of(demo)):
+        response = await client.request(method, path, headers=headers)
+        assert response.status_code < 500, (method, path, response.text)
+        if response.status_code not in (401, 403):
+            return number
+    raise AssertionError(f"no credential opens {method} {path}")
+
+
+async def test_each_operation_is_opened_by_a_credential(demonstration: Demonstration, demo_app: FastAPI) -> None:
+    requests = list(requests_of(demo_app.openapi()))
+    transport = httpx.ASGITransport(demo_app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        opened = {each: await refusals(client, demonstration.credentials, *each) for each in requests}
+    # The first credential, which the server prints, is an administrator's token.
+    others = {path.split("/management/v1/")[-1].split("/")[0] for (_, path), number in opened.items() if number}
+    assert (len(opened) > 100, others) == (True, {"", "organizations"})

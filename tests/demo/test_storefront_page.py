@@ -82,7 +82,7 @@ def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator
         await resources.database.close()
 
     app = create_app(resources, lifespan=lifespan)
-    page.install(app, demonstration.credentials[0])
+    page.install(app, demonstration.credentials.organizations[0])
     with serving(app) as url:
         yield url
 
@@ -90,7 +90,7 @@ def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator
 @pytest.fixture
 async def shop(browser: Browser, demonstration: Demonstration, storefront_url: str) -> AsyncIterator[Storefront]:
     async with visiting(Storefront, await browser.new_page(locale="en-US"), storefront_url) as found:
-        found.url, found.api_key = storefront_url, demonstration.credentials[0].api_key
+        found.url, found.api_key = storefront_url, demonstration.credentials.organizations[0].api_key
         await found.open(storefront_url)
         yield found
 

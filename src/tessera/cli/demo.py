@@ -1,15 +1,16 @@
-"""The command that loads the demonstration data."""
+"""Commands on the demonstration data."""
 
 import asyncio
+import shlex
 
 import typer
 
 from tessera import provision, schema
 from tessera import settings as configuration
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.startup import CannotStart, start
-from tessera.demo import load
-from tessera.demo.credentials import FILE_NAME, Credentials
+from tessera.cli.startup import CannotStart, base_url_of, start
+from tessera.demo import credentials, load
+from tessera.demo.credentials import FILE_NAME, DemoCredentials
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
 from tessera.kit.tokens import TokenSigner
@@ -29,12 +30,25 @@ def load_demo() -> None:
     with provision.database(settings) as addresses:
         schema.migrate(addresses.owner, addresses.application)
         schema.check(addresses.application)
-        base_url = settings.public_url or f"http://{settings.host}:{settings.port}"
-        asyncio.run(load_demo_data(settings, addresses, base_url=base_url))
+        asyncio.run(load_demo_data(settings, addresses, base_url=base_url_of(settings, settings.port)))
     typer.echo(f"The credentials are in {settings.data_dir / FILE_NAME}.")
 
 
-async def load_demo_data(settings: Settings, addresses: Addresses, *, base_url: str) -> list[Credentials]:
+@commands.command("env")
+def show_environment() -> None:
+    """Print shell commands that set the URL and the credentials of the demonstration as variables.
+
+    Use them with `eval "$(tessera demo env)"`. The variables are those of the first organization in demo.json.
+    """
+    path = configuration.load().data_dir / FILE_NAME
+    demo = credentials.read(path)
+    if demo is None:
+        raise CannotStart(f"there is no {path}; run `tessera serve --demo` first, with the same TESSERA_DATA_DIR")
+    for name, value in demo.variables().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+async def load_demo_data(settings: Settings, addresses: Addresses, *, base_url: str) -> DemoCredentials:
     """Load the demonstration organizations, unless they exist, and write their credentials."""
     database = Database(addresses.application)
     signer = TokenSigner(settings.token_keys)

@@ -3,8 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Annotated
 
 import structlog
@@ -14,12 +13,14 @@ from tessera import main, provision, schema
 from tessera import settings as configuration
 from tessera.api.serving import server
 from tessera.cli.demo import load_demo_data, with_demo_key
+from tessera.cli.greeting import show_banner, show_step
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.startup import CannotStart, start
-from tessera.demo.credentials import FILE_NAME, Credentials
+from tessera.cli.startup import CannotStart, base_url_of, start
+from tessera.demo.credentials import DemoCredentials
 from tessera.demo.storefront import page
 from tessera.kit import descriptors
 from tessera.kit.sockets import listen
+from tessera.provision import Addresses
 from tessera.settings import Settings
 from tessera.worker import run_until_signalled
 
@@ -41,18 +42,19 @@ def serve(
     The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
     """
     settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
-    with _listening(settings) as listener, provision.database(settings) as addresses:
+    with _listening(settings) as listener, _database(settings) as addresses:
+        show_step("Applying migrations")
         revision = schema.migrate(addresses.owner, addresses.application)
         schema.check(addresses.application)
         descriptors.raise_limit()
-        base_url = settings.public_url or f"http://{settings.host}:{listener.getsockname()[1]}"
-        credentials = asyncio.run(load_demo_data(settings, addresses, base_url=base_url)) if demo else []
+        base_url = base_url_of(settings, listener.getsockname()[1])
+        credentials = _load_demo(settings, addresses, base_url) if demo else None
         app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
-        pages = {"docs page": "/docs"}
+        pages = {"home page": "/", "docs page": "/docs"}
         if credentials and is_local_only(settings, listener):
-            page.install(app, credentials[0])
+            page.install(app, credentials.organizations[0])
             pages["storefront"] = page.PATH
-        server.serve(app, listener, on_ready=lambda: _show_banner(base_url, pages, settings.data_dir, credentials))
+        server.serve(app, listener, on_ready=lambda: show_banner(base_url, pages, settings.data_dir, credentials))
 
 
 @commands.command("api")
@@ -91,26 +93,21 @@ def is_local_only(settings: Settings, listener: socket.socket) -> bool:
     return ipaddress.ip_address(listener.getsockname()[0]).is_loopback and not settings.trusted_proxies
 
 
+def _database(settings: Settings) -> AbstractContextManager[Addresses]:
+    if settings.database_url is None:
+        exists = (settings.data_dir / "postgres").exists()
+        show_step(f"{'Starting' if exists else 'Creating'} a Postgres in {settings.data_dir}")
+    return provision.database(settings)
+
+
+def _load_demo(settings: Settings, addresses: Addresses, base_url: str) -> DemoCredentials:
+    show_step("Loading the demonstration data")
+    return asyncio.run(load_demo_data(settings, addresses, base_url=base_url))
+
+
 def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
     try:
         return listen(settings.host, settings.port, processes=processes)
     except OSError as error:
         address = f"{settings.host}:{settings.port}"
         raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another port") from error
-
-
-def _show_banner(base_url: str, pages: Mapping[str, str], directory: Path, credentials: Sequence[Credentials]) -> None:
-    """Print the URL of each page and, with demonstration data, three requests to try."""
-    typer.echo(f"\nTessera serves on {base_url}")
-    for name, path in pages.items():
-        typer.echo(f"  {name:10} {base_url}{path}")
-    if not credentials:
-        return
-    demo = credentials[0]
-    typer.echo(
-        f"  credentials of the demonstration organizations  {directory / FILE_NAME}\n\n"
-        "Try:\n"
-        f'  curl "{base_url}/api/v1/promo-codes?code=PER10" -H "cv-api-key: {demo.api_key}"\n'
-        f'  curl -u "{demo.client_id}:{demo.client_secret}" {base_url}/authenticate\n'
-        f'  curl "{base_url}/promo-codes?status=Active" -H "Authorization: Bearer {demo.voucher_token}"\n'
-    )

@@ -30,5 +30,13 @@ def start_with_token_key() -> Settings:
     return start(needs_keys=True, settings=configuration.with_stored_key(configuration.load()))
 
 
+def base_url_of(settings: Settings, port: int) -> str:
+    """The URL of the server for clients: the configured one, or the address to listen on."""
+    if settings.public_url:
+        return settings.public_url
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - an address to replace
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _exit(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)

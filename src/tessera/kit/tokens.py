@@ -20,6 +20,13 @@ class TokenExpired(NotAuthenticated):
     """The token was valid until it expired."""
 
 
+class TokenKeyUnknown(NotAuthenticated):
+    """The token names a signing key that is not among the keys of this server."""
+
+    def __init__(self) -> None:
+        super().__init__("The token was signed with a key that this server does not know.")
+
+
 @dataclass(frozen=True, slots=True)
 class TokenSigner:
     """Signs tokens with the first key and accepts tokens signed with any key; `keys` maps `kid` to secret."""
@@ -45,7 +52,7 @@ class TokenSigner:
     def read(self, token: str, *, now: datetime) -> dict[str, Any]:
         """The claims of a token that was signed with one of the keys and has not expired.
 
-        Raises NotAuthenticated, and TokenExpired if only the expiry is wrong.
+        Raises NotAuthenticated: TokenExpired if only the expiry is wrong, TokenKeyUnknown if the key has no known name.
         """
         digest = hashlib.sha256(token.encode()).digest()
         claims = self._verified_claims.get(digest)
@@ -63,10 +70,12 @@ class TokenSigner:
             raise NotAuthenticated("The token is too long.")
         try:
             _ensure_canonical_signature(token)
-            secret = self.keys[jwt.get_unverified_header(token)["kid"]]
+            kid = jwt.get_unverified_header(token)["kid"]
+            if isinstance(kid, str) and kid not in self.keys:
+                raise TokenKeyUnknown
             claims = jwt.decode(
                 token,
-                secret,
+                self.keys[kid],
                 algorithms=[ALGORITHM],
                 issuer=self.issuer,
                 audience=self.audience,

@@ -35,6 +35,22 @@ async def test_a_malformed_bearer_token_is_401(client: httpx.AsyncClient, header
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    "path", ["/promo-codes", "/api/vouchers/partners", "/storefront/v1/redemptions/1", "/management/v1/users"]
+)
+async def test_the_answer_to_a_token_with_an_unknown_key_says_so_in_every_api(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    foreign = TokenSigner({"foreign": "a-signing-key-of-another-server-0123456789"})
+    token = foreign.issue({"org": "o", "kind": "client", "sub": "s"}, now=NOW, lifetime=timedelta(hours=1))
+    answer = await client.get(path, headers=bearer(token))
+    body = answer.json()
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (body.get("detail") or body["errorMessages"][0]) == (
+        "The token was signed with a key that this server does not know."
+    )
+
+
 @pytest.mark.parametrize("token", ["abc", "a.b.c", "..", "e30.e30.e30", "é.é.é", "\0", "x" * 10_000])
 async def test_garbage_is_401(client: httpx.AsyncClient, token: str) -> None:
     answer = await client.get("/promo-codes", headers={b"Authorization": f"Bearer {token}".encode("latin-1")})
