@@ -29,7 +29,7 @@ from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
-from tests.support import factories
+from tests.support import factories, tenant_clauses
 from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
@@ -49,6 +49,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     repeated = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if repeated:
         raise pytest.UsageError(f"more than one test has the id {', '.join(repeated)}")
+
+
+tenant_clauses.observe()
+
+
+@pytest.fixture(autouse=True)
+def _every_statement_names_the_organization() -> Iterator[None]:
+    """Fail a test whose application sends a statement that only row-level security limits to the organization."""
+    yield
+    assert tenant_clauses.take_violations() == {}
 
 
 @dataclass

@@ -56,7 +56,7 @@ class ManagedPromoCodeRepository:
     async def find(self, promo_code_id: UUID) -> ManagedPromoCode | None:
         """The promo code with this id and all its restrictions."""
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
-        statement = self._codes().add_columns(addresses).where(PromoCode.id == promo_code_id)
+        statement = self._codes().add_columns(addresses).where(self._is(promo_code_id))
         row = (await self._connection.execute(statement)).first()
         return None if row is None else _managed(row)
 

@@ -1,0 +1,49 @@
+"""The check of every statement: which relations no condition limits to an organization."""
+
+import pytest
+from tests.support.tenant_clauses import unlimited_relations
+
+OWN = "organization_id = %(organization_id)s"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"select 1 from users where {OWN} and id = %(id)s",
+        f"select 1 from users u where u.{OWN}::uuid",
+        "select 1 from organizations where id = %(organization_id)s",
+        f"select 1 from users u join api_keys k on k.organization_id = u.organization_id where u.{OWN}",
+        f"select 1 from users u left join api_keys k on k.organization_id = u.organization_id where u.{OWN}",
+        f"update users set email = %(email)s where {OWN}",
+        f"delete from users using api_keys k where users.{OWN} and k.{OWN}",
+        f"select (select 1 from api_keys k where k.organization_id = u.organization_id) from users u where u.{OWN}",
+        f"with own as (select * from users where {OWN}) select 1 from own",
+        "select 1 from users u where (u.organization_id, u.id) = (%s, %s)",
+        f"insert into users select * from users where {OWN}",
+        "insert into users (organization_id) values (%(organization_id)s)",
+        "select 1 from procrastinate_jobs",
+    ],
+)
+def test_a_limited_statement_passes(statement: str) -> None:
+    assert unlimited_relations(statement) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "relations"),
+    [
+        ("select 1 from users where id = %(id)s", ["users (users)"]),
+        (f"select 1 from users where {OWN} or id = %(id)s", ["users (users)"]),
+        ("select 1 from users where organization_id <> %s", ["users (users)"]),
+        ("select 1 from users where organization_id = organization_id", ["users (users)"]),
+        (f"select 1 from users u join api_keys k on k.id = u.id where u.{OWN}", ["k (api_keys)"]),
+        (f"select 1 from users u left join api_keys k on u.{OWN}", ["u (users)", "k (api_keys)"]),
+        ("update users set email = %(email)s where id = %(id)s", ["users (users)"]),
+        (f"delete from users using api_keys k where users.{OWN}", ["k (api_keys)"]),
+        (f"select (select 1 from api_keys k where k.id = u.id) from users u where u.{OWN}", ["k (api_keys)"]),
+        ("with own as (select * from users) select 1 from own", ["users (users)"]),
+        ("select 1 from users where id in (select id from api_keys where organization_id = %s)", ["users (users)"]),
+        ("insert into users select * from users", ["users (users)"]),
+    ],
+)
+def test_a_relation_without_its_condition_is_named(statement: str, relations: list[str]) -> None:
+    assert list(unlimited_relations(statement)) == relations
