@@ -12,16 +12,42 @@ from tessera.kit import csv
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A"]
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t1", "\r1", "\n1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20A"]
 )
 def test_a_text_that_would_be_a_formula_gets_an_apostrophe_and_loses_it_again(text: str) -> None:
     assert csv.cell(text) == f"'{text}"
     assert csv.plain(csv.cell(text)) == text
 
 
-@given(st.text(st.sampled_from("'=-a "), max_size=5))
-def test_a_text_is_read_back_whatever_it_begins_with(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("10;=1+1", "10;'=1+1"),
+        ("a\n\u200b=1", "a\n'\u200b=1"),
+        ("\t=1", "'\t'=1"),
+        ("a\r\n\r\nb", "a\r\n\r\nb"),
+        ("\ufeff=1", "'\ufeff=1"),
+        (' "=1', "' \"=1"),
+        ("a\x1b[2J\x9b", "a\\u001b[2J\\u009b"),
+        ("\\u001b", "\\\\u001b"),
+        ("\\\x1b=1", "\\\\\\u001b=1"),
+        ("C:\\dir\\u0041", "C:\\dir\\u0041"),
+    ],
+)
+def test_hidden_formulas_and_control_characters_are_shown_and_read_back(text: str, cell: str) -> None:
+    assert csv.cell(text) == cell
+    assert csv.plain(cell) == text
+
+
+@given(st.text(st.sampled_from("'=-a ;\t\n\"\u200b")) | st.text(st.sampled_from("\\u01b\x1b\x01")) | st.text())
+def test_a_text_is_read_back_whatever_it_contains(text: str) -> None:
     assert csv.plain(csv.cell(text)) == text
+
+
+@pytest.mark.parametrize("text", ["\n", "\\", "'", ";' ", "\\u00"])
+def test_a_cell_of_a_megabyte_is_read_in_linear_time(text: str) -> None:
+    # Quadratic time is hours, which the time limit of tests ends.
+    assert csv.plain(csv.cell(text * 2**18)) == text * 2**18
 
 
 @given(st.lists(st.text(st.sampled_from("\\\\||ab"), min_size=1), max_size=4))

@@ -9,10 +9,21 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
+from tessera.kit.control_characters import escape, unescape
 from tessera.kit.wire import wire_name
 
 # Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_FORMULA_START = "[-=+@\uff1d\uff0b\uff0d\uff20]"
+# Blanks, quotation marks and characters without a width, which may precede it.
+_SKIPPED = "[ '\"\u00a0\u00ad\u180e\u2000-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]*+"
+# A text that begins with tab, CR or LF counts as a formula. A program that separates cells by semicolon or tab starts
+# cells inside the text as well.
+_PLACES = (
+    ("^", rf"(?={_SKIPPED}(?:{_FORMULA_START}|[\t\r\n]))"),
+    (r"(?<=[;\t\r\n])", f"(?={_SKIPPED}{_FORMULA_START})"),
+)
+_FORMULA = re.compile("|".join(before + formula for before, formula in _PLACES))
+_NEUTRAL = re.compile("|".join(f"{before}'{formula}" for before, formula in _PLACES))
 # Separates the values of one cell. Inside a value, a backslash escapes a separator or a backslash.
 SEPARATOR = "|"
 _SPECIAL = re.compile(r"[\\|]")
@@ -51,7 +62,7 @@ def lines(rows: Sequence[Sequence[object]]) -> bytes:
 
 
 def cell(value: object) -> str:
-    """The text of a cell; text that a spreadsheet would evaluate as a formula gets a leading apostrophe."""
+    """The text of a cell; text is made harmless, see `neutral`."""
     return neutral(value) if isinstance(value, str) else _format(value)
 
 
@@ -85,10 +96,13 @@ def split(text: str) -> list[str]:
 
 
 def neutral(text: str) -> str:
-    """Escape text that a spreadsheet would evaluate as a formula."""
-    return f"'{text}" if text.lstrip("'").startswith(FORMULA_STARTS) else text
+    """The text of a cell without a formula and without control characters; see `plain`.
+
+    An apostrophe precedes each formula, and an escape such as `\\u001b` replaces a control character.
+    """
+    return _FORMULA.sub("'", escape(text))
 
 
 def plain(text: str) -> str:
-    """Remove the apostrophe that `neutral` adds."""
-    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text
+    """The text from which `neutral` made this one."""
+    return unescape(_NEUTRAL.sub("", text))
