@@ -9,7 +9,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from tests.support.commands import tessera
+from tests.support.commands import tessera, tessera_in_terminal
 
 from tessera.provision import Addresses
 
@@ -31,3 +31,9 @@ def place() -> Iterator[Path]:
 def run(addresses: Addresses, tmp_path: Path) -> Run:
     """Runs a command on the database of the tests."""
     return partial(tessera, TESSERA_DATABASE_URL=addresses.application, TESSERA_DATA_DIR=str(tmp_path))
+
+
+@pytest.fixture
+def run_in_terminal(addresses: Addresses, tmp_path: Path) -> Run:
+    """Runs a command on the database of the tests, in a terminal of 100 columns."""
+    return partial(tessera_in_terminal, TESSERA_DATABASE_URL=addresses.application, TESSERA_DATA_DIR=str(tmp_path))

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -58,22 +59,41 @@ class Server:
         return self.process.wait(SECONDS_TO_END), self.process.output
 
 
-def tessera(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def tessera(*arguments: str, stdin: str = os.devnull, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end, in a fork of a process that has imported all modules."""
     with tempfile.TemporaryDirectory() as directory:
         outputs = (Path(directory) / "stdout", Path(directory) / "stderr")
-        process = _processes.Process(target=_run_tessera, args=(arguments, environment(settings), *outputs))
-        process.start()
-        process.join(SECONDS_TO_END)
-        if process.exitcode is None:
-            process.kill()
-            raise AssertionError(f"tessera {' '.join(arguments)} did not end within {SECONDS_TO_END} s")
-        return subprocess.CompletedProcess(arguments, process.exitcode, *(output.read_text() for output in outputs))
+        status = _run_to_end(arguments, settings, Path(stdin), *outputs)
+        return subprocess.CompletedProcess(arguments, status, *(output.read_text() for output in outputs))
 
 
-def _run_tessera(arguments: Sequence[str], variables: Mapping[str, str], stdout: Path, stderr: Path) -> None:
-    for output, number in ((stdout, 1), (stderr, 2)):
-        os.dup2(os.open(output, os.O_WRONLY | os.O_CREAT, 0o600), number)
+def tessera_in_terminal(*arguments: str, typed: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a terminal of 100 columns; its whole output, with what is typed, is `stdout`."""
+    controller, device = pty.openpty()
+    try:
+        os.write(controller, typed.encode())
+        terminal = Path(os.ttyname(device))
+        status = _run_to_end(arguments, {"COLUMNS": "100", **settings}, terminal, terminal, terminal)
+        return subprocess.CompletedProcess(arguments, status, os.read(controller, 2**16).decode().replace("\r", ""))
+    finally:
+        os.close(controller)
+        os.close(device)
+
+
+def _run_to_end(arguments: Sequence[str], settings: Mapping[str, str], *streams: Path) -> int:
+    process = _processes.Process(target=_run_tessera, args=(arguments, environment(settings), *streams))
+    process.start()
+    process.join(SECONDS_TO_END)
+    if process.exitcode is None:
+        process.kill()
+        raise AssertionError(f"tessera {' '.join(arguments)} did not end within {SECONDS_TO_END} s")
+    return process.exitcode
+
+
+def _run_tessera(arguments: Sequence[str], variables: Mapping[str, str], *streams: Path) -> None:
+    for number, stream in enumerate(streams):
+        os.dup2(os.open(stream, (os.O_WRONLY | os.O_CREAT) if number else os.O_RDONLY, 0o600), number)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing has closed it
     os.environ.clear()
     os.environ.update(variables)
     sys.argv = ["tessera", *arguments]

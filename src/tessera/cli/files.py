@@ -1,16 +1,22 @@
-"""Output of any length to a file or to standard output."""
+"""Files that commands read, and write whatever their length; `-` is standard input or standard output."""
 
+import os
+import shutil
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from tessera.cli.database_sessions import OrganizationDatabase, with_organization
 from tessera.cli.progress import bar
-from tessera.cli.startup import start
+from tessera.cli.startup import CannotStart, start
 from tessera.kit.db.unit_of_work import UnitOfWork
 
+STANDARD_STREAM = Path("-")
 Content = Callable[[OrganizationDatabase], AsyncIterator[bytes]]
 
 
@@ -22,18 +28,47 @@ class Length:
     chunk_size: int
 
 
-def save(organization: str, file: Path | None, content: Content, length: Length | None = None) -> None:
-    """Write the content in chunks, with a progress bar if its length is known.
+def save(organization: str | None, file: Path | None, content: Content, length: Length | None = None) -> None:
+    """Write the content in chunks, with a progress bar if its length is known; raises CannotStart.
 
-    A file appears under its name only after it is complete.
+    A file appears under its name only after it is complete, and only its owner can read it.
     """
-    if file is None:
+    if file is None or file == STANDARD_STREAM:
         with_organization(start(), organization, lambda session: _write(session, content, sys.stdout.buffer, length))
         return
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    with unfinished.open("wb") as output:
+    with _new_file(file) as output:
         with_organization(start(), organization, lambda session: _write(session, content, output, length))
-    unfinished.replace(file)
+
+
+@contextmanager
+def _new_file(file: Path) -> Iterator[BinaryIO]:
+    # A link, or a device such as /dev/null, would be replaced by the complete file.
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise CannotStart(f"cannot write {file}: it is not a regular file; use - for standard output")
+    unfinished = file.with_name(f"{file.name}.{os.getpid()}.unfinished")
+    try:
+        number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CannotStart(f"cannot write {file}: {error.strerror}") from error
+    try:
+        with os.fdopen(number, "wb") as output:
+            yield output
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def rewindable(file: Path) -> Iterator[BufferedReader | BufferedRandom]:
+    """The file, or standard input for `-`, whose position can be set: a pipe is copied to a temporary file."""
+    with file.open("rb") if file != STANDARD_STREAM else os.fdopen(0, "rb", closefd=False) as content:
+        if content.seekable():
+            yield content
+            return
+        with TemporaryFile() as copy:
+            shutil.copyfileobj(content, copy)
+            copy.seek(0)
+            yield copy
 
 
 async def _write(session: OrganizationDatabase, content: Content, output: BinaryIO, length: Length | None) -> None:

@@ -1,6 +1,7 @@
 """Commands that import and export promo codes as CSV files."""
 
 import hashlib
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli.files import Length, save
+from tessera.cli.files import Length, rewindable, save
 from tessera.cli.options.types import Organization
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.progress import bar
@@ -22,10 +23,16 @@ from tessera.promo_codes.rules import Kind, Status
 
 File = Annotated[
     Path,
-    typer.Argument(help="A CSV file whose first line names the columns.", exists=True, dir_okay=False, readable=True),
+    typer.Argument(
+        help="A CSV file whose first line names the columns; - is standard input.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        allow_dash=True,
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and import nothing.")]
-Output = Annotated[Path | None, typer.Argument(help="The file to write; default: standard output.", dir_okay=False)]
+Output = Annotated[Path | None, typer.Argument(help="The file to write; - (default) is standard output.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,8 @@ class FilterOptions:
 
 def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: DryRun = False) -> None:
     """Import all promo codes of a CSV file, or none: every bad line is reported with its reasons."""
-    with file.open("rb") as content, bar("Reading", length=file.stat().st_size) as set_position:
+    with rewindable(file) as content, bar("Reading", length=content.seek(0, os.SEEK_END)) as set_position:
+        content.seek(0)
         source = Source(content, hashlib.file_digest(content, "sha256").hexdigest())
         content.seek(0)
 
@@ -61,7 +69,7 @@ def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: Dry
     session.show(sentence, {"promoCodes": count, "isDryRun": dry_run})
 
 
-def export_promo_codes(organization: Organization, filters: FilterOptions, file: Output = None) -> None:
+def export_promo_codes(filters: FilterOptions, organization: Organization = None, file: Output = None) -> None:
     """Export promo codes as a CSV file of any length."""
     matching = filters.managed_filter()
     length = Length(lambda work: service.count(work, filters=matching), EXPORT_PAGE_SIZE)
