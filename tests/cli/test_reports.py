@@ -32,8 +32,8 @@ def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
     assert (result.returncode, json.loads(result.stdout)) == (
         0,
         [
-            {"code": "PAID", "name": None, "redeemed": 1, "cancelled": 0, "net": 1, "discount": "100.00"},
-            {"code": "SPRING", "name": None, "redeemed": 3, "cancelled": 1, "net": 2, "discount": "25.00"},
+            {"code": "PAID", "name": None, "redeemed": 1, "cancelled": 0, "net": 1, "discount": 100.0},
+            {"code": "SPRING", "name": None, "redeemed": 3, "cancelled": 1, "net": 2, "discount": 25.0},
         ],
     )
     assert run(*command).stdout == (
@@ -55,18 +55,18 @@ def test_redemptions_are_reported_as_a_csv_file(run: Run, shop: Tenant, tmp_path
 
 def test_days_that_are_none_are_refused(run: Run, shop: Tenant) -> None:
     result = run("report", "redemptions", "--organization", shop.name, "--from", "2026-06-02", "--until", "2026-06-02")
-    assert (result.returncode, result.stderr) == (1, "tessera: until must be after from, which is 2026-06-02\n")
+    assert (result.returncode, result.stderr) == (1, "tessera: --until must be after from, which is 2026-06-02\n")
 
 
 def test_vouchers_are_reported(run: Run, shop: Tenant) -> None:
     asked = ("report", "vouchers", "--organization", shop.name)
     acme, total = json.loads(run(*asked, "--json").stdout)
     # The command uses the real clock for the vouchers that expire soon.
-    assert [list(row.values())[1:5] for row in (acme, total)] == [["Acme Corp", 2, 1, 1], ["Total", 2, 1, 1]]
-    assert list(acme.values())[2:] == list(total.values())[2:]
-    assert list(total) == [*TOTALS.split(",")]
+    assert [list(row.values())[:4] for row in (acme, total)] == [["Acme Corp", 2, 1, 1], ["Total", 2, 1, 1]]
+    assert list(acme.values())[1:-1] == list(total.values())[1:-1]
+    assert {*total} == {*TOTALS.split(",")}
     lines = run(*asked, "--csv").stdout.splitlines()
-    assert (lines[0], lines[-1]) == (TOTALS, ",".join(map(str, ["", *list(total.values())[1:]])))
+    assert (lines[0], lines[-1]) == (TOTALS, ",".join(map(str, ["", *list(total.values())[:-1]])))
 
 
 async def test_redemptions_are_exported_as_over_http(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tessera.cli.startup import CannotStart
+from tessera.kit.control_characters import visible
 from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
 from tessera.kit.errors import DomainError, Invalid
 from tessera.promo_codes.imports.service import ImportRefused
@@ -13,7 +14,11 @@ EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, 
 
 
 def lines(error: Exception) -> Iterator[str]:
-    """One line for each violation, else the message of the error."""
+    """One line for each violation, else the message of the error; text from outside cannot control the terminal."""
+    return map(visible, _lines(error))
+
+
+def _lines(error: Exception) -> Iterator[str]:
     match error:
         case Invalid():
             for violation in error.violations:

@@ -2,15 +2,22 @@
 
 import json
 import re
+import shutil
+import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import typer
 
+from tessera.kit.control_characters import visible
 from tessera.kit.wire import wire_name
 
 Fields = Mapping[str, Any]
+# The longest cell of a table in a terminal; a UUID has 36 characters.
+MAX_CELL = 40
 
 
 def fields_of(value: object, *names: str, **renamed: str) -> dict[str, Any]:
@@ -21,9 +28,9 @@ def fields_of(value: object, *names: str, **renamed: str) -> dict[str, Any]:
 def show(sentence: str, fields: Fields, *, as_json: bool) -> None:
     """Print a sentence, and the fields of the result below it."""
     if as_json:
-        typer.echo(json.dumps(fields, default=_text))
+        _print_json(fields)
         return
-    typer.echo(sentence)
+    typer.echo(visible(sentence))
     width = max(len(_words(name)) for name in fields)
     for name, value in fields.items():
         typer.echo(f"  {_words(name):{width}}  {_text(value)}")
@@ -37,19 +44,66 @@ def show_secret(sentence: str, fields: Fields, *, as_json: bool) -> None:
 
 
 def show_rows(rows: Sequence[Fields], *, as_json: bool, if_none: str, cursor: str | None = None) -> None:
-    """Print one line for each record, and the `cursor` of the next page, if any, to standard error."""
+    """Print one line for each record, and the `cursor` of the next page, if any, to standard error.
+
+    A table in a terminal has no cells longer than MAX_CELL, and only the first columns that fit.
+    """
+    if as_json:
+        _print_json(rows)
+    elif rows:
+        _print_table(rows)
+    else:
+        typer.echo(if_none)
     if cursor is not None:
         typer.echo(f"There are more records: add --cursor {cursor}", err=True)
-    if as_json:
-        typer.echo(json.dumps(rows, default=_text))
-        return
-    if not rows:
-        typer.echo(if_none)
-        return
-    table = [[_words(name).upper() for name in rows[0]], *([_text(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+
+
+def _print_json(content: object) -> None:
+    typer.echo(json.dumps(content, default=_json_value))
+
+
+def _json_value(value: object) -> object:
+    # A number, as in the management API. Up to 15 digits, the shortest text of the float is the decimal itself.
+    return float(value) if isinstance(value, Decimal) else _text(value)
+
+
+def _print_table(rows: Sequence[Fields]) -> None:
+    names = [_words(name) for name in rows[0]]
+    table = [[name.upper() for name in names], *([_text(value) for value in row.values()] for row in rows)]
+    in_terminal = sys.stdout.isatty()
+    if in_terminal:
+        table = [[_cut(cell) for cell in line] for line in table]
+    widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
+    count = _columns_that_fit(widths, shutil.get_terminal_size().columns) if in_terminal else len(widths)
     for line in table:
-        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+        cells = zip(line[:count], widths[:count], strict=True)
+        typer.echo("  ".join(cell + " " * (width - _width(cell)) for cell, width in cells).rstrip())
+    if omitted := names[count:]:
+        typer.echo(f"Omitted for lack of space: {', '.join(omitted)} (--json prints everything)", err=True)
+
+
+def _columns_that_fit(widths: Sequence[int], available: int) -> int:
+    count = len(widths)
+    while count > 1 and sum(widths[:count]) + 2 * (count - 1) > available:
+        count -= 1
+    return count
+
+
+def _cut(cell: str) -> str:
+    if _width(cell) <= MAX_CELL:
+        return cell
+    cell = cell[: MAX_CELL - 1]
+    while _width(cell) >= MAX_CELL:
+        cell = cell[:-1]
+    return f"{cell}…"
+
+
+def _width(text: str) -> int:
+    """The number of columns of a text in a terminal."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.category(character) in ("Mn", "Me") for character in text)
 
 
 def _words(name: str) -> str:
@@ -67,4 +121,4 @@ def _text(value: object) -> str:
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         case _:
-            return str(value)
+            return visible(str(value))

@@ -9,22 +9,24 @@ import typer
 from tessera.catalog.product_bundles import service as bundles
 from tessera.catalog.product_bundles.service import ManagedProductBundle, ProductBundleFilter
 from tessera.catalog.rules import ProductBundleDraft
+from tessera.cli import lookups
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Id, Name, Price, parse_decimal, parse_id
+from tessera.cli.options.types import Name, Price, parse_decimal
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
-from tessera.kit.editing import Target
 
 Exams = Annotated[list[str], typer.Option("--exam", help="The code of an exam in the bundle; repeatable.")]
+
+Bundle = Annotated[str, typer.Argument(help="The bundle's name (any case) or id.", metavar="BUNDLE")]
 
 commands = CommandGroup()
 
 
 @commands.command("create")
-def create_bundle(session: OrganizationSession, name: Name, price: Price, exam: Exams) -> None:
+def create_bundle(session: OrganizationSession, name: Name, price: Price, store_exam_codes: Exams) -> None:
     """Create a product bundle, which sells several exams together."""
-    draft = ProductBundleDraft(name=name, price=parse_decimal("price", price), store_exam_codes=tuple(exam))
+    draft = ProductBundleDraft(name=name, price=parse_decimal("price", price), store_exam_codes=tuple(store_exam_codes))
     bundle = session.run(lambda work: bundles.create(work, draft=draft, now=clock()))
     session.show(f"Created the bundle {bundle.name}.", _fields(bundle))
 
@@ -37,34 +39,32 @@ def list_bundles(session: OrganizationSession) -> None:
 
 
 @commands.command("update")
-def update_bundle(session: OrganizationSession, bundle_id: Id, name: Name, price: Price, exam: Exams) -> None:
+def update_bundle(
+    session: OrganizationSession, bundle: Bundle, name: Name, price: Price, store_exam_codes: Exams
+) -> None:
     """Replace the name, the price and the exams of a product bundle."""
-    draft = ProductBundleDraft(name=name, price=parse_decimal("price", price), store_exam_codes=tuple(exam))
-    target = Target(parse_id(bundle_id))
-    bundle = session.run(lambda work: bundles.update(work, target, draft=draft, now=clock()))
-    session.show(f"Changed the bundle {bundle.name}.", _fields(bundle))
+    draft = ProductBundleDraft(name=name, price=parse_decimal("price", price), store_exam_codes=tuple(store_exam_codes))
+    _change(session, bundle, partial(bundles.update, draft=draft), "Changed")
 
 
 @commands.command("archive")
-def archive_bundle(session: OrganizationSession, bundle_id: Id) -> None:
+def archive_bundle(session: OrganizationSession, bundle: Bundle) -> None:
     """Archive a product bundle, which is then no longer sold."""
-    _move(session, bundle_id, bundles.archive, "Archived")
+    _change(session, bundle, bundles.archive, "Archived")
 
 
 @commands.command("activate")
-def activate_bundle(session: OrganizationSession, bundle_id: Id) -> None:
+def activate_bundle(session: OrganizationSession, bundle: Bundle) -> None:
     """Reactivate an archived product bundle."""
-    _move(session, bundle_id, bundles.activate, "Reactivated")
+    _change(session, bundle, bundles.activate, "Reactivated")
 
 
-def _move(
-    session: OrganizationSession, bundle_id: str, move: Callable[..., Awaitable[ManagedProductBundle]], verb: str
+def _change(
+    session: OrganizationSession, name_or_id: str, change: Callable[..., Awaitable[ManagedProductBundle]], verb: str
 ) -> None:
-    target = Target(parse_id(bundle_id))
-    bundle = session.run(lambda work: move(work, target, now=clock()))
+    bundle = session.change(lookups.bundle_id, name_or_id, change)
     session.show(f"{verb} the bundle {bundle.name}.", _fields(bundle))
 
 
 def _fields(bundle: ManagedProductBundle) -> Fields:
-    fields = fields_of(bundle, "id", "name", "price", "store_exam_codes", "status", store_exam_codes="exams")
-    return fields | {"exams": " ".join(bundle.store_exam_codes)}
+    return fields_of(bundle, "name", "price", "status", "store_exam_codes", "id")

@@ -10,10 +10,11 @@ from uuid import UUID
 import typer
 
 from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Cursor, Limit, parse_decimal
+from tessera.cli.options.types import Cursor, Limit, Yes, parse_decimal
 from tessera.cli.organization_session import OrganizationSession
-from tessera.cli.output import Fields
+from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -71,7 +72,9 @@ class ProgramChanges:
         typer.Option("--tier", help="A quantity discount; repeatable.", metavar="QUANTITY:PERCENT"),
     ] = None
     is_available_to_all_partners: ToAll = None
-    partners: Annotated[list[str] | None, typer.Option("--partner", help="An assigned partner; repeatable.")] = None
+    partner_ids: Annotated[
+        list[str] | None, typer.Option("--partner", help="An assigned partner, by name or id; repeatable.")
+    ] = None
     can_assigned_partners_purchase_zero_price: ZeroPrice = None
     email_domains: Annotated[
         list[str] | None,
@@ -85,10 +88,10 @@ class ProgramChanges:
     def draft(self) -> ProgramDraft:
         """The draft with these options, except for its partners; raises Invalid."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
-        del values["partners"]
+        del values["partner_ids"]
         values |= {name: tuple(value) or None for name, value in values.items() if isinstance(value, list)}
         if self.cost_per_voucher is not None:
-            values["cost_per_voucher"] = parse_decimal("cost", self.cost_per_voucher)
+            values["cost_per_voucher"] = parse_decimal("cost_per_voucher", self.cost_per_voucher)
         if self.tiers:
             values["tiers"] = tuple(_parse_tier(text) for text in self.tiers)
         return ProgramDraft(**values)
@@ -116,7 +119,7 @@ def create_program(session: OrganizationSession, program: NewProgram) -> None:
     draft = program.draft()
 
     async def create(work: UnitOfWork) -> Program:
-        partner_ids = await _partner_ids(work, program.partners)
+        partner_ids = await _partner_ids(work, program.partner_ids)
         return await programs.create(work, draft=replace(draft, partner_ids=partner_ids), now=clock())
 
     session.show(f"Created the voucher program {program.name}.", _fields(session.run(create)))
@@ -134,7 +137,7 @@ def update_program(
     empty_lists: dict[str, Any] = {_CLEARABLE_FIELDS[name]: () for name in clear or ()}
 
     async def update(work: UnitOfWork, target: Target, *, now: datetime) -> Program:
-        values = {"partner_ids": await _partner_ids(work, changes.partners)} | empty_lists
+        values = {"partner_ids": await _partner_ids(work, changes.partner_ids)} | empty_lists
         return await programs.edit(work, target, draft=replace(draft, **values), now=now)
 
     updated_program = session.change(lookups.program_id, program, update)
@@ -176,8 +179,9 @@ def deactivate_program(session: OrganizationSession, program: ProgramRef) -> Non
 
 
 @commands.command("archive")
-def archive_program(session: OrganizationSession, program: ProgramRef) -> None:
+def archive_program(session: OrganizationSession, program: ProgramRef, *, yes: Yes = False) -> None:
     """Archive a voucher program (permanent)."""
+    confirm(f"Archive the voucher program {program} permanently?", yes=yes)
     _set_status(session, program, Status.ARCHIVED)
 
 
@@ -197,36 +201,28 @@ async def _partner_ids(work: UnitOfWork, names: list[str] | None) -> tuple[UUID,
 def _parse_tier(text: str) -> Tier:
     quantity, _, percent = text.partition(":")
     if not (quantity.isascii() and quantity.isdigit() and len(quantity) <= MAX_QUANTITY_DIGITS):
-        raise Invalid([Violation("NotTier", "tier", f"must be QUANTITY:PERCENT, such as 10:5: {text}")])
-    return Tier(int(quantity), parse_decimal("tier", percent))
+        raise Invalid([Violation("NotTier", "tiers", f"must be QUANTITY:PERCENT, such as 10:5: {text}")])
+    return Tier(int(quantity), parse_decimal("tiers", percent))
 
 
-def _fields(program: Program) -> Fields:
+def _fields(program: Program) -> dict[str, Any]:
     return {
-        "id": program.id,
         "name": program.name,
         "status": program.status,
-        "storeExamCodes": ", ".join(exam.code for exam in program.store_exams),
         "costPerVoucher": program.partner_cost_per_voucher,
-        "tiers": ", ".join(f"{tier.quantity}:{tier.percent}" for tier in program.discounts),
-        "partners": "all" if program.is_available_to_all_partners else _assigned_partners(program),
+        "tiers": [f"{tier.quantity}:{tier.percent}" for tier in program.discounts],
+        "storeExamCodes": [exam.code for exam in program.store_exams],
+        "isAvailableToAllPartners": program.is_available_to_all_partners,
+        "partners": [partner.name for partner in program.assigned_partners],
         "version": program.version,
+        "id": program.id,
     }
 
 
 def _all_fields(program: Program) -> Fields:
-    return {
-        **_fields(program),
-        "assignedPartners": _assigned_partners(program),
-        "zeroPrice": program.can_assigned_partners_purchase_zero_price,
-        "emailDomains": ", ".join(rule.domain for rule in program.email_domains) or "all",
-        "enforceEmail": program.enforce_assigned_email,
-        "prefix": program.voucher_code_prefix,
-        "days": program.expiration_period_in_days,
-        "ach": program.allow_ach_payments,
-        "createdAt": program.created_at,
-    }
-
-
-def _assigned_partners(program: Program) -> str:
-    return ", ".join(partner.name for partner in program.assigned_partners) or "none"
+    names = (
+        *("can_assigned_partners_purchase_zero_price", "enforce_assigned_email", "voucher_code_prefix"),
+        *("expiration_period_in_days", "allow_ach_payments", "created_at"),
+    )
+    domains = [rule.domain for rule in program.email_domains]
+    return _fields(program) | {"emailDomains": domains} | fields_of(program, *names)

@@ -68,14 +68,14 @@ def fields_to_clear(names: Iterable[str], changes: Container[str]) -> dict[str, 
 
 # The attributes that the commands `list` and `show` print.
 LIST_FIELDS = (
-    "id",
     "name",
     "status",
     "discount_percent",
     "flat_discount",
-    "store_exam_codes",
-    "expires_at",
-    "max_redemptions",
     "redemption_count",
+    "max_redemptions",
+    "expires_at",
+    "store_exam_codes",
+    "id",
 )
 DETAIL_FIELDS = (*LIST_FIELDS, *(name for name in ManagedPromoCode.__dataclass_fields__ if name not in LIST_FIELDS))

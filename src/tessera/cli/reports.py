@@ -83,4 +83,4 @@ def report_vouchers(session: OrganizationSession, csv: Csv) -> None:
 
 def _row(partner_id: str | None, name: str, totals: VoucherTotals) -> Fields:
     names = ("bought", "used", "unused", "archived", "expired", "expiring_within_30_days", "expiring_within_90_days")
-    return {"partnerId": partner_id, "partnerName": name, **fields_of(totals, *names)}
+    return {"partnerName": name, **fields_of(totals, *names), "partnerId": partner_id}

@@ -3,22 +3,21 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service as exams
 from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
+from tessera.cli import lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Name, Price, parse_decimal
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
-from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import NotFound
 
 Code = Annotated[str, typer.Argument(help="The code of the exam, in any case.", metavar="CODE")]
+Exam = Annotated[str, typer.Argument(help="The exam's code (any case) or id.", metavar="EXAM")]
 
 commands = CommandGroup()
 
@@ -39,37 +38,30 @@ def list_exams(session: OrganizationSession) -> None:
 
 
 @commands.command("update")
-def update_exam(session: OrganizationSession, code: Code, name: Name, price: Price) -> None:
+def update_exam(session: OrganizationSession, exam: Exam, name: Name, price: Price) -> None:
     """Change the name and the price of a store exam."""
     draft = StoreExamDraft(name=name, price=parse_decimal("price", price))
-    _change(session, code, partial(exams.update, draft=draft), "Changed")
+    _change(session, exam, partial(exams.update, draft=draft), "Changed")
 
 
 @commands.command("archive")
-def archive_exam(session: OrganizationSession, code: Code) -> None:
+def archive_exam(session: OrganizationSession, exam: Exam) -> None:
     """Archive a store exam, which is then no longer sold."""
-    _change(session, code, exams.archive, "Archived")
+    _change(session, exam, exams.archive, "Archived")
 
 
 @commands.command("activate")
-def activate_exam(session: OrganizationSession, code: Code) -> None:
+def activate_exam(session: OrganizationSession, exam: Exam) -> None:
     """Reactivate an archived store exam."""
-    _change(session, code, exams.activate, "Reactivated")
+    _change(session, exam, exams.activate, "Reactivated")
 
 
 def _change(
-    session: OrganizationSession, code: str, change: Callable[..., Awaitable[ManagedStoreExam]], verb: str
+    session: OrganizationSession, code_or_id: str, change: Callable[..., Awaitable[ManagedStoreExam]], verb: str
 ) -> None:
-    exam = session.change(_exam_id, code, change)
+    exam = session.change(lookups.exam_id, code_or_id, change)
     session.show(f"{verb} the exam {exam.code}.", _fields(exam))
 
 
-async def _exam_id(work: UnitOfWork, code: str) -> UUID:
-    page = await exams.list_by_cursor(work, filters=StoreExamFilter(code=code), after=None, size=1)
-    if not page.items:
-        raise NotFound(f"There is no store exam {code}.")
-    return page.items[0].id
-
-
 def _fields(exam: ManagedStoreExam) -> Fields:
-    return fields_of(exam, "id", "code", "name", "price", "status")
+    return fields_of(exam, "code", "name", "price", "status", "id")
