@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         description="Signing keys as kid:secret, separated by commas; the first signs, all are accepted.",
         repr=False,
     )
+    organization: str | None = Field(
+        None, description="The organization of commands without --organization; default: the only one."
+    )
     token_lifetime_seconds: int = Field(3600, ge=1, description="The lifetime of an access token.")
     pool_size: int = Field(10, ge=1, description="Database connections of each process.")
     prepare_statements: bool = Field(default=True, description="Turn off behind PgBouncer older than 1.21.")

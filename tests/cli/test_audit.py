@@ -16,25 +16,25 @@ async def test_a_command_is_recorded_and_verified(
     run: Run, tenant: Tenant, resources: Resources, superuser: psycopg.Connection
 ) -> None:
     organization = ("--organization", tenant.name)
-    run("user", "deactivate", *organization, "--email", tenant.user_email)
+    run("user", "deactivate", *organization, "--email", tenant.user_email, "--yes")
     entries = json.loads(run("audit", "list", *organization, "--kind", "User", "--json").stdout)
     latest = {name: entries[0][name] for name in ("actor", "action", "kind")}
     assert latest == {"actor": f"CommandLine {getpass.getuser()}", "action": "Deactivated", "kind": "User"}
 
     async with resources.database.unit_of_work(tenant.id) as work:
         count = await seals.seal(work, now=NOW)
-    sound = json.loads(run("audit", "verify", tenant.name, "--json").stdout)
+    sound = json.loads(run("audit", "verify", *organization, "--json").stdout)
     assert sound == {"entries": count, "head": sound["head"]}
-    assert run("audit", "verify", tenant.name, "--head", sound["head"]).returncode == 0
-    wrong = run("audit", "verify", tenant.name, "--head", "x")
+    assert run("audit", "verify", *organization, "--head", sound["head"]).returncode == 0
+    wrong = run("audit", "verify", *organization, "--head", "x")
     assert (wrong.returncode, wrong.stderr) == (
         1,
-        "tessera: head must be POSITION:DIGEST, as printed by verify\n",
+        "tessera: --head must be POSITION:DIGEST, as printed by verify\n",
     )
 
     superuser.execute(
         "update audit_entries set actor_name = 'eve' where organization_id = %s and action = 'Deactivated'", [tenant.id]
     )
-    broken = run("audit", "verify", tenant.name, "--json")
+    broken = run("audit", "verify", *organization, "--json")
     assert broken.returncode == 1
     assert [(found["flaw"], found["position"]) for found in json.loads(broken.stdout)] == [("Altered", count)]

@@ -31,9 +31,9 @@ def read(run: Run, *arguments: str, **settings: str) -> Any:
     return json.loads(result.stdout)
 
 
-def failure(run: Run, *arguments: str) -> str:
+def failure(run: Run, *arguments: str, **settings: str) -> str:
     """The message of a command that fails."""
-    result = run(*arguments)
+    result = run(*arguments, **settings)
     assert (result.returncode, result.stdout) == (1, "")
     return result.stderr
 
@@ -42,8 +42,8 @@ def test_an_organization_is_created_once_and_listed(run: Run) -> None:
     name = f"Exams {uuid.uuid4().hex}"
     created = run("organization", "create", name)
     assert created.returncode == 0
-    assert re.fullmatch(rf"Created the organization {name}\.\n  id    {UUID.pattern}\n  name  {name}\n", created.stdout)
-    assert failure(run, "organization", "create", name.upper()) == f"tessera: name is taken: {name.upper()}\n"
+    assert re.fullmatch(rf"Created the organization {name}\.\n  name  {name}\n  id    {UUID.pattern}\n", created.stdout)
+    assert failure(run, "organization", "create", name.upper()) == f"tessera: NAME is taken: {name.upper()}\n"
     listed = [each for each in read(run, "organization", "list") if each["name"] == name]
     assert listed == [{"id": UUID.findall(created.stdout)[0], "name": name, "isActive": True}]
 
@@ -63,9 +63,9 @@ async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
     headers = {"Authorization": f"Bearer {token['token']}"}
     assert (await client.get("/promo-codes", headers=headers)).status_code == 200
 
-    read(run, "token", "revoke", *organization, token["id"])
+    read(run, "token", "revoke", *organization, token["id"], "--yes")
     assert (await client.get("/promo-codes", headers=headers)).status_code == 401
-    again = failure(run, "token", "revoke", *organization, token["id"])
+    again = failure(run, "token", "revoke", *organization, token["id"], "--yes")
     assert again == "tessera: There is no such token, or it is revoked.\n"
 
 
@@ -81,7 +81,7 @@ async def test_a_partners_user_sees_only_that_partner(
     unknown = failure(run, "user", "create", *organization, *address, *names, "--partner", "Nobody")
     assert unknown == "tessera: There is no voucher partner Nobody.\n"
 
-    read(run, "user", "create", *organization, *address, *names, "--partner", "acme corp")
+    read(run, "user", "create", *organization, *address, *names, "--partner", str(both[0].id))
     issued = run("token", "issue", *organization, *address, "--json", TESSERA_TOKEN_KEYS=KEYS)
     headers = {"Authorization": f"Bearer {json.loads(issued.stdout)['token']}"}
     seen = (await client.get("/api/vouchers/partners", headers=headers)).json()["data"]
@@ -90,7 +90,7 @@ async def test_a_partners_user_sees_only_that_partner(
 
 async def test_deactivating_a_user_ends_its_tokens(run: Run, client: httpx.AsyncClient, tenant: Tenant) -> None:
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
-    result = run("user", "deactivate", "--organization", str(tenant.id), "--email", tenant.user_email.upper())
+    result = run("user", "deactivate", "--organization", str(tenant.id), "--email", tenant.user_email.upper(), "--yes")
     assert (result.returncode, result.stderr) == (0, "")
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
 
@@ -101,7 +101,7 @@ async def test_a_client_authenticates_until_it_is_revoked(run: Run, client: http
     assert sorted(result) == ["clientId", "clientSecret", "id", "name"]
     basic = httpx.BasicAuth(result["clientId"], result["clientSecret"])
     assert (await client.get("/authenticate", auth=basic)).status_code == 200
-    assert read(run, "client", "revoke", *organization, result["id"])["id"] == result["id"]
+    assert read(run, "client", "revoke", *organization, "shop", "--yes")["id"] == result["id"]
     assert (await client.get("/authenticate", auth=basic)).status_code == 401
 
 
@@ -116,36 +116,42 @@ async def test_a_key_is_shown_once_rotated_with_an_overlap_and_revoked(
     created = run("key", "create", *organization, "--name", "Till")
     assert created.stderr == SHOWN_ONCE
     old_id = UUID.findall(created.stdout)[0]
-    old = created.stdout.split()[-1]
-    new = read(run, "key", "rotate", *organization, old_id)
+    old = str(re.search(r"api key +(\S+)", created.stdout)[1])  # type: ignore[index]
+    new = read(run, "key", "rotate", *organization, "till", "--yes")
     assert new == {"id": new["id"], "name": "Till", "apiKey": new["apiKey"], "replaces": old_id}
     assert [await status(old), await status(new["apiKey"])] == [404, 404]
 
-    assert read(run, "key", "revoke", *organization, old_id)["id"] == old_id
+    several = failure(run, "key", "revoke", *organization, "Till", "--yes")
+    assert several == f"tessera: Several keys are named Till; choose an id: {old_id}, {new['id']}.\n"
+    assert read(run, "key", "revoke", *organization, old_id, "--yes")["id"] == old_id
     assert [await status(old), await status(new["apiKey"])] == [401, 404]
     listed = run("key", "list", *organization)
     assert old not in listed.stdout
-    assert [line.split()[1] for line in listed.stdout.splitlines()] == ["NAME", "Key", "Till", "Till"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["NAME", "Key", "Till", "Till"]
 
 
 def test_every_violation_is_a_line_of_its_own(run: Run, tenant: Tenant) -> None:
     user = ("user", "create", "--organization", tenant.name, "--email", "nobody", "--first-name", " ")
     assert failure(run, *user, "--last-name", "B", "--function-point", "StorefrontRedeem") == (
-        "tessera: email is not a valid e-mail address: nobody\ntessera: first-name must not be blank\n"
+        "tessera: --email is not a valid e-mail address: nobody\ntessera: --first-name must not be blank\n"
     )
-    assert failure(run, *user, "--last-name", "B", "--function-point", "Fly", "--function-point", "Swim") == (
-        f"tessera: function-point must be one of {POINTS}: Fly\ntessera: function-point must be one of {POINTS}: Swim\n"
-    )
+    fault = f"tessera: --function-point must be one of {POINTS}"
+    points = ("--function-point", "Fly", "--function-point", "Swim")
+    assert failure(run, *user, "--last-name", "B", *points) == f"{fault}: Fly\n{fault}: Swim\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (["key", "list", "--organization", "No such"], "There is no organization No such."),
-        (["key", "revoke", "--organization", "{tenant}", "x"], "ID must be a UUID: x"),
-        (["client", "revoke", "--organization", "{tenant}", NOBODY], "There is no such client."),
+        (["key", "revoke", "--organization", "{tenant}", "x", "--yes"], "There is no key x."),
         (
-            ["user", "deactivate", "--organization", "{tenant}", "--email", "a@b.example"],
+            ["key", "revoke", "--organization", "{tenant}", "x"],
+            "Revoke the key x permanently? Add --yes to confirm, because there is no terminal to ask in.",
+        ),
+        (["client", "revoke", "--organization", "{tenant}", NOBODY, "--yes"], "There is no such client."),
+        (
+            ["user", "deactivate", "--organization", "{tenant}", "--email", "a@b.example", "--yes"],
             "There is no user a@b.example.",
         ),
         (
@@ -158,10 +164,22 @@ def test_what_cannot_be_done_is_one_line(run: Run, tenant: Tenant, arguments: li
     assert failure(run, *(each.format(tenant=tenant.name) for each in arguments)) == f"tessera: {line}\n"
 
 
+def test_the_organization_may_come_from_the_settings(run: Run, tenant: Tenant) -> None:
+    keys = [key["name"] for key in read(run, "key", "list", TESSERA_ORGANIZATION=tenant.name.upper())]
+    assert keys == ["Key"]
+    other = failure(run, "key", "list", "--organization", "No such", TESSERA_ORGANIZATION=tenant.name)
+    assert other == "tessera: There is no organization No such.\n"
+
+
+def test_the_only_organization_is_the_default(run: Run, tenant: Tenant, other_tenant: Tenant) -> None:
+    several = "There are several organizations: choose one with --organization or TESSERA_ORGANIZATION."
+    assert failure(run, "key", "list") == f"tessera: {several}\n"
+
+
 def test_a_command_that_lacks_something_shows_its_usage(run: Run) -> None:
     result = run("client", "create", "--name", "Shop")
     assert (result.returncode, result.stdout) == (2, "")
-    assert "Missing option '--organization'" in result.stderr
+    assert "Missing option '--function-point'" in result.stderr
 
 
 async def test_the_platform_is_created_with_an_administrator(run: Run, client: httpx.AsyncClient) -> None:
@@ -178,7 +196,7 @@ async def test_an_organization_is_renamed_and_switched_off_and_on(
 ) -> None:
     name = f"Renamed {uuid.uuid4()}"
     assert read(run, "organization", "rename", "--organization", tenant.name, name)["name"] == name
-    read(run, "organization", "deactivate", "--organization", name)
+    read(run, "organization", "deactivate", "--organization", name, "--yes")
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 401
     read(run, "organization", "activate", "--organization", name)
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
@@ -189,13 +207,13 @@ async def test_what_was_given_is_listed_and_changed(run: Run, client: httpx.Asyn
     address = ("--email", tenant.user_email)
     names = ("--first-name", "Ada", "--last-name", "Lovelace", "--function-point", "StorefrontRedeem")
     read(run, "user", "update", *organization, *address, *names)
-    read(run, "user", "deactivate", *organization, *address)
+    read(run, "user", "deactivate", *organization, *address, "--yes")
     read(run, "user", "activate", *organization, *address)
     users = read(run, "user", "list", *organization)
-    assert [(user["name"], user["functionPoints"]) for user in users] == [("Ada Lovelace", "StorefrontRedeem")]
+    assert [(user["lastName"], user["functionPoints"]) for user in users] == [("Lovelace", ["StorefrontRedeem"])]
     clients = {each["name"]: each for each in read(run, "client", "list", *organization)}
     assert sorted(clients) == ["Client", "Powerless"]
-    rotated = read(run, "client", "rotate", *organization, clients["Client"]["id"])
+    rotated = read(run, "client", "rotate", *organization, "CLIENT", "--yes")
     assert rotated["clientId"] == clients["Client"]["clientId"] == tenant.client.name
     auth = httpx.BasicAuth(rotated["clientId"], rotated["clientSecret"])
     assert (await client.get("/authenticate", auth=auth)).status_code == 200

@@ -40,8 +40,9 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
     assert (edited["notes"], edited["storeExamCodes"], edited["expiresAt"]) == ("For spring", [], None)
     assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)
     flat = result("edit", "spring10", "--flat", "12.50")
-    assert (flat["discountPercent"], flat["flatDiscount"], flat["notes"]) == (None, "12.50", "For spring")
-    assert [result(move, "SPRING10")["status"] for move in ("activate", "deactivate", "archive")] == [
+    assert (flat["discountPercent"], flat["flatDiscount"], flat["notes"]) == (None, 12.5, "For spring")
+    moves = (("activate",), ("deactivate",), ("archive", "--yes"))
+    assert [result(move, "SPRING10", *yes)["status"] for move, *yes in moves] == [
         "Active",
         "Inactive",
         "Archived",
@@ -60,13 +61,13 @@ async def test_everything_that_is_wrong_is_one_line_each(run: Run, shop: Tenant)
     assert (ended.returncode, ended.stderr.splitlines()) == (
         1,
         [
-            "tessera: discount-percent must be a whole number",
-            "tessera: name must be alphanumeric (A-Z, a-z, 0-9)",
-            "tessera: max-redemptions must be between 1 and 1,000,000,000",
+            "tessera: --percent must be a whole number",
+            "tessera: NAME must be alphanumeric (A-Z, a-z, 0-9)",
+            "tessera: --max-redemptions must be between 1 and 1,000,000,000",
         ],
     )
     ended = run("promo-code", "edit", "none", "--clear", "name", *here)
-    assert ended.stderr.startswith("tessera: clear must be one of store-exam-codes, ")
+    assert ended.stderr.startswith("tessera: --clear must be one of store-exam-codes, ")
     ended = run("promo-code", "show", "none", *here)
     assert (ended.returncode, ended.stderr) == (1, "tessera: There is no such promo code.\n")
 
@@ -77,7 +78,7 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
     here = ("--organization", shop.name)
     pattern = ("--quantity", "25", "--length", "8", "--flat", "2.50")
     result = json.loads(run("promo-code", "batch", "create", *pattern, *here, "--json").stdout)
-    assert (result["status"], result["made"], result["percent"]) == ("Complete", 25, 100)
+    assert (result["status"], result["made"], result["progressPercent"]) == ("Complete", 25, 100)
     waiting = json.loads(run("promo-code", "batch", "create", *pattern, "--background", *here, "--json").stdout)
     assert waiting["made"] == 0
     cancelled = run("promo-code", "batch", "cancel", waiting["id"], *here, "--json")
@@ -89,15 +90,26 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
 
     file = tmp_path / "codes.csv"
     assert run("promo-code", "export", str(file), "--batch", result["id"], *here).returncode == 0
-    assert run("promo-code", "export", "--batch", result["id"], *here).stdout.encode() == file.read_bytes().replace(
-        b"\r\n", b"\n"
-    )
+    assert file.stat().st_mode & 0o777 == 0o600
+    to_stdout = run("promo-code", "export", "-", "--batch", result["id"], *here)
+    assert to_stdout.stdout.encode() == file.read_bytes().replace(b"\r\n", b"\n")
     there = ("--organization", other_tenant.name)
-    looked = run("promo-code", "import", str(file), "--dry-run", *there, "--json")
+    looked = run("promo-code", "import", "-", "--dry-run", *there, "--json", stdin=str(file))
     assert json.loads(looked.stdout) == {"promoCodes": 25, "isDryRun": True}
     brought = run("promo-code", "import", str(file), *there, "--json")
     assert json.loads(brought.stdout) == {"promoCodes": 25, "isDryRun": False}
-    again = run("promo-code", "import", str(file), *there)
-    lines = again.stderr.splitlines()
-    assert (again.returncode, lines[-1]) == (1, "tessera: 25 bad lines in all. Nothing was imported.")
+    lines = run("promo-code", "import", str(file), *there).stderr.splitlines()
+    assert (len(lines) > 25, lines[-1]) == (True, "tessera: 25 bad lines in all. Nothing was imported.")
     assert lines[-26].startswith("tessera: line 2: name must be unique, and '")
+
+
+def test_an_export_replaces_neither_links_nor_devices(run: Run, shop: Tenant, tmp_path: Path) -> None:
+    link, target = tmp_path / "link.csv", tmp_path / "target.csv"
+    link.symlink_to(target)
+    for path in (link, Path("/dev/null"), tmp_path):
+        ended = run("promo-code", "export", str(path), "--organization", shop.name)
+        reason = "it is not a regular file; use - for standard output"
+        assert (ended.returncode, ended.stderr) == (1, f"tessera: cannot write {path}: {reason}\n")
+    nowhere = run("promo-code", "export", str(tmp_path / "none" / "codes.csv"), "--organization", shop.name)
+    assert nowhere.stderr.endswith("codes.csv: No such file or directory\n")
+    assert sorted(tmp_path.iterdir()) == [link]

@@ -8,12 +8,10 @@ import typer
 from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.service import Entry, EntryFilter
-from tessera.cli.database_sessions import in_organization
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import AsJson, Limit
+from tessera.cli.options.types import Limit
 from tessera.cli.organization_session import OrganizationSession
-from tessera.cli.output import Fields, fields_of, show, show_rows
-from tessera.cli.startup import start
+from tessera.cli.output import Fields, fields_of
 
 FLAWS: Mapping[str, str] = {
     "Altered": "was altered, or the previous entry was altered together with its seal",
@@ -41,12 +39,8 @@ def list_entries(
 
 @commands.command("verify")
 def verify(
-    organization: Annotated[
-        str, typer.Argument(help="The organization's name (any case) or id.", metavar="ORGANIZATION")
-    ],
+    session: OrganizationSession,
     head: Annotated[str | None, typer.Option(help="The head that an earlier run printed, POSITION:DIGEST.")] = None,
-    *,
-    as_json: AsJson = False,
 ) -> None:
     """Verify the audit log; exits with status 1 if it was tampered with.
 
@@ -55,16 +49,16 @@ def verify(
     completely rewritten.
     """
     known_head = seals.parse_head(head) if head is not None else None
-    verdict = in_organization(start(), organization, lambda work: seals.verify(work, known_head=known_head))
+    verdict = session.run(lambda work: seals.verify(work, known_head=known_head))
     if not verdict.findings:
         fields = {"entries": verdict.head.position, "head": verdict.head.text()}
-        show("The audit log matches its seals.", fields, as_json=as_json)
+        session.show("The audit log matches its seals.", fields)
         return
     rows = [
         {**fields_of(finding, "flaw", "position", "entry_id", entry_id="entry"), "meaning": FLAWS[finding.flaw]}
         for finding in verdict.findings
     ]
-    show_rows(rows, as_json=as_json, if_none="")
+    session.show_rows(rows, if_none="")
     raise typer.Exit(1)
 
 

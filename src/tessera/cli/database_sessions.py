@@ -34,8 +34,8 @@ class OrganizationDatabase:
         return self.database.unit_of_work(self.organization_id, actor=_actor())
 
 
-def in_organization(settings: Settings, name_or_id: str, action: Action[Result]) -> Result:
-    """Run one unit of work in the organization with this name (in any case) or id; raises NotFound."""
+def in_organization(settings: Settings, name_or_id: str | None, action: Action[Result]) -> Result:
+    """Run one unit of work in an organization; see `with_organization`. Raises NotFound."""
 
     async def act(session: OrganizationDatabase) -> Result:
         async with session.unit_of_work() as work:
@@ -45,12 +45,16 @@ def in_organization(settings: Settings, name_or_id: str, action: Action[Result])
 
 
 def with_organization(
-    settings: Settings, name_or_id: str, job: Callable[[OrganizationDatabase], Awaitable[Result]]
+    settings: Settings, name_or_id: str | None, job: Callable[[OrganizationDatabase], Awaitable[Result]]
 ) -> Result:
-    """Run several units of work in the organization with this name (in any case) or id; raises NotFound."""
+    """Run several units of work in the organization with this name (in any case) or id.
+
+    The default is the organization of the settings, or the only one besides the platform. Raises NotFound.
+    """
 
     async def find_and_run(database: Database) -> Result:
-        return await job(OrganizationDatabase(database, await _find_organization(database, name_or_id)))
+        organization_id = await _find_organization(database, name_or_id or settings.organization)
+        return await job(OrganizationDatabase(database, organization_id))
 
     return _run(settings, find_and_run)
 
@@ -73,12 +77,24 @@ def _actor() -> Actor:
     return Actor(ActorKind.COMMAND_LINE, None, name)
 
 
-async def _find_organization(database: Database, name_or_id: str) -> UUID:
+async def _find_organization(database: Database, name_or_id: str | None) -> UUID:
     async with database.unit_of_work(PLATFORM_ID) as work:
+        if name_or_id is None:
+            return await _find_only_organization(work)
         organization = await organizations.find(work, name_or_id)
     if organization is None:
         raise NotFound(f"There is no organization {name_or_id}.")
     return organization.id
+
+
+async def _find_only_organization(work: UnitOfWork) -> UUID:
+    page = await organizations.list_by_cursor(work, after=None, size=3)
+    others = [organization for organization in page.items if organization.id != PLATFORM_ID]
+    if not others:
+        raise NotFound("There is no organization: create one with `tessera organization create`.")
+    if len(others) > 1:
+        raise NotFound("There are several organizations: choose one with --organization or TESSERA_ORGANIZATION.")
+    return others[0].id
 
 
 def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Result:

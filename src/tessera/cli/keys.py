@@ -2,17 +2,23 @@
 
 from datetime import timedelta
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
+from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import FunctionPoints, Id, Name, parse_function_points, parse_id
+from tessera.cli.options.types import FunctionPoints, Name, Yes, parse_function_points
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.identity import provisioning
 from tessera.identity.keys import service as keys
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.clock import clock
+from tessera.kit.db.unit_of_work import UnitOfWork
+
+Key = Annotated[str, typer.Argument(help="The key's name (any case) or id.", metavar="KEY")]
 
 commands = CommandGroup()
 
@@ -21,18 +27,18 @@ commands = CommandGroup()
 def create_key(
     session: OrganizationSession,
     name: Name,
-    function_point: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer only reads it
+    function_points: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer only reads it
 ) -> None:
     """Create an API key, and print it once."""
-    rights = parse_function_points(function_point)
+    rights = parse_function_points(function_points)
     key = session.run(lambda work: provisioning.create_key(work, name=name, function_points=rights, now=clock()))
-    session.show_secret(f"Created the key {name}.", {"id": key.id, "name": name, "apiKey": key.secret})
+    session.show_secret(f"Created the key {name}.", {"name": name, "apiKey": key.secret, "id": key.id})
 
 
 @commands.command("list")
 def list_keys(session: OrganizationSession) -> None:
     """List API keys without their secrets, oldest first."""
-    names = ("id", "name", "created_at", "expires_at", "revoked_at", "last_used_at")
+    names = ("name", "id", "expires_at", "revoked_at", "last_used_at", "created_at")
     rows = session.fetch_all(keys.list_by_cursor)
     session.show_rows([fields_of(key, *names) for key in rows], if_none="There are no keys yet.")
 
@@ -40,21 +46,33 @@ def list_keys(session: OrganizationSession) -> None:
 @commands.command("rotate")
 def rotate_key(
     session: OrganizationSession,
-    key_id: Id,
+    key: Key,
     overlap_hours: Annotated[
         int, typer.Option(min=0, max=24 * 366, help="The remaining lifetime of the old key in hours.")
     ] = 24,
+    *,
+    yes: Yes = False,
 ) -> None:
     """Create a key that replaces another one, and print it once."""
-    uuid, overlap = parse_id(key_id), timedelta(hours=overlap_hours)
-    key = session.run(lambda work: provisioning.rotate_key(work, key_id=uuid, overlap=overlap, now=clock()))
-    fields = {"id": key.id, "name": key.name, "apiKey": key.secret, "replaces": uuid}
-    session.show_secret(f"Created a new key {key.name}; the old key expires in {overlap_hours} hours.", fields)
+    confirm(f"Replace the key {key}? The old one expires in {overlap_hours} hours.", yes=yes)
+    overlap = timedelta(hours=overlap_hours)
+
+    async def rotate(work: UnitOfWork, key_id: UUID) -> tuple[provisioning.NewCredential, UUID]:
+        return await provisioning.rotate_key(work, key_id=key_id, overlap=overlap, now=clock()), key_id
+
+    new, old_id = session.run_on(lookups.key_id, key, rotate)
+    fields = {"name": new.name, "apiKey": new.secret, "id": new.id, "replaces": old_id}
+    session.show_secret(f"Created a new key {new.name}; the old key expires in {overlap_hours} hours.", fields)
 
 
 @commands.command("revoke")
-def revoke_key(session: OrganizationSession, key_id: Id) -> None:
-    """Revoke a key immediately."""
-    uuid, now = parse_id(key_id), clock()
-    session.run(lambda work: provisioning.revoke_key(work, key_id=uuid, now=now))
-    session.show("Revoked the key.", {"id": uuid, "revokedAt": now})
+def revoke_key(session: OrganizationSession, key: Key, *, yes: Yes = False) -> None:
+    """Revoke a key immediately (permanent)."""
+    confirm(f"Revoke the key {key} permanently?", yes=yes)
+    now = clock()
+
+    async def revoke(work: UnitOfWork, key_id: UUID) -> UUID:
+        await provisioning.revoke_key(work, key_id=key_id, now=now)
+        return key_id
+
+    session.show("Revoked the key.", {"id": session.run_on(lookups.key_id, key, revoke), "revokedAt": now})

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tessera.cli import output
 from tessera.cli.database_sessions import Action, Result, in_organization
-from tessera.cli.options.types import AsJson, Organization
+from tessera.cli.options.types import AsJson, Organization, RequiredOrganization
 from tessera.cli.output import Fields
 from tessera.cli.startup import start
 from tessera.kit.clock import clock
@@ -25,7 +25,7 @@ PAGE_SIZE = 1000
 class OrganizationSession:
     """The options `--organization` and `--json` of every command in an organization."""
 
-    organization: Organization
+    organization: Organization = None
     as_json: AsJson = False
 
     def run(self, action: Action[Result]) -> Result:
@@ -61,6 +61,13 @@ class OrganizationSession:
     def show_rows(self, rows: Sequence[Fields], *, if_none: str, cursor: str | None = None) -> None:
         """Print one line for each record."""
         output.show_rows(rows, as_json=self.as_json, if_none=if_none, cursor=cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedOrganizationSession(OrganizationSession):
+    """One command on an organization itself, which must be named."""
+
+    organization: RequiredOrganization
 
 
 async def fetch_all(fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:

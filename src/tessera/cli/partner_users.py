@@ -3,8 +3,9 @@
 from uuid import UUID
 
 from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Cursor, Email, FirstName, LastName, Limit, Partner
+from tessera.cli.options.types import Cursor, Email, FirstName, LastName, Limit, Partner, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
@@ -56,8 +57,9 @@ def activate_user(session: OrganizationSession, partner: Partner, email: Email) 
 
 
 @commands.command("deactivate-user")
-def deactivate_user(session: OrganizationSession, partner: Partner, email: Email) -> None:
+def deactivate_user(session: OrganizationSession, partner: Partner, email: Email, *, yes: Yes = False) -> None:
     """Deactivate a user and thereby all of the user's tokens."""
+    confirm(f"Deactivate the user {email}? No token of the user works then.", yes=yes)
     _set_status(session, partner, email, UserStatus.INACTIVE)
 
 
@@ -73,4 +75,4 @@ def _set_status(session: OrganizationSession, name_or_id: str, email: str, statu
 
 
 def _fields(user: PartnerUser) -> Fields:
-    return fields_of(user, "id", "email", "first_name", "last_name", "status", "version")
+    return fields_of(user, "email", "first_name", "last_name", "status", "version", "id")

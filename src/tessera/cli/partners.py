@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from tessera.cli import lookups, partner_users
+from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Cursor, Limit, Partner
+from tessera.cli.options.types import Cursor, Limit, Partner, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
@@ -78,8 +79,9 @@ def deactivate_partner(session: OrganizationSession, partner: Partner) -> None:
 
 
 @commands.command("archive")
-def archive_partner(session: OrganizationSession, partner: Partner) -> None:
+def archive_partner(session: OrganizationSession, partner: Partner, *, yes: Yes = False) -> None:
     """Archive a voucher partner (permanent)."""
+    confirm(f"Archive the voucher partner {partner} permanently?", yes=yes)
     _set_status(session, partner, Status.ARCHIVED)
 
 
@@ -92,4 +94,4 @@ def _show(session: OrganizationSession, partner: ManagedPartner) -> None:
 
 
 def _fields(partner: ManagedPartner) -> Fields:
-    return fields_of(partner, "id", "name", "status", "created_at", "version")
+    return fields_of(partner, "name", "status", "created_at", "version", "id")

@@ -56,5 +56,5 @@ def create_platform(
         return await provisioning.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now)
 
     token = pinned_to(settings, PLATFORM_ID, create)
-    fields = {"organizationId": PLATFORM_ID, "email": email, "token": token.secret, "expiresAt": now + lifetime}
+    fields = {"email": email, "token": token.secret, "expiresAt": now + lifetime, "organizationId": PLATFORM_ID}
     show_secret(f"Created the platform's administrator {email}.", fields, as_json=as_json)

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from tessera.cli import promo_code_batches, promo_code_files
+from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Limit
+from tessera.cli.options.types import Limit, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.cli.promo_code_files import FilterOptions
@@ -121,8 +122,9 @@ def deactivate_promo_code(session: OrganizationSession, code: Code) -> None:
 
 
 @commands.command("archive")
-def archive_promo_code(session: OrganizationSession, code: Code) -> None:
+def archive_promo_code(session: OrganizationSession, code: Code, *, yes: Yes = False) -> None:
     """Archive a promo code (permanent); its name cannot be reused."""
+    confirm(f"Archive the promo code {code} permanently?", yes=yes)
     _move("Archived", session, code, service.archive)
 
 

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import pinned_to
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import AsJson, Cursor, Limit, PartnerFilter, parse_time
+from tessera.cli.options.types import Cursor, Limit, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of, show_rows
 from tessera.cli.startup import start
@@ -18,7 +19,6 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Invalid, Violation
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order
@@ -32,16 +32,16 @@ commands = CommandGroup()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """The fields of an order."""
+    """The fields of an order, named as in its draft; the partner and the program by name or id."""
 
-    partner: Annotated[str, typer.Option("--partner", help="The partner that buys, by name or id.")]
-    program: Annotated[str, typer.Option("--program", help="The program to buy from, by name or id.")]
+    partner_id: Annotated[str, typer.Option("--partner", help="The partner that buys, by name or id.")]
+    program_id: Annotated[str, typer.Option("--program", help="The program to buy from, by name or id.")]
     quantity: Annotated[int, typer.Option("--quantity", help="The number of vouchers, from 1 to 1,000.")]
-    first_name: Annotated[str, typer.Option("--first-name", help="The first name of the buyer.")]
-    last_name: Annotated[str, typer.Option("--last-name", help="The last name of the buyer.")]
-    email: Annotated[str | None, typer.Option("--email", help="The email address of the buyer.")] = None
+    purchased_by_first_name: Annotated[str, typer.Option("--first-name", help="The first name of the buyer.")]
+    purchased_by_last_name: Annotated[str, typer.Option("--last-name", help="The last name of the buyer.")]
+    purchased_by_email: Annotated[str | None, typer.Option("--email", help="The email address of the buyer.")] = None
     notes: Annotated[str, typer.Option("--notes", help="Notes on the purchase.")] = ""
-    expires_at: Annotated[
+    checkout_expires_at: Annotated[
         str | None, typer.Option("--expires-at", help="The payment deadline, ISO 8601; default: 24 hours.")
     ] = None
 
@@ -49,18 +49,19 @@ class NewOrder:
 @commands.command("order")
 def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
     """Order vouchers; free vouchers are created immediately."""
-    deadline = None if order.expires_at is None else parse_time("expires-at", order.expires_at)
+    deadline = order.checkout_expires_at
+    expires_at = None if deadline is None else parse_time("checkout_expires_at", deadline)
 
     async def start_checkout(work: UnitOfWork) -> Purchase:
         checkout = Order(
-            partner_id=await lookups.partner_id(work, order.partner),
-            program_id=await lookups.program_id(work, order.program),
+            partner_id=await lookups.partner_id(work, order.partner_id),
+            program_id=await lookups.program_id(work, order.program_id),
             quantity=order.quantity,
             notes=order.notes,
-            purchased_by_first_name=order.first_name,
-            purchased_by_last_name=order.last_name,
-            purchased_by_email=order.email,
-            checkout_expires_at=deadline,
+            purchased_by_first_name=order.purchased_by_first_name,
+            purchased_by_last_name=order.purchased_by_last_name,
+            purchased_by_email=order.purchased_by_email,
+            checkout_expires_at=expires_at,
         )
         return await checkouts.start(work, checkout, now=clock())
 
@@ -72,9 +73,6 @@ def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
 class PurchaseListOptions:
     """Options for a list of purchases: filters and page, or the overdue purchases of all organizations."""
 
-    organization: Annotated[
-        str | None, typer.Option("--organization", help="The organization's name (any case) or id.")
-    ] = None
     stuck: Annotated[bool, typer.Option("--stuck", help="List overdue purchases of all organizations.")] = False
     older_than_minutes: Annotated[
         int, typer.Option(min=0, max=525_600, help="With --stuck: the minimum age in minutes.")
@@ -92,14 +90,11 @@ class PurchaseListOptions:
 
 
 @commands.command("list")
-def list_purchases(options: PurchaseListOptions, *, as_json: AsJson = False) -> None:
+def list_purchases(session: OrganizationSession, options: PurchaseListOptions) -> None:
     """List the purchases of an organization, or all overdue purchases."""
     if options.stuck:
-        _list_stuck(options.older_than_minutes, as_json=as_json)
+        _list_stuck(options.older_than_minutes, as_json=session.as_json)
         return
-    if options.organization is None:
-        raise Invalid([Violation("Required", "organization", "is required unless --stuck is set")])
-    session = OrganizationSession(options.organization, as_json)
     page = session.run(options.fetch_page)
     rows = [_fields(purchase) for purchase in page.items]
     session.show_rows(rows, if_none="No purchases match.", cursor=page.cursor)
@@ -108,8 +103,8 @@ def list_purchases(options: PurchaseListOptions, *, as_json: AsJson = False) -> 
 def _list_stuck(older_than_minutes: int, *, as_json: bool) -> None:
     before = clock() - timedelta(minutes=older_than_minutes)
     overdue = pinned_to(start(), PLATFORM_ID, lambda work: purchases.list_unfinished(work, purchased_before=before))
-    names = ("id", "code", "organization_name", "quantity", "purchased_at")
-    rows = [fields_of(row, *names, organization_name="organization") for row in overdue]
+    names = ("code", "organization_name", "quantity", "purchased_at", "id")
+    rows = [fields_of(row, *names) for row in overdue]
     show_rows(rows, as_json=as_json, if_none="No purchase is overdue.")
 
 
@@ -129,20 +124,23 @@ def pay_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
 
 
 @commands.command("fail")
-def fail_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
-    """Record that the payment of a purchase failed."""
+def fail_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes: Yes = False) -> None:
+    """Record that the payment of a purchase failed (final)."""
+    confirm(f"Record that the payment of the purchase {purchase} failed? It cannot be paid then.", yes=yes)
     _settle(session, purchase, PurchaseStatus.CHECKOUT_FAILED)
 
 
 @commands.command("cancel")
-def cancel_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
-    """Cancel an unpaid purchase."""
+def cancel_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes: Yes = False) -> None:
+    """Cancel an unpaid purchase (final)."""
+    confirm(f"Cancel the purchase {purchase}? It cannot be paid then.", yes=yes)
     _settle(session, purchase, PurchaseStatus.CHECKOUT_CANCELLED)
 
 
 @commands.command("archive")
-def archive_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
+def archive_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes: Yes = False) -> None:
     """Archive a purchase (permanent); its vouchers do not change."""
+    confirm(f"Archive the purchase {purchase} permanently?", yes=yes)
     archived_purchase = session.change(lookups.purchase_id, purchase, checkouts.archive)
     session.show(f"Archived the purchase {archived_purchase.code}.", _fields(archived_purchase))
 
@@ -168,8 +166,6 @@ def _show(session: OrganizationSession, purchase: Purchase) -> None:
 def _fields(purchase: Purchase) -> Fields:
     return fields_of(
         purchase,
-        *("id", "code", "status", "is_archived", "partner_name", "program_name", "quantity", "quantity_used"),
-        *("amount", "amount_paid", "purchased_at", "checkout_expires_at", "version"),
-        partner_name="partner",
-        program_name="program",
+        *("code", "status", "partner_name", "program_name", "quantity", "amount", "amount_paid", "quantity_used"),
+        *("purchased_at", "checkout_expires_at", "is_archived", "version", "id"),
     )

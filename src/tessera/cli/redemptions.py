@@ -43,7 +43,7 @@ class Filters:
 
 
 @commands.command("export")
-def export_redemptions(organization: Organization, output: Output = None, *, options: Filters) -> None:
+def export_redemptions(organization: Organization = None, output: Output = None, *, options: Filters) -> None:
     """Export redemptions as CSV, in the order of their creation."""
     filters, now = options.parse(), clock()
     length = Length(lambda work: lifecycle.count(work, filters, now=now), export.PAGE_SIZE)

@@ -2,17 +2,28 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Annotated
+from uuid import UUID
 
+import typer
+
+from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import in_organization
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Email, Id, TokenDays, parse_id
+from tessera.cli.options.types import Email, TokenDays, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.cli.startup import start_with_token_key
 from tessera.identity import provisioning
 from tessera.identity.tokens import service as tokens
 from tessera.kit.clock import clock
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.tokens import TokenSigner
+
+Token = Annotated[
+    str, typer.Argument(help="The token's id, or the email address of a user with one token.", metavar="TOKEN")
+]
 
 commands = CommandGroup()
 
@@ -31,21 +42,26 @@ def issue_token(session: OrganizationSession, email: Email, days: TokenDays = 36
         session.organization,
         lambda work: provisioning.issue_token(work, signer=signer, email=email, lifetime=lifetime, now=now),
     )
-    fields = {"id": token.id, "email": email, "token": token.secret, "expiresAt": now + lifetime}
+    fields = {"email": email, "token": token.secret, "expiresAt": now + lifetime, "id": token.id}
     session.show_secret(f"Issued a token to {email}.", fields)
 
 
 @commands.command("list")
 def list_tokens(session: OrganizationSession) -> None:
     """List the long-lived tokens of all users, oldest first."""
-    names = ("id", "email", "created_at", "expires_at", "revoked_at")
+    names = ("email", "id", "expires_at", "revoked_at", "created_at")
     rows = session.fetch_all(partial(tokens.list_by_cursor, user_id=None))
     session.show_rows([fields_of(token, *names) for token in rows], if_none="There are no tokens yet.")
 
 
 @commands.command("revoke")
-def revoke_token(session: OrganizationSession, token_id: Id) -> None:
-    """Revoke a token immediately."""
-    uuid, now = parse_id(token_id), clock()
-    session.run(lambda work: provisioning.revoke_token(work, token_id=uuid, now=now))
-    session.show("Revoked the token.", {"id": uuid, "revokedAt": now})
+def revoke_token(session: OrganizationSession, token: Token, *, yes: Yes = False) -> None:
+    """Revoke a token immediately (permanent)."""
+    confirm(f"Revoke the token {token} permanently?", yes=yes)
+    now = clock()
+
+    async def revoke(work: UnitOfWork, token_id: UUID) -> UUID:
+        await provisioning.revoke_token(work, token_id=token_id, now=now)
+        return token_id
+
+    session.show("Revoked the token.", {"id": session.run_on(lookups.token_id, token, revoke), "revokedAt": now})

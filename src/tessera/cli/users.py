@@ -6,8 +6,10 @@ from uuid import UUID
 
 import typer
 
+from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Email, FirstName, FunctionPoints, LastName, parse_function_points
+from tessera.cli.options.types import Email, FirstName, FunctionPoints, LastName, Yes, parse_function_points
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.identity import provisioning
@@ -16,7 +18,6 @@ from tessera.identity.users import service as users
 from tessera.identity.users.service import ManagedUser, UserFilter
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import NotFound
 from tessera.vouchers.partners import service as partners
 
 commands = CommandGroup()
@@ -28,20 +29,24 @@ def create_user(
     email: Email,
     first_name: FirstName,
     last_name: LastName,
-    function_point: FunctionPoints,
-    partner: Annotated[str | None, typer.Option(help="The name of the partner whose vouchers the user sees.")] = None,
+    function_points: FunctionPoints,
+    partner: Annotated[
+        str | None, typer.Option(help="The partner whose vouchers the user sees, by name or id.")
+    ] = None,
 ) -> None:
     """Create a user, who calls the API with issued tokens."""
-    rights = parse_function_points(function_point)
+    rights = parse_function_points(function_points)
     names = (first_name, last_name)
 
     async def create(work: UnitOfWork) -> UUID:
-        partner_id = await _partner_id(work, partner) if partner is not None else None
+        partner_id = None
+        if partner is not None:
+            partner_id = (await partners.get(work, await lookups.partner_id(work, partner))).id
         return await provisioning.create_user(
             work, email=email, names=names, function_points=rights, partner_id=partner_id, now=clock()
         )
 
-    session.show(f"Created the user {email}.", {"id": session.run(create), "email": email})
+    session.show(f"Created the user {email}.", {"email": email, "id": session.run(create)})
 
 
 @commands.command("list")
@@ -57,18 +62,19 @@ def update_user(
     email: Email,
     first_name: FirstName,
     last_name: LastName,
-    function_point: FunctionPoints,
+    function_points: FunctionPoints,
 ) -> None:
     """Replace the names and the rights of a user."""
-    rights = tuple(parse_function_points(function_point))
+    rights = tuple(parse_function_points(function_points))
     draft = UserDraft(first_name=first_name, last_name=last_name, function_points=rights)
     session.change(_user_id, email, partial(users.update, draft=draft, rights=None))
-    session.show(f"Changed the user {email}.", {"email": email, "functionPoints": " ".join(rights)})
+    session.show(f"Changed the user {email}.", {"email": email, "functionPoints": rights})
 
 
 @commands.command("deactivate")
-def deactivate_user(session: OrganizationSession, email: Email) -> None:
+def deactivate_user(session: OrganizationSession, email: Email, *, yes: Yes = False) -> None:
     """Deactivate a user and thereby all of the user's tokens."""
+    confirm(f"Deactivate the user {email}? No token of the user works then.", yes=yes)
     session.run(lambda work: provisioning.deactivate_user(work, email=email, now=clock()))
     session.show(f"Deactivated the user {email}.", {"email": email, "isActive": False})
 
@@ -84,14 +90,5 @@ async def _user_id(work: UnitOfWork, email: str) -> UUID:
     return (await users.get_by_email(work, email)).id
 
 
-async def _partner_id(work: UnitOfWork, name: str) -> UUID:
-    partner = await partners.find_by_name(work, name)
-    if partner is None:
-        raise NotFound(f"There is no voucher partner {name}.")
-    partner_id: UUID = partner.id
-    return partner_id
-
-
 def _row(user: ManagedUser) -> Fields:
-    fields = fields_of(user, "id", "email", "first_name", "function_points", "is_active", first_name="name")
-    return fields | {"name": f"{user.first_name} {user.last_name}", "functionPoints": " ".join(user.function_points)}
+    return fields_of(user, "email", "first_name", "last_name", "is_active", "function_points", "id")

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Cursor, Limit, Organization, Output, PartnerFilter, parse_time
+from tessera.cli.options.types import Cursor, Limit, Organization, Output, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
@@ -76,7 +77,7 @@ def show_voucher(
 
 
 @commands.command("export")
-def export_vouchers(organization: Organization, output: Output = None) -> None:
+def export_vouchers(organization: Organization = None, output: Output = None) -> None:
     """Export all vouchers as CSV, oldest first."""
     length = Length(exports.count, exports.EXPORT_PAGE_SIZE)
     save(organization, output, lambda session: exports.csv(session.database, session.organization_id), length)
@@ -86,10 +87,10 @@ def export_vouchers(organization: Organization, output: Output = None) -> None:
 def assign_vouchers(
     session: OrganizationSession,
     code: Codes,
-    to: Annotated[str, typer.Option("--to", help="The email address of the recipient.")],
+    recipient_email: Annotated[str, typer.Option("--to", help="The email address of the recipient.")],
 ) -> None:
     """Assign or reassign unused vouchers to a recipient."""
-    _act(session, code, VoucherAction.ASSIGN, recipient_email=to)
+    _act(session, code, VoucherAction.ASSIGN, recipient_email=recipient_email)
 
 
 @commands.command("unassign")
@@ -117,12 +118,14 @@ def change_expiry(
     expires_at: Annotated[str, typer.Option("--expires-at", help="The new expiry time, ISO 8601.")],
 ) -> None:
     """Change the expiry time of vouchers."""
-    _act(session, code, VoucherAction.CHANGE_EXPIRY, expires_at=parse_time("expires-at", expires_at))
+    _act(session, code, VoucherAction.CHANGE_EXPIRY, expires_at=parse_time("expires_at", expires_at))
 
 
 @commands.command("archive")
-def archive_vouchers(session: OrganizationSession, code: Codes) -> None:
+def archive_vouchers(session: OrganizationSession, code: Codes, *, yes: Yes = False) -> None:
     """Archive vouchers (permanent)."""
+    named = f"the voucher {code[0]}" if len(code) == 1 else f"{len(code):,} vouchers"
+    confirm(f"Archive {named} permanently?", yes=yes)
     _act(session, code, VoucherAction.ARCHIVE)
 
 
@@ -152,15 +155,8 @@ def _outcome_fields(code: str, outcome: Outcome) -> Fields:
 
 
 _FIELDS = (
-    "id",
-    "code",
-    "purchase_code",
-    "is_active",
-    "is_used",
-    "is_archived",
-    "expires_at",
-    "recipient_email",
-    "version",
+    *("code", "purchase_code", "is_active", "is_used", "expires_at", "recipient_email"),
+    *("is_archived", "version", "id"),
 )
 _DETAIL_FIELDS = (
     *("assigned_at", "reservation_code", "reservation_status", "store_exam_code", "used_at", "used_by_person_id"),
@@ -169,8 +165,8 @@ _DETAIL_FIELDS = (
 
 
 def _fields(voucher: Voucher) -> Fields:
-    return fields_of(voucher, *_FIELDS, purchase_code="purchase")
+    return fields_of(voucher, *_FIELDS)
 
 
 def _all_fields(voucher: Voucher) -> Fields:
-    return fields_of(voucher, *_FIELDS, *_DETAIL_FIELDS, purchase_code="purchase")
+    return fields_of(voucher, *_FIELDS, *_DETAIL_FIELDS)

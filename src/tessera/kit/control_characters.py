@@ -1,4 +1,4 @@
-"""Control characters in text from outside, written as the escapes of JSON, such as `\\u001b`.
+r"""Control characters in text from outside, written as the escapes of JSON, such as `\u001b`.
 
 A terminal obeys them: a name could clear the screen, or hide a line of a table.
 """

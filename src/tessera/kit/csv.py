@@ -96,9 +96,9 @@ def split(text: str) -> list[str]:
 
 
 def neutral(text: str) -> str:
-    """The text of a cell without a formula and without control characters; see `plain`.
+    r"""The text of a cell without a formula and without control characters; see `plain`.
 
-    An apostrophe precedes each formula, and an escape such as `\\u001b` replaces a control character.
+    An apostrophe precedes each formula, and an escape such as `\u001b` replaces a control character.
     """
     return _FORMULA.sub("'", escape(text))
 

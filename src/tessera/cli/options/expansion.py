@@ -2,11 +2,14 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any
 
 import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from tessera.kit.errors import Invalid
 
 
 class CommandGroup(typer.Typer):
@@ -24,21 +27,47 @@ class CommandGroup(typer.Typer):
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose signature, which typer reads, has fields in place of its dataclass parameters.
 
-    The default of a field is the default of its option. `--json` comes last.
+    The default of a field is the default of its option. `--json` comes last. The violations that the command raises
+    name its options, if these are named in Python like the fields of the domain.
     """
     parameters = inspect.signature(command).parameters.values()
     groups: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
+
+    options = [option for parameter in parameters for option in _expand(parameter)]
+    options.sort(key=lambda option: option.name == "as_json")
+    labels = {option.name: _label(option) for option in options}
 
     @functools.wraps(command)
     def call(**values: Any) -> None:  # noqa: ANN401 - the types of the options
         for name, group in groups.items():
             values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
-        command(**values)
+        try:
+            command(**values)
+        except Invalid as error:
+            raise _in_words_of_options(error, labels) from error
 
-    options = [option for parameter in parameters for option in _expand(parameter)]
-    options.sort(key=lambda option: option.name == "as_json")
     call.__dict__["__signature__"] = inspect.Signature(options)
     return call
+
+
+def _label(parameter: inspect.Parameter) -> str:
+    """The name of an option or of an argument in the help."""
+    for info in getattr(parameter.annotation, "__metadata__", ()):
+        if isinstance(info, ArgumentInfo):
+            return info.metavar or parameter.name.upper()
+        # Typer keeps the first name where a default would be, because here the default is outside of the annotation.
+        if isinstance(info, OptionInfo) and isinstance(info.default, str):
+            return info.default.partition("/")[0]
+    return f"--{parameter.name.replace('_', '-')}"
+
+
+def _in_words_of_options(error: Invalid, labels: Mapping[str, str]) -> Invalid:
+    violations = []
+    for violation in error.violations:
+        # "store_exam_codes/0" is the first exam.
+        name = violation.field.partition("/")[0]
+        violations.append(replace(violation, field=labels.get(name, violation.field)))
+    return Invalid(violations)
 
 
 def _expand(parameter: inspect.Parameter) -> Iterator[inspect.Parameter]:

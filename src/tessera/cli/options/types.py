@@ -4,20 +4,26 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.errors import Invalid, Violation
 
-Organization = Annotated[str, typer.Option("--organization", help="The organization's name (any case) or id.")]
+Organization = Annotated[
+    str | None,
+    typer.Option(
+        "--organization",
+        help="The organization's name (any case) or id; default: TESSERA_ORGANIZATION, or the only organization.",
+    ),
+]
+RequiredOrganization = Annotated[str, typer.Option("--organization", help="The organization's name (any case) or id.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Name = Annotated[str, typer.Option("--name", help="The display name.")]
 Email = Annotated[str, typer.Option("--email", help="The user's email address.")]
 FirstName = Annotated[str, typer.Option("--first-name", help="The user's first name.")]
 LastName = Annotated[str, typer.Option("--last-name", help="The user's last name.")]
 Partner = Annotated[str, typer.Argument(help="The partner's name (any case) or id.", metavar="PARTNER")]
-Id = Annotated[str, typer.Argument(help="The id, a UUID.", metavar="ID")]
 FunctionPoints = Annotated[
     list[str],
     typer.Option("--function-point", help=f"A right to grant; repeatable. One of {', '.join(FunctionPoint)}."),
@@ -28,17 +34,7 @@ Price = Annotated[str, typer.Option("--price", help="The price in dollars.")]
 TokenDays = Annotated[int, typer.Option("--days", min=1, max=3660, help="The lifetime of the token in days.")]
 Limit = Annotated[int, typer.Option(min=1, max=1000, help="The maximum number of records.")]
 Cursor = Annotated[str | None, typer.Option("--cursor", help="The cursor that the previous page printed.")]
-Output = Annotated[
-    Path | None, typer.Option("--output", help="The file to write; default: standard output.", dir_okay=False)
-]
-
-
-def parse_id(text: str) -> UUID:
-    """The id in an argument; raises Invalid."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Invalid([Violation("Malformed", "ID", f"must be a UUID: {text}")]) from None
+Output = Annotated[Path | None, typer.Option("--output", help="The file to write; - (default) is standard output.")]
 
 
 def parse_function_points(names: list[str]) -> list[FunctionPoint]:
@@ -46,26 +42,26 @@ def parse_function_points(names: list[str]) -> list[FunctionPoint]:
     known = ", ".join(FunctionPoint)
     unknown = [name for name in names if name not in list(FunctionPoint)]
     if unknown:
-        raise Invalid([Violation("Unknown", "function-point", f"must be one of {known}: {name}") for name in unknown])
+        raise Invalid([Violation("Unknown", "function_points", f"must be one of {known}: {name}") for name in unknown])
     return [FunctionPoint(name) for name in names]
 
 
-def parse_decimal(option: str, text: str) -> Decimal:
-    """A finite number in an option; raises Invalid."""
+def parse_decimal(field: str, text: str) -> Decimal:
+    """A finite number in the option of this field; raises Invalid."""
     try:
         number = Decimal(text)
     except InvalidOperation:
         number = Decimal("NaN")
     if not number.is_finite():
-        raise Invalid([Violation("NotNumber", option, f"must be a number: {text}")])
+        raise Invalid([Violation("NotNumber", field, f"must be a number: {text}")])
     return number
 
 
-def parse_time(option: str, text: str) -> datetime:
-    """A time in an option, UTC unless it has an offset; raises Invalid."""
+def parse_time(field: str, text: str) -> datetime:
+    """A time in the option of this field, UTC unless it has an offset; raises Invalid."""
     try:
         time = datetime.fromisoformat(text)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         message = f"must be an ISO 8601 date and time: {text}"
-        raise Invalid([Violation("NotDateTime", option, message)]) from None
+        raise Invalid([Violation("NotDateTime", field, message)]) from None
