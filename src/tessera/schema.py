@@ -1,5 +1,6 @@
 """The schema of the database: its two roles, the metadata of all tables, and its migrations."""
 
+import time
 from pathlib import Path
 
 import psycopg
@@ -63,8 +64,7 @@ def migrate(owner_url: str, application_url: str) -> str:
     """
     try:
         with _engine(owner_url).connect() as connection:
-            connection.execute(text("select pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-            connection.commit()
+            _lock(connection)
             _create_roles(connection, application_url)
             _upgrade(connection)
     except (DBAPIError, psycopg.Error) as error:
@@ -78,6 +78,14 @@ def migrate(owner_url: str, application_url: str) -> str:
             raise
         raise CannotMigrate(_reason(error)) from error
     return latest_revision()
+
+
+def _lock(connection: Connection) -> None:
+    # A session that waits in one statement has a snapshot, for which a concurrent build of an index would wait.
+    while not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
+        connection.commit()
+        time.sleep(0.1)
+    connection.commit()
 
 
 def check(application_url: str) -> None:
@@ -156,6 +164,7 @@ def _upgrade(connection: Connection) -> None:
     connection.execute(text(f"set role {OWNER_ROLE}"))
     connection.commit()
     revision = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()  # otherwise, all revisions would run in the transaction of this read
     if revision is not None and not _is_known(revision):
         raise CannotMigrate(_newer_revision_message(revision))
     configuration = Config(CONFIGURATION)

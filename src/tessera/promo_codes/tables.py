@@ -12,7 +12,6 @@ from sqlalchemy import (
     Index,
     Numeric,
     Text,
-    UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -47,7 +46,14 @@ class PromoCode(TermColumns, Base):
 
     __tablename__ = "promo_codes"
     __table_args__ = (
-        UniqueConstraint("organization_id", "name_key"),
+        # Also finds codes by their beginning; its operators compare bytes, whatever the collation of the database.
+        Index(
+            "promo_codes_by_name_index",
+            "organization_id",
+            "name_key",
+            unique=True,
+            postgresql_ops={"name_key": "text_pattern_ops"},
+        ),
         # One index serves every filter by status and restriction; at most 10,000 ids are sorted afterwards.
         Index(
             "promo_codes_listed_index",

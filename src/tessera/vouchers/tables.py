@@ -216,7 +216,14 @@ class Voucher(Base):
     __table_args__ = (
         _refers_to("voucher_purchases", "purchase_id"),
         _refers_to("store_exams", "store_exam_id"),
-        UniqueConstraint("organization_id", "code"),
+        # Also finds vouchers by the beginning of their codes; its operators compare bytes in every collation.
+        Index(
+            "vouchers_by_code_index",
+            "organization_id",
+            "code",
+            unique=True,
+            postgresql_ops={"code": "text_pattern_ops"},
+        ),
         # Includes the partner, which row-level security compares, for index-only scans.
         Index(
             "vouchers_by_use_index",

@@ -67,6 +67,17 @@ async def create(client: httpx.AsyncClient, tenant: Tenant, body: dict[str, Any]
     return dict(answer.json())
 
 
+async def names_of(client: httpx.AsyncClient, tenant: Tenant, query: str) -> list[str]:
+    """The names in a whole list, read one by one through its links."""
+    result: list[str] = []
+    link: str | None = f"{URL}?limit=1&{query}"
+    while link:
+        part = (await client.get(link, headers=tenant.bearer)).json()
+        result += [code["name"] for code in part["data"]]
+        link = part["nextLink"]
+    return result
+
+
 def operations(code_id: object) -> list[tuple[str, str]]:
     one = f"{URL}/{code_id}"
     return [("GET", one), ("PUT", one), *[("POST", f"{one}/{move}") for move in ("activate", "deactivate", "archive")]]
@@ -284,16 +295,7 @@ async def test_a_list_has_its_filters_and_goes_on_by_its_link(
     ]
     await factories.add_promo_codes(resources, tenant, *codes, now=NOW)
 
-    async def names(query: str) -> list[str]:
-        result: list[str] = []
-        link: str | None = f"{URL}?limit=1&{query}"
-        while link:
-            part = (await client.get(link, headers=tenant.bearer)).json()
-            result += [code["name"] for code in part["data"]]
-            link = part["nextLink"]
-        return result
-
-    assert await names("") == ["AAA", "BBB", "CCC", "DDD"]
+    assert await names_of(client, tenant, "") == ["AAA", "BBB", "CCC", "DDD"]
     for query, expected in (
         ("name=bbb", ["BBB"]),
         ("status=active", ["AAA", "CCC", "DDD"]),
@@ -303,13 +305,42 @@ async def test_a_list_has_its_filters_and_goes_on_by_its_link(
         (f"productBundleId={tenant.bundle_id}", ["DDD"]),
         (f"productBundleId={tenant.bundle_id}&storeExamCode=CLD-100", []),
         (f"batchId={NOBODY}", []),
+        ("order=newest", ["DDD", "CCC", "BBB", "AAA"]),
+        ("order=newest&status=active", ["DDD", "CCC", "AAA"]),
+        ("order=newest&storeExamCode=nca-genl", ["DDD", "AAA"]),
     ):
-        assert (query, await names(query)) == (query, expected)
+        assert (query, await names_of(client, tenant, query)) == (query, expected)
     whole = (await client.get(f"{URL}?name=DDD", headers=tenant.bearer)).json()["data"]
     one = (await client.get(f"{URL}/{codes[3].id}", headers=tenant.bearer)).json()
     assert whole == [{name: value for name, value in one.items() if name != "emailAddresses"}]
     bad = await client.get(f"{URL}?status=Gone&kind=x&productBundleId=x", headers=tenant.bearer)
     assert {error["pointer"] for error in bad.json()["errors"]} == {"/status", "/kind", "/productBundleId"}
+
+
+async def test_a_search_finds_codes_by_their_beginning_in_both_orders(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant, resources: Resources
+) -> None:
+    names = ["SPRING2", "spring10", "SPRING", "SUMMER"]
+    codes = [percent_code(tenant, name, product_bundle_ids=(tenant.bundle_id,)) for name in names[:2]]
+    codes += [percent_code(tenant, name, status=Status.INACTIVE) for name in names[2:]]
+    await factories.add_promo_codes(resources, tenant, *codes, now=NOW)
+    await factories.add_promo_codes(resources, other_tenant, percent_code(other_tenant, "SPRING3"), now=NOW)
+    for query, expected in (
+        ("search=spr", ["SPRING", "spring10", "SPRING2"]),
+        ("search=SPRING1", ["spring10"]),
+        ("search=spr&order=newest", ["SPRING", "spring10", "SPRING2"]),
+        ("search=s&order=Newest", ["SUMMER", "SPRING", "spring10", "SPRING2"]),
+        ("search=s&status=Active", ["spring10", "SPRING2"]),
+        ("search=s&status=Active&order=newest", ["spring10", "SPRING2"]),
+        (f"search=s&productBundleId={tenant.bundle_id}&storeExamCode=NCA-GENL", ["spring10", "SPRING2"]),
+        ("search=s&storeExamCode=CLD-100", []),
+        ("search=s%25", []),
+        ("search=_", []),
+        ("search=%F4%8F%BF%BF", []),
+    ):
+        assert (query, await names_of(client, tenant, query)) == (query, expected)
+    bad = await client.get(f"{URL}?order=oldest", headers=tenant.bearer)
+    assert status_and_body(bad) == invalid(("/order", "NotAmongValues", "order must be one of newest."))
 
 
 async def test_the_platforms_own_codes_are_global(

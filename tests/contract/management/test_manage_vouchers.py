@@ -80,6 +80,18 @@ async def shelf(resources: Resources, tenant: Tenant) -> Shelf:
     return Shelf(tenant, partner, purchase, vouchers)
 
 
+async def codes_of(client: httpx.AsyncClient, tenant: Tenant, query: str) -> list[str]:
+    """The codes in a whole list, read one by one through its links."""
+    result: list[str] = []
+    link: str | None = f"{VOUCHERS}?limit=1&{query}"
+    while link:
+        answer = await client.get(link, headers=tenant.bearer)
+        assert answer.status_code == 200, answer.text
+        result += [each["code"] for each in answer.json()["data"]]
+        link = answer.json()["nextLink"]
+    return result
+
+
 def operations(voucher_id: object) -> list[tuple[str, str, dict[str, Any]]]:
     one = f"{VOUCHERS}/{voucher_id}"
     return [("GET", one, {}), *(("POST", f"{one}/{move}", body) for move, body in MOVES.items())]
@@ -383,6 +395,42 @@ async def test_vouchers_are_found_by_each_filter_and_followed_to_the_end(
     assert status_and_body(answer) == invalid(
         ("/cursor", "NotCursor", "cursor must be a cursor from a nextLink of this list.")
     )
+
+
+async def test_vouchers_are_listed_newest_first_and_found_by_the_beginning_of_their_codes(
+    client: httpx.AsyncClient, shelf: Shelf, resources: Resources
+) -> None:
+    globex = await add_partner(resources, shelf.tenant, "Globex")
+    program = await add_program(resources, shelf.tenant, "Autumn")
+    purchase = await add_purchase(resources, shelf.tenant, globex, program, "VP-2")
+    usage_of_good = usage(shelf.tenant.exam_ids["NCA-GENL"], "RSV-2")
+    await add_vouchers(
+        resources, shelf.tenant, voucher(purchase, globex, "GONE", **usage_of_good), voucher(purchase, globex, "A-1")
+    )
+    newest = ["A-1", "GONE", "OFF", "LATE", "AWAY", "SPENT", "OTHER", "GOOD"]
+    for query, expected in (
+        ("order=newest", newest),
+        (f"order=newest&partnerId={shelf.partner_id}", newest[2:]),
+        (f"order=newest&partnerId={shelf.partner_id}&isUsed=false", ["OFF", "LATE", "AWAY", "OTHER", "GOOD"]),
+        (f"order=newest&purchaseId={purchase}", newest[:2]),
+        ("order=newest&isUsed=true", ["GONE", "SPENT"]),
+        ("order=newest&isActive=true", [code for code in newest if code != "OFF"]),
+        ("order=newest&isActive=false&isUsed=false", ["OFF"]),
+        ("order=newest&storeExamCode=NCA-GENL", ["GONE", "SPENT"]),
+        ("order=newest&storeExamCode=NCA-GENL&isActive=false", []),
+        ("order=newest&isArchived=true", ["AWAY"]),
+        ("order=newest&voucherCode=good", ["GOOD"]),
+        ("search=o", ["OFF", "OTHER"]),
+        ("search=go", ["GONE", "GOOD"]),
+        ("search=a", ["A-1", "AWAY"]),
+        ("search=a-", ["A-1"]),
+        ("search=O&order=newest", ["OFF", "OTHER"]),
+        ("search=go&isUsed=true", ["GONE"]),
+        (f"search=g&partnerId={shelf.partner_id}", ["GOOD"]),
+        ("search=g&storeExamCode=nca-genl&order=newest", ["GONE"]),
+        ("search=%25", []),
+    ):
+        assert (query, await codes_of(client, shelf.tenant, query)) == (query, expected)
 
 
 async def test_the_same_key_changes_vouchers_once(client: httpx.AsyncClient, shelf: Shelf) -> None:

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, explain, rows_read, vacuum
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
 from tests.support.recording import record_statements
 from tests.support.voucher_factories import add_partner, add_program
 
@@ -110,3 +111,45 @@ async def test_a_look_up_of_codes_reads_their_own_rows(
         for mode in MODES:
             plan = explain(application, begin, statement, mode=mode)
             assert (mode, rows_read(plan)) <= (mode, tables * count + 10), statement.text
+
+
+# For each query: the vouchers on its first page, and the rows that it may read, which are each voucher with its
+# purchase and, where an index has another order, all matches.
+PAGE = 5 * 101
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("search=v", 100, PAGE),
+        ("search=V9999", 11, 40),
+        ("order=newest", 100, PAGE),
+        ("order=newest&isUsed=false", 100, 4 * PAGE),
+        ("order=newest&partnerId={partner}", 100, 4 * PAGE),
+        ("search=V77&order=newest", 100, 2 * 1_111 + PAGE),
+        ("search=V77&isUsed=true", 0, 2 * 1_111 + PAGE),
+        ("order=newest&storeExamCode=NCA-GENL", 0, PAGE),
+    ],
+)
+async def test_a_list_of_vouchers_in_another_order_reads_little_more_than_it_shows(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    application: psycopg.Connection[Any],
+    big: Tenant,
+    case: tuple[str, int, int],
+) -> None:
+    query, result, bound = case
+    partners = (await client.get("/management/v1/voucher-partners", headers=big.bearer)).json()["data"]
+    link: str | None = f"/management/v1/vouchers?{query.format(partner=partners[0]['id'])}"
+    for _ in range(2):
+        with record_statements(resources.database) as sent:
+            answer = await client.get(str(link), headers=big.bearer)
+        assert len(answer.json()["data"]) == result
+        for mode in MODES:
+            plan = explain(application, sent[1], sent[-1], mode=mode)
+            assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
+            assert (mode, rows_read(plan)) <= (mode, bound)
+            assert (mode, buffers_read(plan)) <= (mode, blocks_for(bound))
+        link = answer.json()["nextLink"]
+        if link is None:
+            return

@@ -33,6 +33,16 @@ FILTERS = [
     ("storeExamCode=CLD-100&status=Archived", 0, 3 * 2_000),
     ("productBundleId=00000000-0000-0000-0000-000000000007", 0, 0),
     ("batchId=00000000-0000-0000-0000-000000000007", 0, 0),
+    ("order=newest", 100, PAGE),
+    ("order=newest&status=Archived", 100, PAGE),
+    ("order=newest&storeExamCode=ncp-ads", 100, PAGE),
+    ("search=code", 100, PAGE),
+    ("search=Code199", 100, PAGE),
+    ("search=none", 0, 0),
+    # Of the 1,111 codes, each is read twice in the index, and once in the list of matches.
+    ("search=code77&order=newest", 100, 3 * 1_111 + PAGE),
+    ("search=code77&status=Archived", 12, 3 * 1_111 + PAGE),
+    ("search=code77&storeExamCode=CLD-100", 11, 4 * 1_111 + PAGE),
 ]
 
 
@@ -66,6 +76,13 @@ async def test_a_part_of_a_list_reads_little_more_than_it_shows(
         link = answer.json()["nextLink"]
         if link is None:
             return
+
+
+async def test_a_search_of_over_10_000_codes_in_another_order_is_refused(
+    client: httpx.AsyncClient, big: Tenant
+) -> None:
+    answer = await client.get("/management/v1/promo-codes?search=code1&order=newest", headers=big.bearer)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:tessera:problem:too-many-results")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from tessera.kit.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    TooManyResults,
     VersionStale,
     WrongState,
 )
@@ -81,6 +82,8 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
             return _invalid(error, models)
         case Malformed() | KeyMalformed():
             return problem(400, "malformed-request", "The request cannot be read", error.message)
+        case TooManyResults():
+            return problem(400, "too-many-results", "Too many results", error.message)
         case LacksFunctionPoint():
             return problem(403, "function-point-missing", "Permission missing", error.message)
         case NotAllowed():

@@ -19,7 +19,7 @@ from tessera.api.management.schemas.promo_codes import (
     PromoCodeQuery,
     PromoCodeUpdateRequest,
 )
-from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.cursor_pages import read_code_query
 from tessera.api.serving.dependencies import Manager
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
@@ -46,8 +46,11 @@ ONE_DISCOUNT = (
     openapi_extra=documentation.listing(PromoCodeQuery),
 )
 async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
-    """List your organization's promo codes, oldest first, including archived ones. Codes of the platform are global."""
-    filters, position = read_cursor_query(request, PromoCodeQuery)
+    """List your organization's promo codes, including archived ones. Codes of the platform are global.
+
+    The oldest come first, unless `order` or `search` says otherwise.
+    """
+    filters, position = read_code_query(request, PromoCodeQuery)
     return RESOURCE.page(
         request, await service.list_by_cursor(caller.work, filters=ManagedFilter(**filters), **position)
     )

@@ -28,7 +28,7 @@ from tessera.api.management.schemas.vouchers import (
     VoucherResultsModel,
 )
 from tessera.api.serving import idempotency
-from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.cursor_pages import read_code_query
 from tessera.api.serving.dependencies import Manager
 from tessera.vouchers.issued import service
 from tessera.vouchers.issued.actions import service as actions
@@ -58,9 +58,10 @@ ONE_NAME = ("/vouchers/0", "OneName", "vouchers/0 must have either an id or a co
 async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     """List your organization's vouchers, including archived ones.
 
-    The oldest come first; a list with filters has another order, which is stable from page to page.
+    The oldest come first, unless `order` or `search` says otherwise; a list with filters has another order, which is
+    stable from page to page.
     """
-    filters, position = read_cursor_query(request, ManagedVoucherQuery)
+    filters, position = read_code_query(request, ManagedVoucherQuery)
     return RESOURCE.page(
         request, await service.list_by_cursor(caller.work, filters=VoucherFilter(**filters), **position)
     )

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tessera.api.http.fields import RequestModel, Text, parse_error
+from tessera.api.http.fields import RequestModel, Text, choice, parse_error
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_query
 from tessera.api.serving.links import link_header, page_link
@@ -42,10 +43,38 @@ class CursorQuery(RequestModel):
     )
 
 
+class Order(Enum):
+    """The orders of a list of codes that a client may choose."""
+
+    NEWEST = "newest"
+
+
+class CodeQuery(CursorQuery):
+    """The query parameters of lists of codes; a list derives its own model with its filters."""
+
+    search: Text | None = Field(
+        None,
+        description="Only codes that begin with this text (not case-sensitive), in the order of codes. With filters or"
+        " `order`, at most 10,000 codes may begin with it.",
+        examples=["SPR"],
+    )
+    order: Annotated[Order, *choice(Order)] | None = Field(
+        None, description="`newest` lists the newest first.", examples=["newest"]
+    )
+
+
 def read_cursor_query(request: Request, model: type[CursorQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The filters, and the arguments `after` and `size` for `fetch_cursor_page`; raises Invalid, Malformed."""
     filters = read_query(request, model).valid_values()
     return filters, {"after": filters.pop("cursor", None), "size": filters.pop("limit", DEFAULT_SIZE)}
+
+
+def read_code_query(request: Request, model: type[CodeQuery]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The filters, and the arguments `search`, `newest`, `after` and `size` of a list of codes."""
+    filters, position = read_cursor_query(request, model)
+    position["newest"] = filters.pop("order", None) is Order.NEWEST
+    position["search"] = filters.pop("search", None)
+    return filters, position
 
 
 def cursor_page_response(request: Request, page: CursorPage[T], items: Sequence[dict[str, Any]]) -> JsonResponse:

@@ -1,14 +1,31 @@
 """Pages of lists: the Certiverse lists use page numbers, up to a cap; all other lists use cursors, without a cap."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from psycopg.rows import tuple_row
-from sqlalchemy import ColumnElement, Integer, Select, Subquery, func, literal_column, select, tuple_, union_all
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Select,
+    Subquery,
+    UnaryExpression,
+    and_,
+    func,
+    literal,
+    literal_column,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.operators import custom_op
 
 from tessera.kit.db import cursors
 from tessera.kit.db.compiled_queries import CompiledQuery, execute_pipelined, parameter
@@ -158,11 +175,75 @@ class CursorPage(Generic[T]):
         return CursorPage([read(item) for item in self.items], self.cursor)
 
 
+def begins_with(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    """Whether a text begins with `prefix`, for an index with `text_pattern_ops`.
+
+    Under row-level security LIKE, which is not leakproof, could not use an index; these operators can.
+    """
+    last = prefix + chr(sys.maxunicode)
+    return and_(column.bool_op("~>=~")(literal(prefix)), column.bool_op("~<=~")(literal(last)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CursorOrder:
+    """The order of a list by cursor; the last column is unique, and the columns of one list have distinct names.
+
+    `bytewise` is for one text column that an index with `text_pattern_ops` orders.
+    """
+
+    columns: Sequence[ColumnElement[Any]]
+    descending: bool = False
+    bytewise: bool = False
+
+    def first_rows(
+        self, statement: Select[*tuple[Any, ...]], *, after: str | None, size: int
+    ) -> Select[*tuple[Any, ...]]:
+        """The rows after a cursor, with one more than `size`, and their positions as `cursor_N`; raises Invalid."""
+        keys = [column.label(f"cursor_{number}") for number, column in enumerate(self.columns)]
+        if after is not None:
+            statement = statement.where(self._is_after(cursors.decode(after, [key.type.python_type for key in keys])))
+        # One extra row shows whether there is a next page.
+        return statement.add_columns(*keys).order_by(*self._sorted(keys)).limit(_literal(size + 1))
+
+    def merged(self, parts: Sequence[Select[*tuple[Any, ...]]], *, size: int) -> Subquery:
+        """The first rows of all parts together, each of which has its own first rows."""
+        merged = union_all(*(select(part.subquery()) for part in parts)).subquery("merged")
+        return select(merged).order_by(*self._sorted(self.keys(merged))).limit(_literal(size + 1)).subquery("page")
+
+    def joined(self, page: Subquery, rows: Rows) -> Select[*tuple[Any, ...]]:
+        """The columns that `rows` joins to a page, in its order."""
+        keys = self.keys(page)
+        return rows(page).add_columns(*keys).order_by(*self._sorted(keys))
+
+    def keys(self, source: FromClause) -> list[ColumnElement[Any]]:
+        """The columns of positions in a subquery."""
+        return [source.c[f"cursor_{number}"] for number in range(len(self.columns))]
+
+    def page(self, records: Sequence[AnyRow], *, size: int) -> CursorPage[AnyRow]:
+        """The page of these records, which have their positions."""
+        rows = records[:size]
+        if len(records) <= size:
+            return CursorPage(rows, None)
+        position = [getattr(rows[-1], f"cursor_{number}") for number in range(len(self.columns))]
+        return CursorPage(rows, cursors.encode(position))
+
+    def _is_after(self, position: Sequence[Any]) -> ColumnElement[bool]:
+        if self.bytewise:
+            return self.columns[0].bool_op("~>~")(literal(position[0]))
+        current, start = tuple_(*self.columns), tuple_(*position)
+        return current < start if self.descending else current > start
+
+    def _sorted(self, keys: Sequence[ColumnElement[Any]]) -> list[ColumnElement[Any]]:
+        if self.bytewise:
+            return [UnaryExpression(key, modifier=custom_op("using ~<~")) for key in keys]
+        return [key.desc() for key in keys] if self.descending else list(keys)
+
+
 async def fetch_cursor_page(
     connection: AsyncConnection,
     statement: Select[*tuple[Any, ...]],
     *,
-    order: Sequence[ColumnElement[Any]],
+    order: Sequence[ColumnElement[Any]] | CursorOrder,
     after: str | None,
     size: int,
     descending: bool = False,
@@ -172,14 +253,35 @@ async def fetch_cursor_page(
     The page starts at a position, not at an offset, so every page costs the same and new rows shift no page. Needs
     an index with the columns of the order after those of the filter. Raises Invalid for a cursor of another list.
     """
-    keys = [column.label(f"cursor_{number}") for number, column in enumerate(order)]
-    if after is not None:
-        position = cursors.decode(after, [column.type.python_type for column in order])
-        current, start = tuple_(*order), tuple_(*position)
-        statement = statement.where(current < start if descending else current > start)
-    # One extra row shows whether there is a next page.
-    ordered = statement.add_columns(*keys).order_by(*(key.desc() for key in order) if descending else order)
-    records = (await connection.execute(ordered.limit(_literal(size + 1)))).all()
-    rows = records[:size]
-    cursor = cursors.encode([getattr(rows[-1], key.name) for key in keys]) if len(records) > size else None
-    return CursorPage(rows, cursor)
+    if not isinstance(order, CursorOrder):
+        order = CursorOrder(columns=order, descending=descending)
+    statement = order.first_rows(statement, after=after, size=size)
+    return order.page((await connection.execute(statement)).all(), size=size)
+
+
+async def fetch_merged_cursor_page(
+    connection: AsyncConnection,
+    parts: Sequence[Select[*tuple[Any, ...]]],
+    *,
+    rows: Rows,
+    order: CursorOrder,
+    after: str | None,
+    size: int,
+) -> CursorPage[AnyRow]:
+    """A page of the ids that all parts select; the parts are disjoint, and an index returns each in the order.
+
+    `rows` receives the page as a subquery with the column `id` and joins the columns to return. Raises Invalid.
+    """
+    page = order.merged([order.first_rows(part, after=after, size=size) for part in parts], size=size)
+    return order.page((await connection.execute(order.joined(page, rows))).all(), size=size)
+
+
+async def fetch_few(connection: AsyncConnection, matching: Select[*tuple[Any, ...]]) -> CTE:
+    """The rows of `matching` for a list in an order that no index has; raises TooManyResults if there are over 10,000.
+
+    The statement that uses them reads them again, and at most 10,000 if more have been added.
+    """
+    total = select(func.count()).select_from(matching.limit(_literal(MAX_RESULTS + 1)).subquery())
+    if (await connection.execute(total)).scalar_one() > MAX_RESULTS:
+        raise TooManyResults(MAX_RESULTS)
+    return matching.limit(_literal(MAX_RESULTS)).cte("matches").prefix_with("MATERIALIZED")

@@ -1,15 +1,23 @@
 """Statements for the management of promo codes of every kind: single codes, edits, and lists of any length."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, literal, select, tuple_, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from tessera.catalog.tables import StoreExam
-from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.pages import (
+    CursorOrder,
+    CursorPage,
+    begins_with,
+    fetch_cursor_page,
+    fetch_few,
+    fetch_merged_cursor_page,
+)
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.restrictions import repository as restrictions
@@ -108,12 +116,72 @@ class ManagedPromoCodeRepository:
             )
 
     async def list_by_cursor(
-        self, filters: ManagedFilter, *, after: str | None, size: int
+        self, filters: ManagedFilter, *, search: str | None, newest: bool, after: str | None, size: int
     ) -> CursorPage[ManagedPromoCode]:
-        """A page of promo codes, oldest first, without their addresses."""
-        statement, order = self._matching(self._codes(), filters)
-        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
+        """A page of promo codes without their addresses; raises Invalid, TooManyResults."""
+        position: dict[str, Any] = {"after": after, "size": size}
+        if search is None:
+            statement, columns = self._matching(self._codes(), filters)
+            order = CursorOrder(columns=columns, descending=newest)
+            page = await fetch_cursor_page(self._connection, statement, order=order, **position)
+        elif newest or filters != ManagedFilter():
+            page = await self._search_few(filters, search, newest=newest, after=after, size=size)
+        else:
+            order = CursorOrder(columns=[PromoCode.__table__.c.name_key], bytewise=True)
+            statement = self._codes().where(*self._begin_with(search))
+            page = await fetch_cursor_page(self._connection, statement, order=order, **position)
         return page.map(_managed)
+
+    async def _search_few(
+        self, filters: ManagedFilter, search: str, *, newest: bool, after: str | None, size: int
+    ) -> CursorPage[AnyRow]:
+        columns = [PromoCode.__table__.c[name] for name in ("id", "name_key", "status", "kind", "batch_id")]
+        matches = await fetch_few(self._connection, select(*columns).where(*self._begin_with(search)))
+        ids = select(matches.c.id).where(*_equal(matches.c, filters))
+        ids = ids.where(*self._restrictions(matches.c.id, filters))
+        order = CursorOrder(columns=[matches.c.id], descending=True)
+        if not newest:
+            order = CursorOrder(columns=[matches.c.name_key], bytewise=True)
+        return await fetch_merged_cursor_page(
+            self._connection,
+            [ids],
+            rows=lambda page: self._codes().join(page, PromoCode.id == page.c.id),
+            order=order,
+            after=after,
+            size=size,
+        )
+
+    def _begin_with(self, search: str) -> list[ColumnElement[bool]]:
+        code = PromoCode.__table__.c
+        return [code.organization_id == self._organization_id, begins_with(code.name_key, key_of(search))]
+
+    def _restrictions(self, promo_code_id: ColumnElement[UUID], filters: ManagedFilter) -> list[ColumnElement[bool]]:
+        exam, bundle = PromoCodeStoreExam, PromoCodeProductBundle
+        conditions: list[ColumnElement[bool]] = []
+        if filters.store_exam_code is not None:
+            conditions.append(
+                exists().where(
+                    exam.organization_id == self._organization_id,
+                    exam.promo_code_id == promo_code_id,
+                    exam.store_exam_id == self._exam_id(filters.store_exam_code),
+                )
+            )
+        if filters.product_bundle_id is not None:
+            conditions.append(
+                exists().where(
+                    bundle.organization_id == self._organization_id,
+                    bundle.promo_code_id == promo_code_id,
+                    bundle.product_bundle_id == filters.product_bundle_id,
+                )
+            )
+        return conditions
+
+    def _exam_id(self, code: str) -> ScalarSelect[UUID]:
+        return (
+            select(StoreExam.id)
+            .where(StoreExam.organization_id == self._organization_id, StoreExam.code_key == key_of(code))
+            .scalar_subquery()
+        )
 
     async def list_after(self, filters: ManagedFilter, *, after: UUID | None, size: int) -> list[ManagedPromoCode]:
         """The next promo codes after this id, in the order of the index, with all their restrictions."""
@@ -147,20 +215,18 @@ class ManagedPromoCodeRepository:
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
         """The statement with these filters, and the columns of the order in which an index returns the matches."""
         code = PromoCode.__table__.c
-        name = None if filters.name is None else key_of(filters.name)
-        equal: list[tuple[ColumnElement[Any], Any]] = [(code.name_key, name), (code.batch_id, filters.batch_id)]
         states: list[tuple[ColumnElement[Any], Any]] = [(code.status, filters.status), (code.kind, filters.kind)]
         statement = statement.where(code.organization_id == self._organization_id)
         order = [column for column, value in states if value is not None]
         if filters.store_exam_code is not None or filters.product_bundle_id is not None:
             statement, id_column = self._restricted(statement, filters)
-            return _where(statement, equal + states), [id_column]
+            return statement.where(*_equal(code, filters)), [id_column]
         # Ranges of one value, and the first columns of the order. With `=`, the planner, whose statistics are averages
         # over all tenants, would read the index by id and scan all codes for a few matches at the end.
         for column, value in states:
             if value is not None:
                 statement = statement.where(column >= literal(value), column <= literal(value))
-        return _where(statement, equal), [*order, code.id]
+        return statement.where(*_equal(code, replace(filters, status=None, kind=None))), [*order, code.id]
 
     def _restricted(
         self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
@@ -175,13 +241,9 @@ class ManagedPromoCodeRepository:
             )
             id_column = PromoCodeProductBundle.__table__.c.promo_code_id
         if filters.store_exam_code is not None:
-            exam = select(StoreExam.id).where(
-                StoreExam.organization_id == self._organization_id,
-                StoreExam.code_key == key_of(filters.store_exam_code),
-            )
             statement = statement.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
                 PromoCodeStoreExam.organization_id == self._organization_id,
-                PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
+                PromoCodeStoreExam.store_exam_id == self._exam_id(filters.store_exam_code),
             )
             id_column = PromoCodeStoreExam.__table__.c.promo_code_id
         return statement, id_column
@@ -195,7 +257,12 @@ def _managed(row: AnyRow) -> ManagedPromoCode:
     return ManagedPromoCode(**values)
 
 
-def _where(
-    statement: Select[*tuple[Any, ...]], equal: Sequence[tuple[ColumnElement[Any], Any]]
-) -> Select[*tuple[Any, ...]]:
-    return statement.where(*[column == literal(value) for column, value in equal if value is not None])
+def _equal(columns: ReadOnlyColumnCollection[str, Any], filters: ManagedFilter) -> list[ColumnElement[bool]]:
+    """The filters by columns of the table itself."""
+    values = {
+        "name_key": None if filters.name is None else key_of(filters.name),
+        "status": filters.status,
+        "kind": filters.kind,
+        "batch_id": filters.batch_id,
+    }
+    return [columns[name] == literal(value) for name, value in values.items() if value is not None]

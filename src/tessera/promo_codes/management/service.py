@@ -70,10 +70,21 @@ def as_draft(code: ManagedPromoCode) -> PromoCodeDraft:
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, filters: ManagedFilter, after: str | None, size: int
+    work: UnitOfWork,
+    *,
+    filters: ManagedFilter,
+    search: str | None = None,
+    newest: bool = False,
+    after: str | None,
+    size: int,
 ) -> CursorPage[ManagedPromoCode]:
-    """A page of promo codes, oldest first; raises Invalid for a cursor of another list."""
-    return await ManagedPromoCodeRepository(work).list_by_cursor(filters, after=after, size=size)
+    """A page of promo codes, oldest or newest first; those that begin with `search` are in the order of their names.
+
+    Raises Invalid for a cursor of another list, and TooManyResults if more than 10,000 codes begin with `search` and
+    the newest of them come first or have filters.
+    """
+    promo_codes = ManagedPromoCodeRepository(work)
+    return await promo_codes.list_by_cursor(filters, search=search, newest=newest, after=after, size=size)
 
 
 async def count(work: UnitOfWork, *, filters: ManagedFilter) -> int:

@@ -12,7 +12,8 @@ from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import NotFound, TooManyResults
 from tessera.vouchers import codes
-from tessera.vouchers.issued.repository import NewVoucher, VoucherFilter, VoucherRepository
+from tessera.vouchers.issued.lists.repository import VoucherFilter, VoucherListRepository
+from tessera.vouchers.issued.repository import NewVoucher, VoucherRepository
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import CountedState
@@ -94,20 +95,31 @@ async def list_pages(
     work: UnitOfWork, requests: Sequence[tuple[VoucherFilter, int]], *, projection: JsonProjection
 ) -> list[JsonPage | TooManyResults]:
     """Numbered pages of the vouchers visible to the caller, as JSON with fields of `Voucher`."""
-    return await VoucherRepository(work).list_pages(requests, projection=projection)
+    return await VoucherListRepository(work).list_pages(requests, projection=projection)
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, filters: VoucherFilter, after: str | None, size: int
+    work: UnitOfWork,
+    *,
+    filters: VoucherFilter,
+    search: str | None = None,
+    newest: bool = False,
+    after: str | None,
+    size: int,
 ) -> CursorPage[Voucher]:
-    """A page of the organization's vouchers; raises Invalid for a cursor of another list."""
-    page = await VoucherRepository(work).list_by_cursor(filters, after=after, size=size)
+    """A page of the organization's vouchers; those that begin with `search` are in the order of their codes.
+
+    Raises Invalid for a cursor of another list, and TooManyResults if more than 10,000 vouchers begin with `search`, or
+    have the filtered recipient or exam, and the newest of them come first or have filters.
+    """
+    vouchers = VoucherListRepository(work)
+    page = await vouchers.list_by_cursor(filters, search=search, newest=newest, after=after, size=size)
     return page.map(_voucher)
 
 
 async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
     """The voucher with this id; raises NotFound."""
-    row = await VoucherRepository(work).find(voucher_id)
+    row = await VoucherListRepository(work).find(voucher_id)
     if row is None:
         raise NotFound("There is no such voucher.")
     return _voucher(row)
@@ -115,7 +127,7 @@ async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
 
 async def find_id(work: UnitOfWork, code: str) -> UUID | None:
     """The id of the voucher with this code, ignoring case."""
-    return await VoucherRepository(work).find_id(code)
+    return await VoucherListRepository(work).find_id(code)
 
 
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:

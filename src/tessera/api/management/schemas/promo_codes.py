@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tessera.api.http.fields import Boolean, Instant, Money, RequestModel, Text, Texts, Uuid, Uuids, WholeNumber, choice
 from tessera.api.management.serialization import Representation
-from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.serving.cursor_pages import CodeQuery
 from tessera.promo_codes.rules import Kind, Status
 
 StatusChoice = Annotated[Status, *choice(Status)]
@@ -36,7 +36,7 @@ class PromoCodeExportQuery(RequestModel):
     )
 
 
-class PromoCodeQuery(PromoCodeExportQuery, CursorQuery):
+class PromoCodeQuery(PromoCodeExportQuery, CodeQuery):
     """Query of GET /management/v1/promo-codes."""
 
 

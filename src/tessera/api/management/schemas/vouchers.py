@@ -8,11 +8,11 @@ from pydantic import Field
 
 from tessera.api.http.fields import OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
 from tessera.api.management.serialization import From, Representation
-from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.serving.cursor_pages import CodeQuery
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
 
 
-class ManagedVoucherQuery(CursorQuery):
+class ManagedVoucherQuery(CodeQuery):
     """Query of GET /management/v1/vouchers."""
 
     purchase_id: Uuid | None = Field(
