@@ -8,10 +8,11 @@ import psycopg
 from tests.cli.conftest import Run
 from tests.support.factories import Tenant
 from tests.support.management_requests import audit_entries_of
-from tests.support.voucher_factories import run_jobs
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, run_jobs
 
 from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
+from tessera.vouchers.rules import PurchaseStatus
 
 
 class Shell:
@@ -21,10 +22,10 @@ class Shell:
         self._run = run
         self._organization = ("--organization", tenant.name)
 
-    def read(self, *arguments: str, status: int = 0) -> Any:
+    def read(self, *arguments: str, status: int = 0, warning: str = "") -> Any:
         """The result of a command with --json."""
         result = self._run(*arguments[:2], *self._organization, *arguments[2:], "--json")
-        assert result.returncode == status, result.stderr
+        assert (result.returncode, result.stderr) == (status, warning)
         return json.loads(result.stdout)
 
     def fail(self, *arguments: str) -> str:
@@ -34,6 +35,7 @@ class Shell:
         return result.stderr
 
 
+WITHOUT_WORKER = "No worker is running: the job waits until `tessera worker` or `tessera serve` runs.\n"
 PROGRAM = ("--exam", "nca-genl", "--cost", "99.50", "--tier", "10:5", "--tier", "50:12.5", "--prefix", "PRO-")
 BUYER = ("--first-name", "Grace", "--last-name", "Hopper", "--email", "grace@example.com")
 
@@ -76,7 +78,7 @@ async def test_a_partner_is_brought_to_its_vouchers(
     assert shell.read("purchase", "archive", lost, "--yes")["isArchived"] is True
     purchase = shell.read("purchase", "order", *bought, "--quantity", "50")
     assert (purchase["status"], purchase["amount"]) == ("CheckoutInProgress", 4353.13)
-    paid = shell.read("purchase", "pay", purchase["code"].lower())
+    paid = shell.read("purchase", "pay", purchase["code"].lower(), warning=WITHOUT_WORKER)
     assert (paid["status"], paid["amountPaid"]) == ("VoucherCreation", 4353.13)
     await run_jobs(addresses.application, resources)
     assert [each["status"] for each in shell.read("purchase", "list", "--status", "complete")] == ["Complete"]
@@ -90,6 +92,18 @@ async def test_a_partner_is_brought_to_its_vouchers(
     partly = [each["reason"] for each in shell.read("voucher", "archive", code, "NONE", "--yes", status=1)]
     assert partly == [None, "does not exist"]
     assert {entry[0] for entry in audit_entries_of(superuser, tenant, "Voucher")} == {"CommandLine"}
+
+
+async def test_a_job_that_no_worker_does_is_reported(
+    run: Run, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    partner, program = await add_partner(resources, tenant, "Acme"), await add_program(resources, tenant, "Open")
+    await add_purchase(resources, tenant, partner, program, "VP-1", status=PurchaseStatus.VOUCHER_CREATION)
+    shell = Shell(run, tenant)
+    retried = shell.read("purchase", "retry", "VP-1", warning=WITHOUT_WORKER)
+    (worker,) = superuser.execute("insert into procrastinate_workers default values returning id").fetchone() or ()
+    assert shell.read("purchase", "retry", "VP-1") == retried
+    superuser.execute("delete from procrastinate_workers where id = %s", [worker])
 
 
 def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> None:

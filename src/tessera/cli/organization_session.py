@@ -6,11 +6,14 @@ from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
+import typer
+
 from tessera.cli import output
 from tessera.cli.database_sessions import Action, Result, in_organization
 from tessera.cli.options.types import AsJson, Organization, RequiredOrganization
 from tessera.cli.output import Fields
 from tessera.cli.startup import start
+from tessera.kit import jobs
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -46,9 +49,14 @@ class OrganizationSession:
         """Apply a function of its service to the resource that a name, code or id refers to; raises NotFound."""
         return self.run_on(find_id, reference, lambda work, row_id: change(work, Target(row_id), now=clock()))
 
-    def fetch_all(self, fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
-        """The items of all pages of a list; `fetch_page` takes a unit of work, `after` and `size`."""
-        return self.run(lambda work: fetch_all(partial(fetch_page, work)))
+    def fetch_newest(self, fetch_page: Callable[..., Awaitable[CursorPage[Item]]]) -> list[Item]:
+        """The items of all pages of a list, newest first; `fetch_page` takes a unit of work, `after` and `size`."""
+        return self.run(lambda work: fetch_all(partial(fetch_page, work)))[::-1]
+
+    def warn_without_worker(self) -> None:
+        """Print a warning, on standard error, if queued jobs wait for a worker."""
+        if not self.run(jobs.is_worked_on):
+            typer.echo("No worker is running: the job waits until `tessera worker` or `tessera serve` runs.", err=True)
 
     def show(self, sentence: str, fields: Fields) -> None:
         """Print the result of the command."""

@@ -8,7 +8,7 @@ import typer
 
 from tessera.cli.database_sessions import OrganizationDatabase, with_organization
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Limit
+from tessera.cli.options.types import Cursor, Limit
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.cli.progress import bar
@@ -59,14 +59,16 @@ def create_batch(session: OrganizationSession, options: BatchOptions, *, backgro
 
     batch = with_organization(start(), session.organization, create)
     session.show("Created the batch.", _fields(batch))
+    if background:
+        session.warn_without_worker()
 
 
 @commands.command("list")
-def list_batches(session: OrganizationSession, limit: Limit = 100) -> None:
-    """List batches with their progress, oldest first."""
-    page = session.run(lambda work: service.list_by_cursor(work, after=None, size=limit))
+def list_batches(session: OrganizationSession, limit: Limit = 100, cursor: Cursor = None) -> None:
+    """List batches with their progress, newest first."""
+    page = session.run(lambda work: service.list_by_cursor(work, newest=True, after=cursor, size=limit))
     rows = [fields_of(batch, *LIST_FIELDS) for batch in page.items]
-    session.show_rows(rows, if_none="There are no batches yet.")
+    session.show_rows(rows, if_none="There are no batches yet.", cursor=page.cursor)
 
 
 @commands.command("show")
@@ -94,6 +96,8 @@ def resume_batch(session: OrganizationSession, batch: Id, *, background: Backgro
 
     current = with_organization(start(), session.organization, resume)
     session.show("Resumed the batch.", _fields(current))
+    if background:
+        session.warn_without_worker()
 
 
 def _fields(batch: Batch) -> Fields:

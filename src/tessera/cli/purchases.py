@@ -48,7 +48,7 @@ class NewOrder:
 
 @commands.command("order")
 def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
-    """Order vouchers; free vouchers are created immediately."""
+    """Order vouchers; a worker creates free vouchers at once."""
     deadline = order.checkout_expires_at
     expires_at = None if deadline is None else parse_time("checkout_expires_at", deadline)
 
@@ -67,6 +67,8 @@ def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
 
     purchase = session.run(start_checkout)
     session.show(f"Ordered {order.quantity} vouchers for {purchase.amount} dollars.", _fields(purchase))
+    if purchase.status == PurchaseStatus.VOUCHER_CREATION:
+        session.warn_without_worker()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,12 +88,14 @@ class PurchaseListOptions:
         """The page of purchases in the organization of the unit of work."""
         partner_id = await lookups.partner_id(work, self.partner) if self.partner else None
         filters = PurchaseFilter(partner_id=partner_id, status=self.status)
-        return await purchases.list_by_cursor(work, filters=filters, after=self.cursor, size=self.limit, now=clock())
+        return await purchases.list_by_cursor(
+            work, filters=filters, newest=True, after=self.cursor, size=self.limit, now=clock()
+        )
 
 
 @commands.command("list")
 def list_purchases(session: OrganizationSession, options: PurchaseListOptions) -> None:
-    """List the purchases of an organization, or all overdue purchases."""
+    """List the purchases of an organization, newest first, or all overdue purchases."""
     if options.stuck:
         _list_stuck(options.older_than_minutes, as_json=session.as_json)
         return
@@ -119,8 +123,9 @@ def show_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
 
 @commands.command("pay")
 def pay_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
-    """Record the payment of a purchase and create its vouchers."""
+    """Record the payment of a purchase; a worker creates its vouchers."""
     _settle(session, purchase, PurchaseStatus.VOUCHER_CREATION)
+    session.warn_without_worker()
 
 
 @commands.command("fail")
@@ -153,6 +158,7 @@ def retry_purchase(
     """Retry the creation of the vouchers of a purchase now."""
     purchase_id = session.run(lambda work: purchases.retry(work, id_or_code=purchase))
     session.show("Queued the vouchers of the purchase.", {"id": purchase_id})
+    session.warn_without_worker()
 
 
 def _settle(session: OrganizationSession, code_or_id: str, outcome: PurchaseStatus) -> None:

@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from tessera.kit.db.engine import APPLICATION_ROLE, with_driver
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.workers import has_live_worker
 from tessera.kit.errors import NotFound
 
 POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
@@ -64,6 +65,11 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str]) -> N
     configured = _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection)
     jobs: list[dict[str, Any]] = [{**values} for values in arguments]
     await configured.batch_defer_async(*jobs)
+
+
+async def is_worked_on(work: UnitOfWork) -> bool:
+    """Whether a worker runs, which means that queued jobs start within seconds."""
+    return await has_live_worker(work, silent_for=STALLED_AFTER_SECONDS)
 
 
 class ExponentialBackoff(BaseRetryStrategy):
