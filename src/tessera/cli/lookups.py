@@ -12,8 +12,11 @@ from tessera.cli.organization_session import fetch_all
 from tessera.identity.clients import service as clients
 from tessera.identity.keys import service as keys
 from tessera.identity.tokens import service as tokens
+from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound
+from tessera.redemptions import lifecycle as redemptions
+from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.programs import service as programs
@@ -85,6 +88,15 @@ async def voucher_id(work: UnitOfWork, code_or_id: str) -> UUID:
     """The id of the voucher with this code (in any case) or id; raises NotFound."""
     voucher = await vouchers.find_id(work, code_or_id) or _as_id(code_or_id)
     return _required(voucher, f"There is no voucher {code_or_id}.")
+
+
+async def redemption_id(work: UnitOfWork, reservation_code_or_id: str) -> UUID:
+    """The id of the only redemption of the reservation with this code, or with this id; raises NotFound, Conflict."""
+    if row_id := _as_id(reservation_code_or_id):
+        return row_id
+    filters = RedemptionFilter(reservation_code=reservation_code_or_id)
+    page = await redemptions.list_by_cursor(work, filters, now=clock(), after=None, size=100)
+    return _named("redemption", reservation_code_or_id, ((each.reservation_code, each.id) for each in page.items))
 
 
 def _named(noun: str, name: str, names: Iterable[tuple[str, UUID]]) -> UUID:

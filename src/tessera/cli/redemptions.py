@@ -1,30 +1,46 @@
-"""The command that exports redemptions."""
+"""Commands on redemptions."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
+from tessera.cli import lookups
+from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Organization, Output
+from tessera.cli.options.types import Cursor, Limit, Organization, Output, Yes
+from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import fields_of
 from tessera.kit.clock import clock
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions import export, lifecycle
-from tessera.redemptions.lifecycle import RedemptionFilter
-from tessera.redemptions.rules import RedemptionStatus
+from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
+from tessera.redemptions.rules import END_STATUS, RedemptionStatus
+
+RedemptionRef = Annotated[
+    str, typer.Argument(help="The redemption's id, or a reservation code with one redemption.", metavar="REDEMPTION")
+]
+LIST_FIELDS = ("code", "status", "reservation_code", "created_at", "discount", "store_exam_code", "person_id", "id")
+DETAIL_FIELDS = (
+    *LIST_FIELDS,
+    *("reservation_status", "product_bundle_id", "client_candidate_id", "first_name", "last_name", "email"),
+    *("list_price", "held_until", "updated_at"),
+)
 
 commands = CommandGroup()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """The filters of an export of redemptions."""
+    """The filters of redemptions."""
 
     code: Annotated[str | None, typer.Option(help="The promo code or voucher, in any case.")] = None
     reservation: Annotated[str | None, typer.Option(help="The reservation code.")] = None
     person: Annotated[str | None, typer.Option(help="The person id of the candidate.")] = None
-    status: Annotated[RedemptionStatus | None, typer.Option(help="The current status.")] = None
+    status: Annotated[RedemptionStatus | None, typer.Option(help="The current status.", case_sensitive=False)] = None
     created_from: Annotated[datetime | None, typer.Option(help="The earliest creation time, UTC.")] = None
     created_before: Annotated[datetime | None, typer.Option(help="The end of the creation times, UTC (exclusive).")] = (
         None
@@ -42,9 +58,43 @@ class Filters:
         )
 
 
+@commands.command("list")
+def list_redemptions(session: OrganizationSession, options: Filters, limit: Limit = 100, cursor: Cursor = None) -> None:
+    """List redemptions, newest first; `tessera redemption export` writes all of them."""
+    filters, now = options.parse(), clock()
+    page = session.run(
+        lambda work: lifecycle.list_by_cursor(work, filters, now=now, newest=True, after=cursor, size=limit)
+    )
+    rows = [fields_of(each, *LIST_FIELDS) for each in page.items]
+    session.show_rows(rows, if_none="No redemptions match.", cursor=page.cursor)
+
+
+@commands.command("show")
+def show_redemption(session: OrganizationSession, redemption: RedemptionRef) -> None:
+    """Show a redemption with its candidate and its price."""
+    current = session.run_on(
+        lookups.redemption_id, redemption, lambda work, redemption_id: lifecycle.get(work, redemption_id, now=clock())
+    )
+    _show(session, current)
+
+
+@commands.command("cancel")
+def cancel_redemption(session: OrganizationSession, redemption: RedemptionRef, *, yes: Yes = False) -> None:
+    """Cancel a redemption, or release a hold (final), and return the use of the code."""
+    confirm(f"Cancel the redemption {redemption}? Its use of the code is returned.", yes=yes)
+
+    async def end(work: UnitOfWork, redemption_id: UUID) -> Redemption:
+        now = clock()
+        current = await lifecycle.get(work, redemption_id, now=now)
+        status = END_STATUS.get(current.status, RedemptionStatus.CANCELLED)
+        return await lifecycle.change(work, redemption_id, status, caller_id=None, now=now)
+
+    _show(session, session.run_on(lookups.redemption_id, redemption, end))
+
+
 @commands.command("export")
 def export_redemptions(organization: Organization = None, output: Output = None, *, options: Filters) -> None:
-    """Export redemptions as CSV, in the order of their creation."""
+    """Export redemptions as CSV, oldest first."""
     filters, now = options.parse(), clock()
     length = Length(lambda work: lifecycle.count(work, filters, now=now), export.PAGE_SIZE)
     save(
@@ -53,3 +103,8 @@ def export_redemptions(organization: Organization = None, output: Output = None,
         lambda session: export.csv(session.database, session.organization_id, filters, now=now),
         length,
     )
+
+
+def _show(session: OrganizationSession, redemption: Redemption) -> None:
+    sentence = f"The redemption of {redemption.code} for {redemption.reservation_code} is {redemption.status.lower()}."
+    session.show(sentence, fields_of(redemption, *DETAIL_FIELDS))

@@ -32,10 +32,10 @@ async def get(work: UnitOfWork, redemption_id: UUID, *, now: datetime) -> Redemp
 
 
 async def list_by_cursor(
-    work: UnitOfWork, filters: RedemptionFilter, *, now: datetime, after: str | None, size: int
+    work: UnitOfWork, filters: RedemptionFilter, *, now: datetime, newest: bool = False, after: str | None, size: int
 ) -> CursorPage[Redemption]:
-    """A page of redemptions as of `now`, in order of creation; raises Invalid for a cursor of another list."""
-    page = await RedemptionRepository(work).list_by_cursor(filters, now=now, after=after, size=size)
+    """A page of redemptions as of `now`, oldest or newest first; raises Invalid for a cursor of another list."""
+    page = await RedemptionRepository(work).list_by_cursor(filters, now=now, newest=newest, after=after, size=size)
     return page.map(lambda redemption: as_of(redemption, now=now))
 
 

@@ -135,14 +135,17 @@ class RedemptionRepository:
         return [_redemption(row) for row in await self._connection.execute(statement)]
 
     async def list_by_cursor(
-        self, filters: RedemptionFilter, *, now: datetime, after: str | None, size: int
+        self, filters: RedemptionFilter, *, now: datetime, newest: bool = False, after: str | None, size: int
     ) -> CursorPage[Redemption]:
-        """A page of redemptions in order of creation; raises Invalid for a cursor of another list."""
+        """A page of redemptions, oldest or newest first; raises Invalid for a cursor of another list."""
         pages = []
         for state in _states(filters.status, now=now):
             statement = self._select().where(*self._conditions(filters), state)
-            pages.append(await fetch_cursor_page(self._connection, statement, order=_ORDER, after=after, size=size))
-        return _merge(pages, size=size)
+            page = await fetch_cursor_page(
+                self._connection, statement, order=_ORDER, after=after, size=size, descending=newest
+            )
+            pages.append(page)
+        return _merge(pages, size=size, descending=newest)
 
     async def count(self, filters: RedemptionFilter, *, now: datetime) -> int:
         """The number of redemptions that match."""
@@ -259,8 +262,9 @@ def _states(status: RedemptionStatus | None, *, now: datetime) -> list[ColumnEle
             return [RedemptionTable.status == status]
 
 
-def _merge(pages: Sequence[CursorPage[AnyRow]], *, size: int) -> CursorPage[Redemption]:
-    redemptions = sorted((_redemption(row) for page in pages for row in page.items), key=lambda r: (r.created_at, r.id))
+def _merge(pages: Sequence[CursorPage[AnyRow]], *, size: int, descending: bool) -> CursorPage[Redemption]:
+    redemptions = [_redemption(row) for page in pages for row in page.items]
+    redemptions.sort(key=lambda redemption: (redemption.created_at, redemption.id), reverse=descending)
     items = redemptions[:size]
     has_more = len(redemptions) > size or any(page.cursor is not None for page in pages)
     return CursorPage(items, cursors.encode([items[-1].created_at, items[-1].id]) if has_more else None)
