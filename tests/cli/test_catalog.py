@@ -24,7 +24,7 @@ def test_an_exam_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
     assert changed == expected
     assert read(run, "exam", "archive", "SEC-200", *organization) == expected | {"status": "Archived"}
     assert read(run, "exam", "activate", "SEC-200", *organization) == expected
-    assert read(run, "exam", "list", *organization)[-1] == expected
+    assert read(run, "exam", "list", *organization)[0] == expected
 
 
 def test_a_bundle_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
@@ -40,10 +40,10 @@ def test_a_bundle_lives_its_whole_life(run: Run, tenant: Tenant) -> None:
     }
     assert result == expected
     expected["storeExamCodes"] = ["NCP-ADS"]
-    assert read(run, "bundle", "update", result["id"], *organization, *what) == expected
+    assert read(run, "bundle", "update", "STARTER", *organization, *what) == expected
     assert read(run, "bundle", "archive", result["id"], *organization)["status"] == "Archived"
     assert read(run, "bundle", "activate", result["id"], *organization) == expected
-    assert read(run, "bundle", "list", *organization)[-1] == expected
+    assert read(run, "bundle", "list", *organization)[0] == expected
 
 
 @pytest.mark.parametrize(

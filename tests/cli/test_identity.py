@@ -127,7 +127,7 @@ async def test_a_key_is_shown_once_rotated_with_an_overlap_and_revoked(
     assert [await status(old), await status(new["apiKey"])] == [401, 404]
     listed = run("key", "list", *organization)
     assert old not in listed.stdout
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["NAME", "Key", "Till", "Till"]
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["NAME", "Till", "Till", "Key"]
 
 
 def test_every_violation_is_a_line_of_its_own(run: Run, tenant: Tenant) -> None:

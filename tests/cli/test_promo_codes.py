@@ -55,6 +55,21 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
     assert {entry[0] for entry in entries} == {"CommandLine"}
 
 
+def test_lists_are_newest_first_and_say_when_there_are_more(run: Run, shop: Tenant) -> None:
+    here = ("--organization", shop.name, "--json")
+    for name in ("SPRING2", "SPRING1", "WINTER"):
+        run("promo-code", "create", name, "--percent", "10", *here)
+
+    def listed(*arguments: str) -> tuple[list[str], str]:
+        ended = run("promo-code", "list", *arguments, *here)
+        return [code["name"] for code in json.loads(ended.stdout)], ended.stderr
+
+    names, more = listed("--limit", "2")
+    assert (names, more.startswith("There are more records: add --cursor ")) == (["WINTER", "SPRING1"], True)
+    assert listed("--cursor", more.split()[-1]) == (["SPRING2"], "")
+    assert listed("--search", "spring") == (["SPRING1", "SPRING2"], "")
+
+
 async def test_everything_that_is_wrong_is_one_line_each(run: Run, shop: Tenant) -> None:
     here = ("--organization", shop.name)
     ended = run("promo-code", "create", "no!", "--percent", "ten", "--max-redemptions", "0", *here)
@@ -86,7 +101,7 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
     resumed = run("promo-code", "batch", "resume", waiting["id"], *here, "--json")
     assert json.loads(resumed.stdout)["status"] == "Complete"
     listed = json.loads(run("promo-code", "batch", "list", *here, "--json").stdout)
-    assert [(batch["id"], batch["made"]) for batch in listed] == [(result["id"], 25), (waiting["id"], 25)]
+    assert [(batch["id"], batch["made"]) for batch in listed] == [(waiting["id"], 25), (result["id"], 25)]
 
     file = tmp_path / "codes.csv"
     assert run("promo-code", "export", str(file), "--batch", result["id"], *here).returncode == 0

@@ -9,7 +9,7 @@ from tessera.audit import service as audit
 from tessera.audit.seals import service as seals
 from tessera.audit.service import Entry, EntryFilter
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Limit
+from tessera.cli.options.types import Cursor, Limit
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 
@@ -30,11 +30,12 @@ def list_entries(
     kind: Annotated[str | None, typer.Option(help="The kind of the changed record, such as StoreExam.")] = None,
     actor: Annotated[str | None, typer.Option(help="The name of the actor.")] = None,
     limit: Limit = 100,
+    cursor: Cursor = None,
 ) -> None:
     """List the latest changes, newest first."""
     filters = EntryFilter(entity_kind=kind, actor_name=actor)
-    page = session.run(lambda work: audit.list_by_cursor(work, filters=filters, after=None, size=limit))
-    session.show_rows([_row(entry) for entry in page.items], if_none="There are no changes yet.")
+    page = session.run(lambda work: audit.list_by_cursor(work, filters=filters, after=cursor, size=limit))
+    session.show_rows([_row(entry) for entry in page.items], if_none="There are no changes yet.", cursor=page.cursor)
 
 
 @commands.command("verify")

@@ -35,7 +35,7 @@ def create_client(session: OrganizationSession, name: Name, function_points: Fun
 
 @commands.command("list")
 def list_clients(session: OrganizationSession) -> None:
-    """List API clients without their secrets, oldest first."""
+    """List API clients without their secrets, newest first."""
 
     async def list_rows(work: UnitOfWork) -> list[Fields]:
         rows = await fetch_all(partial(clients.list_by_cursor, work))
@@ -47,7 +47,7 @@ def list_clients(session: OrganizationSession) -> None:
                 "functionPoints": client.function_points,
                 "id": client.id,
             }
-            for client in rows
+            for client in reversed(rows)
         ]
 
     session.show_rows(session.run(list_rows), if_none="There are no clients yet.")

@@ -37,9 +37,9 @@ def create_key(
 
 @commands.command("list")
 def list_keys(session: OrganizationSession) -> None:
-    """List API keys without their secrets, oldest first."""
+    """List API keys without their secrets, newest first."""
     names = ("name", "id", "expires_at", "revoked_at", "last_used_at", "created_at")
-    rows = session.fetch_all(keys.list_by_cursor)
+    rows = session.fetch_newest(keys.list_by_cursor)
     session.show_rows([fields_of(key, *names) for key in rows], if_none="There are no keys yet.")
 
 

@@ -34,10 +34,10 @@ def create_organization(name: Name, *, as_json: AsJson = False) -> None:
 
 @commands.command("list")
 def list_organizations(*, as_json: AsJson = False) -> None:
-    """List all organizations, oldest first."""
+    """List all organizations, newest first."""
     rows = pinned_to(start(), PLATFORM_ID, provisioning.list_organizations)
     show_rows(
-        [fields_of(row, "name", "is_active", "id") for row in rows],
+        [fields_of(row, "name", "is_active", "id") for row in reversed(rows)],
         as_json=as_json,
         if_none="There are no organizations yet.",
     )

@@ -41,9 +41,11 @@ def list_partners(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> None:
-    """List voucher partners, oldest first."""
+    """List voucher partners, newest first."""
     filters = PartnerFilter(partner_name_part=name, status=status)
-    page = session.run(lambda work: partners.list_by_cursor(work, filters=filters, after=cursor, size=limit))
+    page = session.run(
+        lambda work: partners.list_by_cursor(work, filters=filters, newest=True, after=cursor, size=limit)
+    )
     rows = [_fields(partner) for partner in page.items]
     session.show_rows(rows, if_none="No voucher partners match.", cursor=page.cursor)
 

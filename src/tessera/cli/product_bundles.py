@@ -33,8 +33,8 @@ def create_bundle(session: OrganizationSession, name: Name, price: Price, store_
 
 @commands.command("list")
 def list_bundles(session: OrganizationSession) -> None:
-    """List product bundles including archived ones, oldest first."""
-    rows = session.fetch_all(partial(bundles.list_by_cursor, filters=ProductBundleFilter()))
+    """List product bundles including archived ones, newest first."""
+    rows = session.fetch_newest(partial(bundles.list_by_cursor, filters=ProductBundleFilter()))
     session.show_rows([_fields(bundle) for bundle in rows], if_none="There are no product bundles yet.")
 
 

@@ -152,9 +152,11 @@ def list_programs(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> None:
-    """List voucher programs, oldest first."""
+    """List voucher programs, newest first."""
     filters = ProgramFilter(program_name_part=name, status=status)
-    page = session.run(lambda work: programs.list_by_cursor(work, filters=filters, after=cursor, size=limit))
+    page = session.run(
+        lambda work: programs.list_by_cursor(work, filters=filters, newest=True, after=cursor, size=limit)
+    )
     rows = [_fields(program) for program in page.items]
     session.show_rows(rows, if_none="No voucher programs match.", cursor=page.cursor)
 

@@ -9,7 +9,8 @@ import typer
 from tessera.cli import promo_code_batches, promo_code_files
 from tessera.cli.confirmation import confirm
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Limit, Yes
+from tessera.cli.options.pages import PageOptions
+from tessera.cli.options.types import Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.cli.promo_code_files import FilterOptions
@@ -67,13 +68,11 @@ commands.command("export")(promo_code_files.export_promo_codes)
 
 
 @commands.command("list")
-def list_promo_codes(session: OrganizationSession, filters: ListFilterOptions, limit: Limit = 100) -> None:
-    """List promo codes, oldest first; `tessera promo-code export` writes all of them."""
-    page = session.run(
-        lambda work: service.list_by_cursor(work, filters=filters.managed_filter(), after=None, size=limit)
-    )
-    rows = [fields_of(code, *LIST_FIELDS) for code in page.items]
-    session.show_rows(rows, if_none="No promo codes match.")
+def list_promo_codes(session: OrganizationSession, filters: ListFilterOptions, page: PageOptions) -> None:
+    """List promo codes, newest first; `tessera promo-code export` writes all of them."""
+    codes = session.run(lambda work: service.list_by_cursor(work, filters=filters.managed_filter(), **page.position()))
+    rows = [fields_of(code, *LIST_FIELDS) for code in codes.items]
+    session.show_rows(rows, if_none="No promo codes match.", cursor=codes.cursor)
 
 
 @commands.command("show")

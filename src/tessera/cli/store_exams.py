@@ -32,8 +32,8 @@ def create_exam(session: OrganizationSession, code: Code, name: Name, price: Pri
 
 @commands.command("list")
 def list_exams(session: OrganizationSession) -> None:
-    """List store exams including archived ones, oldest first."""
-    rows = session.fetch_all(partial(exams.list_by_cursor, filters=StoreExamFilter()))
+    """List store exams including archived ones, newest first."""
+    rows = session.fetch_newest(partial(exams.list_by_cursor, filters=StoreExamFilter()))
     session.show_rows([_fields(exam) for exam in rows], if_none="There are no store exams yet.")
 
 

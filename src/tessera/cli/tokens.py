@@ -48,9 +48,9 @@ def issue_token(session: OrganizationSession, email: Email, days: TokenDays = 36
 
 @commands.command("list")
 def list_tokens(session: OrganizationSession) -> None:
-    """List the long-lived tokens of all users, oldest first."""
+    """List the long-lived tokens of all users, newest first."""
     names = ("email", "id", "expires_at", "revoked_at", "created_at")
-    rows = session.fetch_all(partial(tokens.list_by_cursor, user_id=None))
+    rows = session.fetch_newest(partial(tokens.list_by_cursor, user_id=None))
     session.show_rows([fields_of(token, *names) for token in rows], if_none="There are no tokens yet.")
 
 

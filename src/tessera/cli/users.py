@@ -51,8 +51,8 @@ def create_user(
 
 @commands.command("list")
 def list_users(session: OrganizationSession) -> None:
-    """List users, oldest first."""
-    rows = session.fetch_all(partial(users.list_by_cursor, filters=UserFilter()))
+    """List users, newest first."""
+    rows = session.fetch_newest(partial(users.list_by_cursor, filters=UserFilter()))
     session.show_rows([_row(user) for user in rows], if_none="There are no users yet.")
 
 

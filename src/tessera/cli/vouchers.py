@@ -10,7 +10,8 @@ from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.options.types import Cursor, Limit, Organization, Output, PartnerFilter, Yes, parse_time
+from tessera.cli.options.pages import PageOptions
+from tessera.cli.options.types import Organization, Output, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
 from tessera.kit.clock import clock
@@ -29,7 +30,7 @@ commands = CommandGroup()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VoucherListOptions:
+class VoucherListOptions(PageOptions):
     """Options for a list of vouchers: filters and page."""
 
     purchase: Annotated[str | None, typer.Option("--purchase", help="The purchase, by code or id.")] = None
@@ -41,8 +42,6 @@ class VoucherListOptions:
     archived: Annotated[
         bool | None, typer.Option("--archived/--not-archived", help="Whether the voucher is archived.")
     ] = None
-    limit: Limit = 100
-    cursor: Cursor = None
 
     async def fetch(self, work: UnitOfWork) -> CursorPage[Voucher]:
         """The page of vouchers; raises Invalid, NotFound."""
@@ -55,12 +54,12 @@ class VoucherListOptions:
             is_active=self.on,
             is_archived=self.archived,
         )
-        return await vouchers.list_by_cursor(work, filters=filters, after=self.cursor, size=self.limit)
+        return await vouchers.list_by_cursor(work, filters=filters, **self.position())
 
 
 @commands.command("list")
 def list_vouchers(session: OrganizationSession, options: VoucherListOptions) -> None:
-    """List the vouchers of an organization."""
+    """List vouchers, newest first; `tessera voucher export` writes all of them."""
     page = session.run(options.fetch)
     rows = [_fields(voucher) for voucher in page.items]
     session.show_rows(rows, if_none="No vouchers match.", cursor=page.cursor)

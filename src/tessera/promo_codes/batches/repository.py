@@ -132,10 +132,12 @@ class BatchRepository:
         statement = self._select().where(PromoCodeBatch.id == batch_id)
         return await fetch_first(self._connection, statement.with_for_update(), _batch)
 
-    async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[Batch]:
-        """A page of batches, oldest first."""
+    async def list_by_cursor(self, *, newest: bool = False, after: str | None, size: int) -> CursorPage[Batch]:
+        """A page of batches, oldest or newest first."""
         order = [PromoCodeBatch.__table__.c.id]
-        page = await fetch_cursor_page(self._connection, self._select(), order=order, after=after, size=size)
+        page = await fetch_cursor_page(
+            self._connection, self._select(), order=order, after=after, size=size, descending=newest
+        )
         return page.map(_batch)
 
     async def change(self, batch: Batch) -> None:

@@ -61,9 +61,9 @@ async def get(work: UnitOfWork, batch_id: UUID) -> Batch:
     return _BATCHES.require(await BatchRepository(work).find(batch_id))
 
 
-async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> CursorPage[Batch]:
-    """A page of batches, oldest first; raises Invalid for a cursor of another list."""
-    return await BatchRepository(work).list_by_cursor(after=after, size=size)
+async def list_by_cursor(work: UnitOfWork, *, newest: bool = False, after: str | None, size: int) -> CursorPage[Batch]:
+    """A page of batches, oldest or newest first; raises Invalid for a cursor of another list."""
+    return await BatchRepository(work).list_by_cursor(newest=newest, after=after, size=size)
 
 
 async def cancel(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:

@@ -73,12 +73,13 @@ class PartnerRepository:
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
     async def list_by_cursor(
-        self, filters: PartnerFilter, *, after: str | None, size: int
+        self, filters: PartnerFilter, *, newest: bool = False, after: str | None, size: int
     ) -> CursorPage[ManagedPartner]:
-        """A page of partners, oldest first."""
+        """A page of partners, oldest or newest first."""
         statement = self._select().where(*self._conditions(filters))
+        order = [VoucherPartner.__table__.c.id]
         page = await fetch_cursor_page(
-            self._connection, statement, order=[VoucherPartner.__table__.c.id], after=after, size=size
+            self._connection, statement, order=order, after=after, size=size, descending=newest
         )
         return page.map(_managed)
 

@@ -75,10 +75,10 @@ async def add_all(work: UnitOfWork, partners: Sequence[NewPartner], *, now: date
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, filters: PartnerFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: PartnerFilter, newest: bool = False, after: str | None, size: int
 ) -> CursorPage[ManagedPartner]:
-    """A page of the organization's partners, oldest first; raises Invalid for a cursor of another list."""
-    return await PartnerRepository(work).list_by_cursor(filters, after=after, size=size)
+    """A page of the organization's partners, oldest or newest first; raises Invalid for a cursor of another list."""
+    return await PartnerRepository(work).list_by_cursor(filters, newest=newest, after=after, size=size)
 
 
 async def get(work: UnitOfWork, partner_id: UUID) -> ManagedPartner:

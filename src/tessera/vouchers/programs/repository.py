@@ -156,15 +156,18 @@ class ProgramRepository:
         )
         return await self._related(statement, table.organization_id, table.program_id.in_(program_ids))
 
-    async def list_by_cursor(self, filters: ProgramFilter, *, after: str | None, size: int) -> CursorPage[AnyRow]:
-        """A page of programs, oldest first."""
+    async def list_by_cursor(
+        self, filters: ProgramFilter, *, newest: bool = False, after: str | None, size: int
+    ) -> CursorPage[AnyRow]:
+        """A page of programs, oldest or newest first."""
         statement = self._select()
         if filters.status is not None:
             statement = statement.where(VoucherProgram.status == filters.status)
         if filters.program_name_part is not None:
             statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(filters.program_name_part)) > 0)
+        order = [VoucherProgram.__table__.c.id]
         return await fetch_cursor_page(
-            self._connection, statement, order=[VoucherProgram.__table__.c.id], after=after, size=size
+            self._connection, statement, order=order, after=after, size=size, descending=newest
         )
 
     async def find(self, program_id: UUID) -> AnyRow | None:

@@ -72,11 +72,11 @@ async def list_page(work: UnitOfWork, *, name_part: str | None, number: int) -> 
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, filters: ProgramFilter, after: str | None, size: int
+    work: UnitOfWork, *, filters: ProgramFilter, newest: bool = False, after: str | None, size: int
 ) -> CursorPage[Program]:
-    """A page of the organization's programs, oldest first; raises Invalid for a cursor of another list."""
+    """A page of the organization's programs, oldest or newest first; raises Invalid for a cursor of another list."""
     programs = ProgramRepository(work)
-    page = await programs.list_by_cursor(filters, after=after, size=size)
+    page = await programs.list_by_cursor(filters, newest=newest, after=after, size=size)
     return CursorPage(await _all_with_relations(programs, page.items), page.cursor)
 
 

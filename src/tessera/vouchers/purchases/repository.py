@@ -138,11 +138,14 @@ class PurchaseRepository:
         return (await self._connection.execute(select(checkouts.c.organization_id))).scalars().all()
 
     async def list_by_cursor(
-        self, filters: PurchaseFilter, *, after: str | None, size: int, now: datetime
+        self, filters: PurchaseFilter, *, newest: bool = False, after: str | None, size: int, now: datetime
     ) -> CursorPage[Purchase]:
-        """A page of purchases, in the order of the index that finds them."""
+        """A page of purchases, in the order of the index that finds them, or in the reverse order."""
         statement = self._select().where(*self._conditions(filters, now=now))
-        page = await fetch_cursor_page(self._connection, statement, order=_order(filters), after=after, size=size)
+        order = _order(filters)
+        page = await fetch_cursor_page(
+            self._connection, statement, order=order, after=after, size=size, descending=newest
+        )
         return page.map(_purchase)
 
     async def list_page(self, filters: PurchaseFilter, *, number: int, now: datetime) -> Page[Purchase]:

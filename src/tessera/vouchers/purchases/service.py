@@ -97,10 +97,13 @@ async def list_page(work: UnitOfWork, *, filters: PurchaseFilter, number: int, n
 
 
 async def list_by_cursor(
-    work: UnitOfWork, *, filters: PurchaseFilter, after: str | None, size: int, now: datetime
+    work: UnitOfWork, *, filters: PurchaseFilter, newest: bool = False, after: str | None, size: int, now: datetime
 ) -> CursorPage[Purchase]:
-    """A page of the organization's purchases; raises Invalid for a cursor of another list."""
-    page = await PurchaseRepository(work).list_by_cursor(filters, after=after, size=size, now=now)
+    """A page of the organization's purchases, in reverse order if `newest` is set.
+
+    Raises Invalid for a cursor of another list.
+    """
+    page = await PurchaseRepository(work).list_by_cursor(filters, newest=newest, after=after, size=size, now=now)
     return page.map(lambda purchase: _as_of(purchase, now=now))
 
 
