@@ -1,6 +1,7 @@
 """The schema of the database: its two roles, the metadata of all tables, and its migrations."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -50,6 +51,16 @@ class CannotUse(Exception):
     """The application must not use this database in its present state; the message is one line for operators."""
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectedDatabase:
+    """The database at the other end of a connection, and the role that statements are executed as."""
+
+    host: str
+    port: int
+    name: str
+    role: str
+
+
 def latest_revision() -> str:
     """The revision that this code requires."""
     head = _scripts().get_current_head()
@@ -88,8 +99,17 @@ def _lock(connection: Connection) -> None:
     connection.commit()
 
 
-def check(application_url: str) -> None:
-    """Raise CannotUse unless the revision is the latest and row-level security applies to the application."""
+def find(url: str) -> ConnectedDatabase:
+    """The database that a URL leads to, as the connection reports it."""
+    with _engine(url).connect() as connection:
+        return _find(connection)
+
+
+def check(application_url: str) -> ConnectedDatabase:
+    """The database of the application; raises CannotUse.
+
+    Its revision must be the latest, and row-level security must apply to the application.
+    """
     try:
         with _engine(application_url).connect() as connection:
             if make_url(application_url).username != APPLICATION_ROLE:
@@ -99,12 +119,20 @@ def check(application_url: str) -> None:
                     f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, which disables tenant isolation"
                 )
             _check_revision(connection.scalar(text("select version_num from alembic_version")))
+            return _find(connection)
     except (OperationalError, ProgrammingError) as error:
         reason = _reason(error)
         # The first migration creates the role and the table.
         if f'role "{APPLICATION_ROLE}" does not exist' in reason or isinstance(error.orig, UndefinedTable):
             raise CannotUse("it has not been migrated; run `tessera migrate`") from error
         raise CannotUse(reason) from error
+
+
+def _find(connection: Connection) -> ConnectedDatabase:
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - for the type checker
+    role = connection.scalar(text("select current_user"))
+    return ConnectedDatabase(raw.info.host, raw.info.port, raw.info.dbname, str(role))
 
 
 def _check_revision(revision: str | None) -> None:

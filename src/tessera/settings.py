@@ -1,21 +1,25 @@
-"""Settings from the environment; only composition roots read them."""
+"""Settings from the environment and from files; only composition roots read them."""
 
 import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
+from tessera import settings_sources as sources
 from tessera.kit.secret_files import write_private
 
-PREFIX = "TESSERA_"
 MIN_SECRET_LENGTH = 32
 KEY_FILE_NAME = "token.key"
 
@@ -25,9 +29,24 @@ class SettingsInvalid(Exception):
 
 
 class Settings(BaseSettings):
-    """The settings of an installation; each variable has the prefix `TESSERA_`."""
+    """The settings of an installation.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True)
+    Of several sources with the same setting, the first counts: variables of the environment and then of `.env`, which
+    have the prefix `TESSERA_`, files in the directory of secrets with the same names, and keys in the TOML file.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=sources.PREFIX,
+        env_ignore_empty=True,
+        env_file=sources.ENV_FILE,
+        extra="ignore",  # `load` reports unknown names of every source
+        validate_by_name=True,
+        validate_by_alias=True,
+        frozen=True,
+    )
+
+    config: Path | None = Field(None, description="A TOML file with settings, whose keys are in lower case.")
+    secrets_dir: Path | None = Field(None, description="A directory with one file for each secret setting.")
 
     database_url: str | None = Field(
         None, description="The URL of an external Postgres; without it, an embedded one is started."
@@ -61,6 +80,18 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The sources in their order of precedence."""
+        return init_settings, env_settings, dotenv_settings, *sources.file_sources(settings_cls)
 
     @field_validator("database_url", "owner_database_url")
     @classmethod
@@ -121,7 +152,10 @@ def _is_strong(secret: str) -> bool:
 
 
 def with_stored_key(settings: Settings) -> Settings:
-    """The settings; if they have no token keys, with the key that `with_demo_key` stored in the data directory."""
+    """The settings; if they have no token keys, with the key that `with_demo_key` stored in the data directory.
+
+    Raises OSError.
+    """
     path = settings.data_dir / KEY_FILE_NAME
     if settings.token_keys or not path.exists():
         return settings
@@ -136,26 +170,26 @@ def with_demo_key(settings: Settings) -> Settings:
     return with_stored_key(settings)
 
 
+def replaces_stored_key(settings: Settings) -> bool:
+    """Whether the data directory has a key that is not among the token keys, as with those of another server."""
+    path = settings.data_dir / KEY_FILE_NAME
+    # Another user's directory is no concern of this server.
+    return os.access(path, os.R_OK) and path.read_text().strip() not in settings.token_keys.values()
+
+
 def load() -> Settings:
     """The settings of this process; raises SettingsInvalid, whose message contains no secret."""
-    lines = list(_unknown_variables())
+    if lines := list(sources.unreadable()):
+        raise SettingsInvalid("\n".join(lines))
+    lines = list(sources.unknown(Settings.model_fields))
     try:
         settings = Settings()
     except ValidationError as error:
         for detail in error.errors():
-            name = str(detail["loc"][0]).upper().removeprefix("TESSERA_")
-            variable = name if name == "PORT" else f"TESSERA_{name}"
-            lines.append(f"{variable}: {detail['msg'].removeprefix('Value error, ')}")
+            name = str(detail["loc"][0]).lower().removeprefix(sources.PREFIX.lower())
+            lines.append(f"{sources.place_of(name)}: {detail['msg'].removeprefix('Value error, ')}")
+    except SettingsError as error:
+        lines.append(str(error))
     if lines:
         raise SettingsInvalid("\n".join(lines)) from None
     return settings
-
-
-def _unknown_variables() -> Iterator[str]:
-    # A misspelt TESSERA_DATABASE_URL would start an empty database, which looks healthy.
-    known = [name.upper() for name in Settings.model_fields]
-    for variable in sorted(os.environ):
-        name = variable.removeprefix(PREFIX)
-        if variable.startswith(PREFIX) and name not in known:
-            nearest = get_close_matches(name, known, n=1)
-            yield f"{variable}: is not a setting" + (f"; did you mean {PREFIX}{nearest[0]}?" if nearest else "")

@@ -1,5 +1,7 @@
 """A command that cannot start prints one line and exits with status 1."""
 
+import json
+import secrets
 import socket
 import uuid
 from collections.abc import Iterator
@@ -64,9 +66,43 @@ def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
     ]
 
 
+def test_signing_keys_of_another_server_are_noticed(tmp_path: Path) -> None:
+    key = secrets.token_hex()
+    (tmp_path / "token.key").write_text(key)
+    command = ("token", "issue", "--organization", "x", "--email", "ada@example.com")
+    settings = {"TESSERA_DATA_DIR": str(tmp_path)}
+    noticed = failure(*command, **settings, TESSERA_TOKEN_KEYS=f"1:{secrets.token_hex()}").splitlines()[0]
+    assert json.loads(noticed)["event"] == (
+        "TESSERA_TOKEN_KEYS lacks the key of the data directory; tokens that it has signed are refused"
+    )
+    for keys in ({}, {"TESSERA_TOKEN_KEYS": f"1:{key}"}):
+        assert failure(*command, **settings, **keys).startswith("tessera: there is no database")
+
+
 def test_no_signing_key() -> None:
     assert failure("serve") == (
         "tessera: TESSERA_TOKEN_KEYS is not set: set it to kid:secret, such as 1:$(openssl rand -hex 32)\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["api", "worker", "migrate"])
+def test_a_process_of_a_deployment_starts_no_database_unless_told_to(tmp_path: Path, command: str) -> None:
+    settings = {"TESSERA_DATA_DIR": str(tmp_path / "data"), "TESSERA_TOKEN_KEYS": f"1:{secrets.token_hex()}"}
+    assert failure(command, **settings) == (
+        "tessera: TESSERA_DATABASE_URL is not set: set it, or use --embedded for the embedded Postgres"
+        f" in TESSERA_DATA_DIR ({tmp_path / 'data'})\n"
+    )
+    settings["TESSERA_DATABASE_URL"] = "postgresql://127.0.0.1/x"
+    assert failure(command, "--embedded", **settings) == (
+        "tessera: TESSERA_DATABASE_URL is set, so --embedded cannot be used\n"
+    )
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_command_creates_no_database(tmp_path: Path) -> None:
+    assert failure("organization", "list", TESSERA_DATA_DIR=str(tmp_path)) == (
+        f"tessera: there is no database in {tmp_path}: set TESSERA_DATABASE_URL or TESSERA_DATA_DIR,"
+        " or run `tessera serve` first\n"
     )
 
 
@@ -125,12 +161,12 @@ def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> N
 def test_data_of_another_version_of_postgres(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("9.6\n")
-    line = failure("migrate", TESSERA_DATA_DIR=str(tmp_path))
+    line = failure("migrate", "--embedded", TESSERA_DATA_DIR=str(tmp_path))
     assert line.startswith(f"tessera: data directory {tmp_path}/postgres belongs to Postgres 9.6, but only ")
     assert line.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [["serve", "--demo"], ["migrate"]])
+@pytest.mark.parametrize("command", [["serve", "--demo"], ["migrate", "--embedded"]])
 def test_a_data_directory_that_is_a_file_or_cannot_be_made(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "file").touch()
     for directory in (tmp_path / "file", Path("/proc/tessera")):

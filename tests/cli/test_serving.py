@@ -238,7 +238,7 @@ def test_a_role_that_row_level_security_does_not_bind_is_refused(server: Server)
     with psycopg.connect(**socket_of(server.data), user="postgres", autocommit=True) as admin:
         for power in ("superuser", "bypassrls"):
             admin.execute(f"alter role tessera_app {power}")
-            result = tessera("worker", TESSERA_DATA_DIR=str(server.data))
+            result = tessera("worker", "--embedded", TESSERA_DATA_DIR=str(server.data))
             admin.execute(f"alter role tessera_app no{power}")
             assert (result.returncode, result.stdout) == (1, "")
             assert result.stderr == (
@@ -295,7 +295,7 @@ def test_signals_at_any_moment_of_the_start_leave_nothing_behind(ended_server: S
 
 def test_several_processes_share_connections_are_replaced_and_end_together(ended_server: Server) -> None:
     keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended_server.data / 'token.key').read_text()}"}
-    with running_server("api", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
+    with running_server("api", "--embedded", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
         assert validate(several).status_code == 200
         for _ in range(2):
             wait_until("both processes accept connections", lambda: both_accept(several))
@@ -314,10 +314,13 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
 
 def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:
     started = datetime.now(UTC)
-    with running_command("worker", TESSERA_DATA_DIR=str(ended_server.data)) as worker:
+    with running_command("worker", "--embedded", TESSERA_DATA_DIR=str(ended_server.data)) as worker:
         wait_until("the worker has started", lambda: has_worker(ended_server.data, since=started))
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)
         assert (worker.wait(SECONDS_TO_END), re.findall("Traceback|error", worker.log)) == (0, [])
+        database = next(line for line in map(json.loads, worker.log.splitlines()) if line["event"] == "database")
+        served = (database["host"], database["port"], database["database"], database["role"])
+        assert served == (f"{ended_server.data}/postgres", 5432, "tessera", "tessera_app")
     assert not postgres_runs(ended_server.data)

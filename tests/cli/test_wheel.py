@@ -58,7 +58,7 @@ def test_a_wheel_migrates_serves_and_works_in_an_empty_directory(installed: Path
     directory = place / "empty"
     directory.mkdir()
     migrated = subprocess.run(
-        [installed, "migrate"],
+        [installed, "migrate", "--embedded"],
         cwd=directory,
         env=environment({}),
         capture_output=True,
@@ -77,5 +77,5 @@ def test_a_wheel_migrates_serves_and_works_in_an_empty_directory(installed: Path
         wait_until("it is ready", lambda: server.poll() is not None or answers(f"{url}/health/ready"))
         for path in ("/docs", "/demo/storefront", "/demo/storefront/page.js", "/demo/storefront/page.css"):
             assert (path, httpx.get(url + path, timeout=10).status_code) == (path, 200)
-        with running(installed, "worker", cwd=directory):
+        with running(installed, "worker", "--embedded", cwd=directory):
             wait_until("two workers run", lambda: count_workers(directory / ".tessera") == 2)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from tessera import provision, schema
+from tessera.cli.startup import require_existing_database
 from tessera.identity.organizations import service as organizations
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
@@ -105,6 +106,7 @@ def _run(settings: Settings, job: Callable[[Database], Awaitable[Result]]) -> Re
         finally:
             await database.close()
 
+    require_existing_database(settings)
     with provision.database(settings) as addresses:
         schema.check(addresses.application)
         return asyncio.run(connect_and_run(addresses.application))

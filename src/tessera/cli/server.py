@@ -15,7 +15,7 @@ from tessera.api.serving import server
 from tessera.cli.demo import load_demo_data, with_demo_key
 from tessera.cli.greeting import show_banner, show_step
 from tessera.cli.options.expansion import CommandGroup
-from tessera.cli.startup import CannotStart, base_url_of, start
+from tessera.cli.startup import CannotStart, Embedded, base_url_of, require_database, start
 from tessera.demo.credentials import DemoCredentials
 from tessera.demo.storefront import page
 from tessera.kit import descriptors
@@ -45,7 +45,7 @@ def serve(
     with _listening(settings) as listener, _database(settings) as addresses:
         show_step("Applying migrations")
         revision = schema.migrate(addresses.owner, addresses.application)
-        schema.check(addresses.application)
+        _check_database(addresses)
         descriptors.raise_limit()
         base_url = base_url_of(settings, listener.getsockname()[1])
         credentials = _load_demo(settings, addresses, base_url) if demo else None
@@ -58,31 +58,33 @@ def serve(
 
 
 @commands.command("api")
-def api() -> None:
+def api(*, embedded: Embedded = False) -> None:
     """Run the API server without a worker.
 
     The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
     """
     settings = start(needs_keys=True)
+    require_database(settings, embedded=embedded)
     with (
         _listening(settings, processes=settings.processes) as listener,
         provision.database(settings) as addresses,
     ):
-        schema.check(addresses.application)
+        _check_database(addresses)
         descriptors.raise_limit()
         log.info("serving", address=listener.getsockname()[:2], processes=settings.processes)
         main.serve_api(settings, addresses.application, listener)
 
 
 @commands.command("worker")
-def worker() -> None:
+def worker(*, embedded: Embedded = False) -> None:
     """Run a worker without an API server.
 
     SIGINT and SIGTERM let running jobs finish. Run `tessera migrate` first.
     """
     settings = start()
+    require_database(settings, embedded=embedded)
     with provision.database(settings) as addresses:
-        schema.check(addresses.application)
+        _check_database(addresses)
         descriptors.raise_limit()
         database = main.create_database(settings, addresses.application)
         asyncio.run(run_until_signalled(addresses.application, database=database))
@@ -103,6 +105,11 @@ def _database(settings: Settings) -> AbstractContextManager[Addresses]:
 def _load_demo(settings: Settings, addresses: Addresses, base_url: str) -> DemoCredentials:
     show_step("Loading the demonstration data")
     return asyncio.run(load_demo_data(settings, addresses, base_url=base_url))
+
+
+def _check_database(addresses: Addresses) -> None:
+    served = schema.check(addresses.application)
+    log.info("database", host=served.host, port=served.port, database=served.name, role=served.role)
 
 
 def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
