@@ -63,7 +63,7 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
             gc.freeze()
             yield
 
-    return create_app(resources, trusted_proxies=settings.trusted_proxies, lifespan=lifespan)
+    return create_app(resources, trusted_proxies=settings.trusted_proxies, with_docs=settings.docs, lifespan=lifespan)
 
 
 def serve_api(settings: Settings, url: str, listener: server.Listener) -> None:

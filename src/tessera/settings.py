@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     token_lifetime_seconds: int = Field(3600, ge=1, description="The lifetime of an access token.")
     pool_size: int = Field(10, ge=1, description="Database connections of each process.")
     prepare_statements: bool = Field(default=True, description="Turn off behind PgBouncer older than 1.21.")
+    docs: bool = Field(default=True, description="Turn off to serve neither /docs nor the OpenAPI documents.")
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 import tessera
-from tessera.api import docs, health
+from tessera.api import health
 from tessera.api.authentication import errors as authentication_errors
 from tessera.api.authentication.router import oauth, pattern_a
 from tessera.api.authentication.schemas import AccessTokenRequest
@@ -22,6 +22,7 @@ from tessera.api.certiverse_vouchers import errors as voucher_errors
 from tessera.api.certiverse_vouchers import operations as voucher_operations
 from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
 from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
+from tessera.api.docs import documents, pages
 from tessera.api.error_rendering import certiverse, problem_details
 from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
@@ -76,13 +77,17 @@ MODELS: tuple[type[BaseModel], ...] = (
 
 
 def create_app(
-    resources: Resources, *, trusted_proxies: Sequence[str] = (), lifespan: Lifespan | None = None
+    resources: Resources,
+    *,
+    trusted_proxies: Sequence[str] = (),
+    with_docs: bool = True,
+    lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The whole HTTP application; it does no I/O before its lifespan begins."""
+    """The whole HTTP application, with the docs page if `with_docs`; it does no I/O before its lifespan begins."""
     app = FastAPI(
         title="Tessera",
         version=tessera.__version__,
-        openapi_url=None,  # docs.py serves it
+        openapi_url=None,  # pages.py serves it
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -101,7 +106,10 @@ def create_app(
     # The original API also has the base path /api for these two.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
-    docs.install(app, models=MODELS)
+    documents.install(app, models=MODELS)
+    pages.install_home(app, with_docs=with_docs)
+    if with_docs:
+        pages.install_docs(app)
     ERROR_RENDERERS.install(app)
     # The middleware added last is the outermost.
     app.add_middleware(FastPath, operations=HOT_OPERATIONS, error_renderers=ERROR_RENDERERS)

@@ -13,6 +13,7 @@ from tests.support.browsing import Visit, needs_chromium, visiting
 from tests.support.factories import Tenant
 
 from tessera.api.certiverse_promo import documentation
+from tessera.api.docs.tags import TAGS
 from tessera.api.serving.resources import Resources
 
 pytestmark = needs_chromium
@@ -23,9 +24,15 @@ class Docs(Visit):
     """The docs page in a browser."""
 
     async def open(self, address: str) -> None:
-        """Load the page and wait until it shows the operations."""
+        """Load the page and wait until it shows the tags."""
         await self.page.goto(address)
-        await expect(self.page.locator(".opblock").first).to_be_visible()
+        # On a busy machine, the first request for the document takes seconds.
+        await expect(self.page.locator(".opblock-tag").first).to_be_visible(timeout=30_000)
+
+    async def find(self, words: str) -> Locator:
+        """Type into the filter, which expands the tags of the matching operations; returns their blocks."""
+        await self.page.get_by_label("Find an operation").fill(words)
+        return self.page.locator(".opblock")
 
     async def fill(self, scheme: str, **inputs: str) -> Locator:
         """Fill in one form of the Authorize dialog by the ids of its inputs, and submit it; returns the form."""
@@ -44,16 +51,13 @@ class Docs(Visit):
 
     async def execute(self, operation_id: str) -> tuple[str, object]:
         """The status and body that the page shows after Execute."""
-        operation = self.operation(operation_id)
+        await self.find(operation_id)
+        operation = self.page.locator(f".opblock[id$='-{operation_id}']")
         await operation.locator(".opblock-summary-control").click()
         await operation.get_by_role("button", name="Execute").click()
         answer = operation.locator(".live-responses-table .response").first
         status = await answer.locator(".response-col_status").inner_text()
         return status.split()[0], json.loads(await answer.locator(".highlight-code pre").first.inner_text())
-
-    def operation(self, operation_id: str) -> Locator:
-        """The block of one operation."""
-        return self.page.locator(f".opblock[id$='-{operation_id}']")
 
 
 @pytest.fixture
@@ -112,6 +116,29 @@ async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(docs: Docs, 
     )
     assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
     assert urls == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
+
+
+async def test_the_filter_finds_operations_by_their_words(docs: Docs) -> None:
+    await expect(docs.page.locator(".opblock")).to_have_count(0)  # the tags alone, as an overview
+    found = await docs.find("purchase PAY")
+    await expect(found).to_have_count(1)
+    await expect(found).to_contain_text("/management/v1/voucher-purchases/{voucherPurchaseId}/pay")
+    await expect(docs.page.locator(".opblock-tag")).to_have_count(1)
+    await docs.find("")
+    await expect(docs.page.locator(".opblock-tag")).to_have_count(len(TAGS))
+
+
+async def test_one_api_is_shown_when_it_is_chosen(docs: Docs) -> None:
+    await docs.page.locator("#apis").get_by_role("link", name="CareValidate").click()
+    await expect(docs.page.locator(".opblock")).to_have_count(1)
+    await expect(docs.page.locator("[aria-current]")).to_have_text("CareValidate")
+
+
+async def test_credentials_are_remembered_for_the_tab_and_nowhere_else(docs: Docs, tenant: Tenant) -> None:
+    await docs.authorize("bearerToken", auth__bearer__value=tenant.token.secret)
+    await docs.page.reload()
+    assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
+    assert await docs.page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
 
 
 async def test_only_the_files_of_the_page_itself_may_run_in_it(client: httpx.AsyncClient) -> None:

@@ -1,6 +1,5 @@
 """The OpenAPI document as a product: complete, consistent, and in agreement with the server."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -198,13 +197,3 @@ async def test_the_document_names_the_public_address_where_one_is_configured(res
 def addresses_in(document: dict[str, Any]) -> tuple[list[dict[str, str]], str]:
     flows = document["components"]["securitySchemes"]["clientCredentials"]["flows"]
     return document["servers"], flows["clientCredentials"]["tokenUrl"]
-
-
-async def test_the_home_page_links_to_the_documentation(client: httpx.AsyncClient) -> None:
-    home = await client.get("/")
-    assert (home.status_code, home.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    links = re.findall('href="([a-z./]+)"', home.text)
-    assert links == ["docs", "openapi.json"]  # and the storefront, where the demonstration data is loaded
-    assert [(await client.get(f"/{link}")).status_code for link in links] == [200, 200]
-    slash = await client.get("/docs/")
-    assert (slash.status_code, slash.headers["Location"]) == (307, "../docs")

@@ -16,11 +16,11 @@ PARAMETER: dict[str, Any] = {
     "in": "header",
     "required": True,
     "description": (
-        "The `ETag` of the representation that you read, so that you do not overwrite a later change;"
-        " `*` for any version."
+        "The version that you read, so that you do not overwrite a later change: its number, or the `ETag` as it was"
+        " received; `*` for any version."
     ),
     "schema": {"type": "string"},
-    "example": '"1"',
+    "example": "1",
 }
 DOCUMENTED = {"ETag": "The version of the representation, for `If-Match`."}
 

@@ -10,6 +10,7 @@ from tessera.api.http.fields import RequestModel, ResponseModel
 Security = list[dict[str, list[str]]]
 
 BEARER: Security = [{"bearerToken": []}, {"clientCredentials": []}]
+PUBLIC: Security = []  # needs no credential
 BASIC: Security = [{"clientIdAndSecret": []}]
 KEY_OR_BEARER: Security = [{"apiKey": []}, *BEARER]
 API_KEY: Security = [{"apiKey": []}]
@@ -37,12 +38,12 @@ def components_of(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def json_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON body that `read_body` parses with this model; `install` in docs.py adds the model itself."""
+    """The JSON body that `read_body` parses with this model; `documents.install` adds the model itself."""
     return _body("application/json", model, example)
 
 
 def form_body(model: type[RequestModel], example: Mapping[str, Any]) -> dict[str, Any]:
-    """The form body with the fields of this model; `install` in docs.py adds the model itself."""
+    """The form body with the fields of this model; `documents.install` adds the model itself."""
     return _body("application/x-www-form-urlencoded", model, example)
 
 

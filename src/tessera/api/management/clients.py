@@ -26,7 +26,7 @@ from tessera.identity.clients import service
 from tessera.identity.clients.service import ManagedClient
 from tessera.identity.rules import CredentialDraft
 
-router = APIRouter(prefix="/management/v1/clients", tags=["Management: access"])
+router = APIRouter(prefix="/management/v1/clients", tags=["Management: clients and keys"])
 
 BODIES = (ClientRequest,)
 QUERIES = (ClientQuery,)

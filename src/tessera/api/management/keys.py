@@ -26,7 +26,7 @@ from tessera.api.serving.dependencies import Manager
 from tessera.identity.keys import service
 from tessera.identity.rules import CredentialDraft, overlap_of
 
-router = APIRouter(prefix="/management/v1/keys", tags=["Management: access"])
+router = APIRouter(prefix="/management/v1/keys", tags=["Management: clients and keys"])
 
 BODIES = (
     KeyRequest,

@@ -23,7 +23,7 @@ from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
 from tessera.promo_codes.rules import PromoCodeDraft
 
-router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management: promo codes"])
+router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management: promo-code batches"])
 
 BODIES = (BatchCreateRequest,)
 QUERIES = (BatchQuery,)

@@ -17,7 +17,7 @@ from tessera.kit.wire import wire_name
 from tessera.promo_codes.imports import cells, service
 from tessera.promo_codes.imports.service import Source
 
-router = APIRouter(tags=["Management: promo codes"])
+router = APIRouter(tags=["Management: promo-code batches"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (ImportQuery,)

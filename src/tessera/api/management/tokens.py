@@ -25,7 +25,7 @@ from tessera.api.serving.resources import resources_of
 from tessera.identity.rules import lifetime_of
 from tessera.identity.tokens import service
 
-router = APIRouter(prefix="/management/v1/tokens", tags=["Management: access"])
+router = APIRouter(prefix="/management/v1/tokens", tags=["Management: users"])
 
 BODIES = (TokenRequest,)
 QUERIES = (TokenQuery,)

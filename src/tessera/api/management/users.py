@@ -24,7 +24,7 @@ from tessera.identity.rules import UserDraft
 from tessera.identity.users import service
 from tessera.identity.users.service import UserFilter
 
-router = APIRouter(prefix="/management/v1/users", tags=["Management: access"])
+router = APIRouter(prefix="/management/v1/users", tags=["Management: users"])
 
 BODIES = (
     UserCreateRequest,

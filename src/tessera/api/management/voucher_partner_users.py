@@ -22,7 +22,9 @@ from tessera.vouchers.partners.users import service
 from tessera.vouchers.partners.users.rules import Invitation
 from tessera.vouchers.rules import UserStatus
 
-router = APIRouter(prefix="/management/v1/voucher-partners/{voucherPartnerId}/users", tags=["Management: vouchers"])
+router = APIRouter(
+    prefix="/management/v1/voucher-partners/{voucherPartnerId}/users", tags=["Management: voucher partners"]
+)
 
 BODIES = (VoucherPartnerUserInviteRequest,)
 QUERIES = (VoucherPartnerUserQuery,)

@@ -24,7 +24,7 @@ from tessera.vouchers.partners import service
 from tessera.vouchers.partners.service import PartnerDraft, PartnerFilter
 from tessera.vouchers.rules import Status
 
-router = APIRouter(prefix="/management/v1/voucher-partners", tags=["Management: vouchers"])
+router = APIRouter(prefix="/management/v1/voucher-partners", tags=["Management: voucher partners"])
 
 BODIES = (VoucherPartnerCreateRequest, VoucherPartnerUpdateRequest)
 QUERIES = (VoucherPartnerQuery,)

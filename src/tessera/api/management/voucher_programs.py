@@ -25,7 +25,7 @@ from tessera.vouchers.programs.rules import ProgramDraft, Tier
 from tessera.vouchers.programs.service import ProgramFilter
 from tessera.vouchers.rules import Status
 
-router = APIRouter(prefix="/management/v1/voucher-programs", tags=["Management: vouchers"])
+router = APIRouter(prefix="/management/v1/voucher-programs", tags=["Management: voucher programs"])
 
 BODIES = (VoucherProgramCreateRequest, VoucherProgramUpdateRequest)
 QUERIES = (VoucherProgramQuery,)

@@ -23,7 +23,7 @@ from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.service import PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
 
-router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: vouchers"])
+router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: voucher purchases"])
 
 BODIES = (VoucherOrderRequest,)
 QUERIES = (VoucherPurchaseQuery,)

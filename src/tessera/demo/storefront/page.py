@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-from tessera.api.docs import HEADERS, STOREFRONT, file_endpoint
+from tessera.api.docs.pages import HEADERS, STOREFRONT, file_endpoint
 from tessera.api.http.errors import UnknownPath
 from tessera.api.http.json import JsonResponse
 from tessera.demo.credentials import Credentials
