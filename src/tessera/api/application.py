@@ -33,7 +33,12 @@ from tessera.api.serving.resources import Resources
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront import operations as storefront_operations
 from tessera.api.storefront.redemptions import router as redemptions
-from tessera.api.storefront.schemas import RedemptionCreateRequest, ReservationUpdateRequest, ValidationRequest
+from tessera.api.storefront.schemas import (
+    NotRedeemableModel,
+    RedemptionCreateRequest,
+    ReservationUpdateRequest,
+    ValidationRequest,
+)
 from tessera.api.storefront.validations import router as storefront
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -63,7 +68,7 @@ HOT_OPERATIONS = (
     storefront_operations.REDEEM,
 )
 
-# Models that the framework does not add to the OpenAPI document: request models, and the problem model.
+# Models that the framework does not add to the OpenAPI document: request models, and the problem models.
 MODELS: tuple[type[BaseModel], ...] = (
     AccessTokenRequest,
     PromoCodeCreateCommand,
@@ -71,6 +76,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     ValidationRequest,
     RedemptionCreateRequest,
     ReservationUpdateRequest,
+    NotRedeemableModel,
     *management_errors.BODIES,
     problem_details.ProblemModel,
 )

@@ -1,37 +1,59 @@
 """Health checks: liveness and readiness."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 
+from tessera.api.http.enumerations import Enumeration
 from tessera.api.http.fields import ResponseModel
 from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import response
+from tessera.api.http.openapi import PUBLIC, response
 from tessera.api.serving.resources import resources_of
 from tessera.kit.errors import DatabaseUnavailable
 
 router = APIRouter(prefix="/health", tags=["Health"])
 
 
-class Health(ResponseModel):
+LIVENESS = Enumeration("LivenessStatus", "The state of the process.", {"live": "The process serves requests."})
+READINESS = Enumeration(
+    "ReadinessStatus",
+    "Whether the process can serve requests.",
+    {"ready": "Requests can be sent to it.", "not ready": "Requests would fail."},
+)
+DATABASE = Enumeration(
+    "DatabaseStatus", "The state of the database.", {"ok": "It answers.", "away": "It cannot be reached."}
+)
+MIGRATIONS = Enumeration(
+    "MigrationsStatus",
+    "The state of the database's schema.",
+    {
+        "ok": "It is that of this version of Tessera.",
+        "behind": "It is that of another version; run `tessera migrate`.",
+        "unknown": "The database cannot be reached.",
+    },
+)
+
+
+class Liveness(ResponseModel):
     """The state of the process."""
 
-    status: str = Field(description="`live`.")
+    status: Annotated[str, LIVENESS] = Field(description="The state of the process.")
 
 
 class Readiness(ResponseModel):
     """The state of the process and of the database."""
 
-    status: str = Field(description="`ready` or `not ready`.")
-    database: str = Field(description="`ok` or `away`.")
-    migrations: str = Field(description="`ok`, `behind` or `unknown`.")
+    status: Annotated[str, READINESS] = Field(description="Whether the process can serve requests.")
+    database: Annotated[str, DATABASE] = Field(description="The state of the database.")
+    migrations: Annotated[str, MIGRATIONS] = Field(description="The state of the database's schema.")
 
 
+_PUBLIC: dict[str, Any] = {"security": PUBLIC}
 _READY = {"status": "ready", "database": "ok", "migrations": "ok"}
 _AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
 _BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
-_LIVE: dict[int | str, Any] = {200: response(Health, "The process is running.", live={"status": "live"})}
+_LIVE: dict[int | str, Any] = {200: response(Liveness, "The process is running.", live={"status": "live"})}
 _READINESS: dict[int | str, Any] = {
     200: response(Readiness, "The process can serve requests.", ready=_READY),
     503: response(
@@ -44,13 +66,15 @@ _READINESS: dict[int | str, Any] = {
 }
 
 
-@router.get("/live", operation_id="checkLiveness", summary="Check liveness", responses=_LIVE)
+@router.get("/live", operation_id="checkLiveness", summary="Check liveness", responses=_LIVE, openapi_extra=_PUBLIC)
 async def check_liveness() -> JsonResponse:
     """Returns 200 while the process serves requests. It does not use the database."""
     return JsonResponse({"status": "live"})
 
 
-@router.get("/ready", operation_id="checkReadiness", summary="Check readiness", responses=_READINESS)
+@router.get(
+    "/ready", operation_id="checkReadiness", summary="Check readiness", responses=_READINESS, openapi_extra=_PUBLIC
+)
 async def check_readiness(request: Request) -> JsonResponse:
     """Returns 200 if the database is available and its migrations match this version of Tessera."""
     resources = resources_of(request)

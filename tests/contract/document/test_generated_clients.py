@@ -56,7 +56,7 @@ def test_the_python_client_creates_and_lists_promo_codes(python_client: str, liv
     with package.AuthenticatedClient(base_url=live_url, token=tenant.token.secret) as client:
         command = models.PromoCodeCreateCommand.from_dict(documentation.REQUEST)
         created = create.sync(client=client, body=command)
-        listed = listing.sync(client=client, status=models.ListPromoCodesStatus.ACTIVE, page=1)
+        listed = listing.sync(client=client, status=models.PromoCodeStatus.ACTIVE, page=1)
     assert created.to_dict() == documentation.PROMO_CODE
     assert listed.to_dict() == {"data": [documentation.PROMO_CODE], "nextLink": None}
 

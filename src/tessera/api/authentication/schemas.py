@@ -1,7 +1,10 @@
 """Requests and responses of the authentication endpoints."""
 
+from typing import Annotated
+
 from pydantic import ConfigDict, Field
 
+from tessera.api.error_rendering.codes import OAUTH_ERROR
 from tessera.api.http.fields import RequestModel, ResponseModel, Text
 
 
@@ -39,5 +42,5 @@ class AccessTokenModel(ResponseModel):
 class OAuthErrorModel(ResponseModel):
     """Error of POST /oauth/token (RFC 6749, section 5.2)."""
 
-    error: str = Field(description="One of the codes of RFC 6749, or `server_error`, `temporarily_unavailable`.")
+    error: Annotated[str, OAUTH_ERROR] = Field(description="The kind of error.")
     error_description: str = Field(description="A sentence for the developer.")

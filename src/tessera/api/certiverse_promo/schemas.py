@@ -17,9 +17,10 @@ from tessera.api.http.fields import (
     WholeNumber,
     choice,
 )
+from tessera.api.vocabulary import PROMO_CODE_STATUS
 from tessera.promo_codes.rules import Status
 
-StatusParameter = Annotated[Status, *choice(Status)]
+StatusParameter = Annotated[Status, *choice(Status, PROMO_CODE_STATUS)]
 
 
 class PromoCodeQuery(RequestModel):

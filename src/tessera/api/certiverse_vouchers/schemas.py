@@ -6,10 +6,12 @@ from typing import Annotated
 from pydantic import Field
 
 from tessera.api.http.fields import EmailText, Flag, PageNumber, RequestModel, ResponseModel, Text, WholeNumber, choice
-from tessera.vouchers.rules import PurchaseStatus, Status
+from tessera.api.vocabulary import PARTNER_STATUS, PARTNER_USER_STATUS, PURCHASE_STATUS, RESERVATION_STATUS
+from tessera.vouchers.rules import PurchaseStatus, Status, UserStatus
 
-StatusParameter = Annotated[Status, *choice(Status)]
-PurchaseStatusParameter = Annotated[PurchaseStatus, *choice(PurchaseStatus)]
+StatusParameter = Annotated[Status, *choice(Status, PARTNER_STATUS)]
+ACCOUNT_STATUS = PARTNER_USER_STATUS.only("PartnerAccountStatus", (UserStatus.ACTIVE, UserStatus.INACTIVE))
+PurchaseStatusParameter = Annotated[PurchaseStatus, *choice(PurchaseStatus, PURCHASE_STATUS)]
 
 
 def _page() -> int:
@@ -123,7 +125,7 @@ class PartnerVoucherPartnerUserModel(ResponseModel):
 
     email: str = Field(description="Email address of the partner user.")
     isActive: bool = Field(description="Whether the user account is active.")
-    status: str = Field(description="`Active` or `Inactive`.")
+    status: Annotated[str, ACCOUNT_STATUS] = Field(description="Whether the user can call the API.")
 
 
 class PartnerVoucherPartnerModel(ResponseModel):
@@ -239,7 +241,7 @@ class PartnerVoucherPurchaseModel(ResponseModel):
     quantity: int = Field(description="Total vouchers purchased.")
     quantityRemaining: int = Field(description="Vouchers remaining unused.")
     quantityUsed: int = Field(description="Vouchers redeemed.")
-    status: PurchaseStatus = Field(description="Current purchase status.")
+    status: Annotated[str, PURCHASE_STATUS] = Field(description="Current purchase status.")
     voucherPurchaseCode: str = Field(description="Human-readable code identifying this purchase.")
 
 
@@ -270,7 +272,9 @@ class PartnerVoucherModel(ResponseModel):
     isUsed: bool = Field(description="Whether the voucher has been redeemed.")
     recipientEmail: str | None = Field(None, description="Assigned recipient email. Omitted if not assigned.")
     reservationCode: str | None = Field(None, description="Latest reservation's code. Omitted if none.")
-    reservationStatus: str | None = Field(None, description="Status of that reservation. Omitted if none.")
+    reservationStatus: Annotated[str, RESERVATION_STATUS] | None = Field(
+        None, description="Status of that reservation. Omitted if none."
+    )
     storeExamCode: str | None = Field(None, description="Linked store exam code. Omitted if not linked.")
     usedBy: PartnerVoucherUsedByModel | None = Field(None, description="Redemption details. Omitted if not used.")
     voucherCode: str = Field(description="Unique redemption code.")

@@ -10,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from tessera.api.docs.tags import AUTHENTICATION, TAGS, group_of
+from tessera.api.http.enumerations import with_components
 from tessera.api.http.openapi import components_of, unmark_nulls
 
 Document = dict[str, Any]
@@ -157,7 +158,8 @@ def _whole(app: FastAPI, models: Sequence[type[BaseModel]]) -> Document:
     for model in models:
         components["schemas"] |= components_of(model)
     document["x-tagGroups"] = _tag_groups(set(TAGS))
-    components["schemas"] = dict(sorted(components["schemas"].items()))
+    document = with_components(document)
+    document["components"]["schemas"] = dict(sorted(document["components"]["schemas"].items()))
     return document
 
 

@@ -1,10 +1,11 @@
 """Errors in the format of the Certiverse APIs."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from tessera.api.error_rendering.codes import CERTIVERSE_ERROR
 from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
 from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
 from tessera.api.http.json import JsonResponse
@@ -25,7 +26,7 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}
 class ErrorModel(ResponseModel):
     """An error of the Certiverse APIs."""
 
-    errorCode: str = Field(description="A stable code in PascalCase.")  # noqa: N815
+    errorCode: Annotated[str, CERTIVERSE_ERROR] = Field(description="The kind of error.")  # noqa: N815
     errorMessages: list[str] = Field(description="One sentence for each violation.")  # noqa: N815
 
 

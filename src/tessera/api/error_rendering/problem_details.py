@@ -1,11 +1,11 @@
 """Errors as problem details (RFC 9457): the format of the storefront and management APIs."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field
 
+from tessera.api.error_rendering.codes import PROBLEM_TYPE, URN
 from tessera.api.http.errors import (
     Malformed,
     MethodNotAllowed,
@@ -39,21 +39,14 @@ class ProblemErrorModel(ResponseModel):
     """One violation in a request."""
 
     pointer: str = Field(description="JSON Pointer (RFC 6901) to the invalid part of the body.")
-    code: str = Field(description="A stable code in PascalCase.")
+    code: str = Field(description="A stable code in PascalCase. New rules have new codes.")
     detail: str = Field(description="One sentence on this violation.")
-    remainingUses: Annotated[int | None, WithJsonSchema({"type": ["integer", "null"]})] = Field(
-        None, description="Remaining uses under a limit; null for other rules. Only for codes."
-    )
-    validFrom: Annotated[datetime | None, WithJsonSchema({"type": ["string", "null"], "format": "date-time"})] = Field(
-        None,
-        description="When the rule may be satisfied without a change, UTC; null if never. Only for codes.",
-    )
 
 
 class ProblemModel(ResponseModel):
     """A problem (RFC 9457)."""
 
-    type: str = Field(description="A stable URN for the kind of problem.")
+    type: Annotated[str, PROBLEM_TYPE] = Field(description="The kind of problem.")
     title: str = Field(description="The kind of problem as a short text.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="This occurrence of the problem.")
@@ -71,7 +64,7 @@ def problem(
     status: int, kind: str, title: str, detail: str, *, headers: Mapping[str, str] | None = None, **members: object
 ) -> ProblemResponse:
     """A problem as a response; `kind` is the last part of its type, and `members` are extensions."""
-    body = {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": detail, **members}
+    body = {"type": URN + kind, "title": title, "status": status, "detail": detail, **members}
     return ProblemResponse(body, status, headers=headers)
 
 
@@ -173,9 +166,18 @@ def documented_invalid(pointer: str, code: str, detail: str) -> dict[str, Any]:
     )
 
 
-def documented_conflict(kind: str, title: str, description: str, **members: object) -> dict[str, Any]:
-    """The 409 response of an operation for the OpenAPI document; `members` are extensions of the problem."""
-    return _documented(409, description, kind, title, **members)
+def documented_conflict(
+    kind: str, title: str, description: str, *, model: str | None = None, **members: object
+) -> dict[str, Any]:
+    """The 409 response of an operation for the OpenAPI document; `members` are extensions of the problem.
+
+    `model` names the schema of a problem with these extensions, if it is not the general one.
+    """
+    documentation = _documented(409, description, kind, title, **members)
+    if model is not None:
+        content = documentation["content"][MEDIA_TYPE]
+        content["schema"] = {"anyOf": [{"$ref": f"#/components/schemas/{model}"}, content["schema"]]}
+    return documentation
 
 
 def documented_malformed() -> dict[str, Any]:
@@ -190,7 +192,7 @@ def _documented(status: int, description: str, kind: str, title: str, **members:
 
 
 def _example(status: int, kind: str, title: str) -> dict[str, Any]:
-    return {"type": f"urn:tessera:problem:{kind}", "title": title, "status": status, "detail": f"{title}."}
+    return {"type": URN + kind, "title": title, "status": status, "detail": f"{title}."}
 
 
 def _as_problem(documentation: dict[str, Any]) -> dict[str, Any]:

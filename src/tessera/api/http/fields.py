@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from tessera.api.http.enumerations import Enumeration
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of
@@ -175,7 +176,9 @@ def _flag(value: Any) -> bool:  # noqa: ANN401
     return bool(value.lower() == "true")
 
 
-def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
+def choice(
+    options: Iterable[Enum], documented: Enumeration | None = None
+) -> tuple[BeforeValidator, WithJsonSchema | Enumeration]:
     """A validator and a schema for a field with these options of an Enum as its values; case is ignored."""
     values = {key_of(str(option.value)): option for option in options}
     names = ", ".join(str(option.value) for option in options)
@@ -186,7 +189,7 @@ def choice(options: Iterable[Enum]) -> tuple[BeforeValidator, WithJsonSchema]:
         return values[key_of(value)]
 
     schema = {"type": "string", "enum": [option.value for option in options]}
-    return BeforeValidator(read), WithJsonSchema(schema)
+    return BeforeValidator(read), documented or WithJsonSchema(schema)
 
 
 def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -5,6 +5,7 @@ from typing import Any
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.openapi import header, response
 from tessera.api.storefront.schemas import (
+    NotRedeemableModel,
     RedemptionModel,
     RedemptionsModel,
     ReservationModel,
@@ -114,7 +115,8 @@ REDEEM: dict[int | str, Any] = {
     409: problem_details.documented_conflict(
         "not-redeemable",
         "The code cannot be redeemed",
-        "The code cannot be used; `errors` has every reason.",
+        "The code cannot be used, and `errors` has every reason; or another conflict.",
+        model=NotRedeemableModel.__name__,
         errors=[_USED_UP],
     ),
     **_COMMON,

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from tessera.api.error_rendering.codes import PROBLEM_TYPE, URN
 from tessera.api.http.fields import (
     OBJECT,
     EmailText,
@@ -17,6 +18,7 @@ from tessera.api.http.fields import (
     parse_error,
 )
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import CODE_KIND, REASON, REDEMPTION_STATUS, RESERVATION_STATUS
 from tessera.redemptions.rules import MAX_HOLD_SECONDS, RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus
 
@@ -24,6 +26,7 @@ MAX_CODES = 1000
 MAX_CODE_LENGTH = 100
 # The statuses that a request can set; `Created` is only the initial status.
 SETTABLE_STATUSES = tuple(status for status in ReservationStatus if status is not ReservationStatus.CREATED)
+RESERVATION_CHANGE = RESERVATION_STATUS.only("ReservationChange", SETTABLE_STATUSES)
 
 
 def _codes(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - any JSON value
@@ -130,7 +133,7 @@ class RedemptionCreateRequest(RequestModel):
 class ReservationUpdateRequest(RequestModel):
     """Body of PUT /storefront/v1/reservations/{code}."""
 
-    status: Annotated[ReservationStatus, *choice(SETTABLE_STATUSES)] = Field(
+    status: Annotated[ReservationStatus, *choice(SETTABLE_STATUSES, RESERVATION_CHANGE)] = Field(
         alias="status", description="The status of the booking; `Cancelled` returns every use."
     )
     reservation_code: ReservationCode | None = Field(
@@ -153,7 +156,7 @@ class RedemptionQuery(CursorQuery):
     person_id: Text | None = Field(
         None, alias="personId", description="Only redemptions of this candidate.", examples=["P-4711"]
     )
-    status: Annotated[RedemptionStatus, *choice(RedemptionStatus)] | None = Field(
+    status: Annotated[RedemptionStatus, *choice(RedemptionStatus, REDEMPTION_STATUS)] | None = Field(
         None, alias="status", description="Only redemptions that now have this status.", examples=["Held"]
     )
     created_from: Instant | None = Field(
@@ -195,7 +198,7 @@ class ValidationRequest(RequestModel):
 class ReasonModel(ResponseModel):
     """A reason why a code cannot be used."""
 
-    code: str = Field(description="A stable code in PascalCase: `Expired`, `UsedUp`, `EmailNotListed` ...")
+    code: Annotated[str, REASON] = Field(description="The reason.")
     message: str = Field(description="A human-readable sentence.")
     remainingUses: int | None = Field(description="Remaining uses under a limit; null for other rules.")
     validFrom: datetime | None = Field(
@@ -207,7 +210,7 @@ class AssessmentModel(ResponseModel):
     """The assessment of one code."""
 
     code: str = Field(description="The code as it was created.")
-    kind: str | None = Field(description="`PromoCode` or `Voucher`; null for a code that does not exist.")
+    kind: Annotated[str, CODE_KIND] | None = Field(description="The kind of code; null for a code that does not exist.")
     isValid: bool = Field(description="Whether the code can be used.")
     reasons: list[ReasonModel] = Field(description="Every rule that the code violates.")
     remainingUses: int | None = Field(
@@ -239,11 +242,11 @@ class RedemptionModel(ResponseModel):
     """A promo code or a voucher used for a reservation."""
 
     id: str = Field(description="The id of the redemption.")
-    status: str = Field(description="`Held`, `Redeemed`, `Released`, `Expired` or `Cancelled`.")
+    status: Annotated[str, REDEMPTION_STATUS] = Field(description="The current status.")
     code: str = Field(description="The code as it was created.")
-    kind: str = Field(description="`PromoCode` or `Voucher`.")
+    kind: Annotated[str, CODE_KIND] = Field(description="The kind of code.")
     reservationCode: str = Field(description="The current code of the reservation.")
-    reservationStatus: str = Field(description="`Created`, `Rescheduled`, `Completed`, `NoShow` or `Cancelled`.")
+    reservationStatus: Annotated[str, RESERVATION_STATUS] = Field(description="The current status of the reservation.")
     storeExamCode: str | None = Field(description="The exam; null for a bundle.")
     productBundleId: str | None = Field(description="The bundle; null for an exam.")
     candidate: RedeemedCandidateModel = Field(description="The candidate who takes the exam.")
@@ -268,5 +271,29 @@ class ReservationModel(ResponseModel):
     """A reservation with its redemptions."""
 
     reservationCode: str = Field(description="The current code of the reservation.")
-    status: str = Field(description="`Created`, `Rescheduled`, `Completed`, `NoShow` or `Cancelled`.")
+    status: Annotated[str, RESERVATION_STATUS] = Field(description="The current status.")
     redemptions: list[RedemptionModel] = Field(description="Oldest first.")
+
+
+class RefusalModel(ResponseModel):
+    """A reason why a code cannot be redeemed."""
+
+    pointer: str = Field(description="JSON Pointer (RFC 6901) to the part of the body.")
+    code: Annotated[str, REASON] = Field(description="The reason.")
+    detail: str = Field(description="A human-readable sentence.")
+    remainingUses: int | None = Field(description="Remaining uses under a limit; null for other rules.")
+    validFrom: datetime | None = Field(
+        description="When the rule may be satisfied without a change, such as the end of a hold, UTC; null if never."
+    )
+
+
+class NotRedeemableModel(ResponseModel):
+    """The problem (RFC 9457) of a code that cannot be redeemed."""
+
+    type: Annotated[str, PROBLEM_TYPE.only("NotRedeemableType", [f"{URN}not-redeemable"])] = Field(
+        description="The kind of problem."
+    )
+    title: str = Field(description="The kind of problem as a short text.")
+    status: int = Field(description="`409`.")
+    detail: str = Field(description="This occurrence of the problem.")
+    errors: list[RefusalModel] = Field(description="Every reason.")

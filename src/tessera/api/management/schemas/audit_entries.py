@@ -10,6 +10,7 @@ from pydantic import Field
 from tessera.api.http.fields import Instant, Text, Uuid
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import ACTOR_KIND, AUDITED_KIND
 from tessera.kit.wire import wire_name
 
 
@@ -49,9 +50,7 @@ def _to_wire(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 class AuditActorModel(Representation):
     """The actor of a change."""
 
-    kind: Annotated[str, From(attrgetter("actor_kind"))] = Field(
-        description="The kind of actor: `User`, `ApiClient`, `ApiKey`, `CommandLine` or `Job`."
-    )
+    kind: Annotated[str, From(attrgetter("actor_kind")), ACTOR_KIND] = Field(description="The kind of actor.")
     id: Annotated[UUID | None, From(attrgetter("actor_id"))] = Field(
         description="The id of the actor; null for the command line and for jobs."
     )
@@ -67,7 +66,7 @@ class AuditEntryModel(Representation):
     at: datetime = Field(description="The time of the change, in UTC.")
     actor: Annotated[AuditActorModel, From(AuditActorModel.of)] = Field(description="The actor.")
     action: str = Field(description="The action, such as `Created`, `Updated` or `Archived`.")
-    kind: Annotated[str, From(attrgetter("entity_kind"))] = Field(description="The kind of resource.")
+    kind: Annotated[str, From(attrgetter("entity_kind")), AUDITED_KIND] = Field(description="The kind of resource.")
     entity_id: UUID = Field(description="The id of the resource.")
     before: Annotated[dict[str, Any] | None, From(lambda entry: _to_wire(entry.before))] = Field(
         description="The state before the change, without secrets; null for a new resource."

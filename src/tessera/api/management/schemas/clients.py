@@ -1,6 +1,7 @@
 """Request and response models of API clients."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from tessera.api.http.fields import RequestModel, Text
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import FUNCTION_POINT
 
 
 class ClientQuery(CursorQuery):
@@ -28,7 +30,7 @@ class ClientModel(Representation):
     id: UUID = Field(description="The unique identifier.")
     client_id: str = Field(description="The ClientId for authentication.")
     name: str = Field(description="The display name.")
-    function_points: list[str] = Field(description="The rights, by name.")
+    function_points: list[Annotated[str, FUNCTION_POINT]] = Field(description="The rights, by name.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     revoked_at: datetime | None = Field(description="The time of revocation, in UTC; null while the client is valid.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")

@@ -1,6 +1,7 @@
 """Request and response models of API keys."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from tessera.api.http.fields import RequestModel, Text, WholeNumber
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import FUNCTION_POINT
 from tessera.identity.rules import MAX_OVERLAP_HOURS
 
 
@@ -37,7 +39,7 @@ class KeyModel(Representation):
 
     id: UUID = Field(description="The unique identifier.")
     name: str = Field(description="The display name.")
-    function_points: list[str] = Field(description="The rights, by name.")
+    function_points: list[Annotated[str, FUNCTION_POINT]] = Field(description="The rights, by name.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     expires_at: datetime | None = Field(description="The time of expiry, in UTC; null if the key does not expire.")
     revoked_at: datetime | None = Field(description="The time of revocation, in UTC.")

@@ -1,6 +1,7 @@
 """Request and response models of product bundles."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from tessera.api.http.fields import Money, RequestModel, Text, Texts
 from tessera.api.management.schemas.store_exams import StatusChoice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import PRODUCT_STATUS
 
 
 class ProductBundleQuery(CursorQuery):
@@ -35,7 +37,7 @@ class ProductBundleModel(Representation):
     name: str = Field(description="The display name.")
     price: float = Field(description="The price, in dollars.")
     store_exam_codes: list[str] = Field(description="The codes of its exams.")
-    status: str = Field(description="`Active`, or `Archived` (no longer sold).")
+    status: Annotated[str, PRODUCT_STATUS] = Field(description="The current status.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 

@@ -1,6 +1,7 @@
 """Request and response models of batches of promo codes."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -9,6 +10,7 @@ from tessera.api.http.fields import Boolean, Text, WholeNumber
 from tessera.api.management.schemas.promo_codes import PromoCodeTermsRequest
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import BATCH_STATUS
 from tessera.promo_codes.batches.rules import ALPHABET, MAX_QUANTITY
 
 
@@ -38,7 +40,7 @@ class BatchModel(Representation):
     """A batch of promo codes; terms without a value are absent."""
 
     id: UUID = Field(description="The unique identifier.")
-    status: str = Field(description="`InProgress`, `Cancelled`, `Complete` or `Exhausted` (no unused names remained).")
+    status: Annotated[str, BATCH_STATUS] = Field(description="The current status.")
     quantity: int = Field(description="The number of codes to generate.")
     made: int = Field(description="The number of codes generated so far.")
     percent: int = Field(description="The progress in percent, 0 to 100.")

@@ -9,10 +9,11 @@ from pydantic import Field
 from tessera.api.http.fields import Boolean, Instant, Money, RequestModel, Text, Texts, Uuid, Uuids, WholeNumber, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CodeQuery
+from tessera.api.vocabulary import PROMO_CODE_KIND, PROMO_CODE_STATUS
 from tessera.promo_codes.rules import Kind, Status
 
-StatusChoice = Annotated[Status, *choice(Status)]
-KindChoice = Annotated[Kind, *choice(Kind)]
+StatusChoice = Annotated[Status, *choice(Status, PROMO_CODE_STATUS)]
+KindChoice = Annotated[Kind, *choice(Kind, PROMO_CODE_KIND)]
 
 
 class PromoCodeExportQuery(RequestModel):
@@ -94,7 +95,7 @@ class ManagedPromoCodeModel(Representation):
 
     id: UUID = Field(description="The unique identifier.")
     name: str = Field(description="The code (permanent).")
-    status: str = Field(description="`Inactive`, `Active` or `Archived` (permanent).")
+    status: Annotated[str, PROMO_CODE_STATUS] = Field(description="The current status.")
     discount_percent: int | None = Field(None, description="The discount in percent, 1 to 100.")
     flat_discount: float | None = Field(None, description="The discount in dollars.")
     store_exam_codes: list[str] = Field(description="The codes of the exams to which it is restricted.")

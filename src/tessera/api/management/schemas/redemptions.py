@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tessera.api.http.fields import Instant, RequestModel, Text, choice
+from tessera.api.vocabulary import REDEMPTION_STATUS
 from tessera.redemptions.rules import RedemptionStatus
 
 
@@ -18,7 +19,7 @@ class RedemptionExportQuery(RequestModel):
         None, description="Only redemptions of this reservation.", examples=["RSV-1001"]
     )
     person_id: Text | None = Field(None, description="Only redemptions by this candidate.", examples=["P-4711"])
-    status: Annotated[RedemptionStatus, *choice(RedemptionStatus)] | None = Field(
+    status: Annotated[RedemptionStatus, *choice(RedemptionStatus, REDEMPTION_STATUS)] | None = Field(
         None, description="Only redemptions with this status.", examples=["Redeemed"]
     )
     created_from: Instant | None = Field(

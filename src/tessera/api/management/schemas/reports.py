@@ -9,6 +9,7 @@ from tessera.api.http.fields import Day, choice
 from tessera.api.management.csv_responses import Format
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import DIMENSION
 from tessera.reports.service import Dimension
 
 
@@ -23,7 +24,7 @@ class ReportQuery(CursorQuery):
 class RedemptionReportQuery(ReportQuery):
     """Query of GET /management/v1/reports/redemptions."""
 
-    by: Annotated[Dimension, *choice(Dimension)] | None = Field(
+    by: Annotated[Dimension, *choice(Dimension, DIMENSION)] | None = Field(
         None, description="The dimension of the sums; default: `day`.", examples=["code"]
     )
     first: Day | None = Field(
@@ -61,7 +62,7 @@ class RedemptionSumModel(Representation):
 class RedemptionReportModel(Representation):
     """Sums of redemptions and of their discounts."""
 
-    by: str = Field(description="The dimension of the sums.")
+    by: Annotated[str, DIMENSION] = Field(description="The dimension of the sums.")
     # `from` is a keyword of Python; the alias restores the name.
     from_: str = Field(description="The first day, in UTC.")
     until: str = Field(description="The day after the last day, in UTC.")

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import WithJsonSchema
 
 from tessera.api.http.fields import Text, list_of
-from tessera.identity.rules import FunctionPoint
+from tessera.api.vocabulary import FUNCTION_POINT
 
-_SCHEMA = {"type": "array", "items": {"type": "string", "enum": list(FunctionPoint)}}
+_SCHEMA = {"type": "array", "items": FUNCTION_POINT.schema}
 
 # The domain rules check the names, so that each unknown name is a separate violation.
 FunctionPoints = Annotated[tuple[str, ...], list_of(Text, "strings"), WithJsonSchema(_SCHEMA)]

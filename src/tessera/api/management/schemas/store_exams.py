@@ -9,9 +9,10 @@ from pydantic import Field
 from tessera.api.http.fields import Money, RequestModel, Text, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import PRODUCT_STATUS
 from tessera.catalog.rules import Status
 
-StatusChoice = Annotated[Status, *choice(Status)]
+StatusChoice = Annotated[Status, *choice(Status, PRODUCT_STATUS)]
 
 
 class StoreExamQuery(CursorQuery):
@@ -47,7 +48,7 @@ class StoreExamModel(Representation):
     code: str = Field(description="The code (permanent).")
     name: str = Field(description="The display name.")
     price: float = Field(description="The price, in dollars.")
-    status: str = Field(description="`Active`, or `Archived` (no longer sold).")
+    status: Annotated[str, PRODUCT_STATUS] = Field(description="The current status.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 

@@ -10,6 +10,7 @@ from tessera.api.http.fields import EmailText, Flag, RequestModel, Text, Uuid, p
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import FUNCTION_POINT
 
 
 def _must_be_null(value: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -62,7 +63,7 @@ class UserModel(Representation):
     email: str = Field(description="The email address.")
     first_name: str = Field(description="The first name.")
     last_name: str = Field(description="The last name.")
-    function_points: list[str] = Field(description="The rights, by name.")
+    function_points: list[Annotated[str, FUNCTION_POINT]] = Field(description="The rights, by name.")
     partner_id: UUID | None = Field(description="The id of the user's voucher partner; null for your own users.")
     is_active: bool = Field(description="Whether the user can call the API.")
     created_at: datetime = Field(description="The time of creation, in UTC.")

@@ -9,9 +9,10 @@ from pydantic import Field
 from tessera.api.http.fields import Boolean, RequestModel, Text, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import PARTNER_STATUS, PARTNER_USER_STATUS
 from tessera.vouchers.rules import Status
 
-StatusChoice = Annotated[Status, *choice(Status)]
+StatusChoice = Annotated[Status, *choice(Status, PARTNER_STATUS)]
 
 
 class VoucherPartnerQuery(CursorQuery):
@@ -56,7 +57,7 @@ class VoucherPartnerModel(Representation):
 
     id: UUID = Field(description="The unique identifier.")
     name: str = Field(description="The display name.")
-    status: str = Field(description="`Active`, `Inactive` or `Archived` (permanent).")
+    status: Annotated[str, PARTNER_STATUS] = Field(description="The current status.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
@@ -75,9 +76,7 @@ class VoucherPartnerUserModel(Representation):
     email: str = Field(description="The email address, unique among all users of your organization.")
     first_name: str = Field(description="The first name.")
     last_name: str = Field(description="The last name.")
-    status: str = Field(
-        description="`Invited`, `Accepted`, `Active` or `Inactive`; only active users can call the API."
-    )
+    status: Annotated[str, PARTNER_USER_STATUS] = Field(description="The current status.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 

@@ -11,6 +11,7 @@ from tessera.api.http.fields import OBJECT, Boolean, Money, RequestModel, Text, 
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import PARTNER_STATUS
 
 
 class TierRequest(RequestModel):
@@ -97,7 +98,7 @@ class VoucherProgramModel(Representation):
 
     id: UUID = Field(description="The unique identifier.")
     name: str = Field(description="The display name.")
-    status: str = Field(description="`Active`, `Inactive` or `Archived` (permanent).")
+    status: Annotated[str, PARTNER_STATUS] = Field(description="The current status.")
     store_exam_codes: Annotated[list[str], From(lambda program: [exam.code for exam in program.store_exams])] = Field(
         description="The codes of the exams that a voucher pays for."
     )

@@ -9,9 +9,10 @@ from pydantic import Field
 from tessera.api.http.fields import EmailText, Flag, Instant, RequestModel, Text, Uuid, WholeNumber, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import PURCHASE_STATUS
 from tessera.vouchers.rules import PurchaseStatus
 
-PurchaseStatusChoice = Annotated[PurchaseStatus, *choice(PurchaseStatus)]
+PurchaseStatusChoice = Annotated[PurchaseStatus, *choice(PurchaseStatus, PURCHASE_STATUS)]
 
 
 class VoucherPurchaseQuery(CursorQuery):
@@ -59,12 +60,7 @@ class ManagedVoucherPurchaseModel(Representation):
 
     id: UUID = Field(description="The unique identifier.")
     code: str = Field(description="The code, unique in your organization.")
-    status: str = Field(
-        description=(
-            "`CheckoutInProgress`, then `VoucherCreation` and `Complete`, or `CheckoutFailed`, `CheckoutCancelled`,"
-            " `CheckoutExpired`."
-        )
-    )
+    status: Annotated[str, PURCHASE_STATUS] = Field(description="The current status.")
     is_archived: bool = Field(description="Whether it is archived (permanent).")
     partner_id: UUID = Field(description="The id of the voucher partner.")
     partner_name: str = Field(description="The name of the partner.")

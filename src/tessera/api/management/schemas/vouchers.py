@@ -9,6 +9,7 @@ from pydantic import Field
 from tessera.api.http.fields import OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CodeQuery
+from tessera.api.vocabulary import RESERVATION_STATUS, VOUCHER_ACTION, VOUCHER_REFUSAL
 from tessera.vouchers.issued.actions.rules import MAX_VOUCHERS, VoucherAction
 
 
@@ -68,7 +69,7 @@ class VoucherChoiceRequest(RequestModel):
 class VoucherBulkRequest(RequestModel):
     """Body of POST /management/v1/vouchers/bulk."""
 
-    action: Annotated[VoucherAction, *choice(VoucherAction)] = Field(
+    action: Annotated[VoucherAction, *choice(VoucherAction, VOUCHER_ACTION)] = Field(
         description="The action to perform on each voucher."
     )
     recipient_email: EmailText | None = Field(
@@ -100,7 +101,7 @@ class ManagedVoucherModel(Representation):
     assigned_at: datetime | None = Field(description="The time of assignment, in UTC.")
     recipient_email: str | None = Field(description="The email address of the recipient.")
     reservation_code: str | None = Field(description="The code of the latest reservation.")
-    reservation_status: str | None = Field(description="The status of that reservation.")
+    reservation_status: Annotated[str, RESERVATION_STATUS] | None = Field(description="The status of that reservation.")
     store_exam_code: str | None = Field(description="The code of the exam of that reservation.")
     used_at: datetime | None = Field(description="The time of use, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
@@ -116,7 +117,7 @@ class ManagedVoucherSlice(Representation):
 class VoucherReasonModel(Representation):
     """The reason for a failure."""
 
-    code: str = Field(description="A stable code: `NotFound`, `Used`, `Archived`, `Expired` or `Repeated`.")
+    code: Annotated[str, VOUCHER_REFUSAL] = Field(description="The reason.")
     message: Annotated[str, From(lambda refusal: f"The voucher {refusal.message}.")] = Field(
         description="A human-readable message."
     )
