@@ -15,6 +15,7 @@ PROBLEM_TYPE = Enumeration(
             "not-authenticated": "The credential is missing, invalid, expired or revoked.",
             "function-point-missing": "The credential lacks the right that `detail` names.",
             "not-allowed": "The credential has the right, but this request is still forbidden; `detail` says why.",
+            "too-many-results": "The query matches too many records. Refine its filters.",
             "not-found": "The resource does not exist, or is not visible to this credential.",
             "method-not-allowed": "The path has other methods, which the header `Allow` lists.",
             "conflict": "The request contradicts existing data, such as a name that is taken.",
