@@ -42,7 +42,7 @@ class ProductBundleModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ProductBundleSlice(Representation):
+class ProductBundlePage(Representation):
     """A page of product bundles."""
 
     data: list[ProductBundleModel] = Field(description="Product bundles, oldest first.")

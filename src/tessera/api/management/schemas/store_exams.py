@@ -53,7 +53,7 @@ class StoreExamModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class StoreExamSlice(Representation):
+class StoreExamPage(Representation):
     """A page of store exams."""
 
     data: list[StoreExamModel] = Field(description="Store exams, oldest first.")

@@ -70,7 +70,7 @@ class UserModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class UserSlice(Representation):
+class UserPage(Representation):
     """A page of users."""
 
     data: list[UserModel] = Field(description="Users, oldest first.")
