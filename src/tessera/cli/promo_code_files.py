@@ -10,9 +10,9 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli import lookups
 from tessera.cli.database_sessions import OrganizationDatabase
 from tessera.cli.files import Length, rewindable, save
+from tessera.cli.lookups import catalog as lookups
 from tessera.cli.options.types import Organization
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.progress import bar

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tessera.cli import lookups
+from tessera.cli.lookups import catalog as lookups
 from tessera.kit.csv import join
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
