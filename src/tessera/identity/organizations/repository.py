@@ -54,6 +54,11 @@ class OrganizationRepository:
         row = (await self._connection.execute(statement)).first()
         return _managed(row) if row else None
 
+    async def get_name(self) -> str:
+        """The name of the pinned organization."""
+        statement = select(Organization.name).where(Organization.id == self._organization_id)
+        return (await self._connection.execute(statement)).scalar_one()
+
     async def change(self, organization: ManagedOrganization) -> None:
         """Write the state and the version of the locked, pinned organization; raises NameTaken."""
         statement = (
