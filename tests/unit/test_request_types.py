@@ -76,9 +76,9 @@ def test_each_form(wanted: Any, value: object, expected: object) -> None:
     ("value", "expected"),
     [
         ("2030-01-01T00:00:00", datetime(2030, 1, 1, tzinfo=UTC)),
-        ("2030-01-01T00:00:00.5", datetime(2030, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
-        ("2030-01-01T00:00:00,5", datetime(2030, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC)),
-        ("2030-01-01T00:00:00.123456789", datetime(2030, 1, 1, 0, 0, 0, 123_456, tzinfo=UTC)),
+        ("2030-01-01T00:00:00.5", datetime(2030, 1, 1, tzinfo=UTC)),
+        ("2030-01-01T00:00:00,5", datetime(2030, 1, 1, tzinfo=UTC)),
+        ("2030-01-01T00:00:00.999999999", datetime(2030, 1, 1, tzinfo=UTC)),
         ("2030-01-01T00:00:00+05:30", datetime(2029, 12, 31, 18, 30, tzinfo=UTC)),
         ("2030-01-01T00:00:00-05", datetime(2030, 1, 1, 5, tzinfo=UTC)),
         ("2028-02-29T00:00Z", datetime(2028, 2, 29, tzinfo=UTC)),
@@ -95,13 +95,13 @@ def test_an_instant_is_aware_and_in_utc(value: str, expected: object) -> None:
 
 
 @given(st.datetimes(timezones=st.timezones()))
-def test_an_instant_of_any_time_zone_is_read_as_the_same_moment(moment: datetime) -> None:
+def test_an_instant_of_any_time_zone_is_read_as_the_same_second(moment: datetime) -> None:
     text = moment.isoformat()
     if not re.search(r"[+-]\d\d:\d\d$", text):
         return  # offsets from before time zones have seconds, which ISO 8601 cannot express
     if moment.year in (1, 9999):
         return  # in UTC the year may be out of range
-    assert read(fields.Instant, text) == moment.astimezone(UTC)
+    assert read(fields.Instant, text) == moment.astimezone(UTC).replace(microsecond=0)
 
 
 @given(ANYTHING)

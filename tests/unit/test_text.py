@@ -1,9 +1,10 @@
 """Text that is compared without case."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.kit.normalization import distinct, key_of
+from tessera.kit.normalization import distinct, domain_key, email_key, folded, key_of, stored_email, stored_name
 
 
 def test_only_a_to_z_are_lowered() -> None:
@@ -25,3 +26,34 @@ def test_repeats_collapse_to_the_first_spelling_in_order() -> None:
 @given(st.lists(st.text(alphabet="aAbB\N{KELVIN SIGN}")))
 def test_what_is_distinct_has_each_key_once(values: list[str]) -> None:
     assert [key_of(value) for value in distinct(values)] == list(dict.fromkeys(key_of(value) for value in values))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Ada@Example.COM", "ada@example.com"),
+        ("JOSÉ@example.com", "josé@example.com"),
+        ("jose\N{COMBINING ACUTE ACCENT}@example.com", "josé@example.com"),
+        ("STRASSE@example.com", "straße@example.com"),
+        ("u@münchen.de", "U@XN--MNCHEN-3YA.de"),
+        ("u@MÜNCHEN.de", "u@xn--mnchen-3ya.de"),
+        ("u@mu\N{COMBINING DIAERESIS}nchen.de", "u@xn--mnchen-3ya.de"),
+    ],
+)
+def test_spellings_of_one_address_have_one_key(left: str, right: str) -> None:
+    assert email_key(left) == email_key(right)
+    assert email_key(stored_email(left)) == email_key(left)
+
+
+@given(st.emails(), st.text())
+def test_keys_are_their_own_keys(address: str, text: str) -> None:
+    assert email_key(email_key(address)) == email_key(address)
+    assert folded(folded(text)) == folded(text)
+    assert domain_key(domain_key(text)) == domain_key(text)
+
+
+def test_names_are_trimmed_and_composed_and_compared_after_case_folding() -> None:
+    decomposed = "\N{NO-BREAK SPACE} Cafe\N{COMBINING ACUTE ACCENT}\t"
+    assert (stored_name(decomposed), folded(stored_name(decomposed))) == ("Café", "café")
+    assert folded("CAFE\N{COMBINING ACUTE ACCENT}") == folded("Café")
+    assert folded("ΣΊΣΥΦΟΣ") == folded("σίσυφος")

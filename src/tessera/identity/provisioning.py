@@ -14,6 +14,7 @@ from tessera.identity.tokens import service as tokens
 from tessera.identity.users import service as users
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
+from tessera.kit.normalization import stored_email
 from tessera.kit.tokens import TokenSigner
 
 
@@ -50,7 +51,7 @@ async def create_user(
     `names` are the first and the last name.
     """
     draft = UserDraft(
-        email=email,
+        email=stored_email(email),
         first_name=names[0],
         last_name=names[1],
         function_points=tuple(function_points),

@@ -1,13 +1,17 @@
-"""Normalization of text for comparisons that ignore case."""
+"""Normalization of codes, names, e-mail addresses and times: each kind in one place, for every way in."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from string import ascii_lowercase, ascii_uppercase
+from unicodedata import normalize
+
+import idna
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def key_of(text: str) -> str:
-    """The key by which codes and addresses are compared: A-Z in lower case, all other characters unchanged.
+    """The key by which codes are compared: A-Z in lower case, all other characters unchanged.
 
     Postgres's `lower(x collate "C")` does the same. Lower case for all of Unicode would make look-alikes equal: the
     Kelvin sign would become a `k`.
@@ -15,9 +19,51 @@ def key_of(text: str) -> str:
     return text.translate(_LOWER)
 
 
-def distinct(values: Iterable[str]) -> tuple[str, ...]:
-    """The values without duplicates under `key_of`, in their order; the first spelling of each value remains."""
+def stored_name(text: str) -> str:
+    """The stored form of a name: without white space around it, and composed (Unicode NFC)."""
+    return normalize("NFC", text.strip())
+
+
+def folded(text: str) -> str:
+    """The key by which names are compared: the text after Unicode case folding, composed (NFC)."""
+    return text.lower() if text.isascii() else normalize("NFC", normalize("NFD", text).casefold())
+
+
+def email_key(address: str) -> str:
+    """The key by which e-mail addresses are compared: case-folded and composed, with the domain in its IDNA form."""
+    if address.isascii():
+        return address.lower()
+    local, at, domain = address.rpartition("@")
+    return f"{folded(local)}{at}{domain_key(domain)}"
+
+
+def domain_key(domain: str) -> str:
+    """The IDNA form of a domain in lower case; a domain that has none is only case-folded."""
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return idna.encode(domain, uts46=True).decode().lower()
+    except UnicodeError:
+        return folded(domain)
+
+
+def stored_email(address: str) -> str:
+    """The stored form of an address: as typed if it is ASCII, else its key, because the database folds only ASCII."""
+    return address if address.isascii() else email_key(address)
+
+
+def parse_time(text: str) -> datetime:
+    """A time in ISO 8601 in UTC, which is also assumed without an offset; raises ValueError, OverflowError.
+
+    Parts of a second are dropped, so that the time that is shown is the one that is enforced.
+    """
+    time = datetime.fromisoformat(text).replace(microsecond=0)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def distinct(values: Iterable[str], *, key: Callable[[str], str] = key_of) -> tuple[str, ...]:
+    """The values without duplicates under `key`, in their order; the first spelling of each value remains."""
     by_key: dict[str, str] = {}
     for value in values:
-        by_key.setdefault(key_of(value), value)
+        by_key.setdefault(key(value), value)
     return tuple(by_key.values())

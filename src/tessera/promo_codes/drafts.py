@@ -8,7 +8,7 @@ from tessera.catalog import service as catalog
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.normalization import distinct, key_of
+from tessera.kit.normalization import distinct, email_key, key_of
 from tessera.promo_codes import rules
 from tessera.promo_codes.repository import NewPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
@@ -69,5 +69,5 @@ def new_promo_code(draft: PromoCodeDraft, references: ResolvedReferences) -> New
         restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
         store_exam_ids=tuple(exam_id for exam_id, _ in exams_of(draft, references)),
         product_bundle_ids=bundles_of(draft),
-        email_addresses=distinct(draft.email_addresses or ()),
+        email_addresses=distinct(draft.email_addresses or (), key=email_key),
     )

@@ -32,7 +32,7 @@ from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage, JsonPageQuery, JsonPageRequest, fetch_pages
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TooManyResults
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key, key_of
 from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import TERMS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
@@ -164,7 +164,7 @@ class PromoCodeRepository:
             "name_key": filters.name and key_of(filters.name),
             "restricted": filters.restrict_to_email_addresses,
             "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
-            "email_key": filters.email_address and key_of(filters.email_address),
+            "email_key": filters.email_address and email_key(filters.email_address),
         }
         names = frozenset(name for name, value in values.items() if value is not None)
         return _page_query(names, projection).page(values, number=number)
@@ -183,7 +183,7 @@ class PromoCodeRepository:
             for bundle_id in code.product_bundle_ids
         ]
         addresses = [
-            tenant | {"promo_code_id": code.id, "email_key": key_of(email), "email": email, "position": position}
+            tenant | {"promo_code_id": code.id, "email_key": email_key(email), "email": email, "position": position}
             for code in codes
             for position, email in enumerate(code.email_addresses)
         ]
@@ -205,7 +205,7 @@ _USED_NAMES = CompiledQuery(
 
 
 def _row(code: NewPromoCode) -> dict[str, Any]:
-    return row_of(code) | {"email_keys": [key_of(email) for email in code.email_addresses]}
+    return row_of(code) | {"email_keys": [email_key(email) for email in code.email_addresses]}
 
 
 @cache

@@ -14,7 +14,7 @@ from tessera.codes.rules import Reason
 from tessera.identity.rules import is_email_address
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import distinct
+from tessera.kit.normalization import distinct, email_key
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000
@@ -172,7 +172,7 @@ def _limits(draft: PromoCodeDraft, *, highest: int) -> Iterator[Violation]:
 def _email_addresses(draft: PromoCodeDraft) -> Iterator[Violation]:
     if draft.email_addresses is None:
         return
-    addresses, field = distinct(draft.email_addresses), "email_addresses"
+    addresses, field = distinct(draft.email_addresses, key=email_key), "email_addresses"
     if draft.restrict_to_email_addresses and not addresses:
         yield Violation("EmailAddressesMissing", field, "must not be empty when the code is restricted to them")
     if len(addresses) > MAX_EMAIL_ADDRESSES:

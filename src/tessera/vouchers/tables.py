@@ -25,6 +25,10 @@ def _refers_to(table: str, column: str) -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["organization_id", column], [f"{table}.organization_id", f"{table}.id"])
 
 
+def _unique_by_prefix(name: str, column: str) -> Index:
+    return Index(name, "organization_id", column, unique=True, postgresql_ops={column: "text_pattern_ops"})
+
+
 class VoucherPartner(Base):
     """A company that buys vouchers."""
 
@@ -217,13 +221,7 @@ class Voucher(Base):
         _refers_to("voucher_purchases", "purchase_id"),
         _refers_to("store_exams", "store_exam_id"),
         # Also finds vouchers by the beginning of their codes; its operators compare bytes in every collation.
-        Index(
-            "vouchers_by_code_index",
-            "organization_id",
-            "code",
-            unique=True,
-            postgresql_ops={"code": "text_pattern_ops"},
-        ),
+        _unique_by_prefix("vouchers_by_code_index", "code"),
         # Includes the partner, which row-level security compares, for index-only scans.
         Index(
             "vouchers_by_use_index",

@@ -1,28 +1,31 @@
 """Field types of requests: each parses one documented format, and its error names the format."""
 
 import re
-from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    ModelWrapValidatorHandler,
     PlainValidator,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from tessera.api.http import unknown_names
 from tessera.api.http.enumerations import Enumeration
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import key_of, parse_time
 from tessera.kit.wire import wire_name
 
 MAX_LIST_ERRORS = 100
@@ -54,9 +57,64 @@ def _describe_optional(field: dict[str, Any]) -> None:
 
 
 class RequestModel(BaseModel):
-    """The fields that an operation parses, in the order of its API document; aliases are wire names."""
+    """The fields that an operation parses, in the order of its API document; aliases are wire names.
 
-    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=wire_name, json_schema_extra=_describe)
+    Unknown names are violations, since a misspelt limit must not make an unlimited code. Null members of a nested
+    object count as absent.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=wire_name, json_schema_extra=_describe)
+    _read_only: ClassVar[frozenset[str]]
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_unknown_names(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401
+        if not isinstance(value, dict):
+            raise parse_error("NotObject", "must be an object")
+        errors = [
+            InitErrorDetails(type=parse_error(unknown_names.PROPERTY, message), loc=(name,), input=None)
+            for name, message in cls.unknown_names(value)
+        ]
+        known = wire_names(cls).values()
+        try:
+            model = validate({name: member for name, member in value.items() if name in known and member is not None})
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            errors = [*map(_copy, details), *errors]
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return model
+
+    @classmethod
+    def ignore_read_only(cls, representation: type[BaseModel], *, unless: Collection[str] = ()) -> None:
+        """Ignore the other properties of a representation, so that clients can change one and send it back.
+
+        `unless` names those that a request has under another name.
+        """
+        cls._read_only = frozenset(representation.model_json_schema(by_alias=True)["properties"]) - frozenset(unless)
+
+    @classmethod
+    def refuses_unknown_names(cls) -> bool:
+        """Whether the model belongs to our own APIs."""
+        return cls.model_config.get("extra") == "forbid"
+
+    @classmethod
+    def unknown_names(cls, names: Iterable[str], *, noun: str = "property") -> list[tuple[str, str]]:
+        """The names that the model does not have, as segments of JSON Pointers, each with a predicate about it."""
+        if not cls.refuses_unknown_names():
+            return []
+        known = list(wire_names(cls).values())
+        unknown = [name for name in names if name not in known and name not in vars(cls).get("_read_only", ())]
+        return [
+            (unknown_names.segment(name), unknown_names.message(name, known, noun))
+            for name in unknown[:MAX_LIST_ERRORS]
+        ]
+
+
+class DocumentedRequestModel(RequestModel):
+    """The fields of an operation of a source document, which ignores unknown names."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class ResponseModel(BaseModel):
@@ -65,22 +123,32 @@ class ResponseModel(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_describe)
 
 
+def _copy(error: ErrorDetails, *outer: int) -> InitErrorDetails:
+    return InitErrorDetails(type=parse_error(error["type"], error["msg"]), loc=(*outer, *error["loc"]), input=None)
+
+
 def wire_names(model: type[RequestModel]) -> dict[str, str]:
     """The wire name of each domain name, in the order of the model."""
     return {name: info.alias or name for name, info in model.model_fields.items()}
 
 
 def wire_path(field: str, names: Mapping[str, str]) -> str:
-    """The path of a field, or of a part of its value ("storeExamCodes/3"), in wire names."""
+    """The path of a field, or of a part of its value ("storeExamCodes/3"), in wire names.
+
+    A field that begins with a slash is unknown, and follows in its wire name.
+    """
     name, slash, rest = field.partition("/")
+    if not name:
+        return rest
     return names[name] + slash + rest
 
 
 def in_wire_order(violations: Iterable[Violation], *models: type[RequestModel]) -> list[tuple[str, Violation]]:
     """Each violation with its path in wire names, in the order of the first model that has all the fields."""
     by_name = [(violation.field.partition("/")[0], violation) for violation in violations]
-    names = next(wire for wire in map(wire_names, models) if {name for name, _ in by_name} <= wire.keys())
-    order = list(names)
+    fields = {name for name, _ in by_name if name}
+    names = next(wire for wire in map(wire_names, models) if fields <= wire.keys())
+    order = [*names, ""]
     by_name.sort(key=lambda named: order.index(named[0]))
     return [(wire_path(violation.field, names), violation) for _, violation in by_name]
 
@@ -126,14 +194,8 @@ def list_of(item: Any, plural: str) -> PlainValidator:  # noqa: ANN401 - an anno
             try:
                 items.append(reader.validate_python(element))
             except ValidationError as error:
-                errors += [
-                    {
-                        "type": parse_error(detail["type"], detail["msg"]),
-                        "loc": (position, *detail["loc"]),
-                        "input": None,
-                    }
-                    for detail in error.errors(include_url=False, include_context=False, include_input=False)
-                ]
+                details = error.errors(include_url=False, include_context=False, include_input=False)
+                errors += [_copy(detail, position) for detail in details]
             if len(errors) >= MAX_LIST_ERRORS:
                 break
         if errors:
@@ -148,8 +210,7 @@ def _instant(value: Any) -> datetime:  # noqa: ANN401
     if not isinstance(value, str) or not _DATE_AND_TIME.fullmatch(value):
         raise parse_error("NotDateTime", message)
     try:
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return parse_time(value)
     except (ValueError, OverflowError) as error:
         raise parse_error("NotDateTime", message) from error
 
@@ -192,14 +253,6 @@ def choice(
     return BeforeValidator(read), documented or WithJsonSchema(schema)
 
 
-def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401
-    if not isinstance(value, dict):
-        raise parse_error("NotObject", "must be an object")
-    return {name: member for name, member in value.items() if member is not None}
-
-
-# A JSON object whose null fields count as absent.
-OBJECT = BeforeValidator(_object)
 Text = Annotated[str, BeforeValidator(_text)]
 Texts = Annotated[tuple[str, ...], list_of(Text, "strings")]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]

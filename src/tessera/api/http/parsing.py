@@ -11,6 +11,7 @@ import orjson
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
 
+from tessera.api.http import unknown_names
 from tessera.api.http.errors import Malformed, RequestTooLarge, UnsupportedMediaType
 from tessera.api.http.fields import RequestModel
 from tessera.kit.errors import Invalid, NotFound, Violation
@@ -30,6 +31,7 @@ class ParsedRequest:
     def draft(self) -> dict[str, Any]:
         """The arguments of a draft; a field that could not be parsed is None and listed in `parse_violations`."""
         unreadable = dict.fromkeys((violation.field.partition("/")[0] for violation in self.violations), None)
+        unreadable.pop("", None)  # unknown names
         return {**self.values, **unreadable, "parse_violations": tuple(self.violations)}
 
     def valid_values(self) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def _readers(model: type[RequestModel]) -> dict[str, tuple[str, bool, TypeAdapte
 
 
 def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
-    """The query parameters; an empty parameter counts as absent, unknown ones are ignored. Raises Malformed."""
+    """The query parameters; an empty parameter counts as absent. Raises Malformed."""
     parameters: dict[str, str] = {}
     repeated = []
     for name, value in query_items(request):
@@ -61,7 +63,26 @@ def read_query(request: Request, model: type[RequestModel]) -> ParsedRequest:
         if alias in repeated:
             parsed_request.values.pop(name, None)
             parsed_request.violations.append(Violation("Repeated", name, "must be given once"))
+    parsed_request.violations.extend(_unknown_parameters(request, model))
     return parsed_request
+
+
+def refuse_parameters(request: Request) -> None:
+    """Raise Invalid for query parameters of an operation that reads neither a query nor a body.
+
+    All other operations report unknown parameters together with their other violations.
+    """
+    documentation = getattr(request.scope.get("route"), "openapi_extra", None) or {}
+    has_query = any(parameter["in"] == "query" for parameter in documentation.get("parameters", ()))
+    violations = _unknown_parameters(request, RequestModel)
+    if violations and not has_query and "requestBody" not in documentation:
+        raise Invalid(violations)
+
+
+def _unknown_parameters(request: Request, model: type[RequestModel]) -> list[Violation]:
+    names = dict.fromkeys(name for name, _ in query_items(request))
+    unknown = model.unknown_names(names, noun="parameter")
+    return [Violation(unknown_names.PARAMETER, f"/{name}", message) for name, message in unknown]
 
 
 def body_limit(path: str) -> int:
@@ -97,7 +118,10 @@ def ensure_readable(request: Request, media_type: str) -> None:
 
 
 async def read_body(request: Request, model: type[RequestModel]) -> ParsedRequest:
-    """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge."""
+    """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge.
+
+    Operations with a body have no query parameters, so of our own APIs each parameter is a violation.
+    """
     ensure_readable(request, "application/json")
     try:
         content = orjson.loads(await request.body())
@@ -105,7 +129,12 @@ async def read_body(request: Request, model: type[RequestModel]) -> ParsedReques
         raise Malformed("The request body is not valid JSON.") from error
     if not isinstance(content, dict):
         raise Malformed("The request body must be a JSON object.")
-    return _read(model, {name: value for name, value in content.items() if value is not None})
+    parsed_request = _read(model, {name: value for name, value in content.items() if value is not None})
+    unknown = model.unknown_names(content)
+    parsed_request.violations.extend(Violation(unknown_names.PROPERTY, f"/{name}", text) for name, text in unknown)
+    if model.refuses_unknown_names():
+        parsed_request.violations.extend(_unknown_parameters(request, RequestModel))
+    return parsed_request
 
 
 def query_items(request: Request) -> list[tuple[str, str]]:

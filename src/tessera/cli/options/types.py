@@ -1,6 +1,6 @@
 """Options and arguments that several commands share, and the parsers of their values."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tessera.identity.rules import FunctionPoint
+from tessera.kit import normalization
 from tessera.kit.errors import Invalid, Violation
 
 Organization = Annotated[
@@ -60,8 +61,7 @@ def parse_decimal(field: str, text: str) -> Decimal:
 def parse_time(field: str, text: str) -> datetime:
     """A time in the option of this field, UTC unless it has an offset; raises Invalid."""
     try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        return normalization.parse_time(text)
     except (ValueError, OverflowError):
         message = f"must be an ISO 8601 date and time: {text}"
         raise Invalid([Violation("NotDateTime", field, message)]) from None

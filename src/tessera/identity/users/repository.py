@@ -12,7 +12,7 @@ from tessera.identity.tables import User
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class UserRepository:
 
     async def find_by_email(self, email: str) -> ManagedUser | None:
         """The user with this address, ignoring case."""
-        return await fetch_first(self._connection, self._select().where(User.email_key == key_of(email)), _managed)
+        return await fetch_first(self._connection, self._select().where(User.email_key == email_key(email)), _managed)
 
     async def lock(self, user_id: UUID) -> ManagedUser | None:
         """The user with this id, locked FOR UPDATE."""
@@ -79,7 +79,7 @@ class UserRepository:
         """A page of users, oldest first."""
         statement = self._select()
         if filters.email is not None:
-            statement = statement.where(User.email_key == key_of(filters.email))
+            statement = statement.where(User.email_key == email_key(filters.email))
         if filters.is_active is not None:
             statement = statement.where(User.is_active.is_(filters.is_active))
         if filters.partner_id is not None:

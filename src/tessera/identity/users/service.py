@@ -16,6 +16,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, WrongState
 from tessera.kit.identifiers import new_id
+from tessera.kit.normalization import stored_email
 
 __all__ = ["ManagedUser", "UserFilter"]
 
@@ -32,7 +33,7 @@ async def create(work: UnitOfWork, *, draft: UserDraft, rights: Rights, now: dat
     rules.ensure_may_grant(function_points, rights)
     user = ManagedUser(
         id=new_id(),
-        email=draft.email,
+        email=stored_email(draft.email),
         first_name=first_name,
         last_name=last_name,
         function_points=function_points,

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from tessera.kit.csv import SEPARATOR, split
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import key_of, parse_time
 
 _WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
 _MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,10})?", re.ASCII)
@@ -43,8 +43,7 @@ def _instant(text: str) -> datetime:
     if not _TIME.fullmatch(text):
         raise _InvalidCell("NotDateTime", message)
     try:
-        instant = datetime.fromisoformat(text)
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        return parse_time(text)
     except (ValueError, OverflowError) as error:
         raise _InvalidCell("NotDateTime", message) from error
 

@@ -145,7 +145,11 @@ class ManagedPromoCodeRepository:
         return await fetch_merged_cursor_page(
             self._connection,
             [ids],
-            rows=lambda page: self._codes().join(page, PromoCode.id == page.c.id),
+            rows=lambda page: (
+                self._codes()
+                .join(page, PromoCode.id == page.c.id)
+                .where(PromoCode.organization_id == self._organization_id)
+            ),
             order=order,
             after=after,
             size=size,

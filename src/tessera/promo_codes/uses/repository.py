@@ -12,7 +12,7 @@ from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key, key_of
 
 
 class UsabilityRequest(NamedTuple):
@@ -55,7 +55,7 @@ class PromoCodeUseRepository:
                 "code_keys": [key_of(code) for code, _ in uses],
                 "exam_ids": [use.store_exam_id for _, use in uses],
                 "bundle_ids": [use.product_bundle_id for _, use in uses],
-                "email_keys": [use.candidate_email and key_of(use.candidate_email) for _, use in uses],
+                "email_keys": [use.candidate_email and email_key(use.candidate_email) for _, use in uses],
                 "person_ids": [use.person_id for _, use in uses],
                 "as_of": as_of,
             },

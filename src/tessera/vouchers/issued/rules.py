@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tessera.codes.rules import Reason
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +62,8 @@ def _email(voucher: VoucherUsability) -> Iterator[Violation]:
     if voucher.candidate_email is None:
         yield Reason("EmailRequired", "code", "is restricted to e-mail addresses, and the candidate has none")
         return
-    email = key_of(voucher.candidate_email)
-    if voucher.enforce_assigned_email and email != key_of(voucher.recipient_email or ""):
+    email = email_key(voucher.candidate_email)
+    if voucher.enforce_assigned_email and email != email_key(voucher.recipient_email or ""):
         yield Reason("EmailNotRecipient", "code", "is assigned to another e-mail address, or to none")
     # A domain does not include its subdomains.
     if voucher.email_domains and email.rpartition("@")[2] not in voucher.email_domains:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import domain_key
 
 MAX_COST = Decimal("9999999999.99")
 MAX_TIERS = 100
@@ -100,6 +100,6 @@ def _email_domains(domains: Sequence[str]) -> Iterator[Violation]:
         yield Violation("TooManyEmailDomains", "email_domains", f"must be at most {MAX_EMAIL_DOMAINS:,}")
         return
     for number, domain in enumerate(domains):
-        if len(domain) > 253 or not _DOMAIN.fullmatch(key_of(domain)):
+        if len(domain) > 253 or not _DOMAIN.fullmatch(domain_key(domain)):
             message = "must be a domain such as example.com, without '@' or '*'"
             yield Violation("InvalidEmailDomain", f"email_domains/{number}", message)

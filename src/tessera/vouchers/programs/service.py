@@ -16,7 +16,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation
 from tessera.kit.identifiers import new_id
-from tessera.kit.normalization import distinct, key_of
+from tessera.kit.normalization import distinct, domain_key, key_of
 from tessera.vouchers.partners.repository import PartnerRepository
 from tessera.vouchers.programs import rules
 from tessera.vouchers.programs.repository import NewProgram, ProgramFilter, ProgramRelations, ProgramRepository
@@ -188,7 +188,7 @@ def _relations(draft: ProgramDraft, exams: Mapping[str, tuple[UUID, str]]) -> Pr
         store_exam_ids=None if codes is None else [exams[key_of(code)][0] for code in distinct(codes)],
         partner_ids=None if ids is None else list(dict.fromkeys(ids)),
         discounts=None if tiers is None else [(tier.quantity, tier.percent) for tier in tiers],
-        email_domains=None if domains is None else [key_of(domain) for domain in distinct(domains)],
+        email_domains=None if domains is None else distinct(map(domain_key, domains)),
     )
 
 

@@ -27,7 +27,7 @@ from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key
 from tessera.vouchers import codes
 from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
@@ -174,9 +174,10 @@ class PurchaseRepository:
             conditions.append(VoucherPurchase.program_id == program.scalar_subquery())
         if filters.status is not None:
             conditions += _status_is(filters.status, now=now)
+        buyer = filters.purchased_by_email
         equal = (
             (VoucherPurchase.code, filters.purchase_code and codes.stored_code(filters.purchase_code)),
-            (VoucherPurchase.purchased_by_email_key, filters.purchased_by_email and key_of(filters.purchased_by_email)),
+            (VoucherPurchase.purchased_by_email_key, buyer and email_key(buyer)),
             (VoucherPurchase.partner_id, filters.partner_id),
             (VoucherPurchase.program_id, filters.program_id),
             (VoucherPurchase.is_archived, filters.is_archived),

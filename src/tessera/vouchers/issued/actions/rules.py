@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tessera.identity.rules import is_email_address
 from tessera.kit.errors import Violation
+from tessera.kit.normalization import stored_email
 
 MAX_VOUCHERS = 1000
 
@@ -125,7 +126,7 @@ def apply(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> V
     after = replace(voucher, version=voucher.version + 1)
     match command.action:
         case VoucherAction.ASSIGN:
-            return replace(after, recipient_email=command.recipient_email, assigned_at=now)
+            return replace(after, recipient_email=stored_email(command.recipient_email or ""), assigned_at=now)
         case VoucherAction.UNASSIGN:
             return replace(after, recipient_email=None, assigned_at=None)
         case VoucherAction.SWITCH_ON | VoucherAction.SWITCH_OFF:

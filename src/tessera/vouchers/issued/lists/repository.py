@@ -28,7 +28,7 @@ from tessera.kit.db.pages import (
 )
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key, key_of
 from tessera.vouchers import codes
 from tessera.vouchers.tables import Voucher, VoucherPurchase
 
@@ -146,7 +146,7 @@ class VoucherListRepository:
             "purchase_code": filters.purchase_code and codes.stored_code(filters.purchase_code),
             "exam_key": filters.store_exam_code and key_of(filters.store_exam_code),
             "code": filters.voucher_code and codes.stored_code(filters.voucher_code),
-            "recipient_email_key": filters.recipient_email and key_of(filters.recipient_email),
+            "recipient_email_key": filters.recipient_email and email_key(filters.recipient_email),
             "reservation_code": filters.reservation_code,
             "purchase_id": filters.purchase_id,
             "partner_id": filters.partner_id,

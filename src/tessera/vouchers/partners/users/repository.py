@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from tessera.identity.tables import User
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import email_key
 from tessera.vouchers.rules import UserStatus
 
 
@@ -62,7 +62,7 @@ class PartnerUserRepository:
 
     async def find_id(self, email: str) -> UUID | None:
         """The id of the user with this address."""
-        return (await self._connection.execute(self._select().where(User.email_key == key_of(email)))).scalar()
+        return (await self._connection.execute(self._select().where(User.email_key == email_key(email)))).scalar()
 
     async def list_by_cursor(self, *, after: str | None, size: int) -> CursorPage[AnyRow]:
         """A page of users, oldest first."""

@@ -14,6 +14,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotFound, Violation
 from tessera.kit.identifiers import new_id
+from tessera.kit.normalization import stored_email
 from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.users import rules
 from tessera.vouchers.partners.users.repository import NewPartnerUser, PartnerUserRepository
@@ -70,7 +71,7 @@ async def invite(work: UnitOfWork, partner_id: UUID, invitation: Invitation, *, 
     ensure_not_archived("voucher partner", partner.status)
     new_user = NewPartnerUser(
         id=new_id(),
-        email=invitation.email or "",
+        email=stored_email(invitation.email or ""),
         first_name=invitation.first_name or "",
         last_name=invitation.last_name or "",
         function_points=[RIGHT],

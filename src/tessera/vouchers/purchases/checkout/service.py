@@ -11,6 +11,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
+from tessera.kit.normalization import stored_email
 from tessera.vouchers.partners.repository import PartnerRepository
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.purchases import service as purchases
@@ -95,7 +96,7 @@ def _new_purchase(order: Order, partner_id: UUID, program_id: UUID, price: Decim
         notes=order.notes or "",
         purchased_by_first_name=order.purchased_by_first_name or "",
         purchased_by_last_name=order.purchased_by_last_name or "",
-        purchased_by_email=order.purchased_by_email,
+        purchased_by_email=order.purchased_by_email and stored_email(order.purchased_by_email),
         purchased_at=now,
         checkout_expires_at=(order.checkout_expires_at or now + rules.LIFETIME) if price else None,
     )
