@@ -48,6 +48,10 @@ def operations(url: str, thing_id: object) -> list[tuple[str, str]]:
     return [("GET", one), *([("PUT", one)] if url == USERS else []), *changes]
 
 
+def body_of(path: str) -> dict[str, Any]:
+    return {"overlapHours": 1} if path.endswith("/rotate") else USER
+
+
 @pytest.fixture
 async def clerk(resources: Resources, tenant: Tenant) -> dict[str, str]:
     """Headers of a user whose only right is to manage the organization."""
@@ -81,7 +85,7 @@ async def test_another_organizations_things_are_not_there(
 ) -> None:
     theirs = (await make(client, other_tenant, url))["id"]
     for method, path in operations(url, theirs):
-        answer = await client.request(method, path, headers=if_match("*", tenant), json=USER | {"overlapHours": 1})
+        answer = await client.request(method, path, headers=if_match("*", tenant), json=body_of(path))
         assert (answer.status_code, answer.json()["title"]) == (404, "Not found")
         assert answer.json()["detail"].startswith(f"There is no such {NAMES[url]}")
     listed = (await client.get(url, headers=tenant.bearer)).json()["data"]
@@ -92,7 +96,7 @@ async def test_another_organizations_things_are_not_there(
 async def test_a_change_needs_the_version_that_is_there(client: httpx.AsyncClient, tenant: Tenant, url: str) -> None:
     thing = await make(client, tenant, url)
     for method, path in operations(url, thing["id"])[1:]:
-        body = USER | {"overlapHours": 1}
+        body = body_of(path)
         assert (await client.request(method, path, json=body, headers=tenant.bearer)).status_code == 428
         assert (await client.request(method, path, json=body, headers=if_match(9, tenant))).status_code == 412
 

@@ -78,7 +78,7 @@ async def test_another_organizations_partners_are_not_there(
     own = await create_resource(client, tenant, PARTNERS, PARTNER)
     assert status_and_body(await client.get(PARTNERS, headers=tenant.bearer)) == (
         200,
-        {"data": [own], "nextLink": None},
+        {"data": [own], "nextLink": None, "nextCursor": None},
     )
     elsewhere = f"{PARTNERS}/{own['id']}/users/{user['id']}"
     expected = not_found("The voucher partner has no such user.")
@@ -173,7 +173,10 @@ async def test_a_user_is_invited_accepts_becomes_active_and_is_switched_off(
     user = await create_resource(client, tenant, users, INVITE)
     assert user == {"id": user["id"], **INVITE, "status": "Invited", "createdAt": "2026-06-15T12:00:00Z", "version": 1}
     url = f"{users}/{user['id']}"
-    assert status_and_body(await client.get(users, headers=tenant.bearer)) == (200, {"data": [user], "nextLink": None})
+    assert status_and_body(await client.get(users, headers=tenant.bearer)) == (
+        200,
+        {"data": [user], "nextLink": None, "nextCursor": None},
+    )
     assert status_and_body(await client.post(f"{url}/activate", headers=if_match(1, tenant))) == wrong_state(
         "user", "Invited"
     )

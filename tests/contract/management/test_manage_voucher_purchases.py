@@ -68,7 +68,10 @@ async def test_another_organizations_purchases_are_not_there(
             for headers in (if_match("*", tenant), if_match("W/1", tenant), tenant.bearer):
                 answer = await client.request(method, url, headers=headers)
                 assert status_and_body(answer) == not_found("There is no such voucher purchase.")
-    assert status_and_body(await client.get(PURCHASES, headers=tenant.bearer)) == (200, {"data": [], "nextLink": None})
+    assert status_and_body(await client.get(PURCHASES, headers=tenant.bearer)) == (
+        200,
+        {"data": [], "nextLink": None, "nextCursor": None},
+    )
     body = purchase_body(theirs["partnerId"], theirs["programId"])
     assert status_and_body(await client.post(PURCHASES, json=body, headers=tenant.bearer)) == invalid(
         ("/partnerId", "NotFound", f"partnerId was not found: '{theirs['partnerId']}'."),

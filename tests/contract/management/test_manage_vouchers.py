@@ -117,7 +117,7 @@ async def test_another_organizations_vouchers_are_not_there(
             assert status_and_body(answer) == not_found("There is no such voucher.")
     assert status_and_body(await client.get(VOUCHERS, headers=other_tenant.bearer)) == (
         200,
-        {"data": [], "nextLink": None},
+        {"data": [], "nextLink": None, "nextCursor": None},
     )
     body = {"action": "Archive", "vouchers": [{"id": shelf.ids["GOOD"]}, {"code": "GOOD"}]}
     result = (await client.post(BULK, json=body, headers=other_tenant.bearer)).json()

@@ -84,7 +84,7 @@ async def test_another_organizations_batches_are_not_there(
         for method, url in operations(batch_id):
             answer = await client.request(method, url, headers=if_match("*", tenant))
             assert status_and_body(answer) == not_found("There is no such batch.")
-    assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [], "nextLink": None}
+    assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [], "nextLink": None, "nextCursor": None}
 
 
 async def test_a_batch_is_made_by_a_worker_listed_and_exported(
@@ -102,7 +102,11 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
     result = await client.get(f"{URL}/{batch['id']}", headers=tenant.bearer)
     expected = batch | {"status": "Complete", "made": 30, "percent": 100, "version": 2}
     assert (status_and_body(result), result.headers["ETag"]) == ((200, expected), '"2"')
-    assert (await client.get(URL, headers=tenant.bearer)).json() == {"data": [expected], "nextLink": None}
+    assert (await client.get(URL, headers=tenant.bearer)).json() == {
+        "data": [expected],
+        "nextLink": None,
+        "nextCursor": None,
+    }
 
     listed = (await client.get(f"{ROOT}/promo-codes?batchId={batch['id']}", headers=tenant.bearer)).json()["data"]
     code = listed[0]

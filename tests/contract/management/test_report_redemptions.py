@@ -31,7 +31,7 @@ def row(key: Any, redeemed: int, cancelled: int, discount: float, name: str | No
 
 
 def report(by: str, *rows: dict[str, Any], first: str = "2026-05-17", until: str = "2026-06-16") -> tuple[int, Any]:
-    return 200, {"by": by, "from": first, "until": until, "data": list(rows), "nextLink": None}
+    return 200, {"by": by, "from": first, "until": until, "data": list(rows), "nextLink": None, "nextCursor": None}
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:

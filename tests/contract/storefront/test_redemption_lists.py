@@ -58,7 +58,7 @@ async def list_reservations(client: httpx.AsyncClient, tenant: Tenant, query: st
 async def test_a_list_shows_the_same_as_each_look_up(client: httpx.AsyncClient, shop: Tenant) -> None:
     body = (await client.get(URL, headers=shop.api_key)).json()
     single = [(await client.get(f"{URL}/{each['id']}", headers=shop.api_key)).json() for each in body["data"]]
-    assert body == {"data": single, "nextLink": None}
+    assert body == {"data": single, "nextLink": None, "nextCursor": None}
     statuses = ["Held", "Redeemed", "Released", "Expired", "Expired", "Redeemed", "Cancelled"]
     assert [each["status"] for each in body["data"]] == statuses
 
@@ -67,7 +67,7 @@ async def test_a_list_shows_the_same_as_each_look_up(client: httpx.AsyncClient, 
     ("query", "shown"),
     [
         ("", "0123456"),
-        ("x=1&code=&status=&limit=", "0123456"),
+        ("code=&status=&limit=", "0123456"),
         ("code=spring", "01236"),
         ("code=PAID", "45"),
         ("code=SPRIN", ""),
@@ -242,5 +242,9 @@ async def test_a_caller_without_the_right_or_a_credential_learns_nothing(
     powerless = await add_user(resources, shop, "bob@example.com", function_points=points)
     for headers, status in ((None, 401), ({"cv-api-key": "x"}, 401), (powerless, 403)):
         assert (await client.get(f"{URL}?limit=0", headers=headers)).status_code == status
-    assert (await client.get(URL, headers=other_tenant.api_key)).json() == {"data": [], "nextLink": None}
+    assert (await client.get(URL, headers=other_tenant.api_key)).json() == {
+        "data": [],
+        "nextLink": None,
+        "nextCursor": None,
+    }
     assert len((await client.get(URL, headers=shop.bearer)).json()["data"]) == 7

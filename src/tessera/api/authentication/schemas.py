@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from tessera.api.error_rendering.codes import OAUTH_ERROR
-from tessera.api.http.fields import RequestModel, ResponseModel, Text
+from tessera.api.http.fields import DocumentedRequestModel, ResponseModel, Text
 
 
-class AuthenticateQuery(RequestModel):
+class AuthenticateQuery(DocumentedRequestModel):
     """Query of GET /authenticate."""
 
     code: Text | None = Field(None, alias="Code", description="Any text, returned as `code`.", examples=["abc"])
@@ -21,7 +21,7 @@ class AuthTokenModel(ResponseModel):
     code: str | None = Field(description="The `Code` of the request, or null.")
 
 
-class AccessTokenRequest(RequestModel):
+class AccessTokenRequest(DocumentedRequestModel):
     """Form of POST /oauth/token (RFC 6749, section 4.4.2); only for the OpenAPI document."""
 
     model_config = ConfigDict(alias_generator=None)  # the RFC defines the names

@@ -6,11 +6,11 @@ from pydantic import Field
 
 from tessera.api.http.fields import (
     Boolean,
+    DocumentedRequestModel,
     Flag,
     Instant,
     LocalDateTime,
     PageNumber,
-    RequestModel,
     ResponseModel,
     Text,
     Texts,
@@ -23,7 +23,7 @@ from tessera.promo_codes.rules import Status
 StatusParameter = Annotated[Status, *choice(Status, PROMO_CODE_STATUS)]
 
 
-class PromoCodeQuery(RequestModel):
+class PromoCodeQuery(DocumentedRequestModel):
     """Query of GET /promo-codes."""
 
     email_address: Text | None = Field(
@@ -53,7 +53,7 @@ class PromoCodeQuery(RequestModel):
     )
 
 
-class PromoCodeCreateCommand(RequestModel):
+class PromoCodeCreateCommand(DocumentedRequestModel):
     """Body of POST /promo-codes."""
 
     store_exam_codes: Texts = Field(

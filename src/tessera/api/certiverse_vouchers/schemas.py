@@ -5,7 +5,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tessera.api.http.fields import EmailText, Flag, PageNumber, RequestModel, ResponseModel, Text, WholeNumber, choice
+from tessera.api.http.fields import (
+    DocumentedRequestModel,
+    EmailText,
+    Flag,
+    PageNumber,
+    ResponseModel,
+    Text,
+    WholeNumber,
+    choice,
+)
 from tessera.api.vocabulary import PARTNER_STATUS, PARTNER_USER_STATUS, PURCHASE_STATUS, RESERVATION_STATUS
 from tessera.vouchers.rules import PurchaseStatus, Status, UserStatus
 
@@ -24,7 +33,7 @@ def _next_link() -> str | None:
     return field
 
 
-class PartnerQuery(RequestModel):
+class PartnerQuery(DocumentedRequestModel):
     """Query of GET /api/vouchers/partners."""
 
     page: PageNumber = _page()
@@ -39,7 +48,7 @@ class PartnerQuery(RequestModel):
     )
 
 
-class ProgramQuery(RequestModel):
+class ProgramQuery(DocumentedRequestModel):
     """Query of GET /api/vouchers/programs."""
 
     page: PageNumber = _page()
@@ -51,7 +60,7 @@ class ProgramQuery(RequestModel):
     )
 
 
-class PurchaseQuery(RequestModel):
+class PurchaseQuery(DocumentedRequestModel):
     """Query of GET /api/vouchers/purchases."""
 
     page: PageNumber = _page()
@@ -72,7 +81,7 @@ class PurchaseQuery(RequestModel):
     )
 
 
-class VoucherQuery(RequestModel):
+class VoucherQuery(DocumentedRequestModel):
     """Query of GET /api/vouchers."""
 
     is_active: Flag | None = Field(
@@ -99,7 +108,7 @@ class VoucherQuery(RequestModel):
     )
 
 
-class VoucherPurchaseCreateCommand(RequestModel):
+class VoucherPurchaseCreateCommand(DocumentedRequestModel):
     """Body of POST /api/vouchers/purchases."""
 
     notes: Text = Field(alias="notes", description="Notes on the purchase.", json_schema_extra={"minLength": 1})

@@ -14,13 +14,17 @@ Example = Mapping[str, Any]
 Responses = dict[int | str, Any]
 
 _LINK = {"headers": {"Link": header("The same URL (RFC 8288); absent on the last page.")}}
-_NEXT = "https://tessera.example.com/management/v1/store-exams?cursor=WyIwMTkwNmE2ZSJd"
+_CURSOR = "WyIwMTkwNmE2ZSJd"
+_NEXT = {
+    "nextLink": f"https://tessera.example.com/management/v1/store-exams?cursor={_CURSOR}",
+    "nextCursor": _CURSOR,
+}
 _BAD_LIMIT = problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000.")
 
 
 def listed(model: type[ResponseModel], example: Example, *, within: bool = False) -> Responses:
     """The responses of a list by cursor; with `within`, the list is nested in another resource and can be 404."""
-    page = response(model, "A page of the list.", {"data": [example], "nextLink": _NEXT}) | _LINK
+    page = response(model, "A page of the list.", {"data": [example], **_NEXT}) | _LINK
     missing = (404,) if within else ()
     return {200: page, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 500, 503)}
 

@@ -23,9 +23,8 @@ from tessera.api.management.schemas.reports import (
     VoucherTotalsModel,
 )
 from tessera.api.management.serialization import Body
-from tessera.api.serving.cursor_pages import read_cursor_query
+from tessera.api.serving.cursor_pages import next_page, read_cursor_query
 from tessera.api.serving.dependencies import Manager
-from tessera.api.serving.links import link_header, page_link
 from tessera.api.serving.resources import resources_of
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals
@@ -59,7 +58,14 @@ def _documented(
     summary="Report redemptions",
     responses=_documented(
         RedemptionReportModel,
-        {"by": "code", "from": "2026-11-01", "until": "2026-12-01", "data": [SUM], "nextLink": None},
+        {
+            "by": "code",
+            "from": "2026-11-01",
+            "until": "2026-12-01",
+            "data": [SUM],
+            "nextLink": None,
+            "nextCursor": None,
+        },
         SUMS_CSV,
         violation=BAD_UNTIL,
     ),
@@ -87,7 +93,10 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
     operation_id="reportVouchers",
     summary="Report vouchers",
     responses=_documented(
-        VoucherReportModel, {"total": TOTALS, "data": [PARTNER], "nextLink": None}, TOTALS_CSV, violation=BAD_LIMIT
+        VoucherReportModel,
+        {"total": TOTALS, "data": [PARTNER], "nextLink": None, "nextCursor": None},
+        TOTALS_CSV,
+        violation=BAD_LIMIT,
     ),
     openapi_extra=documentation.listing(VoucherReportQuery),
 )
@@ -104,11 +113,9 @@ async def report_vouchers(request: Request, caller: Manager) -> Response:
 
 
 def _page(request: Request, body: Body, *, cursor: str | None, **days: str) -> JsonResponse:
-    if cursor is None:
-        return JsonResponse({**body, "nextLink": None}, headers=VARY)
     # The link contains the days, so that the next page covers the same days even after midnight.
-    link = page_link(request, cursor=cursor, **days)
-    return JsonResponse({**body, "nextLink": link}, headers=VARY | link_header(link))
+    position, headers = next_page(request, cursor, **days)
+    return JsonResponse({**body, **position}, headers=VARY | headers)
 
 
 def _partner(row: PartnerTotals) -> Body:

@@ -35,7 +35,7 @@ class CursorQuery(RequestModel):
     cursor: Text | None = Field(
         None,
         alias="cursor",
-        description="The start of the page, from `nextLink` of the previous page.",
+        description="The start of the page, which is `nextCursor` of the previous page.",
         examples=["WyIwMTlhYjBjNC03YjdlLTdjM2EtOWQwZS0yZjZmM2ExYjVjN2QiXQ"],
     )
     limit: Size | None = Field(
@@ -78,8 +78,17 @@ def read_code_query(request: Request, model: type[CodeQuery]) -> tuple[dict[str,
 
 
 def cursor_page_response(request: Request, page: CursorPage[T], items: Sequence[dict[str, Any]]) -> JsonResponse:
-    """A page with the link to the next one in the body and as a header; the last page has null and no header."""
-    if page.cursor is None:
-        return JsonResponse({"data": items, "nextLink": None})
-    link = page_link(request, cursor=page.cursor)
-    return JsonResponse({"data": items, "nextLink": link}, headers=link_header(link))
+    """A page with the position of the next one in the body and as a header; see `next_page`."""
+    position, headers = next_page(request, page.cursor)
+    return JsonResponse({"data": items, **position}, headers=headers)
+
+
+def next_page(request: Request, cursor: str | None, **parameters: str) -> tuple[dict[str, str | None], dict[str, str]]:
+    """The members `nextLink` and `nextCursor` and the header `Link`; on the last page they are null and absent.
+
+    The link also has these query parameters.
+    """
+    if cursor is None:
+        return {"nextLink": None, "nextCursor": None}, {}
+    link = page_link(request, cursor=cursor, **parameters)
+    return {"nextLink": link, "nextCursor": cursor}, link_header(link)

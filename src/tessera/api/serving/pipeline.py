@@ -22,7 +22,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from tessera.api.http.parsing import size_of_body
+from tessera.api.http.parsing import refuse_parameters, size_of_body
 from tessera.api.http.uploads import body_received
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
@@ -78,13 +78,12 @@ class Pipeline:
         Raises NotAuthenticated, LacksFunctionPoint, NotAllowed.
         """
         # The body is complete before a connection is taken: slow uploads must not use up the pool.
-        async with (
-            self._admitted(request, policy) as principal,
-            self._database.unit_of_work(
+        async with self._admitted(request, policy) as principal:
+            refuse_parameters(request)
+            async with self._database.unit_of_work(
                 principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
-            ) as work,
-        ):
-            yield Caller(work, principal, self._clock())
+            ) as work:
+                yield Caller(work, principal, self._clock())
 
     async def identify(self, credential: Credential) -> Principal:
         """The caller with this credential; raises NotAuthenticated.

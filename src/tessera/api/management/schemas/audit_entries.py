@@ -79,11 +79,12 @@ class AuditEntryModel(Representation):
     )
 
 
-class AuditEntryPage(Representation):
+class AuditEntrySlice(Representation):
     """A page of the audit log."""
 
     data: list[AuditEntryModel] = Field(description="Changes, newest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 AUDIT_ENTRY = {

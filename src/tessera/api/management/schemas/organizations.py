@@ -20,7 +20,7 @@ class OrganizationRequest(RequestModel):
     name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
 
 
-class AdministratorCreateRequest(RequestModel):
+class AdministratorRequest(RequestModel):
     """Body of POST /management/v1/organizations/{organizationId}/administrators."""
 
     email: EmailText = Field(description="The email address (permanent).")
@@ -38,11 +38,15 @@ class OrganizationModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class OrganizationPage(Representation):
+OrganizationRequest.ignore_read_only(OrganizationModel)
+
+
+class OrganizationSlice(Representation):
     """A page of organizations."""
 
     data: list[OrganizationModel] = Field(description="Organizations, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 REQUEST = {"name": "Aurora Certification Board"}

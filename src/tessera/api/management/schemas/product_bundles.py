@@ -42,11 +42,15 @@ class ProductBundleModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ProductBundlePage(Representation):
+ProductBundleRequest.ignore_read_only(ProductBundleModel)
+
+
+class ProductBundleSlice(Representation):
     """A page of product bundles."""
 
     data: list[ProductBundleModel] = Field(description="Product bundles, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 REQUEST = {"name": "Starter Bundle", "price": 480.0, "storeExamCodes": ["NCA-GENL", "NCP-ADS"]}

@@ -69,7 +69,7 @@ class PromoCodeTermsRequest(RequestModel):
     notes: Text | None = Field(None, description="Internal notes, up to 256 characters.")
 
 
-class ManagedPromoCodeUpdateRequest(PromoCodeTermsRequest):
+class PromoCodeUpdateRequest(PromoCodeTermsRequest):
     """Body of PUT /management/v1/promo-codes/{promoCodeId}."""
 
     email_addresses: Texts | None = Field(
@@ -80,7 +80,7 @@ class ManagedPromoCodeUpdateRequest(PromoCodeTermsRequest):
     )
 
 
-class ManagedPromoCodeCreateRequest(ManagedPromoCodeUpdateRequest):
+class PromoCodeCreateRequest(PromoCodeUpdateRequest):
     """Body of POST /management/v1/promo-codes."""
 
     name: Text = Field(
@@ -118,11 +118,15 @@ class ManagedPromoCodeModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ManagedPromoCodePage(Representation):
+PromoCodeUpdateRequest.ignore_read_only(ManagedPromoCodeModel)
+
+
+class ManagedPromoCodeSlice(Representation):
     """A page of promo codes."""
 
     data: list[ManagedPromoCodeModel] = Field(description="Promo codes without their addresses, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 UPDATE = {

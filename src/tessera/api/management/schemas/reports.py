@@ -68,6 +68,7 @@ class RedemptionReportModel(Representation):
     until: str = Field(description="The day after the last day, in UTC.")
     data: list[RedemptionSumModel] = Field(description="A sum for each key with redemptions, in a fixed order.")
     next_link: str | None = Field(description="The URL of the next page, for the same days; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 class VoucherTotalsModel(Representation):
@@ -86,7 +87,7 @@ class VoucherTotalsModel(Representation):
     )
 
 
-class VoucherTotalsByPartnerModel(VoucherTotalsModel):
+class PartnerVouchersModel(VoucherTotalsModel):
     """Numbers of vouchers of one partner."""
 
     partner_id: UUID = Field(description="The id of the partner.")
@@ -97,10 +98,9 @@ class VoucherReportModel(Representation):
     """Vouchers in total and by partner."""
 
     total: VoucherTotalsModel = Field(description="The totals of all partners, on every page.")
-    data: list[VoucherTotalsByPartnerModel] = Field(
-        description="Partners, oldest first, including those without vouchers."
-    )
+    data: list[PartnerVouchersModel] = Field(description="Partners, oldest first, including those without vouchers.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 SUM = {"key": "WELCOME", "name": None, "redeemed": 12, "cancelled": 2, "net": 10, "discount": 135.0}

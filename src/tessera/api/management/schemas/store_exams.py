@@ -53,11 +53,15 @@ class StoreExamModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class StoreExamPage(Representation):
+StoreExamUpdateRequest.ignore_read_only(StoreExamModel)
+
+
+class StoreExamSlice(Representation):
     """A page of store exams."""
 
     data: list[StoreExamModel] = Field(description="Store exams, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 STORE_EXAM = {

@@ -19,7 +19,7 @@ class TokenQuery(CursorQuery):
     )
 
 
-class TokenIssueRequest(RequestModel):
+class TokenRequest(RequestModel):
     """Body of POST /management/v1/tokens."""
 
     email: EmailText = Field(description="The email address of the user.")
@@ -28,7 +28,7 @@ class TokenIssueRequest(RequestModel):
     )
 
 
-class IssuedTokenModel(Representation):
+class TokenModel(Representation):
     """A long-lived Bearer token, without its text."""
 
     id: UUID = Field(description="The unique identifier.")
@@ -40,7 +40,7 @@ class IssuedTokenModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class IssuedTokenSecretModel(IssuedTokenModel):
+class TokenSecretModel(TokenModel):
     """A long-lived Bearer token with its text."""
 
     token: str | None = Field(
@@ -48,11 +48,12 @@ class IssuedTokenSecretModel(IssuedTokenModel):
     )
 
 
-class IssuedTokenPage(Representation):
+class TokenSlice(Representation):
     """A page of tokens."""
 
-    data: list[IssuedTokenModel] = Field(description="Tokens, oldest first.")
+    data: list[TokenModel] = Field(description="Tokens, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 REQUEST = {"email": "ada@example.com", "days": 365}

@@ -70,11 +70,15 @@ class UserModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class UserPage(Representation):
+UserUpdateRequest.ignore_read_only(UserModel)
+
+
+class UserSlice(Representation):
     """A page of users."""
 
     data: list[UserModel] = Field(description="Users, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 CREATE = {

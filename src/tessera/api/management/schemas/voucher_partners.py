@@ -62,11 +62,15 @@ class VoucherPartnerModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class VoucherPartnerPage(Representation):
+VoucherPartnerUpdateRequest.ignore_read_only(VoucherPartnerModel)
+
+
+class VoucherPartnerSlice(Representation):
     """A page of voucher partners."""
 
     data: list[VoucherPartnerModel] = Field(description="Voucher partners, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 class VoucherPartnerUserModel(Representation):
@@ -81,11 +85,12 @@ class VoucherPartnerUserModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class VoucherPartnerUserPage(Representation):
+class VoucherPartnerUserSlice(Representation):
     """A page of users of a voucher partner."""
 
     data: list[VoucherPartnerUserModel] = Field(description="Users, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 PARTNER = {

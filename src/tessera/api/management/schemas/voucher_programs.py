@@ -7,14 +7,14 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import OBJECT, Boolean, Money, RequestModel, Text, Texts, Uuids, WholeNumber, list_of
+from tessera.api.http.fields import Boolean, Money, RequestModel, Text, Texts, Uuids, WholeNumber, list_of
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PARTNER_STATUS
 
 
-class DiscountTierRequest(RequestModel):
+class TierRequest(RequestModel):
     """A discount for a minimum quantity."""
 
     quantity: WholeNumber = Field(
@@ -24,7 +24,7 @@ class DiscountTierRequest(RequestModel):
     percent: Money = Field(description="The discount in percent, above 0 and at most 100, with at most two decimals.")
 
 
-Tiers = Annotated[tuple[DiscountTierRequest, ...], list_of(Annotated[DiscountTierRequest, OBJECT], "tiers")]
+Tiers = Annotated[tuple[TierRequest, ...], list_of(TierRequest, "tiers")]
 
 
 class VoucherProgramQuery(CursorQuery):
@@ -79,7 +79,7 @@ class VoucherProgramCreateRequest(VoucherProgramUpdateRequest):
     is_active: Boolean = Field(default=False, description="Whether partners can buy it at once.")
 
 
-class DiscountTierModel(Representation):
+class TierModel(Representation):
     """A discount for a minimum quantity."""
 
     quantity: int = Field(description="The smallest quantity with this discount.")
@@ -105,8 +105,8 @@ class VoucherProgramModel(Representation):
     cost_per_voucher: Annotated[float, From(attrgetter("partner_cost_per_voucher"))] = Field(
         description="The price of a voucher before any discount, in dollars."
     )
-    tiers: Annotated[list[DiscountTierModel], From(lambda program: [*map(DiscountTierModel.of, program.discounts)])] = (
-        Field(description="Discounts by quantity, in ascending order.")
+    tiers: Annotated[list[TierModel], From(lambda program: [*map(TierModel.of, program.discounts)])] = Field(
+        description="Discounts by quantity, in ascending order."
     )
     is_available_to_all_partners: bool = Field(
         description="Whether all partners can buy it, or only assigned partners."
@@ -128,11 +128,15 @@ class VoucherProgramModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class VoucherProgramPage(Representation):
+VoucherProgramUpdateRequest.ignore_read_only(VoucherProgramModel, unless=["partners"])
+
+
+class VoucherProgramSlice(Representation):
     """A page of voucher programs."""
 
     data: list[VoucherProgramModel] = Field(description="Voucher programs, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 UPDATE_PROGRAM = {

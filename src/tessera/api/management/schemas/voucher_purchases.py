@@ -38,7 +38,7 @@ class VoucherPurchaseQuery(CursorQuery):
     )
 
 
-class ManagedVoucherPurchaseCreateRequest(RequestModel):
+class VoucherOrderRequest(RequestModel):
     """Body of POST /management/v1/voucher-purchases."""
 
     partner_id: Uuid = Field(description="The id of an active voucher partner.")
@@ -81,11 +81,12 @@ class ManagedVoucherPurchaseModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ManagedVoucherPurchasePage(Representation):
+class ManagedVoucherPurchaseSlice(Representation):
     """A page of voucher purchases."""
 
     data: list[ManagedVoucherPurchaseModel] = Field(description="Voucher purchases, in the order of the list.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
 ORDER = {

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import OBJECT, EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
+from tessera.api.http.fields import EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CodeQuery
 from tessera.api.vocabulary import RESERVATION_STATUS, VOUCHER_ACTION, VOUCHER_REFUSAL
@@ -56,7 +56,7 @@ class VoucherExpiryRequest(RequestModel):
     expires_at: Instant = Field(description="The time of expiry; must be in the future.")
 
 
-class VoucherReferenceRequest(RequestModel):
+class VoucherChoiceRequest(RequestModel):
     """A voucher by its id or its code."""
 
     id: Uuid | None = Field(None, description="The id of the voucher; excludes `code`.")
@@ -78,9 +78,7 @@ class VoucherBulkRequest(RequestModel):
     expires_at: Instant | None = Field(
         None, description="For `ChangeExpiry`: the time of expiry; must be in the future."
     )
-    vouchers: Annotated[
-        tuple[VoucherReferenceRequest, ...], list_of(Annotated[VoucherReferenceRequest, OBJECT], "vouchers")
-    ] = Field(
+    vouchers: Annotated[tuple[VoucherChoiceRequest, ...], list_of(VoucherChoiceRequest, "vouchers")] = Field(
         description=f"The vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
     )
@@ -107,14 +105,15 @@ class ManagedVoucherModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ManagedVoucherPage(Representation):
+class ManagedVoucherSlice(Representation):
     """A page of vouchers."""
 
     data: list[ManagedVoucherModel] = Field(description="Vouchers, in the order of the list.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-class VoucherRefusalModel(Representation):
+class VoucherReasonModel(Representation):
     """The reason for a failure."""
 
     code: Annotated[str, VOUCHER_REFUSAL] = Field(description="The reason.")
@@ -123,7 +122,7 @@ class VoucherRefusalModel(Representation):
     )
 
 
-class VoucherActionResultModel(Representation):
+class VoucherResultModel(Representation):
     """The result for one voucher."""
 
     id: Annotated[UUID | None, From(lambda outcome: outcome.voucher and outcome.voucher.id)] = Field(
@@ -136,19 +135,19 @@ class VoucherActionResultModel(Representation):
         description="Whether the action succeeded."
     )
     reason: Annotated[
-        VoucherRefusalModel | None, From(lambda outcome: outcome.refusal and VoucherRefusalModel.of(outcome.refusal))
+        VoucherReasonModel | None, From(lambda outcome: outcome.refusal and VoucherReasonModel.of(outcome.refusal))
     ] = Field(description="The reason for the failure; null after a success.")
     version: Annotated[int | None, From(lambda outcome: outcome.voucher and outcome.voucher.version)] = Field(
         description="The version of the voucher after the request."
     )
 
 
-class VoucherBulkResultModel(Representation):
+class VoucherResultsModel(Representation):
     """The result for each voucher, in the order of the request."""
 
     done: int = Field(description="The number of vouchers on which the action succeeded.")
     refused: int = Field(description="The number of vouchers on which the action failed.")
-    results: list[VoucherActionResultModel] = Field(description="A result for each voucher.")
+    results: list[VoucherResultModel] = Field(description="A result for each voucher.")
 
 
 VOUCHER = {
