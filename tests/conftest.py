@@ -3,8 +3,9 @@
 Every test creates its own organizations, so that all tests share one database and commit for real.
 """
 
+import gc
 import os
-import shutil
+import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -19,7 +20,6 @@ import pytest
 from fastapi import FastAPI
 from playwright.async_api import Browser, async_playwright
 from psycopg import sql
-from schemathesis.pytest.plugin import SchemathesisFunction
 from sqlalchemy import make_url
 
 from tessera import main, schema
@@ -29,26 +29,36 @@ from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
-from tests.support import factories, tenant_clauses
+from tests.support import factories, guard, tenant_clauses
 from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
+SLOW = {"concurrency", "cli", "document", "demo", "plans", "migrations"}  # directories
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let a guard end what this run leaves running, however it ends."""
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        config.stash[GUARD] = guard.start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each operation's schemathesis test an id of its own.
-
-    Schemathesis gives all of them the same id, and a distributed run would run only one. All ids must differ.
-    """
-    for item in items:
-        if isinstance(item, SchemathesisFunction):
-            item._id = item.id.with_params(item.operation_label)
+    """Put the slow tests first, so that no process ends long before the others; all ids must differ."""
+    items.sort(key=lambda item: not SLOW.intersection(item.path.parts))
     repeated = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if repeated:
         raise pytest.UsageError(f"more than one test has the id {', '.join(repeated)}")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from examining the modules and tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 tenant_clauses.observe()
@@ -75,22 +85,17 @@ class Clock:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def cluster() -> Iterator[str]:
     """The address of a superuser's login, on the Postgres of TESSERA_DATABASE_URL or on one that all workers share."""
     outside = os.environ.get("TESSERA_DATABASE_URL")
     if outside:
         yield outside
         return
-    named = os.environ.get("TESSERA_DATA_DIR")
-    workers_share = tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else None
-    result = None if named or workers_share else tempfile.mkdtemp(prefix="tessera-")
-    directory = Path(named or workers_share or str(result)) / "postgres-of-tests"
     # These tests need no durability; tests that kill the server start another one.
-    server = embedded.start(directory, settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"})
+    settings = {"fsync": "off", "synchronous_commit": "off", "max_connections": "200"}
+    server = embedded.start(Path(tempfile.gettempdir(), "postgres-of-tests"), settings=settings)
     yield server.url(user="postgres", database="postgres")
     server.stop()
-    if result:
-        shutil.rmtree(result)
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +199,7 @@ async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """A Chromium browser."""
+    assert CHROMIUM, "Chromium is not installed"
     async with async_playwright() as playwright:
         yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
 

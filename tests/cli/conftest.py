@@ -1,14 +1,12 @@
 """Directories for servers, and a shared database for commands."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from tests.support import guard
 from tests.support.commands import tessera, tessera_in_terminal
 
 from tessera.provision import Addresses
@@ -19,12 +17,8 @@ Run = Callable[..., "CompletedProcess[str]"]
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A directory that every user can enter, unlike tmp_path."""
-    memory = Path("/dev/shm")
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
+    with guard.place() as directory:
+        yield directory
 
 
 @pytest.fixture

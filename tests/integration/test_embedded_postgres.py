@@ -3,11 +3,9 @@
 import os
 import pwd
 import select as polling
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
+from tests.support import guard
 from tests.support.commands import SECONDS_TO_END, read_line
 
 from tessera.kit.embedded_postgres import server
@@ -42,18 +41,29 @@ postgres.stop()
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A directory that every user can enter, unlike tmp_path."""
-    memory = Path("/dev/shm")
-    roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
-    directory = Path(tempfile.mkdtemp(dir=memory if roomy else None))  # in memory these tests take a third of the time
-    directory.chmod(0o755)
-    yield directory
-    shutil.rmtree(directory)
+    with guard.place() as directory:
+        yield directory
 
 
 @pytest.fixture
 def data(place: Path) -> Path:
     """A data directory that does not exist yet."""
     return place / "data"
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Path]:
+    """A data directory whose server has stopped."""
+    with guard.place() as directory:
+        server.start(directory / "data", settings=FAST).stop()
+        yield directory / "data"
+
+
+@pytest.fixture
+def used(stopped: Path, data: Path) -> Path:
+    """A data directory with a database, copied because its creation takes most of a test's time."""
+    subprocess.run(["cp", "-a", stopped, data], check=True, timeout=SECONDS_TO_END)
+    return data
 
 
 def select(url: str, statement: str = "select 1") -> object:
@@ -164,33 +174,33 @@ def test_a_private_parent_directory_serves_too_and_keeps_its_mode(tmp_path: Path
     assert [(path.stat().st_mode, path.stat().st_uid) for path in parents] == before
 
 
-def test_the_address_names_user_database_and_socket(data: Path) -> None:
-    postgres = server.start(data, settings=FAST)
+def test_the_address_names_user_database_and_socket(used: Path) -> None:
+    postgres = server.start(used, settings=FAST)
     postgres.stop()
     parts = urlsplit(postgres.url(user="a b", database="c/d"))
     assert (parts.scheme, parts.netloc, parts.path) == ("postgresql+psycopg", "a%20b@", "/c%2Fd")
     assert parse_qs(parts.query) == {"host": [str(postgres.socket_directory)], "port": ["5432"]}
 
 
-def test_data_survives_a_restart(data: Path) -> None:
-    postgres = server.start(data, settings=FAST)
+def test_data_survives_a_restart(used: Path) -> None:
+    postgres = server.start(used, settings=FAST)
     ask(postgres, "create table kept as select 7 as number")
     postgres.stop()
-    postgres = server.start(data, settings=FAST)
+    postgres = server.start(used, settings=FAST)
     assert ask(postgres, "select number from kept") == 7
     postgres.stop()
 
 
-def test_the_last_user_stops_the_server_and_none_before(data: Path) -> None:
-    first = server.start(data, settings=FAST)
-    other = launch(data)
+def test_the_last_user_stops_the_server_and_none_before(used: Path) -> None:
+    first = server.start(used, settings=FAST)
+    other = launch(used)
     url = read_line(other)
     first.stop()
     first.stop()
     assert answers(url)
     assert finish(other) == 0
     assert not answers(url)
-    assert not (data / "postgres" / "postmaster.pid").exists()
+    assert not (used / "postgres" / "postmaster.pid").exists()
 
 
 def test_two_processes_that_start_at_the_same_time_share_one_server(data: Path) -> None:
@@ -202,8 +212,8 @@ def test_two_processes_that_start_at_the_same_time_share_one_server(data: Path) 
 
 
 @FORKS
-def test_a_forked_child_stops_nothing(data: Path) -> None:
-    postgres = server.start(data, settings=FAST)
+def test_a_forked_child_stops_nothing(used: Path) -> None:
+    postgres = server.start(used, settings=FAST)
     child = os.fork()
     if child == 0:
         try:
@@ -215,14 +225,14 @@ def test_a_forked_child_stops_nothing(data: Path) -> None:
     postgres.stop()
 
 
-def test_a_server_whose_starter_was_killed_is_joined_and_stopped(data: Path) -> None:
-    starter = launch(data)
+def test_a_server_whose_starter_was_killed_is_joined_and_stopped(used: Path) -> None:
+    starter = launch(used)
     url = read_line(starter)
-    pid = read_pid(data)
+    pid = read_pid(used)
     kill(starter)
-    postgres = server.start(data, settings=FAST)
+    postgres = server.start(used, settings=FAST)
     assert ask(postgres) == 1
-    assert read_pid(data) == pid
+    assert read_pid(used) == pid
     postgres.stop()
     assert not answers(url)
 
@@ -244,35 +254,35 @@ def test_a_start_that_is_killed_at_any_moment_does_not_prevent_another(data: Pat
     ]
 
 
-def test_a_killed_server_is_recovered_by_the_next_start(data: Path) -> None:
-    first = server.start(data, settings=FAST)
+def test_a_killed_server_is_recovered_by_the_next_start(used: Path) -> None:
+    first = server.start(used, settings=FAST)
     ask(first, "create table kept as select 7 as number")
-    os.kill(read_pid(data), signal.SIGKILL)
-    second = server.start(data, settings=FAST)
+    os.kill(read_pid(used), signal.SIGKILL)
+    second = server.start(used, settings=FAST)
     assert ask(second, "select number from kept") == 7
-    other = launch(data)
+    other = launch(used)
     assert read_line(other)
-    os.kill(read_pid(data), signal.SIGKILL)
+    os.kill(read_pid(used), signal.SIGKILL)
     assert finish(other) == 0
     second.stop()
     first.stop()
-    server.start(data, settings=FAST).stop()  # so that the killed server's shared memory is given back
+    server.start(used, settings=FAST).stop()  # so that the killed server's shared memory is given back
 
 
-def test_a_server_stopped_by_somebody_else_is_no_error(data: Path) -> None:
-    postgres = server.start(data, settings=FAST)
-    os.kill(read_pid(data), signal.SIGINT)
+def test_a_server_stopped_by_somebody_else_is_no_error(used: Path) -> None:
+    postgres = server.start(used, settings=FAST)
+    os.kill(read_pid(used), signal.SIGINT)
     postgres.stop()
 
 
-def test_a_pid_file_of_another_living_process_does_not_prevent_a_start(data: Path) -> None:
-    server.start(data, settings=FAST).stop()
-    owner = data.stat()
+def test_a_pid_file_of_another_living_process_does_not_prevent_a_start(used: Path) -> None:
+    server.start(used, settings=FAST).stop()
+    owner = used.stat()
     as_owner: dict[str, Any] = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if AS_ROOT else {}
     stranger = subprocess.Popen(["sleep", "60"], cwd="/", **as_owner)
-    pid_file = data / "postgres" / "postmaster.pid"
-    pid_file.write_text(f"{stranger.pid}\n{data}/postgres\n1\n5432\n{data}/postgres\n\n\nready\n")
-    postgres = server.start(data, settings=FAST)
+    pid_file = used / "postgres" / "postmaster.pid"
+    pid_file.write_text(f"{stranger.pid}\n{used}/postgres\n1\n5432\n{used}/postgres\n\n\nready\n")
+    postgres = server.start(used, settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
     assert stranger.poll() is None
@@ -305,9 +315,9 @@ def test_a_database_of_another_version_is_refused(data: Path) -> None:
         server.start(data)
 
 
-def test_a_server_that_fails_to_start_says_why(data: Path) -> None:
+def test_a_server_that_fails_to_start_says_why(used: Path) -> None:
     with pytest.raises(server.EmbeddedPostgresError, match=r"FATAL: .*no_such_setting") as caught:
-        server.start(data, settings={**FAST, "no_such_setting": "1"})
+        server.start(used, settings={**FAST, "no_such_setting": "1"})
     assert "\n" not in str(caught.value)
 
 
@@ -333,10 +343,10 @@ def test_a_socket_directory_of_somebody_else_is_refused(place: Path) -> None:
     postgres.socket_directory.rmdir()
 
 
-def test_variables_of_postgres_clients_change_nothing(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_postgres_clients_change_nothing(used: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPORT", "1234")
     monkeypatch.setenv("PGDATA", "/nonexistent")
-    postgres = server.start(data, settings=FAST)
+    postgres = server.start(used, settings=FAST)
     assert ask(postgres) == 1
     postgres.stop()
 

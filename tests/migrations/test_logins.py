@@ -1,7 +1,5 @@
 """An external Postgres with passwords: one login for migrations, another one for the application."""
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +7,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
+from tests.support import guard
 
 from tessera import schema
 from tessera.kit.db.database import Database
@@ -23,10 +22,8 @@ PASSWORD = "a password: with 'quotes', @ and /"
 @pytest.fixture(scope="module")
 def strict() -> Iterator[str]:
     """The URL of a managed login on a separate server, which requires passwords and has no roles yet."""
-    directory = Path(tempfile.mkdtemp())
-    directory.chmod(0o755)
-    server = embedded.start(directory / "a place with spaces", settings={"fsync": "off"})
-    try:
+    with guard.place() as directory:
+        server = embedded.start(directory / "a place with spaces", settings={"fsync": "off"})
         url = server.url(user="postgres", database="postgres")
         with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as admin:
             admin.execute(sql.SQL("create role managed login createrole createdb password {}").format(PASSWORD))
@@ -35,9 +32,7 @@ def strict() -> Iterator[str]:
             Path(path).write_text("local all postgres trust\nlocal all all scram-sha-256\n")
             admin.execute("select pg_reload_conf()")
         yield as_login(url, "managed", PASSWORD)
-    finally:
         server.stop()
-        shutil.rmtree(directory)
 
 
 def as_login(url: str, user: str, password: str) -> str:

@@ -1,13 +1,19 @@
 """Requests generated from the OpenAPI document, valid and invalid: each response must be documented."""
 
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import hypothesis
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
     content_type_conformance,
@@ -16,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+from schemathesis.specs.openapi.schemas import OpenApiSchema
 from tests.conftest import Clock
 from tests.support import factories
 from tests.support.authentication_requests import basic
@@ -39,12 +46,13 @@ CHECKS = [
 # Each run generates the same requests, so that a new failure comes from a change of the code.
 CONFIG = {"seed": 1, "generation": {"deterministic": True, "database": "none"}}
 # A request without a credential is rejected before it is parsed, so that a few examples are enough.
-STRANGERS = CONFIG | {"phases": {"coverage": {"enabled": False}}}
+STRANGERS = CONFIG | {"phases": {"coverage": {"enabled": False}, "examples": {"enabled": False}}}
 DOCUMENT = create_app(None).openapi()  # type: ignore[arg-type]  # the document needs no resources
 
 schema, strangers = (
     schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(each)) for each in (CONFIG, STRANGERS)
 )
+LABELS = [each.ok().label for each in schema.get_all_operations() if isinstance(each, Ok)]
 some_requests = hypothesis.settings(
     max_examples=20,
     deadline=None,
@@ -66,6 +74,15 @@ async def seller(resources: Resources, tenant: Tenant, clock: Clock) -> Tenant:
     return tenant
 
 
+@pytest.fixture(scope="module")
+def connection() -> Iterator[requests.Session]:
+    """A connection for all requests, which costs less than a connection for each; it keeps no cookies."""
+    with requests.Session() as session:
+        session.trust_env = False  # looks for a proxy at every request
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        yield session
+
+
 Case = schemathesis.Case[schemathesis.APIOperation[Any, Any, Any, Any]]
 
 
@@ -80,13 +97,40 @@ def credential_for(case: Case, tenant: Tenant) -> dict[str, str]:
     return credentials[accepted[0]] if accepted else {}
 
 
-@schema.parametrize()
-@some_requests
-def test_a_caller_gets_only_documented_responses(case: Case, live_url: str, seller: Tenant) -> None:
-    case.call_and_validate(base_url=live_url, headers=credential_for(case, seller), checks=CHECKS)
+def check_all(schema: OpenApiSchema, label: str, check: Callable[[Case], None], settings: hypothesis.settings) -> None:
+    """Check the requests that are generated for an operation.
+
+    `schema.parametrize` generates many of them for all operations while each process collects its tests.
+    """
+    operations = (each.ok() for each in schema.get_all_operations() if isinstance(each, Ok))
+    (operation,) = (each for each in operations if each.label == label)
+    test = build_operation_test(
+        config=schema.config,
+        operation=operation,
+        test_func=check,
+        given_kwargs={},
+        feedback=FeedbackSources(),
+        explicit_settings=settings,
+    )
+    test()
 
 
-@strangers.parametrize()
-@hypothesis.settings(some_requests, max_examples=5)
-def test_a_caller_without_a_credential_gets_only_documented_responses(case: Case, live_url: str) -> None:
-    case.call_and_validate(base_url=live_url, checks=CHECKS)
+@pytest.mark.parametrize("label", LABELS)
+def test_a_caller_gets_only_documented_responses(
+    label: str, live_url: str, seller: Tenant, connection: requests.Session
+) -> None:
+    def check(case: Case) -> None:
+        headers = credential_for(case, seller)
+        case.call_and_validate(base_url=live_url, headers=headers, session=connection, checks=CHECKS)
+
+    check_all(schema, label, check, some_requests)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_caller_without_a_credential_gets_only_documented_responses(
+    label: str, live_url: str, connection: requests.Session
+) -> None:
+    def check(case: Case) -> None:
+        case.call_and_validate(base_url=live_url, session=connection, checks=CHECKS)
+
+    check_all(strangers, label, check, hypothesis.settings(some_requests, max_examples=5))

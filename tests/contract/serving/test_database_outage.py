@@ -1,8 +1,6 @@
 """A database that stops and starts again: 503 in each error format, and recovery without a restart of the server."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 from tests.conftest import NOW
-from tests.support import factories
+from tests.support import factories, guard
 from tests.support.factories import Tenant
 
 from tessera import main, schema
@@ -51,12 +49,10 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    directory = Path(tempfile.mkdtemp(prefix="tessera-away-"))
-    directory.chmod(0o755)
-    result = Server(directory / "data")
-    yield result
-    result.stop()
-    shutil.rmtree(directory)
+    with guard.place() as directory:
+        result = Server(directory / "data")
+        yield result
+        result.stop()
 
 
 @pytest.fixture(scope="module")
