@@ -92,7 +92,7 @@ async def dying_api(
     arguments = (dying.api, addresses.application, port, TOKEN_KEYS)
     with dying.process_that_dies(*arguments, organization=tenant.id, at=at) as process:
         await until("the server answers", lambda: answers(f"{url}/health/live"))
-        async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=url, timeout=90, trust_env=False) as client:
             yield client, process
 
 

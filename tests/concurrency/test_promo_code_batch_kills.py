@@ -9,9 +9,8 @@ from uuid import UUID
 import psycopg
 from tests.support import dying, factories
 from tests.support.batching import BatchState, batch_state, job_statuses, order_batch
-from tests.support.commands import SECONDS_TO_END, running_command
 from tests.support.factories import Tenant
-from tests.support.purchasing import age_heartbeats, queue_contents
+from tests.support.purchasing import bury_workers, queue_contents
 from tests.support.waiting import until
 
 from tessera import worker
@@ -47,7 +46,7 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
         assert (moment, batch_state(superuser, ordered[moment])) == (moment, expected)
         assert job_statuses(superuser, ordered[moment]) == ["doing"]
 
-    age_heartbeats(superuser)
+    bury_workers(superuser)
     tenant = await seller(resources)
     last = await order_batch(resources, tenant, QUANTITY, now=datetime.now(UTC))
     # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
@@ -74,16 +73,14 @@ async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_
     ordered = await order_batch(resources, tenant, 45_000, now=datetime.now(UTC))
     seen = 0
     while seen < 30_000:
-        with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as process:
+        with dying.worker_process(addresses.application):
             await until(
                 "the batch has more codes",
                 partial(has_more_codes, superuser, ordered, than=seen),
                 details=lambda: queue_contents(superuser),
             )
-            process.kill()
-            process.wait(SECONDS_TO_END)
         seen = batch_state(superuser, ordered).made
-        age_heartbeats(superuser)
+        bury_workers(superuser)
     async with worker.running(addresses.application, database=resources.database):
         await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
     assert batch_state(superuser, ordered) == BatchState("Complete", 45_000, 45_000, 45_000)

@@ -83,7 +83,7 @@ async def test_an_expired_hold_of_another_code_of_the_reservation_is_unchanged(
     with rivalling(addresses) as rival:
         # The owner of this lock may also end the hold; no other transaction may change its uses.
         lock(rival, shop, lapsed)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await create_redemption(client, shop, other)
     assert await status_of(client, shop, held) == "Expired"
 
@@ -224,7 +224,7 @@ async def test_redemptions_of_an_unlimited_code_share_no_lock(
 ) -> None:
     open_ = "select count(*) from pg_locks join pg_stat_activity using (pid) where datname = current_database()"
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         resources.database.unit_of_work(shop.id) as first,
         resources.database.unit_of_work(shop.id) as second,
     ):

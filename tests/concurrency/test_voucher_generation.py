@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from tests.conftest import NOW
-from tests.support.commands import running_command
+from tests.support.dying import worker_process
 from tests.support.factories import Tenant
 from tests.support.purchasing import NOTHING_YET, PREFIX, buy, complete, open_market, purchase_jobs, purchase_state
 from tests.support.waiting import until
@@ -50,8 +50,7 @@ async def test_two_workers_with_two_jobs_for_each_purchase_make_its_vouchers_onc
     async with resources.database.unit_of_work(tenant.id) as work:
         for each in purchase_ids:
             await purchases.queue(work, each)
-    url = addresses.application
-    with running_command("worker", TESSERA_DATABASE_URL=url), running_command("worker", TESSERA_DATABASE_URL=url):
+    with worker_process(addresses.application), worker_process(addresses.application):
         await until(
             "all jobs succeed",
             lambda: {job[0] for each in purchase_ids for job in purchase_jobs(superuser, each)} == {"succeeded"},
@@ -63,7 +62,7 @@ async def test_a_part_of_the_vouchers_is_never_visible(
     resources: Resources, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     await open_market(resources, tenant)
-    with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
+    with worker_process(addresses.application):
         purchase_ids = [await buy(resources, tenant, quantity=1000) for _ in range(10)]
         seen = {purchase_state(superuser, each) for each in purchase_ids}
         async with asyncio.timeout(90):

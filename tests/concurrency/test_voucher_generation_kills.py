@@ -1,9 +1,7 @@
 """Vouchers are generated exactly once, at whatever moment a process is killed."""
 
 import os
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -14,14 +12,14 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, TOKEN_KEYS
-from tests.support import dying, factories
-from tests.support.commands import SECONDS_TO_END, postmaster_of, running_command, running_server
+from tests.support import dying, factories, guard
+from tests.support.commands import SECONDS_TO_END, postmaster_of, running_server
 from tests.support.factories import Tenant
 from tests.support.purchasing import (
     DRAFT,
     NOTHING_YET,
     REQUEST,
-    age_heartbeats,
+    bury_workers,
     buy,
     complete,
     open_market,
@@ -29,6 +27,7 @@ from tests.support.purchasing import (
     purchase_jobs,
     purchase_state,
     queue_contents,
+    retry_stalled_jobs,
 )
 from tests.support.waiting import until
 
@@ -65,7 +64,7 @@ async def test_a_worker_killed_before_or_after_any_statement_leaves_all_or_nothi
         assert (moment, purchase_state(superuser, purchase_ids[moment])) == (moment, expected)
         assert [job[:2] for job in purchase_jobs(superuser, purchase_ids[moment])] == [("doing", 0)]
 
-    age_heartbeats(superuser)
+    bury_workers(superuser)
     tenant = await buyer(resources)
     last = await buy(resources, tenant)
     # This process would die at a moment after the last one. It lives, so the moments above are all that exist.
@@ -91,7 +90,7 @@ async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
         server.process.kill()
         server.process.wait(SECONDS_TO_END)
     assert (answer.status_code, answer.json()["status"]) == (200, "VoucherCreation")
-    with running_command("worker", **settings):
+    with dying.worker_process(addresses.application):
         await until(
             "the purchase is complete", lambda: purchase_state(superuser, UUID(answer.json()["id"])) == complete(20)
         )
@@ -117,20 +116,21 @@ async def test_a_worker_that_is_only_slow_may_be_taken_for_dead(
     tenant = await buyer(resources)
     purchase_id = await buy(resources, tenant)
     with (
-        running_command("worker", TESSERA_DATABASE_URL=addresses.application) as slow,
+        dying.worker_process(addresses.application) as slow,
         psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival,
     ):
         rival.execute("select from voucher_purchases where id = %s for update", [purchase_id])
         await until("a worker takes the job", lambda: purchase_jobs(superuser, purchase_id)[0][:2] == ("doing", 0))
-        slow.send_signal(signal.SIGSTOP)
-        age_heartbeats(superuser)
-        with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
+        assert slow.pid is not None
+        os.kill(slow.pid, signal.SIGSTOP)
+        bury_workers(superuser)
+        with dying.worker_process(addresses.application):
             await until(
                 "the other worker takes the job over",
                 lambda: purchase_jobs(superuser, purchase_id)[0][:2] == ("doing", 1),
                 details=lambda: queue_contents(superuser),
             )
-            slow.send_signal(signal.SIGCONT)
+            os.kill(slow.pid, signal.SIGCONT)
             rival.rollback()
             await until("the job succeeds", lambda: purchase_jobs(superuser, purchase_id)[0][0] == "succeeded")
             after = await buy(resources, tenant)
@@ -161,6 +161,7 @@ async def test_a_job_whose_outcome_the_database_refuses_is_not_left_to_a_worker_
         await until("the purchase is complete", lambda: purchase_state(superuser, purchase_id) == complete(20))
         await until("the worker gives the job up", lambda: has_left(superuser, purchase_id))
         superuser.execute("alter table procrastinate_jobs drop constraint disk_is_full")
+        retry_stalled_jobs(superuser)
         await until("the job succeeds", lambda: purchase_jobs(superuser, purchase_id)[0][0] == "succeeded")
     assert purchase_state(superuser, purchase_id) == complete(20)
 
@@ -200,12 +201,10 @@ class Postgres:
 
 @pytest.fixture
 def server() -> Iterator[Postgres]:
-    directory = Path(tempfile.mkdtemp(prefix="tessera-killed-"))
-    directory.chmod(0o755)
-    result = Postgres(directory / "data")
-    yield result
-    result.stop()
-    shutil.rmtree(directory)
+    with guard.place() as directory:
+        result = Postgres(directory / "data")
+        yield result
+        result.stop()
 
 
 async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_and_doubles_nothing(
@@ -218,15 +217,15 @@ async def test_a_postgres_that_is_killed_and_started_again_in_the_middle_loses_a
         settings, main.create_database(settings, addresses.application), schema_revision=revision
     )
     tenant = await buyer(resources)
-    with running_command("worker", TESSERA_DATABASE_URL=addresses.application) as running:
+    with dying.worker_process(addresses.application) as running:
         purchase_ids = [await buy(resources, tenant, quantity=1000) for _ in range(20)]
         await until("a purchase is complete", lambda: server.count("Complete") > 0)
         server.kill()
         server.start()
         assert 0 < server.count("Complete") < len(purchase_ids)
         with server.superuser() as superuser:
-            age_heartbeats(superuser)
+            bury_workers(superuser)
             await until("all purchases are complete", lambda: server.count("Complete") == len(purchase_ids))
             assert {purchase_state(superuser, each) for each in purchase_ids} == {complete(1000)}
-        assert running.poll() is None
+        assert not dying.has_ended(running)
     await resources.database.close()

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import structlog
-from tests.support.commands import running_command, tessera
+from tests.support.commands import tessera
 from tests.support.factories import Tenant
 from tests.support.purchasing import NOTHING_YET, buy, complete, open_market, purchase_jobs, purchase_state
 from tests.support.waiting import until
@@ -107,7 +107,7 @@ async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job
     }
     assert listed("--older-than-minutes", "11") == []
 
-    with running_command("worker", TESSERA_DATABASE_URL=addresses.application):
+    async with worker.running(addresses.application, database=resources.database):
         retry = ("purchase", "retry", "--organization", tenant.name, str(code).lower())
         result = tessera(*retry, "--json", **settings)
         assert (json.loads(result.stdout), result.stderr) == ({"id": str(purchase_id)}, "")

@@ -130,13 +130,10 @@ def test_every_step_down_and_up_again_is_the_same(empty: str) -> None:
         assert snapshot(empty) == migrated
 
 
-def _migrate(url: str) -> str:
-    return schema.migrate(url, login(url, "tessera_app"))
-
-
 def test_several_processes_migrate_at_once(empty: str) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        assert pool.map(_migrate, [empty] * 3, chunksize=1) == [schema.latest_revision()] * 3
+    arguments = (empty, login(empty, "tessera_app"))
+    with multiprocessing.get_context("forkserver").Pool(3) as pool:
+        assert pool.starmap(schema.migrate, [arguments] * 3, chunksize=1) == [schema.latest_revision()] * 3
 
 
 def test_a_migration_that_cannot_get_a_lock_gives_up_and_can_be_tried_again(empty: str) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -24,6 +24,8 @@ from tessera.kit.sockets import listen
 from tessera.reports import service as reports
 from tessera.settings import Settings
 from tessera.worker import run_until_signalled
+
+NO_ORGANIZATION = UUID(int=2**128 - 1)  # has no transactions
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "tests.support.commands"])
@@ -45,6 +47,11 @@ def process_that_dies(
         process.kill()
         process.join(60)
         assert process.exitcode is not None, "a killed process did not end within 60 s"
+
+
+def worker_process(url: str) -> AbstractContextManager[ForkServerProcess]:
+    """A worker, which is killed at the end; unlike `tessera worker`, it need not import the application."""
+    return process_that_dies(worker, url, organization=NO_ORGANIZATION, at=0)
 
 
 def has_ended(process: ForkServerProcess) -> bool:

@@ -88,9 +88,21 @@ def purchase_jobs(superuser: psycopg.Connection, purchase_id: UUID) -> Sequence[
     ).fetchall()
 
 
-def age_heartbeats(superuser: psycopg.Connection) -> None:
-    """Set the heartbeats of all workers back by an hour."""
+def bury_workers(superuser: psycopg.Connection) -> None:
+    """Set the heartbeats of all workers back by an hour, and queue the periodic job that looks for their jobs.
+
+    tests/integration/test_jobs.py waits for the period; it would take the other tests ten seconds each.
+    """
     superuser.execute("update procrastinate_workers set last_heartbeat = last_heartbeat - interval '1 hour'")
+    retry_stalled_jobs(superuser)
+
+
+def retry_stalled_jobs(superuser: psycopg.Connection) -> None:
+    """Queue the job that looks for jobs without a living worker."""
+    superuser.execute(
+        "insert into procrastinate_jobs (queue_name, task_name, args)"
+        """ values ('default', 'tessera:retry_stalled_jobs', '{"timestamp": 0}')"""
+    )
 
 
 def queue_contents(superuser: psycopg.Connection) -> list[Any]:

@@ -185,7 +185,7 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
 ) -> None:
     answer = await send(client, tenant, GOOD, **{"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["type"]) == (415, "urn:tessera:problem:unsupported-media-type")
-    large = await send(client, tenant, HEADER + "\n" + " \n" * 2 * 2**20)
+    large = await send(client, tenant, HEADER + "\n" + (" " * 2**10 + "\n") * 2**12)
     assert large.status_code == 400  # read, although it is larger than other bodies may be
     monkeypatch.setitem(http_parsing._LARGER, URL, 100)
     answer = await send(client, tenant, GOOD)
