@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -84,26 +84,27 @@ def connected_sockets(server: Server) -> set[str]:
     return {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == "01"}
 
 
-def spread(server: Server) -> dict[str, int]:
-    """The number of connections that each process of the server accepts of 64 that arrive together."""
+def spread(server: Server, connections: int) -> dict[str, int]:
+    """The number of connections that each process of the server accepts of several that arrive together."""
     port = int(server.url.rpartition(":")[2])
     with ExitStack() as opened:
-        for _ in range(64):
+        for _ in range(connections):
             opened.enter_context(socket.create_connection(("127.0.0.1", port)))
         wait_until(
-            "64 connections are accepted",
-            lambda: sum(count_of(server, child) for child in children_of(server)) == 64,
+            f"{connections} connections are accepted",
+            lambda: sum(count_of(server, child) for child in children_of(server)) == connections,
         )
         return {child: count for child in children_of(server) if (count := count_of(server, child))}
 
 
 def count_of(server: Server, pid: str) -> int:
     """The number of open connections to the server that a process has accepted."""
-    connected = connected_sockets(server)
-    try:
-        return sum(str(file.readlink()) in connected for file in Path(f"/proc/{pid}/fd").iterdir())
-    except OSError:
-        return 0  # the process has ended, ends just now, or has just closed the file
+    connected, result = connected_sockets(server), 0
+    with suppress(OSError):  # the process has ended
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # the process ends just now, or has just closed the file
+                result += str(file.readlink()) in connected
+    return result
 
 
 def has_ended(pid: str) -> bool:
@@ -115,12 +116,7 @@ def has_ended(pid: str) -> bool:
 
 def both_accept(server: Server) -> bool:
     """Whether two processes accept connections, which they do once their application has started."""
-    port = int(server.url.rpartition(":")[2])
-    with ExitStack() as opened:
-        for _ in range(16):
-            opened.enter_context(socket.create_connection(("127.0.0.1", port)))
-        time.sleep(0.2)
-        return [count_of(server, child) > 0 for child in children_of(server)].count(True) == 2
+    return len(spread(server, 16)) == 2
 
 
 def has_worker(data: Path, *, since: datetime) -> bool:
@@ -203,8 +199,8 @@ def test_a_shell_without_demonstration_data_is_told_how_to_load_it(tmp_path: Pat
 
 def test_the_storefront_is_served_with_the_key_of_the_first_organization(server: Server) -> None:
     first = read_credentials(server)[0]
-    page_settings = httpx.get(f"{server.url}/demo/storefront/settings.json").json()
-    assert httpx.get(f"{server.url}/demo/storefront").status_code == 200
+    page_settings = httpx.get(f"{server.url}/demo/storefront/settings.json", timeout=90).json()
+    assert httpx.get(f"{server.url}/demo/storefront", timeout=90).status_code == 200
     assert (page_settings["organization"], page_settings["apiKey"]) == (first["name"], first["apiKey"])
     assert [exam["code"] for exam in page_settings["exams"]] == first["storeExamCodes"]
 
@@ -229,7 +225,7 @@ def test_commands_join_the_running_server_and_sign_with_its_key(server: Server) 
     rights = ("--first-name", "Grace", "--last-name", "Hopper", "--function-point", "PartnerManagePromoCodes")
     assert tessera("user", "create", *user, *rights, **settings).returncode == 0
     token = json.loads(tessera("token", "issue", *user, "--json", **settings).stdout)["token"]
-    answer = httpx.get(f"{server.url}/promo-codes", headers={"Authorization": f"Bearer {token}"})
+    answer = httpx.get(f"{server.url}/promo-codes", headers={"Authorization": f"Bearer {token}"}, timeout=90)
     assert answer.status_code == 200
     assert answers(f"{server.url}/health/ready")
 
@@ -299,7 +295,7 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
         assert validate(several).status_code == 200
         for _ in range(2):
             wait_until("both processes accept connections", lambda: both_accept(several))
-            counts = spread(several)
+            counts = spread(several, 64)
             assert (len(counts), min(counts.values()) >= 8) == (2, True), counts
             killed = min(counts)
             os.kill(int(killed), signal.SIGKILL)

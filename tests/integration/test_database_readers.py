@@ -11,6 +11,6 @@ async def test_more_look_ups_at_once_than_readers_take_turns(resources: Resource
         assert row is not None
         return int(row[0])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         answers = await asyncio.gather(*(resources.database.read(slowly) for _ in range(MAX_READERS * 3)))
     assert answers == [1] * (MAX_READERS * 3)

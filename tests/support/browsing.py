@@ -1,5 +1,6 @@
 """Pages in a real browser, without access to other hosts."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Route
+from playwright.async_api import ConsoleMessage, Page, Route, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -21,7 +22,11 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="these tests need Chromium, which is not installed")
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None and "CI" not in os.environ, reason="these tests need Chromium, which is not installed"
+)
+# By default an expectation fails after five seconds, which a busy machine may need for one page.
+expect.set_options(timeout=60_000)
 
 
 @dataclass

@@ -108,7 +108,7 @@ async def test_a_domain_error_may_be_a_response() -> None:
     async def execute(questions: Sequence[int]) -> list[NotFound]:
         return [answer] * len(questions)
 
-    assert await asyncio.wait_for(Batcher(execute).submit(1), timeout=20) is answer
+    assert await asyncio.wait_for(Batcher(execute).submit(1), timeout=60) is answer
 
 
 async def test_an_aborted_request_is_retried_separately_and_blocks_no_other() -> None:
@@ -117,11 +117,11 @@ async def test_an_aborted_request_is_retried_separately_and_blocks_no_other() ->
     tasks = [*await start_asking(batcher, 1), *await start_asking(batcher, 409, 12, 14)]
     oracle.gate.set()
     first, waiting, *others = tasks
-    assert await asyncio.wait_for(asyncio.gather(first, *others), timeout=20) == ["answer 1", "answer 12", "answer 14"]
-    assert await asyncio.wait_for(batcher.submit(15), timeout=20) == "answer 15"
+    assert await asyncio.wait_for(asyncio.gather(first, *others), timeout=60) == ["answer 1", "answer 12", "answer 14"]
+    assert await asyncio.wait_for(batcher.submit(15), timeout=60) == "answer 15"
     assert not waiting.done()
     oracle.is_free = True
-    assert await asyncio.wait_for(waiting, timeout=20) == "answer 409"
+    assert await asyncio.wait_for(waiting, timeout=60) == "answer 409"
 
 
 async def test_a_transaction_that_aborts_for_too_long_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ async def test_a_transaction_that_aborts_for_too_long_is_an_error(monkeypatch: p
     oracle.gate.set()
     for submit in (Batcher(oracle).submit(409), KeyedBatcher(for_any_key(oracle)).submit_heavy("a", 409)):
         with pytest.raises(TransactionAborted):
-            await asyncio.wait_for(submit, timeout=20)
+            await asyncio.wait_for(submit, timeout=60)
     assert len(oracle.batches) > 4
 
 
@@ -181,7 +181,7 @@ async def test_a_wrong_number_of_responses_is_an_exception_for_all_callers() -> 
     batcher = Batcher(forgetful, max_concurrency=1)
     for _ in range(2):
         with pytest.raises(ValueError, match="shorter"):
-            await asyncio.wait_for(batcher.submit(1), timeout=20)
+            await asyncio.wait_for(batcher.submit(1), timeout=60)
 
 
 @pytest.mark.parametrize("cancelled", [0, 1, 2])
@@ -192,7 +192,7 @@ async def test_a_caller_that_leaves_does_not_affect_others(cancelled: int) -> No
     tasks.pop(cancelled).cancel()
     oracle.gate.set()
     staying = [number for number in range(3) if number != cancelled]
-    assert await asyncio.wait_for(asyncio.gather(*tasks), timeout=20) == [f"answer {number}" for number in staying]
+    assert await asyncio.wait_for(asyncio.gather(*tasks), timeout=60) == [f"answer {number}" for number in staying]
 
 
 async def test_a_request_whose_caller_has_left_is_not_executed() -> None:
@@ -254,8 +254,8 @@ async def test_a_caller_that_leaves_a_failing_batch_does_not_affect_others() -> 
     leaving.cancel()
     oracle.gate.set()
     with pytest.raises(LookupError):
-        await asyncio.wait_for(staying, timeout=20)
-    assert await asyncio.wait_for(batcher.submit(1), timeout=20) == "answer 1"
+        await asyncio.wait_for(staying, timeout=60)
+    assert await asyncio.wait_for(batcher.submit(1), timeout=60) == "answer 1"
 
 
 async def test_no_request_is_forgotten() -> None:

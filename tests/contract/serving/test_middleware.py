@@ -214,7 +214,7 @@ async def test_no_response_is_stored_unless_it_says_so(
 
 
 def test_head_leaves_its_connection_usable(live_url: str) -> None:
-    with httpx.Client(base_url=live_url, timeout=30) as client:
+    with httpx.Client(base_url=live_url, timeout=90) as client:
         for path in ("/health/live", "/promo-codes", "/docs"):
             answer = client.head(path)
             assert (answer.content, answer.headers.get("Connection")) == (b"", None)

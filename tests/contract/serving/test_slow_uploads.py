@@ -5,6 +5,7 @@ import httpx
 import pytest
 from tests.conftest import Clock
 from tests.support.factories import Tenant
+from tests.support.waiting import until
 
 from tessera.api.serving import pipeline
 from tessera.api.serving.resources import Resources
@@ -18,9 +19,11 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
     client: httpx.AsyncClient, tenant: Tenant, settings: Settings
 ) -> None:
     arrive = asyncio.Event()
+    under_way: list[bytes] = []
 
     async def slowly() -> AsyncIterator[bytes]:
         yield EXAM[:10]
+        under_way.append(EXAM)
         await asyncio.wait_for(arrive.wait(), 60)
         yield EXAM[10:]
 
@@ -28,7 +31,7 @@ async def test_uploads_under_way_hold_no_connection_to_the_database(
     slow = [
         asyncio.create_task(client.post(url, content=slowly(), headers=headers)) for _ in range(settings.pool_size + 1)
     ]
-    await asyncio.sleep(0.05)
+    await until("all uploads are under way", lambda: len(under_way) == len(slow))
     # If uploads held connections, this request would wait for one of them.
     assert (await client.get("/promo-codes", headers=tenant.bearer)).status_code == 200
     arrive.set()
