@@ -92,7 +92,7 @@ def cluster() -> Iterator[str]:
         yield outside
         return
     # These tests need no durability; tests that kill the server start another one.
-    settings = {"fsync": "off", "synchronous_commit": "off", "max_connections": "200"}
+    settings = {"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
     server = embedded.start(Path(tempfile.gettempdir(), "postgres-of-tests"), settings=settings)
     yield server.url(user="postgres", database="postgres")
     server.stop()

@@ -101,7 +101,7 @@ async def test_ops_see_a_stuck_purchase_and_have_its_vouchers_made_while_its_job
     assert row == {
         "id": str(purchase_id),
         "code": code,
-        "organization": tenant.name,
+        "organizationName": tenant.name,
         "quantity": 20,
         "purchasedAt": when,
     }
