@@ -57,8 +57,8 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
 
 def test_lists_are_newest_first_and_say_when_there_are_more(run: Run, shop: Tenant) -> None:
     here = ("--organization", shop.name, "--json")
-    for name in ("SPRING2", "SPRING1", "WINTER"):
-        run("promo-code", "create", name, "--percent", "10", *here)
+    for name, *bundle in (("SPRING2",), ("SPRING1",), ("WINTER", "--bundle", "BUNDLE")):
+        run("promo-code", "create", name, "--percent", "10", *bundle, *here)
 
     def listed(*arguments: str) -> tuple[list[str], str]:
         ended = run("promo-code", "list", *arguments, *here)
@@ -68,6 +68,7 @@ def test_lists_are_newest_first_and_say_when_there_are_more(run: Run, shop: Tena
     assert (names, more.startswith("There are more records: add --cursor ")) == (["WINTER", "SPRING1"], True)
     assert listed("--cursor", more.split()[-1]) == (["SPRING2"], "")
     assert listed("--search", "spring") == (["SPRING1", "SPRING2"], "")
+    assert listed("--bundle", "bundle") == (["WINTER"], "")
 
 
 async def test_everything_that_is_wrong_is_one_line_each(run: Run, shop: Tenant) -> None:

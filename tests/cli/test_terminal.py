@@ -15,7 +15,7 @@ def test_a_table_fits_the_terminal_and_is_complete_elsewhere(run: Run, run_in_te
     assert f"Shop {'x' * 34}…  tsc_" in shown
     assert "Omitted for lack of space: function points, id (--json prints everything)" in shown
     complete = run("client", "list", *here)
-    heading, line = (complete.stdout.splitlines()[index] for index in (0, -1))
+    heading, line = (complete.stdout.splitlines()[index] for index in (0, 1))
     assert heading.split("  ")[0] == "NAME"
     assert f"Shop {'x' * 90}  tsc_" in line
     assert "PartnerManagePromoCodes, PartnerManageVouchers" in line

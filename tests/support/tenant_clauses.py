@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import pglast
@@ -43,6 +43,7 @@ Pin = tuple[str, Column | None]
 
 _violations: dict[str, list[str]] = {}
 _suspensions: list[object] = []
+_records: list[set[CodeType]] = []
 
 
 @lru_cache(maxsize=20_000)
@@ -177,17 +178,29 @@ def check(text: Any) -> None:
         _violations[text] = list(aliases)
 
 
-def _is_applications() -> bool:
-    """Whether the application sends the present statement, and not a test."""
+def _callers() -> Iterator[CodeType]:
+    """The functions of the application and of the tests that wait for the present statement, innermost first."""
     frame: FrameType | None = sys._getframe()
     while frame is not None:
-        if frame.f_code.co_filename not in OBSERVERS:
-            if frame.f_code.co_filename.startswith(str(TESTS)):
-                return False
-            if frame.f_code.co_filename.startswith(str(SOURCES)):
-                return True
-        frame = frame.f_back
-    return True
+        code, frame = frame.f_code, frame.f_back
+        if code.co_filename.startswith((str(TESTS), str(SOURCES))) and code.co_filename not in OBSERVERS:
+            yield code
+
+
+def _is_applications() -> bool:
+    """Whether the application sends the present statement, and not a test."""
+    sender = next(_callers(), None)
+    return sender is None or sender.co_filename.startswith(str(SOURCES))
+
+
+@contextmanager
+def recording_senders(functions: set[CodeType]) -> Iterator[None]:
+    """Record the functions of the application that send the statements of the block, directly or indirectly."""
+    _records.append(functions)
+    try:
+        yield
+    finally:
+        _records.remove(functions)
 
 
 @contextmanager
@@ -218,6 +231,8 @@ def observe(classes: Iterable[type[Any]] = (psycopg.AsyncCursor, psycopg.AsyncSe
 def _checked(method: Any) -> Any:
     async def send(self: Any, query: Any, *arguments: Any, **options: Any) -> Any:
         check(query)
+        for record in _records:
+            record.update(_callers())
         return await method(self, query, *arguments, **options)
 
     return send

@@ -32,12 +32,12 @@ from tessera.api.serving.middleware import BodyLimit, ForwardedHeaders, HeadRequ
 from tessera.api.serving.resources import Resources
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront import operations as storefront_operations
+from tessera.api.storefront.problems import NotRedeemableProblemModel
 from tessera.api.storefront.redemptions import router as redemptions
 from tessera.api.storefront.schemas import (
-    NotRedeemableModel,
+    CodeValidationRequest,
     RedemptionCreateRequest,
     ReservationUpdateRequest,
-    ValidationRequest,
 )
 from tessera.api.storefront.validations import router as storefront
 
@@ -73,10 +73,10 @@ MODELS: tuple[type[BaseModel], ...] = (
     AccessTokenRequest,
     PromoCodeCreateCommand,
     VoucherPurchaseCreateCommand,
-    ValidationRequest,
+    CodeValidationRequest,
     RedemptionCreateRequest,
     ReservationUpdateRequest,
-    NotRedeemableModel,
+    NotRedeemableProblemModel,
     *management_errors.BODIES,
     problem_details.ProblemModel,
 )

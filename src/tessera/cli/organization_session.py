@@ -13,10 +13,10 @@ from tessera.cli.database_sessions import Action, Result, in_organization
 from tessera.cli.options.types import AsJson, Organization, RequiredOrganization
 from tessera.cli.output import Fields
 from tessera.cli.startup import start
-from tessera.kit import jobs
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.workers import has_live_worker
 from tessera.kit.editing import Target
 
 Item = TypeVar("Item")
@@ -55,7 +55,7 @@ class OrganizationSession:
 
     def warn_without_worker(self) -> None:
         """Print a warning, on standard error, if queued jobs wait for a worker."""
-        if not self.run(jobs.is_worked_on):
+        if not self.run(has_live_worker):
             typer.echo("No worker is running: the job waits until `tessera worker` or `tessera serve` runs.", err=True)
 
     def show(self, sentence: str, fields: Fields) -> None:

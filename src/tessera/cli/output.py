@@ -112,8 +112,10 @@ def _words(name: str) -> str:
 
 def _text(value: object) -> str:
     match value:
-        case None:
+        case None | [] | ():
             return "-"
+        case Decimal():  # dollars
+            return f"{value:.2f}"
         case list() | tuple():
             return ", ".join(map(_text, value))
         case bool():

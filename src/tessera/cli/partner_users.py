@@ -2,8 +2,8 @@
 
 from uuid import UUID
 
-from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
+from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Email, FirstName, LastName, Limit, Partner, Yes
 from tessera.cli.organization_session import OrganizationSession

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli import lookups, partner_users
+from tessera.cli import partner_users
 from tessera.cli.confirmation import confirm
+from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit, Partner, Yes
 from tessera.cli.organization_session import OrganizationSession

@@ -9,7 +9,7 @@ import typer
 from tessera.catalog.product_bundles import service as bundles
 from tessera.catalog.product_bundles.service import ManagedProductBundle, ProductBundleFilter
 from tessera.catalog.rules import ProductBundleDraft
-from tessera.cli import lookups
+from tessera.cli.lookups import catalog as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Name, Price, parse_decimal
 from tessera.cli.organization_session import OrganizationSession

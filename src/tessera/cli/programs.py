@@ -9,8 +9,8 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
+from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit, Yes, parse_decimal
 from tessera.cli.organization_session import OrganizationSession

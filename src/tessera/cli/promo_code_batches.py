@@ -15,6 +15,7 @@ from tessera.cli.progress import bar
 from tessera.cli.promo_code_terms import TermOptions
 from tessera.cli.startup import start
 from tessera.kit.clock import clock
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import ALPHABET, BatchDraft, BatchStatus, Pattern
@@ -36,10 +37,10 @@ class BatchOptions(TermOptions):
     alphabet: Annotated[str, typer.Option(help="The characters to choose from, each once.")] = ALPHABET
     is_active: Annotated[bool, typer.Option("--active", help="Make the codes usable at once.")] = False
 
-    def draft(self) -> BatchDraft:
-        """The draft of the batch; its rules report invalid options."""
+    async def draft(self, work: UnitOfWork) -> BatchDraft:
+        """The draft of the batch; its rules report invalid options. Raises NotFound, Conflict."""
         pattern = Pattern(prefix=self.prefix, length=self.length, alphabet=self.alphabet)
-        return BatchDraft(pattern=pattern, quantity=self.quantity, codes=PromoCodeDraft(**self.values()))
+        return BatchDraft(pattern=pattern, quantity=self.quantity, codes=PromoCodeDraft(**await self.values(work)))
 
 
 commands = CommandGroup()
@@ -54,7 +55,7 @@ def create_batch(session: OrganizationSession, options: BatchOptions, *, backgro
 
     async def create(database: OrganizationDatabase) -> Batch:
         async with database.unit_of_work() as work:
-            batch = await service.create(work, draft=options.draft(), now=clock())
+            batch = await service.create(work, draft=await options.draft(work), now=clock())
         return batch if background else await _generate(database, batch)
 
     batch = with_organization(start(), session.organization, create)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,9 @@ from uuid import UUID
 
 import typer
 
+from tessera.cli.database_sessions import OrganizationDatabase
 from tessera.cli.files import Length, rewindable, save
+from tessera.cli.lookups import catalog as lookups
 from tessera.cli.options.types import Organization
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.progress import bar
@@ -45,13 +48,15 @@ class FilterOptions:
         None
     )
     product_bundle_id: Annotated[
-        UUID | None, typer.Option("--bundle", help="Only promo codes restricted to this bundle.")
+        str | None, typer.Option("--bundle", help="Only promo codes restricted to this bundle, by name or id.")
     ] = None
     batch_id: Annotated[UUID | None, typer.Option("--batch", help="Only promo codes of this batch.")] = None
 
-    def managed_filter(self) -> ManagedFilter:
-        """These options as a filter of the service."""
-        return ManagedFilter(**asdict(self))
+    async def managed_filter(self, work: UnitOfWork) -> ManagedFilter:
+        """These options as a filter of the service; raises NotFound, Conflict."""
+        bundle = self.product_bundle_id
+        bundle_id = None if bundle is None else await lookups.bundle_id(work, bundle)
+        return ManagedFilter(**asdict(self) | {"product_bundle_id": bundle_id})
 
 
 def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: DryRun = False) -> None:
@@ -71,6 +76,14 @@ def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: Dry
 
 def export_promo_codes(filters: FilterOptions, organization: Organization = None, file: Output = None) -> None:
     """Export promo codes as a CSV file of any length."""
-    matching = filters.managed_filter()
-    length = Length(lambda work: service.count(work, filters=matching), EXPORT_PAGE_SIZE)
-    save(organization, file, lambda session: export.csv(session.database, session.organization_id, matching), length)
+
+    async def count(work: UnitOfWork) -> int:
+        return await service.count(work, filters=await filters.managed_filter(work))
+
+    async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
+        async with session.unit_of_work() as work:
+            matching = await filters.managed_filter(work)
+        async for chunk in export.csv(session.database, session.organization_id, matching):
+            yield chunk
+
+    save(organization, file, content, Length(count, EXPORT_PAGE_SIZE))

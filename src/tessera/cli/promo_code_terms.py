@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+from tessera.cli.lookups import catalog as lookups
 from tessera.kit.csv import join
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes.imports import cells
 from tessera.promo_codes.management.service import ManagedPromoCode
@@ -23,7 +25,7 @@ class TermOptions:
         list[str] | None, typer.Option("--exam", help="The code of a store exam; repeatable.")
     ] = None
     product_bundle_ids: Annotated[
-        list[str] | None, typer.Option("--bundle", help="The id of a product bundle; repeatable.")
+        list[str] | None, typer.Option("--bundle", help="A product bundle, by name or id; repeatable.")
     ] = None
     expires_at: Annotated[
         str | None, typer.Option("--expires", help="A date, or a date and time, in UTC: 2030-01-01.")
@@ -34,11 +36,15 @@ class TermOptions:
     ] = None
     notes: Annotated[str | None, typer.Option(help="Internal notes.")] = None
 
-    def values(self) -> dict[str, Any]:
-        """The fields of a draft from the options, and the violations of options that cannot be parsed."""
+    async def values(self, work: UnitOfWork) -> dict[str, Any]:
+        """The fields of a draft from the options, and the violations of options that cannot be parsed.
+
+        Raises NotFound, Conflict.
+        """
+        bundles = [str(await lookups.bundle_id(work, bundle)) for bundle in self.product_bundle_ids or ()]
         options = {
             name: value
-            for name, value in asdict(self).items()
+            for name, value in (asdict(self) | {"product_bundle_ids": bundles}).items()
             if name in PromoCodeDraft.__dataclass_fields__ and value not in (None, "", [])
         }
         flags = {name: value for name, value in options.items() if isinstance(value, bool)}

@@ -16,6 +16,7 @@ from tessera.cli.output import fields_of
 from tessera.cli.promo_code_files import FilterOptions
 from tessera.cli.promo_code_terms import DETAIL_FIELDS, LIST_FIELDS, TermOptions, fields_to_clear
 from tessera.kit.clock import clock
+from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.promo_codes.management import service
@@ -70,7 +71,12 @@ commands.command("export")(promo_code_files.export_promo_codes)
 @commands.command("list")
 def list_promo_codes(session: OrganizationSession, filters: ListFilterOptions, page: PageOptions) -> None:
     """List promo codes, newest first; `tessera promo-code export` writes all of them."""
-    codes = session.run(lambda work: service.list_by_cursor(work, filters=filters.managed_filter(), **page.position()))
+
+    async def fetch(work: UnitOfWork) -> CursorPage[ManagedPromoCode]:
+        matching = await filters.managed_filter(work)
+        return await service.list_by_cursor(work, filters=matching, **page.position())
+
+    codes = session.run(fetch)
     rows = [fields_of(code, *LIST_FIELDS) for code in codes.items]
     session.show_rows(rows, if_none="No promo codes match.", cursor=codes.cursor)
 
@@ -85,8 +91,12 @@ def show_promo_code(session: OrganizationSession, code: Code) -> None:
 @commands.command("create")
 def create_promo_code(session: OrganizationSession, name: Name, options: NewPromoCodeOptions) -> None:
     """Create a promo code: a percentage or a flat amount, for some exams and bundles or for all."""
-    draft = PromoCodeDraft(name=name, **options.values())
-    promo_code = session.run(lambda work: service.create(work, draft=draft, now=clock()))
+
+    async def create(work: UnitOfWork) -> ManagedPromoCode:
+        draft = PromoCodeDraft(name=name, **await options.values(work))
+        return await service.create(work, draft=draft, now=clock())
+
+    promo_code = session.run(create)
     session.show(f"Created the promo code {promo_code.name}.", fields_of(promo_code, *DETAIL_FIELDS))
 
 
@@ -96,10 +106,10 @@ def edit_promo_code(session: OrganizationSession, code: Code, options: PromoCode
 
     The name is permanent, and a total limit can be neither added nor removed.
     """
-    changes = options.values()
-    changes = fields_to_clear(options.clear or (), changes) | changes
 
     async def edit(work: UnitOfWork) -> ManagedPromoCode:
+        changes = await options.values(work)
+        changes = fields_to_clear(options.clear or (), changes) | changes
         current = await service.get_by_name(work, code)
         draft = replace(service.as_draft(current), **changes)
         return await service.update(work, Target(current.id, current.version), draft=draft, now=clock())

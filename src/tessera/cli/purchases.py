@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import pinned_to
+from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
@@ -66,7 +66,7 @@ def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
         return await checkouts.start(work, checkout, now=clock())
 
     purchase = session.run(start_checkout)
-    session.show(f"Ordered {order.quantity} vouchers for {purchase.amount} dollars.", _fields(purchase))
+    session.show(f"Ordered {order.quantity} vouchers for {purchase.amount:.2f} dollars.", _fields(purchase))
     if purchase.status == PurchaseStatus.VOUCHER_CREATION:
         session.warn_without_worker()
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
+from tessera.cli.lookups import redemptions as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit, Organization, Output, Yes
 from tessera.cli.organization_session import OrganizationSession

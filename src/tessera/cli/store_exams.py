@@ -9,7 +9,7 @@ import typer
 from tessera.catalog.rules import StoreExamDraft
 from tessera.catalog.store_exams import service as exams
 from tessera.catalog.store_exams.service import ManagedStoreExam, StoreExamFilter
-from tessera.cli import lookups
+from tessera.cli.lookups import catalog as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Name, Price, parse_decimal
 from tessera.cli.organization_session import OrganizationSession

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import typer
 
-from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import in_organization
+from tessera.cli.lookups import access as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Email, TokenDays, Yes
 from tessera.cli.organization_session import OrganizationSession

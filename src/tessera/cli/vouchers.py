@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from tessera.cli import lookups
 from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
+from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.pages import PageOptions
 from tessera.cli.options.types import Organization, Output, PartnerFilter, Yes, parse_time

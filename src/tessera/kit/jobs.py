@@ -18,12 +18,11 @@ from psycopg.conninfo import make_conninfo
 
 from tessera.kit.db.engine import APPLICATION_ROLE, with_driver
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.db.workers import has_live_worker
+from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
 
 POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
 HEARTBEAT_SECONDS = 5
-STALLED_AFTER_SECONDS = 15  # three missed heartbeats
 KEEP_HOURS = 72
 MAX_PAUSE_SECONDS = 3600
 NAMESPACE = "tessera"
@@ -65,11 +64,6 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str]) -> N
     configured = _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection)
     jobs: list[dict[str, Any]] = [{**values} for values in arguments]
     await configured.batch_defer_async(*jobs)
-
-
-async def is_worked_on(work: UnitOfWork) -> bool:
-    """Whether a worker runs, which means that queued jobs start within seconds."""
-    return await has_live_worker(work, silent_for=STALLED_AFTER_SECONDS)
 
 
 class ExponentialBackoff(BaseRetryStrategy):

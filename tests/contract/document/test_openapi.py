@@ -160,6 +160,11 @@ def test_every_reference_leads_to_a_schema_and_every_schema_is_used(document: di
     assert set(references(document)) == schemas
 
 
+def test_no_two_schemas_differ_only_in_a_plural(document: dict[str, Any]) -> None:
+    singulars = [name.replace("s", "") for name in document["components"]["schemas"]]
+    assert [name for name in singulars if singulars.count(name) > 1] == []
+
+
 def test_every_credential_is_a_security_scheme(document: dict[str, Any]) -> None:
     schemes = document["components"]["securitySchemes"]
     used = {name for operation in operations(document) for one in operation.get("security", []) for name in one}

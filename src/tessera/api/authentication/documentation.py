@@ -15,7 +15,7 @@ AUTHENTICATE: dict[int | str, Any] = {
     200: response(AuthTokenModel, "The token.", {"authToken": _TOKEN, "code": "abc"}),
     400: certiverse.documented_error(400, ValidationFailed=["Code must be given once."]),
     401: response(
-        certiverse.ErrorModel,
+        certiverse.CertiverseErrorModel,
         "The credentials are missing, malformed, invalid or revoked.",
         headers={"WWW-Authenticate": "The authentication scheme."},
         NotAuthenticated={

@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from tessera.api.carevalidate.schemas import Failure, InvalidApiKey, ValidationResult
+from tessera.api.carevalidate.schemas import (
+    CareValidateFailureModel,
+    CareValidateResultModel,
+    CareValidateUnauthorizedModel,
+)
 from tessera.api.http.openapi import response
 from tessera.kit.errors import DatabaseUnavailable
 
@@ -28,12 +32,12 @@ PARAMETERS: list[dict[str, Any]] = [
 
 def _failure(description: str, *, headers: dict[str, str] | None = None, **messages: str) -> dict[str, Any]:
     examples = {name: {"success": False, "message": text} for name, text in messages.items()}
-    return response(Failure, description, headers=headers, **examples)
+    return response(CareValidateFailureModel, description, headers=headers, **examples)
 
 
 VALIDATE: dict[int | str, Any] = {
     200: response(
-        ValidationResult,
+        CareValidateResultModel,
         "The code exists. `data` has one entry if the code can be used now, and is empty otherwise.",
         flat={"success": True, "data": [{"flatDiscount": 10.00}]},
         percent={"success": True, "data": [{"percentDiscount": 15}]},
@@ -45,7 +49,9 @@ VALIDATE: dict[int | str, Any] = {
         bundle="Invalid product bundle ID format",
         malformed="The query string is not valid UTF-8.",
     ),
-    401: response(InvalidApiKey, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}),
+    401: response(
+        CareValidateUnauthorizedModel, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}
+    ),
     404: _failure("The code does not exist.", unknown="Promo code not found!"),
     500: _failure("Internal server error. The server's log has the details.", error="Internal server error"),
     503: _failure(

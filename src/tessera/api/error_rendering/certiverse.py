@@ -23,7 +23,7 @@ from tessera.kit.tokens import TokenExpired
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
-class ErrorModel(ResponseModel):
+class CertiverseErrorModel(ResponseModel):
     """An error of the Certiverse APIs."""
 
     errorCode: Annotated[str, CERTIVERSE_ERROR] = Field(description="The kind of error.")  # noqa: N815
@@ -116,7 +116,7 @@ def documented_error(
     default_description, default_codes = _DOCUMENTED.get(status, ("", {}))
     errors = {**({code: list(messages)} if code else {}), **default_codes, **codes}
     examples = {name: {"errorCode": name, "errorMessages": texts} for name, texts in errors.items()}
-    return response(ErrorModel, description or default_description, headers=_HEADERS.get(status), **examples)
+    return response(CertiverseErrorModel, description or default_description, headers=_HEADERS.get(status), **examples)
 
 
 def idempotency_documented() -> dict[int | str, Any]:

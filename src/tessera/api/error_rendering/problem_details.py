@@ -35,7 +35,7 @@ from tessera.kit.errors import (
 MEDIA_TYPE = "application/problem+json"
 
 
-class ProblemErrorModel(ResponseModel):
+class ProblemViolationModel(ResponseModel):
     """One violation in a request."""
 
     pointer: str = Field(description="JSON Pointer (RFC 6901) to the invalid part of the body.")
@@ -50,7 +50,7 @@ class ProblemModel(ResponseModel):
     title: str = Field(description="The kind of problem as a short text.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="This occurrence of the problem.")
-    errors: list[ProblemErrorModel] | None = Field(None, description="Every violation in the request.")
+    errors: list[ProblemViolationModel] | None = Field(None, description="Every violation in the request.")
     state: str | None = Field(None, description="The current state, which does not permit the operation.")
 
 

@@ -10,8 +10,8 @@ from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.audit_entries import (
     AUDIT_ENTRY,
     AuditEntryModel,
+    AuditEntryPage,
     AuditEntryQuery,
-    AuditEntrySlice,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
@@ -30,7 +30,7 @@ RESOURCE = Resource(AuditEntryModel, id=ID)
     "",
     operation_id="listAuditEntries",
     summary="List audit entries",
-    responses=documentation.listed(AuditEntrySlice, AUDIT_ENTRY),
+    responses=documentation.listed(AuditEntryPage, AUDIT_ENTRY),
     openapi_extra=documentation.listing(AuditEntryQuery),
 )
 async def list_audit_entries(request: Request, caller: Manager) -> JsonResponse:

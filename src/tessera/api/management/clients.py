@@ -12,11 +12,11 @@ from tessera.api.management.schemas.clients import (
     CLIENT,
     CLIENT_SECRET,
     REQUEST,
-    ClientModel,
+    ApiClientCreateRequest,
+    ApiClientModel,
+    ApiClientPage,
+    ApiClientSecretModel,
     ClientQuery,
-    ClientRequest,
-    ClientSecretModel,
-    ClientSlice,
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.callers import Caller
@@ -28,7 +28,7 @@ from tessera.identity.rules import CredentialDraft
 
 router = APIRouter(prefix="/management/v1/clients", tags=["Management: clients and keys"])
 
-BODIES = (ClientRequest,)
+BODIES = (ApiClientCreateRequest,)
 QUERIES = (ClientQuery,)
 ID = "apiClientId"
 SHOWN_ONCE = "clientSecret"
@@ -39,7 +39,7 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
     "",
     operation_id="listClients",
     summary="List API clients",
-    responses=documentation.listed(ClientSlice, CLIENT),
+    responses=documentation.listed(ApiClientPage, CLIENT),
     openapi_extra=documentation.listing(ClientQuery),
 )
 async def list_clients(request: Request, caller: Manager) -> JsonResponse:
@@ -54,12 +54,12 @@ async def list_clients(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createClient",
     summary="Create an API client",
     status_code=201,
-    responses=documentation.created(ClientSecretModel, CLIENT_SECRET, violation=BAD_RIGHT),
-    openapi_extra=documentation.creating(ClientRequest, REQUEST),
+    responses=documentation.created(ApiClientSecretModel, CLIENT_SECRET, violation=BAD_RIGHT),
+    openapi_extra=documentation.creating(ApiClientCreateRequest, REQUEST),
 )
 async def create_client(request: Request, caller: Manager) -> Response:
     """Create an API client. Only this response has the secret. You must have all rights that you grant."""
-    draft = await read_draft(request, ClientRequest, CredentialDraft)
+    draft = await read_draft(request, ApiClientCreateRequest, CredentialDraft)
 
     async def create() -> Body:
         rights = caller.principal.function_points
@@ -73,7 +73,7 @@ async def create_client(request: Request, caller: Manager) -> Response:
     "/{apiClientId}",
     operation_id="getClient",
     summary="Retrieve an API client",
-    responses=documentation.retrieved(ClientModel, CLIENT),
+    responses=documentation.retrieved(ApiClientModel, CLIENT),
     openapi_extra=documentation.retrieving(ID),
 )
 async def get_client(request: Request, caller: Manager) -> JsonResponse:
@@ -85,7 +85,7 @@ async def get_client(request: Request, caller: Manager) -> JsonResponse:
     "/{apiClientId}/rotate-secret",
     operation_id="rotateClientSecret",
     summary="Rotate the secret of an API client",
-    responses=documentation.changed(ClientSecretModel, CLIENT_SECRET | {"version": 2}),
+    responses=documentation.changed(ApiClientSecretModel, CLIENT_SECRET | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def rotate_client_secret(request: Request, caller: Manager) -> Response:
@@ -107,7 +107,7 @@ async def rotate_client_secret(request: Request, caller: Manager) -> Response:
     "/{apiClientId}/revoke",
     operation_id="revokeClient",
     summary="Revoke an API client",
-    responses=documentation.changed(ClientModel, CLIENT | {"version": 2}),
+    responses=documentation.changed(ApiClientModel, CLIENT | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def revoke_client(request: Request, caller: Manager) -> Response:
@@ -121,4 +121,4 @@ async def revoke_client(request: Request, caller: Manager) -> Response:
 
 
 def _body(caller: Caller, client: ManagedClient) -> Body:
-    return ClientModel.of(client, client_id=service.client_id_of(caller.work, client))
+    return ApiClientModel.of(client, client_id=service.client_id_of(caller.work, client))

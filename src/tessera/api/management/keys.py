@@ -13,12 +13,12 @@ from tessera.api.management.schemas.keys import (
     KEY_SECRET,
     REQUEST,
     ROTATE,
-    KeyModel,
+    ApiKeyCreateRequest,
+    ApiKeyModel,
+    ApiKeyPage,
+    ApiKeyRotateRequest,
+    ApiKeySecretModel,
     KeyQuery,
-    KeyRequest,
-    KeyRotateRequest,
-    KeySecretModel,
-    KeySlice,
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -29,12 +29,12 @@ from tessera.identity.rules import CredentialDraft, overlap_of
 router = APIRouter(prefix="/management/v1/keys", tags=["Management: clients and keys"])
 
 BODIES = (
-    KeyRequest,
-    KeyRotateRequest,
+    ApiKeyCreateRequest,
+    ApiKeyRotateRequest,
 )
 QUERIES = (KeyQuery,)
 ID = "keyId"
-RESOURCE = Resource(KeyModel, id=ID)
+RESOURCE = Resource(ApiKeyModel, id=ID)
 SHOWN_ONCE = "apiKey"
 BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be one of ManageOrganization, ...")
 BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 and 8,784.")
@@ -44,7 +44,7 @@ BAD_OVERLAP = ("/overlapHours", "OverlapRange", "overlapHours must be between 0 
     "",
     operation_id="listKeys",
     summary="List API keys",
-    responses=documentation.listed(KeySlice, KEY),
+    responses=documentation.listed(ApiKeyPage, KEY),
     openapi_extra=documentation.listing(KeyQuery),
 )
 async def list_keys(request: Request, caller: Manager) -> JsonResponse:
@@ -58,17 +58,17 @@ async def list_keys(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createKey",
     summary="Create an API key",
     status_code=201,
-    responses=documentation.created(KeySecretModel, KEY_SECRET, violation=BAD_RIGHT),
-    openapi_extra=documentation.creating(KeyRequest, REQUEST),
+    responses=documentation.created(ApiKeySecretModel, KEY_SECRET, violation=BAD_RIGHT),
+    openapi_extra=documentation.creating(ApiKeyCreateRequest, REQUEST),
 )
 async def create_key(request: Request, caller: Manager) -> Response:
     """Create an API key. Only this response has its text. You must have all rights that you grant."""
-    draft = await read_draft(request, KeyRequest, CredentialDraft)
+    draft = await read_draft(request, ApiKeyCreateRequest, CredentialDraft)
 
     async def create() -> Body:
         rights = caller.principal.function_points
         key, text = await service.create(caller.work, draft=draft, rights=rights, now=caller.now)
-        return KeySecretModel.of(key, api_key=text)
+        return ApiKeySecretModel.of(key, api_key=text)
 
     return await once(request, caller, create, status=201, secret=SHOWN_ONCE)
 
@@ -77,7 +77,7 @@ async def create_key(request: Request, caller: Manager) -> Response:
     "/{keyId}",
     operation_id="getKey",
     summary="Retrieve an API key",
-    responses=documentation.retrieved(KeyModel, KEY),
+    responses=documentation.retrieved(ApiKeyModel, KEY),
     openapi_extra=documentation.retrieving(ID),
 )
 async def get_key(request: Request, caller: Manager) -> JsonResponse:
@@ -89,8 +89,8 @@ async def get_key(request: Request, caller: Manager) -> JsonResponse:
     "/{keyId}/rotate",
     operation_id="rotateKey",
     summary="Rotate an API key",
-    responses=documentation.changed(KeySecretModel, KEY_SECRET, violation=BAD_OVERLAP),
-    openapi_extra=documentation.changing(ID, model=KeyRotateRequest, example=ROTATE),
+    responses=documentation.changed(ApiKeySecretModel, KEY_SECRET, violation=BAD_OVERLAP),
+    openapi_extra=documentation.changing(ID, model=ApiKeyRotateRequest, example=ROTATE),
 )
 async def rotate_key(request: Request, caller: Manager) -> Response:
     """Create a key that replaces this one, which stays valid for `overlapHours`.
@@ -98,12 +98,12 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
     Only this response has the text of the new key. You must have all rights of the key.
     """
     target = if_match.target(request, ID)
-    overlap = overlap_of((await read_values(request, KeyRotateRequest))["overlap_hours"])
+    overlap = overlap_of((await read_values(request, ApiKeyRotateRequest))["overlap_hours"])
 
     async def rotate() -> Body:
         rights = caller.principal.function_points
         key, text = await service.rotate(caller.work, target, overlap=overlap, rights=rights, now=caller.now)
-        return KeySecretModel.of(key, api_key=text)
+        return ApiKeySecretModel.of(key, api_key=text)
 
     return await once(request, caller, rotate, secret=SHOWN_ONCE)
 
@@ -112,7 +112,7 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
     "/{keyId}/revoke",
     operation_id="revokeKey",
     summary="Revoke an API key",
-    responses=documentation.changed(KeyModel, KEY | {"version": 2}),
+    responses=documentation.changed(ApiKeyModel, KEY | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def revoke_key(request: Request, caller: Manager) -> Response:

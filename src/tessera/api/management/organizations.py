@@ -12,13 +12,13 @@ from tessera.api.management.schemas.organizations import (
     ADMINISTRATOR,
     ORGANIZATION,
     REQUEST,
-    AdministratorRequest,
+    AdministratorCreateRequest,
     OrganizationModel,
+    OrganizationPage,
     OrganizationQuery,
     OrganizationRequest,
-    OrganizationSlice,
 )
-from tessera.api.management.schemas.tokens import TOKEN_SECRET, TokenSecretModel
+from tessera.api.management.schemas.tokens import TOKEN_SECRET, IssuedTokenSecretModel
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import PlatformAdministrator
@@ -28,7 +28,7 @@ from tessera.identity.rules import UserDraft
 
 router = APIRouter(prefix="/management/v1/organizations", tags=["Management: organizations"])
 
-BODIES = (OrganizationRequest, AdministratorRequest)
+BODIES = (OrganizationRequest, AdministratorCreateRequest)
 QUERIES = (OrganizationQuery,)
 ID = "organizationId"
 RESOURCE = Resource(OrganizationModel, id=ID)
@@ -40,7 +40,7 @@ BAD_NAME = ("/name", "NameTaken", "name is taken: Aurora Certification Board.")
     "",
     operation_id="listOrganizations",
     summary="List organizations",
-    responses=documentation.listed(OrganizationSlice, ORGANIZATION),
+    responses=documentation.listed(OrganizationPage, ORGANIZATION),
     openapi_extra=documentation.listing(OrganizationQuery),
 )
 async def list_organizations(request: Request, caller: PlatformAdministrator) -> JsonResponse:
@@ -120,9 +120,9 @@ async def activate_organization(request: Request, caller: PlatformAdministrator)
     operation_id="addAdministrator",
     summary="Add an administrator to an organization",
     status_code=201,
-    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, violation=BAD_EMAIL)
+    responses=documentation.created(IssuedTokenSecretModel, TOKEN_SECRET, violation=BAD_EMAIL)
     | problem_details.documented(404),
-    openapi_extra=documentation.creating(AdministratorRequest, ADMINISTRATOR, ID),
+    openapi_extra=documentation.creating(AdministratorCreateRequest, ADMINISTRATOR, ID),
 )
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
     """Add a user with all your rights to that organization, and issue a token that is valid for a year.
@@ -130,13 +130,13 @@ async def add_administrator(request: Request, caller: PlatformAdministrator) -> 
     Only this response has the text of the token. Requires an administrator of the platform.
     """
     organization_id = path_id(request, ID)
-    draft = await read_draft(request, AdministratorRequest, UserDraft)
+    draft = await read_draft(request, AdministratorCreateRequest, UserDraft)
 
     async def add() -> Body:
         signer, rights = resources_of(request).signer, caller.principal.function_points
         token, text = await administrators.add(
             caller.work, organization_id, draft=draft, rights=rights, signer=signer, now=caller.now
         )
-        return TokenSecretModel.of(token, token=text)
+        return IssuedTokenSecretModel.of(token, token=text)
 
     return await once(request, caller, add, status=201, secret="token")  # noqa: S106 - a field's name

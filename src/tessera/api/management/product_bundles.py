@@ -12,9 +12,9 @@ from tessera.api.management.schemas.product_bundles import (
     PRODUCT_BUNDLE,
     REQUEST,
     ProductBundleModel,
+    ProductBundlePage,
     ProductBundleQuery,
     ProductBundleRequest,
-    ProductBundleSlice,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
@@ -35,7 +35,7 @@ BAD_EXAM = ("/storeExamCodes/0", "StoreExamNotFound", "storeExamCodes/0 must nam
     "",
     operation_id="listProductBundles",
     summary="List product bundles",
-    responses=documentation.listed(ProductBundleSlice, PRODUCT_BUNDLE),
+    responses=documentation.listed(ProductBundlePage, PRODUCT_BUNDLE),
     openapi_extra=documentation.listing(ProductBundleQuery),
 )
 async def list_product_bundles(request: Request, caller: Manager) -> JsonResponse:

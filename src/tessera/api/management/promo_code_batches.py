@@ -12,10 +12,10 @@ from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.promo_code_batches import (
     BATCH,
     CREATE,
-    BatchCreateRequest,
-    BatchModel,
     BatchQuery,
-    BatchSlice,
+    PromoCodeBatchCreateRequest,
+    PromoCodeBatchModel,
+    PromoCodeBatchPage,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
@@ -25,10 +25,10 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management: promo-code batches"])
 
-BODIES = (BatchCreateRequest,)
+BODIES = (PromoCodeBatchCreateRequest,)
 QUERIES = (BatchQuery,)
 ID = "batchId"
-RESOURCE = Resource(BatchModel, id=ID)
+RESOURCE = Resource(PromoCodeBatchModel, id=ID)
 SPACE_TOO_SMALL = (
     "/length",
     "SpaceTooSmall",
@@ -41,7 +41,7 @@ SPACE_TOO_SMALL = (
     "",
     operation_id="listPromoCodeBatches",
     summary="List batches of promo codes",
-    responses=documentation.listed(BatchSlice, BATCH),
+    responses=documentation.listed(PromoCodeBatchPage, BATCH),
     openapi_extra=documentation.listing(BatchQuery),
 )
 async def list_batches(request: Request, caller: Manager) -> JsonResponse:
@@ -55,8 +55,8 @@ async def list_batches(request: Request, caller: Manager) -> JsonResponse:
     operation_id="createPromoCodeBatch",
     summary="Create a batch of promo codes",
     status_code=201,
-    responses=documentation.created(BatchModel, BATCH, violation=SPACE_TOO_SMALL),
-    openapi_extra=documentation.creating(BatchCreateRequest, CREATE),
+    responses=documentation.created(PromoCodeBatchModel, BATCH, violation=SPACE_TOO_SMALL),
+    openapi_extra=documentation.creating(PromoCodeBatchCreateRequest, CREATE),
 )
 async def create_batch(request: Request, caller: Manager) -> Response:
     """Create up to 1,000,000 promo codes with random names and the same terms.
@@ -65,7 +65,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     /management/v1/promo-codes?batchId=...` lists them, and `GET /management/v1/exports/promo-codes?batchId=...`
     exports them.
     """
-    draft = await read_draft(request, BatchCreateRequest, _draft)
+    draft = await read_draft(request, PromoCodeBatchCreateRequest, _draft)
 
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
@@ -76,7 +76,7 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     "/{batchId}",
     operation_id="getPromoCodeBatch",
     summary="Retrieve a batch of promo codes",
-    responses=documentation.retrieved(BatchModel, BATCH),
+    responses=documentation.retrieved(PromoCodeBatchModel, BATCH),
     openapi_extra=documentation.retrieving(ID),
 )
 async def get_batch(request: Request, caller: Manager) -> JsonResponse:
@@ -88,7 +88,7 @@ async def get_batch(request: Request, caller: Manager) -> JsonResponse:
     "/{batchId}/cancel",
     operation_id="cancelPromoCodeBatch",
     summary="Cancel a batch of promo codes",
-    responses=documentation.changed(BatchModel, BATCH | {"status": "Cancelled", "version": 2}),
+    responses=documentation.changed(PromoCodeBatchModel, BATCH | {"status": "Cancelled", "version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def cancel_batch(request: Request, caller: Manager) -> Response:
@@ -103,7 +103,7 @@ async def cancel_batch(request: Request, caller: Manager) -> Response:
     "/{batchId}/resume",
     operation_id="resumePromoCodeBatch",
     summary="Resume a batch of promo codes",
-    responses=documentation.changed(BatchModel, BATCH | {"version": 3}),
+    responses=documentation.changed(PromoCodeBatchModel, BATCH | {"version": 3}),
     openapi_extra=documentation.changing(ID),
 )
 async def resume_batch(request: Request, caller: Manager) -> Response:

@@ -10,7 +10,7 @@ from tessera.api.http.fields import RequestModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import response
 from tessera.api.management.requests import read_filters
-from tessera.api.management.schemas.promo_code_imports import FILE, ImportModel, ImportQuery
+from tessera.api.management.schemas.promo_code_imports import FILE, ImportQuery, PromoCodeImportModel
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import Manager
 from tessera.kit.wire import wire_name
@@ -34,8 +34,8 @@ The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or ta
 """
 
 RESPONSES: dict[int | str, Any] = {
-    200: response(ImportModel, "The dry run found no bad lines.", {"promoCodes": 2, "isDryRun": True}),
-    201: response(ImportModel, "All promo codes were imported.", {"promoCodes": 2, "isDryRun": False}),
+    200: response(PromoCodeImportModel, "The dry run found no bad lines.", {"promoCodes": 2, "isDryRun": True}),
+    201: response(PromoCodeImportModel, "All promo codes were imported.", {"promoCodes": 2, "isDryRun": False}),
     400: problem_details.documented_invalid(*_BAD_LINE),
     **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503),
 }

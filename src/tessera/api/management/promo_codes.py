@@ -13,11 +13,11 @@ from tessera.api.management.schemas.promo_codes import (
     LISTED_PROMO_CODE,
     PROMO_CODE,
     UPDATE,
+    ManagedPromoCodeCreateRequest,
     ManagedPromoCodeModel,
-    ManagedPromoCodeSlice,
-    PromoCodeCreateRequest,
+    ManagedPromoCodePage,
+    ManagedPromoCodeUpdateRequest,
     PromoCodeQuery,
-    PromoCodeUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_code_query
 from tessera.api.serving.dependencies import Manager
@@ -27,7 +27,7 @@ from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-codes", tags=["Management: promo codes"])
 
-BODIES = (PromoCodeCreateRequest, PromoCodeUpdateRequest)
+BODIES = (ManagedPromoCodeCreateRequest, ManagedPromoCodeUpdateRequest)
 QUERIES = (PromoCodeQuery,)
 ID = "promoCodeId"
 RESOURCE = Resource(ManagedPromoCodeModel, id=ID)
@@ -42,7 +42,7 @@ ONE_DISCOUNT = (
     "",
     operation_id="listManagedPromoCodes",
     summary="List promo codes of every kind",
-    responses=documentation.listed(ManagedPromoCodeSlice, LISTED_PROMO_CODE),
+    responses=documentation.listed(ManagedPromoCodePage, LISTED_PROMO_CODE),
     openapi_extra=documentation.listing(PromoCodeQuery),
 )
 async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
@@ -62,11 +62,11 @@ async def list_promo_codes(request: Request, caller: Manager) -> JsonResponse:
     summary="Create a promo code of any kind",
     status_code=201,
     responses=documentation.created(ManagedPromoCodeModel, PROMO_CODE, violation=ONE_DISCOUNT),
-    openapi_extra=documentation.creating(PromoCodeCreateRequest, CREATE),
+    openapi_extra=documentation.creating(ManagedPromoCodeCreateRequest, CREATE),
 )
 async def create_promo_code(request: Request, caller: Manager) -> Response:
     """Create a promo code with a percentage or a flat amount, for some exams and bundles or for all."""
-    draft = await read_draft(request, PromoCodeCreateRequest, PromoCodeDraft)
+    draft = await read_draft(request, ManagedPromoCodeCreateRequest, PromoCodeDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
     )
@@ -89,7 +89,7 @@ async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
     operation_id="updateManagedPromoCode",
     summary="Update a promo code",
     responses=documentation.changed(ManagedPromoCodeModel, PROMO_CODE | {"version": 2}, violation=ONE_DISCOUNT),
-    openapi_extra=documentation.changing(ID, model=PromoCodeUpdateRequest, example=UPDATE),
+    openapi_extra=documentation.changing(ID, model=ManagedPromoCodeUpdateRequest, example=UPDATE),
 )
 async def update_promo_code(request: Request, caller: Manager) -> Response:
     """Replace all fields of a promo code except its name and status; fields missing from the body are cleared.
@@ -97,7 +97,7 @@ async def update_promo_code(request: Request, caller: Manager) -> Response:
     A code cannot gain or lose its total limit, and the limit cannot fall below the number of redeemed and held uses.
     """
     target = if_match.target(request, ID)
-    draft = await read_draft(request, PromoCodeUpdateRequest, PromoCodeDraft)
+    draft = await read_draft(request, ManagedPromoCodeUpdateRequest, PromoCodeDraft)
     return await RESOURCE.write(
         request, caller, lambda: service.update(caller.work, target, draft=draft, now=caller.now)
     )

@@ -14,8 +14,8 @@ from tessera.api.management.schemas.store_exams import (
     UPDATE,
     StoreExamCreateRequest,
     StoreExamModel,
+    StoreExamPage,
     StoreExamQuery,
-    StoreExamSlice,
     StoreExamUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -37,7 +37,7 @@ BAD_PRICE = ("/price", "PriceRange", "price must be between 0 and 9,999,999,999.
     "",
     operation_id="listStoreExams",
     summary="List store exams",
-    responses=documentation.listed(StoreExamSlice, STORE_EXAM),
+    responses=documentation.listed(StoreExamPage, STORE_EXAM),
     openapi_extra=documentation.listing(StoreExamQuery),
 )
 async def list_store_exams(request: Request, caller: Manager) -> JsonResponse:

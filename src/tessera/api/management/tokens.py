@@ -12,11 +12,11 @@ from tessera.api.management.schemas.tokens import (
     REQUEST,
     TOKEN,
     TOKEN_SECRET,
-    TokenModel,
+    IssuedTokenModel,
+    IssuedTokenPage,
+    IssuedTokenSecretModel,
+    TokenIssueRequest,
     TokenQuery,
-    TokenRequest,
-    TokenSecretModel,
-    TokenSlice,
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -27,10 +27,10 @@ from tessera.identity.tokens import service
 
 router = APIRouter(prefix="/management/v1/tokens", tags=["Management: users"])
 
-BODIES = (TokenRequest,)
+BODIES = (TokenIssueRequest,)
 QUERIES = (TokenQuery,)
 ID = "tokenId"
-RESOURCE = Resource(TokenModel, id=ID)
+RESOURCE = Resource(IssuedTokenModel, id=ID)
 SHOWN_ONCE = "token"
 BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
 
@@ -39,7 +39,7 @@ BAD_DAYS = ("/days", "DaysRange", "days must be between 1 and 3,660.")
     "",
     operation_id="listTokens",
     summary="List long-lived tokens",
-    responses=documentation.listed(TokenSlice, TOKEN),
+    responses=documentation.listed(IssuedTokenPage, TOKEN),
     openapi_extra=documentation.listing(TokenQuery),
 )
 async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
@@ -53,16 +53,16 @@ async def list_tokens(request: Request, caller: Manager) -> JsonResponse:
     operation_id="issueToken",
     summary="Issue a long-lived token",
     status_code=201,
-    responses=documentation.created(TokenSecretModel, TOKEN_SECRET, violation=BAD_DAYS)
+    responses=documentation.created(IssuedTokenSecretModel, TOKEN_SECRET, violation=BAD_DAYS)
     | problem_details.documented(404),
-    openapi_extra=documentation.creating(TokenRequest, REQUEST),
+    openapi_extra=documentation.creating(TokenIssueRequest, REQUEST),
 )
 async def issue_token(request: Request, caller: Manager) -> Response:
     """Issue a Bearer token to a user. Only this response has its text.
 
     You must have all rights of the user.
     """
-    values = await read_values(request, TokenRequest)
+    values = await read_values(request, TokenIssueRequest)
     email, lifetime = values["email"], lifetime_of(values["days"])
 
     async def issue() -> Body:
@@ -70,7 +70,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
         token, text = await service.issue(
             caller.work, signer=signer, email=email, lifetime=lifetime, rights=rights, now=caller.now
         )
-        return TokenSecretModel.of(token, token=text)
+        return IssuedTokenSecretModel.of(token, token=text)
 
     return await once(request, caller, issue, status=201, secret=SHOWN_ONCE)
 
@@ -79,7 +79,7 @@ async def issue_token(request: Request, caller: Manager) -> Response:
     "/{tokenId}",
     operation_id="getToken",
     summary="Retrieve a long-lived token",
-    responses=documentation.retrieved(TokenModel, TOKEN),
+    responses=documentation.retrieved(IssuedTokenModel, TOKEN),
     openapi_extra=documentation.retrieving(ID),
 )
 async def get_token(request: Request, caller: Manager) -> JsonResponse:
@@ -91,7 +91,7 @@ async def get_token(request: Request, caller: Manager) -> JsonResponse:
     "/{tokenId}/revoke",
     operation_id="revokeToken",
     summary="Revoke a long-lived token",
-    responses=documentation.changed(TokenModel, TOKEN | {"version": 2}),
+    responses=documentation.changed(IssuedTokenModel, TOKEN | {"version": 2}),
     openapi_extra=documentation.changing(ID),
 )
 async def revoke_token(request: Request, caller: Manager) -> Response:

@@ -14,8 +14,8 @@ from tessera.api.management.schemas.users import (
     USER,
     UserCreateRequest,
     UserModel,
+    UserPage,
     UserQuery,
-    UserSlice,
     UserUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -40,7 +40,7 @@ BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be 
     "",
     operation_id="listUsers",
     summary="List users",
-    responses=documentation.listed(UserSlice, USER),
+    responses=documentation.listed(UserPage, USER),
     openapi_extra=documentation.listing(UserQuery),
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:

@@ -13,8 +13,8 @@ from tessera.api.management.schemas.voucher_partners import (
     USER,
     VoucherPartnerUserInviteRequest,
     VoucherPartnerUserModel,
+    VoucherPartnerUserPage,
     VoucherPartnerUserQuery,
-    VoucherPartnerUserSlice,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
@@ -39,7 +39,7 @@ EMAIL_TAKEN = ("/email", "EmailTaken", "email must be unique, and 'grace@acme.ex
     "",
     operation_id="listVoucherPartnerUsers",
     summary="List a voucher partner's users",
-    responses=documentation.listed(VoucherPartnerUserSlice, USER, within=True),
+    responses=documentation.listed(VoucherPartnerUserPage, USER, within=True),
     openapi_extra=documentation.listing(VoucherPartnerUserQuery, PARTNER_ID),
 )
 async def list_users(request: Request, caller: Manager) -> JsonResponse:

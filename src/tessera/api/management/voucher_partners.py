@@ -14,8 +14,8 @@ from tessera.api.management.schemas.voucher_partners import (
     RENAME_PARTNER,
     VoucherPartnerCreateRequest,
     VoucherPartnerModel,
+    VoucherPartnerPage,
     VoucherPartnerQuery,
-    VoucherPartnerSlice,
     VoucherPartnerUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -37,7 +37,7 @@ NAME_TAKEN = ("/name", "NameTaken", "name must be unique, and 'Acme Corp' is tak
     "",
     operation_id="listManagedVoucherPartners",
     summary="List voucher partners",
-    responses=documentation.listed(VoucherPartnerSlice, PARTNER),
+    responses=documentation.listed(VoucherPartnerPage, PARTNER),
     openapi_extra=documentation.listing(VoucherPartnerQuery),
 )
 async def list_partners(request: Request, caller: Manager) -> JsonResponse:

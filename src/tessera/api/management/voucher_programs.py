@@ -14,8 +14,8 @@ from tessera.api.management.schemas.voucher_programs import (
     UPDATE_PROGRAM,
     VoucherProgramCreateRequest,
     VoucherProgramModel,
+    VoucherProgramPage,
     VoucherProgramQuery,
-    VoucherProgramSlice,
     VoucherProgramUpdateRequest,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -42,7 +42,7 @@ NOT_RISING = (
     "",
     operation_id="listManagedVoucherPrograms",
     summary="List voucher programs",
-    responses=documentation.listed(VoucherProgramSlice, PROGRAM),
+    responses=documentation.listed(VoucherProgramPage, PROGRAM),
     openapi_extra=documentation.listing(VoucherProgramQuery),
 )
 async def list_programs(request: Request, caller: Manager) -> JsonResponse:

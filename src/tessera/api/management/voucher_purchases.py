@@ -10,9 +10,9 @@ from tessera.api.management.responses import Resource
 from tessera.api.management.schemas.voucher_purchases import (
     ORDER,
     PURCHASE,
+    ManagedVoucherPurchaseCreateRequest,
     ManagedVoucherPurchaseModel,
-    ManagedVoucherPurchaseSlice,
-    VoucherOrderRequest,
+    ManagedVoucherPurchasePage,
     VoucherPurchaseQuery,
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
@@ -25,7 +25,7 @@ from tessera.vouchers.rules import PurchaseStatus
 
 router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: voucher purchases"])
 
-BODIES = (VoucherOrderRequest,)
+BODIES = (ManagedVoucherPurchaseCreateRequest,)
 QUERIES = (VoucherPurchaseQuery,)
 ID = "voucherPurchaseId"
 RESOURCE = Resource(ManagedVoucherPurchaseModel, id=ID)
@@ -37,7 +37,7 @@ PAID = PURCHASE | {"status": "VoucherCreation", "amountPaid": 4353.13, "version"
     "",
     operation_id="listManagedVoucherPurchases",
     summary="List voucher purchases",
-    responses=documentation.listed(ManagedVoucherPurchaseSlice, PURCHASE),
+    responses=documentation.listed(ManagedVoucherPurchasePage, PURCHASE),
     openapi_extra=documentation.listing(VoucherPurchaseQuery),
 )
 async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
@@ -56,7 +56,7 @@ async def list_purchases(request: Request, caller: Manager) -> JsonResponse:
     summary="Create a voucher purchase",
     status_code=201,
     responses=documentation.created(ManagedVoucherPurchaseModel, PURCHASE, violation=TOO_MANY),
-    openapi_extra=documentation.creating(VoucherOrderRequest, ORDER),
+    openapi_extra=documentation.creating(ManagedVoucherPurchaseCreateRequest, ORDER),
 )
 async def order_vouchers(request: Request, caller: Manager) -> Response:
     """Order vouchers at the price and the tier of the program, to be paid before a deadline.
@@ -64,7 +64,7 @@ async def order_vouchers(request: Request, caller: Manager) -> Response:
     The purchase is `CheckoutInProgress`. A purchase that costs nothing is `VoucherCreation` at once, and `Complete`
     once its vouchers exist.
     """
-    order = await read_draft(request, VoucherOrderRequest, Order)
+    order = await read_draft(request, ManagedVoucherPurchaseCreateRequest, Order)
     return await RESOURCE.write(
         request, caller, lambda: checkouts.start(caller.work, order, now=caller.now), status=201
     )

@@ -18,14 +18,14 @@ from tessera.api.management.schemas.vouchers import (
     RESULTS,
     VOUCHER,
     ManagedVoucherModel,
+    ManagedVoucherPage,
     ManagedVoucherQuery,
-    ManagedVoucherSlice,
+    VoucherActionResultModel,
     VoucherAssignRequest,
     VoucherBulkRequest,
-    VoucherChoiceRequest,
+    VoucherBulkResultModel,
     VoucherExpiryRequest,
-    VoucherResultModel,
-    VoucherResultsModel,
+    VoucherReferenceRequest,
 )
 from tessera.api.serving import idempotency
 from tessera.api.serving.cursor_pages import read_code_query
@@ -52,7 +52,7 @@ ONE_NAME = ("/vouchers/0", "OneName", "vouchers/0 must have either an id or a co
     "",
     operation_id="listManagedVouchers",
     summary="List vouchers",
-    responses=documentation.listed(ManagedVoucherSlice, VOUCHER),
+    responses=documentation.listed(ManagedVoucherPage, VOUCHER),
     openapi_extra=documentation.listing(ManagedVoucherQuery),
 )
 async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
@@ -71,7 +71,7 @@ async def list_vouchers(request: Request, caller: Manager) -> JsonResponse:
     BULK_PATH,
     operation_id="changeVouchers",
     summary="Update up to 1,000 vouchers",
-    responses=documentation.bulk_changed(VoucherResultsModel, RESULTS, violation=ONE_NAME),
+    responses=documentation.bulk_changed(VoucherBulkResultModel, RESULTS, violation=ONE_NAME),
     openapi_extra=documentation.creating(VoucherBulkRequest, BULK),
 )
 async def change_vouchers(request: Request, caller: Manager) -> Response:
@@ -179,12 +179,12 @@ async def _change(request: Request, caller: Manager, command: VoucherCommand) ->
     return await RESOURCE.change(request, caller, actions.change, command=command)
 
 
-def _draft(*, vouchers: Sequence[VoucherChoiceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
+def _draft(*, vouchers: Sequence[VoucherReferenceRequest] | None = None, **values: Any) -> BulkDraft:  # noqa: ANN401
     refs = None if vouchers is None else [VoucherRef(**choice.model_dump()) for choice in vouchers]
     return BulkDraft(**values, vouchers=refs)
 
 
 def _results(outcomes: list[Outcome]) -> JsonResponse:
     failures = sum(outcome.refusal is not None for outcome in outcomes)
-    results = [VoucherResultModel.of(outcome) for outcome in outcomes]
+    results = [VoucherActionResultModel.of(outcome) for outcome in outcomes]
     return JsonResponse({"done": len(outcomes) - failures, "refused": failures, "results": results})

@@ -4,12 +4,12 @@ from typing import Any
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.openapi import header, response
+from tessera.api.storefront.problems import NotRedeemableProblemModel
 from tessera.api.storefront.schemas import (
-    NotRedeemableModel,
+    CodeValidationModel,
     RedemptionModel,
-    RedemptionsModel,
+    RedemptionPage,
     ReservationModel,
-    ValidationsModel,
 )
 
 VALIDATION = {
@@ -43,7 +43,7 @@ _RESULTS = [
 ]
 
 VALIDATE: dict[int | str, Any] = {
-    200: response(ValidationsModel, "The assessment of each code.", {"results": _RESULTS}),
+    200: response(CodeValidationModel, "The assessment of each code.", {"results": _RESULTS}),
     400: problem_details.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
     **problem_details.documented(401, 403, 413, 415, 500, 503),
 }
@@ -116,7 +116,7 @@ REDEEM: dict[int | str, Any] = {
         "not-redeemable",
         "The code cannot be redeemed",
         "The code cannot be used, and `errors` has every reason; or another conflict.",
-        model=NotRedeemableModel.__name__,
+        model=NotRedeemableProblemModel.__name__,
         errors=[_USED_UP],
     ),
     **_COMMON,
@@ -124,8 +124,9 @@ REDEEM: dict[int | str, Any] = {
     **problem_details.documented(415),
 }
 _LINK = {"headers": {"Link": header("The same link (RFC 8288); absent on the last page.")}}
+_PAGE = {"data": [_HELD], "nextLink": None, "nextCursor": None}
 LIST: dict[int | str, Any] = {
-    200: response(RedemptionsModel, "A page of the list.", {"data": [_HELD], "nextLink": None, "nextCursor": None})
+    200: response(RedemptionPage, "A page of the list.", {"data": [_HELD], "nextLink": None, "nextCursor": None})
     | _LINK,
     400: problem_details.documented_invalid("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
     **_COMMON,

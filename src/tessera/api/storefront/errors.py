@@ -5,10 +5,10 @@ from tessera.api.error_rendering.problem_details import ProblemResponse
 from tessera.api.http.fields import wire_names, wire_path
 from tessera.api.storefront import presenters
 from tessera.api.storefront.schemas import (
+    CodeValidationRequest,
     RedemptionCreateRequest,
     RedemptionQuery,
     ReservationUpdateRequest,
-    ValidationRequest,
 )
 from tessera.kit.errors import DomainError, Violation
 from tessera.redemptions.redeem import NotRedeemable
@@ -22,7 +22,7 @@ def render(error: DomainError) -> ProblemResponse:
             409, "not-redeemable", "The code cannot be redeemed", error.message, errors=errors
         )
     return problem_details.render(
-        error, ValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery
+        error, CodeValidationRequest, RedemptionCreateRequest, ReservationUpdateRequest, RedemptionQuery
     )
 
 

@@ -12,7 +12,7 @@ from tessera.redemptions.validate import Assessment, CodeKind
 
 
 def assessment(item: Assessment) -> dict[str, Any]:
-    """An AssessmentModel."""
+    """An CodeAssessmentModel."""
     return {
         "code": item.code,
         "kind": item.kind,
@@ -27,7 +27,7 @@ def assessment(item: Assessment) -> dict[str, Any]:
 
 
 def reason(violation: Violation) -> dict[str, Any]:
-    """A ReasonModel."""
+    """A CodeReasonModel."""
     details = violation if isinstance(violation, Reason) else None
     return {
         "code": violation.code,

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from tessera.api.error_rendering.codes import PROBLEM_TYPE, URN
 from tessera.api.http.fields import (
     EmailText,
     Instant,
@@ -76,7 +75,7 @@ HoldSeconds = Annotated[
 ]
 
 
-class AskedCandidateRequest(RequestModel):
+class ValidationCandidateRequest(RequestModel):
     """The candidate of a validation."""
 
     person_id: PersonText | None = Field(
@@ -87,7 +86,7 @@ class AskedCandidateRequest(RequestModel):
     email: EmailText | None = Field(None, alias="email", description="The address of the booking account.")
 
 
-class CandidateRequest(RequestModel):
+class RedemptionCandidateRequest(RequestModel):
     """The candidate who takes the exam."""
 
     person_id: PersonText = Field(
@@ -117,7 +116,7 @@ class RedemptionCreateRequest(RequestModel):
     product_bundle_id: Uuid | None = Field(
         None, alias="productBundleId", description="The bundle to buy. Required unless `storeExamCode` is given."
     )
-    candidate: CandidateRequest = Field(alias="candidate", description="The person who takes the exam.")
+    candidate: RedemptionCandidateRequest = Field(alias="candidate", description="The person who takes the exam.")
     hold_seconds: HoldSeconds | None = Field(
         None,
         alias="holdSeconds",
@@ -168,7 +167,7 @@ class RedemptionQuery(CursorQuery):
     )
 
 
-class ValidationRequest(RequestModel):
+class CodeValidationRequest(RequestModel):
     """Body of POST /storefront/v1/validations."""
 
     codes: Codes = Field(
@@ -182,7 +181,7 @@ class ValidationRequest(RequestModel):
     product_bundle_id: Uuid | None = Field(
         None, alias="productBundleId", description="The bundle to buy. Required unless `storeExamCode` is given."
     )
-    candidate: AskedCandidateRequest | None = Field(
+    candidate: ValidationCandidateRequest | None = Field(
         None,
         alias="candidate",
         description="The candidate who would use the codes; if absent, rules about candidates are not checked.",
@@ -190,7 +189,7 @@ class ValidationRequest(RequestModel):
     as_of: Instant | None = Field(None, alias="asOf", description="The time of use; default: now.")
 
 
-class ReasonModel(ResponseModel):
+class CodeReasonModel(ResponseModel):
     """A reason why a code cannot be used."""
 
     code: Annotated[str, REASON] = Field(description="The reason.")
@@ -201,13 +200,13 @@ class ReasonModel(ResponseModel):
     )
 
 
-class AssessmentModel(ResponseModel):
+class CodeAssessmentModel(ResponseModel):
     """The assessment of one code."""
 
     code: str = Field(description="The code as it was created.")
     kind: Annotated[str, CODE_KIND] | None = Field(description="The kind of code; null for a code that does not exist.")
     isValid: bool = Field(description="Whether the code can be used.")
-    reasons: list[ReasonModel] = Field(description="Every rule that the code violates.")
+    reasons: list[CodeReasonModel] = Field(description="Every rule that the code violates.")
     remainingUses: int | None = Field(
         description="Remaining uses for the candidate, or for anyone; holds count as uses. Null without a limit."
     )
@@ -217,13 +216,13 @@ class AssessmentModel(ResponseModel):
     finalPrice: float = Field(description="The price after the discount; not below zero.")
 
 
-class ValidationsModel(ResponseModel):
+class CodeValidationModel(ResponseModel):
     """The assessments, in the order of the codes in the request."""
 
-    results: list[AssessmentModel] = Field(description="One assessment for each code.")
+    results: list[CodeAssessmentModel] = Field(description="One assessment for each code.")
 
 
-class RedeemedCandidateModel(ResponseModel):
+class RedemptionCandidateModel(ResponseModel):
     """The candidate of a redemption."""
 
     personId: str = Field(description="The id of the person.")
@@ -244,7 +243,7 @@ class RedemptionModel(ResponseModel):
     reservationStatus: Annotated[str, RESERVATION_STATUS] = Field(description="The current status of the reservation.")
     storeExamCode: str | None = Field(description="The exam; null for a bundle.")
     productBundleId: str | None = Field(description="The bundle; null for an exam.")
-    candidate: RedeemedCandidateModel = Field(description="The candidate who takes the exam.")
+    candidate: RedemptionCandidateModel = Field(description="The candidate who takes the exam.")
     listPrice: float = Field(description="The price of the product at that time, in dollars.")
     discount: float = Field(description="The discount in dollars.")
     finalPrice: float = Field(description="The price after the discount.")
@@ -253,7 +252,7 @@ class RedemptionModel(ResponseModel):
     updatedAt: datetime = Field(description="When the status last changed, UTC.")
 
 
-class RedemptionsModel(ResponseModel):
+class RedemptionPage(ResponseModel):
     """A page of redemptions."""
 
     data: list[RedemptionModel] = Field(description="In order of creation.")
@@ -269,27 +268,3 @@ class ReservationModel(ResponseModel):
     reservationCode: str = Field(description="The current code of the reservation.")
     status: Annotated[str, RESERVATION_STATUS] = Field(description="The current status.")
     redemptions: list[RedemptionModel] = Field(description="Oldest first.")
-
-
-class RefusalModel(ResponseModel):
-    """A reason why a code cannot be redeemed."""
-
-    pointer: str = Field(description="JSON Pointer (RFC 6901) to the part of the body.")
-    code: Annotated[str, REASON] = Field(description="The reason.")
-    detail: str = Field(description="A human-readable sentence.")
-    remainingUses: int | None = Field(description="Remaining uses under a limit; null for other rules.")
-    validFrom: datetime | None = Field(
-        description="When the rule may be satisfied without a change, such as the end of a hold, UTC; null if never."
-    )
-
-
-class NotRedeemableModel(ResponseModel):
-    """The problem (RFC 9457) of a code that cannot be redeemed."""
-
-    type: Annotated[str, PROBLEM_TYPE.only("NotRedeemableType", [f"{URN}not-redeemable"])] = Field(
-        description="The kind of problem."
-    )
-    title: str = Field(description="The kind of problem as a short text.")
-    status: int = Field(description="`409`.")
-    detail: str = Field(description="This occurrence of the problem.")
-    errors: list[RefusalModel] = Field(description="Every reason.")

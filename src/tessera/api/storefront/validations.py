@@ -8,7 +8,7 @@ from tessera.api.http.parsing import read_body
 from tessera.api.serving.dependencies import StorefrontCaller
 from tessera.api.storefront import documentation, presenters
 from tessera.api.storefront.products import read_product
-from tessera.api.storefront.schemas import ValidationRequest
+from tessera.api.storefront.schemas import CodeValidationRequest
 from tessera.redemptions import validate
 from tessera.redemptions.validate import MalformedRequest, PartialCandidate
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
     responses=documentation.VALIDATE,
     openapi_extra={
         "security": openapi.KEY_OR_BEARER,
-        "requestBody": openapi.json_body(ValidationRequest, documentation.VALIDATION),
+        "requestBody": openapi.json_body(CodeValidationRequest, documentation.VALIDATION),
     },
 )
 async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResponse:
@@ -31,7 +31,7 @@ async def validate_codes(request: Request, caller: StorefrontCaller) -> JsonResp
     Global promo codes are included, and held uses count as uses. Validation changes nothing. Redemptions and
     `GET /api/v1/promo-codes` follow the same rules.
     """
-    parsed_request = await read_body(request, ValidationRequest)
+    parsed_request = await read_body(request, CodeValidationRequest)
     product = read_product(parsed_request)
     if isinstance(product, MalformedRequest):
         (error,) = await validate.reject_all(caller.work, [product])

@@ -2,6 +2,8 @@
 
 from tessera.kit.db.unit_of_work import UnitOfWork
 
+STALLED_AFTER_SECONDS = 15  # three missed heartbeats
+
 _HAS_LIVE = """
 select exists (
   select from procrastinate_workers where last_heartbeat > now() - make_interval(secs => %s)
@@ -9,6 +11,6 @@ select exists (
 """
 
 
-async def has_live_worker(work: UnitOfWork, *, silent_for: float) -> bool:
-    """Whether the last heartbeat of any worker is at most `silent_for` seconds old."""
-    return bool((await work.connection.exec_driver_sql(_HAS_LIVE, (silent_for,))).scalar_one())
+async def has_live_worker(work: UnitOfWork) -> bool:
+    """Whether a worker runs, which means that queued jobs start within seconds."""
+    return bool((await work.connection.exec_driver_sql(_HAS_LIVE, (STALLED_AFTER_SECONDS,))).scalar_one())

@@ -79,7 +79,7 @@ class AuditEntryModel(Representation):
     )
 
 
-class AuditEntrySlice(Representation):
+class AuditEntryPage(Representation):
     """A page of the audit log."""
 
     data: list[AuditEntryModel] = Field(description="Changes, newest first.")

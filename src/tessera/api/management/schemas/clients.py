@@ -17,14 +17,14 @@ class ClientQuery(CursorQuery):
     """Query of GET /management/v1/clients."""
 
 
-class ClientRequest(RequestModel):
+class ApiClientCreateRequest(RequestModel):
     """Body of POST /management/v1/clients."""
 
     name: Text = Field(description="The display name, 1 to 200 characters, unique.")
     function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
 
 
-class ClientModel(Representation):
+class ApiClientModel(Representation):
     """An API client."""
 
     id: UUID = Field(description="The unique identifier.")
@@ -36,7 +36,7 @@ class ClientModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ClientSecretModel(ClientModel):
+class ApiClientSecretModel(ApiClientModel):
     """An API client with its secret."""
 
     client_secret: str | None = Field(
@@ -44,10 +44,10 @@ class ClientSecretModel(ClientModel):
     )
 
 
-class ClientSlice(Representation):
+class ApiClientPage(Representation):
     """A page of clients."""
 
-    data: list[ClientModel] = Field(description="Clients, oldest first.")
+    data: list[ApiClientModel] = Field(description="Clients, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 

@@ -18,14 +18,14 @@ class KeyQuery(CursorQuery):
     """Query of GET /management/v1/keys."""
 
 
-class KeyRequest(RequestModel):
+class ApiKeyCreateRequest(RequestModel):
     """Body of POST /management/v1/keys."""
 
     name: Text = Field(description="The display name, 1 to 200 characters.")
     function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
 
 
-class KeyRotateRequest(RequestModel):
+class ApiKeyRotateRequest(RequestModel):
     """Body of POST /management/v1/keys/{keyId}/rotate."""
 
     overlap_hours: WholeNumber = Field(
@@ -34,7 +34,7 @@ class KeyRotateRequest(RequestModel):
     )
 
 
-class KeyModel(Representation):
+class ApiKeyModel(Representation):
     """An API key without its secret text."""
 
     id: UUID = Field(description="The unique identifier.")
@@ -49,7 +49,7 @@ class KeyModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class KeySecretModel(KeyModel):
+class ApiKeySecretModel(ApiKeyModel):
     """An API key with its secret text."""
 
     api_key: str | None = Field(
@@ -57,10 +57,10 @@ class KeySecretModel(KeyModel):
     )
 
 
-class KeySlice(Representation):
+class ApiKeyPage(Representation):
     """A page of keys."""
 
-    data: list[KeyModel] = Field(description="Keys, oldest first.")
+    data: list[ApiKeyModel] = Field(description="Keys, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 

@@ -20,7 +20,7 @@ class OrganizationRequest(RequestModel):
     name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
 
 
-class AdministratorRequest(RequestModel):
+class AdministratorCreateRequest(RequestModel):
     """Body of POST /management/v1/organizations/{organizationId}/administrators."""
 
     email: EmailText = Field(description="The email address (permanent).")
@@ -41,7 +41,7 @@ class OrganizationModel(Representation):
 OrganizationRequest.ignore_read_only(OrganizationModel)
 
 
-class OrganizationSlice(Representation):
+class OrganizationPage(Representation):
     """A page of organizations."""
 
     data: list[OrganizationModel] = Field(description="Organizations, oldest first.")

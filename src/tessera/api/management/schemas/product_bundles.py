@@ -45,7 +45,7 @@ class ProductBundleModel(Representation):
 ProductBundleRequest.ignore_read_only(ProductBundleModel)
 
 
-class ProductBundleSlice(Representation):
+class ProductBundlePage(Representation):
     """A page of product bundles."""
 
     data: list[ProductBundleModel] = Field(description="Product bundles, oldest first.")

@@ -18,7 +18,7 @@ class BatchQuery(CursorQuery):
     """Query of GET /management/v1/promo-code-batches."""
 
 
-class BatchCreateRequest(PromoCodeTermsRequest):
+class PromoCodeBatchCreateRequest(PromoCodeTermsRequest):
     """Body of POST /management/v1/promo-code-batches."""
 
     quantity: WholeNumber = Field(
@@ -36,7 +36,7 @@ class BatchCreateRequest(PromoCodeTermsRequest):
     is_active: Boolean | None = Field(None, description="Whether the codes are usable at once; default: false.")
 
 
-class BatchModel(Representation):
+class PromoCodeBatchModel(Representation):
     """A batch of promo codes; terms without a value are absent."""
 
     id: UUID = Field(description="The unique identifier.")
@@ -62,10 +62,10 @@ class BatchModel(Representation):
     version: int = Field(description="The version, incremented by each change and by progress; also the `ETag`.")
 
 
-class BatchSlice(Representation):
+class PromoCodeBatchPage(Representation):
     """A page of batches."""
 
-    data: list[BatchModel] = Field(description="Batches, oldest first.")
+    data: list[PromoCodeBatchModel] = Field(description="Batches, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 

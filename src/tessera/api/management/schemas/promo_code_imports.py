@@ -14,7 +14,7 @@ class ImportQuery(RequestModel):
     )
 
 
-class ImportModel(Representation):
+class PromoCodeImportModel(Representation):
     """The result of an import without bad lines."""
 
     promo_codes: int = Field(description="The number of promo codes in the file.")

@@ -69,7 +69,7 @@ class PromoCodeTermsRequest(RequestModel):
     notes: Text | None = Field(None, description="Internal notes, up to 256 characters.")
 
 
-class PromoCodeUpdateRequest(PromoCodeTermsRequest):
+class ManagedPromoCodeUpdateRequest(PromoCodeTermsRequest):
     """Body of PUT /management/v1/promo-codes/{promoCodeId}."""
 
     email_addresses: Texts | None = Field(
@@ -80,7 +80,7 @@ class PromoCodeUpdateRequest(PromoCodeTermsRequest):
     )
 
 
-class PromoCodeCreateRequest(PromoCodeUpdateRequest):
+class ManagedPromoCodeCreateRequest(ManagedPromoCodeUpdateRequest):
     """Body of POST /management/v1/promo-codes."""
 
     name: Text = Field(
@@ -118,10 +118,10 @@ class ManagedPromoCodeModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-PromoCodeUpdateRequest.ignore_read_only(ManagedPromoCodeModel)
+ManagedPromoCodeUpdateRequest.ignore_read_only(ManagedPromoCodeModel)
 
 
-class ManagedPromoCodeSlice(Representation):
+class ManagedPromoCodePage(Representation):
     """A page of promo codes."""
 
     data: list[ManagedPromoCodeModel] = Field(description="Promo codes without their addresses, oldest first.")

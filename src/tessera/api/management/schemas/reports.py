@@ -87,7 +87,7 @@ class VoucherTotalsModel(Representation):
     )
 
 
-class PartnerVouchersModel(VoucherTotalsModel):
+class VoucherTotalsByPartnerModel(VoucherTotalsModel):
     """Numbers of vouchers of one partner."""
 
     partner_id: UUID = Field(description="The id of the partner.")
@@ -98,7 +98,9 @@ class VoucherReportModel(Representation):
     """Vouchers in total and by partner."""
 
     total: VoucherTotalsModel = Field(description="The totals of all partners, on every page.")
-    data: list[PartnerVouchersModel] = Field(description="Partners, oldest first, including those without vouchers.")
+    data: list[VoucherTotalsByPartnerModel] = Field(
+        description="Partners, oldest first, including those without vouchers."
+    )
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 

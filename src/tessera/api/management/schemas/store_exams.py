@@ -56,7 +56,7 @@ class StoreExamModel(Representation):
 StoreExamUpdateRequest.ignore_read_only(StoreExamModel)
 
 
-class StoreExamSlice(Representation):
+class StoreExamPage(Representation):
     """A page of store exams."""
 
     data: list[StoreExamModel] = Field(description="Store exams, oldest first.")

@@ -19,7 +19,7 @@ class TokenQuery(CursorQuery):
     )
 
 
-class TokenRequest(RequestModel):
+class TokenIssueRequest(RequestModel):
     """Body of POST /management/v1/tokens."""
 
     email: EmailText = Field(description="The email address of the user.")
@@ -28,7 +28,7 @@ class TokenRequest(RequestModel):
     )
 
 
-class TokenModel(Representation):
+class IssuedTokenModel(Representation):
     """A long-lived Bearer token, without its text."""
 
     id: UUID = Field(description="The unique identifier.")
@@ -40,7 +40,7 @@ class TokenModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class TokenSecretModel(TokenModel):
+class IssuedTokenSecretModel(IssuedTokenModel):
     """A long-lived Bearer token with its text."""
 
     token: str | None = Field(
@@ -48,10 +48,10 @@ class TokenSecretModel(TokenModel):
     )
 
 
-class TokenSlice(Representation):
+class IssuedTokenPage(Representation):
     """A page of tokens."""
 
-    data: list[TokenModel] = Field(description="Tokens, oldest first.")
+    data: list[IssuedTokenModel] = Field(description="Tokens, oldest first.")
     next_link: str | None = Field(description="The URL of the next page; null on the last page.")
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 

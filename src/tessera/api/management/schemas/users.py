@@ -73,7 +73,7 @@ class UserModel(Representation):
 UserUpdateRequest.ignore_read_only(UserModel)
 
 
-class UserSlice(Representation):
+class UserPage(Representation):
     """A page of users."""
 
     data: list[UserModel] = Field(description="Users, oldest first.")

@@ -65,7 +65,7 @@ class VoucherPartnerModel(Representation):
 VoucherPartnerUpdateRequest.ignore_read_only(VoucherPartnerModel)
 
 
-class VoucherPartnerSlice(Representation):
+class VoucherPartnerPage(Representation):
     """A page of voucher partners."""
 
     data: list[VoucherPartnerModel] = Field(description="Voucher partners, oldest first.")
@@ -85,7 +85,7 @@ class VoucherPartnerUserModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class VoucherPartnerUserSlice(Representation):
+class VoucherPartnerUserPage(Representation):
     """A page of users of a voucher partner."""
 
     data: list[VoucherPartnerUserModel] = Field(description="Users, oldest first.")

@@ -14,7 +14,7 @@ from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PARTNER_STATUS
 
 
-class TierRequest(RequestModel):
+class DiscountTierRequest(RequestModel):
     """A discount for a minimum quantity."""
 
     quantity: WholeNumber = Field(
@@ -24,7 +24,7 @@ class TierRequest(RequestModel):
     percent: Money = Field(description="The discount in percent, above 0 and at most 100, with at most two decimals.")
 
 
-Tiers = Annotated[tuple[TierRequest, ...], list_of(TierRequest, "tiers")]
+Tiers = Annotated[tuple[DiscountTierRequest, ...], list_of(DiscountTierRequest, "tiers")]
 
 
 class VoucherProgramQuery(CursorQuery):
@@ -79,7 +79,7 @@ class VoucherProgramCreateRequest(VoucherProgramUpdateRequest):
     is_active: Boolean = Field(default=False, description="Whether partners can buy it at once.")
 
 
-class TierModel(Representation):
+class DiscountTierModel(Representation):
     """A discount for a minimum quantity."""
 
     quantity: int = Field(description="The smallest quantity with this discount.")
@@ -105,8 +105,8 @@ class VoucherProgramModel(Representation):
     cost_per_voucher: Annotated[float, From(attrgetter("partner_cost_per_voucher"))] = Field(
         description="The price of a voucher before any discount, in dollars."
     )
-    tiers: Annotated[list[TierModel], From(lambda program: [*map(TierModel.of, program.discounts)])] = Field(
-        description="Discounts by quantity, in ascending order."
+    tiers: Annotated[list[DiscountTierModel], From(lambda program: [*map(DiscountTierModel.of, program.discounts)])] = (
+        Field(description="Discounts by quantity, in ascending order.")
     )
     is_available_to_all_partners: bool = Field(
         description="Whether all partners can buy it, or only assigned partners."
@@ -131,7 +131,7 @@ class VoucherProgramModel(Representation):
 VoucherProgramUpdateRequest.ignore_read_only(VoucherProgramModel, unless=["partners"])
 
 
-class VoucherProgramSlice(Representation):
+class VoucherProgramPage(Representation):
     """A page of voucher programs."""
 
     data: list[VoucherProgramModel] = Field(description="Voucher programs, oldest first.")

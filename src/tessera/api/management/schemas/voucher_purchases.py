@@ -38,7 +38,7 @@ class VoucherPurchaseQuery(CursorQuery):
     )
 
 
-class VoucherOrderRequest(RequestModel):
+class ManagedVoucherPurchaseCreateRequest(RequestModel):
     """Body of POST /management/v1/voucher-purchases."""
 
     partner_id: Uuid = Field(description="The id of an active voucher partner.")
@@ -81,7 +81,7 @@ class ManagedVoucherPurchaseModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ManagedVoucherPurchaseSlice(Representation):
+class ManagedVoucherPurchasePage(Representation):
     """A page of voucher purchases."""
 
     data: list[ManagedVoucherPurchaseModel] = Field(description="Voucher purchases, in the order of the list.")

@@ -56,7 +56,7 @@ class VoucherExpiryRequest(RequestModel):
     expires_at: Instant = Field(description="The time of expiry; must be in the future.")
 
 
-class VoucherChoiceRequest(RequestModel):
+class VoucherReferenceRequest(RequestModel):
     """A voucher by its id or its code."""
 
     id: Uuid | None = Field(None, description="The id of the voucher; excludes `code`.")
@@ -78,7 +78,7 @@ class VoucherBulkRequest(RequestModel):
     expires_at: Instant | None = Field(
         None, description="For `ChangeExpiry`: the time of expiry; must be in the future."
     )
-    vouchers: Annotated[tuple[VoucherChoiceRequest, ...], list_of(VoucherChoiceRequest, "vouchers")] = Field(
+    vouchers: Annotated[tuple[VoucherReferenceRequest, ...], list_of(VoucherReferenceRequest, "vouchers")] = Field(
         description=f"The vouchers, 1 to {MAX_VOUCHERS:,}.",
         json_schema_extra={"minItems": 1, "maxItems": MAX_VOUCHERS},
     )
@@ -105,7 +105,7 @@ class ManagedVoucherModel(Representation):
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
-class ManagedVoucherSlice(Representation):
+class ManagedVoucherPage(Representation):
     """A page of vouchers."""
 
     data: list[ManagedVoucherModel] = Field(description="Vouchers, in the order of the list.")
@@ -113,7 +113,7 @@ class ManagedVoucherSlice(Representation):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-class VoucherReasonModel(Representation):
+class VoucherRefusalModel(Representation):
     """The reason for a failure."""
 
     code: Annotated[str, VOUCHER_REFUSAL] = Field(description="The reason.")
@@ -122,7 +122,7 @@ class VoucherReasonModel(Representation):
     )
 
 
-class VoucherResultModel(Representation):
+class VoucherActionResultModel(Representation):
     """The result for one voucher."""
 
     id: Annotated[UUID | None, From(lambda outcome: outcome.voucher and outcome.voucher.id)] = Field(
@@ -135,19 +135,19 @@ class VoucherResultModel(Representation):
         description="Whether the action succeeded."
     )
     reason: Annotated[
-        VoucherReasonModel | None, From(lambda outcome: outcome.refusal and VoucherReasonModel.of(outcome.refusal))
+        VoucherRefusalModel | None, From(lambda outcome: outcome.refusal and VoucherRefusalModel.of(outcome.refusal))
     ] = Field(description="The reason for the failure; null after a success.")
     version: Annotated[int | None, From(lambda outcome: outcome.voucher and outcome.voucher.version)] = Field(
         description="The version of the voucher after the request."
     )
 
 
-class VoucherResultsModel(Representation):
+class VoucherBulkResultModel(Representation):
     """The result for each voucher, in the order of the request."""
 
     done: int = Field(description="The number of vouchers on which the action succeeded.")
     refused: int = Field(description="The number of vouchers on which the action failed.")
-    results: list[VoucherResultModel] = Field(description="A result for each voucher.")
+    results: list[VoucherActionResultModel] = Field(description="A result for each voucher.")
 
 
 VOUCHER = {

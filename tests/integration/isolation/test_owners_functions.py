@@ -1,0 +1,237 @@
+"""Every function with the owner's rights: called by a tenant with its neighbour's arguments, by nobody, and rightly."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from tests.conftest import NOW
+from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
+from tests.support.redemption_requests import CANDIDATE, create_redemption
+from tests.support.tenant_clauses import COLUMNS
+from tests.support.voucher_factories import add_partner, add_program, add_purchase
+
+from tessera.api.serving.resources import Resources
+from tessera.identity.authentication.credentials import parse_key
+from tessera.identity.rules import PLATFORM_ID
+from tessera.provision import Addresses
+from tessera.vouchers.rules import PurchaseStatus
+
+UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+LATER = NOW + timedelta(days=400)
+# Functions whose result is about the callers' own credentials or codes; all others are for the platform.
+FOR_TENANTS = {
+    "count_promo_code_uses",
+    "find_promo_code_usability",
+    "find_promo_codes_for_storefront",
+    "lock_promo_codes",
+}
+
+
+@dataclass
+class Side:
+    """An organization with a limited code, a lapsed hold, a waiting purchase, an overdue checkout and old keys."""
+
+    tenant: Tenant
+    code_id: UUID = field(init=False)
+
+
+async def furnish(client: httpx.AsyncClient, resources: Resources, superuser: psycopg.Connection[Any]) -> Side:
+    side = Side(await create_tenant(resources, now=NOW))
+    tenant = side.tenant
+    code = percent_code(tenant, "SHARED", max_redemptions_per_candidate=5)
+    side.code_id = code.id
+    await add_promo_codes(resources, tenant, code, now=NOW)
+    await create_redemption(client, tenant, "SHARED", "RSV-1")
+    await create_redemption(client, tenant, "SHARED", "RSV-2", holdSeconds=1)
+    partner = await add_partner(resources, tenant, "Acme")
+    program = await add_program(resources, tenant, "Open")
+    await add_purchase(resources, tenant, partner, program, "VP-1", status=PurchaseStatus.VOUCHER_CREATION)
+    overdue = {"status": PurchaseStatus.CHECKOUT_IN_PROGRESS}
+    checkout = await add_purchase(resources, tenant, partner, program, "VP-2", **overdue)
+    superuser.execute("update voucher_purchases set checkout_expires_at = %s where id = %s", [NOW, checkout])
+    superuser.execute(
+        "insert into idempotency_keys values (%s, gen_random_uuid(), 'key', '', 200, '', '1970-01-01')", [tenant.id]
+    )
+    return side
+
+
+@pytest.fixture
+async def own(client: httpx.AsyncClient, resources: Resources, superuser: psycopg.Connection[Any]) -> Side:
+    return await furnish(client, resources, superuser)
+
+
+@pytest.fixture
+async def theirs(
+    own: Side, client: httpx.AsyncClient, resources: Resources, superuser: psycopg.Connection[Any]
+) -> Side:
+    return await furnish(client, resources, superuser)
+
+
+@pytest.fixture
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of the application's role."""
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        yield connection
+
+
+def functions(connection: psycopg.Connection[Any]) -> dict[str, list[str]]:
+    """The functions with the owner's rights in the catalog, with the names of their parameters."""
+    rows = connection.execute(
+        "select proname, coalesce(proargnames[:pronargs], '{}') from pg_proc"
+        " where prosecdef and pronamespace = 'public'::regnamespace"
+    )
+    return dict(rows.fetchall())
+
+
+def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> list[Any]:
+    """Arguments that name everything of an organization, with the digest of a key of it or of another one."""
+    key, digest = parse_key(of.tenant.key.secret), parse_key((digest_of or of).tenant.key.secret).digest
+    values = {
+        "as_of": LATER,
+        "bundle_ids": [of.tenant.bundle_id],
+        "closed_until": LATER.date(),
+        "code_ids": [of.code_id],
+        "code_keys": ["shared"],
+        "created_before": NOW,
+        "email_keys": [CANDIDATE["email"]],
+        "exam_ids": [of.tenant.exam_ids["NCA-GENL"]],
+        "expired_before": LATER,
+        "held": [1],
+        "key_digests": [digest],
+        "key_ids": [key.name.id],
+        "organization_ids": [of.tenant.id],
+        "person_ids": [CANDIDATE["personId"]],
+        "purchased_before": LATER,
+        "redeemed": [1],
+    }
+    return [values[name] for name in names]
+
+
+def call(
+    connection: psycopg.Connection[Any], name: str, values: list[Any], *, pinned: UUID | None
+) -> list[tuple[Any, ...]]:
+    """The rows that a function returns to an organization, or to nobody; its changes stay."""
+    query = sql.SQL("select * from {}({})").format(
+        sql.Identifier(name), sql.SQL(", ").join(sql.Placeholder() * len(values))
+    )
+    with connection.transaction():
+        if pinned is not None:
+            connection.execute(f"set local app.organization_id = '{pinned}'")
+        return connection.execute(query, values).fetchall()
+
+
+def rows_of(connection: psycopg.Connection[Any], *sides: Side) -> dict[str, str]:
+    """All rows of these organizations as text, by table."""
+    tenants = [side.tenant.id for side in sides]
+    return {
+        table: "\n".join(
+            text
+            for (text,) in connection.execute(
+                f"select t::text from {table} t where {column} = any (%s) order by 1", [tenants]
+            )
+        )
+        for table, column in COLUMNS.items()
+    }
+
+
+def named(rows: object, of: Side, connection: psycopg.Connection[Any], *, except_for: object) -> set[str]:
+    """The ids of an organization that a result contains, apart from those of the arguments."""
+    theirs = set(UUIDS.findall(str(rows_of(connection, of))))
+    return theirs & set(UUIDS.findall(str(rows))) - set(UUIDS.findall(str(except_for)))
+
+
+def test_the_functions_in_the_catalog_are_known(superuser: psycopg.Connection[Any]) -> None:
+    assert functions(superuser).keys() >= FOR_TENANTS
+    assert len(functions(superuser)) >= 12
+
+
+def test_a_tenant_reaches_nothing_of_its_neighbour(
+    application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], own: Side, theirs: Side
+) -> None:
+    before = rows_of(superuser, theirs)
+    for name, parameters in functions(superuser).items():
+        values = arguments(parameters, theirs, digest_of=own)
+        rows = call(application, name, values, pinned=own.tenant.id)
+        assert named(rows, theirs, superuser, except_for=values) == set(), name
+        assert name in FOR_TENANTS or rows in ([], [(0,)]), name
+        assert rows_of(superuser, theirs) == before, name
+
+
+def test_a_tenants_results_do_not_depend_on_its_neighbour(
+    application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], own: Side, request: pytest.FixtureRequest
+) -> None:
+    readers = [name for name in functions(superuser) if name.startswith("find_promo")]
+    calls = [(name, arguments(functions(superuser)[name], own)) for name in readers]
+    results = [call(application, name, values, pinned=own.tenant.id) for name, values in calls]
+    assert [len(rows) for rows in results] == [1, 1]
+    request.getfixturevalue("theirs")
+    assert [call(application, name, values, pinned=own.tenant.id) for name, values in calls] == results
+
+
+def test_nobody_reaches_anything(
+    application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], own: Side, theirs: Side
+) -> None:
+    before = rows_of(superuser, own, theirs)
+    for name, parameters in functions(superuser).items():
+        # Readers without a tenant present the digest of a key instead.
+        values = arguments(parameters, own, digest_of=theirs)
+        rows = call(application, name, values, pinned=None)
+        assert named(rows, own, superuser, except_for=values) == set(), name
+        assert name in FOR_TENANTS or rows in ([], [(0,)]), name
+        assert rows_of(superuser, own, theirs) == before, name
+
+
+def test_the_right_caller_gets_a_result_from_every_function(
+    application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], own: Side
+) -> None:
+    # Otherwise the tests above would pass with functions that do nothing.
+    add_platform(superuser, own.tenant)
+    for name, parameters in functions(superuser).items():
+        before = rows_of(superuser, own)
+        pinned = own.tenant.id if name in FOR_TENANTS else PLATFORM_ID
+        rows = call(application, name, arguments(parameters, own), pinned=pinned)
+        if name == "sum_ledger_of_global_codes":
+            continue  # the next test
+        changes = name.startswith(("count_", "delete_", "lock_"))
+        assert (rows_of(superuser, own) != before) == changes, name
+        assert changes or str(own.tenant.id) in str(rows) or str(own.code_id) in str(rows), name
+
+
+async def test_uses_of_a_global_code_count_for_each_candidate_of_one_organization(
+    application: psycopg.Connection[Any],
+    superuser: psycopg.Connection[Any],
+    client: httpx.AsyncClient,
+    resources: Resources,
+    own: Side,
+    theirs: Side,
+) -> None:
+    name = f"GLOBAL{uuid4().hex[:8]}"
+    limits = {"store_exam_ids": (), "max_redemptions": None, "max_redemptions_per_candidate": 2}
+    await add_promo_codes(
+        resources, add_platform(superuser, own.tenant), percent_code(own.tenant, name, **limits), now=NOW
+    )
+    await create_redemption(client, theirs.tenant, name, "RSV-3")
+    ask = "select candidate_uses from find_promo_codes_for_storefront(%s, %s, %s, %s, %s, %s)"
+    values = [[name.lower()], [None], [None], [None], [CANDIDATE["personId"]], NOW]
+    uses = {}
+    for side in (own, theirs):
+        with application.transaction():
+            application.execute(f"set local app.organization_id = '{side.tenant.id}'")
+            uses[side.tenant.id] = application.execute(ask, values).fetchall()
+    assert uses == {own.tenant.id: [(0,)], theirs.tenant.id: [(1,)]}
+    sums = call(application, "sum_ledger_of_global_codes", [], pinned=PLATFORM_ID)
+    assert [(redeemed, held) for code_id, redeemed, held in sums if code_id == code_of(superuser, name)] == [(1, 0)]
+
+
+def code_of(connection: psycopg.Connection[Any], name: str) -> UUID:
+    row = connection.execute("select id from promo_codes where name = %s", [name]).fetchone()
+    assert row is not None
+    return UUID(str(row[0]))
