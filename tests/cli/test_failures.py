@@ -158,6 +158,18 @@ def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> N
     assert failure("worker", **settings) == f"tessera: cannot use the database: {older}\n"
 
 
+def test_the_only_organization_is_the_default(empty: Addresses) -> None:
+    schema.migrate(empty.owner, empty.application)
+    settings = {"TESSERA_DATABASE_URL": empty.application}
+    none = failure("exam", "list", **settings)
+    assert none == "tessera: There is no organization: create one with `tessera organization create`.\n"
+    tessera("organization", "create", "Exam Board", **settings)
+    assert tessera("exam", "list", **settings).stdout == "There are no store exams yet.\n"
+    tessera("organization", "create", "Second Board", **settings)
+    several = failure("exam", "list", **settings)
+    assert several.startswith("tessera: There are several organizations: choose one with --organization or ")
+
+
 def test_data_of_another_version_of_postgres(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("9.6\n")

@@ -171,11 +171,6 @@ def test_the_organization_may_come_from_the_settings(run: Run, tenant: Tenant) -
     assert other == "tessera: There is no organization No such.\n"
 
 
-def test_the_only_organization_is_the_default(run: Run, tenant: Tenant, other_tenant: Tenant) -> None:
-    several = "There are several organizations: choose one with --organization or TESSERA_ORGANIZATION."
-    assert failure(run, "key", "list") == f"tessera: {several}\n"
-
-
 def test_a_command_that_lacks_something_shows_its_usage(run: Run) -> None:
     result = run("client", "create", "--name", "Shop")
     assert (result.returncode, result.stdout) == (2, "")

@@ -12,8 +12,10 @@ def test_a_table_fits_the_terminal_and_is_complete_elsewhere(run: Run, run_in_te
     run("client", "create", *here, "--name", f"Shop {'x' * 90}", *rights)
     shown = run_in_terminal("client", "list", *here).stdout
     assert max(map(len, shown.splitlines())) <= 100
-    assert f"Shop {'x' * 34}…  tsc_" in shown
-    assert "Omitted for lack of space: function points, id (--json prints everything)" in shown
+    upper, lower = shown.splitlines()[:2]
+    assert (upper.split(), lower.split()) == (["CLIENT"], ["NAME", "ID"])
+    assert f"Shop {'x' * 42}…  tsc_" in shown
+    assert "Omitted for lack of space: revoked at, function points, id (--json prints everything)" in shown
     complete = run("client", "list", *here)
     heading, line = (complete.stdout.splitlines()[index] for index in (0, 1))
     assert heading.split("  ")[0] == "NAME"

@@ -16,8 +16,8 @@ from tessera.kit.control_characters import visible
 from tessera.kit.wire import wire_name
 
 Fields = Mapping[str, Any]
-# The longest cell of a table in a terminal; a UUID has 36 characters.
-MAX_CELL = 40
+# The longest cell of a table in a terminal; a ClientId has 47 characters.
+MAX_CELL = 48
 
 
 def fields_of(value: object, *names: str, **renamed: str) -> dict[str, Any]:
@@ -69,17 +69,26 @@ def _json_value(value: object) -> object:
 
 def _print_table(rows: Sequence[Fields]) -> None:
     names = [_words(name) for name in rows[0]]
-    table = [[name.upper() for name in names], *([_text(value) for value in row.values()] for row in rows)]
+    cells = [[_text(value) for value in row.values()] for row in rows]
     in_terminal = sys.stdout.isatty()
     if in_terminal:
-        table = [[_cut(cell) for cell in line] for line in table]
+        table = [*_stacked(names), *([_cut(cell) for cell in line] for line in cells)]
+    else:
+        table = [[name.upper() for name in names], *cells]
     widths = [max(map(_width, column)) for column in zip(*table, strict=True)]
     count = _columns_that_fit(widths, shutil.get_terminal_size().columns) if in_terminal else len(widths)
     for line in table:
-        cells = zip(line[:count], widths[:count], strict=True)
-        typer.echo("  ".join(cell + " " * (width - _width(cell)) for cell, width in cells).rstrip())
+        padded = [cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)]
+        typer.echo("  ".join(padded[:count]).rstrip())
     if omitted := names[count:]:
         typer.echo(f"Omitted for lack of space: {', '.join(omitted)} (--json prints everything)", err=True)
+
+
+def _stacked(names: Sequence[str]) -> list[list[str]]:
+    """The headings with one word in each line, so that columns are as narrow as their cells."""
+    headings = [name.upper().split() for name in names]
+    height = max(map(len, headings))
+    return [list(line) for line in zip(*([""] * (height - len(words)) + words for words in headings), strict=True)]
 
 
 def _columns_that_fit(widths: Sequence[int], available: int) -> int:
