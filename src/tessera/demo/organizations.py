@@ -9,6 +9,8 @@ from tessera.kit.identifiers import new_id
 
 # The product bundle of the CareValidate document. Both organizations have one with this id: ids are unique per tenant.
 PRODUCT_BUNDLE_ID = UUID("0aad00c1-9c18-4b7c-ac3c-67afffdfbc4e")
+# The id in the examples of the OpenAPI document: one resource of each kind has it, so that the examples work.
+EXAMPLE_ID = UUID("01906a6e-0000-7000-8000-000000000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,9 @@ EXAMS = (
 
 
 def store_exams() -> list[NewStoreExam]:
-    """The exams of an organization, with new ids on each call."""
-    return [NewStoreExam(new_id(), code, name, Decimal(price)) for code, name, price in EXAMS]
+    """The exams of an organization; all but the first have new ids on each call."""
+    ids = (EXAMPLE_ID, *(new_id() for _ in EXAMS[1:]))
+    return [NewStoreExam(id_, code, name, Decimal(price)) for id_, (code, name, price) in zip(ids, EXAMS, strict=True)]
 
 
 def product_bundle(exams: list[NewStoreExam]) -> NewProductBundle:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tessera.catalog.service import NewStoreExam
-from tessera.demo.organizations import PRODUCT_BUNDLE_ID, DemoOrganization
+from tessera.demo.organizations import EXAMPLE_ID, PRODUCT_BUNDLE_ID, DemoOrganization
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
@@ -34,7 +34,7 @@ def promo_codes(organization: DemoOrganization, exams: list[NewStoreExam], *, no
         is_restricted = number % 10 == 0
         addresses = (f"candidate{number}@example.com", f"candidate{number + 1}@example.com") if is_restricted else ()
         yield NewPromoCode(
-            id=new_id(),
+            id=EXAMPLE_ID if number == 1 else new_id(),
             name=f"DEMO{number:05}",
             status=statuses[number % len(statuses)],
             discount_percent=number % 100 + 1,

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera.catalog.service import NewStoreExam
+from tessera.demo.organizations import EXAMPLE_ID
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -59,7 +60,8 @@ async def _load_market(work: UnitOfWork, exams: Sequence[NewStoreExam], *, now: 
         "Initech Learning": Status.INACTIVE,
         "Umbrella Academy": Status.ARCHIVED,
     }
-    new_partners = [NewPartner(new_id(), name, status) for name, status in statuses.items()]
+    ids = {PARTNER_NAME: EXAMPLE_ID}
+    new_partners = [NewPartner(ids.get(name, new_id()), name, status) for name, status in statuses.items()]
     await partners.add_all(work, new_partners, now=now)
     partner_ids = {partner.name: partner.id for partner in new_partners}
     market = Market(partner_ids, {program.name: program for program in _programs(exams, partner_ids)})
@@ -80,7 +82,7 @@ def _programs(exams: Sequence[NewStoreExam], partner_ids: dict[str, UUID]) -> It
     )
 
     def program(name: str, prefix: str, **changes: Any) -> NewProgram:  # noqa: ANN401 - of any field
-        return replace(free, id=new_id(), name=name, voucher_code_prefix=prefix, **changes)
+        return replace(free, **{"id": new_id(), "name": name, "voucher_code_prefix": prefix, **changes})
 
     yield free
     yield program(
@@ -98,6 +100,7 @@ def _programs(exams: Sequence[NewStoreExam], partner_ids: dict[str, UUID]) -> It
     yield program(
         "Professional Program",
         "PRO-",
+        id=EXAMPLE_ID,
         allow_ach_payments=True,
         can_assigned_partners_purchase_zero_price=False,
         partner_cost_per_voucher=Decimal("99.50"),
@@ -130,6 +133,7 @@ def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
         order = _order(market, "Globex Training", "Professional Program", quantity=20, now=now - timedelta(days=days))
         yield replace(
             order,
+            id=EXAMPLE_ID if status is PurchaseStatus.CHECKOUT_IN_PROGRESS else order.id,
             status=status,
             amount=purchase_rules.amount(Decimal("99.50"), 20, TIERS),
             checkout_expires_at=now + timedelta(days=1),
@@ -201,4 +205,4 @@ def _showcase(order: NewPurchase, *, now: datetime) -> Iterator[NewVoucher]:
     yield assigned("RESERVED", "ada@example.com")
     yield assigned("COMPLETED", "grace@acme.example.com")
     yield assigned("CANCELLED", "ada@example.com")
-    yield voucher("SPARE")
+    yield replace(voucher("SPARE"), id=EXAMPLE_ID)

@@ -64,7 +64,11 @@ async def list_programs(request: Request, caller: VoucherManager) -> JsonRespons
     operation_id="listVoucherPurchases",
     summary="List voucher purchases",
     responses=documentation.PURCHASES,
-    openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(PurchaseQuery)},
+    openapi_extra={
+        "security": openapi.BEARER,
+        "parameters": openapi.parameters(PurchaseQuery),
+        **openapi.example_filter("status"),
+    },
 )
 async def list_purchases(request: Request, caller: VoucherManager) -> JsonResponse:
     """Voucher purchases with quantity, pricing and status, oldest first, 100 a page.
@@ -101,7 +105,11 @@ async def create_purchase(request: Request) -> Response:
     operation_id="listVouchers",
     summary="List vouchers",
     responses=documentation.VOUCHERS,
-    openapi_extra={"security": openapi.BEARER, "parameters": openapi.parameters(VoucherQuery)},
+    openapi_extra={
+        "security": openapi.BEARER,
+        "parameters": openapi.parameters(VoucherQuery),
+        **openapi.example_filter("isUsed"),
+    },
 )
 async def list_vouchers(request: Request) -> Response:
     """Vouchers with assignment, usage and reservation details, oldest first, 100 a page.

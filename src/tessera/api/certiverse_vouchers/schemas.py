@@ -88,7 +88,7 @@ class VoucherQuery(DocumentedRequestModel):
         None, alias="isActive", description="`true` for enabled vouchers, `false` for disabled.", examples=["true"]
     )
     is_used: Flag | None = Field(
-        None, alias="isUsed", description="`true` for used vouchers, `false` for unused.", examples=["false"]
+        None, alias="isUsed", description="`true` for used vouchers, `false` for unused.", examples=["true"]
     )
     page: PageNumber = _page()
     purchase_code: Text | None = Field(

@@ -26,6 +26,11 @@ def parameters(model: type[RequestModel]) -> list[dict[str, Any]]:
     return [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
 
 
+def example_filter(name: str) -> dict[str, Any]:
+    """The optional parameter whose example the docs page fills in, for a list that requires a filter."""
+    return {"x-example-filter": name}
+
+
 def schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """The JSON schema of a model; the schemas of nested models are under `$defs`."""
     return model.model_json_schema(by_alias=True, ref_template=_SCHEMA_REFERENCE)

@@ -11,6 +11,7 @@ from tessera.api.management import csv_responses
 from tessera.api.serving import idempotency
 
 Example = Mapping[str, Any]
+EXAMPLE_ID = "01906a6e-0000-7000-8000-000000000001"
 Responses = dict[int | str, Any]
 
 _LINK = {"headers": {"Link": header("The same URL (RFC 8288); absent on the last page.")}}
@@ -112,11 +113,13 @@ def changing(*path: str, model: type[RequestModel] | None = None, example: Examp
 
 
 def _id(name: str) -> dict[str, Any]:
+    # The demonstration data has resources with these ids.
+    example = "0aad00c1-9c18-4b7c-ac3c-67afffdfbc4e" if name == "productBundleId" else EXAMPLE_ID
     return {
         "name": name,
         "in": "path",
         "required": True,
         "description": "The unique identifier.",
         "schema": {"type": "string", "format": "uuid"},
-        "example": "01906a6e-0000-7000-8000-000000000001",
+        "example": example,
     }

@@ -13,7 +13,7 @@ from tessera.api.storefront.schemas import (
 )
 
 VALIDATION = {
-    "codes": ["WELCOME", "SPRING-4H7KQ2M", "BYGONE"],
+    "codes": ["WELCOME", "SPRING-UNUSED", "BYGONE"],
     "storeExamCode": "NCA-GENL",
     "candidate": {"personId": "P-4711", "email": "ada@example.com"},
 }
@@ -73,12 +73,12 @@ _CANDIDATE = {
 }
 REDEMPTION = {
     "code": "WELCOME",
-    "reservationCode": "RSV-1001",
+    "reservationCode": "RSV-2001",
     "storeExamCode": "NCA-GENL",
     "candidate": _CANDIDATE,
     "holdSeconds": 900,
 }
-RESERVATION = {"status": "Rescheduled", "reservationCode": "RSV-1002"}
+RESERVATION = {"status": "Rescheduled", "reservationCode": "RSV-2002"}
 _HELD = {
     "id": "019ab0c4-7b7e-7c3a-9d0e-2f6f3a1b5c7d",
     "status": "Held",

@@ -30,10 +30,11 @@ function omitCredentials(request) {
 }
 
 // Examples of optional parameters move into the descriptions: the page would fill them in as values, and all these
-// filters together would match nothing.
+// filters together would match nothing. A list that requires a filter names the one to fill in.
 function describeExamples(operation) {
+  const filledIn = operation["x-example-filter"];
   for (const parameter of operation.parameters ?? []) {
-    if (!parameter.required && parameter.example !== undefined) {
+    if (!parameter.required && parameter.name !== filledIn && parameter.example !== undefined) {
       parameter.description += " Example: `" + parameter.example + "`";
       delete parameter.example;
     }

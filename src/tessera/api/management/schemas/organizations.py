@@ -49,7 +49,7 @@ class OrganizationPage(Representation):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-REQUEST = {"name": "Aurora Certification Board"}
+REQUEST = {"name": "Zephyr Certification Board"}
 ADMINISTRATOR = {"email": "ada@example.com", "firstName": "Ada", "lastName": "Byron"}
 ORGANIZATION = {
     "id": "01906a6e-0000-7000-8000-000000000001",

@@ -53,7 +53,7 @@ class ProductBundlePage(Representation):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-REQUEST = {"name": "Starter Bundle", "price": 480.0, "storeExamCodes": ["NCA-GENL", "NCP-ADS"]}
+REQUEST = {"name": "Autumn Bundle", "price": 480.0, "storeExamCodes": ["NCA-GENL", "NCP-ADS"]}
 PRODUCT_BUNDLE = {
     "id": "0aad00c1-9c18-4b7c-ac3c-67afffdfbc4e",
     **REQUEST,

@@ -23,6 +23,6 @@ class PromoCodeImportModel(Representation):
 
 FILE = """\
 name,status,discountPercent,storeExamCodes,expiresAt,maxRedemptions,notes
-SPRING10,Active,10,NCA-GENL|NCP-ADS,2030-01-01T00:00:00Z,100,"For spring, and for summer"
+SUMMER10,Active,10,NCA-GENL|NCP-ADS,2030-01-01T00:00:00Z,100,"For spring, and for summer"
 WELCOME5,Inactive,5,,,,
 """

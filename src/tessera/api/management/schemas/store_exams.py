@@ -73,5 +73,5 @@ STORE_EXAM = {
     "createdAt": "2026-01-01T00:00:00Z",
     "version": 1,
 }
-CREATE = {"code": "NCA-GENL", "name": "Generative AI Fundamentals", "price": 135.0}
+CREATE = {"code": "OPS-300", "name": "Operations Practice", "price": 180.0}
 UPDATE = {"name": "Generative AI Fundamentals", "price": 140.0}

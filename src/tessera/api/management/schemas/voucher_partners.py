@@ -100,7 +100,7 @@ PARTNER = {
     "createdAt": "2026-01-01T00:00:00Z",
     "version": 1,
 }
-CREATE_PARTNER = {"name": "Acme Corp", "isActive": True}
+CREATE_PARTNER = {"name": "Hooli Academy", "isActive": True}
 RENAME_PARTNER = {"name": "Acme Corporation"}
 USER = {
     "id": "01906a6e-0000-7000-8000-000000000002",
@@ -111,4 +111,4 @@ USER = {
     "createdAt": "2026-01-01T00:00:00Z",
     "version": 1,
 }
-INVITE = {"email": "grace@acme.example.com", "firstName": "Grace", "lastName": "Hopper"}
+INVITE = {"email": "ida@acme.example.com", "firstName": "Ida", "lastName": "Rhodes"}

@@ -150,7 +150,7 @@ UPDATE_PROGRAM = {
     "voucherCodePrefix": "PRO-",
     "expirationPeriodInDays": 365,
 }
-CREATE_PROGRAM = UPDATE_PROGRAM | {"isActive": True}
+CREATE_PROGRAM = UPDATE_PROGRAM | {"name": "Summer Program", "voucherCodePrefix": "SUMMER-", "isActive": True}
 PROGRAM = UPDATE_PROGRAM | {
     "id": "01906a6e-0000-7000-8000-000000000003",
     "status": "Active",

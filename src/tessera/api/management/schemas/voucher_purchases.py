@@ -91,7 +91,7 @@ class ManagedVoucherPurchasePage(Representation):
 
 ORDER = {
     "partnerId": "01906a6e-0000-7000-8000-000000000001",
-    "programId": "01906a6e-0000-7000-8000-000000000003",
+    "programId": "01906a6e-0000-7000-8000-000000000001",
     "quantity": 50,
     "notes": "Q2 employee certification batch",
     "purchasedByFirstName": "Grace",

@@ -173,8 +173,8 @@ EXPIRY = {"expiresAt": "2030-01-01T00:00:00Z"}
 BULK = {
     "action": "Assign",
     "vouchers": [
-        {"code": "PRO-4H7KQ2M", "recipientEmail": "ada@example.com"},
-        {"id": "01906a6e-0000-7000-8000-000000000006", "recipientEmail": "grace@example.com"},
+        {"code": "SPRING-ASSIGNED", "recipientEmail": "ada@example.com"},
+        {"id": "01906a6e-0000-7000-8000-000000000001", "recipientEmail": "grace@example.com"},
     ],
 }
 RESULTS = {
