@@ -17,6 +17,8 @@ from tests.support.factories import Tenant
 from tessera.api.certiverse_promo import documentation
 
 TYPESCRIPT = "openapi-typescript@7.13.0"
+REDOCLY = "@redocly/cli@2.77.0"
+RULES = Path(__file__).parents[3] / "redocly.yaml"
 
 
 @pytest.fixture
@@ -70,13 +72,25 @@ def registry_answers() -> bool:
         return False
 
 
-def test_the_typescript_client_is_made_without_a_warning(document: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def npm() -> None:
     if not (shutil.which("node") and shutil.which("npx")):
-        pytest.skip("no Node.js is installed, which openapi-typescript needs")
+        pytest.skip("no Node.js is installed, which these tools need")
     if not registry_answers():
-        pytest.skip("the npm registry cannot be reached, where openapi-typescript comes from")
+        pytest.skip("the npm registry, where these tools come from, cannot be reached")
+
+
+@pytest.mark.usefixtures("npm")
+def test_the_typescript_client_is_made_without_a_warning(document: Path, tmp_path: Path) -> None:
     result = run("npx", "--yes", TYPESCRIPT, document, "--output", "tessera.ts", directory=tmp_path)
     output = result.stdout + result.stderr
     assert result.returncode == 0, output
     assert "warn" not in output.lower()
     assert "createPromoCode: {" in (tmp_path / "tessera.ts").read_text()
+
+
+@pytest.mark.usefixtures("npm")
+def test_redocly_finds_nothing_to_improve(document: Path, tmp_path: Path) -> None:
+    result = run("npx", "--yes", REDOCLY, "lint", document, "--config", RULES, "--format=json", directory=tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(result.stdout)["problems"] == []
