@@ -13,10 +13,13 @@ WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/c
 run: $(BIN)/.runtime
 	@exec $(BIN)/tessera serve --demo
 
+# One process runs all tests of a file, so that the fixtures of a module are set up once. A third process uses the time in
+# which the others wait. The order is that of tests/conftest.py. Python keeps the compiled tests.
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
+KEEP_COMPILED := env -u PYTHONDONTWRITEBYTECODE
+
 test: $(BIN)/.development
-	@# One worker runs all tests of a file, so that the fixtures of a module are set up once. A third worker uses the
-	@# time in which the others wait. Python keeps the compiled tests even with PYTHONDONTWRITEBYTECODE.
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL)
 
 # The documented APIs, the migrations and the server's start, on the built wheel instead of the sources.
 test-wheel: $(BIN)/.development
@@ -26,7 +29,7 @@ test-wheel: $(BIN)/.development
 	@$(BIN)/uv pip install --quiet --python .venv-wheel/bin/python --require-hashes -r requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python .venv-wheel/bin/python --no-deps .venv-wheel/wheel/*.whl
 	@.venv-wheel/bin/python -c 'import tessera; assert "site-packages" in tessera.__file__, tessera.__file__'
-	@.venv-wheel/bin/pytest $(WHEEL_TESTS)
+	@$(KEEP_COMPILED) .venv-wheel/bin/pytest $(PARALLEL) $(WHEEL_TESTS)
 
 # Starts its own Postgres and servers; QUICK=1 takes less time and uses less data.
 bench: $(BIN)/.development
