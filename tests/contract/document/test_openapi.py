@@ -160,6 +160,17 @@ def test_every_reference_leads_to_a_schema_and_every_schema_is_used(document: di
     assert set(references(document)) == schemas
 
 
+def test_every_amount_says_that_it_is_in_dollars(document: dict[str, Any]) -> None:
+    numbers = {
+        f"{name}.{field}": schema["description"]
+        for name, model in document["components"]["schemas"].items()
+        for field, schema in model.get("properties", {}).items()
+        if schema.get("type") == "number" and field != "percent"
+    }
+    assert len(numbers) > 20
+    assert [name for name, description in numbers.items() if "dollars" not in description] == []
+
+
 def test_no_two_schemas_differ_only_in_a_plural(document: dict[str, Any]) -> None:
     singulars = [name.replace("s", "") for name in document["components"]["schemas"]]
     assert [name for name in singulars if singulars.count(name) > 1] == []

@@ -181,7 +181,7 @@ class PartnerVoucherProgramPartnerModel(ResponseModel):
     isAvailableToAllVoucherPartners: bool = Field(
         description="If true, open to all partners. If false, only assigned partners may participate."
     )
-    partnerCostPerVoucher: float = Field(description="Cost per voucher charged to the partner.")
+    partnerCostPerVoucher: float = Field(description="Cost per voucher charged to the partner, in dollars.")
 
 
 class PartnerVoucherProgramEmailDomainRestrictionModel(ResponseModel):
@@ -208,7 +208,7 @@ class PartnerVoucherProgramStoreExamModel(ResponseModel):
     code: str = Field(description="Short exam code.")
     id: str = Field(description="Unique identifier.")
     name: str = Field(description="Exam display name.")
-    price: float = Field(description="Retail price of the exam.")
+    price: float = Field(description="Retail price of the exam, in dollars.")
 
 
 class PartnerVoucherProgramModel(ResponseModel):
@@ -238,7 +238,7 @@ class PartnerVoucherProgramPage(ResponseModel):
 class PartnerVoucherPurchaseModel(ResponseModel):
     """A voucher purchase."""
 
-    amountPaid: float = Field(description="Total amount paid.")
+    amountPaid: float = Field(description="Total amount paid, in dollars.")
     id: str = Field(description="Unique identifier for the purchase record.")
     isArchived: bool = Field(description="Whether this purchase record has been archived.")
     notes: str = Field(description="Notes recorded against this purchase.")

@@ -212,8 +212,8 @@ class CodeAssessmentModel(ResponseModel):
     )
     validUntil: datetime | None = Field(description="When the code expires, UTC; null if never.")
     listPrice: float = Field(description="The price of the product in dollars.")
-    discount: float = Field(description="The discount of the code, if it is valid.")
-    finalPrice: float = Field(description="The price after the discount; not below zero.")
+    discount: float = Field(description="The discount of the code in dollars, if it is valid.")
+    finalPrice: float = Field(description="The price after the discount, in dollars; not below zero.")
 
 
 class CodeValidationModel(ResponseModel):
@@ -246,7 +246,7 @@ class RedemptionModel(ResponseModel):
     candidate: RedemptionCandidateModel = Field(description="The candidate who takes the exam.")
     listPrice: float = Field(description="The price of the product at that time, in dollars.")
     discount: float = Field(description="The discount in dollars.")
-    finalPrice: float = Field(description="The price after the discount.")
+    finalPrice: float = Field(description="The price after the discount, in dollars.")
     heldUntil: datetime | None = Field(description="When the hold expires, UTC; null without a hold.")
     createdAt: datetime = Field(description="When the redemption was created, UTC.")
     updatedAt: datetime = Field(description="When the status last changed, UTC.")

@@ -6,6 +6,10 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.management.serialization import From, Representation
+from tessera.api.vocabulary import ACTOR_KIND, FUNCTION_POINT
+from tessera.kit.actors import ActorKind
+
+CALLER_KIND = ACTOR_KIND.only("CallerKind", (ActorKind.USER, ActorKind.API_CLIENT))
 
 
 class MyOrganizationModel(Representation):
@@ -25,12 +29,12 @@ class MyPartnerModel(Representation):
 class MeModel(Representation):
     """The caller of the request."""
 
-    kind: str = Field(description="`User` or `ApiClient`.")
+    kind: Annotated[str, CALLER_KIND] = Field(description="The kind of caller.")
     id: UUID = Field(description="The unique identifier of the user or client.")
     name: str = Field(description="First and last name of a user, or the name of a client.")
     email: str | None = Field(description="The e-mail address; null for a client.")
     organization: Annotated[MyOrganizationModel, From(MyOrganizationModel.of)] = Field(description="The organization.")
-    function_points: list[str] = Field(description="The rights, by name.")
+    function_points: list[Annotated[str, FUNCTION_POINT]] = Field(description="The rights, by name.")
     partner: MyPartnerModel | None = Field(description="The voucher partner; null for everybody else.")
 
 
