@@ -1,0 +1,165 @@
+"""The slips that can be planted: small changes of Python and of SQL, as a tired engineer makes them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Demonstration data, documentation, the command line, and the start of processes, which tests of whole servers cover.
+EXCLUDED = (
+    "demo/", "cli/", "kit/embedded_postgres/", "/documentation.py", "/schemas/", "/docs.py", "settings.py", "/main.py",
+    "/worker.py", "/provision.py", "tessera/schema.py", "kit/sockets.py", "kit/logging.py", "serving/server.py",
+)  # fmt: skip
+COMPARISONS: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
+SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.Is: "is"}
+OPPOSITES: dict[type[ast.cmpop], str] = {ast.Eq: "!=", ast.Is: "is not"}
+# In SQL text: a pattern, its replacement, and what the slip is.
+SQL_SLIPS = (
+    (r"[\w.]*\borganization_id = (?:%\(organization_id\)s(?:::uuid)?|own\b|[\w.]+\.organization_id)", "true", "tenant"),
+    (r"[\w.]*\borganization_id in \(own, platform\)", "true", "tenant"),
+    (r"current_setting\('app\.organization_id', true\) = '0{8}-[0-]+'", "true", "tenant"),
+    (r"(?<=\w )<=(?= )", "<", "boundary"),
+    (r"(?<=\w )<(?= )", "<=", "boundary"),
+    (r"(?<=\w )>=(?= )", ">", "boundary"),
+    (r"(?<=\w )>(?= )", ">=", "boundary"),
+    (r" for (?:no key )?update\b", "", "lock"),
+    (r"\bstatus = '(\w+)'", r"status <> '\1'", "condition"),
+    (r"\border by (\w[\w.]*)(?=\s*(?:$|\n|limit|for))", r"order by \1 desc", "order"),
+)
+SQL = re.compile(r"\b(?:select|insert into|update|delete from)\b", re.IGNORECASE)
+POLICY_SLIPS = (
+    (r" for select to tessera_owner", " to tessera_owner", "policy"),
+    (r"\(\"insert\", \"update\", \"delete\"\)", '("insert", "update")', "policy"),
+    (r"\(\"select\", \"update\", \"delete\"\)", '("select", "update")', "policy"),
+    (r"\(\(\"insert\", \"with check\"\), ", '(("insert", "with check"), )[:1] + (', "policy"),
+    (r"as restrictive", "as permissive", "policy"),
+)
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A replacement of one piece of a file, whose path is relative to the project."""
+
+    path: str
+    line: int
+    start: int
+    end: int
+    text: str
+    kind: str
+    layer: str
+    was: str
+
+    def __str__(self) -> str:
+        old, new = (re.sub(r"\s+", " ", text).strip() for text in (self.was, self.text))
+        return f"{self.kind}: {old[:70]!r} -> {new[:70]!r}"
+
+    def plant(self, source: str) -> str:
+        """The source with this slip; positions count bytes, as those of the syntax tree do."""
+        data = source.encode()
+        return (data[: self.start] + self.text.encode() + data[self.end :]).decode()
+
+
+def find_slips(root: Path) -> list[Slip]:
+    """Every slip that can be planted in this project."""
+    files = [*(root / "src" / "tessera").rglob("*.py"), root / "migrations" / "tenancy.py"]
+    slips = [slip for file in sorted(files) if not is_excluded(file) for slip in slips_in_python(root, file)]
+    for folder in sorted((root / "migrations" / "functions").iterdir()):
+        versions = sorted(folder.glob("v*.sql"), key=lambda file: int(file.stem[1:]))
+        if versions:
+            slips += slips_in_text(root, versions[-1], versions[-1].read_text(), 0, SQL_SLIPS)
+    return slips
+
+
+def is_excluded(file: Path) -> bool:
+    return any(part in file.as_posix() for part in EXCLUDED)
+
+
+def slips_in_python(root: Path, file: Path) -> Iterator[Slip]:
+    source = file.read_text()
+    starts = [0]
+    for line in source.encode().splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    path = file.relative_to(root).as_posix()
+    if path == "migrations/tenancy.py":
+        yield from slips_in_text(root, file, source, 0, POLICY_SLIPS)
+        return
+    data = source.encode()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.expr | ast.stmt):
+            start = starts[node.lineno - 1] + node.col_offset
+            end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
+            was = data[start:end].decode()
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value):
+                yield from slips_in_text(root, file, source, start, SQL_SLIPS, until=end)
+            for text, kind in _changes(node, was):
+                yield Slip(path, node.lineno, start, end, text, kind, layer_of(path, kind, was), was)
+
+
+def _changes(node: ast.AST, was: str) -> Iterator[tuple[str, str]]:
+    """The texts that may replace this node, with their kinds."""
+    match node:
+        case ast.Compare(ops=[op]) if "organization_id" in was and isinstance(op, ast.Eq):
+            left = was.partition(" == ")[0]
+            yield f"{left} == {left}", "tenant"
+        case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
+            yield was.replace(f" {SIGNS[type(op)]} ", f" {COMPARISONS[type(op)]} ", 1), "boundary"
+        case ast.Compare(ops=[op]) if type(op) in OPPOSITES and "__name__" not in was:
+            yield was.replace(f" {SIGNS[type(op)]} ", f" {OPPOSITES[type(op)]} ", 1), "condition"
+        case ast.BoolOp(op=ast.And(), values=[first, *_]):
+            yield f"({ast.unparse(first)})", "condition"
+        case ast.BoolOp(op=ast.Or(), values=[first, *_]):
+            yield f"({ast.unparse(first)})", "condition"
+        case ast.If(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.NamedExpr):
+            negated = f"not ({ast.unparse(test)})"
+            yield from _replaced(was, ast.unparse(test), negated)
+        case ast.Expr(value=ast.Await(value=ast.Call()) | ast.Call()) if not was.startswith("log."):
+            yield "pass", "audit" if "record" in was else "omission"
+        case ast.Attribute(value=ast.Name(id="Action"), attr=name):
+            yield f"Action.{'UPDATED' if name != 'UPDATED' else 'CREATED'}", "audit"
+        case ast.Attribute(value=ast.Name(id="FunctionPoint"), attr=name):
+            other = "STOREFRONT_REDEEM" if name != "STOREFRONT_REDEEM" else "PARTNER_MANAGE_VOUCHERS"
+            yield f"FunctionPoint.{other}", "right"
+        case ast.Constant(value=int(number)) if not isinstance(number, bool) and number > 1:
+            yield str(number + 1), "number"
+
+
+def _replaced(was: str, old: str, new: str) -> Iterator[tuple[str, str]]:
+    if was.count(old) == 1:
+        yield was.replace(old, new), "condition"
+
+
+def slips_in_text(
+    root: Path, file: Path, source: str, start: int, slips: tuple[tuple[str, str, str], ...], until: int | None = None
+) -> Iterator[Slip]:
+    """The slips in a piece of SQL, whose position in the file is in bytes."""
+    data = source.encode()
+    text = data[start:until].decode()
+    path = file.relative_to(root).as_posix()
+    for pattern, replacement, kind in slips:
+        for found in re.finditer(pattern, text, re.IGNORECASE):
+            begin = start + len(text[: found.start()].encode())
+            line = data[:begin].count(b"\n") + 1
+            new = found.expand(replacement)
+            yield Slip(
+                path, line, begin, begin + len(found[0].encode()), new, kind, layer_of(path, kind, found[0]), found[0]
+            )
+
+
+def layer_of(path: str, kind: str, was: str) -> str:
+    """The layer of a slip: by its kind, or else by the place of the file."""
+    if kind in ("tenant", "policy"):
+        return "tenancy"
+    if kind == "right" or "/identity/" in path:
+        return "rights"
+    if kind == "audit" or "/audit/" in path:
+        return "audit"
+    if path.endswith("jobs.py"):
+        return "retries"
+    if "/api/" in path or path.endswith(("batching.py", "/errors.py")):
+        return "answers"
+    if path.endswith("rules.py") or "uses/" in path or "max_" in was:
+        return "limits"
+    if kind == "boundary":
+        return "boundaries"
+    return "queries" if path.endswith(("repository.py", ".sql")) or "/db/" in path else "services"
