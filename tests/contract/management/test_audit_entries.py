@@ -101,6 +101,18 @@ async def test_the_log_is_newest_first_by_cursor_and_filtered(
         assert [entry["action"] for entry in await list_entries(client, tenant_with_changes, query)] == actions
 
 
+async def test_entries_of_one_instant_are_each_shown_once(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    everything = await list_entries(client, tenant)
+    assert {entry["at"] for entry in everything} == {"2026-06-15T12:00:00Z"}
+    assert len(everything) > 5
+    url, shown = f"{URL}?limit=2", []
+    while url is not None:
+        page = (await client.get(url, headers=tenant.bearer)).json()
+        shown += page["data"]
+        url = page["nextLink"]
+    assert shown == everything
+
+
 async def test_another_organizations_log_is_not_there(
     client: httpx.AsyncClient, tenant_with_changes: Tenant, other_tenant: Tenant
 ) -> None:

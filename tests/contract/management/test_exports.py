@@ -46,6 +46,9 @@ async def test_an_export_has_every_code_of_the_organization_in_order_and_no_othe
     assert answer.headers["Content-Disposition"] == 'attachment; filename="promo-codes.csv"'
     active = rows(await client.get(f"{URL}?status=Active&storeExamCode=NCA-GENL", headers=tenant.bearer))
     assert [row["name"] for row in active] == ["CODE1", "CODE3", "CODE4", "CODE5"]
+    for query in ("status=Active&kind=Percent", "kind=Percent&status=Active&storeExamCode=NCA-GENL"):
+        filtered = rows(await client.get(f"{URL}?{query}", headers=tenant.bearer))
+        assert [row["name"] for row in filtered] == ["CODE1", "CODE3", "CODE4", "CODE5"]
     assert rows(await client.get(f"{URL}?name=none", headers=tenant.bearer)) == []
 
 

@@ -186,6 +186,17 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
     )
     await make_all(resources, tenant, full["id"])
     assert batch_state(superuser, full["id"]) == ("Exhausted", 0, 0, 0)
+    # Resumed, it goes on when names have become free, and ends again when none has.
+    url = f"{URL}/{full['id']}"
+    for has_names, state in ((False, ("Exhausted", 0, 0, 0)), (True, ("Complete", 47, 47, 94))):
+        resumed = await client.post(f"{url}/resume", headers=if_match("*", tenant))
+        assert (resumed.status_code, resumed.json()["status"]) == (200, "InProgress")
+        if has_names:
+            superuser.execute("delete from promo_codes where organization_id = %s and flat_discount = 1", [tenant.id])
+        await make_all(resources, tenant, full["id"])
+        assert batch_state(superuser, full["id"]) == state
+    actions = [entry[2] for entry in audit_entries_of(superuser, tenant, "PromoCodeBatch")]
+    assert actions[-5:] == ["Exhausted", "Resumed", "Exhausted", "Resumed", "Completed"]
 
 
 @pytest.mark.parametrize(
