@@ -218,3 +218,42 @@ def test_the_application_itself_cannot_migrate(empty: str) -> None:
     application = psycopg.connect(plain(empty), options="-c role=tessera_app")
     with application as connection, pytest.raises(errors.InsufficientPrivilege):
         connection.execute("delete from alembic_version")
+
+
+def test_names_and_addresses_that_collide_are_reported_and_stay_as_they_are(
+    empty: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0015")
+    decomposed = "Cafe\N{COMBINING ACUTE ACCENT}"
+    with psycopg.connect(plain(empty), autocommit=True) as connection:
+        organization = (
+            "insert into organizations (id, name, is_active, created_at, version) values (%s, %s, true, now(), 1)"
+        )
+        partner = (
+            "insert into voucher_partners (organization_id, id, name, status, created_at, version)"
+            " values (%s, gen_random_uuid(), %s, 'Active', now(), 1)"
+        )
+        user = (
+            "insert into users (organization_id, id, email, first_name, last_name, function_points, is_active,"
+            " created_at, version) values (%s, gen_random_uuid(), %s, '', '', '{}', true, now(), 1)"
+        )
+        owner = new_id()
+        connection.execute(organization, [owner, " Board"])
+        for name in ("Acme", "Acme ", " Globex", decomposed, "Café"):
+            connection.execute(partner, [owner, name])
+        for email in ("ada@example.com", "JOSÉ@münchen.de", "josé@xn--mnchen-3ya.de"):
+            connection.execute(user, [owner, email])
+        schema.migrate(empty, login(empty, "tessera_app"))
+        names = connection.execute(
+            "select name from voucher_partners union all select name from organizations where id = %s", [owner]
+        ).fetchall()
+        emails = connection.execute("select email from users").fetchall()
+    assert {name for (name,) in names} == {"Acme", "Acme ", "Board", "Globex", decomposed, "Café"}
+    assert {email for (email,) in emails} == {"ada@example.com", "JOSÉ@münchen.de", "josé@xn--mnchen-3ya.de"}
+    messages = [message for message in caplog.messages if "stays as it is" in message]
+    assert sorted(message.partition(",")[0] for message in messages) == [
+        "users: email 'JOSÉ@münchen.de' stays as it is",
+        "voucher_partners: name 'Acme ' stays as it is",
+        f"voucher_partners: name {decomposed!r} stays as it is",
+    ]

@@ -10,7 +10,7 @@ from tessera.audit.rules import Action
 from tessera.identity.rules import name_violations
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import key_of, store_names
 
 MAX_PRICE = Decimal("9999999999.99")
 MAX_EXAMS = 100
@@ -37,6 +37,9 @@ class StoreExamDraft:
     name: str | None = None
     price: Decimal | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "name")
 
 
 def store_exam_violations(draft: StoreExamDraft) -> Iterator[Violation]:
@@ -70,6 +73,9 @@ class ProductBundleDraft:
     price: Decimal | None = None
     store_exam_codes: tuple[str, ...] | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "name")
 
 
 @dataclass(frozen=True, slots=True)

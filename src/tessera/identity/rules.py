@@ -12,6 +12,7 @@ from tessera.audit.rules import Action
 from tessera.kit.actors import Actor
 from tessera.kit.editing import Move
 from tessera.kit.errors import Invalid, LacksFunctionPoint, NotAllowed, Violation
+from tessera.kit.normalization import store_names
 
 PLATFORM_ID = UUID(int=0)
 MAX_OVERLAP_HOURS = 24 * 366
@@ -105,6 +106,9 @@ class UserDraft:
     partner_id: UUID | None = None
     parse_violations: tuple[Violation, ...] = ()
 
+    def __post_init__(self) -> None:
+        store_names(self, "first_name", "last_name")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialDraft:
@@ -113,6 +117,9 @@ class CredentialDraft:
     name: str | None = None
     function_points: tuple[str, ...] | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "name")
 
 
 def user_violations(draft: UserDraft) -> Iterator[Violation]:

@@ -19,9 +19,22 @@ def key_of(text: str) -> str:
     return text.translate(_LOWER)
 
 
+def composed(text: str) -> str:
+    """The text in Unicode NFC, in which names are stored."""
+    return normalize("NFC", text)
+
+
 def stored_name(text: str) -> str:
-    """The stored form of a name: without white space around it, and composed (Unicode NFC)."""
-    return normalize("NFC", text.strip())
+    """The stored form of a name: composed, and without white space around it."""
+    return composed(text).strip()
+
+
+def store_names(draft: object, *fields: str) -> None:
+    """Replace these fields of a frozen draft, in its `__post_init__`, by their stored forms."""
+    for field in fields:
+        name = getattr(draft, field)
+        if name is not None:
+            object.__setattr__(draft, field, stored_name(name))
 
 
 def folded(text: str) -> str:

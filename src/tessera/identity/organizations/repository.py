@@ -15,6 +15,7 @@ from tessera.identity.tables import Organization
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.kit.normalization import stored_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class OrganizationRepository:
     async def find_by_name_or_id(self, name_or_id: str) -> ManagedOrganization | None:
         """The organization with this name or id, ignoring case; None unless the platform itself is pinned."""
         statement, own_id = _select_all()
-        key, id_text = func.lower(name_or_id), cast(own_id, Text)
+        key, id_text = func.lower(stored_name(name_or_id)), cast(own_id, Text)
         matches = statement.where(or_(func.lower(statement.selected_columns.name) == key, id_text == key))
         # An organization can have the id of another one as its name: the id takes precedence.
         row = (await self._connection.execute(matches.order_by((id_text == key).desc()))).first()

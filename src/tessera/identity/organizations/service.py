@@ -18,6 +18,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, NotAllowed
 from tessera.kit.identifiers import new_id
+from tessera.kit.normalization import stored_name
 
 __all__ = ["ManagedOrganization"]
 
@@ -26,12 +27,11 @@ _ORGANIZATIONS: Editable[ManagedOrganization] = Editable(kind="Organization", no
 
 async def create(work: UnitOfWork, *, name: str, now: datetime) -> ManagedOrganization:
     """Create an organization under the new id that the unit of work is pinned to; raises Invalid, NameTaken."""
-    _validate_name(name)
     organization = ManagedOrganization(
-        id=work.organization_id, name=name, is_active=True, created_at=now, version=editing.FIRST
+        id=work.organization_id, name=_valid_name(name), is_active=True, created_at=now, version=editing.FIRST
     )
     if not await OrganizationRepository(work).add(organization):
-        raise NameTaken("name", name)
+        raise NameTaken("name", organization.name)
     await _ORGANIZATIONS.record_created(work, organization, now=now)
     return organization
 
@@ -64,7 +64,7 @@ async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> C
 
 async def rename(work: UnitOfWork, target: Target, *, name: str, now: datetime) -> ManagedOrganization:
     """Rename an organization; raises Invalid, NameTaken, NotFound, VersionStale."""
-    _validate_name(name)
+    name = _valid_name(name)
     async with work.pinned_to(target.id) as tenant_work:
         repository = OrganizationRepository(tenant_work)
         organization = await _ORGANIZATIONS.lock(repository, target)
@@ -88,10 +88,12 @@ async def activate(work: UnitOfWork, target: Target, *, now: datetime) -> Manage
     return await _move(work, target, ACTIVE, now=now)
 
 
-def _validate_name(name: str) -> None:
+def _valid_name(text: str) -> str:
+    name = stored_name(text)
     violations = list(rules.name_violations("name", name))
     if violations:
         raise Invalid(violations)
+    return name
 
 
 async def _move(work: UnitOfWork, target: Target, status: str, *, now: datetime) -> ManagedOrganization:

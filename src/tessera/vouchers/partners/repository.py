@@ -16,6 +16,7 @@ from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
+from tessera.kit.normalization import composed, stored_name
 from tessera.vouchers.rules import Status, name_taken
 from tessera.vouchers.tables import VoucherPartner
 
@@ -63,7 +64,7 @@ class PartnerRepository:
     async def find_by_name(self, name: str) -> AnyRow | None:
         """The id, name and status of the partner with this name, ignoring case."""
         statement = select(VoucherPartner.id, VoucherPartner.name, VoucherPartner.status).where(
-            *self._visible(), VoucherPartner.name_key == func.lower(name)
+            *self._visible(), VoucherPartner.name_key == func.lower(stored_name(name))
         )
         return (await self._connection.execute(statement)).first()
 
@@ -148,7 +149,7 @@ class PartnerRepository:
         if filters.status is not None:
             conditions.append(VoucherPartner.status == filters.status)
         if filters.partner_name_part is not None:
-            conditions.append(func.strpos(VoucherPartner.name_key, func.lower(filters.partner_name_part)) > 0)
+            conditions.append(func.strpos(VoucherPartner.name_key, func.lower(composed(filters.partner_name_part))) > 0)
         return conditions
 
     def _select(self) -> Select[*tuple[Any, ...]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation
+from tessera.kit.normalization import store_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,9 @@ class PartnerDraft:
     name: str | None = None
     is_active: bool | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "name")
 
 
 def violations(draft: PartnerDraft) -> Iterator[Violation]:

@@ -17,6 +17,7 @@ from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
+from tessera.kit.normalization import composed, stored_name
 from tessera.vouchers.rules import Status, name_taken
 from tessera.vouchers.tables import (
     VoucherPartner,
@@ -100,14 +101,14 @@ class ProgramRepository:
             VoucherProgram.status,
             VoucherProgram.partner_cost_per_voucher,
             or_(VoucherProgram.is_available_to_all_partners, assignment.exists()).label("is_open_to_partner"),
-        ).where(*self._visible(), VoucherProgram.name_key == func.lower(name))
+        ).where(*self._visible(), VoucherProgram.name_key == func.lower(stored_name(name)))
         return (await self._connection.execute(statement)).first()
 
     async def list_page(self, name_part: str | None, *, number: int) -> Page[AnyRow]:
         """A page of programs, filtered by a part of the name; raises TooManyResults."""
         matching = select(VoucherProgram.id).where(*self._visible())
         if name_part is not None:
-            matching = matching.where(func.strpos(VoucherProgram.name_key, func.lower(name_part)) > 0)
+            matching = matching.where(func.strpos(VoucherProgram.name_key, func.lower(composed(name_part))) > 0)
         return await fetch_page(self._connection, matching=matching, rows=self._listed, number=number)
 
     async def list_discounts(self, program_ids: Collection[UUID]) -> Sequence[AnyRow]:
@@ -164,7 +165,9 @@ class ProgramRepository:
         if filters.status is not None:
             statement = statement.where(VoucherProgram.status == filters.status)
         if filters.program_name_part is not None:
-            statement = statement.where(func.strpos(VoucherProgram.name_key, func.lower(filters.program_name_part)) > 0)
+            statement = statement.where(
+                func.strpos(VoucherProgram.name_key, func.lower(composed(filters.program_name_part))) > 0
+            )
         order = [VoucherProgram.__table__.c.id]
         return await fetch_cursor_page(
             self._connection, statement, order=order, after=after, size=size, descending=newest
@@ -186,7 +189,9 @@ class ProgramRepository:
 
     async def find_id(self, name: str) -> UUID | None:
         """The id of the program with this name, ignoring case."""
-        statement = select(VoucherProgram.id).where(*self._visible(), VoucherProgram.name_key == func.lower(name))
+        statement = select(VoucherProgram.id).where(
+            *self._visible(), VoucherProgram.name_key == func.lower(stored_name(name))
+        )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def is_assigned(self, program_id: UUID, partner_id: UUID | None) -> bool:

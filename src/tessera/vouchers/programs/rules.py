@@ -9,7 +9,7 @@ from uuid import UUID
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import domain_key
+from tessera.kit.normalization import domain_key, store_names
 
 MAX_COST = Decimal("9999999999.99")
 MAX_TIERS = 100
@@ -47,6 +47,9 @@ class ProgramDraft:
     allow_ach_payments: bool | None = None
     is_active: bool | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "name")
 
 
 def violations(draft: ProgramDraft) -> Iterator[Violation]:

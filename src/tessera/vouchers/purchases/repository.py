@@ -27,7 +27,7 @@ from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
 from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.kit.normalization import email_key
+from tessera.kit.normalization import email_key, stored_name
 from tessera.vouchers import codes
 from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
@@ -187,7 +187,7 @@ class PurchaseRepository:
 
     def _id_by_name(self, table: type[VoucherPartner] | type[VoucherProgram], name: str) -> Select[UUID]:
         return select(table.id).where(
-            table.organization_id == self._organization_id, table.name_key == func.lower(name)
+            table.organization_id == self._organization_id, table.name_key == func.lower(stored_name(name))
         )
 
     def _listed(self, page: Subquery) -> Select[*tuple[Any, ...]]:

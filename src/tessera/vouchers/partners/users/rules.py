@@ -7,6 +7,7 @@ from tessera.audit.rules import Action
 from tessera.identity.rules import is_email_address, name_violations
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
+from tessera.kit.normalization import store_names
 from tessera.vouchers.rules import UserStatus
 
 MOVES: Mapping[str, Move] = {
@@ -24,6 +25,9 @@ class Invitation:
     first_name: str | None = None
     last_name: str | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "first_name", "last_name")
 
 
 def violations(invitation: Invitation) -> Iterator[Violation]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation, WrongState
+from tessera.kit.normalization import store_names
 from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing_violations
 from tessera.vouchers.rules import PurchaseStatus, Status
 
@@ -28,6 +29,9 @@ class Order:
     purchased_by_email: str | None = None
     checkout_expires_at: datetime | None = None
     parse_violations: tuple[Violation, ...] = ()
+
+    def __post_init__(self) -> None:
+        store_names(self, "purchased_by_first_name", "purchased_by_last_name")
 
 
 def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
