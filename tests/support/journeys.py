@@ -39,7 +39,6 @@ FILTERS = {
     "/api/v1/promo-codes": {"code": CODE},
     "/promo-codes": {"restrictToEmailAddresses": "true"},
     "/management/v1/reports/redemptions": {"from": "2026-06-01", "until": "2026-07-01"},
-    "/management/v1/reports/vouchers": {"from": "2026-06-01", "until": "2026-07-01"},
 }
 
 
