@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from tessera.schema import metadata
+from tessera.metadata import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -14,8 +14,8 @@ from sqlalchemy import Index, NullPool, create_engine
 from sqlalchemy.schema import SchemaItem
 
 from migrations import functions
-from tessera import schema
 from tessera.kit.db.table_base import Base
+from tessera.metadata import metadata
 from tessera.provision import Addresses
 
 # A table with the column organization_id belongs to tenants.
@@ -187,7 +187,7 @@ def test_the_tables_in_code_are_those_of_the_migrations(addresses: Addresses) ->
             connection,
             opts={"compare_type": True, "compare_server_default": True, "include_object": is_ours},
         )
-        assert compare_metadata(context, schema.metadata) == []
+        assert compare_metadata(context, metadata) == []
 
 
 def test_constraints_and_indexes_have_the_names_in_code(catalog: psycopg.Connection[Any]) -> None:

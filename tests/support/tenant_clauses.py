@@ -15,7 +15,7 @@ from pglast import ast as typed_ast
 from pglast.enums import A_Expr_Kind, BoolExprType, JoinType
 
 import tessera
-from tessera import schema
+from tessera.metadata import metadata
 
 TESTS = Path(__file__).parents[1]
 SOURCES = Path(tessera.__file__).parent
@@ -24,7 +24,7 @@ ast: Any = typed_ast  # its annotations call nearly every field optional
 # The column that names the organization of a row.
 COLUMNS = {
     name: "organization_id" if "organization_id" in table.columns else "id"
-    for name, table in schema.metadata.tables.items()
+    for name, table in metadata.tables.items()
     if "organization_id" in table.columns or name == "organizations"
 }
 RELEVANT = re.compile(rf"\b(?:from|join|update|using)\s+(?:{'|'.join(COLUMNS)})\b", re.IGNORECASE)

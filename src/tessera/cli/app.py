@@ -1,5 +1,6 @@
 """The command `tessera`: its subcommands by name, and the conversion of errors to messages."""
 
+import gc
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -46,6 +47,7 @@ class LazyCommand(TyperCommand):
         """Import the module, and return the command or the group."""
         module, description = (COMMANDS | GROUPS)[str(self.name)]
         group = get_group(import_module(f"tessera.cli.{module}").commands)
+        gc.enable()  # see tessera.cli.run
         if self.name in COMMANDS:
             return group.commands[self.name]
         group.help = description
