@@ -61,10 +61,12 @@ clean:
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer." if sys.version_info < (3, 11) else 0)'
+	@echo "Creating a Python environment in .venv ..."
 	@$(PYTHON) -m venv .venv || { echo "Tessera needs Python's venv module (Debian: apt-get install python3-venv)." >&2; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check uv
 
 $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
+	@echo "Installing the dependencies, which takes up to a minute the first time ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@# Compiles the modules now, so that the first start is fast even with PYTHONDONTWRITEBYTECODE.

@@ -1,9 +1,10 @@
-"""Logs: one line for each event, coloured in a terminal, otherwise JSON."""
+"""Logs: one line for each event, short and coloured in a terminal, otherwise JSON."""
 
 import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict
 
 
 def configure(*, level: str = "INFO") -> None:
@@ -13,14 +14,19 @@ def configure(*, level: str = "INFO") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # The default formatter shows the values of local variables, which may be secrets.
-    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
-        exception_formatter=structlog.dev.plain_traceback
-    )
-    if not in_terminal:
-        shared.append(structlog.processors.format_exc_info)
+    if in_terminal:
+        shared += [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), shorten]
+        # The default formatter shows the values of local variables, which may be secrets.
+        renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
+            exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+        )
+    else:
+        shared += [
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _without_path,
+        ]
         renderer = structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[
@@ -44,3 +50,19 @@ def configure(*, level: str = "INFO") -> None:
     # The INFO lines of these libraries repeat lines of this application.
     for name in ("uvicorn", "alembic", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """The event without the name of its logger; a request becomes one text such as `GET /foo 404 1 ms`."""
+    event.pop("logger", None)
+    if event["event"] != "request":
+        return event
+    path = event["route"] or event["path"]
+    text = f"{event['method']} {path} {event['status']} {event['ms']:.0f} ms"
+    return {"timestamp": event["timestamp"], "level": event["level"], "event": text}
+
+
+def _without_path(_logger: object, _method: str, event: EventDict) -> EventDict:
+    # Logs that are kept contain routes only: a path that leads nowhere may contain anything, such as a secret.
+    event.pop("path", None)
+    return event

@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
 from starlette.datastructures import Headers
@@ -18,6 +18,7 @@ from tessera.api.http.parsing import body_limit
 from tessera.kit.identifiers import new_id
 
 CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
+LONGEST_LOGGED_PATH = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 
 log = structlog.get_logger("tessera.request")
@@ -191,13 +192,17 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_request(scope: Scope, *, status: int, start: float, request_id: str) -> None:
-    route, organization_id = scope.get("route"), scope.get("state", {}).get("organization_id")
+    organization_id = scope.get("state", {}).get("organization_id")
+    route = getattr(scope.get("route"), "path", None)
+    # Quoted, because a terminal would execute control characters.
+    path = {} if route else {"path": quote(scope["path"])[:LONGEST_LOGGED_PATH]}
     log.info(
         "request",
         method=scope["method"],
-        route=getattr(route, "path", None),
+        route=route,
         status=status,
         ms=round((time.perf_counter() - start) * 1000, 1),
         organization=None if organization_id is None else str(organization_id),
         request_id=request_id,
+        **path,
     )
