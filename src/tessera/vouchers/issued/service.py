@@ -73,7 +73,8 @@ async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
 
 
 def _expiry(batch: Batch, *, now: datetime) -> datetime:
-    return now + timedelta(days=batch.valid_days)
+    # Whole seconds, as responses show it: an expiry that is read and sent back must be the same.
+    return now.replace(microsecond=0) + timedelta(days=batch.valid_days)
 
 
 async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
