@@ -157,6 +157,7 @@ def is_rejected(application: psycopg.Connection[Any], catalog: psycopg.Connectio
         "uuid": str(uuid4()),
         "text[]": "{}",
         "uuid[]": "{}",
+        "cidr[]": "{}",
         "boolean": "true",
         "date": "2026-01-01",
         "timestamp with time zone": "2026-01-01",

@@ -31,9 +31,10 @@ from tessera.kit.errors import Conflict, DomainError, WrongState
 from tessera.provision import Addresses
 from tessera.redemptions import lifecycle, validate
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.drafts import Candidate, RedemptionDraft
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
-from tessera.redemptions.redeem import Candidate, NotRedeemable, RedemptionDraft
+from tessera.redemptions.redeem import NotRedeemable
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.service import ReservationNotFound
@@ -226,7 +227,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     async def _change(self, id_: UUID, status: RedemptionStatus) -> Redemption:
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
-            return await lifecycle.change(work, id_, status, caller_id=None, now=self.model.now)
+            return await lifecycle.change(work, id_, status, caller=None, now=self.model.now)
 
     @rule(
         data=st.data(),
@@ -264,7 +265,7 @@ class LifeCycle(RuleBasedStateMachine):
 
     async def _tell(self, code: str, status: ReservationStatus, new_code: str | None) -> None:
         async with self.resources.database.unit_of_work(self.tenant.id) as work:
-            await reservations.change(work, code, status, new_code=new_code, caller_id=None, now=self.model.now)
+            await reservations.change(work, code, status, new_code=new_code, caller=None, now=self.model.now)
 
     @rule(seconds=st.sampled_from([1, 5, 10, 60]))
     def pass_time(self, seconds: int) -> None:

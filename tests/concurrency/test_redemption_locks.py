@@ -22,8 +22,8 @@ from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
 from tessera.redemptions import lifecycle
 from tessera.redemptions import redeem as redeeming
+from tessera.redemptions.drafts import Candidate, RedemptionDraft
 from tessera.redemptions.ledger import service as ledger
-from tessera.redemptions.redeem import Candidate, RedemptionDraft
 from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.repository import ReservationRepository
@@ -141,7 +141,7 @@ async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_f
         waiting = asyncio.create_task(expire())
         await until_blocked(superuser)
         await reservations.change(
-            work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller_id=None, now=clock.now
+            work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller=None, now=clock.now
         )
     # A change of the hold now locks RSV-2.
     assert await waiting == 0
@@ -155,7 +155,7 @@ async def test_a_confirmation_whose_reservation_moves_back_and_forth_causes_no_d
         # A transaction that locks both codes locks this one last.
         there, here = sorted(("RSV-1", "RSV-2"), key=ReservationRepository(work)._lock_number)
         held = await create_redemption(client, shop, "FREE", here, holdSeconds=60)
-        await reservations.change(work, here, ReservationStatus.RESCHEDULED, new_code=there, caller_id=None, now=NOW)
+        await reservations.change(work, here, ReservationStatus.RESCHEDULED, new_code=there, caller=None, now=NOW)
         confirming = asyncio.create_task(act(client, shop, held, "confirm"))
         await until_blocked(superuser)
         moving = asyncio.create_task(update_reservation(client, shop, there, "Rescheduled", reservationCode=here))

@@ -47,6 +47,10 @@ class Tenant:
         return {"cv-api-key": self.key.secret}
 
 
+# The rights of a storefront that also sees and cancels what others have redeemed.
+STOREFRONT = (FunctionPoint.STOREFRONT_REDEEM, FunctionPoint.STOREFRONT_SUPPORT)
+
+
 async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
     """Create an organization with callers, exams and a bundle, which have the same names in each organization."""
     async with resources.database.unit_of_work(new_id()) as work:
@@ -64,9 +68,7 @@ async def create_tenant(resources: Resources, *, now: datetime) -> Tenant:
             name=name,
             client=await provisioning.create_client(work, name="Client", function_points=everything, now=now),
             powerless_client=await provisioning.create_client(work, name="Powerless", function_points=[], now=now),
-            key=await provisioning.create_key(
-                work, name="Key", function_points=[FunctionPoint.STOREFRONT_REDEEM], now=now
-            ),
+            key=await provisioning.create_key(work, name="Key", function_points=STOREFRONT, now=now),
             token=await provisioning.issue_token(
                 work, signer=resources.signer, email=email, lifetime=timedelta(days=365), now=now
             ),

@@ -15,7 +15,7 @@ from tessera.reports import service as reports
 EXPORT_URL = "/management/v1/exports/redemptions"
 EXPORT_HEADER = (
     "id,status,code,kind,reservationCode,reservationStatus,storeExamCode,productBundleId,personId,clientCandidateId,"
-    "firstName,lastName,email,listPrice,discount,finalPrice,heldUntil,createdAt,updatedAt\r\n"
+    "firstName,lastName,email,listPrice,discount,finalPrice,madeBy,heldUntil,createdAt,updatedAt\r\n"
 )
 
 

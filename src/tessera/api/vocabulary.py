@@ -159,7 +159,8 @@ FUNCTION_POINT = Enumeration(
     {
         FunctionPoint.PARTNER_MANAGE_PROMO_CODES: "Create and list promo codes by the Certiverse Promo Code API.",
         FunctionPoint.PARTNER_MANAGE_VOUCHERS: "Use the Certiverse Voucher Partner API.",
-        FunctionPoint.STOREFRONT_REDEEM: "Validate, hold, redeem and cancel codes by the storefront API.",
+        FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel what the same credential has made.",
+        FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
     },
 )

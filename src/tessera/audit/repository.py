@@ -23,10 +23,11 @@ from tessera.kit.identifiers import new_id
 ADD_ALL = """
 with entries as (
     insert into audit_entries (
-        organization_id, id, at, actor_kind, actor_id, actor_name, action, entity_kind, entity_id, before, after
+        organization_id, id, at, actor_kind, actor_id, actor_name, token_id, token_issuer, action, entity_kind,
+        entity_id, before, after
     )
-    select %(organization_id)s, change.id, %(at)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s, change.action,
-           change.kind, change.entity_id, change.before::jsonb, change.after::jsonb
+    select %(organization_id)s, change.id, %(at)s, %(actor_kind)s, %(actor_id)s, %(actor_name)s, %(token_id)s,
+           %(token_issuer)s, change.action, change.kind, change.entity_id, change.before::jsonb, change.after::jsonb
     from unnest(
         %(ids)s::uuid[], %(actions)s::text[], %(kinds)s::text[], %(entity_ids)s::uuid[], %(befores)s::text[],
         %(afters)s::text[]
@@ -45,6 +46,8 @@ class Entry:
     actor_kind: str
     actor_id: UUID | None
     actor_name: str
+    token_id: UUID | None
+    token_issuer: str | None
     action: str
     entity_kind: str
     entity_id: UUID
@@ -85,7 +88,13 @@ class AuditRepository:
             "befores": Texts([_json(change.before) for change in changes]),
             "afters": Texts([_json(change.after) for change in changes]),
         }
-        actor = {"actor_kind": str(self._actor.kind), "actor_id": self._actor.id, "actor_name": self._actor.name}
+        actor = {
+            "actor_kind": str(self._actor.kind),
+            "actor_id": self._actor.id,
+            "actor_name": self._actor.name,
+            "token_id": self._actor.token_id,
+            "token_issuer": self._actor.token_issuer,
+        }
         common = {"organization_id": self._organization_id, "at": now}
         await run(self._connection, ADD_ALL, columns | actor | common)
 

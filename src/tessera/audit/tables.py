@@ -42,6 +42,9 @@ class AuditEntry(Base):
     actor_kind: Mapped[str] = mapped_column(Text)
     actor_id: Mapped[UUID | None]
     actor_name: Mapped[str] = mapped_column(Text)
+    # The long-lived token of a user, and the name of its issuer.
+    token_id: Mapped[UUID | None]
+    token_issuer: Mapped[str | None] = mapped_column(Text)
     action: Mapped[str] = mapped_column(Text)
     entity_kind: Mapped[str] = mapped_column(Text)
     entity_id: Mapped[UUID]

@@ -54,12 +54,20 @@ def list_clients(session: OrganizationSession) -> None:
 
 
 @commands.command("rotate")
-def rotate_client(session: OrganizationSession, client: Client, *, yes: Yes = False) -> None:
+def rotate_client(
+    session: OrganizationSession,
+    client: Client,
+    *,
+    end_tokens: Annotated[
+        bool, typer.Option("--end-tokens", help="Also end the access tokens that the client has fetched.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
     """Replace the secret of a client, and print the new secret once."""
     confirm(f"Replace the secret of the client {client}? The old one is not valid then.", yes=yes)
 
     async def rotate(work: UnitOfWork, target: Target, *, now: datetime) -> Fields:
-        changed, secret = await clients.rotate_secret(work, target, rights=None, now=now)
+        changed, secret = await clients.rotate_secret(work, target, ends_tokens=end_tokens, rights=None, now=now)
         client_id = clients.client_id_of(work, changed)
         return {"name": changed.name, "clientId": client_id, "clientSecret": secret, "id": changed.id}
 

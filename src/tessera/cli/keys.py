@@ -28,10 +28,15 @@ def create_key(
     session: OrganizationSession,
     name: Name,
     function_points: FunctionPoints = [FunctionPoint.STOREFRONT_REDEEM],  # noqa: B006 - typer only reads it
+    networks: Annotated[
+        list[str], typer.Option("--network", help="A network that the key can be used from; repeatable.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Create an API key, and print it once."""
     rights = parse_function_points(function_points)
-    key = session.run(lambda work: provisioning.create_key(work, name=name, function_points=rights, now=clock()))
+    key = session.run(
+        lambda work: provisioning.create_key(work, name=name, function_points=rights, networks=networks, now=clock())
+    )
     session.show_secret(f"Created the key {name}.", {"name": name, "apiKey": key.secret, "id": key.id})
 
 

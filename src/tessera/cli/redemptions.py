@@ -27,7 +27,7 @@ LIST_FIELDS = ("code", "status", "reservation_code", "created_at", "discount", "
 DETAIL_FIELDS = (
     *LIST_FIELDS,
     *("reservation_status", "product_bundle_id", "client_candidate_id", "first_name", "last_name", "email"),
-    *("list_price", "held_until", "updated_at"),
+    *("list_price", "held_until", "updated_at", "made_by"),
 )
 
 commands = CommandGroup()
@@ -73,7 +73,9 @@ def list_redemptions(session: OrganizationSession, options: Filters, limit: Limi
 def show_redemption(session: OrganizationSession, redemption: RedemptionRef) -> None:
     """Show a redemption with its candidate and its price."""
     current = session.run_on(
-        lookups.redemption_id, redemption, lambda work, redemption_id: lifecycle.get(work, redemption_id, now=clock())
+        lookups.redemption_id,
+        redemption,
+        lambda work, redemption_id: lifecycle.get(work, redemption_id, caller=None, now=clock()),
     )
     _show(session, current)
 
@@ -85,9 +87,9 @@ def cancel_redemption(session: OrganizationSession, redemption: RedemptionRef, *
 
     async def end(work: UnitOfWork, redemption_id: UUID) -> Redemption:
         now = clock()
-        current = await lifecycle.get(work, redemption_id, now=now)
+        current = await lifecycle.get(work, redemption_id, caller=None, now=now)
         status = END_STATUS.get(current.status, RedemptionStatus.CANCELLED)
-        return await lifecycle.change(work, redemption_id, status, caller_id=None, now=now)
+        return await lifecycle.change(work, redemption_id, status, caller=None, now=now)
 
     _show(session, session.run_on(lookups.redemption_id, redemption, end))
 

@@ -8,7 +8,7 @@ from tessera.codes.rules import ProductChoice
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError
 from tessera.redemptions import redeem
-from tessera.redemptions.redeem import Candidate, RedemptionDraft
+from tessera.redemptions.drafts import Candidate, RedemptionDraft
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import MAX_HOLD_SECONDS
 from tessera.vouchers.rules import ReservationStatus
@@ -34,7 +34,7 @@ async def load(work: UnitOfWork, *, now: datetime) -> None:
     """Redeem vouchers and promo codes five days ago, change some of them a day ago, and place one long hold."""
     await _redeem(work, list(_bookings()), now=now - timedelta(days=5))
     for code, status in FINAL_STATUSES.items():
-        await reservations.change(work, code, status, new_code=None, caller_id=None, now=now - timedelta(days=1))
+        await reservations.change(work, code, status, new_code=None, caller=None, now=now - timedelta(days=1))
     hold = replace(_booking("ONHOLD", "RSV-1007", GRACE), hold=timedelta(seconds=MAX_HOLD_SECONDS))
     await _redeem(work, [hold], now=now)
 

@@ -1,6 +1,6 @@
 """Domain errors that several kinds of callers share."""
 
-from tessera.kit.errors import Invalid, Violation
+from tessera.kit.errors import Conflict, Invalid, Violation
 
 
 class NameTaken(Invalid):
@@ -8,3 +8,10 @@ class NameTaken(Invalid):
 
     def __init__(self, field: str, name: str) -> None:
         super().__init__([Violation("NameTaken", field, f"is taken: {name}")])
+
+
+class LastAdministrator(Conflict):
+    """Without this administrator, nobody could manage the organization over HTTP any more."""
+
+    def __init__(self) -> None:
+        super().__init__("This is the last active administrator of the organization. Appoint another one first.")

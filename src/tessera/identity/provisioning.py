@@ -70,10 +70,15 @@ async def create_client(
 
 
 async def create_key(
-    work: UnitOfWork, *, name: str, function_points: Iterable[FunctionPoint], now: datetime
+    work: UnitOfWork,
+    *,
+    name: str,
+    function_points: Iterable[FunctionPoint],
+    networks: Iterable[str] = (),
+    now: datetime,
 ) -> NewCredential:
-    """Create an API key; raises Invalid."""
-    draft = CredentialDraft(name=name, function_points=tuple(function_points))
+    """Create an API key, for these networks only if there are any; raises Invalid."""
+    draft = CredentialDraft(name=name, function_points=tuple(function_points), networks=tuple(networks))
     key, text = await keys.create(work, draft=draft, rights=None, now=now)
     return NewCredential(key.id, name, text)
 
@@ -86,7 +91,7 @@ async def rotate_key(work: UnitOfWork, *, key_id: UUID, overlap: timedelta, now:
 
 async def revoke_key(work: UnitOfWork, *, key_id: UUID, now: datetime) -> None:
     """Revoke a key at once; raises NotFound."""
-    await keys.revoke(work, Target(key_id), now=now)
+    await keys.revoke(work, Target(key_id), rights=None, now=now)
 
 
 async def issue_token(
@@ -99,15 +104,15 @@ async def issue_token(
 
 async def revoke_token(work: UnitOfWork, *, token_id: UUID, now: datetime) -> None:
     """Revoke a token at once; raises NotFound."""
-    await tokens.revoke(work, Target(token_id), now=now)
+    await tokens.revoke(work, Target(token_id), rights=None, now=now)
 
 
 async def deactivate_user(work: UnitOfWork, *, email: str, now: datetime) -> None:
     """Deactivate a user and thereby all tokens of the user; raises NotFound, WrongState."""
     user = await users.get_by_email(work, email)
-    await users.deactivate(work, Target(user.id), now=now)
+    await users.deactivate(work, Target(user.id), rights=None, now=now)
 
 
 async def revoke_client(work: UnitOfWork, *, client_id: UUID, now: datetime) -> None:
     """Revoke a client and every token that it fetched; raises NotFound."""
-    await clients.revoke(work, Target(client_id), now=now)
+    await clients.revoke(work, Target(client_id), rights=None, now=now)

@@ -1,5 +1,6 @@
 """Function points, the standing of credentials, and the rules of names and addresses."""
 
+import ipaddress
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from tessera.kit.normalization import store_names
 PLATFORM_ID = UUID(int=0)
 MAX_OVERLAP_HOURS = 24 * 366
 MAX_TOKEN_DAYS = 3660
+MAX_NETWORKS = 100
 
 ACTIVE = "Active"
 INACTIVE = "Inactive"
@@ -35,17 +37,28 @@ class FunctionPoint(StrEnum):
     PARTNER_MANAGE_PROMO_CODES = "PartnerManagePromoCodes"
     PARTNER_MANAGE_VOUCHERS = "PartnerManageVouchers"
     STOREFRONT_REDEEM = "StorefrontRedeem"
+    STOREFRONT_SUPPORT = "StorefrontSupport"
     MANAGE_ORGANIZATION = "ManageOrganization"
+
+
+# The rights that users of a voucher partner may have; a constraint of the table says so too.
+PARTNER_RIGHTS = frozenset({FunctionPoint.PARTNER_MANAGE_VOUCHERS})
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The authenticated caller."""
+    """The authenticated caller.
+
+    `first_key_id` is the key that the caller's key was rotated from, if any, and `token_generation` that of the tokens
+    that a client may fetch now.
+    """
 
     organization_id: UUID
     actor: Actor
     function_points: frozenset[str]
     partner_id: UUID | None = None
+    first_key_id: UUID | None = None
+    token_generation: int | None = None
 
     @property
     def id(self) -> UUID:
@@ -57,6 +70,11 @@ class Principal:
         """Raise LacksFunctionPoint if the caller lacks the right."""
         if function_point not in self.function_points:
             raise LacksFunctionPoint(function_point)
+
+    @property
+    def family_id(self) -> UUID:
+        """The id that a key and its rotations share; that of any other caller is its own."""
+        return self.first_key_id or self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +90,12 @@ def in_good_standing(standing: Standing, *, now: datetime) -> bool:
     """Whether a credential in this standing may be used at `now`."""
     expired = standing.expires_at is not None and now >= standing.expires_at
     return standing.is_active and standing.revoked_at is None and not expired
+
+
+def rights_of(user: Collection[str], token: Collection[str] | None, *, partner_id: UUID | None) -> frozenset[str]:
+    """The rights of a caller: those of the user that the issuer of the token had too, if those are recorded."""
+    rights = frozenset(user if token is None else set(user) & set(token))
+    return rights if partner_id is None else rights & PARTNER_RIGHTS
 
 
 def is_email_address(text: str) -> bool:
@@ -116,6 +140,7 @@ class CredentialDraft:
 
     name: str | None = None
     function_points: tuple[str, ...] | None = None
+    networks: tuple[str, ...] | None = None  # only of keys; None or no network permits all addresses
     parse_violations: tuple[Violation, ...] = ()
 
     def __post_init__(self) -> None:
@@ -132,6 +157,9 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
         if name is not None:
             yield from name_violations(field, name)
     yield from function_point_violations(draft.function_points or ())
+    if draft.partner_id is not None and not PARTNER_RIGHTS.issuperset(draft.function_points or ()):
+        message = f"of a voucher partner's user must be {' and '.join(PARTNER_RIGHTS)} alone"
+        yield Violation("NotForPartner", "function_points", message)
 
 
 def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
@@ -140,6 +168,7 @@ def credential_violations(draft: CredentialDraft) -> Iterator[Violation]:
     if draft.name is not None:
         yield from name_violations("name", draft.name)
     yield from function_point_violations(draft.function_points or ())
+    yield from parse_networks(draft.networks or ())[1]
 
 
 def function_point_violations(names: Collection[str]) -> Iterator[Violation]:
@@ -155,6 +184,27 @@ def ensure_may_grant(function_points: Collection[str], rights: Rights) -> None:
     missing = sorted(set(function_points) - set(rights if rights is not None else function_points))
     if missing:
         raise NotAllowed(f"A caller cannot grant rights that it lacks: {', '.join(missing)}.")
+
+
+def ensure_may_weaken(function_points: Collection[str], rights: Rights) -> None:
+    """Raise NotAllowed if these rights are those of an administrator with a right that the caller lacks."""
+    missing = sorted(set(function_points) - set(rights if rights is not None else function_points))
+    if missing and FunctionPoint.MANAGE_ORGANIZATION in function_points:
+        raise NotAllowed(f"Only a caller who has {', '.join(missing)} can take rights from this administrator.")
+
+
+def parse_networks(texts: Collection[str]) -> tuple[tuple[str, ...], list[Violation]]:
+    """The networks in their usual form, each once, and a violation for each text that is not a network."""
+    networks, violations = dict[str, None](), []
+    for position, text in enumerate(texts):
+        try:
+            networks[str(ipaddress.ip_network(text.strip()))] = None
+        except ValueError:
+            message = "must be an IP address or a network such as 192.0.2.0/24, without bits after its prefix"
+            violations.append(Violation("NotNetwork", f"networks/{position}", message))
+    if len(networks) > MAX_NETWORKS:
+        violations.append(Violation("TooMany", "networks", f"must have at most {MAX_NETWORKS} items"))
+    return tuple(networks), violations
 
 
 def overlap_of(hours: int) -> timedelta:

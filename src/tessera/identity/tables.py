@@ -13,7 +13,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
@@ -45,6 +45,10 @@ class User(Base):
         ),
         Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
         CheckConstraint("invitation in ('Invited', 'Accepted')", name="invitation"),
+        CheckConstraint(
+            "not (partner_id is not null and not function_points <@ array['PartnerManageVouchers'])",
+            name="partner_rights",
+        ),
         Index(None, "organization_id", "is_active", "id"),
     )
 
@@ -76,6 +80,8 @@ class ApiClient(Base):
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    # Tokens of earlier generations are no longer valid; None for the first one.
+    token_generation: Mapped[int | None]
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
@@ -89,6 +95,10 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(Text)
     key_digest: Mapped[bytes] = mapped_column(LargeBinary)
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # The networks that the key may be used from; None for all.
+    networks: Mapped[list[str] | None] = mapped_column(ARRAY(CIDR))
+    # The first key of a series of rotations; None for that key itself.
+    first_key_id: Mapped[UUID | None]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -108,6 +118,9 @@ class IssuedToken(Base):
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID]
+    # The rights of the issuer at the time of issue, and its name; None for tokens of earlier releases.
+    function_points: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    issuer: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)

@@ -17,11 +17,16 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The caller of a change; `name` is an e-mail address, a login, or the name of a client, key or job."""
+    """The caller of a change; `name` is an e-mail address, a login, or the name of a client, key or job.
+
+    A user who calls with a long-lived token has the id of the token and the name of its issuer, if that is recorded.
+    """
 
     kind: ActorKind
     id: UUID | None
     name: str
+    token_id: UUID | None = None
+    token_issuer: str | None = None
 
 
 # The actor of changes that no caller requests, such as those of jobs.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from tessera.identity.rules import Principal
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound, TransactionAborted, WrongState
@@ -26,9 +27,9 @@ class RedemptionNotFound(NotFound):
         super().__init__("There is no such redemption.")
 
 
-async def get(work: UnitOfWork, redemption_id: UUID, *, now: datetime) -> Redemption:
-    """The redemption as of `now`; raises RedemptionNotFound."""
-    return as_of(await _get(RedemptionRepository(work), redemption_id), now=now)
+async def get(work: UnitOfWork, redemption_id: UUID, *, caller: Principal | None, now: datetime) -> Redemption:
+    """The redemption as of `now`; raises RedemptionNotFound, also if the caller may not see it."""
+    return as_of(await _get(RedemptionRepository(work), redemption_id, caller), now=now)
 
 
 async def list_by_cursor(
@@ -51,43 +52,48 @@ def as_of(redemption: Redemption, *, now: datetime) -> Redemption:
 
 
 async def change(
-    work: UnitOfWork, redemption_id: UUID, status: RedemptionStatus, *, caller_id: UUID | None, now: datetime
+    work: UnitOfWork, redemption_id: UUID, status: RedemptionStatus, *, caller: Principal | None, now: datetime
 ) -> Redemption:
     """Confirm (`Redeemed`), release or cancel a redemption; does nothing if the redemption has the status already.
 
-    Raises RedemptionNotFound, WrongState.
+    Raises RedemptionNotFound, also if the caller may not see the redemption, and WrongState.
     """
     repository = RedemptionRepository(work)
-    redemption = await _lock(work, repository, redemption_id, now=now)
+    redemption = await _lock(work, repository, redemption_id, caller, now=now)
     current = rules.status_at(redemption.status, redemption.held_until, now=now)
     if current is status:
         return redemption
     if current is not rules.PREVIOUS_STATUS[status]:
         raise WrongState("redemption", current)
-    status_change = transitions.status_change(redemption, status, caller_id=caller_id, now=now)
+    status_change = transitions.status_change(redemption, status, caller_id=rules.id_of(caller), now=now)
     await transitions.write(work, [status_change], now=now)
     return status_change.redemption
 
 
 async def _lock(
-    work: UnitOfWork, repository: RedemptionRepository, redemption_id: UUID, *, now: datetime
+    work: UnitOfWork,
+    repository: RedemptionRepository,
+    redemption_id: UUID,
+    caller: Principal | None,
+    *,
+    now: datetime,
 ) -> Redemption:
-    reservations, redemption = ReservationRepository(work), await _get(repository, redemption_id)
+    reservations, redemption = ReservationRepository(work), await _get(repository, redemption_id, caller)
     await reservations.lock_one(redemption.reservation_code)
     # The reservation may be rescheduled to another code before this transaction has its lock.
     for _ in range(MAX_LOCK_ROUNDS):
-        current = await _get(repository, redemption_id)
+        current = await _get(repository, redemption_id, caller)
         if current.reservation_code == redemption.reservation_code:
             await transitions.lock_codes(work, [redemption], now=now)
-            return await _get(repository, redemption_id)
+            return await _get(repository, redemption_id, caller)
         await reservations.lock_one(current.reservation_code, replace_lock=True)
         redemption = current
     raise TransactionAborted
 
 
-async def _get(repository: RedemptionRepository, redemption_id: UUID) -> Redemption:
+async def _get(repository: RedemptionRepository, redemption_id: UUID, caller: Principal | None) -> Redemption:
     redemptions = await repository.find_all([redemption_id])
-    if not redemptions:
+    if not redemptions or not rules.may_see(caller, redemptions[0].made_by):
         raise RedemptionNotFound
     return redemptions[0]
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog import service as catalog
@@ -16,6 +16,7 @@ from tessera.kit.normalization import key_of
 from tessera.promo_codes.uses import service as promo_codes
 from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions import lifecycle, rules, transitions, validate
+from tessera.redemptions.drafts import RedemptionDraft
 from tessera.redemptions.repository import Redemption, RedemptionRepository
 from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
@@ -28,29 +29,6 @@ StorefrontCode = StorefrontPromoCode | StorefrontVoucher
 
 # Each further round needs another change at the same moment. After this many the transaction begins anew.
 MAX_LOCK_ROUNDS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """The person who takes the exam."""
-
-    person_id: str
-    client_candidate_id: str
-    first_name: str
-    last_name: str
-    email: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedemptionDraft:
-    """A redemption to make: immediate if `hold` is None, otherwise a hold of this duration."""
-
-    code: str
-    reservation_code: str
-    product: ProductChoice
-    candidate: Candidate
-    hold: timedelta | None
-    caller_id: UUID | None = None
 
 
 class NotRedeemable(DomainError):
@@ -123,13 +101,13 @@ class _RedemptionBatch:
         positions = [
             position
             for position, draft in enumerate(self.drafts)
-            if draft.product in self.products and _redemption_key(draft) not in self.live
+            if draft.product in self.products and draft.key not in self.live
         ]
         if not positions:
             return
         uses = [(self.drafts[position].code, self._use(self.drafts[position])) for position in positions]
         # A lapsed hold that a draft replaces may be of another code with the same text, which must be locked as well.
-        keys = {_redemption_key(self.drafts[position]) for position in positions}
+        keys = {self.drafts[position].key for position in positions}
         lapsed = [each for key, each in self.lapsed_holds.items() if key in keys]
         lapsed_ids = [each.promo_code_id for each in lapsed if each.promo_code_id is not None]
         matches: dict[int, StorefrontCode] = {**await self._find_locked(uses, lapsed_ids)}
@@ -162,8 +140,8 @@ class _RedemptionBatch:
         product = self.products.get(draft.product)
         if product is None:
             return Invalid([validate.product_not_found(draft.product)])
-        if existing := self.live.get(_redemption_key(draft)):
-            return existing if _is_same(existing, draft, product) else _conflict(draft)
+        if existing := self.live.get(draft.key):
+            return existing if _is_same(existing, draft, product) else _conflict(draft, existing)
         code = self._with_batch_uses(self.codes.get(position), draft)
         assessment = validate.assess(draft.code, code, list_price=product.price, now=self.now)
         reasons = [*self._reservation_reasons(draft), *map(_at_candidate, assessment.reasons)]
@@ -225,6 +203,7 @@ class _RedemptionBatch:
             email=draft.candidate.email,
             list_price=assessment.price.list_price,
             discount=assessment.price.discount,
+            made_by=None if draft.caller is None else draft.caller.family_id,
             status=RedemptionStatus.HELD if draft.hold else RedemptionStatus.REDEEMED,
             held_until=self.now + draft.hold if draft.hold else None,
             changes=1,
@@ -246,8 +225,8 @@ class _RedemptionBatch:
         return self.reservations[code]
 
     def _note_use(self, redemption: Redemption, draft: RedemptionDraft) -> None:
-        self.new_changes.append(Change(redemption, None, draft.caller_id))
-        self.live[_redemption_key(draft)] = redemption
+        self.new_changes.append(Change(redemption, None, rules.id_of(draft.caller)))
+        self.live[draft.key] = redemption
         if redemption.promo_code_id is not None:
             self.uses[redemption.promo_code_id] += 1
             self.uses_by_person[redemption.promo_code_id, redemption.person_id] += 1
@@ -280,19 +259,18 @@ class _RedemptionBatch:
         ]
 
 
-def _redemption_key(draft: RedemptionDraft) -> tuple[str, str]:
-    return draft.reservation_code, key_of(draft.code)
-
-
 def _is_same(existing: Redemption, draft: RedemptionDraft, product: Product) -> bool:
-    return (existing.person_id, existing.store_exam_id, existing.product_bundle_id) == (
+    is_same = (existing.person_id, existing.store_exam_id, existing.product_bundle_id) == (
         draft.candidate.person_id,
         product.store_exam_id,
         product.product_bundle_id,
     )
+    return is_same and rules.may_see(draft.caller, existing.made_by)
 
 
-def _conflict(draft: RedemptionDraft) -> Conflict:
+def _conflict(draft: RedemptionDraft, existing: Redemption) -> Conflict:
+    if not rules.may_see(draft.caller, existing.made_by):
+        return Conflict(f"Another credential has used this code for the reservation {draft.reservation_code}.")
     return Conflict(f"The reservation {draft.reservation_code} uses this code for another candidate or product.")
 
 

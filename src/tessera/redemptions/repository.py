@@ -38,7 +38,11 @@ from tessera.vouchers.rules import ReservationStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redemption:
-    """A use of a promo code or a voucher for a reservation; `changes` is the number of its ledger entries."""
+    """A use of a promo code or a voucher for a reservation; `changes` is the number of its ledger entries.
+
+    `made_by` is the credential that made it, for a rotated key the first one of its series; None where no credential
+    did, and for redemptions of earlier releases.
+    """
 
     id: UUID
     reservation_id: UUID
@@ -60,6 +64,7 @@ class Redemption:
     email: str | None
     list_price: Decimal
     discount: Decimal
+    made_by: UUID | None
     status: RedemptionStatus
     held_until: datetime | None
     changes: int
@@ -99,6 +104,7 @@ class RedemptionFilter:
     status: RedemptionStatus | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
+    made_by: UUID | None = None
 
 
 _NAMES = tuple(Redemption.__dataclass_fields__)
@@ -171,6 +177,8 @@ class RedemptionRepository:
             conditions.append(RedemptionTable.created_at >= filters.created_from)
         if filters.created_before is not None:
             conditions.append(RedemptionTable.created_at < filters.created_before)
+        if filters.made_by is not None:
+            conditions.append(RedemptionTable.made_by == filters.made_by)
         return conditions
 
     def _select(self) -> Select[*tuple[Any, ...]]:

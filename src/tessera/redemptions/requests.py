@@ -6,8 +6,8 @@ from datetime import datetime
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError
 from tessera.redemptions import redeem, validate
+from tessera.redemptions.drafts import RedemptionDraft
 from tessera.redemptions.lifecycle import Redemption
-from tessera.redemptions.redeem import RedemptionDraft
 from tessera.redemptions.validate import MalformedRequest
 
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
+from uuid import UUID
 
+from tessera.identity.rules import FunctionPoint, Principal
+from tessera.kit.errors import NotAllowed
 from tessera.promo_codes.rules import Discount
 from tessera.vouchers.rules import ReservationStatus
 
@@ -20,6 +23,36 @@ class RedemptionStatus(StrEnum):
     RELEASED = "Released"
     EXPIRED = "Expired"
     CANCELLED = "Cancelled"
+
+
+class MadeByOthers(NotAllowed):
+    """The caller may act on their own redemptions only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The reservation has redemptions of another credential, so changing it requires the function point"
+            f" {FunctionPoint.STOREFRONT_SUPPORT}."
+        )
+
+
+def limit_of(caller: Principal | None) -> UUID | None:
+    """The family of credentials whose redemptions are the only ones that the caller may see; None for all.
+
+    None stands for the command line, for jobs and for exports, which see all redemptions of the organization.
+    """
+    if caller is None or FunctionPoint.STOREFRONT_SUPPORT in caller.function_points:
+        return None
+    return caller.family_id
+
+
+def id_of(caller: Principal | None) -> UUID | None:
+    """The id of the caller in the ledger."""
+    return None if caller is None else caller.id
+
+
+def may_see(caller: Principal | None, made_by: UUID | None) -> bool:
+    """Whether the caller may see and change a redemption that this family of credentials has made."""
+    return limit_of(caller) in (None, made_by)
 
 
 LIVE = (RedemptionStatus.HELD, RedemptionStatus.REDEEMED)

@@ -49,6 +49,14 @@ class Redemption(Base):
             postgresql_where="status in ('Held', 'Redeemed')",
         ),
         Index("redemptions_by_reservation_index", "organization_id", "reservation_id", "created_at", "id"),
+        Index(
+            "redemptions_by_maker_index",
+            "organization_id",
+            "made_by",
+            "created_at",
+            "id",
+            postgresql_where="made_by is not null",
+        ),
         Index("redemptions_by_time_index", "organization_id", "created_at", "id"),
         Index("redemptions_by_code_index", "organization_id", "code_key", "created_at", "id"),
         Index("redemptions_by_person_index", "organization_id", "person_id", "created_at", "id"),
@@ -108,6 +116,7 @@ class Redemption(Base):
     changes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     updated_at: Mapped[datetime] = mapped_column(Timestamp)
+    made_by: Mapped[UUID | None]
 
 
 class LedgerEntry(Base):

@@ -45,6 +45,7 @@ async def test_a_token_names_its_subject_and_no_rights(
         "org": str(tenant.id),
         "kind": "client",
         "sub": str(tenant.client.id),
+        "gen": 0,
         "iss": "tessera",
         "aud": "tessera-api",
         "iat": began,

@@ -54,6 +54,7 @@ async def test_a_change_is_listed_with_its_actor_time_before_and_after(
     exam_id = str(tenant_with_changes.exam_ids["CLD-100"])
     archived, updated = (await list_entries(client, tenant_with_changes, f"entityId={exam_id}"))[:2]
     user_id = archived["actor"]["id"]
+    token = {"tokenId": str(tenant_with_changes.token.id), "tokenIssuer": "tessera"}
     before = {
         "id": exam_id,
         "code": "CLD-100",
@@ -66,7 +67,7 @@ async def test_a_change_is_listed_with_its_actor_time_before_and_after(
     expected = {
         "id": archived["id"],
         "at": "2026-06-15T14:00:00Z",
-        "actor": {"kind": "User", "id": user_id, "name": tenant_with_changes.user_email},
+        "actor": {"kind": "User", "id": user_id, "name": tenant_with_changes.user_email, **token},
         "action": "Archived",
         "kind": "StoreExam",
         "entityId": exam_id,

@@ -28,7 +28,8 @@ from tessera.identity.rules import FunctionPoint
 USERS, CLIENTS, KEYS, TOKENS = (f"{ROOT}/{each}" for each in ("users", "clients", "keys", "tokens"))
 GRACE = {"email": "grace@example.com", "firstName": "Grace", "lastName": "Hopper"}
 USER = GRACE | {"functionPoints": ["StorefrontRedeem", "ManageOrganization"]}
-CLIENT = {"name": "Shop", "functionPoints": ["StorefrontRedeem"]}
+CLIENT_RIGHTS = {"functionPoints": ["StorefrontRedeem"]}
+CLIENT = {"name": "Shop", **CLIENT_RIGHTS}
 TOKEN = {"email": "ada@example.com", "days": 30}
 BODIES = {USERS: USER, CLIENTS: CLIENT, KEYS: CLIENT, TOKENS: TOKEN}
 CHANGES = {
@@ -162,7 +163,7 @@ async def test_nobody_gives_a_right_that_they_lack(
     lacking = problem(403, "not-allowed", "Not allowed", words.format("StorefrontRedeem"))
     for url in (USERS, CLIENTS, KEYS):
         assert status_and_body(await client.post(url, json=BODIES[url], headers=clerk)) == lacking
-    all_others = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem"
+    all_others = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem, StorefrontSupport"
     everything = problem(403, "not-allowed", "Not allowed", words.format(all_others))
     assert status_and_body(await client.post(TOKENS, json=TOKEN, headers=clerk)) == everything
 
@@ -172,9 +173,9 @@ async def test_nobody_gives_a_right_that_they_lack(
     for url, thing in result.items():
         rotated = await client.post(f"{url}/{thing['id']}/{rotations[url]}", json={"overlapHours": 1}, headers=headers)
         assert status_and_body(rotated) == lacking
-    # A manager may remove or keep any right that the user already has.
-    user = await make(client, tenant, USERS)
-    body = {"firstName": "G", "lastName": "H", "functionPoints": user["functionPoints"]}
+    # A manager may remove or keep any right of a user who is not an administrator.
+    user = (await client.post(USERS, json=GRACE | CLIENT_RIGHTS, headers=tenant.bearer)).json()
+    body = {"firstName": "G", "lastName": "H", **CLIENT_RIGHTS}
     url = f"{USERS}/{user['id']}"
     assert (await client.put(url, json=body, headers=headers)).status_code == 200
     assert (await client.post(f"{url}/deactivate", headers=headers)).status_code == 200
@@ -236,7 +237,7 @@ async def test_a_key_is_replaced_with_an_overlap_and_revoked(
         ("/overlapHours", "OverlapRange", "overlapHours must be between 0 and 8,784.")
     )
     new = (await client.post(f"{url}/rotate", json={"overlapHours": 2}, headers=if_match(1, tenant))).json()
-    assert new == result | {"id": new["id"], "apiKey": new["apiKey"]}
+    assert new == result | {"id": new["id"], "apiKey": new["apiKey"], "firstKeyId": result["id"]}
     old = (await client.get(url, headers=tenant.bearer)).json()
     assert (old["expiresAt"], old["version"]) == ("2026-06-15T14:00:00Z", 2)
     assert [await status(result["apiKey"]), await status(new["apiKey"])] == [404, 404]

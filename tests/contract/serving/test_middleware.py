@@ -101,7 +101,7 @@ def fault(superuser: psycopg.Connection, privilege: str) -> Iterator[None]:
         superuser.execute(f"grant {privilege} to tessera_app")
 
 
-VALIDATION = "execute on function find_promo_code_usability"
+VALIDATION = "execute on function validate_promo_codes"
 LOGIN = "select on api_clients"
 
 

@@ -84,6 +84,7 @@ async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, s
         "listPrice": 100.0,
         "discount": 15.0,
         "finalPrice": 85.0,
+        "madeBy": str(shop.key.id),
         "heldUntil": None,
         "createdAt": "2026-06-15T12:00:00Z",
         "updatedAt": "2026-06-15T12:00:00Z",

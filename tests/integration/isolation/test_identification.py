@@ -12,7 +12,7 @@ from tests.support.recording import record_statements
 from tessera.api.serving.resources import Resources
 from tessera.identity.authentication.credentials import parse_key
 
-ARGUMENTS = "array['key'], array[%s::uuid], array[%s::uuid]"
+ARGUMENTS = "array['key'], array[%s::uuid], array[%s::uuid], array[null]::inet[]"
 
 
 def invented(tenant: Tenant) -> list[dict[str, str]]:
@@ -57,7 +57,7 @@ def test_a_key_is_found_in_its_own_organization_by_either_lock_alone(
     assert found(superuser, "find_callers", tenant, tenant) != []
     assert found(superuser, "find_callers", other_tenant, tenant) == []
     # Row-level security: the same function without its clauses, for the role that is bound.
-    query = "select pg_get_functiondef('find_callers(text[], uuid[], uuid[])'::regprocedure)"
+    query = "select pg_get_functiondef('find_callers(text[], uuid[], uuid[], inet[])'::regprocedure)"
     (text,) = superuser.execute(query).fetchone() or ("",)
     unguarded = text.replace("find_callers", "find_any_caller", 1)
     for alias in "kct":

@@ -95,6 +95,7 @@ def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> l
     """Arguments that name everything of an organization, with the digest of a key of it or of another one."""
     key, digest = parse_key(of.tenant.key.secret), parse_key((digest_of or of).tenant.key.secret).digest
     values = {
+        "addresses": [None],
         "as_of": LATER,
         "bundle_ids": [of.tenant.bundle_id],
         "closed_until": LATER.date(),

@@ -24,7 +24,6 @@ from tests.support.redemption_requests import (
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_user, add_vouchers, voucher
 
 from tessera.api.serving.resources import Resources
-from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 
@@ -134,11 +133,9 @@ async def test_a_global_code_is_shared_and_its_redemptions_are_not(
 
 @pytest.fixture
 async def partners_user(resources: Resources, tenant: Tenant) -> dict[str, str]:
-    """Headers of a voucher partner's user with every function point."""
+    """Headers of a voucher partner's user."""
     partner = await add_partner(resources, tenant, "Partner")
-    return await add_user(
-        resources, tenant, "eve@example.com", partner_id=partner, function_points=tuple(FunctionPoint)
-    )
+    return await add_user(resources, tenant, "eve@example.com", partner_id=partner)
 
 
 async def test_a_voucher_partners_user_has_no_storefront(

@@ -20,7 +20,10 @@ from tessera.kit.db.database import Database
 from tessera.kit.errors import NotFound
 from tessera.provision import Addresses
 
-FIND = "select * from find_promo_code_usability(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::bytea[], now())"
+FIND = (
+    "select * from validate_promo_codes("
+    "%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::bytea[], array[null]::inet[], now())"
+)
 
 
 @pytest.fixture
@@ -216,9 +219,9 @@ def test_only_the_platform_deletes_idempotency_keys(
     application: psycopg.Connection[Any], superuser: psycopg.Connection[Any], tenant: Tenant
 ) -> None:
     superuser.execute(
-        "insert into idempotency_keys values (%s, %s, 'key', '', 200, '', '1970-01-01')", [tenant.id, uuid4()]
+        "insert into idempotency_keys values (%s, %s, 'key', '', 200, '', '1960-01-01')", [tenant.id, uuid4()]
     )
-    deleting = "select delete_idempotency_keys('1970-01-02')"
+    deleting = "select delete_idempotency_keys('1960-01-02')"
     assert application.execute(deleting).fetchone() == (0,)
     for organization_id, deleted in ((tenant.id, 0), (uuid4(), 0), (PLATFORM_ID, 1)):
         with application.transaction():
@@ -274,7 +277,7 @@ def test_functions_with_the_owners_rights_pin_their_search_path(superuser: psyco
             " where prosecdef and pronamespace = 'public'::regnamespace"
         ).fetchall()
     )
-    assert {"list_organizations", "find_promo_code_usability"} <= rows.keys()
+    assert {"list_organizations", "validate_promo_codes"} <= rows.keys()
     assert set(rows.values()) == {"search_path=pg_catalog, public, pg_temp"}
 
 

@@ -20,7 +20,8 @@ _UNUSABLE = b'{"success":false,"data":[]}'
 def _credential(request: Request) -> Credential:
     for name, value in request.scope["headers"]:
         if name == b"cv-api-key":
-            return parse_key(value.decode("latin-1"))
+            client = request.scope["client"]
+            return parse_key(value.decode("latin-1"), host=client and client[0])
     return parse_key("")
 
 

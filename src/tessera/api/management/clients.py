@@ -6,7 +6,7 @@ from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
 from tessera.api.management import documentation
-from tessera.api.management.requests import read_draft
+from tessera.api.management.requests import read_draft, read_filters
 from tessera.api.management.responses import once, with_etag
 from tessera.api.management.schemas.clients import (
     CLIENT,
@@ -17,6 +17,7 @@ from tessera.api.management.schemas.clients import (
     ApiClientPage,
     ApiClientSecretModel,
     ClientQuery,
+    ClientRotateQuery,
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.callers import Caller
@@ -86,18 +87,22 @@ async def get_client(request: Request, caller: Manager) -> JsonResponse:
     operation_id="rotateClientSecret",
     summary="Rotate the secret of an API client",
     responses=documentation.changed(ApiClientSecretModel, CLIENT_SECRET | {"version": 2}),
-    openapi_extra=documentation.changing(ID),
+    openapi_extra=documentation.changing(ID, query=ClientRotateQuery),
 )
 async def rotate_client_secret(request: Request, caller: Manager) -> Response:
     """Replace the secret, which becomes invalid at once. Only this response has the new secret.
 
-    Access tokens remain valid until they expire, for up to an hour. You must have all rights of the client.
+    Access tokens remain valid until they expire, for up to an hour, unless `endTokens` is true. You must have all
+    rights of the client.
     """
     target = if_match.target(request, ID)
+    ends_tokens = bool(read_filters(request, ClientRotateQuery).get("end_tokens"))
 
     async def rotate() -> Body:
         rights = caller.principal.function_points
-        client, secret = await service.rotate_secret(caller.work, target, rights=rights, now=caller.now)
+        client, secret = await service.rotate_secret(
+            caller.work, target, ends_tokens=ends_tokens, rights=rights, now=caller.now
+        )
         return _body(caller, client) | {SHOWN_ONCE: secret}
 
     return await once(request, caller, rotate, secret=SHOWN_ONCE)
@@ -114,8 +119,10 @@ async def revoke_client(request: Request, caller: Manager) -> Response:
     """Revoke a client and all its access tokens (permanent)."""
     target = if_match.target(request, ID)
 
+    rights = caller.principal.function_points
+
     async def revoke() -> Body:
-        return _body(caller, await service.revoke(caller.work, target, now=caller.now))
+        return _body(caller, await service.revoke(caller.work, target, rights=rights, now=caller.now))
 
     return await once(request, caller, revoke)
 

@@ -101,11 +101,21 @@ def creating(model: type[RequestModel], example: Example, *path: str) -> dict[st
     }
 
 
-def changing(*path: str, model: type[RequestModel] | None = None, example: Example | None = None) -> dict[str, Any]:
+def changing(
+    *path: str,
+    model: type[RequestModel] | None = None,
+    example: Example | None = None,
+    query: type[RequestModel] | None = None,
+) -> dict[str, Any]:
     """The parameters and the body, if any, of changing the resource with these ids."""
     documentation: dict[str, Any] = {
         "security": openapi.BEARER,
-        "parameters": [*map(_id, path), if_match.PARAMETER, idempotency.PARAMETER],
+        "parameters": [
+            *map(_id, path),
+            *(openapi.parameters(query) if query else ()),
+            if_match.PARAMETER,
+            idempotency.PARAMETER,
+        ],
     }
     if model is not None:
         documentation["requestBody"] = openapi.json_body(model, example or {})

@@ -117,4 +117,5 @@ async def rotate_key(request: Request, caller: Manager) -> Response:
 )
 async def revoke_key(request: Request, caller: Manager) -> Response:
     """Revoke a key (permanent). It becomes invalid at once."""
-    return await RESOURCE.change(request, caller, service.revoke)
+    rights = caller.principal.function_points
+    return await RESOURCE.change(request, caller, service.revoke, rights=rights)

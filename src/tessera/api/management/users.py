@@ -86,7 +86,11 @@ async def get_user(request: Request, caller: Manager) -> JsonResponse:
     openapi_extra=documentation.changing(ID, model=UserUpdateRequest, example=UPDATE),
 )
 async def update_user(request: Request, caller: Manager) -> Response:
-    """Change the names and the rights of a user. You must have each right that you add. The address is permanent."""
+    """Change the names and the rights of a user; the address is permanent.
+
+    You must have each right that you add, and all rights of an administrator from whom you take one. The last active
+    administrator stays one. Users of a voucher partner can have the right PartnerManageVouchers only.
+    """
     target = if_match.target(request, ID)
     draft = await read_draft(request, UserUpdateRequest, UserDraft)
     rights = caller.principal.function_points
@@ -103,8 +107,12 @@ async def update_user(request: Request, caller: Manager) -> Response:
     openapi_extra=documentation.changing(ID),
 )
 async def deactivate_user(request: Request, caller: Manager) -> Response:
-    """Deactivate a user and all tokens of the user."""
-    return await RESOURCE.change(request, caller, service.deactivate)
+    """Deactivate a user and all tokens of the user.
+
+    The last active administrator cannot be deactivated, and an administrator only by a caller who has all their rights.
+    """
+    rights = caller.principal.function_points
+    return await RESOURCE.change(request, caller, service.deactivate, rights=rights)
 
 
 @router.post(

@@ -34,5 +34,6 @@ def admitted(policy: Policy) -> Any:  # noqa: ANN401 - the return type of Depend
 Manager = Annotated[Caller, admitted(policies.MANAGE_ORGANIZATION)]
 PlatformAdministrator = Annotated[Caller, admitted(policies.MANAGE_PLATFORM)]
 StorefrontCaller = Annotated[Caller, admitted(policies.USE_STOREFRONT)]
+SupportCaller = Annotated[Caller, admitted(policies.SUPPORT_STOREFRONT)]
 VoucherManager = Annotated[Caller, admitted(policies.MANAGE_VOUCHERS)]
 BearerCaller = Annotated[Caller, admitted(policies.IDENTIFY)]

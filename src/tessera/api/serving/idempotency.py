@@ -61,7 +61,7 @@ def _without(secret: str, body: bytes) -> bytes:
 
 
 async def _digest(request: Request) -> bytes:
-    # Of method, path and body. White space and the order of properties make no difference.
+    # Of method, path, query and body. White space and the order of properties make no difference.
     upload = getattr(request.state, "upload", None)
     body = upload.digest.encode() if isinstance(upload, Upload) else await request.body()
     try:
@@ -69,4 +69,6 @@ async def _digest(request: Request) -> bytes:
     except (orjson.JSONEncodeError, orjson.JSONDecodeError):
         # The body is empty, or nested too deeply to serialize, so its bytes are hashed unchanged.
         body = b"\n" + body
-    return hashlib.sha256(f"{request.method} {request.scope['path']}\n".encode() + body).digest()
+    query = request.scope["query_string"]
+    target = request.scope["path"].encode() + (b"?" + query if query else b"")
+    return hashlib.sha256(request.method.encode() + b" " + target + b"\n" + body).digest()

@@ -108,7 +108,7 @@ class Pipeline:
     def _credential(self, request: Request, policy: Policy) -> Credential:
         key = request.headers.get("cv-api-key") if policy.accepts_keys else None
         if key is not None:
-            return parse_key(key)
+            return parse_key(key, host=request.client and request.client.host)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotAuthenticated("A Bearer token is required.")

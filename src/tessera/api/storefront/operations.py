@@ -12,7 +12,7 @@ from tessera.api.storefront.schemas import RedemptionCreateRequest
 from tessera.identity.authentication.policies import USE_STOREFRONT
 from tessera.identity.rules import Principal
 from tessera.redemptions import requests
-from tessera.redemptions.redeem import Candidate, RedemptionDraft
+from tessera.redemptions.drafts import Candidate, RedemptionDraft
 from tessera.redemptions.validate import MalformedRequest
 
 
@@ -29,7 +29,7 @@ async def _read(request: Request, principal: Principal) -> RedemptionDraft | Mal
         product=product,
         candidate=Candidate(**candidate.model_dump()),
         hold=None if seconds is None else timedelta(seconds=seconds),
-        caller_id=principal.id,
+        caller=principal,
     )
 
 

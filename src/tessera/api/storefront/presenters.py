@@ -64,6 +64,7 @@ def redemption(item: Redemption) -> dict[str, Any]:
         "listPrice": item.list_price,
         "discount": item.discount,
         "finalPrice": item.list_price - item.discount,
+        "madeBy": item.made_by,
         "heldUntil": item.held_until,
         "createdAt": item.created_at,
         "updatedAt": item.updated_at,

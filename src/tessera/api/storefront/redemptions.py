@@ -1,6 +1,7 @@
 """The storefront API: redemptions and reservations under /storefront/v1."""
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
@@ -9,12 +10,14 @@ from tessera.api.http import openapi
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_body
 from tessera.api.serving import idempotency
+from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
-from tessera.api.serving.dependencies import StorefrontCaller, run
+from tessera.api.serving.dependencies import SupportCaller, admitted, run
 from tessera.api.storefront import documentation, operations, presenters
 from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
+from tessera.identity.authentication.policies import SUPPORT_STOREFRONT, USE_STOREFRONT, Policy
 from tessera.kit.errors import Invalid, Violation
-from tessera.redemptions import lifecycle
+from tessera.redemptions import lifecycle, rules
 from tessera.redemptions.lifecycle import RedemptionFilter, RedemptionNotFound
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import RedemptionStatus
@@ -52,10 +55,15 @@ async def redeem_code(request: Request) -> Response:
     responses=documentation.LIST,
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": openapi.parameters(RedemptionQuery)},
 )
-async def list_redemptions(request: Request, caller: StorefrontCaller) -> JsonResponse:
-    """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined."""
-    filters, position = read_cursor_query(request, RedemptionQuery)
-    page = await lifecycle.list_by_cursor(caller.work, RedemptionFilter(**filters), now=caller.now, **position)
+async def list_redemptions(request: Request, caller: SupportCaller) -> JsonResponse:
+    """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined.
+
+    Without the function point StorefrontSupport, only redemptions that the same credential has made, or the key that it
+    was rotated from. This applies to all operations on redemptions and reservations.
+    """
+    query, position = read_cursor_query(request, RedemptionQuery)
+    filters = RedemptionFilter(**query, made_by=rules.limit_of(caller.principal))
+    page = await lifecycle.list_by_cursor(caller.work, filters, now=caller.now, **position)
     return cursor_page_response(request, page, [presenters.redemption(item) for item in page.items])
 
 
@@ -66,15 +74,15 @@ async def list_redemptions(request: Request, caller: StorefrontCaller) -> JsonRe
     responses=documentation.GET,
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": [documentation.ID]},
 )
-async def get_redemption(request: Request, caller: StorefrontCaller) -> JsonResponse:
+async def get_redemption(request: Request, caller: SupportCaller) -> JsonResponse:
     """The current state of a redemption; a hold past its deadline is `Expired`."""
-    current = await lifecycle.get(caller.work, _redemption_id(request), now=caller.now)
+    current = await lifecycle.get(caller.work, _redemption_id(request), caller=caller.principal, now=caller.now)
     return JsonResponse(presenters.redemption(current))
 
 
 def _changing(
-    action: str, status: RedemptionStatus, *, summary: str, description: str
-) -> Callable[[Request, StorefrontCaller], Awaitable[Response]]:
+    action: str, status: RedemptionStatus, *, summary: str, description: str, policy: Policy = USE_STOREFRONT
+) -> Callable[[Request, Caller], Awaitable[Response]]:
     """An operation that changes the status of a redemption."""
 
     @router.post(
@@ -88,10 +96,10 @@ def _changing(
             "parameters": [documentation.ID, idempotency.PARAMETER],
         },
     )
-    async def change_redemption(request: Request, caller: StorefrontCaller) -> Response:
+    async def change_redemption(request: Request, caller: Annotated[Caller, admitted(policy)]) -> Response:
         async def change() -> JsonResponse:
             redemption = await lifecycle.change(
-                caller.work, _redemption_id(request), status, caller_id=caller.principal.id, now=caller.now
+                caller.work, _redemption_id(request), status, caller=caller.principal, now=caller.now
             )
             return JsonResponse(presenters.redemption(redemption))
 
@@ -117,6 +125,7 @@ cancel_redemption = _changing(
     RedemptionStatus.CANCELLED,
     summary="Cancel a redemption",
     description="Returns the redeemed use to the total and candidate limits. A voucher keeps its expiry.",
+    policy=SUPPORT_STOREFRONT,
 )
 
 
@@ -127,9 +136,9 @@ cancel_redemption = _changing(
     responses=documentation.GET_RESERVATION,
     openapi_extra={"security": openapi.KEY_OR_BEARER, "parameters": [documentation.CODE]},
 )
-async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonResponse:
+async def get_reservation(request: Request, caller: SupportCaller) -> JsonResponse:
     """A reservation with every redemption that was made for it."""
-    current = await reservations.get(caller.work, _reservation_code(request), now=caller.now)
+    current = await reservations.get(caller.work, _reservation_code(request), caller=caller.principal, now=caller.now)
     return JsonResponse(presenters.reservation(current))
 
 
@@ -144,7 +153,7 @@ async def get_reservation(request: Request, caller: StorefrontCaller) -> JsonRes
         "requestBody": openapi.json_body(ReservationUpdateRequest, documentation.RESERVATION),
     },
 )
-async def update_reservation(request: Request, caller: StorefrontCaller) -> Response:
+async def update_reservation(request: Request, caller: SupportCaller) -> Response:
     """`Rescheduled` (also to a new reservation code), `Completed`, `NoShow` or `Cancelled`.
 
     `Cancelled` cancels every redemption of the reservation. The last three are final. Repeating the request changes
@@ -165,7 +174,7 @@ async def update_reservation(request: Request, caller: StorefrontCaller) -> Resp
             _reservation_code(request),
             values["status"],
             new_code=values.get("reservation_code"),
-            caller_id=caller.principal.id,
+            caller=caller.principal,
             now=caller.now,
         )
         return JsonResponse(presenters.reservation(reservation))

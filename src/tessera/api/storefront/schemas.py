@@ -247,6 +247,9 @@ class RedemptionModel(ResponseModel):
     listPrice: float = Field(description="The price of the product at that time, in dollars.")
     discount: float = Field(description="The discount in dollars.")
     finalPrice: float = Field(description="The price after the discount, in dollars.")
+    madeBy: str | None = Field(
+        description="The id of the credential that made it; of a rotated key, that of the first key. Null if none did."
+    )
     heldUntil: datetime | None = Field(description="When the hold expires, UTC; null without a hold.")
     createdAt: datetime = Field(description="When the redemption was created, UTC.")
     updatedAt: datetime = Field(description="When the status last changed, UTC.")

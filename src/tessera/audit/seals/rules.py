@@ -29,9 +29,13 @@ class SealedEntry:
     entity_id: UUID
     before: str | None
     after: str | None
+    token_id: UUID | None = None
+    token_issuer: str | None = None
 
 
 _FIELDS = tuple(SealedEntry.__dataclass_fields__)
+# A seal covers these only where they have a value, because earlier releases did not have them.
+_LATER_FIELDS = ("token_id", "token_issuer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class Finding:
 def digest(entry: SealedEntry, *, position: int, previous: bytes) -> bytes:
     """The digest of the seal at this position: SHA-256 of the previous digest and all columns of the entry."""
     values = {name: getattr(entry, name) for name in _FIELDS}
+    for name in _LATER_FIELDS:
+        if values[name] is None:
+            del values[name]
     values |= {"at": entry.at.astimezone(UTC).isoformat(), "position": position}
     return hashlib.sha256(previous + _encoder.encode(values).encode()).digest()
 

@@ -1,6 +1,7 @@
 """Credentials and their secrets; each credential names its organization, which can thus be pinned before a look-up."""
 
 import hashlib
+import ipaddress
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -41,12 +42,15 @@ class CredentialKind(StrEnum):
 class Credential:
     """A credential of a request: its public name, and the SHA-256 digest of its secret.
 
-    `digest` is None for a Bearer token, whose signature was verified when it was read.
+    `digest` is None for a Bearer token, whose signature was verified when it was read. `generation` is that of a
+    client's token, and `address` the IP address of a key's client, if it has one.
     """
 
     kind: CredentialKind
     name: CredentialName
     digest: bytes | None
+    generation: int | None = None
+    address: str | None = None
 
     @property
     def organization_id(self) -> UUID:
@@ -74,12 +78,22 @@ def parse_client(client_id: str, secret: str) -> Credential:
     return Credential(CredentialKind.CLIENT, _parse_name(client_id, CLIENT_PREFIX), digest_of(secret))
 
 
-def parse_key(text: str) -> Credential:
-    """The credential of a `cv-api-key`, whose digest is that of the whole text; raises NotAuthenticated."""
+def parse_key(text: str, *, host: str | None = None) -> Credential:
+    """The credential of a `cv-api-key` from this host, with the digest of the whole text; raises NotAuthenticated."""
     end = len(KEY_PREFIX) + _NAME_LENGTH
     if text[end : end + 1] != "_":
         raise NotAuthenticated("The API key is not valid.")
-    return Credential(CredentialKind.KEY, _parse_name(text[:end], KEY_PREFIX), digest_of(text))
+    name = _parse_name(text[:end], KEY_PREFIX)
+    return Credential(CredentialKind.KEY, name, digest_of(text), address=_address_of(host))
+
+
+def _address_of(host: str | None) -> str | None:
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:  # a Unix socket has no address
+        return None
+    # A socket that accepts both versions shows an IPv4 client as ::ffff:192.0.2.1.
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def parse_claims(claims: Mapping[str, Any]) -> Credential:
@@ -88,7 +102,8 @@ def parse_claims(claims: Mapping[str, Any]) -> Credential:
         kind = CredentialKind(claims["kind"])
         if kind is CredentialKind.KEY:
             raise ValueError
-        return Credential(kind, CredentialName(UUID(claims["org"]), UUID(claims["sub"])), None)
+        generation = claims.get("gen", 0) if kind is CredentialKind.CLIENT else None
+        return Credential(kind, CredentialName(UUID(claims["org"]), UUID(claims["sub"])), None, generation)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotAuthenticated("The token is not valid.") from error
 

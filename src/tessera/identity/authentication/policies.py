@@ -1,7 +1,6 @@
 """Policies: the callers that an operation admits."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from tessera.identity.rules import PLATFORM_ID, FunctionPoint, Principal
 from tessera.kit.errors import LacksFunctionPoint, NotAllowed
@@ -9,32 +8,32 @@ from tessera.kit.errors import LacksFunctionPoint, NotAllowed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The function point that an operation requires, if any, and the callers that it rejects in spite of that right.
+    """The function point that an operation requires, if any, or its alternative, and other conditions on callers.
 
-    `accepts_keys` admits a `cv-api-key` as well as a Bearer token. `partners` decides about users of a voucher partner:
-    admitted users see only their partner; the others get LacksFunctionPoint or NotAllowed.
+    `accepts_keys` admits a `cv-api-key` as well as a Bearer token. Users of a voucher partner have only the right on
+    vouchers, and see only their partner.
     """
 
     function_point: FunctionPoint | None
+    alternative: FunctionPoint | None = None
     accepts_keys: bool = False
-    partners: Literal["admitted", "lack the right", "not allowed"] = "admitted"
     platform_only: bool = False
 
     def admit(self, principal: Principal) -> None:
         """Raise LacksFunctionPoint or NotAllowed for a caller that may not use the operation."""
-        if self.function_point is not None:
-            principal.require(self.function_point)
-            if principal.partner_id is not None and self.partners == "lack the right":
-                raise LacksFunctionPoint(self.function_point)
-        if principal.partner_id is not None and self.partners == "not allowed":
-            raise NotAllowed("Users of a voucher partner cannot use this operation.")
+        if self.function_point is not None and principal.function_points.isdisjoint(
+            {self.function_point, self.alternative}
+        ):
+            raise LacksFunctionPoint(self.function_point)
         if self.platform_only and principal.organization_id != PLATFORM_ID:
             raise NotAllowed("Only an administrator of the platform may do this.")
 
 
 MANAGE_PROMO_CODES = Policy(function_point=FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
 MANAGE_VOUCHERS = Policy(function_point=FunctionPoint.PARTNER_MANAGE_VOUCHERS)
-USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True, partners="lack the right")
-MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, partners="not allowed")
-MANAGE_PLATFORM = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, partners="not allowed", platform_only=True)
+USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True)
+# Callers that may only redeem see and cancel what they have made themselves.
+SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRONT_SUPPORT)
+MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
+MANAGE_PLATFORM = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, platform_only=True)
 IDENTIFY = Policy(function_point=None)

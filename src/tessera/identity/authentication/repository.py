@@ -10,11 +10,14 @@ from tessera.kit.db.arrays import Texts, Uuids
 from tessera.kit.db.unit_of_work import Reader
 
 # The function pins each organization in turn, so that row-level security applies to each look-up.
-FIND_CALLERS = "select * from find_callers(%(kinds)s, %(organization_ids)s, %(ids)s)"
+FIND_CALLERS = "select * from find_callers(%(kinds)s, %(organization_ids)s, %(ids)s, %(addresses)s::inet[])"
 
 
 class CallerRow(NamedTuple):
-    """The holder of a credential and the digest of its secret, which is None for a token; `position` starts at 1."""
+    """The holder of a credential and the digest of its secret, which is None for a token; `position` starts at 1.
+
+    A key has no row if its client's address is outside of its networks.
+    """
 
     position: int
     id: UUID
@@ -25,6 +28,10 @@ class CallerRow(NamedTuple):
     expires_at: datetime | None
     is_active: bool
     digest: bytes | None
+    first_key_id: UUID | None
+    token_generation: int | None
+    token_function_points: Sequence[str] | None
+    token_issuer: str | None
 
 
 async def find_callers(reader: Reader, credentials: Sequence[Credential]) -> dict[Credential, CallerRow]:
@@ -33,6 +40,7 @@ async def find_callers(reader: Reader, credentials: Sequence[Credential]) -> dic
         "kinds": Texts([credential.kind for credential in credentials]),
         "organization_ids": Uuids([credential.organization_id for credential in credentials]),
         "ids": Uuids([credential.name.id for credential in credentials]),
+        "addresses": Texts([credential.address for credential in credentials]),
     }
     cursor = await reader.execute(FIND_CALLERS, parameters, binary=True)
     rows = (CallerRow(*row) for row in await cursor.fetchall())

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from tessera.identity.authentication import repository
 from tessera.identity.authentication.credentials import Credential, CredentialKind
 from tessera.identity.authentication.repository import CallerRow
-from tessera.identity.rules import Principal, Standing, in_good_standing
+from tessera.identity.rules import Principal, Standing, in_good_standing, rights_of
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.unit_of_work import Reader
 from tessera.kit.errors import NotAuthenticated
@@ -42,7 +42,12 @@ def is_valid_key(digest: bytes, standing: Standing, *, key: Credential, now: dat
 
 def token_for_client(signer: TokenSigner, principal: Principal, *, now: datetime, lifetime: timedelta) -> str:
     """A short-lived Bearer token for an authenticated client."""
-    claims = {"org": str(principal.organization_id), "kind": "client", "sub": str(principal.id)}
+    claims = {
+        "org": str(principal.organization_id),
+        "kind": "client",
+        "sub": str(principal.id),
+        "gen": principal.token_generation,
+    }
     return signer.issue(claims, now=now, lifetime=lifetime)
 
 
@@ -54,5 +59,19 @@ def _principal(credential: Credential, row: CallerRow | None, *, now: datetime) 
             return NotAuthenticated(_WRONG_SECRET[credential.kind])
     if row is None or not in_good_standing(Standing(row.revoked_at, row.expires_at, row.is_active), now=now):
         return NotAuthenticated("The credential is unknown, revoked or expired.")
-    actor = Actor(_ACTOR_KINDS[credential.kind], row.id, row.name)
-    return Principal(credential.organization_id, actor, frozenset(row.function_points), row.partner_id)
+    if credential.generation is not None and credential.generation != row.token_generation:
+        return NotAuthenticated("The token was ended when the secret of its client was rotated.")
+    return Principal(
+        credential.organization_id,
+        _actor(credential, row),
+        rights_of(row.function_points, row.token_function_points, partner_id=row.partner_id),
+        row.partner_id,
+        first_key_id=row.first_key_id,
+        token_generation=row.token_generation,
+    )
+
+
+def _actor(credential: Credential, row: CallerRow) -> Actor:
+    is_token = credential.kind is CredentialKind.TOKEN
+    token_id = credential.name.id if is_token else None
+    return Actor(_ACTOR_KINDS[credential.kind], row.id, row.name, token_id, row.token_issuer)

@@ -23,6 +23,7 @@ class ManagedClient:
     function_points: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None
+    token_generation: int
     version: int
 
 
@@ -68,7 +69,9 @@ class ClientRepository:
     async def change(self, client: ManagedClient) -> None:
         """Write the state and the version of a locked client."""
         await self._connection.execute(
-            self._update(client.id).values(revoked_at=client.revoked_at, version=client.version)
+            self._update(client.id).values(
+                revoked_at=client.revoked_at, token_generation=client.token_generation, version=client.version
+            )
         )
 
     async def set_digest(self, client_id: UUID, digest: bytes) -> None:
@@ -83,4 +86,5 @@ class ClientRepository:
 
 
 def _managed(row: AnyRow) -> ManagedClient:
-    return record_of(ManagedClient, row, function_points=tuple(row.function_points))
+    function_points, generation = tuple(row.function_points), row.token_generation or 0
+    return record_of(ManagedClient, row, function_points=function_points, token_generation=generation)

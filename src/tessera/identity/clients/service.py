@@ -43,6 +43,7 @@ async def create(
         function_points=tuple(sorted(set(draft.function_points))),
         created_at=now,
         revoked_at=None,
+        token_generation=0,
         version=editing.FIRST,
     )
     secret = credentials.new_secret()
@@ -63,22 +64,25 @@ async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> C
 
 
 async def rotate_secret(
-    work: UnitOfWork, target: Target, *, rights: Rights, now: datetime
+    work: UnitOfWork, target: Target, *, ends_tokens: bool, rights: Rights, now: datetime
 ) -> tuple[ManagedClient, str]:
     """Replace the secret of a client; raises NotAllowed, NotFound, VersionStale.
 
-    The secret conveys the rights of the client, so the caller must have every one of them.
+    The secret conveys the rights of the client, so the caller must have every one of them. `ends_tokens` also ends the
+    tokens that the client has fetched; otherwise they stay valid until they expire.
     """
     repository = ClientRepository(work)
     client = await _CLIENTS.lock(repository, target)
     rules.ensure_may_grant(client.function_points, rights)
     secret = credentials.new_secret()
     await repository.set_digest(client.id, credentials.digest_of(secret))
-    return await _CLIENTS.save(work, repository, client, client, Action.ROTATED, now=now), secret
+    after = replace(client, token_generation=client.token_generation + ends_tokens)
+    return await _CLIENTS.save(work, repository, client, after, Action.ROTATED, now=now), secret
 
 
-async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedClient:
-    """Revoke a client and every token that it fetched; raises NotFound, VersionStale."""
+async def revoke(work: UnitOfWork, target: Target, *, rights: Rights, now: datetime) -> ManagedClient:
+    """Revoke a client and every token that it fetched; raises NotAllowed, NotFound, VersionStale."""
     repository = ClientRepository(work)
     client = await _CLIENTS.lock(repository, target)
+    rules.ensure_may_weaken(client.function_points, rights)
     return await _CLIENTS.save(work, repository, client, replace(client, revoked_at=now), Action.REVOKED, now=now)

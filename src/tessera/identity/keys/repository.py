@@ -21,6 +21,8 @@ class ManagedKey:
     id: UUID
     name: str
     function_points: tuple[str, ...]
+    networks: tuple[str, ...]
+    first_key_id: UUID | None
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -40,7 +42,8 @@ class KeyRepository:
 
     async def add(self, key: ManagedKey, *, digest: bytes) -> None:
         """Add a key with the digest of its text."""
-        values = asdict(key) | {"function_points": list(key.function_points)}
+        lists = {"function_points": list(key.function_points), "networks": list(key.networks) or None}
+        values = asdict(key) | lists
         await self._connection.execute(
             insert(ApiKey).values(organization_id=self._organization_id, key_digest=digest, **values)
         )
@@ -87,4 +90,5 @@ class KeyRepository:
 
 
 def _managed(row: AnyRow) -> ManagedKey:
-    return record_of(ManagedKey, row, function_points=tuple(row.function_points))
+    networks = tuple(str(network) for network in row.networks or ())
+    return record_of(ManagedKey, row, function_points=tuple(row.function_points), networks=networks)

@@ -30,7 +30,20 @@ async def create(work: UnitOfWork, *, draft: CredentialDraft, rights: Rights, no
     if violations or draft.name is None or draft.function_points is None:
         raise Invalid(violations)
     rules.ensure_may_grant(draft.function_points, rights)
-    return await _add(work, draft.name, tuple(sorted(set(draft.function_points))), now=now)
+    networks, _ = rules.parse_networks(draft.networks or ())
+    key = ManagedKey(
+        id=new_id(),
+        name=draft.name,
+        function_points=tuple(sorted(set(draft.function_points))),
+        networks=networks,
+        first_key_id=None,
+        created_at=now,
+        expires_at=None,
+        revoked_at=None,
+        last_used_at=None,
+        version=editing.FIRST,
+    )
+    return key, await _add(work, key, now=now)
 
 
 async def get(work: UnitOfWork, key_id: UUID) -> ManagedKey:
@@ -46,7 +59,7 @@ async def list_by_cursor(work: UnitOfWork, *, after: str | None, size: int) -> C
 async def rotate(
     work: UnitOfWork, target: Target, *, overlap: timedelta, rights: Rights, now: datetime
 ) -> tuple[ManagedKey, str]:
-    """Replace a key with a new one; the old key stays valid for `overlap`.
+    """Replace a key with a new one, which may act on what the old one has made; the old key stays valid for `overlap`.
 
     Raises NotAllowed, NotFound, VersionStale.
     """
@@ -56,13 +69,23 @@ async def rotate(
     # The overlap never extends an earlier expiry.
     expires_at = min(now + overlap, key.expires_at or now + overlap)
     await _KEYS.save(work, repository, key, replace(key, expires_at=expires_at), Action.ROTATED, now=now)
-    return await _add(work, key.name, key.function_points, now=now)
+    new_key = replace(
+        key,
+        id=new_id(),
+        first_key_id=key.first_key_id or key.id,
+        created_at=now,
+        expires_at=None,
+        last_used_at=None,
+        version=editing.FIRST,
+    )
+    return new_key, await _add(work, new_key, now=now)
 
 
-async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedKey:
-    """Revoke a key at once; raises NotFound, VersionStale."""
+async def revoke(work: UnitOfWork, target: Target, *, rights: Rights, now: datetime) -> ManagedKey:
+    """Revoke a key at once; raises NotAllowed, NotFound, VersionStale."""
     repository = KeyRepository(work)
     key = await _lock(repository, target, now=None)
+    rules.ensure_may_weaken(key.function_points, rights)
     return await _KEYS.save(work, repository, key, replace(key, revoked_at=now), Action.REVOKED, now=now)
 
 
@@ -71,23 +94,11 @@ async def note_uses(work: UnitOfWork, uses: Mapping[UUID, datetime], *, interval
     await KeyRepository(work).set_last_used(uses, interval=interval)
 
 
-async def _add(
-    work: UnitOfWork, name: str, function_points: tuple[str, ...], *, now: datetime
-) -> tuple[ManagedKey, str]:
-    key = ManagedKey(
-        id=new_id(),
-        name=name,
-        function_points=function_points,
-        created_at=now,
-        expires_at=None,
-        revoked_at=None,
-        last_used_at=None,
-        version=editing.FIRST,
-    )
+async def _add(work: UnitOfWork, key: ManagedKey, *, now: datetime) -> str:
     text = credentials.new_key_text(CredentialName(work.organization_id, key.id))
     await KeyRepository(work).add(key, digest=credentials.digest_of(text))
     await _KEYS.record_created(work, key, now=now)
-    return key, text
+    return text
 
 
 async def _lock(repository: KeyRepository, target: Target, *, now: datetime | None) -> ManagedKey:

@@ -15,11 +15,13 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagedToken:
-    """A long-lived Bearer token: its user and its status, never its text."""
+    """A long-lived Bearer token: its user, its status, its issuer and that issuer's rights, never its text."""
 
     id: UUID
     user_id: UUID
     email: str
+    function_points: tuple[str, ...] | None
+    issuer: str | None
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
@@ -40,6 +42,8 @@ class TokenRepository:
                 organization_id=self._organization_id,
                 id=token.id,
                 user_id=token.user_id,
+                function_points=None if token.function_points is None else list(token.function_points),
+                issuer=token.issuer,
                 created_at=token.created_at,
                 expires_at=token.expires_at,
                 version=token.version,
@@ -83,4 +87,5 @@ class TokenRepository:
 
 
 def _managed(row: AnyRow) -> ManagedToken:
-    return record_of(ManagedToken, row)
+    function_points = None if row.function_points is None else tuple(row.function_points)
+    return record_of(ManagedToken, row, function_points=function_points)

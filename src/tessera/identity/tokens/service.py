@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Action
 from tessera.identity import rules
-from tessera.identity.rules import Rights
+from tessera.identity.rules import FunctionPoint, Rights
 from tessera.identity.tokens.repository import ManagedToken, TokenRepository
 from tessera.identity.users import service as users
 from tessera.kit import editing
@@ -28,7 +28,8 @@ async def issue(
 ) -> tuple[ManagedToken, str]:
     """Issue a token to the user with this address; returns it with its text. Raises NotAllowed, NotFound.
 
-    The text is not stored. The token conveys the rights of the user, so the caller must have every one of them.
+    The text is not stored. The token conveys the rights of the user, so the caller must have every one of them; rights
+    that the user is granted later are conveyed only if the caller has them now.
     """
     user = await users.get_by_email(work, email)
     rules.ensure_may_grant(user.function_points, rights)
@@ -36,6 +37,8 @@ async def issue(
         id=new_id(),
         user_id=user.id,
         email=user.email,
+        function_points=tuple(sorted(FunctionPoint if rights is None else rights)),
+        issuer=work.actor.name,
         created_at=now,
         expires_at=now + lifetime,
         revoked_at=None,
@@ -59,11 +62,13 @@ async def list_by_cursor(
     return await TokenRepository(work).list_by_cursor(user_id, after=after, size=size)
 
 
-async def revoke(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedToken:
-    """Revoke a token at once; raises NotFound, VersionStale."""
+async def revoke(work: UnitOfWork, target: Target, *, rights: Rights, now: datetime) -> ManagedToken:
+    """Revoke a token at once; raises NotAllowed, NotFound, VersionStale. Every caller may revoke their own tokens."""
     repository = TokenRepository(work)
     token = await repository.lock(target.id)
     if token is None or token.revoked_at is not None:
         raise NotFound("There is no such token, or it is revoked.")
     target.ensure(token.version)
+    if token.user_id != work.actor.id:
+        rules.ensure_may_weaken((await users.get(work, token.user_id)).function_points, rights)
     return await _TOKENS.save(work, repository, token, replace(token, revoked_at=now), Action.REVOKED, now=now)

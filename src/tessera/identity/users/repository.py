@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from tessera.identity.rules import FunctionPoint
 from tessera.identity.tables import User
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import fetch_first, record_of
@@ -70,6 +71,23 @@ class UserRepository:
     async def find_by_email(self, email: str) -> ManagedUser | None:
         """The user with this address, ignoring case."""
         return await fetch_first(self._connection, self._select().where(User.email_key == email_key(email)), _managed)
+
+    async def lock_rights(self) -> None:
+        """Lock the rights of all users until the transaction ends, before any user is locked."""
+        await self._connection.exec_driver_sql(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"rights/{self._organization_id}",)
+        )
+
+    async def has_administrator(self, *, except_for: UUID) -> bool:
+        """Whether the organization has an active administrator besides this user."""
+        statement = select(User.id).where(
+            User.organization_id == self._organization_id,
+            User.id != except_for,
+            User.is_active,
+            User.partner_id.is_(None),
+            User.function_points.contains([FunctionPoint.MANAGE_ORGANIZATION]),
+        )
+        return (await self._connection.execute(statement.limit(1))).first() is not None
 
     async def lock(self, user_id: UUID) -> ManagedUser | None:
         """The user with this id, locked FOR UPDATE."""

@@ -7,8 +7,8 @@ from uuid import UUID
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Action
 from tessera.identity import rules
-from tessera.identity.errors import NameTaken
-from tessera.identity.rules import ACTIVE, INACTIVE, Rights, UserDraft
+from tessera.identity.errors import LastAdministrator, NameTaken
+from tessera.identity.rules import ACTIVE, INACTIVE, FunctionPoint, Rights, UserDraft
 from tessera.identity.users.repository import ManagedUser, UserFilter, UserRepository
 from tessera.kit import editing
 from tessera.kit.db.pages import CursorPage
@@ -70,21 +70,35 @@ async def list_by_cursor(
 
 
 async def update(work: UnitOfWork, target: Target, *, draft: UserDraft, rights: Rights, now: datetime) -> ManagedUser:
-    """Change the names and rights of a user, never the address; raises Invalid, NotAllowed, NotFound, VersionStale."""
+    """Change the names and rights of a user, never the address.
+
+    Raises Invalid, NotAllowed, NotFound, VersionStale, LastAdministrator.
+    """
     first_name, last_name, function_points = _validate(draft)
     repository = UserRepository(work)
+    await repository.lock_rights()
     user = await _USERS.lock(repository, target)
-    # A caller may remove a right that they lack themselves.
+    _validate(replace(draft, partner_id=user.partner_id))
     rules.ensure_may_grant(set(function_points) - set(user.function_points), rights)
+    if not set(function_points).issuperset(user.function_points):
+        rules.ensure_may_weaken(user.function_points, rights)
+    if FunctionPoint.MANAGE_ORGANIZATION not in function_points:
+        await _ensure_other_administrator(repository, user, rights)
     after = replace(user, first_name=first_name, last_name=last_name, function_points=function_points)
     return await _USERS.save(work, repository, user, after, Action.UPDATED, now=now)
 
 
-async def deactivate(work: UnitOfWork, target: Target, *, now: datetime) -> ManagedUser:
-    """Deactivate a user and thereby all tokens of the user; raises NotFound, VersionStale, WrongState."""
+async def deactivate(work: UnitOfWork, target: Target, *, rights: Rights, now: datetime) -> ManagedUser:
+    """Deactivate a user and thereby all tokens of the user.
+
+    Raises NotAllowed, NotFound, VersionStale, WrongState, LastAdministrator.
+    """
     repository = UserRepository(work)
+    await repository.lock_rights()
     user = await _USERS.lock(repository, target)
     move = _USERS.require_move(_status(user), INACTIVE)
+    rules.ensure_may_weaken(user.function_points, rights)
+    await _ensure_other_administrator(repository, user, rights)
     return await _USERS.save(work, repository, user, replace(user, is_active=False), move.action, now=now)
 
 
@@ -98,6 +112,13 @@ async def activate(work: UnitOfWork, target: Target, *, rights: Rights, now: dat
     rules.ensure_may_grant(user.function_points, rights)
     after = replace(user, is_active=True, invitation=None)
     return await _USERS.save(work, repository, user, after, move.action, now=now)
+
+
+async def _ensure_other_administrator(repository: UserRepository, user: ManagedUser, rights: Rights) -> None:
+    # The command line can always appoint an administrator, so it may also dismiss the last one.
+    is_administrator = user.is_active and FunctionPoint.MANAGE_ORGANIZATION in user.function_points
+    if rights is not None and is_administrator and not await repository.has_administrator(except_for=user.id):
+        raise LastAdministrator
 
 
 def _status(user: ManagedUser) -> str:

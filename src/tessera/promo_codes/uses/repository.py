@@ -86,8 +86,9 @@ class PromoCodeUseRepository:
 
 
 FIND_USABILITY = """
-select * from find_promo_code_usability(
-    %(organization_ids)s, %(key_ids)s, %(code_keys)s, %(bundle_ids)s, %(digests)s, %(as_of)s::timestamptz
+select * from validate_promo_codes(
+    %(organization_ids)s, %(key_ids)s, %(code_keys)s, %(bundle_ids)s, %(digests)s, %(addresses)s::inet[],
+    %(as_of)s::timestamptz
 )
 """
 
@@ -104,6 +105,7 @@ async def find_usability(
             "code_keys": Texts([request.code and key_of(request.code) for request in requests]),
             "bundle_ids": Uuids([request.product_bundle_id for request in requests]),
             "digests": Binaries([request.key.digest for request in requests]),
+            "addresses": Texts([request.key.address for request in requests]),
             "as_of": as_of,
         },
         binary=True,

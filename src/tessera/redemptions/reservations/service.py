@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from tessera.identity.rules import Principal
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import lifecycle, rules, transitions
@@ -29,12 +30,12 @@ class ReservationNotFound(NotFound):
         super().__init__("There is no such reservation.")
 
 
-async def get(work: UnitOfWork, code: str, *, now: datetime) -> Booking:
-    """The reservation with this code; raises ReservationNotFound."""
+async def get(work: UnitOfWork, code: str, *, caller: Principal | None, now: datetime) -> Booking:
+    """The reservation with this code and the redemptions that the caller may see; raises ReservationNotFound."""
     reservation = (await ReservationRepository(work).find_all([code])).get(code)
     if reservation is None:
         raise ReservationNotFound
-    return await _booking(work, reservation, now=now)
+    return await _booking(work, reservation, caller, now=now)
 
 
 async def change(
@@ -43,27 +44,28 @@ async def change(
     status: ReservationStatus,
     *,
     new_code: str | None,
-    caller_id: UUID | None,
+    caller: Principal | None,
     now: datetime,
 ) -> Booking:
     """Set the status of a reservation; a cancellation ends all uses, and a repeated request changes nothing.
 
-    Raises ReservationNotFound, WrongState for a reservation that has ended with another status, and Conflict if another
-    reservation has the new code.
+    Raises ReservationNotFound, MadeByOthers, WrongState for a reservation that has ended with another status, and
+    Conflict if another reservation has the new code.
     """
     repository = ReservationRepository(work)
     new_code = code if new_code is None else new_code
     await repository.lock({code, new_code})
     reservations = await repository.find_all({code, new_code})
     before = reservations.get(code) or _require_rescheduled(reservations.get(new_code), code)
+    await _booking(work, before, caller, now=now)  # raises ReservationNotFound if the caller may not see it
     if not rules.can_become(before.status, status):
         raise WrongState("reservation", before.status)
     if before.code != new_code and new_code in reservations:
         raise Conflict(f"There is a reservation {new_code} already.")
     after = _new_state(before, status, new_code, now=now)
     if after != before:
-        await _write(work, before, after, caller_id=caller_id, now=now)
-    return await _booking(work, after, now=now)
+        await _write(work, before, after, caller=caller, now=now)
+    return await _booking(work, after, caller, now=now)
 
 
 def _require_rescheduled(reservation: Reservation | None, code: str) -> Reservation:
@@ -81,13 +83,15 @@ def _new_state(before: Reservation, status: ReservationStatus, code: str, *, now
 
 
 async def _write(
-    work: UnitOfWork, before: Reservation, after: Reservation, *, caller_id: UUID | None, now: datetime
+    work: UnitOfWork, before: Reservation, after: Reservation, *, caller: Principal | None, now: datetime
 ) -> None:
     redemptions = await RedemptionRepository(work).find_of_reservation(before.id)
+    if not all(rules.may_see(caller, each.made_by) for each in redemptions):
+        raise rules.MadeByOthers
     await transitions.lock_codes(work, redemptions, now=now)
     await ReservationRepository(work).change(after)
     if after.status is ReservationStatus.CANCELLED:
-        await _end_uses(work, before.id, caller_id=caller_id, now=now)
+        await _end_uses(work, before.id, caller_id=rules.id_of(caller), now=now)
     voucher_ids = [each.voucher_id for each in redemptions if each.voucher_id is not None]
     if voucher_ids:
         await vouchers.update_reservation(work, voucher_ids, code=before.code, new_code=after.code, status=after.status)
@@ -103,6 +107,9 @@ async def _end_uses(work: UnitOfWork, reservation_id: UUID, *, caller_id: UUID |
     await transitions.write(work, changes, now=now)
 
 
-async def _booking(work: UnitOfWork, reservation: Reservation, *, now: datetime) -> Booking:
+async def _booking(work: UnitOfWork, reservation: Reservation, caller: Principal | None, *, now: datetime) -> Booking:
     redemptions = await RedemptionRepository(work).find_of_reservation(reservation.id)
-    return Booking(reservation, [lifecycle.as_of(each, now=now) for each in redemptions])
+    visible = [lifecycle.as_of(each, now=now) for each in redemptions if rules.may_see(caller, each.made_by)]
+    if redemptions and not visible:
+        raise ReservationNotFound
+    return Booking(reservation, visible)

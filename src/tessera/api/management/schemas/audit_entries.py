@@ -57,6 +57,8 @@ class AuditActorModel(Representation):
     name: Annotated[str, From(attrgetter("actor_name"))] = Field(
         description="The user's email address, or the name of the client, the key, the login or the job."
     )
+    token_id: UUID | None = Field(None, description="The id of the long-lived token; absent for other credentials.")
+    token_issuer: str | None = Field(None, description="The name of the issuer of that token, if it was recorded.")
 
 
 class AuditEntryModel(Representation):
@@ -90,7 +92,11 @@ class AuditEntryPage(Representation):
 AUDIT_ENTRY = {
     "id": "01906a6e-0000-7000-8000-000000000009",
     "at": "2026-01-01T00:00:00Z",
-    "actor": {"kind": "User", "id": "01906a6e-0000-7000-8000-000000000002", "name": "ada@example.com"},
+    "actor": {"kind": "User", "id": "01906a6e-0000-7000-8000-000000000002", "name": "ada@example.com"}
+    | {
+        "tokenId": "01906a6e-0000-7000-8000-000000000003",
+        "tokenIssuer": "grace@example.com",
+    },
     "action": "Updated",
     "kind": "StoreExam",
     "entityId": "01906a6e-0000-7000-8000-000000000001",

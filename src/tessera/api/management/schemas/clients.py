@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import RequestModel, Text
+from tessera.api.http.fields import Flag, RequestModel, Text
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -15,6 +15,14 @@ from tessera.api.vocabulary import FUNCTION_POINT
 
 class ClientQuery(CursorQuery):
     """Query of GET /management/v1/clients."""
+
+
+class ClientRotateQuery(RequestModel):
+    """Query of POST /management/v1/clients/{apiClientId}/rotate-secret."""
+
+    end_tokens: Flag | None = Field(
+        None, description="`true` also ends the access tokens that the client has fetched.", examples=["true"]
+    )
 
 
 class ApiClientCreateRequest(RequestModel):

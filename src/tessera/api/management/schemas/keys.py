@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import RequestModel, Text, WholeNumber
+from tessera.api.http.fields import RequestModel, Text, WholeNumber, list_of
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -23,6 +23,10 @@ class ApiKeyCreateRequest(RequestModel):
 
     name: Text = Field(description="The display name, 1 to 200 characters.")
     function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
+    networks: Annotated[tuple[str, ...], list_of(Text, "strings")] | None = Field(
+        None,
+        description="IP addresses and networks that the key can be used from, at most 100; all if absent or empty.",
+    )
 
 
 class ApiKeyRotateRequest(RequestModel):
@@ -40,6 +44,10 @@ class ApiKeyModel(Representation):
     id: UUID = Field(description="The unique identifier.")
     name: str = Field(description="The display name.")
     function_points: list[Annotated[str, FUNCTION_POINT]] = Field(description="The rights, by name.")
+    networks: list[str] = Field(description="The networks that the key can be used from; empty for all.")
+    first_key_id: UUID | None = Field(
+        description="The first key of a series of rotations, whose redemptions this key can change; null for that key."
+    )
     created_at: datetime = Field(description="The time of creation, in UTC.")
     expires_at: datetime | None = Field(description="The time of expiry, in UTC; null if the key does not expire.")
     revoked_at: datetime | None = Field(description="The time of revocation, in UTC.")
@@ -65,11 +73,12 @@ class ApiKeyPage(Representation):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-REQUEST = {"name": "Till", "functionPoints": ["StorefrontRedeem"]}
+REQUEST = {"name": "Till", "functionPoints": ["StorefrontRedeem"], "networks": ["192.0.2.0/24"]}
 ROTATE = {"overlapHours": 24}
 KEY = {
     "id": "01906a6e-0000-7000-8000-000000000001",
     **REQUEST,
+    "firstKeyId": "01906a6e-0000-7000-8000-000000000002",
     "createdAt": "2026-01-01T00:00:00Z",
     "expiresAt": "2027-01-01T00:00:00Z",
     "revokedAt": "2026-12-01T00:00:00Z",

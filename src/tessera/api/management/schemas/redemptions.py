@@ -32,7 +32,7 @@ class RedemptionExportQuery(RequestModel):
 
 EXPORT = (
     "id,status,code,kind,reservationCode,reservationStatus,storeExamCode,productBundleId,personId,clientCandidateId,"
-    "firstName,lastName,email,listPrice,discount,finalPrice,heldUntil,createdAt,updatedAt\r\n"
+    "firstName,lastName,email,listPrice,discount,finalPrice,madeBy,heldUntil,createdAt,updatedAt\r\n"
     "019ab0c4-7b7e-7c3a-9d0e-2f6f3a1b5c7d,Redeemed,WELCOME,PromoCode,RSV-1001,Created,NCA-GENL,,P-4711,C-17,"
     "Ada,Byron,ada@example.com,135.00,13.50,121.50,,2026-11-25T12:00:00Z,2026-11-25T12:00:00Z\r\n"
 )

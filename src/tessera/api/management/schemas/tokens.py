@@ -34,6 +34,10 @@ class IssuedTokenModel(Representation):
     id: UUID = Field(description="The unique identifier.")
     user_id: UUID = Field(description="The id of the user.")
     email: str = Field(description="The email address of the user.")
+    function_points: list[str] | None = Field(
+        description="The rights of the issuer, which limit those of the user; null if they were not recorded."
+    )
+    issuer: str | None = Field(description="The name of the issuer; null if it was not recorded.")
     created_at: datetime = Field(description="The time of issue, in UTC.")
     expires_at: datetime = Field(description="The time of expiry, in UTC.")
     revoked_at: datetime | None = Field(description="The time of revocation, in UTC.")
@@ -61,6 +65,8 @@ TOKEN = {
     "id": "01906a6e-0000-7000-8000-000000000001",
     "userId": "01906a6e-0000-7000-8000-000000000002",
     "email": "ada@example.com",
+    "functionPoints": ["ManageOrganization", "PartnerManageVouchers"],
+    "issuer": "grace@example.com",
     "createdAt": "2026-01-01T00:00:00Z",
     "expiresAt": "2027-01-01T00:00:00Z",
     "revokedAt": "2026-12-01T00:00:00Z",
