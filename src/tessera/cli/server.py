@@ -12,7 +12,7 @@ import typer
 from tessera import main, provision, schema
 from tessera import settings as configuration
 from tessera.api.serving import server
-from tessera.cli.demo import load_demo_data, with_demo_key
+from tessera.cli.demo_data import load_demo_data, with_demo_key
 from tessera.cli.greeting import show_banner, show_step
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import CannotStart, Embedded, base_url_of, require_database, start
