@@ -27,8 +27,7 @@ from tessera.vouchers.rules import ReservationStatus
 
 StorefrontCode = StorefrontPromoCode | StorefrontVoucher
 
-# Each further round needs another change at the same moment. After this many the transaction begins anew.
-MAX_LOCK_ROUNDS = 5
+MAX_LOCK_ROUNDS = 5  # each further round needs another change at the same moment
 
 
 class NotRedeemable(DomainError):
