@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedTable
-from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
@@ -99,7 +99,7 @@ def check(application_url: str) -> ConnectedDatabase:
     """
     try:
         with _engine(application_url).connect() as connection:
-            if make_url(application_url).username != APPLICATION_ROLE:
+            if with_driver(application_url).username != APPLICATION_ROLE:
                 connection.execute(text(f"set role {APPLICATION_ROLE}"))
             if connection.scalar(text(_BYPASSES_ROW_SECURITY)):
                 raise CannotUse(
@@ -150,7 +150,7 @@ def _reason(error: Exception) -> str:
 
 
 def _create_roles(connection: Connection, application_url: str) -> None:
-    login = make_url(application_url)
+    login = with_driver(application_url)
     for role in (OWNER_ROLE, APPLICATION_ROLE):
         exists = connection.execute(text("select from pg_roles where rolname = :role"), {"role": role}).first()
         if exists is None:

@@ -237,3 +237,16 @@ def test_functions_equal_the_newest_versions_of_their_files(superuser: psycopg.C
             superuser.execute(newest.read_bytes())
         assert definitions(superuser) == installed
     assert len(folders) == len(installed) >= 12
+
+
+def test_the_application_has_time_limits_that_no_pooler_loses(catalog: psycopg.Connection[Any]) -> None:
+    rows = catalog.execute(
+        "select unnest(setconfig) from pg_db_role_setting s join pg_database d on d.oid = setdatabase"
+        " where datname = current_database() and setrole = 'tessera_app'::regrole"
+    ).fetchall()
+    assert {setting for (setting,) in rows} == {
+        "statement_timeout=15s",
+        "lock_timeout=10s",
+        "idle_in_transaction_session_timeout=20s",
+        "client_connection_check_interval=1s",
+    }

@@ -74,12 +74,19 @@ class LacksFunctionPoint(DomainError):
 class DatabaseUnavailable(DomainError):
     """The database cannot be reached, or temporarily rejects transactions."""
 
-    def __init__(self) -> None:
-        super().__init__("The database is not available. Try again shortly.")
+    def __init__(self, message: str = "The database is not available. Try again shortly.") -> None:
+        super().__init__(message)
 
 
 class TransactionAborted(DatabaseUnavailable):
     """The database rolled the transaction back, for example after a deadlock or a timeout; a retry may succeed."""
+
+
+class DeadlineExceeded(DatabaseUnavailable):
+    """The work took longer than its time limit. It was stopped and its transaction rolled back."""
+
+    def __init__(self) -> None:
+        super().__init__("The request took longer than its time limit. Try again shortly.")
 
 
 class NotAllowed(DomainError):

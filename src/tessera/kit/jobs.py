@@ -16,7 +16,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 from psycopg.conninfo import make_conninfo
 
-from tessera.kit.db.engine import APPLICATION_ROLE, with_driver
+from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, with_driver
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
@@ -25,6 +25,7 @@ POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
 HEARTBEAT_SECONDS = 5
 KEEP_HOURS = 72
 MAX_PAUSE_SECONDS = 3600
+MAX_RECONNECT_SECONDS = 4
 NAMESPACE = "tessera"
 
 log = structlog.get_logger(__name__)
@@ -40,10 +41,8 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
     arguments = {} if address.username == APPLICATION_ROLE else {"options": f"-c role={APPLICATION_ROLE}"}
     connector = PsycopgConnector(
         conninfo=make_conninfo(**parameters),
-        kwargs=arguments,
-        # Each statement of the queue is its own transaction. A frozen worker with an open transaction would keep the
-        # row of its heartbeat locked, which every worker that starts later tries to delete.
-        configure=lambda connection: connection.set_autocommit(True),
+        kwargs={"connect_timeout": CONNECT_SECONDS, "application_name": "tessera worker", **DEAD_PEER, **arguments},
+        configure=_prepare_session,
         min_size=1,
         max_size=5,
     )
@@ -52,6 +51,13 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
         # A copy, because `add_tasks_from` renames the tasks of the blueprint, once for each app.
         app.add_tasks_from(copy.deepcopy(blueprint), namespace=NAMESPACE)
     return app
+
+
+async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
+    # Each statement of the queue is its own transaction. A frozen worker with an open transaction would keep the row of
+    # its heartbeat locked, which every worker that starts later tries to delete.
+    await connection.set_autocommit(True)
+    await connection.execute(QUEUE_SESSION)
 
 
 # Defers jobs on the connections of units of work, and never opens a connection.
@@ -131,7 +137,7 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
         except (OSError, ConnectorException, psycopg.OperationalError) as error:
             log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
         if not stopping.is_set():
-            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, 30)  # noqa: PLR2004 - seconds
+            pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, MAX_RECONNECT_SECONDS)  # noqa: PLR2004 - seconds
             await asyncio.wait({stop}, timeout=pause)
 
 

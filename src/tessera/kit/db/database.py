@@ -1,34 +1,37 @@
 """The database connections of one process, and units of work on them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
 from uuid import UUID
 
 import psycopg
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.actors import INSTALLATION, Actor
-from tessera.kit.db.engine import APPLICATION_ROLE, create_engine
+from tessera.kit.batching import Batcher
+from tessera.kit.db import failures
+from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.unit_of_work import Reader, UnitOfWork, driver_of
-from tessera.kit.errors import DatabaseUnavailable, TransactionAborted
 
 MAX_READERS = 4
+READINESS_SECONDS = 2.0
 
 T = TypeVar("T")
 
-# A deadlock, a serialization failure, a lock timeout, a statement timeout.
-_ABORTED = frozenset({"40P01", "40001", "55P03", "57014"})
-_UNAVAILABLE = (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError)
-
 
 class Database:
-    """The connections of one process, as the role that row-level security applies to."""
+    """The connections of one process, as the role that row-level security applies to.
 
-    def __init__(self, url: str, *, pool_size: int = 10, prepare_statements: bool = True) -> None:
+    Every unit of work and every read ends within `deadline` seconds, or raises DeadlineExceeded; None means no limit.
+    """
+
+    def __init__(
+        self, url: str, *, pool_size: int = 10, prepare_statements: bool = True, deadline: float | None = None
+    ) -> None:
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )
@@ -40,6 +43,14 @@ class Database:
         self._idle_readers: list[tuple[AsyncConnection, Reader]] = []
         # Readers wait here and not for the pool, because these connections never return to it.
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
+        self._deadline = deadline
+        self._revisions = Batcher(self._fetch_revisions, max_concurrency=1)
+
+    def within(self, deadline: float | None) -> "Database":
+        """The same connections with another deadline."""
+        database = copy.copy(self)
+        database._deadline = deadline
+        return database
 
     @asynccontextmanager
     async def unit_of_work(
@@ -53,36 +64,34 @@ class Database:
         """A transaction that sees only one organization; commits at the end, rolls back on any exception.
 
         With `partner_id` it sees only that voucher partner. Changes are attributed to `actor`; `settings` maps database
-        settings to their values in this transaction. Raises DatabaseUnavailable, and TransactionAborted if the database
-        has rolled the transaction back.
+        settings to their values in this transaction. Raises DatabaseUnavailable, DeadlineExceeded, and
+        TransactionAborted if the database has rolled the transaction back.
         """
-        async with _map_driver_errors():
+        async with self._bounded(self._deadline):
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
             if partner_id is not None:
                 statement += f"; SET LOCAL app.partner_id = '{partner_id}'"
-            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in (settings or {}).items())
+            local = {**_time_limits(self._deadline), **(settings or {})}
+            statement += "".join(f"; SET LOCAL {name} = '{value}'" for name, value in local.items())
             connection = await _retry_on_stale_connection(lambda: self._begin(statement))
-            try:
+            async with _released(connection):
                 yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
-            finally:
-                await connection.close()
 
     async def read(self, query: Callable[[Reader], Awaitable[T]]) -> T:
         """Run `query` outside any transaction, with no tenant pinned; it must use SQL functions that check credentials.
 
         `query` receives the driver's own connection. It must change nothing, because it may run twice. Raises
-        DatabaseUnavailable.
+        DatabaseUnavailable, DeadlineExceeded.
         """
-        try:
-            async with self._reader_turns:
-                try:
-                    return await self._read_once(query)
-                except psycopg.OperationalError:
-                    await self._drop_readers()
-                    return await self._read_once(query)
-        except _UNAVAILABLE as error:
-            raise DatabaseUnavailable from error
+        async with self._bounded(self._deadline), self._reader_turns:
+            try:
+                return await self._read_once(query)
+            except psycopg.OperationalError as error:
+                if not failures.is_lost(error):
+                    raise
+                await self._drop_connections()
+                return await self._read_once(query)
 
     async def _read_once(self, query: Callable[[Reader], Awaitable[T]]) -> T:
         connection, reader = self._idle_readers.pop() if self._idle_readers else await self._connect_reader()
@@ -98,26 +107,48 @@ class Database:
         connection = await self._readers.connect()
         return connection, await driver_of(connection)
 
-    async def _drop_readers(self) -> None:
-        # After a restart of the database, all idle connections are dead, not only the failed connection.
-        idle, self._idle_readers = self._idle_readers, []
+    @asynccontextmanager
+    async def _bounded(self, deadline: float | None) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(deadline) as timeout:
+                yield
+        except Exception as error:
+            domain_error = failures.domain_error(error)
+            if domain_error is None or (isinstance(error, TimeoutError) and not timeout.expired()):
+                raise
+            # A server that responds ends every statement within STATEMENT_SECONDS.
+            is_silent = isinstance(error, TimeoutError) and deadline is not None and deadline >= STATEMENT_SECONDS
+            if is_silent or failures.is_lost(error):
+                await self._drop_connections()
+            raise domain_error from error
+
+    async def _drop_connections(self) -> None:
+        # If one connection is dead, so are the others that are idle. Each would otherwise cost a request its deadline.
+        # Connections in use notice it themselves, and are not returned to the pool.
+        idle = self._idle_readers.copy()
+        self._idle_readers.clear()
         for connection, _ in idle:
             await _discard(connection)
         await self._readers.dispose()
+        await self._engine.dispose()
 
     async def schema_revision(self) -> str | None:
-        """The revision of the database's schema; raises DatabaseUnavailable."""
+        """The revision of the schema, read over the pool of the requests within two seconds.
 
-        async def query(reader: Reader) -> str | None:
-            row = await (await reader.execute("select version_num from alembic_version")).fetchone()
-            return row[0] if row else None
+        Concurrent calls share one query. Raises DatabaseUnavailable, DeadlineExceeded.
+        """
+        return await self._revisions.submit(None)
 
-        return await self.read(query)
+    async def _fetch_revisions(self, requests: Sequence[None]) -> Sequence[str | None]:
+        async with self._bounded(READINESS_SECONDS):
+            connection = await _retry_on_stale_connection(lambda: self._begin("BEGIN"))
+            async with _released(connection):
+                row = (await connection.exec_driver_sql("select version_num from alembic_version")).first()
+                return [row[0] if row else None] * len(requests)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._drop_readers()
-        await self._engine.dispose()
+        await self._drop_connections()
 
     async def _begin(self, statement: str) -> AsyncConnection:
         connection = await self._engine.connect()
@@ -127,6 +158,26 @@ class Database:
             await connection.close()
             raise
         return connection
+
+
+def _time_limits(deadline: float | None) -> Mapping[str, str]:
+    """Settings of a transaction that may take longer than the limits of the role."""
+    if deadline is not None and deadline <= STATEMENT_SECONDS:
+        return {}
+    limit = f"{deadline or 0:g}s"
+    return {"statement_timeout": limit, "lock_timeout": limit, "idle_in_transaction_session_timeout": "10min"}
+
+
+@asynccontextmanager
+async def _released(connection: AsyncConnection) -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncio.CancelledError:
+        # A rollback would wait for a server that may not respond. A closed connection ends the transaction too.
+        await _discard(connection)
+        raise
+    finally:
+        await connection.close()
 
 
 async def _discard(connection: AsyncConnection) -> None:
@@ -144,12 +195,3 @@ async def _retry_on_stale_connection(attempt: Callable[[], Awaitable[T]]) -> T:
         if not error.connection_invalidated:
             raise
         return await attempt()
-
-
-@asynccontextmanager
-async def _map_driver_errors() -> AsyncIterator[None]:
-    try:
-        yield
-    except _UNAVAILABLE as error:
-        state = getattr(getattr(error, "orig", error), "sqlstate", None)
-        raise (TransactionAborted if state in _ABORTED else DatabaseUnavailable) from error

@@ -1,10 +1,15 @@
 """Engines: connections to Postgres that act as a given role, with the session settings that all queries rely on."""
 
+import asyncio
+import re
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import structlog
+from psycopg import waiting
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
@@ -12,11 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
+
 APPLICATION_ROLE = "tessera_app"
 OWNER_ROLE = "tessera_owner"
 
 # The exceptions that a statement raises if the database rejects it.
 STATEMENT_ERRORS = (DBAPIError, psycopg.Error)
+
+# The longest a statement runs, unless its transaction has a longer limit.
+STATEMENT_SECONDS = 15
 
 # Executed once on each new connection. Poolers reject the same settings as startup options.
 SESSION = (
@@ -27,14 +37,38 @@ SESSION = (
     # bitmap scan is no better: it collects all matching entries before it returns the first row.
     "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
     "set random_page_cost = 1.1; "
-    # A transaction that is idle for this long is stuck. Also, reports close a day after one hour, and a redemption that
-    # commits later would be missing from all reports.
-    "set idle_in_transaction_session_timeout = '10min'"
+    # The role has the same limits, for poolers, which lose these. A login with another role has only these.
+    f"set statement_timeout = '{STATEMENT_SECONDS}s'; set lock_timeout = '10s'; "
+    # A transaction that is idle for this long is stuck. No transaction sets more than 10 minutes: reports close a day
+    # after one hour, and a redemption that commits later would be missing from all reports.
+    "set idle_in_transaction_session_timeout = '20s'; "
+    # A statement ends soon after its connection was closed, because nobody waits for its result.
+    "set client_connection_check_interval = '1s'"
 )
 
+# Executed once on each connection of the job queue, which deletes old jobs in one statement.
+QUEUE_SESSION = "set statement_timeout = '10min'"
 
+CONNECT_SECONDS = 5
 # A server that vanishes sends nothing. With these a connection to it fails within about ten seconds, idle or not.
 DEAD_PEER = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
+
+class PromptConnection(psycopg.AsyncConnection[Any]):
+    """A connection that closes when the task that waits for the server is cancelled.
+
+    The driver would ask the server to cancel the statement, and wait up to ten seconds for a server that may not
+    respond. A server that responds ends the statement when it notices that the connection was closed.
+    """
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109
+        """Wait for the generator of an operation, as the driver does."""
+        try:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+        except asyncio.CancelledError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
 
 
 class WrongRole(psycopg.OperationalError):
@@ -47,13 +81,20 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
     The driver is in autocommit mode: our own BEGIN pins the tenant in the same round trip, and the driver's commit or
     rollback ends the transaction.
     """
-    arguments: dict[str, Any] = {"autocommit": True, "connect_timeout": 5, "application_name": "tessera", **DEAD_PEER}
+    arguments: dict[str, Any] = {
+        "autocommit": True,
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "tessera",
+        **DEAD_PEER,
+    }
     if not prepare_statements:
         arguments["prepare_threshold"] = None
-    if make_url(url).username != role:
+    arguments["async_creator_fn"] = PromptConnection.connect
+    address = with_driver(url)
+    if address.username != role:
         arguments["options"] = f"-c role={role}"
     engine = create_async_engine(
-        with_driver(url),
+        address,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
@@ -77,5 +118,22 @@ def _prepare_session(role: str, connection: DBAPIConnection, _: object) -> None:
 
 
 def with_driver(url: str) -> URL:
-    """The URL with the psycopg driver, for any spelling of the scheme."""
-    return make_url(url).set(drivername="postgresql+psycopg")
+    """The URL with the psycopg driver, for any spelling of the scheme, and for several hosts as libpq writes them."""
+    scheme, separator, rest = url.partition("://")
+    authority, path = (*re.split("(?=[/?])", rest, maxsplit=1), "")[:2]
+    login, at, hosts = authority.rpartition("@")
+    if "," not in hosts:
+        return make_url(url).set(drivername="postgresql+psycopg")
+    address = make_url(f"{scheme}{separator}{login}{at}{path}").set(drivername="postgresql+psycopg")
+    pairs = [_host_and_port(text) for text in hosts.split(",")]
+    return address.update_query_dict(
+        {
+            "host": ",".join(host for host, _ in pairs),
+            "port": ",".join(port for _, port in pairs),
+        }
+    )
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    host, _, port = text.rpartition(":") if re.search(r":\d+$", text) else (text, "", "")
+    return host.removeprefix("[").removesuffix("]"), port or "5432"
