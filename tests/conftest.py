@@ -126,7 +126,7 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings(token_keys=TOKEN_KEYS, pool_size=8)
+    return Settings(token_keys=TOKEN_KEYS, pool_size=8, request_seconds=60)
 
 
 @pytest.fixture(scope="session")

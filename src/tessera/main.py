@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from tessera import schema, worker
 from tessera.api.application import create_app
 from tessera.api.serving import server
+from tessera.api.serving.connections import ConnectionLimits
 from tessera.api.serving.pipeline import Pipeline
 from tessera.api.serving.resources import Resources
 from tessera.kit import logging
@@ -34,15 +35,22 @@ def create_resources(
         signer=signer,
         clock=clock,
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
-        pipeline=Pipeline(database, signer, clock),
+        pipeline=Pipeline(database, signer, clock, transfer_seconds=settings.transfer_seconds),
         public_url=settings.public_url,
         schema_revision=schema_revision,
+        request_seconds=settings.request_seconds,
+        transfer_seconds=settings.transfer_seconds,
     )
 
 
 def create_database(settings: Settings, url: str) -> Database:
     """The connection pool of one process; the first use opens a connection."""
-    return Database(url, pool_size=settings.pool_size, prepare_statements=settings.prepare_statements)
+    return Database(
+        url,
+        pool_size=settings.pool_size,
+        prepare_statements=settings.prepare_statements,
+        deadline=settings.request_seconds,
+    )
 
 
 def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:
@@ -56,7 +64,7 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
             stack.push_async_callback(database.close)
             await stack.enter_async_context(resources.pipeline.key_uses.flushing(database))
             if with_worker:
-                await stack.enter_async_context(worker.running(url, database=database))
+                await stack.enter_async_context(worker.running(url, database=database.within(settings.job_seconds)))
             # The objects that exist now live as long as the process. Unless they are frozen, each full garbage
             # collection traverses all of them and delays every request by 100 ms.
             gc.collect()
@@ -66,13 +74,28 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
     return create_app(resources, trusted_proxies=settings.trusted_proxies, with_docs=settings.docs, lifespan=lifespan)
 
 
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """The limits of the connections of one process."""
+    return ConnectionLimits(
+        head_bytes=settings.head_bytes,
+        head_seconds=settings.head_seconds,
+        body_bytes_per_second=settings.body_bytes_per_second,
+        body_window_seconds=settings.body_window_seconds,
+        write_seconds=settings.write_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        max_connections=settings.max_connections,
+    )
+
+
 def serve_api(settings: Settings, url: str, listener: server.Listener) -> None:
     """Serve the API in `settings.processes` processes until SIGINT or SIGTERM; the database must be migrated."""
     if settings.processes == 1:
-        server.serve(from_settings(settings, url), listener)
+        server.serve(from_settings(settings, url), listener, limits=connection_limits(settings))
         return
     os.environ["TESSERA_DATABASE_URL"] = url
-    server.serve_processes("tessera.main:from_environment", listener, processes=settings.processes)
+    server.serve_processes(
+        "tessera.main:from_environment", listener, processes=settings.processes, limits=connection_limits(settings)
+    )
 
 
 def from_settings(settings: Settings, url: str) -> FastAPI:

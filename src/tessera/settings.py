@@ -77,6 +77,18 @@ class Settings(BaseSettings):
     pool_size: int = Field(10, ge=1, description="Database connections of each process.")
     prepare_statements: bool = Field(default=True, description="Turn off behind PgBouncer older than 1.21.")
     docs: bool = Field(default=True, description="Turn off to serve neither /docs nor the OpenAPI documents.")
+    request_seconds: float = Field(15, gt=0, le=3600, description="The time limit of a request.")
+    transfer_seconds: float = Field(900, gt=0, le=3600, description="The time limit of an import or an export.")
+    job_seconds: float = Field(600, gt=0, le=3600, description="The time limit of each transaction of a job.")
+    head_bytes: int = Field(32 * 1024, ge=1024, description="The maximum size of a request line with its headers.")
+    head_seconds: float = Field(10, gt=0, description="The time in which the headers of a request must arrive.")
+    body_bytes_per_second: int = Field(1024, ge=1, description="The pace at which a request body must arrive.")
+    body_window_seconds: float = Field(10, gt=0, description="The time over which that pace is an average.")
+    write_seconds: float = Field(60, gt=0, description="The time that a client may stop reading a response.")
+    keep_alive_seconds: float = Field(
+        75, gt=0, description="The time that a connection may be idle; proxies should close theirs sooner."
+    )
+    max_connections: int = Field(4000, ge=1, description="Connections of clients of each process.")
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
@@ -142,7 +154,16 @@ class Settings(BaseSettings):
 def _is_postgres_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.scheme.partition("+")[0] in ("postgres", "postgresql") and parts.port != 0
+    except ValueError:  # such as an address with one square bracket
+        return False
+    # libpq tries several hosts in turn, each with its own port.
+    hosts = parts.netloc.rpartition("@")[2].split(",")
+    return parts.scheme.partition("+")[0] in ("postgres", "postgresql") and all(map(_has_valid_port, hosts))
+
+
+def _has_valid_port(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").port != 0
     except ValueError:  # such as a port that is not a number
         return False
 

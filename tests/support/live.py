@@ -9,14 +9,15 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
-from tessera.api.serving.server import UVICORN_OPTIONS
+from tessera.api.serving.connections import ConnectionLimits
+from tessera.api.serving.server import DEFAULT_LIMITS, configuration
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: FastAPI, limits: ConnectionLimits = DEFAULT_LIMITS) -> Iterator[str]:
     """The address of `app`, served on a free loopback port by a thread with its own event loop."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, **UVICORN_OPTIONS))
+        server = uvicorn.Server(configuration(app, limits))
         thread = threading.Thread(target=asyncio.run, args=(server.serve([listener]),))
         thread.start()
         try:

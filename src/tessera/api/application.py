@@ -28,7 +28,8 @@ from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
 from tessera.api.serving.fast_path import FastPath
-from tessera.api.serving.middleware import BodyLimit, ForwardedHeaders, HeadRequests, RequestLog
+from tessera.api.serving.limits import RequestLimits
+from tessera.api.serving.middleware import ForwardedHeaders, HeadRequests, RequestLog
 from tessera.api.serving.resources import Resources
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront import operations as storefront_operations
@@ -119,7 +120,7 @@ def create_app(
     ERROR_RENDERERS.install(app)
     # The middleware added last is the outermost.
     app.add_middleware(FastPath, operations=HOT_OPERATIONS, error_renderers=ERROR_RENDERERS)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLimits)
     app.add_middleware(HeadRequests)
     if trusted_proxies:
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)

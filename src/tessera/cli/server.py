@@ -86,7 +86,7 @@ def worker(*, embedded: Embedded = False) -> None:
     with provision.database(settings) as addresses:
         _check_database(addresses)
         descriptors.raise_limit()
-        database = main.create_database(settings, addresses.application)
+        database = main.create_database(settings, addresses.application).within(settings.job_seconds)
         asyncio.run(run_until_signalled(addresses.application, database=database))
 
 

@@ -2,7 +2,16 @@
 
 from tessera.api.authentication.schemas import AuthenticateQuery
 from tessera.api.error_rendering import certiverse
-from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.http.errors import (
+    BodyTooSlow,
+    HeadTooLarge,
+    HeadTooSlow,
+    Malformed,
+    MethodNotAllowed,
+    RequestTooLarge,
+    UnknownPath,
+    UnsupportedMediaType,
+)
 from tessera.api.http.json import JsonResponse
 from tessera.kit.errors import DatabaseUnavailable, DomainError, Invalid, NotAuthenticated
 
@@ -42,6 +51,10 @@ def render_token(error: DomainError) -> JsonResponse:
             return _oauth(404, "invalid_request", error.message)
         case MethodNotAllowed():
             return _oauth(405, "invalid_request", error.message, {"Allow": error.allowed})
+        case HeadTooSlow() | BodyTooSlow():
+            return _oauth(408, "invalid_request", error.message)
+        case HeadTooLarge():
+            return _oauth(431, "invalid_request", error.message)
         case RequestTooLarge():
             return _oauth(413, "invalid_request", error.message)
         case UnsupportedMediaType():

@@ -1,6 +1,14 @@
 """Errors with the fixed messages of the CareValidate document."""
 
-from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath
+from tessera.api.http.errors import (
+    BodyTooSlow,
+    HeadTooLarge,
+    HeadTooSlow,
+    Malformed,
+    MethodNotAllowed,
+    RequestTooLarge,
+    UnknownPath,
+)
 from tessera.api.http.json import JsonResponse
 from tessera.kit.errors import DatabaseUnavailable, DomainError, NotAuthenticated, NotFound
 
@@ -30,8 +38,12 @@ def render(error: DomainError) -> JsonResponse:
             return _failure(404, error.message)
         case MethodNotAllowed():
             return _failure(405, error.message, {"Allow": error.allowed})
+        case HeadTooSlow() | BodyTooSlow():
+            return _failure(408, error.message)
         case RequestTooLarge():
             return _failure(413, error.message)
+        case HeadTooLarge():
+            return _failure(431, error.message)
         case DatabaseUnavailable():
             return _failure(503, error.message, {"Retry-After": "2"})
         case _:

@@ -6,7 +6,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from tessera.api.error_rendering.codes import CERTIVERSE_ERROR
-from tessera.api.http.errors import Malformed, MethodNotAllowed, RequestTooLarge, UnknownPath, UnsupportedMediaType
+from tessera.api.http.errors import (
+    BodyTooSlow,
+    HeadTooLarge,
+    HeadTooSlow,
+    Malformed,
+    MethodNotAllowed,
+    RequestTooLarge,
+    UnknownPath,
+    UnsupportedMediaType,
+)
 from tessera.api.http.fields import RequestModel, ResponseModel, in_wire_order
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import response
@@ -62,10 +71,14 @@ def common(error: DomainError) -> JsonResponse:
             return error_response(404, "NotFound", error.message)
         case MethodNotAllowed():
             return error_response(405, "MethodNotAllowed", error.message, headers={"Allow": error.allowed})
+        case HeadTooSlow() | BodyTooSlow():
+            return error_response(408, "RequestTimeout", error.message)
         case RequestTooLarge():
             return error_response(413, "RequestTooLarge", error.message)
         case UnsupportedMediaType():
             return error_response(415, "UnsupportedMediaType", error.message)
+        case HeadTooLarge():
+            return error_response(431, "RequestHeaderFieldsTooLarge", error.message)
         case DatabaseUnavailable():
             return error_response(503, "ServiceUnavailable", error.message, headers={"Retry-After": "2"})
         case _:
@@ -91,7 +104,10 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
         "Internal server error. The server's log has the details.",
         {"InternalServerError": ["Internal server error."]},
     ),
-    503: ("The database is unavailable.", {"ServiceUnavailable": [DatabaseUnavailable().message]}),
+    503: (
+        "The database is unavailable, or the request exceeded its time limit.",
+        {"ServiceUnavailable": [DatabaseUnavailable().message]},
+    ),
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "The authentication scheme."},

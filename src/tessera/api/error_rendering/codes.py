@@ -26,9 +26,11 @@ PROBLEM_TYPE = Enumeration(
             "version-missing": "The header `If-Match` is missing.",
             "version-stale": "The resource has changed since it was read. Read it again.",
             "request-too-large": "The body exceeds the limit of the operation.",
+            "request-timeout": "The request arrived too slowly. The connection is closed.",
+            "head-too-large": "The request line and the headers exceed 32 KiB. The connection is closed.",
             "unsupported-media-type": "The operation does not accept this media type or encoding.",
             "internal-server-error": "An error of the server. Its log has the details for the `X-Request-ID`.",
-            "service-unavailable": "The database is unavailable. Repeat the request after `Retry-After`.",
+            "service-unavailable": "The database is unavailable, or the request took too long. Repeat it later.",
         }.items()
     },
 )
@@ -49,9 +51,11 @@ CERTIVERSE_ERROR = Enumeration(
         "IdempotencyKeyInUse": "A request with this key is still running. Repeat it after `Retry-After`.",
         "IdempotencyKeyReused": "The key was used with another request. Send a new key.",
         "RequestTooLarge": "The body exceeds 1 MiB.",
+        "RequestTimeout": "The request arrived too slowly. The connection is closed.",
+        "RequestHeaderFieldsTooLarge": "The request line and the headers exceed 32 KiB. The connection is closed.",
         "UnsupportedMediaType": "The body is not JSON, or has a `Content-Encoding`.",
         "InternalServerError": "An error of the server. Its log has the details for the `X-Request-ID`.",
-        "ServiceUnavailable": "The database is unavailable. Repeat the request after `Retry-After`.",
+        "ServiceUnavailable": "The database is unavailable, or the request took too long. Repeat it later.",
     },
 )
 OAUTH_ERROR = Enumeration(
@@ -62,6 +66,6 @@ OAUTH_ERROR = Enumeration(
         "invalid_request": "The request is malformed.",
         "unsupported_grant_type": "The grant type is not `client_credentials`.",
         "server_error": "An error of the server.",
-        "temporarily_unavailable": "The database is unavailable. Repeat the request after `Retry-After`.",
+        "temporarily_unavailable": "The database is unavailable, or the request took too long. Repeat it later.",
     },
 )

@@ -7,9 +7,13 @@ from pydantic import Field
 
 from tessera.api.error_rendering.codes import PROBLEM_TYPE, URN
 from tessera.api.http.errors import (
+    BodyTooSlow,
+    HeadTooLarge,
+    HeadTooSlow,
     Malformed,
     MethodNotAllowed,
     RequestTooLarge,
+    TooManyConnections,
     UnknownPath,
     UnsupportedMediaType,
     VersionMissing,
@@ -33,6 +37,7 @@ from tessera.kit.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+_RETRY = {"Retry-After": "2"}
 
 
 class ProblemViolationModel(ResponseModel):
@@ -91,6 +96,8 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
             return problem(405, "method-not-allowed", "Method not allowed", error.message, headers=allow)
         case WrongState():
             return problem(409, "wrong-state", "Wrong state", error.message, state=error.state)
+        case HeadTooSlow() | BodyTooSlow():
+            return problem(408, "request-timeout", "The request arrived too slowly", error.message)
         case KeyInUse():
             retry, title = {"Retry-After": "1"}, "Idempotency-Key in use"
             return problem(409, "idempotency-key-in-use", title, error.message, headers=retry)
@@ -106,9 +113,10 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
             return problem(422, "idempotency-key-reused", "Idempotency-Key already used", error.message)
         case VersionMissing():
             return problem(428, "version-missing", "If-Match is required", error.message)
-        case DatabaseUnavailable():
-            retry = {"Retry-After": "2"}
-            return problem(503, "service-unavailable", "Service unavailable", error.message, headers=retry)
+        case HeadTooLarge():
+            return problem(431, "head-too-large", "The request headers are too large", error.message)
+        case DatabaseUnavailable() | TooManyConnections():
+            return problem(503, "service-unavailable", "Service unavailable", error.message, headers=_RETRY)
         case _:
             return problem(500, "internal-server-error", "Internal server error", "Internal server error.")
 
@@ -137,7 +145,11 @@ _DOCUMENTED = {
     422: ("The Idempotency-Key was used with another body.", "idempotency-key-reused", "Idempotency-Key already used"),
     428: ("The header If-Match is missing.", "version-missing", "If-Match is required"),
     500: ("Internal server error. The server's log has the details.", "internal-server-error", "Internal server error"),
-    503: ("The database is unavailable.", "service-unavailable", "Service unavailable"),
+    503: (
+        "The database is unavailable, or the request exceeded its time limit.",
+        "service-unavailable",
+        "Service unavailable",
+    ),
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "The authentication scheme."},

@@ -8,7 +8,8 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from tessera.api.http.errors import Malformed, MethodNotAllowed, Unexpected, UnknownPath
-from tessera.kit.errors import DomainError
+from tessera.kit.db.outage_log import OutageLog
+from tessera.kit.errors import DatabaseUnavailable, DomainError
 
 ErrorRenderer = Callable[[DomainError], Response]
 
@@ -19,10 +20,13 @@ class ErrorRenderers:
     """The error renderer of each path prefix; the longest match applies, and the empty prefix matches every path."""
 
     def __init__(self, by_prefix: Mapping[str, ErrorRenderer]) -> None:
+        self._outages = OutageLog()
         self._longest_first = sorted(by_prefix.items(), key=lambda item: -len(item[0]))
 
     def render(self, path: str, error: DomainError) -> Response:
         """The response for an error, in the format of the API at this path."""
+        if isinstance(error, DatabaseUnavailable):
+            self._outages.note(error)
         renderer = next(renderer for prefix, renderer in self._longest_first if _covers(prefix, path))
         return renderer(error)
 

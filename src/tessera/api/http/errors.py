@@ -25,6 +25,34 @@ class RequestTooLarge(DomainError):
         super().__init__(f"The request body must not be larger than {limit:,} bytes.")
 
 
+class HeadTooLarge(DomainError):
+    """The request line and the headers exceed the limit of the server."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request line and the headers must not be larger than {limit:,} bytes.")
+
+
+class HeadTooSlow(DomainError):
+    """The request line and the headers did not arrive in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The request line and the headers must arrive within {seconds:g} seconds.")
+
+
+class BodyTooSlow(DomainError):
+    """The body arrives more slowly than the server waits for."""
+
+    def __init__(self, bytes_per_second: int) -> None:
+        super().__init__(f"The request body must arrive at {bytes_per_second:,} bytes per second or more.")
+
+
+class TooManyConnections(DomainError):
+    """The server has as many busy connections as it accepts."""
+
+    def __init__(self) -> None:
+        super().__init__("The server has too many connections. Try again shortly.")
+
+
 class UnsupportedMediaType(DomainError):
     """The operation does not accept the declared media type."""
 

@@ -90,6 +90,11 @@ def body_limit(path: str) -> int:
     return _LARGER.get(path, MAX_BODY_BYTES)
 
 
+def is_transfer(path: str) -> bool:
+    """Whether the operation at this path imports a file, and may therefore take longer than others."""
+    return path in _LARGER
+
+
 async def receive_body(request: Request) -> None:
     """Receive the whole body before a database connection is taken: slow uploads must not use up the pool.
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from tessera.api.serving.limits import extend_deadline
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 
@@ -31,10 +34,18 @@ def _weight(part: str) -> tuple[str, float]:
     return media_type, float(weight) if weight.replace(".", "", 1).isdecimal() else 0.0
 
 
+class _File(StreamingResponse):
+    """A streamed file, which may take as long as an export."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        extend_deadline(scope)
+        await super().__call__(scope, receive, send)
+
+
 def file(content: AsyncIterator[bytes], name: str, headers: Mapping[str, str] = {}) -> StreamingResponse:
     """A response that streams `content` as an attachment."""
     headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers}
-    return StreamingResponse(content, media_type=MEDIA_TYPE, headers=headers)
+    return _File(content, media_type=MEDIA_TYPE, headers=headers)
 
 
 def content(example: str) -> dict[str, Any]:

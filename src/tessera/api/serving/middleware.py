@@ -1,5 +1,6 @@
-"""Steps 1 and 8 of the pipeline: limits and proxies, the request id, the log line, and unhandled exceptions."""
+"""Steps 1 and 8 of the pipeline: trusted proxies, the request id, the log line, and unhandled exceptions."""
 
+import asyncio
 import ipaddress
 import logging
 import re
@@ -10,11 +11,12 @@ from urllib.parse import quote, urlsplit
 import structlog
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
-from tessera.api.http.errors import RequestTooLarge
-from tessera.api.http.parsing import body_limit
+from tessera.api.serving.limits import CLIENT_GONE
+from tessera.kit.errors import DomainError
 from tessera.kit.identifiers import new_id
 
 CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
@@ -35,6 +37,7 @@ class RequestLog:
         """Serve one request."""
         if scope["type"] == "http":
             # White space around a value is not part of it (RFC 9110, section 5.5), but some parsers leave it there.
+            scope.setdefault("state", {})
             scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
             await self._serve(scope, receive, send)
         else:
@@ -43,29 +46,32 @@ class RequestLog:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = time.perf_counter()
         request_id = _request_id(scope)
-        header = (b"x-request-id", request_id.encode())
         status = 0
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_cache_control([*message["headers"], header])
+                message["headers"] = _with_cache_control([*message["headers"], (b"x-request-id", request_id.encode())])
             await send(message)
 
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
             await self.app(scope, receive, send_with_id)
-        except ClientDisconnect:
+        except (ClientDisconnect, asyncio.CancelledError) as error:
+            if not _is_client_gone(scope, error):
+                raise
             status = status or CLIENT_CLOSED_REQUEST
         except Exception as error:  # noqa: BLE001 - logged, and rendered as 500
-            error = unexpected(error)
+            response = self._render(scope["path"], error)
             if not status:
-                await self._error_renderers.render(scope["path"], error)(scope, receive, send_with_id)
+                await response(scope, receive, send_with_id)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
-            if log.is_enabled_for(logging.INFO):
-                _log_request(scope, status=status, start=start, request_id=request_id)
+            _log_request(scope, status=status, start=start, request_id=request_id)
+
+    def _render(self, path: str, error: Exception) -> Response:
+        return self._error_renderers.render(path, error if isinstance(error, DomainError) else unexpected(error))
 
 
 class HeadRequests:
@@ -85,35 +91,12 @@ class HeadRequests:
                 message = {**message, "body": b""}
             await send(message)
 
-        scope.setdefault("state", {})
         # A copy, because the server looks at the method when it receives the response.
         request = {**scope, "method": "GET"}
         try:
             await self.app(request, receive, send_without_body)
         finally:
             scope["route"] = request.get("route")  # for the request log
-
-
-class BodyLimit:
-    """Raises RequestTooLarge when a body exceeds the limit of its path, usually 1 MiB."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        size = 0
-        limit = body_limit(scope["path"]) if scope["type"] == "http" else 0
-
-        async def receive_limited() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > limit:
-                raise RequestTooLarge(limit)
-            return message
-
-        await self.app(scope, receive_limited if scope["type"] == "http" else receive, send)
 
 
 class ForwardedHeaders:
@@ -191,7 +174,13 @@ def _request_id(scope: Scope) -> str:
     return new_id().hex
 
 
+def _is_client_gone(scope: Scope, error: BaseException) -> bool:
+    return isinstance(error, ClientDisconnect) or CLIENT_GONE in scope["state"]
+
+
 def _log_request(scope: Scope, *, status: int, start: float, request_id: str) -> None:
+    if not log.is_enabled_for(logging.INFO):
+        return
     organization_id = scope.get("state", {}).get("organization_id")
     route = getattr(scope.get("route"), "path", None)
     # Quoted, because a terminal would execute control characters.

@@ -1,6 +1,7 @@
 """The request pipeline: every request goes through the same steps in the same order.
 
-1. limit: `BodyLimit` bounds the body, and `ForwardedHeaders` trusts only configured proxies (middleware.py)
+1. limit: connections.py bounds the head and the pace, `RequestLimits` body and time (limits.py), and `ForwardedHeaders`
+   trusts only configured proxies (middleware.py)
 2. identify: find the caller, with one statement for all requests that arrive together (`Pipeline.identify`)
 3. admit: check the caller's rights (`Pipeline.admit`); limits on callers belong here
 4. read: parse the query and the body, and collect every violation
@@ -22,7 +23,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from tessera.api.http.parsing import refuse_parameters, size_of_body
+from tessera.api.http.parsing import is_transfer, refuse_parameters, size_of_body
 from tessera.api.http.uploads import body_received
 from tessera.api.serving import idempotency
 from tessera.api.serving.callers import Caller
@@ -53,9 +54,12 @@ SLOW_BODY_SECONDS = 1.0
 class Pipeline:
     """Steps 2 to 7 for one application."""
 
-    def __init__(self, database: Database, signer: TokenSigner, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, signer: TokenSigner, clock: Callable[[], datetime], *, transfer_seconds: float
+    ) -> None:
         self.key_uses = KeyUses()
         self._database = database
+        self._transfers = database.within(transfer_seconds)
         self._signer = signer
         self._clock = clock
         self._identities = Batcher(self._identify_all, is_cancellable=True)
@@ -77,10 +81,11 @@ class Pipeline:
 
         Raises NotAuthenticated, LacksFunctionPoint, NotAllowed.
         """
+        database = self._transfers if is_transfer(request.scope["path"]) else self._database
         # The body is complete before a connection is taken: slow uploads must not use up the pool.
         async with self._admitted(request, policy) as principal:
             refuse_parameters(request)
-            async with self._database.unit_of_work(
+            async with database.unit_of_work(
                 principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
             ) as work:
                 yield Caller(work, principal, self._clock())

@@ -22,6 +22,8 @@ class Resources:
     pipeline: Pipeline
     public_url: str | None
     schema_revision: str
+    request_seconds: float
+    transfer_seconds: float
 
 
 def resources_of(request: Request) -> Resources:

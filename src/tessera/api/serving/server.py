@@ -1,5 +1,6 @@
 """The uvicorn server: one process or several, until SIGINT or SIGTERM."""
 
+import math
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -11,7 +12,10 @@ from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
+from tessera.api.serving.connections import ConnectionGuard, ConnectionLimits
+
 Listener = socket.socket
+DEFAULT_LIMITS = ConnectionLimits()
 
 # ForwardedHeaders decides which proxies are trusted, and RequestLog logs requests.
 UVICORN_OPTIONS: dict[str, Any] = {
@@ -24,15 +28,28 @@ UVICORN_OPTIONS: dict[str, Any] = {
 }
 
 
-def serve(app: FastAPI, listener: Listener, *, on_ready: Callable[[], None] = lambda: None) -> None:
+def configuration(app: FastAPI | str, limits: ConnectionLimits, **options: Any) -> uvicorn.Config:  # noqa: ANN401
+    """The configuration of uvicorn for an application, or for the name of its factory."""
+    guard: Any = ConnectionGuard(limits)  # uvicorn calls it as it calls a class
+    return uvicorn.Config(
+        app, http=guard, timeout_keep_alive=math.ceil(limits.keep_alive_seconds), **UVICORN_OPTIONS, **options
+    )
+
+
+def serve(
+    app: FastAPI,
+    listener: Listener,
+    *,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
+    on_ready: Callable[[], None] = lambda: None,
+) -> None:
     """Serve until SIGINT or SIGTERM, then finish running requests."""
-    _Server(uvicorn.Config(app, **UVICORN_OPTIONS), on_ready).run(sockets=[listener])
+    _Server(configuration(app, limits), on_ready).run(sockets=[listener])
 
 
-def serve_processes(factory: str, listener: Listener, *, processes: int) -> None:
+def serve_processes(factory: str, listener: Listener, *, processes: int, limits: ConnectionLimits) -> None:
     """Serve in several processes, each of which calls the factory `module:function`."""
-    configuration = uvicorn.Config(factory, factory=True, workers=processes, **UVICORN_OPTIONS)
-    Multiprocess(configuration, sockets=[listener]).run()
+    Multiprocess(configuration(factory, limits, factory=True, workers=processes), sockets=[listener]).run()
 
 
 class _Server(uvicorn.Server):

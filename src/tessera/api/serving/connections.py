@@ -1,0 +1,289 @@
+"""Limits on connections: the size and the time of a head, the pace of a body, slow readers, and idle connections.
+
+httptools has no limit for the size of a head, and uvicorn none for the time that a request takes to arrive.
+"""
+
+import asyncio
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import Response
+from uvicorn import Config
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from tessera.api.error_rendering import problem_details
+from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, TooManyConnections
+from tessera.api.serving.limits import CLIENT_GONE, REFUSAL
+from tessera.kit.errors import DomainError
+
+# Nobody sends more requests ahead of their responses. A client repeats those that the server did not answer.
+MAX_PIPELINED = 16
+# What a client may still send of a body after the response, before the connection is closed.
+MAX_DISCARDED_BYTES = 1024 * 1024
+# The part of the idle connections that is closed at once when there are too many; each search visits all of them.
+EVICTED_PART = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """The limits of the connections of one process; times are in seconds."""
+
+    head_bytes: int = 32 * 1024
+    head_seconds: float = 10
+    body_bytes_per_second: int = 1024
+    body_window_seconds: float = 10
+    write_seconds: float = 60
+    keep_alive_seconds: float = 75
+    max_connections: int = 4000
+
+
+class ConnectionGuard:
+    """Creates the protocol of each connection of one process, and checks all connections at short intervals.
+
+    One timer for all connections costs a request nothing. `now` counts the checks in seconds, so a delay of the event
+    loop does not count against the clients.
+    """
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self.now = 0.0
+        self._connections: set[GuardedConnection] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        times = (limits.head_seconds, limits.body_window_seconds, limits.write_seconds, limits.keep_alive_seconds)
+        self._interval = min(1.0, *(each / 5 for each in times))
+
+    def __call__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> "GuardedConnection":
+        """The protocol of a new connection, as uvicorn creates it."""
+        return GuardedConnection(self, config, server_state, app_state, _loop)
+
+    def add(self, connection: "GuardedConnection") -> None:
+        """Guard a new connection; if there are too many, close idle ones, or else refuse it."""
+        self._connections.add(connection)
+        if self._timer is None:
+            self._timer = connection.loop.call_later(self._interval, self._check, connection.loop)
+        if len(self._connections) > self.limits.max_connections:
+            self._make_room(connection)
+
+    def remove(self, connection: "GuardedConnection") -> None:
+        """Forget a closed connection."""
+        self._connections.discard(connection)
+
+    def _make_room(self, newest: "GuardedConnection") -> None:
+        idle = [each for each in self._connections if each.is_idle and each is not newest]
+        if not idle:
+            newest.refuse(TooManyConnections())
+            return
+        # Connections that never sent a whole request go first, then those that have been idle for longest.
+        count = max(1, int(len(idle) * EVICTED_PART))
+        for each in heapq.nsmallest(count, idle, key=lambda each: (each.requests > 0, each.idle_since)):
+            each.transport.abort()
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now += self._interval
+        for connection in list(self._connections):
+            connection.check(self.now)
+        self._timer = loop.call_later(self._interval, self._check, loop) if self._connections else None
+
+
+class GuardedConnection(HttpToolsProtocol):
+    """An HTTP connection with limits; it cancels the handler of a request when its client is gone."""
+
+    def __init__(
+        self,
+        guard: ConnectionGuard,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, loop)
+        self.requests = 0
+        self.idle_since = guard.now
+        self._guard = guard
+        self._limits = guard.limits
+        self._is_refused = False
+        self._chunk_size, self._has_parsed = 0, False
+        self._unparsed = self._head_size_at_most = 0  # bytes
+        self._head_since: float | None = None
+        self._window_since: float | None = None  # of the body that arrives
+        self._window_bytes = self._discarded_bytes = 0
+        self._stalled_since: float | None = None
+        self._closing_since: float | None = None
+        self._handler: asyncio.Task[None] | None = None
+        self._handled: RequestResponseCycle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
+        self._guard.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._guard.remove(self)
+        if self._handled and self._handler and not self._handled.response_complete:
+            self._handled.scope["state"][CLIENT_GONE] = True
+            self._handler.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_refused:
+            return
+        self._chunk_size, self._has_parsed = len(data), False
+        self._unparsed += len(data)
+        self._head_size_at_most += len(data)
+        super().data_received(data)
+        # The parser keeps names and values of headers and trailers, until they are complete.
+        if self._unparsed > self._limits.head_bytes and not self._is_refused:
+            self.refuse(HeadTooLarge(self._limits.head_bytes))
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise _TooManyPipelined
+        super().on_message_begin()
+        self._head_since = self._guard.now
+        if self._has_parsed:  # the chunk began with the end of the previous request
+            self._unparsed, self._head_size_at_most = 0, self._chunk_size
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_since is not None:  # otherwise it is a trailer, which must not change the head
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self.requests += 1
+        self._head_since, self._unparsed = None, 0
+        self._window_since, self._window_bytes = self._guard.now, 0
+        if self._head_size_at_most > self._limits.head_bytes and self._head_size() > self._limits.head_bytes:
+            self.scope["state"][REFUSAL] = HeadTooLarge(self._limits.head_bytes)
+            self._is_refused = True
+        super().on_headers_complete()
+        if self._is_refused:
+            self.cycle.keep_alive = False
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        self._window_bytes += len(body)
+        if self.cycle.response_complete:
+            self._discarded_bytes += len(body)
+            if self._discarded_bytes > MAX_DISCARDED_BYTES:
+                self.transport.close()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._window_since, self._unparsed, self._head_size_at_most = None, 0, 0
+        self._has_parsed = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.idle_since = self._guard.now
+        super().on_response_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._handled = cycle
+        self._handler = self.loop.create_task(cycle.run_asgi(app))
+        self._handler.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._handler)
+
+    def send_400_response(self, msg: str) -> None:
+        self._is_refused = True
+        if self.is_idle:
+            super().send_400_response(msg)
+        else:  # it would be taken for the response to an earlier request
+            self.cycle.keep_alive = False
+
+    def pause_writing(self) -> None:
+        self._stalled_since = self._guard.now
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled_since = None
+        super().resume_writing()
+
+    def check(self, now: float) -> None:
+        """Close the connection, or refuse its request, if it is over one of the limits."""
+        limits = self._limits
+        if self.transport.is_closing():
+            self._closing_since = self._closing_since or now
+            if now - self._closing_since > limits.write_seconds:
+                self.transport.abort()
+        elif self._stalled_since is not None and now - self._stalled_since > limits.write_seconds:
+            self.transport.abort()
+        elif self._head_since is not None and now - self._head_since > limits.head_seconds:
+            self.refuse(HeadTooSlow(limits.head_seconds))
+        elif self._window_since is not None:
+            self._check_body(now, self._window_since)
+        elif self.is_idle and now - self.idle_since > (
+            limits.keep_alive_seconds if self.requests else limits.head_seconds
+        ):
+            self.transport.close()
+
+    def _check_body(self, now: float, since: float) -> None:
+        seconds = now - since
+        if self.flow.read_paused or self.cycle.waiting_for_100_continue or self._handled is not self.cycle:
+            self._window_since, self._window_bytes = now, 0  # the client waits for the server
+        elif seconds > self._limits.body_window_seconds:
+            if self._window_bytes < self._limits.body_bytes_per_second * seconds:
+                self.refuse(BodyTooSlow(self._limits.body_bytes_per_second))
+            self._window_since, self._window_bytes = now, 0
+
+    def refuse(self, error: DomainError) -> None:
+        """Answer with this error, discard all further input, and close the connection."""
+        is_in_head = self._head_since is not None
+        self._is_refused, self._head_since = True, None
+        if not self.is_idle:
+            if self._window_since is not None:
+                self.cycle.scope["state"][REFUSAL] = error
+                self.cycle.message_event.set()
+            self.cycle.keep_alive = False
+        elif self._window_since is not None:  # the request whose body arrives was answered already
+            self.transport.close()
+        elif is_in_head and self.url:
+            self._answer_unfinished(error)
+        else:
+            self._answer_unknown(error)
+
+    def _answer_unfinished(self, error: DomainError) -> None:
+        """Let the application answer in the format of the API, which the path tells, though it may be incomplete."""
+        path = self.url.partition(b"?")[0].decode("ascii", "replace")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"], self.scope["raw_path"], self.scope["query_string"] = path, path.encode(), b""
+        self.scope["state"][REFUSAL] = error
+        self.cycle = RequestResponseCycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=False,
+            on_response=self.on_response_complete,
+        )
+        self._start_asgi_task(self.cycle, self.app)
+
+    def _answer_unknown(self, error: DomainError) -> None:
+        response: Response = problem_details.render(error)
+        headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
+        head = STATUS_LINE[response.status_code] + headers + b"connection: close\r\n\r\n"
+        self.transport.write(head + bytes(response.body))
+        self.transport.close()
+
+
+class _TooManyPipelined(Exception):
+    """The client has sent more requests ahead than the server queues."""

@@ -1,0 +1,202 @@
+"""Strangers on raw sockets: heads, bodies and readers that are too large, too slow, or too many."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, suppress
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import NOW
+from tests.support.factories import Tenant
+from tests.support.live import serving
+
+from tessera import main, schema
+from tessera.api.application import create_app
+from tessera.api.serving.connections import MAX_PIPELINED, ConnectionLimits
+from tessera.provision import Addresses
+from tessera.settings import Settings
+
+LIMITS = ConnectionLimits(
+    head_seconds=1, body_window_seconds=0.8, write_seconds=0.5, keep_alive_seconds=1, max_connections=20
+)
+KIBIBYTE = 1024
+
+
+@pytest.fixture(scope="module")
+def address(settings: Settings, addresses: Addresses) -> Iterator[tuple[str, int]]:
+    """The application behind a real socket, with short limits."""
+    database = main.create_database(settings, addresses.application)
+    revision = schema.latest_revision()
+    resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+
+    with serving(create_app(resources, lifespan=lifespan), LIMITS) as url:
+        yield "127.0.0.1", httpx.URL(url).port or 0
+
+
+def answer_to(address: tuple[str, int], *parts: bytes, pause: float = 0.0) -> tuple[int, str, bytes]:
+    """Send the parts, and read until the server closes: the status, the media type and the body of the response."""
+    with socket.create_connection(address, timeout=20) as connection:
+        received = b""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(pause)
+            while data := connection.recv(65536):
+                received += data
+    head, _, body = received.partition(b"\r\n\r\n")
+    if not head:
+        return 0, "", b""
+    fields = httpx.Headers([tuple(line.split(": ", 1)) for line in head.decode().split("\r\n")[1:]])  # type: ignore[arg-type]
+    assert fields["connection"] == "close"
+    return int(head.split()[1]), fields["content-type"], body
+
+
+CERTIVERSE, PROBLEM = "application/json", "application/problem+json"
+HEAD_TOO_LARGE = "The request line and the headers must not be larger than 32,768 bytes."
+HEAD_TOO_SLOW = "The request line and the headers must arrive within 1 seconds."
+
+
+@pytest.mark.parametrize("line", ["GET /promo-codes HTTP/1.1", "GET /promo-codes?status=" + 40 * KIBIBYTE * "A"])
+def test_a_large_head_is_431_before_it_is_complete(address: tuple[str, int], line: str) -> None:
+    endless = f"{line}\r\nX-Filler: {40 * KIBIBYTE * 'a'}".encode()
+    status, media_type, body = answer_to(address, endless)
+    assert (status, media_type) == (431, CERTIVERSE)
+    assert json.loads(body) == {"errorCode": "RequestHeaderFieldsTooLarge", "errorMessages": [HEAD_TOO_LARGE]}
+
+
+@pytest.mark.parametrize(("length", "status"), [(31 * KIBIBYTE, 401), (33 * KIBIBYTE, 431)])
+def test_the_limit_of_a_complete_head_is_exact(address: tuple[str, int], length: int, status: int) -> None:
+    head = f"GET /management/v1/users HTTP/1.1\r\nConnection: close\r\nX-Filler: {length * 'a'}\r\n\r\n".encode()
+    assert answer_to(address, head)[:2] == (status, PROBLEM)
+
+
+def test_an_endless_trailer_ends_the_connection(address: tuple[str, int], tenant: Tenant) -> None:
+    head = b"POST /promo-codes HTTP/1.1\r\nTransfer-Encoding: chunked\r\nAuthorization: "
+    head += tenant.bearer["Authorization"].encode() + b"\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: "
+    assert answer_to(address, head, 40 * KIBIBYTE * b"a", 40 * KIBIBYTE * b"a", pause=0.05)[0] in (0, 400, 431)
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "expected"),
+    [
+        ("/promo-codes", CERTIVERSE, {"errorCode": "RequestTimeout", "errorMessages": [HEAD_TOO_SLOW]}),
+        ("/api/v1/promo-codes?code=X", CERTIVERSE, {"success": False, "message": HEAD_TOO_SLOW}),
+    ],
+)
+def test_a_head_that_never_ends_is_408_in_the_format_of_the_api(
+    address: tuple[str, int], path: str, media_type: str, expected: object
+) -> None:
+    status, found, body = answer_to(address, f"GET {path} HTTP/1.1\r\nHost: x\r\nX-A: b".encode())
+    assert (status, found, json.loads(body)) == (408, media_type, expected)
+
+
+def test_a_head_without_a_path_is_a_plain_problem(address: tuple[str, int]) -> None:
+    status, media_type, body = answer_to(address, b"GE")
+    assert (status, media_type, json.loads(body)["detail"]) == (408, PROBLEM, HEAD_TOO_SLOW)
+
+
+@pytest.mark.parametrize("parts", [[], [b"\r\n"] * 8])
+def test_a_connection_without_a_request_is_closed(address: tuple[str, int], parts: list[bytes]) -> None:
+    assert answer_to(address, *parts, pause=0.1) == (0, "", b"")
+
+
+@pytest.mark.parametrize("credential", ["api_key", "bearer"])
+def test_a_slow_body_is_408_in_the_format_of_the_api(address: tuple[str, int], tenant: Tenant, credential: str) -> None:
+    path = "/storefront/v1/redemptions" if credential == "api_key" else "/promo-codes"
+    ((name, value),) = getattr(tenant, credential).items()
+    head = (
+        f"POST {path} HTTP/1.1\r\n{name}: {value}\r\nContent-Type: application/json\r\nContent-Length: 999999\r\n\r\n"
+    )
+    status, media_type, body = answer_to(address, head.encode(), *[b" " * 20] * 4, pause=0.1)
+    assert status == 408
+    assert b"The request body must arrive at 1,024 bytes per second or more." in body
+    assert media_type == (PROBLEM if credential == "api_key" else CERTIVERSE)
+
+
+def post(tenant: Tenant, *, length: int, more: str = "") -> bytes:
+    """The head of a request to create a promo code."""
+    authorization = tenant.bearer["Authorization"]
+    head = f"POST /promo-codes HTTP/1.1\r\nAuthorization: {authorization}\r\nContent-Length: {length}\r\n{more}\r\n"
+    return head.encode()
+
+
+def test_a_body_that_keeps_the_pace_is_read_to_its_end(address: tuple[str, int], tenant: Tenant) -> None:
+    head = post(tenant, length=8000, more="Connection: close\r\n")
+    status, _, body = answer_to(address, head, *[b" " * 1000] * 8, pause=0.1)
+    assert (status, b"not valid JSON" in body) == (400, True)
+
+
+def test_a_reader_that_stops_is_disconnected(address: tuple[str, int]) -> None:
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(address)
+        request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        with suppress(ConnectionError):
+            while True:  # until the server has given up, which it can only tell by closing
+                connection.sendall(request)
+                time.sleep(0.02)
+
+
+def test_an_idle_connection_is_closed(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+    assert received.startswith(b"HTTP/1.1 200 ")
+
+
+def test_only_a_few_requests_may_be_sent_ahead(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n" * 1000)
+        received = b""
+        with suppress(ConnectionResetError):
+            while data := connection.recv(65536):
+                received += data
+    assert 1 <= received.count(b"HTTP/1.1 200 ") <= MAX_PIPELINED + 1
+
+
+async def test_many_idle_connections_leave_room_for_a_request(address: tuple[str, int]) -> None:
+    strangers = [await asyncio.open_connection(*address) for _ in range(LIMITS.max_connections * 2)]
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{address[1]}") as client:
+            for _ in range(3):
+                assert (await client.get("/health/live")).status_code == 200
+    finally:
+        for _, writer in strangers:
+            writer.close()
+
+
+async def test_a_connection_above_the_limit_is_503_while_all_others_are_busy(
+    address: tuple[str, int], tenant: Tenant
+) -> None:
+    head = post(tenant, length=999_999)
+    busy = [await asyncio.open_connection(*address) for _ in range(LIMITS.max_connections)]
+    try:
+        for _, writer in busy:
+            writer.write(head)
+        await asyncio.sleep(0.1)
+        status, media_type, _ = await asyncio.to_thread(answer_to, address)
+        assert (status, media_type) == (503, PROBLEM)
+    finally:
+        for _, writer in busy:
+            writer.close()
+
+
+def test_a_trailer_does_not_change_the_head(address: tuple[str, int], tenant: Tenant) -> None:
+    with closing(socket.create_connection(address, timeout=20)) as connection:
+        connection.sendall(
+            b"POST /promo-codes HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2\r\n{}\r\n0\r\nAuthorization: " + tenant.bearer["Authorization"].encode() + b"\r\n\r\n"
+        )
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401 ")

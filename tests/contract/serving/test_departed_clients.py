@@ -1,0 +1,51 @@
+"""Work ends when its client is gone, in the database too."""
+
+import socket
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from tests.support.factories import Tenant
+from tests.support.waiting import until, until_blocked
+
+
+def blocked(superuser: psycopg.Connection) -> int:
+    row = superuser.execute(
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def listing(tenant: Tenant) -> tuple[str, str, dict[str, str]]:
+    return "GET", "/promo-codes", tenant.bearer
+
+
+def validation(tenant: Tenant) -> tuple[str, str, dict[str, str]]:
+    return "GET", "/api/v1/promo-codes?code=NONE", tenant.api_key
+
+
+def managed_list(tenant: Tenant) -> tuple[str, str, dict[str, str]]:
+    return "GET", "/management/v1/promo-codes", tenant.bearer
+
+
+def export(tenant: Tenant) -> tuple[str, str, dict[str, str]]:
+    return "GET", "/management/v1/exports/promo-codes", tenant.bearer
+
+
+@pytest.mark.parametrize("request_of", [listing, validation, managed_list, export])
+async def test_the_statement_of_a_client_that_is_gone_is_cancelled(
+    live_url: str,
+    tenant: Tenant,
+    superuser: psycopg.Connection,
+    request_of: Callable[[Tenant], tuple[str, str, dict[str, str]]],
+) -> None:
+    method, target, headers = request_of(tenant)
+    fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    with superuser.transaction():
+        superuser.execute("lock table promo_codes in access exclusive mode")
+        with socket.create_connection((urlsplit(live_url).hostname, urlsplit(live_url).port or 0)) as connection:
+            connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: x\r\n{fields}\r\n".encode())
+            await until_blocked(superuser)
+        # The lock is still held, so the statement ends only because the client is gone.
+        await until("the end of the statement", lambda: blocked(superuser) == 0, seconds=20)
