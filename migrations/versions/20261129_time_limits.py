@@ -6,8 +6,8 @@ those of the role remain. Owners and migrations have no limits.
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 
 _LIMITS = {
     "statement_timeout": "15s",
