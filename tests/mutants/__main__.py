@@ -189,7 +189,9 @@ def run_tests(
     if process.returncode == 0:
         return None
     failures = [text for text in output.splitlines() if text.startswith(("FAILED ", "ERROR "))]
-    return failures[0].partition(" - ")[0] if failures else f"pytest's status {process.returncode}"
+    if not failures and process.returncode == 1:
+        raise RuntimeError(f"the tests do not run:\n{output[-2000:]}")
+    return failures[0].partition(" - ")[0] if failures else f"the start of the tests, status {process.returncode}"
 
 
 def line(result: Result) -> str:
