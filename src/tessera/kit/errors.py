@@ -71,6 +71,14 @@ class LacksFunctionPoint(DomainError):
         super().__init__(f"The function point {function_point} is required.")
 
 
+class TooManyRequests(DomainError):
+    """The caller has used up a budget or a share; it may try again after `retry_after` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class DatabaseUnavailable(DomainError):
     """The database cannot be reached, or temporarily rejects transactions."""
 

@@ -23,7 +23,7 @@ AUTHENTICATE: dict[int | str, Any] = {
             "errorMessages": ["The client or its secret is not valid."],
         },
     ),
-    **certiverse.documented(500, 503),
+    **certiverse.documented(429, 500, 503),
 }
 
 
@@ -52,6 +52,11 @@ TOKEN: dict[int | str, Any] = {
     413: _oauth_error("The form is larger than 1 MiB.", invalid_request=RequestTooLarge(1024 * 1024).message),
     415: _oauth_error(
         "The body is not a form.", invalid_request=UnsupportedMediaType("application/x-www-form-urlencoded").message
+    ),
+    429: _oauth_error(
+        "A wrong secret was sent too often.",
+        headers={"Retry-After": "Seconds to wait before retrying."},
+        temporarily_unavailable="Too many attempts with a wrong secret. Try again later.",
     ),
     500: _oauth_error(
         "Internal server error. The server's log has the details.", server_error="Internal server error."

@@ -13,7 +13,7 @@ from tessera.api.http.errors import (
     UnsupportedMediaType,
 )
 from tessera.api.http.json import JsonResponse
-from tessera.kit.errors import DatabaseUnavailable, DomainError, Invalid, NotAuthenticated
+from tessera.kit.errors import DatabaseUnavailable, DomainError, Invalid, NotAuthenticated, TooManyRequests
 
 # RFC 6749 forbids caching the responses of the token endpoint.
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -59,6 +59,9 @@ def render_token(error: DomainError) -> JsonResponse:
             return _oauth(413, "invalid_request", error.message)
         case UnsupportedMediaType():
             return _oauth(415, "invalid_request", error.message)
+        case TooManyRequests():
+            retry = {"Retry-After": str(error.retry_after)}
+            return _oauth(429, "temporarily_unavailable", error.message, retry)
         case DatabaseUnavailable():
             return _oauth(503, "temporarily_unavailable", error.message, {"Retry-After": "2"})
         case _:

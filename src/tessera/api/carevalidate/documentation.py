@@ -53,6 +53,11 @@ VALIDATE: dict[int | str, Any] = {
         CareValidateUnauthorizedModel, "The key is missing or unknown.", key={"status": 401, "error": "Invalid API key"}
     ),
     404: _failure("The code does not exist.", unknown="Promo code not found!"),
+    429: _failure(
+        "The key has asked for too many codes that do not exist, or a wrong key was sent too often.",
+        headers={"Retry-After": "Seconds to wait before retrying."},
+        budget="Too many requests",
+    ),
     500: _failure("Internal server error. The server's log has the details.", error="Internal server error"),
     503: _failure(
         "The database is unavailable.",

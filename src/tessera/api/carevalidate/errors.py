@@ -10,7 +10,7 @@ from tessera.api.http.errors import (
     UnknownPath,
 )
 from tessera.api.http.json import JsonResponse
-from tessera.kit.errors import DatabaseUnavailable, DomainError, NotAuthenticated, NotFound
+from tessera.kit.errors import DatabaseUnavailable, DomainError, NotAuthenticated, NotFound, TooManyRequests
 
 
 class CodeMissing(DomainError):
@@ -42,6 +42,8 @@ def render(error: DomainError) -> JsonResponse:
             return _failure(408, error.message)
         case RequestTooLarge():
             return _failure(413, error.message)
+        case TooManyRequests():
+            return _failure(429, "Too many requests", {"Retry-After": str(error.retry_after)})
         case HeadTooLarge():
             return _failure(431, error.message)
         case DatabaseUnavailable():

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from tessera.api.carevalidate import documentation, operations
 from tessera.api.http import openapi
+from tessera.api.serving import budgets
 from tessera.api.serving.dependencies import run
 
 router = APIRouter(tags=["CareValidate"])
@@ -14,7 +15,7 @@ router = APIRouter(tags=["CareValidate"])
     operation_id="validatePromoCode",
     summary="Validate a promo code",
     responses=documentation.VALIDATE,
-    openapi_extra={"security": openapi.API_KEY, "parameters": documentation.PARAMETERS},
+    openapi_extra={"security": openapi.API_KEY, "parameters": [*documentation.PARAMETERS, budgets.PARAMETER]},
 )
 async def validate_promo_code(request: Request) -> Response:
     """Check whether a promo code can be used now, and return its discount, flat or percent.

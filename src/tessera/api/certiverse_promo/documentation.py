@@ -50,7 +50,7 @@ LIST: dict[int | str, Any] = {
         TooManyResults=[TooManyResults(MAX_RESULTS).message],
     ),
     401: _NOT_ALLOWED,
-    **certiverse.documented(500, 503),
+    **certiverse.documented(429, 500, 503),
 }
 CREATE: dict[int | str, Any] = {
     201: response(PromoCodeModel, "The promo code was created.", created=PROMO_CODE),
@@ -64,5 +64,5 @@ CREATE: dict[int | str, Any] = {
     ),
     401: _NOT_ALLOWED,
     **certiverse.idempotency_documented(),
-    **certiverse.documented(413, 415, 500, 503),
+    **certiverse.documented(413, 415, 429, 500, 503),
 }

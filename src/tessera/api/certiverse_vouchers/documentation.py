@@ -107,7 +107,7 @@ def _list(
         400: bad_request,
         401: _NOT_ALLOWED,
         422: _TOO_MANY,
-        **certiverse.documented(500, 503),
+        **certiverse.documented(429, 500, 503),
     }
 
 
@@ -161,5 +161,5 @@ CREATE: dict[int | str, Any] = {
     ),
     401: _NOT_ALLOWED,
     **certiverse.idempotency_documented(),
-    **certiverse.documented(413, 415, 500, 503),
+    **certiverse.documented(413, 415, 429, 500, 503),
 }

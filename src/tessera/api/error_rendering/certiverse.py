@@ -26,6 +26,7 @@ from tessera.kit.errors import (
     Invalid,
     LacksFunctionPoint,
     NotAuthenticated,
+    TooManyRequests,
 )
 from tessera.kit.tokens import TokenExpired
 
@@ -77,6 +78,9 @@ def common(error: DomainError) -> JsonResponse:
             return error_response(413, "RequestTooLarge", error.message)
         case UnsupportedMediaType():
             return error_response(415, "UnsupportedMediaType", error.message)
+        case TooManyRequests():
+            retry = {"Retry-After": str(error.retry_after)}
+            return error_response(429, "TooManyRequests", error.message, headers=retry)
         case HeadTooLarge():
             return error_response(431, "RequestHeaderFieldsTooLarge", error.message)
         case DatabaseUnavailable():
@@ -100,6 +104,10 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
     ),
     413: ("The body is larger than 1 MiB.", {"RequestTooLarge": [RequestTooLarge(1024 * 1024).message]}),
     415: ("The body is not JSON.", {"UnsupportedMediaType": [UnsupportedMediaType("application/json").message]}),
+    429: (
+        "Too many requests of this caller are running, or failed.",
+        {"TooManyRequests": ["Too many attempts with a wrong secret. Try again later."]},
+    ),
     500: (
         "Internal server error. The server's log has the details.",
         {"InternalServerError": ["Internal server error."]},
@@ -112,6 +120,7 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
 _HEADERS = {
     401: {"WWW-Authenticate": "The authentication scheme."},
     409: {"Retry-After": "Seconds to wait before retrying."},
+    429: {"Retry-After": "Seconds to wait before retrying."},
     503: {"Retry-After": "Seconds to wait before retrying."},
 }
 

@@ -31,6 +31,7 @@ from tessera.kit.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    TooManyRequests,
     TooManyResults,
     VersionStale,
     WrongState,
@@ -113,6 +114,9 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
             return problem(422, "idempotency-key-reused", "Idempotency-Key already used", error.message)
         case VersionMissing():
             return problem(428, "version-missing", "If-Match is required", error.message)
+        case TooManyRequests():
+            retry = {"Retry-After": str(error.retry_after)}
+            return problem(429, "too-many-requests", "Too many requests", error.message, headers=retry)
         case HeadTooLarge():
             return problem(431, "head-too-large", "The request headers are too large", error.message)
         case DatabaseUnavailable() | TooManyConnections():
@@ -144,6 +148,11 @@ _DOCUMENTED = {
     415: ("The operation does not accept this media type.", "unsupported-media-type", "Unsupported media type"),
     422: ("The Idempotency-Key was used with another body.", "idempotency-key-reused", "Idempotency-Key already used"),
     428: ("The header If-Match is missing.", "version-missing", "If-Match is required"),
+    429: (
+        "Too many requests of this caller are running, or failed.",
+        "too-many-requests",
+        "Too many requests",
+    ),
     500: ("Internal server error. The server's log has the details.", "internal-server-error", "Internal server error"),
     503: (
         "The database is unavailable, or the request exceeded its time limit.",
@@ -153,6 +162,7 @@ _DOCUMENTED = {
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "The authentication scheme."},
+    429: {"Retry-After": "Seconds to wait before retrying."},
     503: {"Retry-After": "Seconds to wait before retrying."},
 }
 _OPTIONAL_HEADERS = {

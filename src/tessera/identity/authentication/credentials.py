@@ -58,6 +58,14 @@ class Credential:
         return self.name.organization_id
 
 
+class WrongSecret(NotAuthenticated):
+    """The secret is not that of the named credential, whose digest is `valid_digest`; None if it does not exist."""
+
+    def __init__(self, message: str, valid_digest: bytes | None) -> None:
+        super().__init__(message)
+        self.valid_digest = valid_digest
+
+
 def new_secret() -> str:
     """A secret of 256 random bits as text, which is shown once."""
     return secrets.token_urlsafe(SECRET_BYTES)
@@ -106,6 +114,14 @@ def parse_claims(claims: Mapping[str, Any]) -> Credential:
         return Credential(kind, CredentialName(UUID(claims["org"]), UUID(claims["sub"])), None, generation)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise NotAuthenticated("The token is not valid.") from error
+
+
+def parse_forged_claims(claims: Mapping[str, Any]) -> CredentialName | None:
+    """The name in the claims of a token that was not verified; None if they name nothing."""
+    try:
+        return parse_claims(claims).name
+    except NotAuthenticated:
+        return None
 
 
 def _parse_name(text: str, prefix: str) -> CredentialName:

@@ -11,13 +11,15 @@ class Policy:
     """The function point that an operation requires, if any, or its alternative, and other conditions on callers.
 
     `accepts_keys` admits a `cv-api-key` as well as a Bearer token. Users of a voucher partner have only the right on
-    vouchers, and see only their partner.
+    vouchers, and see only their partner. Callers of an operation that `asks_for_codes` have a budget of codes that do
+    not exist.
     """
 
     function_point: FunctionPoint | None
     alternative: FunctionPoint | None = None
     accepts_keys: bool = False
     platform_only: bool = False
+    asks_for_codes: bool = False
 
     def admit(self, principal: Principal) -> None:
         """Raise LacksFunctionPoint or NotAllowed for a caller that may not use the operation."""
@@ -32,6 +34,7 @@ class Policy:
 MANAGE_PROMO_CODES = Policy(function_point=FunctionPoint.PARTNER_MANAGE_PROMO_CODES)
 MANAGE_VOUCHERS = Policy(function_point=FunctionPoint.PARTNER_MANAGE_VOUCHERS)
 USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True)
+ASK_FOR_CODES = replace(USE_STOREFRONT, asks_for_codes=True)
 # Callers that may only redeem see and cancel what they have made themselves.
 SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRONT_SUPPORT)
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)

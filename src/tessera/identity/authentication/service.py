@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tessera.identity.authentication import repository
-from tessera.identity.authentication.credentials import Credential, CredentialKind
+from tessera.identity.authentication.credentials import Credential, CredentialKind, WrongSecret
 from tessera.identity.authentication.repository import CallerRow
 from tessera.identity.rules import Principal, Standing, in_good_standing, rights_of
 from tessera.kit.actors import Actor, ActorKind
@@ -56,7 +56,7 @@ def _principal(credential: Credential, row: CallerRow | None, *, now: datetime) 
         # An unknown name costs the same comparison as a known one.
         digest = row.digest if row is not None and row.digest is not None else bytes(32)
         if not hmac.compare_digest(digest, credential.digest):
-            return NotAuthenticated(_WRONG_SECRET[credential.kind])
+            return WrongSecret(_WRONG_SECRET[credential.kind], row.digest if row is not None else None)
     if row is None or not in_good_standing(Standing(row.revoked_at, row.expires_at, row.is_active), now=now):
         return NotAuthenticated("The credential is unknown, revoked or expired.")
     if credential.generation is not None and credential.generation != row.token_generation:

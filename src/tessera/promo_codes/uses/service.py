@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from tessera.codes.rules import Use
+from tessera.identity.authentication.credentials import WrongSecret
 from tessera.identity.authentication.service import is_valid_key
 from tessera.identity.rules import Standing
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
-from tessera.kit.errors import DomainError, NotAuthenticated, NotFound, Violation
+from tessera.kit.errors import DomainError, NotFound, Violation
 from tessera.promo_codes import rules
 from tessera.promo_codes.rules import Discount, Usability
 from tessera.promo_codes.uses import repository
@@ -69,7 +70,7 @@ async def validate_all(
 ) -> list[Validation | DomainError]:
     """The validation of each request; the requests may belong to different organizations.
 
-    The result for an unknown key is NotAuthenticated, and for an unknown code PromoCodeNotFound.
+    The result for an unknown key is WrongSecret, and for an unknown code PromoCodeNotFound.
     """
     rows = {row[0] - 1: row for row in await repository.find_usability(reader, requests, as_of=now)}
     return [_validation(request, rows.get(position), now=now) for position, request in enumerate(requests)]
@@ -97,11 +98,11 @@ def _storefront_promo_code(row: AnyRow, use: Use) -> StorefrontPromoCode:
 
 def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: datetime) -> Validation | DomainError:
     if row is None:
-        return NotAuthenticated("The API key is not valid.")
+        return WrongSecret("The API key is not valid.", None)
     _, digest, key_expires_at, revoked_at, is_active, promo_code_id, *promo_code = row
     standing = Standing(revoked_at, key_expires_at, is_active)
     if not is_valid_key(digest, standing, key=request.key, now=now):
-        return NotAuthenticated("The API key is not valid.")
+        return WrongSecret("The API key is not valid.", digest)
     if promo_code_id is None:
         return PromoCodeNotFound("There is no such promo code.")
     status, expires_at, limit, count, held, percent, flat, covers = promo_code

@@ -1,0 +1,82 @@
+"""Budgets of misses: how often a caller may ask for codes that do not exist before it must wait."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from fastapi import Request
+
+from tessera.identity.authentication.credentials import Credential
+from tessera.kit.errors import TooManyRequests
+from tessera.kit.token_buckets import Rate, TokenBuckets
+
+HEADER = "Tessera-Client"
+PARAMETER: dict[str, Any] = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "description": (
+        "Any text that names the visitor for whom you ask, such as a random id of a session. Each visitor has a budget"
+        " of codes that do not exist, so that one who guesses codes does not use up yours."
+    ),
+    "schema": {"type": "string"},
+    "example": "5f1c2d0a9b",
+}
+# Callers beyond this number are forgotten, those with the oldest misses first.
+MAX_CALLERS = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuessLimits:
+    """The budgets of one process: misses of a credential and of each of its visitors, and wrong secrets of a name."""
+
+    misses: Rate
+    visitor_misses: Rate
+    wrong_secrets: Rate
+
+    def divided_by(self, processes: int) -> "GuessLimits":
+        """The budgets of each of several processes, which together never allow more than these."""
+        return GuessLimits(
+            misses=self.misses.divided_by(processes),
+            visitor_misses=self.visitor_misses.divided_by(processes),
+            wrong_secrets=self.wrong_secrets.divided_by(processes),
+        )
+
+
+class Asker(NamedTuple):
+    """A caller that asks for codes: its credential, and the digest of the name of its visitor, if it has named one."""
+
+    credential: Credential
+    visitor: bytes | None
+
+
+def asker(request: Request, credential: Credential) -> Asker:
+    """The caller of this request and the visitor that it names."""
+    visitor = request.headers.get(HEADER)
+    # A digest, because the name may have any length.
+    return Asker(credential, hashlib.blake2b(visitor.encode(), digest_size=16).digest() if visitor else None)
+
+
+class MissBudgets:
+    """The misses that this process has seen of each credential and of each visitor."""
+
+    def __init__(self, limits: GuessLimits) -> None:
+        self._credentials: TokenBuckets[Credential] = TokenBuckets(limits.misses, max_keys=MAX_CALLERS)
+        self._visitors: TokenBuckets[Asker] = TokenBuckets(limits.visitor_misses, max_keys=MAX_CALLERS)
+
+    def admit(self, caller: Asker) -> None:
+        """Raise TooManyRequests if the credential or the visitor has used up its budget."""
+        seconds = self._credentials.seconds_until_room(caller.credential)
+        if caller.visitor is not None:
+            seconds = max(seconds, self._visitors.seconds_until_room(caller))
+        if seconds:
+            message = "Too many codes that do not exist. Try again later."
+            raise TooManyRequests(message, retry_after=math.ceil(seconds))
+
+    def spend(self, caller: Asker, misses: int) -> None:
+        """Count codes that do not exist."""
+        if misses:
+            self._credentials.spend(caller.credential, misses)
+            if caller.visitor is not None:
+                self._visitors.spend(caller, misses)

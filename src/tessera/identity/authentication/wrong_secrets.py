@@ -1,0 +1,54 @@
+"""Limits on wrong secrets: how often a stranger may try a secret for one client, key or token."""
+
+import hmac
+import math
+from collections import OrderedDict
+
+from tessera.identity.authentication.credentials import Credential, CredentialName, WrongSecret
+from tessera.kit.errors import NotAuthenticated, TooManyRequests
+from tessera.kit.token_buckets import Rate, TokenBuckets
+
+# Names beyond this number are forgotten, the least recently tried first.
+MAX_NAMES = 20_000
+
+
+class WrongSecrets:
+    """The wrong secrets that this process has seen for each name, whether anybody has that name or not.
+
+    Everybody may know the name of a client, so its owner must not be locked out by the attempts of a stranger. After
+    a wrong secret, the digest of the right one is kept here: the owner's requests are looked up at any time, and those
+    of others are rejected without a look-up once the budget is used up.
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self._budgets: TokenBuckets[CredentialName] = TokenBuckets(rate, max_keys=MAX_NAMES)
+        self._digests: OrderedDict[CredentialName, bytes] = OrderedDict()
+
+    def admit(self, credential: Credential) -> None:
+        """Raise TooManyRequests if the name of this credential has used up its budget."""
+        seconds = self._budgets.seconds_until_room(credential.name)
+        if not seconds or credential.digest is None:  # the signature of a Bearer token was verified
+            return
+        known_digest = self._digests.get(credential.name)
+        if known_digest is None or not hmac.compare_digest(known_digest, credential.digest):
+            raise _too_many(seconds)
+
+    def note(self, credential: Credential, error: NotAuthenticated) -> None:
+        """Count a rejected credential."""
+        self._budgets.spend(credential.name)
+        if isinstance(error, WrongSecret) and error.valid_digest is not None:
+            self._digests[credential.name] = error.valid_digest
+            self._digests.move_to_end(credential.name)
+            if len(self._digests) > MAX_NAMES:
+                self._digests.popitem(last=False)
+
+    def note_forgery(self, name: CredentialName) -> None:
+        """Count a token that names this client or token, but that has no valid signature; raises TooManyRequests."""
+        seconds = self._budgets.seconds_until_room(name)
+        if seconds:
+            raise _too_many(seconds)
+        self._budgets.spend(name)
+
+
+def _too_many(seconds: float) -> TooManyRequests:
+    return TooManyRequests("Too many attempts with a wrong secret. Try again later.", retry_after=math.ceil(seconds))
