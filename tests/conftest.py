@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -35,6 +36,15 @@ from tests.support.factories import Tenant
 from tests.support.live import serving
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
+# Tests share names that nobody has, guess often, and use all connections for one organization. Tests of these limits
+# have applications of their own.
+NO_LIMITS: Any = {
+    "misses_per_minute": 1_000_000,
+    "misses_burst": 1_000_000,
+    "wrong_secrets_per_minute": 1_000_000,
+    "organization_share_percent": 100,
+    "share_wait_seconds": 60,
+}
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
 SLOW = {"concurrency", "cli", "document", "demo", "plans", "migrations"}  # directories
@@ -126,7 +136,7 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings(token_keys=TOKEN_KEYS, pool_size=8, request_seconds=60)
+    return Settings(token_keys=TOKEN_KEYS, pool_size=8, request_seconds=60, **NO_LIMITS)
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +161,7 @@ async def resources(settings: Settings, addresses: Addresses, shared_clock: Cloc
 
 def app_on(database: Database, resources: Resources) -> FastAPI:
     """The same application, including its request coalescing, on another connection to its database."""
-    settings, revision = Settings(token_keys=TOKEN_KEYS), resources.schema_revision
+    settings, revision = Settings(token_keys=TOKEN_KEYS, **NO_LIMITS), resources.schema_revision
     return create_app(main.create_resources(settings, database, schema_revision=revision, clock=resources.clock))
 
 

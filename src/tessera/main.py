@@ -11,12 +11,16 @@ from fastapi import FastAPI
 from tessera import schema, worker
 from tessera.api.application import create_app
 from tessera.api.serving import server
+from tessera.api.serving.budgets import GuessLimits
 from tessera.api.serving.connections import ConnectionLimits
 from tessera.api.serving.pipeline import Pipeline
 from tessera.api.serving.resources import Resources
+from tessera.api.serving.shares import ShareLimits, Shares
 from tessera.kit import logging
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
+from tessera.kit.shares import Patience
+from tessera.kit.token_buckets import Rate
 from tessera.kit.tokens import TokenSigner
 from tessera.settings import Settings, load
 
@@ -35,12 +39,50 @@ def create_resources(
         signer=signer,
         clock=clock,
         token_lifetime=timedelta(seconds=settings.token_lifetime_seconds),
-        pipeline=Pipeline(database, signer, clock, transfer_seconds=settings.transfer_seconds),
+        pipeline=Pipeline(
+            database,
+            signer,
+            clock,
+            transfer_seconds=settings.transfer_seconds,
+            limits=guess_limits(settings),
+            shares=Shares(share_limits(settings)),
+        ),
         public_url=settings.public_url,
         schema_revision=schema_revision,
         request_seconds=settings.request_seconds,
         transfer_seconds=settings.transfer_seconds,
+        max_open_batches=settings.organization_open_batches,
+        max_holds=settings.organization_holds,
     )
+
+
+def guess_limits(settings: Settings) -> GuessLimits:
+    """The budgets of one of the processes of `tessera api`."""
+    visitor_misses, wrong_secrets = settings.visitor_misses_per_minute, settings.wrong_secrets_per_minute
+    limits = GuessLimits(
+        misses=Rate(settings.misses_per_minute, settings.misses_burst),
+        visitor_misses=Rate(visitor_misses, visitor_misses),
+        wrong_secrets=Rate(wrong_secrets, wrong_secrets),
+    )
+    return limits.divided_by(settings.processes)
+
+
+def share_limits(settings: Settings) -> ShareLimits:
+    """The limits of one process; heavy work leaves half of its connections to all other requests."""
+    heavy, mib = _part(settings.pool_size, 50), 1024 * 1024
+    return ShareLimits(
+        heavy=heavy,
+        heavy_of_one=_part(heavy, settings.organization_share_percent),
+        bodies=settings.bodies_mib * mib,
+        bodies_of_one=settings.organization_bodies_mib * mib,
+        uploads=settings.uploads_mib * mib,
+        uploads_of_one=settings.organization_uploads_mib * mib,
+        patience=Patience(own_share=settings.share_wait_seconds, others=60),
+    )
+
+
+def _part(number: int, percent: int) -> int:
+    return max(1, number * percent // 100)
 
 
 def create_database(settings: Settings, url: str) -> Database:
@@ -48,6 +90,8 @@ def create_database(settings: Settings, url: str) -> Database:
     return Database(
         url,
         pool_size=settings.pool_size,
+        share=_part(settings.pool_size, settings.organization_share_percent),
+        patience=Patience(own_share=settings.share_wait_seconds),
         prepare_statements=settings.prepare_statements,
         deadline=settings.request_seconds,
     )

@@ -90,6 +90,25 @@ class Settings(BaseSettings):
     )
     max_connections: int = Field(4000, ge=1, description="Connections of clients of each process.")
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
+    misses_per_minute: int = Field(600, ge=1, description="Codes that do not exist, for each credential.")
+    misses_burst: int = Field(1000, ge=1, description="Codes that do not exist at once, for each credential.")
+    visitor_misses_per_minute: int = Field(
+        20, ge=1, description="Codes that do not exist, for each visitor that a shop names in Tessera-Client."
+    )
+    wrong_secrets_per_minute: int = Field(20, ge=1, description="Wrong secrets, for each client, key or token.")
+    organization_share_percent: int = Field(
+        50,
+        ge=1,
+        le=100,
+        description="The share of one organization in the connections and the heavy work of a process.",
+    )
+    share_wait_seconds: float = Field(2, gt=0, description="How long a request beyond that share waits before its 429.")
+    bodies_mib: int = Field(64, ge=1, description="Request bodies in the memory of a process at once.")
+    organization_bodies_mib: int = Field(16, ge=1, description="The same of one organization.")
+    uploads_mib: int = Field(1024, ge=100, description="Uploaded files on the disk of a process at once.")
+    organization_uploads_mib: int = Field(200, ge=100, description="The same of one organization.")
+    organization_open_batches: int = Field(50, ge=1, description="Batches of promo codes in progress at once.")
+    organization_holds: int = Field(10_000, ge=1, description="Holds of codes at once.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="DEBUG, INFO, WARNING or ERROR."
     )

@@ -29,6 +29,7 @@ class RedemptionDraft:
     candidate: Candidate
     hold: timedelta | None
     caller: Principal | None = None
+    max_holds: int | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -80,7 +80,9 @@ async def _issue_token(request: Request, credential: Credential | None) -> str:
 async def _form(request: Request) -> dict[str, str]:
     ensure_readable(request, FORM)
     try:
-        items = parse_qsl((await request.body()).decode("ascii"), errors="strict", max_num_fields=50)
+        with resources_of(request).pipeline.body_of_stranger(request):
+            body = await request.body()
+        items = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=50)
     except ValueError as error:
         raise Malformed("The form is not valid.") from error
     form = dict(items)

@@ -91,7 +91,7 @@ def body_limit(path: str) -> int:
 
 
 def is_transfer(path: str) -> bool:
-    """Whether the operation at this path imports a file, and may therefore take longer than others."""
+    """Whether the operation at this path imports a file, which may be too large for memory and take longer."""
     return path in _LARGER
 
 

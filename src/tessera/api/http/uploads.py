@@ -11,7 +11,7 @@ from typing import BinaryIO
 from fastapi import Request
 
 from tessera.api.http.errors import RequestTooLarge
-from tessera.api.http.parsing import MAX_BODY_BYTES, body_limit, ensure_readable, receive_body
+from tessera.api.http.parsing import ensure_readable, is_transfer, receive_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ async def body_received(request: Request) -> AsyncIterator[None]:
 
     `read_body` and `read_upload` raise the error of a body that is too large.
     """
-    if body_limit(request.scope["path"]) == MAX_BODY_BYTES:
+    if not is_transfer(request.scope["path"]):
         await receive_body(request)
         yield
         return

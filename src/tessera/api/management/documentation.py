@@ -27,18 +27,21 @@ def listed(model: type[ResponseModel], example: Example, *, within: bool = False
     """The responses of a list by cursor; with `within`, the list is nested in another resource and can be 404."""
     page = response(model, "A page of the list.", {"data": [example], **_NEXT}) | _LINK
     missing = (404,) if within else ()
-    return {200: page, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 500, 503)}
+    return {200: page, 400: _BAD_LIMIT, **problem_details.documented(401, 403, *missing, 429, 500, 503)}
 
 
 def retrieved(model: type[ResponseModel], example: Example) -> Responses:
     """The responses of retrieving a resource."""
     current = response(model, "The current representation.", example, headers=if_match.DOCUMENTED)
-    return {200: current, **problem_details.documented(401, 403, 404, 500, 503)}
+    return {200: current, **problem_details.documented(401, 403, 404, 429, 500, 503)}
 
 
 def unversioned(model: type[ResponseModel], example: Example) -> Responses:
     """The responses of retrieving an immutable resource."""
-    return {200: response(model, "The representation.", example), **problem_details.documented(401, 403, 404, 500, 503)}
+    return {
+        200: response(model, "The representation.", example),
+        **problem_details.documented(401, 403, 404, 429, 500, 503),
+    }
 
 
 def created(
@@ -48,7 +51,7 @@ def created(
     missing = (404,) if within else ()
     success = response(model, "The resource was created.", example, headers=if_match.DOCUMENTED)
     bad = problem_details.documented_invalid(*violation)
-    return {201: success, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 500, 503)}
+    return {201: success, 400: bad, **problem_details.documented(401, 403, *missing, 409, 413, 415, 422, 429, 500, 503)}
 
 
 def changed(
@@ -61,7 +64,7 @@ def changed(
     return {
         200: success,
         400: bad,
-        **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 500, 503),
+        **problem_details.documented(401, 403, 404, 409, 412, 413, *media, 422, 428, 429, 500, 503),
     }
 
 
@@ -71,7 +74,7 @@ def exported(example: str, *, violation: tuple[str, str, str] | None = None) -> 
     return {
         200: {"description": "The file.", "content": csv_responses.content(example)},
         **bad,
-        **problem_details.documented(401, 403, 500, 503),
+        **problem_details.documented(401, 403, 429, 500, 503),
     }
 
 
@@ -79,7 +82,7 @@ def bulk_changed(model: type[ResponseModel], example: Example, *, violation: tup
     """The responses of a bulk action, with a result for each item."""
     results = response(model, "The result for each item.", example)
     bad = problem_details.documented_invalid(*violation)
-    return {200: results, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503)}
+    return {200: results, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 429, 500, 503)}
 
 
 def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from tessera.api.management import csv_responses, documentation
 from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_codes import PromoCodeExportQuery
 from tessera.api.management.schemas.redemptions import BAD_TIME, EXPORT, RedemptionExportQuery
-from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.dependencies import Reporter
 from tessera.api.serving.resources import resources_of
 from tessera.promo_codes.management import export as promo_codes
 from tessera.promo_codes.management.service import ManagedFilter
@@ -31,7 +31,7 @@ BAD_STATUS = ("/status", "NotAmongValues", "status must be one of Inactive, Acti
     responses=documentation.exported("name,status,discountPercent\r\nSPRING10,Active,10\r\n", violation=BAD_STATUS),
     openapi_extra=documentation.listing(PromoCodeExportQuery),
 )
-async def export_promo_codes(request: Request, caller: Manager) -> StreamingResponse:
+async def export_promo_codes(request: Request, caller: Reporter) -> StreamingResponse:
     """Export the promo codes that match, oldest first, in a file that `POST /management/v1/promo-code-imports` accepts.
 
     The file is streamed in chunks and can have any length; each chunk has the state at the time when it is read. A text
@@ -50,7 +50,7 @@ async def export_promo_codes(request: Request, caller: Manager) -> StreamingResp
     responses=documentation.exported("code,isActive,isUsed\r\nACME-0123456789,true,false\r\n"),
     openapi_extra=documentation.retrieving(),
 )
-async def export_vouchers(request: Request, caller: Manager) -> StreamingResponse:
+async def export_vouchers(request: Request, caller: Reporter) -> StreamingResponse:
     """Export all vouchers of your organization, oldest first. An apostrophe precedes formulas."""
     return csv_responses.file(vouchers.csv(resources_of(request).database, caller.work.organization_id), "vouchers.csv")
 
@@ -63,7 +63,7 @@ async def export_vouchers(request: Request, caller: Manager) -> StreamingRespons
     responses=documentation.exported(EXPORT, violation=BAD_TIME),
     openapi_extra=documentation.listing(RedemptionExportQuery),
 )
-async def export_redemptions(request: Request, caller: Manager) -> StreamingResponse:
+async def export_redemptions(request: Request, caller: Reporter) -> StreamingResponse:
     """Export the redemptions that match, in order of creation. An apostrophe precedes formulas."""
     filters = RedemptionFilter(**read_filters(request, RedemptionExportQuery))
     database, organization_id = resources_of(request).database, caller.work.organization_id

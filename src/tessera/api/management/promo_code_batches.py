@@ -19,8 +19,10 @@ from tessera.api.management.schemas.promo_code_batches import (
 )
 from tessera.api.serving.cursor_pages import read_cursor_query
 from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.resources import resources_of
 from tessera.promo_codes.batches import service
 from tessera.promo_codes.batches.rules import BatchDraft, Pattern
+from tessera.promo_codes.batches.service import Batch
 from tessera.promo_codes.rules import PromoCodeDraft
 
 router = APIRouter(prefix="/management/v1/promo-code-batches", tags=["Management: promo-code batches"])
@@ -66,10 +68,12 @@ async def create_batch(request: Request, caller: Manager) -> Response:
     exports them.
     """
     draft = await read_draft(request, PromoCodeBatchCreateRequest, _draft)
+    max_open = resources_of(request).max_open_batches
 
-    return await RESOURCE.write(
-        request, caller, lambda: service.create(caller.work, draft=draft, now=caller.now), status=201
-    )
+    async def create() -> Batch:
+        return await service.create(caller.work, draft=draft, now=caller.now, max_open=max_open)
+
+    return await RESOURCE.write(request, caller, create, status=201)
 
 
 @router.get(
@@ -108,7 +112,7 @@ async def cancel_batch(request: Request, caller: Manager) -> Response:
 )
 async def resume_batch(request: Request, caller: Manager) -> Response:
     """Resume a cancelled or exhausted batch."""
-    return await RESOURCE.change(request, caller, service.resume)
+    return await RESOURCE.change(request, caller, service.resume, max_open=resources_of(request).max_open_batches)
 
 
 def _draft(*, quantity: int | None = None, **values: Any) -> BatchDraft:  # noqa: ANN401 - the fields of two drafts

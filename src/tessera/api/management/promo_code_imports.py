@@ -37,7 +37,7 @@ RESPONSES: dict[int | str, Any] = {
     200: response(PromoCodeImportModel, "The dry run found no bad lines.", {"promoCodes": 2, "isDryRun": True}),
     201: response(PromoCodeImportModel, "All promo codes were imported.", {"promoCodes": 2, "isDryRun": False}),
     400: problem_details.documented_invalid(*_BAD_LINE),
-    **problem_details.documented(401, 403, 409, 413, 415, 422, 500, 503),
+    **problem_details.documented(401, 403, 409, 413, 415, 422, 429, 500, 503),
 }
 REQUEST = {
     "security": openapi.BEARER,

@@ -24,7 +24,7 @@ from tessera.api.management.schemas.reports import (
 )
 from tessera.api.management.serialization import Body
 from tessera.api.serving.cursor_pages import next_page, read_cursor_query
-from tessera.api.serving.dependencies import Manager
+from tessera.api.serving.dependencies import Reporter
 from tessera.api.serving.resources import resources_of
 from tessera.reports import export, service
 from tessera.reports.service import Dimension, PartnerTotals
@@ -48,7 +48,7 @@ def _documented(
     return {
         200: success,
         400: problem_details.documented_invalid(*violation),
-        **problem_details.documented(401, 403, 500, 503),
+        **problem_details.documented(401, 403, 429, 500, 503),
     }
 
 
@@ -71,7 +71,7 @@ def _documented(
     ),
     openapi_extra=documentation.listing(RedemptionReportQuery),
 )
-async def report_redemptions(request: Request, caller: Manager) -> Response:
+async def report_redemptions(request: Request, caller: Reporter) -> Response:
     """Sum redemptions and their discounts by day, code, exam or partner, over whole days (UTC), up to now.
 
     A report by exam includes bundles. A report by partner covers only vouchers, because promo codes have no partner.
@@ -100,7 +100,7 @@ async def report_redemptions(request: Request, caller: Manager) -> Response:
     ),
     openapi_extra=documentation.listing(VoucherReportQuery),
 )
-async def report_vouchers(request: Request, caller: Manager) -> Response:
+async def report_vouchers(request: Request, caller: Reporter) -> Response:
     """Count purchased, used and soon expiring vouchers by partner and in total, at the present time."""
     filters, position = read_cursor_query(request, VoucherReportQuery)
     if csv_responses.requests_csv(request, filters.get("format")):

@@ -31,9 +31,24 @@ def admitted(policy: Policy) -> Any:  # noqa: ANN401 - the return type of Depend
     return Depends(caller, scope="function")
 
 
+def admitted_to_heavy_work(policy: Policy) -> Any:  # noqa: ANN401 - the return type of Depends
+    """A dependency like `admitted`, for responses that are streamed: the slot is held until the response is sent."""
+
+    async def slot(request: Request) -> AsyncIterator[None]:
+        async with resources_of(request).pipeline.heavy_work(request, policy):
+            yield
+
+    async def caller(request: Request, _: Annotated[None, Depends(slot, scope="request")]) -> AsyncIterator[Caller]:
+        async with resources_of(request).pipeline.transaction(request, policy) as admitted_caller:
+            yield admitted_caller
+
+    return Depends(caller, scope="function")
+
+
 Manager = Annotated[Caller, admitted(policies.MANAGE_ORGANIZATION)]
+Reporter = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_ORGANIZATION)]
 PlatformAdministrator = Annotated[Caller, admitted(policies.MANAGE_PLATFORM)]
-StorefrontCaller = Annotated[Caller, admitted(policies.USE_STOREFRONT)]
+CodeAsker = Annotated[Caller, admitted(policies.ASK_FOR_CODES)]
 SupportCaller = Annotated[Caller, admitted(policies.SUPPORT_STOREFRONT)]
 VoucherManager = Annotated[Caller, admitted(policies.MANAGE_VOUCHERS)]
 BearerCaller = Annotated[Caller, admitted(policies.IDENTIFY)]

@@ -15,6 +15,9 @@ from tessera.kit.errors import DeadlineExceeded
 REFUSAL = "refusal"  # the DomainError that is the response to a request whose head or body the server has given up
 CLIENT_GONE = "client_gone"  # true if the server has cancelled the request because its connection was closed
 DEADLINE = "deadline"
+BODY_ACCOUNT = "body_account"  # what the body of an admitted request is charged to
+# So little of each body is charged to nobody, so that a caller with many large bodies can still send small ones.
+FREE_BODY_BYTES = 4096
 
 
 class Deadline:
@@ -45,7 +48,7 @@ class Deadline:
 class RequestLimits:
     """Limits the size of the body and the time of a request; raises DeadlineExceeded, and what the server refused with.
 
-    Raises RequestTooLarge where the body is read.
+    Raises RequestTooLarge where the body is read, and TooManyRequests where its account has no room.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -87,6 +90,8 @@ def _limited(path: str, receive: Receive, state: MutableMapping[str, Any]) -> Re
         size += len(message.get("body", b""))
         if size > limit:
             raise RequestTooLarge(limit)
+        if BODY_ACCOUNT in state and size > FREE_BODY_BYTES:
+            state[BODY_ACCOUNT].take(len(message.get("body", b"")))
         return message
 
     return receive_limited

@@ -61,7 +61,8 @@ class HotWrite(Generic[Command, Result]):
     """An operation that has one effect for each `Idempotency-Key`.
 
     `present` returns the status and the body of the response, which are stored under the key. Commands for which
-    `is_keyed` is false have no effect, and their key is ignored.
+    `is_keyed` is false have no effect, and their key is ignored. An error for which `is_miss` is true counts as a
+    question for a code that does not exist.
     """
 
     route: Route
@@ -69,6 +70,7 @@ class HotWrite(Generic[Command, Result]):
     read: Callable[[Request, Principal], Awaitable[Command]]
     execute: Callable[..., Awaitable[Sequence[Result | DomainError]]]  # (UnitOfWork, commands, now=)
     present: Callable[[Result], tuple[int, bytes]]
+    is_miss: Callable[[DomainError], bool] = lambda _: False
     is_keyed: Callable[[Command], bool] = lambda _: True
     coalescing: Coalescing = Coalescing()
 

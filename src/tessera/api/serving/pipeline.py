@@ -16,46 +16,59 @@ transaction; their endpoints read, execute and present in the same order.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from fastapi import Request, Response
 
 from tessera.api.http.parsing import is_transfer, refuse_parameters, size_of_body
 from tessera.api.http.uploads import body_received
 from tessera.api.serving import idempotency
+from tessera.api.serving.budgets import GuessLimits, MissBudgets, asker
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
 from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
+from tessera.api.serving.shares import Shares
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import (
     Credential,
     CredentialKind,
     CredentialName,
     parse_claims,
+    parse_forged_claims,
     parse_key,
 )
 from tessera.identity.authentication.key_usage import KeyUses
 from tessera.identity.authentication.policies import Policy
+from tessera.identity.authentication.wrong_secrets import WrongSecrets
 from tessera.identity.rules import Principal
 from tessera.kit.batching import Batcher
 from tessera.kit.db.database import Database
-from tessera.kit.errors import DomainError, NotAuthenticated
-from tessera.kit.tokens import TokenSigner
+from tessera.kit.errors import DomainError, NotAuthenticated, NotFound
+from tessera.kit.tokens import TokenExpired, TokenSigner
 
 # A request with a longer body is executed by itself, so that no other request waits for it.
 LARGE_BODY_BYTES = 16 * 1024
 # After a body took this long to arrive, its caller is admitted again: no upload outlasts the right to send it.
 SLOW_BODY_SECONDS = 1.0
+NOBODY = UUID(int=2**128 - 1)
 
 
 class Pipeline:
     """Steps 2 to 7 for one application."""
 
     def __init__(
-        self, database: Database, signer: TokenSigner, clock: Callable[[], datetime], *, transfer_seconds: float
+        self,
+        database: Database,
+        signer: TokenSigner,
+        clock: Callable[[], datetime],
+        *,
+        transfer_seconds: float,
+        limits: GuessLimits,
+        shares: Shares,
     ) -> None:
         self.key_uses = KeyUses()
         self._database = database
@@ -63,6 +76,9 @@ class Pipeline:
         self._signer = signer
         self._clock = clock
         self._identities = Batcher(self._identify_all, is_cancellable=True)
+        self._wrong_secrets = WrongSecrets(limits.wrong_secrets)
+        self._misses = MissBudgets(limits)
+        self._shares = shares
         self._coalescer = Coalescer(database, clock)
 
     async def run(self, request: Request, operation: HotOperation) -> Response:
@@ -85,30 +101,62 @@ class Pipeline:
         # The body is complete before a connection is taken: slow uploads must not use up the pool.
         async with self._admitted(request, policy) as principal:
             refuse_parameters(request)
-            async with database.unit_of_work(
-                principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
-            ) as work:
+            async with (
+                await self._shares.heavy_if_large(request, policy, principal.organization_id),
+                database.unit_of_work(
+                    principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
+                ) as work,
+            ):
                 yield Caller(work, principal, self._clock())
 
+    @asynccontextmanager
+    async def heavy_work(self, request: Request, policy: Policy) -> AsyncIterator[None]:
+        """A slot for the heavy work of an operation that streams its response.
+
+        Raises NotAuthenticated, LacksFunctionPoint, NotAllowed, TooManyRequests.
+        """
+        principal = await self.admit(request, policy)
+        async with self._shares.heavy(principal.organization_id):
+            yield
+
+    @contextmanager
+    def body_of_stranger(self, request: Request) -> Iterator[None]:
+        """Charge the body of a request without a credential to strangers, who share the part of one organization."""
+        with self._shares.space(request).account(NOBODY) as request.state.body_account:
+            yield
+
     async def identify(self, credential: Credential) -> Principal:
-        """The caller with this credential; raises NotAuthenticated.
+        """The caller with this credential; raises NotAuthenticated, TooManyRequests.
 
         An unknown credential enters no batch and opens no transaction of the organization that it names.
         """
+        self._wrong_secrets.admit(credential)
         principal = await self._identities.submit(credential)
         if isinstance(principal, NotAuthenticated):
+            self._wrong_secrets.note(credential, principal)
             raise principal
         if credential.kind is CredentialKind.KEY:
             self._note_use(credential.name)
         return principal
 
     async def admit(self, request: Request, policy: Policy) -> Principal:
-        """The caller of a request, if the policy admits it; raises NotAuthenticated, LacksFunctionPoint, NotAllowed."""
-        principal = await self.identify(self._credential(request, policy))
+        """The caller of a request, if the policy admits it.
+
+        Raises NotAuthenticated, LacksFunctionPoint, NotAllowed, TooManyRequests.
+        """
+        credential = self._credential(request, policy)
+        principal = await self.identify(credential)
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
         # Limits on callers belong here: the caller is known, and the request is neither read nor queued.
+        if policy.asks_for_codes:
+            request.state.asker = asker(request, credential)
+            self._misses.admit(request.state.asker)
         return principal
+
+    def count_misses(self, request: Request, count: int) -> None:
+        """Count the codes of an admitted request that do not exist."""
+        self._misses.spend(request.state.asker, count)
 
     def _credential(self, request: Request, policy: Policy) -> Credential:
         key = request.headers.get("cv-api-key") if policy.accepts_keys else None
@@ -117,16 +165,27 @@ class Pipeline:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotAuthenticated("A Bearer token is required.")
-        return parse_claims(self._signer.read(token.strip(), now=self._clock()))
+        return parse_claims(self._claims(token.strip()))
+
+    def _claims(self, token: str) -> Mapping[str, Any]:
+        try:
+            return self._signer.read(token, now=self._clock())
+        except TokenExpired:
+            raise
+        except NotAuthenticated:
+            if (name := parse_forged_claims(self._signer.read_unverified(token))) is not None:
+                self._wrong_secrets.note_forgery(name)
+            raise
 
     @asynccontextmanager
     async def _admitted(self, request: Request, policy: Policy) -> AsyncIterator[Principal]:
         principal = await self.admit(request, policy)
-        began = time.monotonic()
-        async with body_received(request):
-            if time.monotonic() - began >= SLOW_BODY_SECONDS:
-                principal = await self.admit(request, policy)
-            yield principal
+        organization_id, began = principal.organization_id, time.monotonic()
+        with self._shares.space(request).account(organization_id) as request.state.body_account:
+            async with self._shares.upload(request, organization_id), body_received(request):
+                if time.monotonic() - began >= SLOW_BODY_SECONDS:
+                    principal = await self.admit(request, policy)
+                yield principal
 
     async def _run_read(self, request: Request, operation: HotRead[Any, Any]) -> Response:
         principal = await self.admit(request, operation.policy)
@@ -142,19 +201,30 @@ class Pipeline:
             keyed_request = await idempotency.read_keyed_request(request, principal)
         is_large = await size_of_body(request) > LARGE_BODY_BYTES
         hot_request = HotRequest(principal, command, keyed_request)
-        outcome = await self._coalescer.write(operation, hot_request, by_itself=is_large)
+        async with self._shares.heavy(principal.organization_id) if is_large else nullcontext():
+            outcome = await self._coalescer.write(operation, hot_request, by_itself=is_large)
+        if isinstance(outcome, DomainError) and operation.is_miss(outcome):
+            self.count_misses(request, 1)
         status, body = _result_or_raise(outcome)
         return Response(body, status, media_type="application/json")
 
     async def _look_up(self, request: Request, operation: HotLookup[Any, Any]) -> Response:
         credential = operation.credential(request)
         request.state.organization_id = credential.organization_id
+        request.state.asker = asker(request, credential)
+        self._wrong_secrets.admit(credential)
+        self._misses.admit(request.state.asker)
         # The key is checked even if the query is malformed, because a caller without a valid key gets only a 401.
         query, error = operation.read(request, credential)
         result = await self._coalescer.look_up(operation, query)
-        if not isinstance(result, NotAuthenticated):
-            self._note_use(credential.name)
-            result = error or result
+        if isinstance(result, NotAuthenticated):
+            # Identification counts the attempt, and finds the digest of the right key, which the look-up lacks.
+            await self.identify(credential)
+            raise result
+        self._note_use(credential.name)
+        result = error or result
+        if isinstance(result, NotFound):
+            self.count_misses(request, 1)
         return operation.present(_result_or_raise(result))
 
     async def _identify_all(self, credentials: Sequence[Credential]) -> Sequence[Principal | NotAuthenticated]:

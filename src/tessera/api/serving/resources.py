@@ -24,6 +24,8 @@ class Resources:
     schema_revision: str
     request_seconds: float
     transfer_seconds: float
+    max_open_batches: int
+    max_holds: int
 
 
 def resources_of(request: Request) -> Resources:

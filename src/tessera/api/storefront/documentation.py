@@ -45,7 +45,7 @@ _RESULTS = [
 VALIDATE: dict[int | str, Any] = {
     200: response(CodeValidationModel, "The assessment of each code.", {"results": _RESULTS}),
     400: problem_details.documented_invalid("/codes/0", "NotCode", "codes/0 must be a string of 1 to 100 characters."),
-    **problem_details.documented(401, 403, 413, 415, 500, 503),
+    **problem_details.documented(401, 403, 413, 415, 429, 500, 503),
 }
 
 ID: dict[str, Any] = {
@@ -97,7 +97,7 @@ _HELD = {
     "updatedAt": "2026-11-25T12:00:00Z",
 }
 _BOOKING = {"reservationCode": "RSV-1002", "status": "Rescheduled", "redemptions": [_HELD]}
-_COMMON = problem_details.documented(401, 403, 500, 503)
+_COMMON = problem_details.documented(401, 403, 429, 500, 503)
 _WRITES = problem_details.documented(413, 422)
 _USED_UP = {
     "pointer": "/code",

@@ -6,10 +6,11 @@ from fastapi import Request
 
 from tessera.api.http.parsing import read_body
 from tessera.api.serving.operations import Coalescing, HotWrite, Route
+from tessera.api.serving.resources import resources_of
 from tessera.api.storefront.presenters import redemption_response
 from tessera.api.storefront.products import read_product
 from tessera.api.storefront.schemas import RedemptionCreateRequest
-from tessera.identity.authentication.policies import USE_STOREFRONT
+from tessera.identity.authentication.policies import ASK_FOR_CODES
 from tessera.identity.rules import Principal
 from tessera.redemptions import requests
 from tessera.redemptions.drafts import Candidate, RedemptionDraft
@@ -30,6 +31,7 @@ async def _read(request: Request, principal: Principal) -> RedemptionDraft | Mal
         candidate=Candidate(**candidate.model_dump()),
         hold=None if seconds is None else timedelta(seconds=seconds),
         caller=principal,
+        max_holds=resources_of(request).max_holds,
     )
 
 
@@ -39,10 +41,11 @@ def _is_draft(command: RedemptionDraft | MalformedRequest) -> bool:
 
 REDEEM = HotWrite(
     route=Route("POST", "/storefront/v1/redemptions"),
-    policy=USE_STOREFRONT,
+    policy=ASK_FOR_CODES,
     read=_read,
     execute=requests.redeem_or_reject,
     present=redemption_response,
+    is_miss=requests.is_miss,
     is_keyed=_is_draft,
     coalescing=Coalescing(by_organization=True, settings={}),
 )

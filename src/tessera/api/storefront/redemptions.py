@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from tessera.api.http import openapi
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import read_body
-from tessera.api.serving import idempotency
+from tessera.api.serving import budgets, idempotency
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.api.serving.dependencies import SupportCaller, admitted, run
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
     responses=documentation.REDEEM,
     openapi_extra={
         "security": openapi.KEY_OR_BEARER,
-        "parameters": [idempotency.PARAMETER],
+        "parameters": [budgets.PARAMETER, idempotency.PARAMETER],
         "requestBody": openapi.json_body(RedemptionCreateRequest, documentation.REDEMPTION),
     },
 )

@@ -16,6 +16,7 @@ from tessera.kit.batching import Batcher
 from tessera.kit.db import failures
 from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.unit_of_work import Reader, UnitOfWork, driver_of
+from tessera.kit.shares import FairSlots, Patience
 
 MAX_READERS = 4
 READINESS_SECONDS = 2.0
@@ -27,11 +28,21 @@ class Database:
     """The connections of one process, as the role that row-level security applies to.
 
     Every unit of work and every read ends within `deadline` seconds, or raises DeadlineExceeded; None means no limit.
+    Each organization uses at most `share` connections at once, and those that wait for one take turns.
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, prepare_statements: bool = True, deadline: float | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        share: int | None = None,
+        patience: Patience = Patience(),  # noqa: B008 - immutable
+        prepare_statements: bool = True,
+        deadline: float | None = None,
     ) -> None:
+        # Organizations wait here and not for the pool, which knows no organizations.
+        self._slots: FairSlots[UUID] = FairSlots(pool_size, per_key=share or pool_size, patience=patience)
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )
@@ -64,10 +75,11 @@ class Database:
         """A transaction that sees only one organization; commits at the end, rolls back on any exception.
 
         With `partner_id` it sees only that voucher partner. Changes are attributed to `actor`; `settings` maps database
-        settings to their values in this transaction. Raises DatabaseUnavailable, DeadlineExceeded, and
-        TransactionAborted if the database has rolled the transaction back.
+        settings to their values in this transaction. Raises DatabaseUnavailable, DeadlineExceeded, TooManyRequests if
+        the organization uses its share of the connections, and TransactionAborted if the database has rolled the
+        transaction back.
         """
-        async with self._bounded(self._deadline):
+        async with self._bounded(self._deadline), self._slots.slot(organization_id):
             statement = f"BEGIN; SET LOCAL app.organization_id = '{organization_id}'"
             if partner_id is not None:
                 statement += f"; SET LOCAL app.partner_id = '{partner_id}'"

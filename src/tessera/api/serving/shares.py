@@ -1,0 +1,62 @@
+"""Shares of the heavy work and of the bodies of one process, which each organization has a part of."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from uuid import UUID
+
+from fastapi import Request
+
+from tessera.api.http.parsing import is_transfer, size_of_body
+from tessera.identity.authentication.policies import Policy
+from tessera.kit.shares import FairSlots, Patience, Space
+
+# A longer question has hundreds of codes, and takes as long as a report.
+LARGE_QUESTION_BYTES = 4 * 1024
+MAX_UPLOADS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLimits:
+    """The limits of one process, and the part that one organization may use of each.
+
+    `heavy` counts imports, exports, reports and large validations that run at once; `bodies` and `uploads` are bytes
+    of bodies in memory and of files on disk.
+    """
+
+    heavy: int
+    heavy_of_one: int
+    bodies: int
+    bodies_of_one: int
+    uploads: int
+    uploads_of_one: int
+    patience: Patience
+
+
+class Shares:
+    """The heavy work and the bodies of one process. Each method raises TooManyRequests beyond the share."""
+
+    def __init__(self, limits: ShareLimits) -> None:
+        patience = limits.patience
+        self._heavy: FairSlots[UUID] = FairSlots(limits.heavy, per_key=limits.heavy_of_one, patience=patience)
+        self._uploads: FairSlots[UUID] = FairSlots(MAX_UPLOADS, per_key=limits.heavy_of_one, patience=patience)
+        self._memory: Space[UUID] = Space(limits.bodies, per_key=limits.bodies_of_one)
+        self._disk: Space[UUID] = Space(limits.uploads, per_key=limits.uploads_of_one)
+
+    def heavy(self, organization_id: UUID) -> AbstractAsyncContextManager[None]:
+        """A slot for heavy work."""
+        return self._heavy.slot(organization_id)
+
+    async def heavy_if_large(
+        self, request: Request, policy: Policy, organization_id: UUID
+    ) -> AbstractAsyncContextManager[None]:
+        """A slot for heavy work if the received body makes the request heavy."""
+        is_question = policy.asks_for_codes and await size_of_body(request) > LARGE_QUESTION_BYTES
+        return self.heavy(organization_id) if is_question or is_transfer(request.scope["path"]) else nullcontext()
+
+    def upload(self, request: Request, organization_id: UUID) -> AbstractAsyncContextManager[None]:
+        """A slot for a file that arrives; other bodies need none."""
+        return self._uploads.slot(organization_id) if is_transfer(request.scope["path"]) else nullcontext()
+
+    def space(self, request: Request) -> Space[UUID]:
+        """The space that the body of this request takes."""
+        return self._disk if is_transfer(request.scope["path"]) else self._memory

@@ -1,0 +1,185 @@
+"""Shares of organizations: who is over its share gets 429, and nobody else notices."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from tests.conftest import TOKEN_KEYS
+from tests.support.carevalidate_requests import validate
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.redemption_requests import URL as REDEMPTIONS
+from tests.support.redemption_requests import body
+from tests.support.responses import status_and_body
+
+from tessera import main
+from tessera.api.application import create_app
+from tessera.api.http import parsing
+from tessera.api.serving.resources import Resources
+from tessera.provision import Addresses
+from tessera.settings import Settings
+
+BUSY = {
+    "type": "urn:tessera:problem:too-many-requests",
+    "title": "Too many requests",
+    "status": 429,
+    "detail": "Too many requests of your organization are running. Try again shortly.",
+}
+
+
+@pytest.fixture(scope="module")
+async def small_app(addresses: Addresses, resources: Resources) -> AsyncIterator[FastAPI]:
+    """An application with four connections, of which one organization may use two."""
+    settings = Settings(
+        token_keys=TOKEN_KEYS, pool_size=4, share_wait_seconds=0.05, bodies_mib=2, organization_bodies_mib=1
+    )
+    database = main.create_database(settings, addresses.application)
+    yield create_app(main.create_resources(settings, database, schema_revision="any", clock=resources.clock))
+    await database.close()
+
+
+@pytest.fixture
+async def client(small_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the small application."""
+    transport = httpx.ASGITransport(small_app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=30) as test_client:
+        yield test_client
+
+
+@pytest.fixture
+async def busy(small_app: FastAPI, tenant: Tenant) -> AsyncIterator[None]:
+    """The organization uses its share of connections while the test runs."""
+    database = small_app.state.resources.database
+    async with database.unit_of_work(tenant.id), database.unit_of_work(tenant.id):
+        yield
+
+
+@pytest.mark.usefixtures("busy")
+async def test_an_organization_beyond_its_connections_gets_429_in_each_format_and_others_are_served(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    question = {"codes": ["X"], "storeExamCode": "NCA-GENL"}
+
+    async def ask(caller: Tenant) -> list[httpx.Response]:
+        return [
+            await client.post("/storefront/v1/validations", json=question, headers=caller.api_key),
+            await client.post(REDEMPTIONS, json=body("X"), headers=caller.api_key),
+            await client.get("/management/v1/promo-codes", headers=caller.bearer),
+            await client.get("/promo-codes", headers=caller.bearer),
+        ]
+
+    *ours, certiverse = await ask(tenant)
+    assert [status_and_body(answer) for answer in ours] == [(429, BUSY)] * 3
+    assert status_and_body(certiverse) == (
+        429,
+        {"errorCode": "TooManyRequests", "errorMessages": [BUSY["detail"]]},
+    )
+    assert {answer.headers["Retry-After"] for answer in (*ours, certiverse)} == {"1"}
+    assert [answer.status_code for answer in await ask(other_tenant)] == [200, 409, 200, 200]
+    assert (await validate(client, tenant, code="X"))[0] == 404, "look-ups of all organizations share a statement"
+
+
+async def test_heavy_work_beyond_the_share_is_429_until_a_response_has_been_sent(
+    small_app: FastAPI, client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    shares = small_app.state.resources.pipeline._shares
+    heavy: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "/management/v1/exports/promo-codes", {}),
+        ("GET", "/management/v1/reports/vouchers?format=csv", {}),
+        ("GET", "/management/v1/reports/redemptions", {}),
+        ("POST", parsing.IMPORTS, {"content": "name,flatDiscount\nXXX,1\n", "headers": {"Content-Type": "text/csv"}}),
+        (
+            "POST",
+            "/storefront/v1/validations",
+            {"json": {"codes": [f"NOPE{number}" for number in range(500)], "storeExamCode": "NCA-GENL"}},
+        ),
+    ]
+
+    async def send(caller: Tenant, method: str, url: str, more: dict[str, Any]) -> int:
+        headers = caller.bearer | more.get("headers", {})
+        return (await client.request(method, url, **more | {"headers": headers})).status_code
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(shares.heavy(tenant.id))
+        for request in heavy:
+            assert await send(tenant, *request) == 429, request
+            assert await send(other_tenant, *request) in (200, 201), request
+        assert (await client.get("/management/v1/promo-codes", headers=tenant.bearer)).status_code == 200
+    for request in heavy[:-1]:
+        assert await send(tenant, *request) in (200, 201), request
+
+
+async def test_bodies_beyond_the_share_are_rejected_while_they_arrive(
+    client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b" " * 700_000
+        waiting.set()
+        await go_on.wait()
+        yield b"{}"
+
+    url = "/management/v1/promo-codes"
+    slow = asyncio.create_task(client.post(url, content=slowly(), headers=tenant.bearer))
+    await waiting.wait()
+    answer = await client.post(url, content=b" " * 700_000, headers=tenant.bearer)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert (await client.post(url, content=b" " * 700_000, headers=other_tenant.bearer)).status_code == 400
+    go_on.set()
+    assert (await slow).status_code == 400
+    assert (await client.post(url, content=b" " * 700_000, headers=tenant.bearer)).status_code == 400
+
+
+async def test_large_forms_of_strangers_leave_room_for_the_forms_of_clients(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    waiting, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"x" * 700_000
+        waiting.set()
+        await go_on.wait()
+
+    slow = asyncio.create_task(client.post("/oauth/token", content=slowly()))
+    await waiting.wait()
+    answer = await client.post("/oauth/token", content=b"x" * 700_000)
+    assert (answer.status_code, answer.json()["error"]) == (429, "temporarily_unavailable")
+    form = {"grant_type": "client_credentials", "client_id": tenant.client.name, "client_secret": tenant.client.secret}
+    assert (await client.post("/oauth/token", data=form)).status_code == 200
+    go_on.set()
+    assert (await slow).status_code == 400
+
+
+async def test_batches_and_holds_have_a_cap_for_each_organization(
+    resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    settings = Settings(token_keys=TOKEN_KEYS, organization_open_batches=2, organization_holds=3)
+    app = create_app(main.create_resources(settings, resources.database, schema_revision="any", clock=resources.clock))
+    for each in (tenant, other_tenant):
+        await add_promo_codes(resources, each, percent_code(each, "SPRING"), now=resources.clock())
+    batch = {"quantity": 1, "prefix": "SPRING", "length": 8, "flatDiscount": 1}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+
+        async def order(caller: Tenant) -> httpx.Response:
+            return await client.post("/management/v1/promo-code-batches", json=batch, headers=caller.bearer)
+
+        async def hold(caller: Tenant, number: int, **more: Any) -> httpx.Response:
+            request = body("SPRING", f"R-{number}", **more)
+            return await client.post(REDEMPTIONS, json=request, headers=caller.api_key)
+
+        answers = [await order(tenant) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [201, 201, 429]
+        words = "2 batches of your organization are in progress. Wait until one is complete."
+        assert (answers[-1].json()["detail"], answers[-1].headers["Retry-After"]) == (words, "30")
+        assert (await order(other_tenant)).status_code == 201
+
+        holds = await asyncio.gather(*(hold(tenant, number, holdSeconds=60) for number in range(5)))
+        assert sorted(answer.status_code for answer in holds) == [201, 201, 201, 429, 429]
+        words = "Your organization has 3 holds. Confirm or release some, or wait until some expire."
+        assert {answer.json()["detail"] for answer in holds if answer.status_code == 429} == {words}
+        assert (await hold(tenant, 9)).status_code == 201
+        assert (await hold(other_tenant, 1, holdSeconds=60)).status_code == 201
