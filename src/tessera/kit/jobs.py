@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, with_driver
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.waiting_jobs import count_waiting_jobs
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
 
@@ -64,12 +65,21 @@ async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
 _deferring = App(connector=PsycopgConnector())
 
 
-async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str]) -> None:
-    """Queue one job for each mapping of arguments; the jobs run if this transaction commits."""
-    connection = await work.driver_connection()
-    configured = _deferring.configure_task(f"{NAMESPACE}:{task}", connection=connection)
-    jobs: list[dict[str, Any]] = [{**values} for values in arguments]
-    await configured.batch_defer_async(*jobs)
+async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], priority: int = 0) -> None:
+    """Queue one job of this organization for each mapping of arguments; the jobs run if this transaction commits.
+
+    Jobs of a higher priority run first. Among those of one priority the organizations take turns: a job comes after one
+    job of each other organization for each job of its own organization that waits already.
+    """
+    name = f"{NAMESPACE}:{task}"
+    waiting = await count_waiting_jobs(work.connection, work.organization_id, name)
+    configured = _deferring.configure_task(name)
+    organization_id = str(work.organization_id)
+    jobs = [
+        configured.make_new_job(organization_id=organization_id, **values).evolve(priority=priority - waiting - number)
+        for number, values in enumerate(arguments)
+    ]
+    await configured.job_manager.batch_defer_jobs_async(jobs, connection=await work.driver_connection())
 
 
 class ExponentialBackoff(BaseRetryStrategy):

@@ -45,6 +45,11 @@ async def count(work: UnitOfWork, filters: RedemptionFilter, *, now: datetime) -
     return await RedemptionRepository(work).count(filters, now=now)
 
 
+async def count_holds(work: UnitOfWork, *, limit: int, now: datetime) -> int:
+    """The number of holds at `now`, counted up to `limit`."""
+    return await RedemptionRepository(work).count_holds(limit=limit, now=now)
+
+
 def as_of(redemption: Redemption, *, now: datetime) -> Redemption:
     """The redemption with its status at `now`."""
     status = rules.status_at(redemption.status, redemption.held_until, now=now)

@@ -181,6 +181,20 @@ class RedemptionRepository:
             conditions.append(RedemptionTable.made_by == filters.made_by)
         return conditions
 
+    async def count_holds(self, *, limit: int, now: datetime) -> int:
+        """The number of holds that have not lapsed, counted up to `limit`."""
+        holds = (
+            select(RedemptionTable.id)
+            .where(
+                RedemptionTable.organization_id == self._organization_id,
+                RedemptionTable.status == RedemptionStatus.HELD,
+                RedemptionTable.held_until > now,
+            )
+            .limit(limit)
+        )
+        statement = select(func.count()).select_from(holds.subquery())
+        return int((await self._connection.execute(statement)).scalar_one())
+
     def _select(self) -> Select[*tuple[Any, ...]]:
         exam = (
             select(StoreExam.code)

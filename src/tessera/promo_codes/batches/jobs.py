@@ -24,7 +24,7 @@ ACTOR = Actor(ActorKind.JOB, None, batches.MAKE_PROMO_CODES)
 async def make_promo_codes(context: JobContext, *, organization_id: str, batch_id: str) -> None:
     """Create the next codes of a batch, and queue a job for the rest.
 
-    Each job creates at most 10,000 codes, so that a worker can stop soon and other jobs get their turn. A job that runs
+    Each job creates at most 2,500 codes, so that a worker can stop soon and other jobs get their turn. A job that runs
     twice creates the next codes, or none if the batch has ended.
     """
     database: Database = context.additional_context["database"]

@@ -111,6 +111,19 @@ class BatchRepository:
         )
         return int((await self._connection.execute(statement)).scalar_one())
 
+    async def count_open(self, *, limit: int) -> int:
+        """The number of batches in progress, counted up to `limit`."""
+        open_batches = (
+            select(PromoCodeBatch.id)
+            .where(
+                PromoCodeBatch.organization_id == self._organization_id,
+                PromoCodeBatch.status == BatchStatus.IN_PROGRESS,
+            )
+            .limit(limit)
+        )
+        statement = select(func.count()).select_from(open_batches.subquery())
+        return int((await self._connection.execute(statement)).scalar_one())
+
     async def add(self, batch: NewBatch, *, now: datetime) -> None:
         """Add a batch."""
         row = asdict(batch) | {

@@ -11,7 +11,7 @@ from tessera.kit import jobs
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
-from tessera.kit.errors import Invalid
+from tessera.kit.errors import Invalid, TooManyRequests
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes import drafts
 from tessera.promo_codes import rules as promo_codes
@@ -25,9 +25,13 @@ from tessera.promo_codes.rules import Status, terms_of
 __all__ = ["Batch"]
 
 MAKE_PROMO_CODES = "make_promo_codes"
-CODES_PER_JOB = 10_000
+# Few enough that all other jobs are soon run, even if each worker runs such a job.
+CODES_PER_JOB = 2_500
+# Vouchers of purchases come first, however many jobs of either kind wait.
+PRIORITY = -1_000_000
 # A round rarely draws a taken name. If this many rounds do not suffice, hardly any name is unused.
 MAX_ROUNDS = 20
+RETRY_SECONDS = 30
 _BATCHES: Editable[Batch] = Editable(
     kind="PromoCodeBatch",
     noun="batch",
@@ -36,8 +40,11 @@ _BATCHES: Editable[Batch] = Editable(
 )
 
 
-async def create(work: UnitOfWork, *, draft: BatchDraft, now: datetime) -> Batch:
-    """Create a batch and queue its job in the same transaction; raises Invalid with every violation."""
+async def create(work: UnitOfWork, *, draft: BatchDraft, now: datetime, max_open: int | None = None) -> Batch:
+    """Create a batch and queue its job in the same transaction.
+
+    Raises Invalid with every violation, and TooManyRequests if `max_open` batches of the organization are in progress.
+    """
     references = await drafts.resolve_references(work, draft.codes)
     violations = [*promo_codes.managed_violations(draft.codes, now=now), *rules.violations(draft)]
     violations += drafts.unknown_references(draft.codes, references)
@@ -47,6 +54,7 @@ async def create(work: UnitOfWork, *, draft: BatchDraft, now: datetime) -> Batch
         violations += rules.space_violations(draft.pattern, quantity=draft.quantity, used_names=used_names)
     if violations:
         raise Invalid(violations)
+    await _ensure_room(batches, max_open)
     batch = _new_batch(draft, references)
     await batches.add(batch, now=now)
     await queue(work, batch.id)
@@ -71,8 +79,9 @@ async def cancel(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
     return await _BATCHES.move(work, BatchRepository(work), target, BatchStatus.CANCELLED, now=now)
 
 
-async def resume(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
-    """Resume a cancelled or exhausted batch; raises NotFound, VersionStale, WrongState."""
+async def resume(work: UnitOfWork, target: Target, *, now: datetime, max_open: int | None = None) -> Batch:
+    """Resume a cancelled or exhausted batch; raises NotFound, VersionStale, WrongState, TooManyRequests."""
+    await _ensure_room(BatchRepository(work), max_open)
     batch = await _BATCHES.move(work, BatchRepository(work), target, BatchStatus.IN_PROGRESS, now=now)
     await queue(work, batch.id)
     return batch
@@ -80,11 +89,11 @@ async def resume(work: UnitOfWork, target: Target, *, now: datetime) -> Batch:
 
 async def queue(work: UnitOfWork, batch_id: UUID) -> None:
     """Queue the job that creates the next codes of a batch after this transaction commits."""
-    await jobs.defer(work, MAKE_PROMO_CODES, {"organization_id": str(work.organization_id), "batch_id": str(batch_id)})
+    await jobs.defer(work, MAKE_PROMO_CODES, {"batch_id": str(batch_id)}, priority=PRIORITY)
 
 
 async def create_next_codes(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:
-    """Create the next codes of a batch in progress, at most 10,000, and record its progress; raises NotFound.
+    """Create the next codes of a batch in progress, at most 2,500, and record its progress; raises NotFound.
 
     One transaction locks the batch, adds the codes and records the progress, so that the batch gets exactly its
     quantity even if workers crash or several of them process it.
@@ -103,6 +112,12 @@ async def create_next_codes(work: UnitOfWork, batch_id: UUID, *, now: datetime) 
     after = replace(after, version=batch.version + 1)
     await batches.change(after)
     return after
+
+
+async def _ensure_room(batches: BatchRepository, max_open: int | None) -> None:
+    if max_open is not None and await batches.count_open(limit=max_open) >= max_open:
+        message = f"{max_open:,} batches of your organization are in progress. Wait until one is complete."
+        raise TooManyRequests(message, retry_after=RETRY_SECONDS)
 
 
 async def _end(work: UnitOfWork, batch: Batch, status: BatchStatus, *, now: datetime) -> Batch:

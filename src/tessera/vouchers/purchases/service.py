@@ -48,9 +48,7 @@ class NoUnfinishedPurchase(NotFound):
 
 async def queue(work: UnitOfWork, *purchase_ids: UUID) -> None:
     """Queue the jobs that issue the vouchers of purchases after this transaction commits."""
-    organization_id = str(work.organization_id)
-    arguments = ({"organization_id": organization_id, "purchase_id": str(each)} for each in purchase_ids)
-    await jobs.defer(work, ISSUE_VOUCHERS, *arguments)
+    await jobs.defer(work, ISSUE_VOUCHERS, *({"purchase_id": str(each)} for each in purchase_ids))
 
 
 async def issue(work: UnitOfWork, *, purchase_id: UUID, now: datetime) -> int:
