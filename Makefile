@@ -7,7 +7,7 @@ export PORT
 WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/contract/certiverse_promo \
 	tests/migrations tests/cli/test_serving.py
 
-.PHONY: run test test-wheel bench mutants check format lock clean
+.PHONY: run test test-wheel bench attack mutants check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime
@@ -38,6 +38,10 @@ bench: $(BIN)/.development
 # Plants slips in a copy, one at a time, and reports those that no test notices. MINUTES, SEED and JOBS are settings.
 mutants: $(BIN)/.development
 	@$(BIN)/python -m tests.mutants --minutes $(or $(MINUTES),30) --jobs $(or $(JOBS),2) $(if $(SEED),--seed $(SEED))
+
+# Attacks a server of its own, and prints what an honest organization noticed. SECONDS=10 ONLY=imports,exports
+attack: $(BIN)/.development
+	@$(BIN)/python -m tests.attacks
 
 check: $(BIN)/.development
 	$(BIN)/ruff format --check src migrations tests benchmarks
