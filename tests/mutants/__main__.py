@@ -106,15 +106,14 @@ def run(place: Path, slips: Sequence[Slip], *, jobs: int, end: float) -> Iterato
             return None
         copy = copies.get()
         try:
-            return Result(slip, trials.try_slip(copy, slip))
+            result = Result(slip, trials.try_slip(copy, slip))
+            print(line(result), flush=True)
+            return result
         finally:
             copies.put(copy)
 
     with ThreadPoolExecutor(jobs) as pool:
-        for result in pool.map(attempt, slips):
-            if result is not None:
-                print(line(result), flush=True)
-                yield result
+        yield from (result for result in pool.map(attempt, slips) if result is not None)
 
 
 def copy_tree(target: Path) -> Path:
