@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ from tessera.kit.shares import Patience
 from tessera.kit.token_buckets import Rate
 from tessera.kit.tokens import TokenSigner
 from tessera.settings import Settings, load
+
+SWITCH_SECONDS = 0.0005
 
 
 def create_resources(
@@ -109,6 +112,8 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
             await stack.enter_async_context(resources.pipeline.key_uses.flushing(database))
             if with_worker:
                 await stack.enter_async_context(worker.running(url, database=database.within(settings.job_seconds)))
+            # Imports are parsed in threads. A request needs the interpreter many times, and would wait 5 ms each time.
+            sys.setswitchinterval(SWITCH_SECONDS)
             # The objects that exist now live as long as the process. Unless they are frozen, each full garbage
             # collection traverses all of them and delays every request by 100 ms.
             gc.collect()
