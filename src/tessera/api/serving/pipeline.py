@@ -3,7 +3,7 @@
 1. limit: connections.py bounds the head and the pace, `RequestLimits` body and time (limits.py), and `ForwardedHeaders`
    trusts only configured proxies (middleware.py)
 2. identify: find the caller, with one statement for all requests that arrive together (`Pipeline.identify`)
-3. admit: check the caller's rights (`Pipeline.admit`); limits on callers belong here
+3. admit: check the caller's rights, its budget of guesses (budgets.py), and the share of its organization (shares.py)
 4. read: parse the query and the body, and collect every violation
 5. idempotency: return the stored response for a known `Idempotency-Key` (idempotency.py)
 6. execute: in one transaction of the caller's organization
@@ -148,7 +148,7 @@ class Pipeline:
         principal = await self.identify(credential)
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
-        # Limits on callers belong here: the caller is known, and the request is neither read nor queued.
+        # The caller is known, and the request is neither read nor queued.
         if policy.asks_for_codes:
             request.state.asker = asker(request, credential)
             self._misses.admit(request.state.asker)
