@@ -4,7 +4,8 @@ RUN python -m venv /opt/tessera
 COPY requirements.lock /tmp/
 RUN /opt/tessera/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock
 WORKDIR /build
-COPY pyproject.toml README.md LICENSE alembic.ini ./
+COPY pyproject.toml hatch_build.py zensical.toml README.md LICENSE alembic.ini ./
+COPY docs ./docs
 COPY src ./src
 COPY migrations ./migrations
 RUN /opt/tessera/bin/pip install --no-cache-dir --no-deps .

@@ -7,10 +7,13 @@ export PORT
 WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/contract/certiverse_promo \
 	tests/migrations tests/cli/test_serving.py
 
-.PHONY: run test test-wheel bench attack mutants check format lock clean
+GUIDE := guide/index.html
+LINTED := hatch_build.py src migrations tests benchmarks docs
+
+.PHONY: run test test-wheel bench mutants attack docs check format lock clean
 .DEFAULT_GOAL := run
 
-run: $(BIN)/.runtime
+run: $(BIN)/.runtime $(GUIDE)
 	@exec $(BIN)/tessera serve --demo
 
 # One process runs all tests of a file, so that the fixtures of a module are set up once. A third process uses the time in
@@ -43,15 +46,19 @@ mutants: $(BIN)/.development
 attack: $(BIN)/.development
 	@$(BIN)/python -m tests.attacks
 
-check: $(BIN)/.development
-	$(BIN)/ruff format --check src migrations tests benchmarks
-	$(BIN)/ruff check src migrations tests benchmarks
+# Builds the guide, which the server has at /guide, and reports every broken link.
+docs: $(BIN)/.development
+	$(BIN)/python -m zensical build --strict
+
+check: $(BIN)/.development docs
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/ruff check $(LINTED)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
 format: $(BIN)/.development
-	$(BIN)/ruff format src migrations tests benchmarks
-	$(BIN)/ruff check --fix src migrations tests benchmarks
+	$(BIN)/ruff format $(LINTED)
+	$(BIN)/ruff check --fix $(LINTED)
 
 # Pins every dependency with its hashes. Run it after a change to pyproject.toml; UPGRADE=--upgrade also upgrades.
 lock: $(BIN)/uv
@@ -75,6 +82,11 @@ $(BIN)/.runtime: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@# Compiles the modules now, so that the first start is fast even with PYTHONDONTWRITEBYTECODE.
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c "import tessera.main, tessera.cli.server"
+	@touch $@
+
+# The build of the package builds the guide too, without the dependencies of development.
+$(GUIDE): zensical.toml $(shell find docs -type f) | $(BIN)/.runtime
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --reinstall-package tessera-vouchers --editable .
 	@touch $@
 
 $(BIN)/.development: requirements-dev.lock $(BIN)/.runtime

@@ -13,8 +13,8 @@ from tessera.api.serving.resources import Resources
 from tessera.demo.credentials import Credentials
 from tessera.demo.storefront import page
 
-# Public resources: the home page, the health checks, the API documentation, and the demonstration storefront.
-PUBLIC = ("/", "/home.css", "/health/live", "/health/ready", "/docs", "/openapi.json", "/demo/storefront")
+# Public resources: the home page, the health checks, the documentation, and the demonstration storefront.
+PUBLIC = ("/", "/home.css", "/health/live", "/health/ready", "/docs", "/guide", "/openapi.json", "/demo/storefront")
 AUTHENTICATION = {
     "/authenticate": "Basic",
     "/api/authenticate": "Basic",
@@ -45,7 +45,7 @@ def guarded(app: FastAPI) -> list[tuple[str, str]]:
 
 
 def is_public(path: str) -> bool:
-    return path in PUBLIC or path.startswith(("/docs/", "/openapi/", "/demo/storefront/"))
+    return path in PUBLIC or path.startswith(("/docs/", "/guide/", "/openapi/", "/demo/storefront/"))
 
 
 def test_every_route_has_methods(app: FastAPI) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tessera.settings import Settings, SettingsInvalid, load
+from tessera.settings import SettingsInvalid, load
 
 KEY = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -90,11 +90,3 @@ def test_files_that_cannot_be_read_are_named(directory: Path, monkeypatch: pytes
     (directory / ".env").write_bytes(b"TESSERA_HOST=\xff\n")
     with pytest.raises(SettingsInvalid, match=r"^\.env: "):
         load()
-
-
-def test_every_setting_is_documented() -> None:
-    root = Path(__file__).parents[2]
-    pages = [root / "README.md", *(root / "docs").glob("*.md")]
-    rows = [line for page in pages for line in page.read_text().splitlines() if line.startswith("| `")]
-    names = ["PORT" if name == "port" else f"TESSERA_{name.upper()}" for name in Settings.model_fields]
-    assert [name for name in names if not any(f"`{name}`" in row for row in rows)] == []

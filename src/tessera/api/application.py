@@ -22,7 +22,7 @@ from tessera.api.certiverse_vouchers import errors as voucher_errors
 from tessera.api.certiverse_vouchers import operations as voucher_operations
 from tessera.api.certiverse_vouchers.router import router as certiverse_vouchers
 from tessera.api.certiverse_vouchers.schemas import VoucherPurchaseCreateCommand
-from tessera.api.docs import documents, pages
+from tessera.api.docs import documents, guide, pages
 from tessera.api.error_rendering import certiverse, problem_details
 from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
@@ -90,7 +90,7 @@ def create_app(
     with_docs: bool = True,
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The whole HTTP application, with the docs page if `with_docs`; it does no I/O before its lifespan begins."""
+    """The whole HTTP application, with docs page and guide if `with_docs`; no I/O before its lifespan begins."""
     app = FastAPI(
         title="Tessera",
         version=tessera.__version__,
@@ -113,10 +113,7 @@ def create_app(
     # The original API also has the base path /api for these two.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
-    documents.install(app, models=MODELS)
-    pages.install_home(app, with_docs=with_docs)
-    if with_docs:
-        pages.install_docs(app)
+    _install_documentation(app, with_pages=with_docs)
     ERROR_RENDERERS.install(app)
     # The middleware added last is the outermost.
     app.add_middleware(FastPath, operations=HOT_OPERATIONS, error_renderers=ERROR_RENDERERS)
@@ -126,3 +123,11 @@ def create_app(
         app.add_middleware(ForwardedHeaders, trusted=trusted_proxies)
     app.add_middleware(RequestLog, error_renderers=ERROR_RENDERERS)
     return app
+
+
+def _install_documentation(app: FastAPI, *, with_pages: bool) -> None:
+    documents.install(app, models=MODELS)
+    pages.install_home(app, with_docs=with_pages)
+    if with_pages:
+        pages.install_docs(app)
+        guide.install_guide(app)

@@ -82,7 +82,7 @@ async def test_the_home_page_links_to_what_the_server_has(client: httpx.AsyncCli
     links = re.findall('href="([^":]+)"', home.text)
     # The link to the storefront is there where the demonstration data is loaded.
     documents = [f"openapi/{name}.json" for name in SCHEMES]
-    assert links == ["home.css", "docs", "openapi.json", *documents, "health/ready", "health/live"]
+    assert links == ["home.css", "docs", "guide/", "openapi.json", *documents, "health/ready", "health/live"]
     assert {(await client.get(f"/{link}")).status_code for link in links} == {200}
     slash = await client.get("/docs/")
     assert (slash.status_code, slash.headers["Location"]) == (307, "../docs")
@@ -91,7 +91,7 @@ async def test_the_home_page_links_to_what_the_server_has(client: httpx.AsyncCli
 async def test_documents_and_page_can_be_switched_off(resources: Resources) -> None:
     app = create_app(resources, with_docs=False)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
-        paths = ("/docs", "/docs/", "/docs/docs.js", "/openapi.json", "/openapi/carevalidate.json")
+        paths = ("/docs", "/docs/", "/docs/docs.js", "/guide", "/guide/", "/openapi.json", "/openapi/carevalidate.json")
         assert [(await client.get(path)).status_code for path in paths] == [404] * len(paths)
         home = await client.get("/")
     assert home.status_code == 200
