@@ -106,7 +106,7 @@ async def test_a_text_is_a_string_that_says_something(
     [
         ({"partnerName": "Acme"}, ["partnerName was not found: 'Acme'."]),
         ({"partnerName": "Acme%"}, ["partnerName was not found: 'Acme%'."]),
-        ({"partnerName": "Acme Corp "}, ["partnerName was not found: 'Acme Corp '."]),
+        ({"partnerName": "Acme  Corp"}, ["partnerName was not found: 'Acme  Corp'."]),
         (
             {"partnerName": "sleeper", "programName": "Open"},
             ["partnerName must be active, and 'sleeper' is inactive."],
