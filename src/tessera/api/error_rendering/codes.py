@@ -29,6 +29,7 @@ PROBLEM_TYPE = Enumeration(
             "request-timeout": "The request arrived too slowly. The connection is closed.",
             "head-too-large": "The request line and the headers exceed 32 KiB. The connection is closed.",
             "unsupported-media-type": "The operation does not accept this media type or encoding.",
+            "too-many-requests": "A limit that protects others is reached. Repeat the request after `Retry-After`.",
             "internal-server-error": "An error of the server. Its log has the details for the `X-Request-ID`.",
             "service-unavailable": "The database is unavailable, or the request took too long. Repeat it later.",
         }.items()
@@ -54,6 +55,7 @@ CERTIVERSE_ERROR = Enumeration(
         "RequestTimeout": "The request arrived too slowly. The connection is closed.",
         "RequestHeaderFieldsTooLarge": "The request line and the headers exceed 32 KiB. The connection is closed.",
         "UnsupportedMediaType": "The body is not JSON, or has a `Content-Encoding`.",
+        "TooManyRequests": "A limit that protects others is reached. Repeat the request after `Retry-After`.",
         "InternalServerError": "An error of the server. Its log has the details for the `X-Request-ID`.",
         "ServiceUnavailable": "The database is unavailable, or the request took too long. Repeat it later.",
     },
