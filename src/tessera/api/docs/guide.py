@@ -26,6 +26,8 @@ NOT_BUILT = b"""<!doctype html>
 <p>This checkout has no guide yet. The command <code>make docs</code> builds it.</p>
 </html>
 """
+# The search dialog of the documentation tool adds this style sheet to the page. Another version has another digest.
+STYLE = "'sha256-NwSx/R2V/U4jnW0Tq5pQ53Y/rzPVJ4dqE7D6UTA/J1k='"
 _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -62,4 +64,5 @@ def _policy(page: bytes) -> str:
     """The policy of a page: it also runs the scripts within the page, each known by its digest."""
     digests = (hashlib.sha256(script).digest() for script in _INLINE_SCRIPT.findall(page))
     sources = "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
-    return POLICY.replace("script-src 'self'", f"script-src 'self'{sources}")
+    policy = POLICY.replace("script-src 'self'", f"script-src 'self'{sources}")
+    return policy.replace("style-src 'self'", f"style-src 'self' {STYLE}")

@@ -1,0 +1,42 @@
+"""The guide as a reader opens it: in a real browser, under a strict policy, with nothing from other hosts."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from playwright.async_api import Browser, expect
+from tests.support.browsing import Visit, needs_chromium, visiting
+
+from tessera.api.docs.guide import install_guide
+
+
+@needs_chromium
+async def test_a_reader_follows_links_and_finds_words(browser: Browser, live_url: str) -> None:
+    async with visiting(Visit, await browser.new_page(), live_url) as visit:
+        await visit.page.goto(f"{live_url}/behind-a-proxy/guide")
+        await visit.page.get_by_role("article").get_by_role("link", name="Error codes").click()
+        await expect(visit.page.get_by_role("heading", name="Reasons")).to_be_visible()
+        await visit.page.get_by_role("button", name="Search").click()
+        await visit.page.keyboard.type("Tessera-Client")
+        await expect(visit.page.get_by_text("Limits that protect others")).to_be_visible()
+
+
+async def test_each_page_runs_only_the_scripts_that_the_build_put_into_it(client: httpx.AsyncClient) -> None:
+    page, sheet = await client.get("/guide/errors.html"), await client.get("/guide/files/storefront_server.py")
+    scripts, _, others = page.headers["Content-Security-Policy"].partition("style-src")
+    assert scripts.count("'sha256-") == page.text.count("<script>") > 0
+    assert "unsafe" not in scripts + others
+    assert sheet.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize("path", ["nothing.html", "../static/docs.css", "%2e%2e/pyproject.toml", "/etc/passwd"])
+async def test_only_files_of_the_guide_are_served(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(f"/guide/{path}")).status_code == 404
+
+
+async def test_a_checkout_without_a_build_says_how_to_build(tmp_path: Path) -> None:
+    install_guide(app := FastAPI(), tmp_path)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
+        answer = await client.get("/guide/")
+    assert (answer.status_code, "make docs" in answer.text) == (404, True)
