@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stderr
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Header, HTTPException
@@ -22,9 +23,10 @@ from tessera.settings import Settings
 
 
 def tessera() -> ASGIApp:
-    """Tessera's API in one process, without request logs."""
-    settings = Settings(token_keys=TOKEN_KEYS, log_level="WARNING", pool_size=16)
-    logging.configure(level="WARNING")
+    """Tessera's API in one process, with its request log, which nobody reads."""
+    settings = Settings(token_keys=TOKEN_KEYS, pool_size=16)
+    with redirect_stderr(Path(os.devnull).open("w")):
+        logging.configure()
     return main.create_server(settings, os.environ["APPLICATION_URL"], schema_revision=schema.latest_revision())
 
 

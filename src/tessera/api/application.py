@@ -29,7 +29,8 @@ from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
 from tessera.api.serving.fast_path import FastPath
 from tessera.api.serving.limits import RequestLimits
-from tessera.api.serving.middleware import ForwardedHeaders, HeadRequests, RequestLog
+from tessera.api.serving.middleware import ForwardedHeaders, HeadRequests
+from tessera.api.serving.request_log import RequestLog
 from tessera.api.serving.resources import Resources
 from tessera.api.storefront import errors as storefront_errors
 from tessera.api.storefront import operations as storefront_operations

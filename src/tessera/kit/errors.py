@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MAX_SUMMARIZED = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
@@ -13,6 +15,13 @@ class Violation:
     message: str
 
 
+def summary_of(violations: Sequence[Violation]) -> str:
+    """The fields and codes of the first violations, such as `quantity Range`, without any text of the caller."""
+    # Within a field, names and positions are those of the request; so is the whole of an unknown name, `/name`.
+    texts = dict.fromkeys(f"{each.field.partition('/')[0]} {each.code}".strip() for each in violations)
+    return ", ".join(list(texts)[:MAX_SUMMARIZED])
+
+
 class DomainError(Exception):
     """Base class of the errors that services raise for their callers."""
 
@@ -21,6 +30,11 @@ class DomainError(Exception):
         """The sentence that the caller sees."""
         return str(self)
 
+    @property
+    def cause(self) -> str:
+        """The reason for the log; unlike the message, it never contains text of the caller."""
+        return type(self).__name__
+
 
 class Invalid(DomainError):
     """Validation failed; `violations` lists all of them, in the order of the fields."""
@@ -28,6 +42,11 @@ class Invalid(DomainError):
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("; ".join(f"{violation.field} {violation.message}" for violation in violations))
         self.violations = tuple(violations)
+
+    @property
+    def cause(self) -> str:
+        """The violations without their messages, which quote the request."""
+        return summary_of(self.violations)
 
 
 class NotFound(DomainError):
@@ -45,6 +64,11 @@ class WrongState(Conflict):
         super().__init__(f"The {noun} is {state}.")
         self.state = state
 
+    @property
+    def cause(self) -> str:
+        """The state."""
+        return self.state
+
 
 class VersionStale(DomainError):
     """The object has changed since the caller read it."""
@@ -61,7 +85,12 @@ class TooManyResults(DomainError):
 
 
 class NotAuthenticated(DomainError):
-    """The credential is missing, malformed, expired, revoked or unknown."""
+    """The credential is missing, malformed, expired, revoked or unknown; the message quotes nothing of it."""
+
+    @property
+    def cause(self) -> str:
+        """The message."""
+        return self.message
 
 
 class LacksFunctionPoint(DomainError):
@@ -69,6 +98,12 @@ class LacksFunctionPoint(DomainError):
 
     def __init__(self, function_point: str) -> None:
         super().__init__(f"The function point {function_point} is required.")
+        self.function_point = function_point
+
+    @property
+    def cause(self) -> str:
+        """The function point."""
+        return self.function_point
 
 
 class TooManyRequests(DomainError):

@@ -10,7 +10,7 @@ from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
 from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation
+from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation, summary_of
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.uses import service as promo_codes
@@ -36,6 +36,11 @@ class NotRedeemable(DomainError):
     def __init__(self, violations: Sequence[Violation]) -> None:
         super().__init__("The code cannot be redeemed.")
         self.violations = tuple(violations)
+
+    @property
+    def cause(self) -> str:
+        """The reasons."""
+        return summary_of(self.violations)
 
 
 async def redeem_all(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -69,26 +70,66 @@ async def test_a_request_leaves_one_line_without_its_query(client: httpx.AsyncCl
         "route": "/promo-codes",
         "status": 200,
         "organization": str(tenant.id),
+        "credential": f"token {tenant.token.id}",
+        "address": "127.0.0.1",
         "request_id": "mine",
     }
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "route", "status"),
+    ("method", "path", "expected"),
     [
-        ("GET", "/promo-codes", "/promo-codes", 401),
-        ("GET", "/secret-in-a-path", None, 404),
-        ("GET", "/api/v1/promo-codes", "/api/v1/promo-codes", 401),
+        ("GET", "/promo-codes", ("/promo-codes", None, 401, "NotAuthenticated", "A Bearer token is required.")),
+        ("GET", "/secret-in-a-path", (None, "/*", 404, "NotFound", "UnknownPath")),
+        ("GET", "/promo-codes/SPRING25/x", (None, "/promo-codes/*/*", 404, "NotFound", "UnknownPath")),
+        (
+            "GET",
+            "/api/v1/promo-codes",
+            ("/api/v1/promo-codes", None, 401, "NotAuthenticated", "The API key is not valid."),
+        ),
+        ("POST", "/oauth/token", ("/oauth/token", None, 400, "invalid_request", "Malformed")),
+        ("PUT", "/management/v1/users", ("/management/v1/users", None, 405, "method-not-allowed", "MethodNotAllowed")),
     ],
 )
-async def test_a_refused_request_leaves_a_line_too(
-    client: httpx.AsyncClient, method: str, path: str, route: str | None, status: int
+async def test_a_refused_request_leaves_a_line_with_its_reason_and_without_its_path(
+    client: httpx.AsyncClient, method: str, path: str, expected: tuple[object, ...]
 ) -> None:
+    stranger = f"2001:db8::{uuid4().hex[:4]}"
     with structlog.testing.capture_logs() as lines:
-        await client.request(method, path)
-    assert [(line["method"], line["route"], line["status"], line["organization"]) for line in lines] == [
-        (method, route, status, None)
+        await client.request(method, path, headers={"X-Forwarded-For": stranger})
+    (line,) = lines
+    assert tuple(line.get(name) for name in ("route", "path", "status", "reason", "cause")) == expected
+    assert (line["organization"], line["credential"], line["address"]) == (None, None, stranger)
+
+
+async def test_a_refusal_names_its_caller_and_quotes_nothing_of_the_request(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    order = {"partnerName": "ann@acme.example", "programName": "SPRING25", "quantity": 0, "notes": " "}
+    purpose = {"name": "SPRING25", "kind": "x", "ann@acme.example": 1}
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            await client.post("/api/vouchers/purchases", json=order, headers=tenant.bearer)
+        await client.post("/management/v1/promo-codes", json=purpose, headers=tenant.bearer)
+        await client.get("/api/v1/promo-codes?code=SPRING25", headers=tenant.api_key)
+        await client.get("/promo-codes", headers=tenant.bearer | {"X-Forwarded-For": "SPRING25"})
+    assert [(line["route"], line["credential"]) for line in lines] == [
+        ("/api/vouchers/purchases", f"token {tenant.token.id}"),
+        ("/management/v1/promo-codes", f"token {tenant.token.id}"),
+        ("/api/v1/promo-codes", f"key {tenant.key.id}"),
+        ("/promo-codes", f"token {tenant.token.id}"),
     ]
+    assert [line.get("reason") for line in lines] == [
+        "ValidationFailed",
+        "validation-failed",
+        "PromoCodeNotFound",
+        None,
+    ]
+    assert "quantity QuantityRange" in lines[0]["cause"]
+    assert "UnknownProperty" in lines[1]["cause"]
+    logged = json.dumps(lines)
+    assert "SPRING25" not in logged
+    assert "acme" not in logged
 
 
 @contextmanager

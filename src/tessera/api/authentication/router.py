@@ -72,6 +72,7 @@ async def _issue_token(request: Request, credential: Credential | None) -> str:
     if credential is None:
         raise NotAuthenticated("ClientId and ClientSecret are required.")
     resources = resources_of(request)
+    request.state.credential = credential.public_text
     principal = await resources.pipeline.identify(credential)
     request.state.organization_id = principal.organization_id
     return token_for_client(resources.signer, principal, now=resources.clock(), lifetime=resources.token_lifetime)

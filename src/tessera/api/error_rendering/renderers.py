@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from tessera.api.http.errors import Malformed, MethodNotAllowed, Unexpected, UnknownPath
 from tessera.kit.db.outage_log import OutageLog
@@ -23,18 +25,20 @@ class ErrorRenderers:
         self._outages = OutageLog()
         self._longest_first = sorted(by_prefix.items(), key=lambda item: -len(item[0]))
 
-    def render(self, path: str, error: DomainError) -> Response:
-        """The response for an error, in the format of the API at this path."""
+    def render(self, scope: Scope, error: DomainError) -> Response:
+        """The response for the error of a request, in the format of the API at its path; the log names its reason."""
         if isinstance(error, DatabaseUnavailable):
             self._outages.note(error)
-        renderer = next(renderer for prefix, renderer in self._longest_first if _covers(prefix, path))
-        return renderer(error)
+        renderer = next(renderer for prefix, renderer in self._longest_first if _covers(prefix, scope["path"]))
+        response = renderer(error)
+        scope["state"] |= {"reason": _reason(response, error), "cause": error.cause}
+        return response
 
     def install(self, app: FastAPI) -> None:
         """Render domain errors and the framework's own errors in the format of the API."""
 
         async def render_error(request: Request, error: Exception) -> Response:
-            return self.render(request.scope["path"], _domain_error(request, error))
+            return self.render(request.scope, _domain_error(request, error))
 
         app.add_exception_handler(DomainError, render_error)
         app.add_exception_handler(HTTPException, render_error)
@@ -44,6 +48,13 @@ def unexpected(error: Exception) -> DomainError:
     """The domain error for any other exception, which is logged here."""
     log.error("unexpected", exc_info=error)
     return Unexpected()
+
+
+def _reason(response: Response, error: DomainError) -> str:
+    """The code of the error in the format of the API, or its name where the format has none."""
+    body = orjson.loads(bytes(response.body))
+    code = body.get("errorCode") or body.get("type", "").rpartition(":")[2]
+    return str(code or (body["error"] if "error_description" in body else type(error).__name__))
 
 
 def _covers(prefix: str, path: str) -> bool:

@@ -37,5 +37,5 @@ class FastPath:
         try:
             response = await scope["app"].state.resources.pipeline.run(Request(scope, receive), operation)
         except DomainError as error:
-            response = self._error_renderers.render(scope["path"], error)
+            response = self._error_renderers.render(scope, error)
         await response(scope, receive, send)

@@ -1,77 +1,11 @@
-"""Steps 1 and 8 of the pipeline: trusted proxies, the request id, the log line, and unhandled exceptions."""
+"""Step 1 of the pipeline: trusted proxies, and HEAD requests."""
 
-import asyncio
 import ipaddress
-import logging
-import re
-import time
 from collections.abc import Sequence
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-import structlog
 from starlette.datastructures import Headers
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
-from tessera.api.serving.limits import CLIENT_GONE
-from tessera.kit.errors import DomainError
-from tessera.kit.identifiers import new_id
-
-CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
-LONGEST_LOGGED_PATH = 200
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-
-log = structlog.get_logger("tessera.request")
-
-
-class RequestLog:
-    """Gives each request an id, renders unhandled exceptions, and logs one line that contains no secret."""
-
-    def __init__(self, app: ASGIApp, *, error_renderers: ErrorRenderers) -> None:
-        self.app = app
-        self._error_renderers = error_renderers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] == "http":
-            # White space around a value is not part of it (RFC 9110, section 5.5), but some parsers leave it there.
-            scope.setdefault("state", {})
-            scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-            await self._serve(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = time.perf_counter()
-        request_id = _request_id(scope)
-        status = 0
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = _with_cache_control([*message["headers"], (b"x-request-id", request_id.encode())])
-            await send(message)
-
-        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
-            await self.app(scope, receive, send_with_id)
-        except (ClientDisconnect, asyncio.CancelledError) as error:
-            if not _is_client_gone(scope, error):
-                raise
-            status = status or CLIENT_CLOSED_REQUEST
-        except Exception as error:  # noqa: BLE001 - logged, and rendered as 500
-            response = self._render(scope["path"], error)
-            if not status:
-                await response(scope, receive, send_with_id)
-        finally:
-            structlog.contextvars.reset_contextvars(**bound)
-            _log_request(scope, status=status, start=start, request_id=request_id)
-
-    def _render(self, path: str, error: Exception) -> Response:
-        return self._error_renderers.render(path, error if isinstance(error, DomainError) else unexpected(error))
 
 
 class HeadRequests:
@@ -157,41 +91,3 @@ def _value(headers: Headers, name: str, *, hops: int) -> str:
 
 def _values(headers: Headers, name: str) -> list[str]:
     return [value.strip() for line in headers.getlist(name) for value in line.split(",") if value.strip()]
-
-
-def _with_cache_control(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    # Most responses contain personal data or secrets; those that may be stored say so themselves.
-    if any(name == b"cache-control" for name, _ in headers):
-        return headers
-    return [*headers, (b"cache-control", b"no-store")]
-
-
-def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id":
-            request_id: str = value.decode("latin-1")
-            return request_id if _REQUEST_ID.fullmatch(request_id) else new_id().hex
-    return new_id().hex
-
-
-def _is_client_gone(scope: Scope, error: BaseException) -> bool:
-    return isinstance(error, ClientDisconnect) or CLIENT_GONE in scope["state"]
-
-
-def _log_request(scope: Scope, *, status: int, start: float, request_id: str) -> None:
-    if not log.is_enabled_for(logging.INFO):
-        return
-    organization_id = scope.get("state", {}).get("organization_id")
-    route = getattr(scope.get("route"), "path", None)
-    # Quoted, because a terminal would execute control characters.
-    path = {} if route else {"path": quote(scope["path"])[:LONGEST_LOGGED_PATH]}
-    log.info(
-        "request",
-        method=scope["method"],
-        route=route,
-        status=status,
-        ms=round((time.perf_counter() - start) * 1000, 1),
-        organization=None if organization_id is None else str(organization_id),
-        request_id=request_id,
-        **path,
-    )

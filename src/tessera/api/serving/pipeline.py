@@ -8,7 +8,7 @@
 5. idempotency: return the stored response for a known `Idempotency-Key` (idempotency.py)
 6. execute: in one transaction of the caller's organization
 7. present: render the result, or the error in the API's own format (error_rendering/)
-8. log: write one line (`RequestLog` in middleware.py)
+8. log: write one line (request_log.py)
 
 Hot operations are values (operations.py): `Pipeline.run` runs their steps 2 to 7, and coalescing.py executes requests
 that arrive together as one batch. For all other operations, `Pipeline.transaction` runs steps 2 and 3 and opens the
@@ -145,6 +145,7 @@ class Pipeline:
         Raises NotAuthenticated, LacksFunctionPoint, NotAllowed, TooManyRequests.
         """
         credential = self._credential(request, policy)
+        request.state.credential = credential.public_text
         principal = await self.identify(credential)
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
@@ -211,6 +212,7 @@ class Pipeline:
     async def _look_up(self, request: Request, operation: HotLookup[Any, Any]) -> Response:
         credential = operation.credential(request)
         request.state.organization_id = credential.organization_id
+        request.state.credential = credential.public_text
         request.state.asker = asker(request, credential)
         self._wrong_secrets.admit(credential)
         self._misses.admit(request.state.asker)

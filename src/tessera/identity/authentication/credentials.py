@@ -57,6 +57,11 @@ class Credential:
         """The organization that the credential names."""
         return self.name.organization_id
 
+    @property
+    def public_text(self) -> str:
+        """The kind and the id of the credential, for logs."""
+        return f"{self.kind} {self.name.id}"
+
 
 class WrongSecret(NotAuthenticated):
     """The secret is not that of the named credential, whose digest is `valid_digest`; None if it does not exist."""

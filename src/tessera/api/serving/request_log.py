@@ -1,0 +1,124 @@
+"""Step 8 of the pipeline: the request id, the log line, and unhandled exceptions."""
+
+import asyncio
+import logging
+import re
+import time
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi.routing import iter_route_contexts
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
+from tessera.api.serving.limits import CLIENT_GONE
+from tessera.api.serving.repeated_refusals import RepeatedRefusals
+from tessera.kit.errors import DomainError
+from tessera.kit.identifiers import new_id
+
+CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,60}", re.ASCII)
+
+log = structlog.get_logger("tessera.request")
+
+
+class RequestLog:
+    """Gives each request an id, renders unhandled exceptions, and logs requests without codes, e-mails and secrets."""
+
+    def __init__(self, app: ASGIApp, *, error_renderers: ErrorRenderers) -> None:
+        self.app = app
+        self._error_renderers = error_renderers
+        self._refusals = RepeatedRefusals(log)
+        self._words: frozenset[str] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            self._refusals.summarize()  # at the end of the lifespan
+            return
+        scope.setdefault("state", {})
+        # White space around a value is not part of it (RFC 9110, section 5.5), but some parsers leave it there.
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+        await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start = time.perf_counter()
+        request_id = _request_id(scope)
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_cache_control([*message["headers"], (b"x-request-id", request_id.encode())])
+            await send(message)
+
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            await self.app(scope, receive, send_with_id)
+        except (ClientDisconnect, asyncio.CancelledError) as error:
+            _raise_unless_client_is_gone(scope, error)
+            status = status or CLIENT_CLOSED_REQUEST
+        except Exception as error:  # noqa: BLE001 - logged, and rendered as 500
+            response = self._error_renderers.render(scope, _domain_error(error))
+            if not status:
+                await response(scope, receive, send_with_id)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+            if log.is_enabled_for(logging.INFO):
+                self._log(scope, status=status, start=start, request_id=request_id)
+
+    def _log(self, scope: Scope, *, status: int, start: float, request_id: str) -> None:
+        state, route, client = scope["state"], getattr(scope.get("route"), "path", None), scope.get("client")
+        organization_id = state.get("organization_id")
+        event: dict[str, Any] = {
+            "method": scope["method"],
+            "route": route,
+            "status": status,
+            "ms": round((time.perf_counter() - start) * 1000, 1),
+            "organization": None if organization_id is None else str(organization_id),
+            "credential": state.get("credential"),
+            "address": client[0] if client and _ADDRESS.fullmatch(client[0]) else None,
+            "request_id": request_id,
+        }
+        if route is None:
+            event["path"] = self._known_part(scope)
+        if status < HTTPStatus.BAD_REQUEST:
+            log.info("request", **event)
+        else:
+            self._refusals.note(event | {"reason": state.get("reason"), "cause": state.get("cause")})
+
+    def _known_part(self, scope: Scope) -> str:
+        # A path that leads nowhere may contain anything, such as a code or a secret.
+        if self._words is None:
+            paths = [str(context.path) for context in iter_route_contexts(scope["app"].routes)]
+            self._words = frozenset(word for path in paths for word in path.split("/") if "{" not in word)
+        return "/".join(word if word in self._words else "*" for word in scope["path"].split("/", 8)[:8])
+
+
+def _domain_error(error: Exception) -> DomainError:
+    return error if isinstance(error, DomainError) else unexpected(error)
+
+
+def _raise_unless_client_is_gone(scope: Scope, error: BaseException) -> None:
+    if not isinstance(error, ClientDisconnect) and CLIENT_GONE not in scope["state"]:
+        raise error
+
+
+def _with_cache_control(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    # Most responses contain personal data or secrets; those that may be stored say so themselves.
+    if any(name == b"cache-control" for name, _ in headers):
+        return headers
+    return [*headers, (b"cache-control", b"no-store")]
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            request_id: str = value.decode("latin-1")
+            return request_id if _REQUEST_ID.fullmatch(request_id) else new_id().hex
+    return new_id().hex
