@@ -2,8 +2,11 @@
 
 from alembic import op
 
+from migrations import steps
+
 revision = "0015"
 down_revision = "0014"
+compatible_since = "0014"
 
 # For each table: the new index, its column, and the constraint that it replaces.
 INDEXES = (
@@ -13,18 +16,10 @@ INDEXES = (
 
 
 def upgrade() -> None:
-    with op.get_context().autocommit_block():
-        # A concurrent build waits for transactions, and nothing waits for it.
-        op.execute("set lock_timeout = 0")
-        for table, index, column, _ in INDEXES:
-            # An interrupted build leaves an invalid index.
-            op.execute(f"drop index concurrently if exists {index}")
-            op.execute(
-                f"create unique index concurrently {index} on {table} (organization_id, {column} text_pattern_ops)"
-            )
-        op.execute("set lock_timeout = '5s'")
-    for table, _, _, constraint in INDEXES:
-        op.execute(f"alter table {table} drop constraint {constraint}")
+    for table, index, column, constraint in INDEXES:
+        steps.create_index(index, f"{table} (organization_id, {column} text_pattern_ops)", unique=True)
+        op.execute(f"alter table {table} drop constraint if exists {constraint}")
+        steps.commit()
 
 
 def downgrade() -> None:

@@ -13,8 +13,11 @@ from alembic import op
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from migrations import steps
+
 revision = "0016"
 down_revision = "0015"
+compatible_since = "0014"
 
 log = logging.getLogger("alembic.runtime.migration")
 
@@ -71,6 +74,7 @@ def _rewrite(connection: Connection, place: Place, condition: str, new: Callable
             where = ", ".join(f"{name} {row[name]}" for name in key)
             log.warning("%s: %s %r stays as it is, because %r is taken (%s)", table, source, row[source], value, where)
     connection.execute(text(f"alter table {table} force row level security"))
+    steps.commit()  # otherwise, this revision would lock all of its tables until its end
 
 
 def _address(address: str) -> str:

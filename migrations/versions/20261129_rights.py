@@ -8,23 +8,22 @@ import structlog
 from alembic import op
 from sqlalchemy import text
 
-from migrations import functions
+from migrations import functions, steps
 
 revision = "0017"
 down_revision = "0016"
+compatible_since = "0014"
 
-CALLERS = ("api_keys", "api_clients", "users")
 EXCESSIVE = "partner_id is not null and not function_points <@ array['PartnerManageVouchers']"
 
-COLUMNS = """
-alter table api_keys add column networks cidr[], add column first_key_id uuid;
-alter table api_clients add column token_generation integer;
-alter table issued_tokens add column function_points text[], add column issuer text;
-alter table audit_entries add column token_id uuid, add column token_issuer text;
-alter table redemptions add column made_by uuid;
-create index redemptions_by_maker_index on redemptions (organization_id, made_by, created_at, id)
-    where made_by is not null
-"""
+COLUMNS = {
+    "api_keys": ("networks cidr[]", "first_key_id uuid"),
+    "api_clients": ("token_generation integer",),
+    "issued_tokens": ("function_points text[]", "issuer text"),
+    "audit_entries": ("token_id uuid", "token_issuer text"),
+    "redemptions": ("made_by uuid",),
+}
+MAKERS = "redemptions (organization_id, made_by, created_at, id) where made_by is not null"
 # The names of rights are kept in order.
 SUPPORT = """
 update {table} set function_points = array_append(function_points, 'StorefrontSupport')
@@ -38,17 +37,40 @@ PARTNER_USERS = f"""
 update users set function_points = array(select unnest(function_points) intersect select 'PartnerManageVouchers')
 where {EXCESSIVE}
 """
+# A process of the previous release cannot give a partner's user more rights either: the request fails.
 CHECK = f"""
-alter table users add constraint users_partner_rights_check check (not ({EXCESSIVE}))
+alter table users drop constraint if exists users_partner_rights_check,
+    add constraint users_partner_rights_check check (not ({EXCESSIVE}))
 """
+UPDATES = {
+    "api_keys": (SUPPORT.format(table="api_keys"),),
+    "api_clients": (SUPPORT.format(table="api_clients"),),
+    "users": (PARTNER_USERS, SUPPORT.format(table="users"), CHECK),
+    "issued_tokens": (TOKENS,),
+}
 
 
 def upgrade() -> None:
-    for statement in COLUMNS.split(";\n"):
-        op.execute(statement)
-    # Forced row-level security lets the owner only read, so it is lifted within this transaction.
-    for table in (*CALLERS, "issued_tokens"):
+    # Each table is altered in a transaction of its own: one that holds a lock and waits for another causes deadlocks.
+    for table, columns in COLUMNS.items():
+        added = ", ".join(f"add column if not exists {column}" for column in columns)
+        op.execute(f"alter table {table} {added}")
+        steps.commit()
+    steps.create_index("redemptions_by_maker_index", MAKERS)
+    # Processes of the previous release keep calling the functions that these replace, until the next release drops them.
+    functions.install("find_callers", 2)
+    functions.install("validate_promo_codes", 1)
+    _report_excessive_rights()
+    for table, statements in UPDATES.items():
+        # Forced row-level security lets the owner only read, so it is lifted within the transaction.
         op.execute(f"alter table {table} no force row level security")
+        for statement in statements:
+            op.execute(statement)
+        op.execute(f"alter table {table} force row level security")
+        steps.commit()
+
+
+def _report_excessive_rights() -> None:
     for user in op.get_bind().execute(
         text(f"select organization_id, id, function_points from users where {EXCESSIVE}")
     ):
@@ -58,22 +80,11 @@ def upgrade() -> None:
             user_id=str(user.id),
             rights=user.function_points,
         )
-    op.execute(PARTNER_USERS)
-    for table in CALLERS:
-        op.execute(SUPPORT.format(table=table))
-    op.execute(TOKENS)
-    for table in (*CALLERS, "issued_tokens"):
-        op.execute(f"alter table {table} force row level security")
-    op.execute(CHECK)
-    op.execute("drop function find_callers(text[], uuid[], uuid[])")
-    functions.install("find_callers", 2)
-    functions.install("validate_promo_codes", 1)
 
 
 def downgrade() -> None:
     op.execute("drop function find_callers(text[], uuid[], uuid[], inet[])")
     op.execute("drop function validate_promo_codes(uuid[], uuid[], text[], uuid[], bytea[], inet[], timestamptz)")
-    functions.install("find_callers", 1)
     op.execute("alter table users drop constraint users_partner_rights_check")
     op.execute("drop index redemptions_by_maker_index")
     op.execute("alter table redemptions drop column made_by")

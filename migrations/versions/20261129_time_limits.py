@@ -8,6 +8,7 @@ from alembic import op
 
 revision = "0018"
 down_revision = "0017"
+compatible_since = "0014"
 
 _LIMITS = {
     "statement_timeout": "15s",

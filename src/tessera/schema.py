@@ -2,17 +2,31 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
+import structlog
 from psycopg import sql
-from psycopg.errors import InsufficientPrivilege, ReadOnlySqlTransaction, UndefinedTable
+from psycopg.errors import (
+    DeadlockDetected,
+    InsufficientPrivilege,
+    LockNotAvailable,
+    ReadOnlySqlTransaction,
+    UndefinedTable,
+)
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
+from tessera.kit.db import schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+log = structlog.get_logger(__name__)
 
 # A wheel contains alembic.ini and the migrations inside the package; a checkout has them at its top level.
 _PACKAGED = Path(__file__).with_name("_schema") / "alembic.ini"
@@ -20,6 +34,10 @@ CONFIGURATION = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] /
 _REVISION = re.compile(r'^revision = "(\w+)"$.*?^down_revision = (?:None|"(\w+)")$', re.MULTILINE | re.DOTALL)
 # An arbitrary number that no other application uses in this database.
 MIGRATION_LOCK = 7_355_608
+# All later statements on a table queue behind a migration that waits for its lock, so each wait is short, and shorter
+# than deadlock_timeout: Postgres then never chooses a statement of the application as the victim of a deadlock.
+LOCK_TIMEOUT = "200ms"
+LOCK_PAUSES = (0.1, 0.2, 0.3, 0.5, 0.8, 1, *(2,) * 30)  # seconds between attempts
 
 # Roles are shared by all databases of a server, and a migration of another database may create them concurrently.
 _CREATE_ROLE = sql.SQL(
@@ -55,16 +73,17 @@ def latest_revision() -> str:
     return head
 
 
-def migrate(owner_url: str, application_url: str) -> str:
+def migrate(owner_url: str, application_url: str, *, lock_pauses: Iterable[float] = LOCK_PAUSES) -> str:
     """Create missing roles, apply all pending revisions, and return the latest revision.
 
-    Concurrent calls wait for each other. Raises CannotMigrate.
+    Concurrent calls wait for each other. A revision that does not get a lock is tried again after each of the pauses,
+    in seconds. Raises CannotMigrate.
     """
     try:
         with _engine(owner_url).connect() as connection:
             _lock(connection)
             _create_roles(connection, application_url)
-            _upgrade(connection)
+            _upgrade(connection, lock_pauses)
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, InsufficientPrivilege):
@@ -95,7 +114,7 @@ def find(url: str) -> ConnectedDatabase:
 def check(application_url: str) -> ConnectedDatabase:
     """The database of the application; raises CannotUse.
 
-    Its revision must be the latest, and row-level security must apply to the application.
+    This code must be able to use its schema, and row-level security must apply to the application.
     """
     try:
         with _engine(application_url).connect() as connection:
@@ -105,7 +124,7 @@ def check(application_url: str) -> ConnectedDatabase:
                 raise CannotUse(
                     f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, which disables tenant isolation"
                 )
-            _check_revision(connection.scalar(text("select version_num from alembic_version")))
+            _check_version(connection)
             return _find(connection)
     except (OperationalError, ProgrammingError) as error:
         reason = _reason(error)
@@ -122,11 +141,13 @@ def _find(connection: Connection) -> ConnectedDatabase:
     return ConnectedDatabase(raw.info.host, raw.info.port, raw.info.dbname, str(role))
 
 
-def _check_revision(revision: str | None) -> None:
-    if revision is not None and revision not in _revisions():
-        raise CannotUse(_newer_revision_message(revision))
-    if revision != latest_revision():
-        raise CannotUse(f"it is at revision {revision}, not {latest_revision()}; run `tessera migrate`")
+def _check_version(connection: Connection) -> None:
+    version, code = schema_version.from_row(connection.execute(text(schema_version.QUERY)).first()), latest_revision()
+    if version.serves(code):
+        return
+    if version.is_newer_than(code):
+        raise CannotUse(_newer_revision_message(str(version.revision)))
+    raise CannotUse(f"it is at revision {version.revision}, not {code}; run `tessera migrate`")
 
 
 def _newer_revision_message(revision: str) -> str:
@@ -172,14 +193,11 @@ def _run(connection: Connection, statement: sql.Composed) -> None:
     raw.execute(statement)
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, lock_pauses: Iterable[float]) -> None:
     # Only a migration needs Alembic, whose import takes a fifth of the start of a command.
-    from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
-    # A migration that waits longer for a lock fails, because all later statements queue behind it.
-    connection.execute(text("set lock_timeout = '5s'"))
     connection.execute(text(f"set role {OWNER_ROLE}"))
     connection.commit()
     revision = MigrationContext.configure(connection).get_current_revision()
@@ -188,6 +206,24 @@ def _upgrade(connection: Connection) -> None:
         raise CannotMigrate(_newer_revision_message(revision))
     configuration = Config(CONFIGURATION)
     configuration.attributes["connection"] = connection
+    for pause in lock_pauses:
+        try:
+            return _apply_pending(connection, configuration)
+        except OperationalError as error:
+            if not isinstance(error.orig, LockNotAvailable | DeadlockDetected):
+                raise
+            connection.rollback()
+            log.warning("a revision waits for a lock and is tried again", reason=_reason(error), seconds=pause)
+            time.sleep(pause)
+    return _apply_pending(connection, configuration)
+
+
+def _apply_pending(connection: Connection, configuration: "Config") -> None:
+    from alembic import command  # noqa: PLC0415
+
+    # For each attempt, because one that fails during a concurrent build of an index leaves another timeout.
+    connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
+    connection.commit()
     command.upgrade(configuration, "head")
     connection.execute(text(f"grant select on alembic_version to {APPLICATION_ROLE}"))
     connection.commit()

@@ -149,6 +149,7 @@ def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> N
     schema.migrate(empty.owner, empty.application)
     with psycopg.connect(empty.owner.replace("+psycopg", ""), autocommit=True) as owner:
         owner.execute("update alembic_version set version_num = '9999'")
+        owner.execute("comment on table alembic_version is '9998'")
         newer = "it is at revision 9999, which a newer version of Tessera created; run that version"
         settings = {"TESSERA_DATABASE_URL": empty.application, "TESSERA_OWNER_DATABASE_URL": empty.owner}
         assert failure("migrate", **settings) == f"tessera: cannot use the database: {newer}\n"

@@ -60,7 +60,7 @@ async def test_a_wrong_password_makes_the_database_unavailable(strict: str) -> N
     database = Database(wrong)
     try:
         with pytest.raises(DatabaseUnavailable):
-            await database.schema_revision()
+            await database.schema_version()
     finally:
         await database.close()
     with pytest.raises(schema.CannotMigrate, match="password authentication failed"):

@@ -16,6 +16,7 @@ from psycopg import errors, sql
 from sqlalchemy import NullPool, create_engine, make_url
 
 from tessera import schema
+from tessera.kit.db import schema_version
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 from tessera.kit.jobs import create_jobs
@@ -142,9 +143,34 @@ def test_a_migration_that_cannot_get_a_lock_gives_up_and_can_be_tried_again(empt
     with psycopg.connect(plain(empty)) as other:
         other.execute("lock table users in access exclusive mode")
         with pytest.raises(schema.CannotMigrate, match="lock timeout"):
-            schema.migrate(empty, login(empty, "tessera_app"))
+            schema.migrate(empty, login(empty, "tessera_app"), lock_pauses=[0])
     # The failed migration holds no lock.
     assert schema.migrate(empty, login(empty, "tessera_app")) == schema.latest_revision()
+
+
+def test_a_migration_that_cannot_get_a_lock_at_first_is_tried_again(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0002")
+    with psycopg.connect(plain(empty)) as other:
+        other.execute("lock table users in access exclusive mode")
+
+        def pauses() -> Iterator[float]:
+            yield 0
+            assert other.execute("select version_num from alembic_version").fetchone() == ("0002",)
+            other.rollback()
+            yield 0
+
+        assert schema.migrate(empty, login(empty, "tessera_app"), lock_pauses=pauses()) == schema.latest_revision()
+
+
+def test_a_migration_records_the_oldest_code_that_can_use_the_schema(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    scripts = ScriptDirectory.from_config(Config(schema.CONFIGURATION))
+    floor = scripts.get_revision(schema.latest_revision()).module.compatible_since
+    with psycopg.connect(plain(empty)) as connection:
+        assert connection.execute(schema_version.QUERY).fetchall() == [(schema.latest_revision(), floor)]
+        go_to(empty, "0014")
+        assert connection.execute(schema_version.QUERY).fetchall() == [("0014", "0014")]
 
 
 def test_an_unknown_database_is_reported_in_one_line(empty: str) -> None:

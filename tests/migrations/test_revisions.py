@@ -12,9 +12,16 @@ from migrations import functions
 from tessera import schema
 
 REVISIONS = sorted(Path(ScriptDirectory.from_config(Config(schema.CONFIGURATION)).versions).glob("*.py"))
+LAST_RELEASED = "0014"  # the latest revision of the last release
 # The job queue's revision installs the schema of the installed release. The form of domains (`idna`) is a standard, and
 # revisions log what they find in existing data.
-ALLOWED = {"alembic.op", "migrations.functions", "migrations.tenancy", "procrastinate.schema.SchemaManager"}
+ALLOWED = {
+    "alembic.op",
+    "migrations.functions",
+    "migrations.steps",
+    "migrations.tenancy",
+    "procrastinate.schema.SchemaManager",
+}
 ALLOWED |= {"sqlalchemy.text", "sqlalchemy.Connection", "sqlalchemy.exc.IntegrityError", "idna", "structlog"}
 
 
@@ -29,6 +36,13 @@ def imported_by(file: Path) -> Iterator[str]:
 def test_no_revision_imports_another_one_or_the_application() -> None:
     imports = {name for file in REVISIONS for name in imported_by(file)}
     assert {name for name in imports if name.partition(".")[0] not in sys.stdlib_module_names} == ALLOWED
+
+
+def test_later_revisions_have_higher_numbers_and_name_the_oldest_code_that_can_use_them() -> None:
+    revisions = list(ScriptDirectory.from_config(Config(schema.CONFIGURATION)).walk_revisions())[::-1]
+    assert [revision.revision for revision in revisions] == [f"{n + 1:04}" for n in range(len(revisions))]
+    floors = {each.revision: getattr(each.module, "compatible_since", None) for each in revisions}
+    assert [name for name, floor in floors.items() if name > LAST_RELEASED and not (floor and floor <= name)] == []
 
 
 def test_functions_are_written_in_files_of_their_own() -> None:

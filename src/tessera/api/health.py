@@ -28,8 +28,9 @@ MIGRATIONS = Enumeration(
     "MigrationsStatus",
     "The state of the database's schema.",
     {
-        "ok": "It is that of this version of Tessera.",
-        "behind": "It is that of another version; run `tessera migrate`.",
+        "ok": "This version of Tessera can use it.",
+        "behind": "It is that of an older version; run `tessera migrate`.",
+        "ahead": "It is that of a newer version, which this version cannot use.",
         "unknown": "The database cannot be reached.",
     },
 )
@@ -53,15 +54,17 @@ _PUBLIC: dict[str, Any] = {"security": PUBLIC}
 _READY = {"status": "ready", "database": "ok", "migrations": "ok"}
 _AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
 _BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
+_AHEAD = {"status": "not ready", "database": "ok", "migrations": "ahead"}
 _LIVE: dict[int | str, Any] = {200: response(Liveness, "The process is running.", live={"status": "live"})}
 _READINESS: dict[int | str, Any] = {
     200: response(Readiness, "The process can serve requests.", ready=_READY),
     503: response(
         Readiness,
-        "The database is unavailable, or its migrations do not match this version of Tessera.",
+        "The database is unavailable, or this version of Tessera cannot use its schema.",
         headers={"Retry-After": "Seconds to wait before retrying."},
         away=_AWAY,
         behind=_BEHIND,
+        ahead=_AHEAD,
     ),
 }
 
@@ -76,12 +79,13 @@ async def check_liveness() -> JsonResponse:
     "/ready", operation_id="checkReadiness", summary="Check readiness", responses=_READINESS, openapi_extra=_PUBLIC
 )
 async def check_readiness(request: Request) -> JsonResponse:
-    """Returns 200 if the database is available and its migrations match this version of Tessera."""
+    """Returns 200 if the database is available and this version of Tessera can use its schema."""
     resources = resources_of(request)
     try:
-        revision = await resources.database.schema_revision()
+        version = await resources.database.schema_version()
     except DatabaseUnavailable:
         return JsonResponse(_AWAY, 503, headers={"Retry-After": "2"})
-    if revision != resources.schema_revision:
-        return JsonResponse(_BEHIND, 503, headers={"Retry-After": "2"})
-    return JsonResponse(_READY)
+    if version.serves(resources.schema_revision):
+        return JsonResponse(_READY)
+    state = _AHEAD if version.is_newer_than(resources.schema_revision) else _BEHIND
+    return JsonResponse(state, 503, headers={"Retry-After": "2"})

@@ -178,6 +178,21 @@ async def test_a_database_behind_this_code_is_not_ready(
     assert int(answer.headers["Retry-After"]) > 0
 
 
+async def test_a_database_of_a_newer_version_is_ready_if_this_code_can_use_it(
+    restartable_client: httpx.AsyncClient, server: Server, caller: Tenant
+) -> None:
+    postgres, states = server.start(), []
+    url = postgres.url(user="postgres", database="postgres").replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for oldest in (schema.latest_revision(), "9998"):
+            connection.execute("update alembic_version set version_num = '9999'")
+            connection.execute(f"comment on table alembic_version is '{oldest}'")
+            answer = await restartable_client.get("/health/ready")
+            states.append((answer.status_code, answer.json()["migrations"]))
+        connection.execute("update alembic_version set version_num = %s", [schema.latest_revision()])
+    assert states == [(200, "ok"), (503, "ahead")]
+
+
 async def test_a_restart_under_many_callers_is_not_noticed(
     restartable_client: httpx.AsyncClient, server: Server, caller: Tenant
 ) -> None:

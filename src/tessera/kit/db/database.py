@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.batching import Batcher
-from tessera.kit.db import failures
+from tessera.kit.db import failures, schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
+from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import Reader, UnitOfWork, driver_of
 from tessera.kit.shares import FairSlots, Patience
 
@@ -55,7 +56,7 @@ class Database:
         # Readers wait here and not for the pool, because these connections never return to it.
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
         self._deadline = deadline
-        self._revisions = Batcher(self._fetch_revisions, max_concurrency=1)
+        self._versions = Batcher(self._fetch_versions, max_concurrency=1)
 
     def within(self, deadline: float | None) -> "Database":
         """The same connections with another deadline."""
@@ -144,19 +145,19 @@ class Database:
         await self._readers.dispose()
         await self._engine.dispose()
 
-    async def schema_revision(self) -> str | None:
-        """The revision of the schema, read over the pool of the requests within two seconds.
+    async def schema_version(self) -> SchemaVersion:
+        """The version of the schema, read over the pool of the requests within two seconds.
 
         Concurrent calls share one query. Raises DatabaseUnavailable, DeadlineExceeded.
         """
-        return await self._revisions.submit(None)
+        return await self._versions.submit(None)
 
-    async def _fetch_revisions(self, requests: Sequence[None]) -> Sequence[str | None]:
+    async def _fetch_versions(self, requests: Sequence[None]) -> Sequence[SchemaVersion]:
         async with self._bounded(READINESS_SECONDS):
             connection = await _retry_on_stale_connection(lambda: self._begin("BEGIN"))
             async with _released(connection):
-                row = (await connection.exec_driver_sql("select version_num from alembic_version")).first()
-                return [row[0] if row else None] * len(requests)
+                row = (await connection.exec_driver_sql(schema_version.QUERY)).first()
+                return [schema_version.from_row(row)] * len(requests)
 
     async def close(self) -> None:
         """Close all connections."""
