@@ -10,7 +10,7 @@ WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/c
 GUIDE := guide/index.html
 LINTED := hatch_build.py src migrations tests benchmarks docs
 
-.PHONY: run test test-wheel bench mutants attack docs check format lock clean
+.PHONY: run test test-wheel bench mutants attack docs upgrade-test check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime $(GUIDE)
@@ -49,6 +49,10 @@ attack: $(BIN)/.development
 # Builds the guide, which the server has at /guide, and reports every broken link.
 docs: $(BIN)/.development
 	$(BIN)/python -m zensical build --strict
+
+# An upgrade from the last release under load, on its own Postgres: no request may fail. It takes two minutes.
+upgrade-test: $(BIN)/.development
+	@$(BIN)/python -m tests.upgrade
 
 check: $(BIN)/.development docs
 	$(BIN)/ruff format --check $(LINTED)
