@@ -13,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from tests.demo.conftest import Demonstration, load_into
+from tests.support.sample_shop import sample_shop
 
 from tessera import main, schema
 from tessera.api.application import create_app
@@ -185,3 +186,28 @@ async def test_each_operation_is_opened_by_a_credential(demonstration: Demonstra
     # The first credential, which the server prints, is an administrator's token.
     others = {path.split("/management/v1/")[-1].split("/")[0] for (_, path), number in opened.items() if number}
     assert (len(opened) > 100, others) == (True, {"", "organizations"})
+
+
+def test_the_sample_of_a_shop_checks_and_sells_without_showing_its_key(demonstration: Demonstration) -> None:
+    first = demonstration.credentials.organizations[0]
+    with sample_shop(demonstration.addresses, first) as browser:
+        pages = [
+            browser.post("/", data={"code": code, "step": step}).text
+            for code, step in (
+                ("PER10", "check"),
+                ("BYGONE", "check"),
+                ("SPRING-UNUSED", "fail"),
+                ("SPRING-UNUSED", "pay"),
+                ("SPRING-UNUSED", "pay"),
+                ("<b>", "check"),
+            )
+        ]
+    checked, expired, failed, paid, again, hostile = pages
+    assert "You pay 125.00 instead of 135.00 dollars." in checked
+    assert "expired" in expired
+    assert "The payment of 0.00 dollars has failed. Try again." in failed
+    assert "Booked as SHOP-" in paid
+    assert "Booked" not in again
+    assert "has been used" in again
+    assert "<b>" not in hostile
+    assert not any(first.api_key in page for page in pages)
