@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from tests.support.batching import batch_state
 from tests.support.factories import Tenant
+from tests.support.jobs import job_context
 from tests.support.management_requests import (
     RIGHT_IS_MISSING,
     ROOT,
@@ -23,6 +24,7 @@ from tests.support.waiting import until
 
 from tessera import worker
 from tessera.api.serving.resources import Resources
+from tessera.promo_codes.batches import jobs
 from tessera.promo_codes.batches import service as batches
 from tessera.promo_codes.batches.rules import ALPHABET
 from tessera.provision import Addresses
@@ -197,6 +199,25 @@ async def test_names_that_are_taken_are_made_up_by_others_until_hardly_any_is_fr
         assert batch_state(superuser, full["id"]) == state
     actions = [entry[2] for entry in audit_entries_of(superuser, tenant, "PromoCodeBatch")]
     assert actions[-5:] == ["Exhausted", "Resumed", "Exhausted", "Resumed", "Completed"]
+
+
+async def test_a_job_that_has_made_its_share_queues_the_next_one(
+    client: httpx.AsyncClient,
+    tenant: Tenant,
+    resources: Resources,
+    superuser: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batches, "CODES_PER_JOB", 20)
+    batch = await order(client, tenant)
+    query = "select count(*) from procrastinate_jobs where args->>'batch_id' = %s"
+    counts = []
+    for _ in range(3):
+        counts.append(superuser.execute(query, [batch["id"]]).fetchone())
+        arguments = {"organization_id": str(tenant.id), "batch_id": batch["id"]}
+        await jobs.make_promo_codes(job_context(resources, resources.clock), **arguments)
+    assert counts == [(1,), (2,), (2,)]
+    assert batch_state(superuser, batch["id"]) == ("Complete", 30, 30, 60)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from types import CodeType
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
@@ -44,6 +44,7 @@ OTHERS = re.compile(
     r"|\.(add_all|add_store_exams|add_product_bundle|delete_before|remove_batch|set_last_used)$|\.count(_uses)?$"
     r"|\.(partners|partners\.users|purchases|issued|lists)\.repository\.find_ids?$|seals\.repository\.find_digest$"
     r"|catalog\.repository\.find_product_bundle_ids$|programs\.repository\.is_assigned$|totals\.repository\.find$"
+    r"|users\.repository\.has_administrator$"
 )
 
 
@@ -234,3 +235,18 @@ def test_every_function_of_a_repository_takes_part(neighbours: Neighbours) -> No
     assert len(functions) > 100
     missing = {name for name, code in functions.items() if code not in neighbours.called}
     assert {name for name in missing if not OTHERS.search(name)} == set()
+
+
+async def test_commands_find_nothing_of_the_neighbour_by_its_name(
+    neighbours: Neighbours, superuser_database: Database
+) -> None:
+    # Only commands look these up. Every statement of a test is checked for its organization.
+    finders = [name for name in repository_functions() if re.search(r"\.find_id$", name)]
+    assert len(finders) > 3
+    async with superuser_database.unit_of_work(neighbours.own.shop.tenant.id) as work:
+        for name in finders:
+            module = importlib.import_module(name.rpartition(".")[0])
+            classes = [each for _, each in inspect.getmembers(module, inspect.isclass) if hasattr(each, "find_id")]
+            repository: Any = classes[0]
+            others = [uuid4()] * (len(inspect.signature(repository).parameters) - 1)
+            assert await repository(work, *others).find_id("nothing") is None, name

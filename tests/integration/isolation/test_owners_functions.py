@@ -40,6 +40,7 @@ class Side:
 
     tenant: Tenant
     code_id: UUID = field(init=False)
+    only_name: str = field(default_factory=lambda: f"ONLY{uuid4().hex[:8]}")
 
 
 async def furnish(client: httpx.AsyncClient, resources: Resources, superuser: psycopg.Connection[Any]) -> Side:
@@ -47,7 +48,7 @@ async def furnish(client: httpx.AsyncClient, resources: Resources, superuser: ps
     tenant = side.tenant
     code = percent_code(tenant, "SHARED", max_redemptions_per_candidate=5)
     side.code_id = code.id
-    await add_promo_codes(resources, tenant, code, now=NOW)
+    await add_promo_codes(resources, tenant, code, percent_code(tenant, side.only_name), now=NOW)
     await create_redemption(client, tenant, "SHARED", "RSV-1")
     await create_redemption(client, tenant, "SHARED", "RSV-2", holdSeconds=1)
     partner = await add_partner(resources, tenant, "Acme")
@@ -100,15 +101,16 @@ def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> l
         "bundle_ids": [of.tenant.bundle_id],
         "closed_until": LATER.date(),
         "code_ids": [of.code_id],
-        "code_keys": ["shared"],
+        # One name that both organizations use, and one that only this one uses.
+        "code_keys": ["shared", of.only_name.lower()],
         "created_before": NOW,
         "email_keys": [CANDIDATE["email"]],
         "exam_ids": [of.tenant.exam_ids["NCA-GENL"]],
         "expired_before": LATER,
         "held": [1],
-        "key_digests": [digest],
-        "key_ids": [key.name.id],
-        "organization_ids": [of.tenant.id],
+        "key_digests": [digest, digest],
+        "key_ids": [key.name.id] * 2,
+        "organization_ids": [of.tenant.id] * 2,
         "person_ids": [CANDIDATE["personId"]],
         "purchased_before": LATER,
         "redeemed": [1],
@@ -172,7 +174,7 @@ def test_a_tenants_results_do_not_depend_on_its_neighbour(
     readers = [name for name in functions(superuser) if name.startswith("find_promo")]
     calls = [(name, arguments(functions(superuser)[name], own)) for name in readers]
     results = [call(application, name, values, pinned=own.tenant.id) for name, values in calls]
-    assert [len(rows) for rows in results] == [1, 1]
+    assert [len(rows) for rows in results] == [2, 2]
     request.getfixturevalue("theirs")
     assert [call(application, name, values, pinned=own.tenant.id) for name, values in calls] == results
 
