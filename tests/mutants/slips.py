@@ -85,8 +85,10 @@ def slips_in_python(root: Path, file: Path) -> Iterator[Slip]:
         yield from slips_in_text(root, file, source, 0, POLICY_SLIPS)
         return
     data = source.encode()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.expr | ast.stmt):
+    tree = ast.parse(source)
+    prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr | ast.stmt) and not (isinstance(node, ast.Constant) and node in prose):
             start = starts[node.lineno - 1] + node.col_offset
             end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
             was = data[start:end].decode()
