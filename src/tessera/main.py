@@ -51,6 +51,7 @@ def create_resources(
             shares=Shares(share_limits(settings)),
         ),
         public_url=settings.public_url,
+        allowed_hosts=frozenset(map(str.lower, settings.allowed_hosts)),
         schema_revision=schema_revision,
         request_seconds=settings.request_seconds,
         transfer_seconds=settings.transfer_seconds,

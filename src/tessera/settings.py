@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("TESSERA_PORT", "PORT"),
     )
     public_url: str | None = Field(None, description="The base URL that clients use; nextLink starts with it.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts of the base URL if it comes from the request, separated by commas."
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Addresses or networks whose X-Forwarded-* headers are trusted, separated by commas."
     )
@@ -141,9 +144,9 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
-    def _split_proxies(cls, value: Any) -> Any:  # noqa: ANN401 - the text of the environment, or a default
+    def _split(cls, value: Any) -> Any:  # noqa: ANN401 - the text of the environment, or a default
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("trusted_proxies")

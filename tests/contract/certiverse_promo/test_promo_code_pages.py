@@ -154,8 +154,10 @@ TWO_PROXIES = {"X-Forwarded-Proto": "https, http", "X-Forwarded-Host": "shop.exa
     ("headers", "base"),
     [
         ({}, "http://testserver"),
-        ({"Host": "tessera.example.com:8443"}, "http://tessera.example.com:8443"),
+        ({"Host": "TestServer:8443"}, "http://TestServer:8443"),
         ({"Host": "[::1]:8000"}, "http://[::1]:8000"),
+        ({"Host": "127.0.0.2"}, "http://127.0.0.2"),
+        ({"Host": "localhost:8000"}, "http://localhost:8000"),
         ({"Host": 'evil"><script>'}, "http://testserver"),
         ({"Host": "user@evil.example.com"}, "http://testserver"),
         ({"Host": "evil.example.com/path"}, "http://testserver"),
@@ -190,6 +192,22 @@ async def test_a_proxy_that_adds_a_line_of_its_own_is_heard_and_the_clients_line
     lines = [("X-Forwarded-Host", "evil.example.com"), ("X-Forwarded-Host", "shop.example.com")]
     answer = await client.get("/promo-codes", headers=[*tenant.bearer.items(), *lines])
     assert answer.json()["nextLink"] == "http://shop.example.com/promo-codes?page=2"
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example.com", "evil.example.com:443", "testserver.evil.example.com", "10.0.0.1"]
+)
+async def test_no_link_leads_to_an_unknown_host(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, host: str
+) -> None:
+    fill(superuser, tenant, 101)
+    answer = await client.get("/promo-codes", headers=tenant.bearer | {"Host": host})
+    assert (answer.status_code, answer.json()["errorCode"]) == (400, "MalformedRequest")
+    problem = await client.get("/management/v1/promo-codes", headers=tenant.bearer | {"Host": host})
+    assert (problem.status_code, problem.json()["type"].rpartition(":")[2]) == (400, "malformed-request")
+    assert host not in answer.text + problem.text
+    last = await client.get("/promo-codes?page=2", headers=tenant.bearer | {"Host": host})
+    assert last.status_code == 200
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def test_a_reader_that_stops_is_disconnected(address: tuple[str, int]) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(20)
         connection.connect(address)
-        request = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+        request = b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         with suppress(ConnectionError):
             while True:  # until the server has given up, which it can only tell by closing
                 connection.sendall(request)

@@ -64,6 +64,16 @@ class Malformed(DomainError):
     """The request cannot be parsed."""
 
 
+class UnknownHost(Malformed):
+    """Links cannot be built for the host of the request, which is not one of this installation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server does not build links for the host of this request. Its operator can set TESSERA_PUBLIC_URL or"
+            " TESSERA_ALLOWED_HOSTS."
+        )
+
+
 class VersionMissing(DomainError):
     """A request that changes a resource has no `If-Match` header."""
 

@@ -74,6 +74,7 @@ def _apply_forwarded(scope: Scope, headers: Headers, *, hops: int) -> None:
         if port.isdecimal() and ":" not in host and port != {"http": "80", "https": "443"}.get(scope["scheme"]):
             host = f"{host}:{port}"
         others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        scope["has_forwarded_host"] = True
         scope["headers"] = [(b"host", host.encode("latin-1")), *others]
     prefix = _value(headers, "x-forwarded-prefix", hops=hops).rstrip("/")
     if prefix.startswith("/") and urlsplit(prefix).path == prefix:

@@ -21,6 +21,7 @@ class Resources:
     token_lifetime: timedelta
     pipeline: Pipeline
     public_url: str | None
+    allowed_hosts: frozenset[str]
     schema_revision: str
     request_seconds: float
     transfer_seconds: float
