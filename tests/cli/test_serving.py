@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -29,7 +30,9 @@ from tests.support.commands import (
 )
 from tests.support.waiting import wait_until
 
+from tessera.cli.greeting import show_banner
 from tessera.cli.server import is_local_only
+from tessera.demo import credentials
 from tessera.settings import Settings
 
 ORGANIZATION = [
@@ -139,7 +142,9 @@ def validate(server: Server) -> httpx.Response:
     return httpx.get(f"{server.url}/api/v1/promo-codes?code=PER10", headers={"cv-api-key": key}, timeout=90)
 
 
-def test_the_printed_requests_work_as_printed(server: Server) -> None:
+def test_the_printed_requests_work_as_printed_and_only_a_terminal_shows_their_secrets(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     greeting = read_greeting(server)
     assert greeting[:4] == [
         f"Creating a Postgres in {server.data} ...",
@@ -149,10 +154,15 @@ def test_the_printed_requests_work_as_printed(server: Server) -> None:
     ]
     assert f"Tessera serves on {server.url}" in greeting
     assert f"docs page  {server.url}/docs" in greeting
-    assert read_credentials(server)[0]["administratorToken"] in greeting
+    secret = read_credentials(server)[0]["administratorToken"]
+    assert secret not in server.process.output
     assert f"storefront {server.url}/demo/storefront" in greeting
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show_banner(server.url, {}, server.data, credentials.read(server.data / "demo.json"))
+    shown = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert secret in shown
     answered = []
-    for line in greeting:
+    for line in shown:
         if line.startswith("curl "):
             result = subprocess.run(
                 ["sh", "-c", line.replace("curl ", "curl -sS ", 1)], capture_output=True, check=False, timeout=60

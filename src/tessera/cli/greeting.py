@@ -1,11 +1,12 @@
 """What `tessera serve` prints for people: the steps of its start, and then what to open and how to stop."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import typer
 
-from tessera.demo.credentials import FILE_NAME, DemoCredentials
+from tessera.demo.credentials import FILE_NAME, Credentials, DemoCredentials
 
 
 def show_step(sentence: str) -> None:
@@ -24,10 +25,17 @@ def show_banner(base_url: str, pages: Mapping[str, str], directory: Path, demo: 
 
 
 def _show_demo(base_url: str, path: Path, demo: DemoCredentials) -> None:
-    first = demo.organizations[0]
     typer.echo(
         f"  credentials of the demonstration organizations  {path}\n"
-        '  as variables of your shell                      eval "$(tessera demo env)"\n\n'
+        '  as variables of your shell                      eval "$(tessera demo env)"\n'
+    )
+    # Whatever else standard output is, such as the log of a container, others may read it.
+    if sys.stdout.isatty():
+        _show_secrets(base_url, demo.organizations[0])
+
+
+def _show_secrets(base_url: str, first: Credentials) -> None:
+    typer.echo(
         "To try all operations on the docs page, press Authorize and enter this administrator's token:\n"
         f"  {first.administrator_token}\n\n"
         "Try:\n"
