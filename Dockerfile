@@ -1,5 +1,7 @@
 # A separate stage builds and installs the wheel, so that the final image contains no sources and no build files.
-FROM python:3.12-slim AS build
+# A name with a digest makes the build repeatable; docker-compose.yml says how to find it.
+ARG PYTHON_IMAGE=python:3.12-slim
+FROM ${PYTHON_IMAGE} AS build
 RUN python -m venv /opt/tessera
 COPY requirements.lock /tmp/
 RUN /opt/tessera/bin/pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock
@@ -10,7 +12,7 @@ COPY src ./src
 COPY migrations ./migrations
 RUN /opt/tessera/bin/pip install --no-cache-dir --no-deps .
 
-FROM python:3.12-slim
+FROM ${PYTHON_IMAGE}
 RUN useradd --system --uid 10001 --home-dir /var/lib/tessera --shell /usr/sbin/nologin tessera \
     && install --directory --owner=tessera --group=tessera --mode=0700 /var/lib/tessera
 COPY --from=build /opt/tessera /opt/tessera
