@@ -77,3 +77,22 @@ def buffers_read(plan: dict[str, Any]) -> int:
 def blocks_for(rows: int) -> int:
     """The number of blocks that a plan may access for this number of rows: four for each, and 20 for searches."""
     return 4 * rows + 20
+
+
+def rows_touched(connection: psycopg.Connection[Any], begin: Statement, statement: Statement, *, mode: str) -> int:
+    """The number of rows and index entries that a statement reads, including those that its functions read."""
+    count = """
+        select sum(pg_stat_get_xact_tuples_returned(c.oid)) from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'i')
+    """
+    connection.execute(SESSION)
+    try:
+        connection.execute(begin.text)
+        connection.execute(f"set local plan_cache_mode = {mode}")
+        counts = []
+        for text, parameters in ((count, None), (statement.text, statement.parameters), (count, None)):
+            cursor = connection.execute(text, parameters)
+            counts.append(cursor.fetchall() if cursor.description else [])
+        return int(counts[2][0][0]) - int(counts[0][0][0])
+    finally:
+        connection.execute("rollback")

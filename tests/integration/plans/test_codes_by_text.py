@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, rows_touched, vacuum
 from tests.support.recording import record_statements
 from tests.support.voucher_factories import add_partner, add_program
 
@@ -82,7 +82,8 @@ async def lock(work: UnitOfWork, codes: list[str]) -> None:
 
 async def change(work: UnitOfWork, codes: list[str]) -> None:
     repository = VoucherActionRepository(work)
-    await repository.lock(list((await repository.find_ids(codes)).values()) or [UUID(int=1)])
+    states = await repository.lock(list((await repository.find_ids(codes)).values()) or [UUID(int=1)])
+    await repository.change_all(list(states.values()))
 
 
 async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
@@ -92,7 +93,7 @@ async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
 
 @pytest.mark.parametrize("known", ["known", "unknown"])
 @pytest.mark.parametrize("count", [1, 2, 50, 1_000])
-@pytest.mark.parametrize("look_up", [(find, 4), (lock, 1), (change, 1), (find_responses, 2)])
+@pytest.mark.parametrize("look_up", [(find, 4), (lock, 1), (change, 2), (find_responses, 2)])
 async def test_a_look_up_of_codes_reads_their_own_rows(
     resources: Resources,
     application: psycopg.Connection[Any],
@@ -109,8 +110,8 @@ async def test_a_look_up_of_codes_reads_their_own_rows(
     begin, *statements = sent
     for statement in statements:
         for mode in MODES:
-            plan = explain(application, begin, statement, mode=mode)
-            assert (mode, rows_read(plan)) <= (mode, tables * count + 10), statement.text
+            touched = rows_touched(application, begin, statement, mode=mode)
+            assert (mode, touched) <= (mode, tables * count + 10), statement.text
 
 
 # For each query: the vouchers on its first page, and the rows that it may read, which are each voucher with its

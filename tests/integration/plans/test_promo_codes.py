@@ -1,17 +1,25 @@
 """Query plans of the lists of promo codes in a large organization beside others, under row-level security."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from hashlib import md5
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
 import pytest
+from tests.conftest import NOW
 from tests.integration.plans.conftest import BIG
 from tests.support.factories import Tenant, add_promo_codes, percent_code
-from tests.support.plans import MODES, buffers_read, explain, plan_nodes, rows_read
+from tests.support.plans import MODES, buffers_read, explain, plan_nodes, rows_read, rows_touched
 from tests.support.recording import record_statements
 
 from tessera.api.serving.resources import Resources
+from tessera.codes.rules import Use
+from tessera.identity.authentication.credentials import parse_key
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.promo_codes.repository import PromoCodeRepository
+from tessera.promo_codes.uses.repository import PromoCodeUseRepository, UsabilityRequest, UseChange, find_usability
 from tessera.provision import Addresses
 
 CAP = 10_001
@@ -37,7 +45,15 @@ FILTERS = [
 ]
 
 
+Look = Callable[[UnitOfWork, list[str], Tenant], Awaitable[None]]
 Ask = Callable[[Tenant, str], Awaitable[tuple[httpx.Response, list[dict[str, Any]]]]]
+
+
+@pytest.fixture
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        yield connection
 
 
 @pytest.fixture
@@ -82,3 +98,53 @@ async def test_a_small_organization_reads_nothing_of_the_big_one(
     assert [code["promoCodeName"] for code in answer.json()["data"]] == ["ONE"]
     # Only its own few rows, some of them twice.
     assert [plan for plan in plans if rows_read(plan) > 30] == []
+
+
+async def find(work: UnitOfWork, codes: list[str], _: Tenant) -> None:
+    use = Use(UUID(int=1), UUID(int=2), has_candidate=True, candidate_email="a1000@example.com", person_id="p")
+    await PromoCodeUseRepository(work).find_for_storefront([(code, use) for code in codes], as_of=NOW)
+
+
+async def lock(work: UnitOfWork, codes: list[str], _: Tenant) -> None:
+    await PromoCodeUseRepository(work).lock(names=codes, ids=[], as_of=NOW)
+
+
+async def count(work: UnitOfWork, codes: list[str], tenant: Tenant) -> None:
+    ids = [UUID(md5(f"{tenant.id}{code[4:]}".encode(), usedforsecurity=False).hexdigest()) for code in codes]
+    await PromoCodeUseRepository(work).count_uses(dict.fromkeys(ids, UseChange(1, 0)))
+
+
+async def validate(work: UnitOfWork, codes: list[str], tenant: Tenant) -> None:
+    key = parse_key(tenant.key.secret)
+    await find_usability(
+        await work.driver_connection(), [UsabilityRequest(key, code, tenant.bundle_id) for code in codes], as_of=NOW
+    )
+
+
+async def find_taken(work: UnitOfWork, codes: list[str], _: Tenant) -> None:
+    await PromoCodeRepository(work).find_used_names(codes)
+
+
+# For each look-up: the rows and index entries that it may read for each code, which are the code, the catalog entries
+# of the product, and for a validation the key with its organization.
+@pytest.mark.parametrize("known", ["CODE", "NONE"])
+@pytest.mark.parametrize("number", [1, 2, 50, 1_000])
+@pytest.mark.parametrize("case", [(find, 6), (lock, 3), (count, 2), (validate, 10), (find_taken, 1)])
+async def test_codes_are_looked_up_one_by_one(
+    resources: Resources,
+    application: psycopg.Connection[Any],
+    big: Tenant,
+    case: tuple[Look, int],
+    number: int,
+    known: str,
+) -> None:
+    look_up, rows = case
+    codes = [f"{known}{n * 7 + 1}" for n in range(number)]
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            await look_up(work, codes, big)
+    begin, *statements = sent
+    for statement in statements:
+        for mode in MODES:
+            touched = rows_touched(application, begin, statement, mode=mode)
+            assert (mode, touched) <= (mode, rows * number + 10), statement.text

@@ -1,19 +1,24 @@
 """Query plans of the lists of redemptions in a large organization beside others."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from hashlib import md5
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import blocks_for, buffers_read, explain, plan_nodes, rows_read, vacuum
-from tests.support.recording import record_statements
+from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read, rows_touched, vacuum
+from tests.support.recording import Statement, record_statements
 from tests.support.redemption_requests import URL
 
 from tessera.api.serving.resources import Resources
+from tessera.identity.rules import PLATFORM_ID
 from tessera.provision import Addresses
+from tessera.redemptions.repository import RedemptionRepository
+from tessera.redemptions.reservations.repository import ReservationRepository
 
 BIG = 60_000
 BESIDE = 20_000
@@ -79,19 +84,23 @@ Ask = Callable[[str], Awaitable[tuple[httpx.Response, list[dict[str, Any]]]]]
 
 
 @pytest.fixture
-def ask(client: httpx.AsyncClient, resources: Resources, addresses: Addresses, big: Tenant) -> Iterator[Ask]:
-    """Request a list; its response with the custom and the generic plan of its query."""
+def application(addresses: Addresses) -> Iterator[psycopg.Connection[Any]]:
     url = addresses.application.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True, options="-c role=tessera_app") as connection:
+        yield connection
 
-        async def ask(query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
-            with record_statements(resources.database) as sent:
-                answer = await client.get(f"{URL}?{query}", headers=big.api_key)
-            _, begin, *lists = sent
-            modes = ("force_custom_plan", "force_generic_plan")
-            return answer, [explain(connection, begin, each, mode=mode) for each in lists for mode in modes]
 
-        yield ask
+@pytest.fixture
+def ask(client: httpx.AsyncClient, resources: Resources, application: psycopg.Connection[Any], big: Tenant) -> Ask:
+    """Request a list; its response with the custom and the generic plan of its query."""
+
+    async def ask(query: str) -> tuple[httpx.Response, list[dict[str, Any]]]:
+        with record_statements(resources.database) as sent:
+            answer = await client.get(f"{URL}?{query}", headers=big.api_key)
+        _, begin, *lists = sent
+        return answer, [explain(application, begin, each, mode=mode) for each in lists for mode in MODES]
+
+    return ask
 
 
 @pytest.mark.parametrize(("query", "shown", "bound"), QUERIES)
@@ -111,3 +120,33 @@ async def test_the_last_part_costs_as_little_as_the_first(ask: Ask) -> None:
     answer, result = await ask(f"cursor={first.json()['nextLink'].split('cursor=')[1]}")
     assert len(answer.json()["data"]) == 100
     assert [plan for plan in result if rows_read(plan) > PART] == []
+
+
+@pytest.mark.parametrize("number", [1, 2, 50, 1_000])
+async def test_reservations_and_their_redemptions_are_looked_up_one_by_one(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant, number: int
+) -> None:
+    numbers = [n * 7 + 1 for n in range(number)]
+    ids = [UUID(md5(f"{big.id}{n}".encode(), usedforsecurity=False).hexdigest()) for n in numbers]
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            await ReservationRepository(work).find_all([f"RSV-{n}" for n in numbers])
+            await RedemptionRepository(work).find_live(ids)
+            await RedemptionRepository(work).find_all(ids)
+    begin, *statements = sent
+    for statement in statements:
+        for mode in MODES:
+            touched = rows_touched(application, begin, statement, mode=mode)
+            # Two redemptions for each reservation, each with its reservation and its exam, and their index entries.
+            assert (mode, touched) <= (mode, 12 * number + 20), statement.text
+
+
+async def test_lapsed_holds_are_found_without_the_other_redemptions(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant
+) -> None:
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(PLATFORM_ID):
+            pass
+    lapsed = Statement("select * from list_lapsed_holds(%(now)s)", {"now": NOW})
+    assert big.id != PLATFORM_ID
+    assert rows_touched(application, sent[0], lapsed, mode=MODES[0]) <= 4 * 200

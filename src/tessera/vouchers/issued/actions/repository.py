@@ -14,6 +14,7 @@ from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
 
+# With the join alone, a plan for many vouchers reads all of the organization and compares each with every change.
 CHANGE_ALL = """
 update vouchers v
 set is_active = changed.is_active, is_archived = changed.is_archived, expires_at = changed.expires_at,
@@ -22,7 +23,7 @@ from unnest(
     %(ids)s::uuid[], %(is_active)s::boolean[], %(is_archived)s::boolean[], %(expires_at)s::timestamptz[],
     %(assigned_at)s::timestamptz[], %(recipient_email)s::text[], %(version)s::integer[]
 ) as changed (id, is_active, is_archived, expires_at, assigned_at, recipient_email, version)
-where v.organization_id = %(organization_id)s and v.id = changed.id
+where v.organization_id = %(organization_id)s and v.id = any(%(ids)s::uuid[]) and v.id = changed.id
 """
 _CHANGED_COLUMNS = ("is_active", "is_archived", "expires_at", "assigned_at", "recipient_email", "version")
 
