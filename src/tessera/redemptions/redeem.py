@@ -151,6 +151,9 @@ class _RedemptionBatch:
         reasons = [*self._reservation_reasons(draft), *map(_at_candidate, assessment.reasons)]
         if reasons or code is None:
             return NotRedeemable(reasons)
+        owner_id = code.owner_id if isinstance(code, StorefrontPromoCode) else None
+        if violations := rules.too_long_hold(draft.hold, code_owner_id=owner_id):
+            return Invalid(violations)
         redemption = self._redemption(draft, product, code, assessment)
         self._note_use(redemption, draft)
         return redemption

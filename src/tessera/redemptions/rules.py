@@ -1,18 +1,20 @@
 """Prices, and the statuses of redemptions and reservations."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from tessera.identity.rules import FunctionPoint, Principal
-from tessera.kit.errors import NotAllowed
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint, Principal
+from tessera.kit.errors import NotAllowed, Violation
 from tessera.promo_codes.rules import Discount
 from tessera.vouchers.rules import ReservationStatus
 
 CENT = Decimal("0.01")
 MAX_HOLD_SECONDS = 7 * 24 * 60 * 60
+# A hold of a global code takes a use from all organizations.
+MAX_GLOBAL_HOLD = timedelta(hours=1)
 
 
 class RedemptionStatus(StrEnum):
@@ -53,6 +55,14 @@ def id_of(caller: Principal | None) -> UUID | None:
 def may_see(caller: Principal | None, made_by: UUID | None) -> bool:
     """Whether the caller may see and change a redemption that this family of credentials has made."""
     return limit_of(caller) in (None, made_by)
+
+
+def too_long_hold(hold: timedelta | None, *, code_owner_id: UUID | None) -> list[Violation]:
+    """The violation of a hold that is too long for a global code, if it is; `code_owner_id` is None for a voucher."""
+    if hold is None or code_owner_id != PLATFORM_ID or hold <= MAX_GLOBAL_HOLD:
+        return []
+    seconds = int(MAX_GLOBAL_HOLD.total_seconds())
+    return [Violation("GlobalHoldRange", "hold_seconds", f"must be at most {seconds:,} for a global code")]
 
 
 LIVE = (RedemptionStatus.HELD, RedemptionStatus.REDEEMED)

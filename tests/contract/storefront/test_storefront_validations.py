@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.recording import record_statements
+from tests.support.redemption_requests import redeem
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, usage, voucher
 
 from tessera.api.serving.resources import Resources
@@ -239,6 +240,28 @@ async def test_a_global_code_is_found_and_an_own_one_of_its_name_wins(
         (5.0, None, None),
         (50.0, 100, "2030-01-01T00:00:00Z"),
     ]
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(3_600, 201), (3_601, 400)])
+async def test_a_global_code_is_held_for_an_hour_at_most(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, platform: Tenant, *, seconds: int, status: int
+) -> None:
+    name = f"HOUR{tenant.id.hex[-12:]}"
+    everywhere = {"store_exam_ids": (), "max_redemptions": None, "expires_at": None}
+    await add_promo_codes(resources, platform, percent_code(platform, name, **everywhere), now=NOW)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "OWN"), now=NOW)
+    answer = await redeem(client, tenant, name, holdSeconds=seconds)
+    assert answer.status_code == status
+    if status != 201:
+        assert answer.json()["errors"] == [
+            {
+                "pointer": "/holdSeconds",
+                "code": "GlobalHoldRange",
+                "detail": "holdSeconds must be at most 3,600 for a global code.",
+            }
+        ]
+    own = await redeem(client, tenant, "OWN", "RSV-2", holdSeconds=seconds)
+    assert own.status_code == 201
 
 
 async def test_a_thousand_codes_take_as_many_statements_as_one(

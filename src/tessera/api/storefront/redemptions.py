@@ -41,8 +41,9 @@ router = APIRouter(prefix="/storefront/v1", tags=["Storefront"])
 async def redeem_code(request: Request) -> Response:
     """Redeem a promo code or a voucher for a reservation, or hold it for 1 second to 7 days.
 
-    Limits are exact under concurrent requests. A code that cannot be redeemed is a 409 with every reason. A hold counts
-    as a use until it is confirmed, released or expired. A request with the same reservation and code, or with the same
+    A global code can be held for one hour at most, because a hold takes a use from all organizations. Limits are
+    exact under concurrent requests. A code that cannot be redeemed is a 409 with every reason. A hold counts as a
+    use until it is confirmed, released or expired. A request with the same reservation and code, or with the same
     `Idempotency-Key`, returns the same redemption; after a release or cancellation it creates a new one.
     """
     return await run(request, operations.REDEEM)
