@@ -50,6 +50,13 @@ class KeyedRequest(NamedTuple):
         return CallersKey(self.caller_id, self.key)
 
 
+class Replay(NamedTuple):
+    """Status and body of the response to an earlier request with the same key."""
+
+    status: int
+    body: bytes
+
+
 async def once(
     work: UnitOfWork, request: KeyedRequest, *, now: datetime, effect: Callable[[], Awaitable[tuple[int, bytes]]]
 ) -> tuple[int, bytes]:
@@ -92,7 +99,7 @@ async def lock_all(work: UnitOfWork, requests: Mapping[int, KeyedRequest], *, no
         elif name in responses:
             response = responses[name]
             is_same = response.request_digest == requests[firsts[name]].digest
-            outcomes[firsts[name]] = (response.status, response.body) if is_same else KeyReused()
+            outcomes[firsts[name]] = Replay(response.status, response.body) if is_same else KeyReused()
     return outcomes
 
 

@@ -43,6 +43,8 @@ async def test_the_same_request_gets_the_same_answer_and_has_one_effect(
     assert first.status_code == operation.status
     assert (second.status_code, second.content) == (first.status_code, first.content)
     assert second.headers["content-type"] == first.headers["content-type"] == "application/json"
+    replayed = [answer.headers.get("Idempotent-Replayed") for answer in (first, second)]
+    assert replayed == [None, "true"]
     assert count_effects(superuser, tenant, operation) == 1
 
 

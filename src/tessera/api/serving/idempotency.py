@@ -11,17 +11,18 @@ from tessera.api.http.json import JsonResponse
 from tessera.api.http.uploads import Upload
 from tessera.api.serving.callers import Caller
 from tessera.idempotency import service
-from tessera.idempotency.service import KeyedRequest
+from tessera.idempotency.service import KeyedRequest, Replay
 from tessera.identity.rules import Principal
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 PARAMETER: dict[str, Any] = {
     "name": HEADER,
     "in": "header",
     "required": False,
     "description": (
         "Makes the request safe to retry: the same key with the same body has one effect and returns the same response"
-        " for 24 hours."
+        " for 24 hours, with the header `Idempotent-Replayed: true`, whatever has become of the resource since."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",
@@ -52,8 +53,15 @@ async def once(
         body = bytes(first[0].body)
         return first[0].status_code, _without(secret, body) if secret else body
 
-    status, body = await service.once(caller.work, keyed_request, now=caller.now, effect=execute_and_strip)
-    return first[0] if first else Response(body, status, media_type="application/json")
+    outcome = await service.once(caller.work, keyed_request, now=caller.now, effect=execute_and_strip)
+    return first[0] if first else stored_response(outcome)
+
+
+def stored_response(outcome: tuple[int, bytes]) -> Response:
+    """The response with this status and body, marked if it is a replay."""
+    status, body = outcome
+    headers = {REPLAYED: "true"} if isinstance(outcome, Replay) else None
+    return Response(body, status, headers=headers, media_type="application/json")
 
 
 def _without(secret: str, body: bytes) -> bytes:

@@ -206,8 +206,7 @@ class Pipeline:
             outcome = await self._coalescer.write(operation, hot_request, by_itself=is_large)
         if isinstance(outcome, DomainError) and operation.is_miss(outcome):
             self.count_misses(request, 1)
-        status, body = _result_or_raise(outcome)
-        return Response(body, status, media_type="application/json")
+        return idempotency.stored_response(_result_or_raise(outcome))
 
     async def _look_up(self, request: Request, operation: HotLookup[Any, Any]) -> Response:
         credential = operation.credential(request)
