@@ -300,3 +300,15 @@ async def test_an_order_under_the_same_key_is_placed_once(client: httpx.AsyncCli
     answers = [await client.post(PURCHASES, json=body, headers=headers) for _ in range(2)]
     assert status_and_body(answers[0]) == status_and_body(answers[1])
     assert len((await client.get(PURCHASES, headers=tenant.bearer)).json()["data"]) == 2
+
+
+async def test_a_price_that_is_too_large_names_the_cost_of_all_vouchers(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    partner = await create_resource(client, tenant, PARTNERS, PARTNER)
+    program = await create_resource(client, tenant, PROGRAMS, PROGRAM | {"costPerVoucher": 1_000_000_000, "tiers": []})
+    body = purchase_body(partner["id"], program["id"]) | {"quantity": 1000}
+    answer = await client.post(PURCHASES, json=body, headers=tenant.bearer)
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["pointer"], error["code"]) == (400, "/quantity", "AmountRange")
+    assert "1,000 vouchers cost 1,000,000,000,000.00" in error["detail"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from tessera.identity.rules import name_violations
@@ -13,6 +14,7 @@ from tessera.vouchers.rules import PurchaseStatus, Status
 
 MAX_NOTES = 2000
 LIFETIME = timedelta(hours=24)
+MAX_AMOUNT = Decimal("9999999999.99")
 MAX_LIFETIME = timedelta(days=30)
 
 
@@ -48,6 +50,13 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
     deadline = order.checkout_expires_at
     if deadline is not None and not now < deadline <= now + MAX_LIFETIME:
         yield Violation("DeadlineRange", "checkout_expires_at", "must be in the future, within 30 days")
+
+
+def amount_violations(price: Decimal, quantity: int) -> Iterator[Violation]:
+    """A violation of an order whose price is too large to store."""
+    if price > MAX_AMOUNT:
+        message = f"times the cost per voucher must be at most {MAX_AMOUNT:,}; {quantity:,} vouchers cost {price:,}"
+        yield Violation("AmountRange", "quantity", message)
 
 
 def terms_violations(order: Order, terms: Terms) -> Iterator[Violation]:

@@ -39,8 +39,10 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
     violations = [*rules.violations(order, now=now), *rules.terms_violations(order, terms)]
     if violations or partner is None or program is None:
         raise Invalid(violations)
-    tiers = [(tier.quantity, tier.percent) for tier in program.discounts]
-    price = amount(terms.cost_per_voucher, order.quantity or 0, tiers)
+    quantity, tiers = order.quantity or 0, [(tier.quantity, tier.percent) for tier in program.discounts]
+    price = amount(terms.cost_per_voucher, quantity, tiers)
+    if violations := list(rules.amount_violations(price, quantity)):
+        raise Invalid(violations)
     purchase = _new_purchase(order, partner.id, program.id, price, now=now)
     (result,) = await purchases.place(work, [PurchaseOrder(purchase, partner.name, program.name)], now=now)
     return result
