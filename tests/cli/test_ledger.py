@@ -29,7 +29,7 @@ async def shop(
     await create_redemption(client, tenant, "SPRING", "RSV-1")
     await create_redemption(client, tenant, "SPRING", "RSV-2", holdSeconds=60)
     await act(client, tenant, await create_redemption(client, tenant, "SPRING", "RSV-3"), "cancel")
-    await create_redemption(client, tenant, "PAID", "RSV-1")
+    await create_redemption(client, tenant, "PAID", "RSV-4")
     await roll_up(resources, tenant, now=NOW + timedelta(days=1))
     yield tenant
     # Other tests expire the holds of all organizations, which would fail on these changed counters.
@@ -74,6 +74,12 @@ def test_all_is_well(run: Run, shop: Tenant) -> None:
         (
             "update redemptions set status = 'Released' where status = 'Held' and",
             ("redemption", None, "Released after 1", "Held after 1"),
+        ),
+        (
+            "update redemptions set reservation_id ="
+            " (select reservation_id from redemptions where code = 'PAID' order by id desc limit 1)"
+            " where status = 'Redeemed' and",
+            ("reservation", "RSV-4", "110.00 given", "100.00 at most"),
         ),
         (
             "delete from redemption_ledger where number = 2 and",

@@ -65,6 +65,7 @@ async def furnish(resources: Resources, tenant: Tenant) -> None:
             max_redemptions=code.total,
             max_redemptions_per_candidate=code.per_candidate,
             expires_at=GOOD_UNTIL,
+            is_combinable=True,
         )
         for code in set(OWN)
     ]
@@ -83,7 +84,8 @@ async def add_global_codes(resources: Resources, superuser: psycopg.Connection, 
     platform = add_platform(superuser, tenant)
     for code in codes:
         limits = {"max_redemptions": code.total, "max_redemptions_per_candidate": code.per_candidate}
-        new = percent_code(platform, code.name, store_exam_ids=(), expires_at=GOOD_UNTIL, **limits)
+        terms = limits | {"expires_at": GOOD_UNTIL, "is_combinable": True}
+        new = percent_code(platform, code.name, store_exam_ids=(), **terms)
         await add_promo_codes(resources, platform, new, now=clock())
     return codes
 

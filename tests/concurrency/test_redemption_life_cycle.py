@@ -5,6 +5,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from functools import partial
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -54,10 +55,13 @@ LIMITS: dict[str, tuple[int | None, int | None]] = {
     "V1": (1, None),
     "V2": (1, None),
 }
+COMBINABLE = ("TWO", "FREE")
+PRICE = Decimal("100.00")
 PERSONS = ("P-1", "P-2")
 RESERVATIONS = ("R1", "R2", "R3")
 NEW_CODES = ("R1", "R3", "N1", "N2", "N3")
 EXAM = ProductChoice(store_exam_code="NCA-GENL")
+LIVE = ("Held", "Redeemed")
 ENDED = ("Completed", "NoShow", "Cancelled")
 
 
@@ -78,6 +82,7 @@ class ModelRedemption:
     booking: ModelReservation
     code: str
     person: str
+    discount: Decimal
     status: str
     held_until: datetime | None
     created_at: datetime
@@ -98,9 +103,7 @@ class Model:
 
     def live(self, code: str) -> list[ModelRedemption]:
         return [
-            redemption
-            for redemption in self.redemptions
-            if redemption.code == code and self.status(redemption) in ("Held", "Redeemed")
+            redemption for redemption in self.redemptions if redemption.code == code and self.status(redemption) in LIVE
         ]
 
     def left(self, code: str, person: str) -> int | None:
@@ -118,6 +121,24 @@ class Model:
         used_up = ["UsedUp"] if total is not None and len(live) >= total else []
         mine = sum(redemption.person == person for redemption in live)
         return used_up + (["UsedUpForCandidate"] if each is not None and mine >= each else [])
+
+    def live_of(self, booking: ModelReservation | None) -> list[ModelRedemption]:
+        return [each for each in self.redemptions if each.booking is booking and self.status(each) in LIVE]
+
+    def reservation_reasons(self, booking: ModelReservation | None, person: str) -> list[str]:
+        if booking and booking.status in ENDED:
+            return ["ReservationEnded"]
+        return ["ReservationDiffers"] if any(each.person != person for each in self.live_of(booking)) else []
+
+    def combining_reasons(self, booking: ModelReservation | None, code: str) -> list[str]:
+        live = self.live_of(booking)
+        if not live or all(name in COMBINABLE for name in (code, *(each.code for each in live))):
+            return []
+        return ["NotCombinable"]
+
+    def discount(self, booking: ModelReservation, code: str) -> Decimal:
+        left = PRICE - sum(each.discount for each in self.live_of(booking))
+        return left if code in ("V1", "V2") else (left / 10).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
     def become(self, redemption: ModelRedemption, status: str) -> None:
         redemption.status = status
@@ -153,7 +174,13 @@ class LifeCycle(RuleBasedStateMachine):
     async def _furnish(self) -> None:
         self.tenant = tenant = await create_tenant(self.resources, now=NOW)
         codes = [
-            percent_code(tenant, code, max_redemptions=total, max_redemptions_per_candidate=each)
+            percent_code(
+                tenant,
+                code,
+                max_redemptions=total,
+                max_redemptions_per_candidate=each,
+                is_combinable=code in COMBINABLE,
+            )
             for code, (total, each) in LIMITS.items()
             if code not in ("V1", "V2")
         ]
@@ -191,20 +218,25 @@ class LifeCycle(RuleBasedStateMachine):
     ) -> None:
         model, booking = self.model, self.model.bookings.get(reservation)
         known = [redemption for redemption in model.live(code) if redemption.booking is booking]
-        reasons = (["ReservationEnded"] if booking and booking.status in ENDED else []) + model.reasons(code, person)
+        reasons = model.reservation_reasons(booking, person)
+        reasons += model.reasons(code, person) + ([] if reasons else model.combining_reasons(booking, code))
         if known and known[0].person == person:
             assert isinstance(answer, Redemption)
+            if seconds is None:
+                model.become(known[0], "Redeemed")
             assert (answer.id, answer.status) == (known[0].id, model.status(known[0]))
         elif known:
-            assert isinstance(answer, Conflict)
+            assert isinstance(answer, NotRedeemable)
+            assert [each.code for each in answer.violations] == ["ReservationDiffers"]
         elif reasons:
             assert isinstance(answer, NotRedeemable)
             assert [each.code for each in answer.violations] == reasons
         else:
             assert isinstance(answer, Redemption)
             booking = model.bookings.setdefault(reservation, ModelReservation(reservation))
+            assert answer.discount == model.discount(booking, code)
             until = model.now + timedelta(seconds=seconds) if seconds else None
-            result = ModelRedemption(answer.id, booking, code, person, "", until, model.now)
+            result = ModelRedemption(answer.id, booking, code, person, answer.discount, "", until, model.now)
             model.redemptions.append(result)
             model.become(result, "Held" if seconds else "Redeemed")
 

@@ -53,10 +53,11 @@ class Use:
 
 @dataclass
 class Booking:
-    """A reservation, which only one caller changes at a time."""
+    """A reservation of one person, which only one caller changes at a time."""
 
     tenant: Tenant
     code: str
+    person: str
     uses: list[Use] = field(default_factory=list)
 
 
@@ -94,7 +95,7 @@ class Races:
 
     async def _call(self) -> None:
         while self.sent < self.total:
-            booking = Booking(self.random.choice(self.tenants), self._new_code())
+            booking = self._new_booking()
             if self.bookings and self.random.random() < 0.08:
                 booking = self.bookings.pop(self.random.randrange(len(self.bookings)))
                 if not await self._change(booking):
@@ -106,11 +107,15 @@ class Races:
             if booking.uses:
                 self.bookings.append(booking)
 
+    def _new_booking(self) -> Booking:
+        person = f"P-{self.random.randrange(PERSONS)}"
+        return Booking(self.random.choice(self.tenants), self._new_code(), person)
+
     def _new_code(self) -> str:
         return f"RSV-{self.random.getrandbits(64):x}"
 
     async def _redeem(self, booking: Booking) -> None:
-        code, person = self.random.choice(self.codes[str(booking.tenant.id)]), f"P-{self.random.randrange(PERSONS)}"
+        code, person = self.random.choice(self.codes[str(booking.tenant.id)]), booking.person
         if any(code.name == use.code for use in booking.uses):
             return
         seconds = self.random.choices([None, 1, 600], [5, 4, 1])[0]
@@ -143,7 +148,9 @@ class Races:
             for counter, limit in counts.items():
                 if reasons & ({"UsedUp", "Used", "Held"} if len(counter) == 2 else {"UsedUpForCandidate"}):
                     self.refusals.append(Refusal(counter, limit, answer.sent_at, answer.received_at))
-            if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate"}:
+            # A voucher cannot be combined; all promo codes of the races can.
+            possible = {"NotCombinable"} if booking.uses else set()
+            if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate"} - possible:
                 self.unexpected.append(answer)
         else:
             self.unexpected.append(answer)

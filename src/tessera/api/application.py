@@ -39,6 +39,7 @@ from tessera.api.storefront.redemptions import router as redemptions
 from tessera.api.storefront.schemas import (
     CodeValidationRequest,
     RedemptionCreateRequest,
+    RedemptionExtendRequest,
     ReservationUpdateRequest,
 )
 from tessera.api.storefront.validations import router as storefront
@@ -77,6 +78,7 @@ MODELS: tuple[type[BaseModel], ...] = (
     VoucherPurchaseCreateCommand,
     CodeValidationRequest,
     RedemptionCreateRequest,
+    RedemptionExtendRequest,
     ReservationUpdateRequest,
     NotRedeemableProblemModel,
     *management_errors.BODIES,

@@ -64,6 +64,9 @@ REASON = Enumeration(
         "EmailNotRecipient": "The voucher is assigned to another email address, or to none.",
         "EmailDomainNotAllowed": "The voucher is restricted to other email domains.",
         "ReservationEnded": "The reservation is completed, cancelled or a no-show.",
+        "ReservationDiffers": "The reservation has a code in use for another candidate or product.",
+        "NotCombinable": "The code, or another one that the reservation uses, cannot be combined with others.",
+        "NothingLeftToPay": "The other codes of the reservation pay the whole price.",
     },
 )
 PROMO_CODE_STATUS = Enumeration(

@@ -28,11 +28,15 @@ class TermOptions:
         list[str] | None, typer.Option("--bundle", help="A product bundle, by name or id; repeatable.")
     ] = None
     expires_at: Annotated[
-        str | None, typer.Option("--expires", help="A date, or a date and time, in UTC: 2030-01-01.")
+        str | None, typer.Option("--expires", help="A time in UTC; 2030-01-01 is the beginning of that day.")
     ] = None
     max_redemptions: Annotated[str | None, typer.Option(help="The maximum number of uses.")] = None
     max_redemptions_per_candidate: Annotated[
         str | None, typer.Option(help="The maximum number of uses by each candidate.")
+    ] = None
+    is_combinable: Annotated[
+        bool | None,
+        typer.Option("--combinable/--not-combinable", help="Whether a reservation can use it with other such codes."),
     ] = None
     notes: Annotated[str | None, typer.Option(help="Internal notes.")] = None
 

@@ -10,7 +10,7 @@ from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import distinct, email_key, key_of
 from tessera.promo_codes import rules
-from tessera.promo_codes.repository import NewPromoCode
+from tessera.promo_codes.repository import NewPromoCode, PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
 
 
@@ -44,9 +44,14 @@ def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) ->
         yield Violation("ProductBundleNotFound", "product_bundle_ids", message)
 
 
-def name_taken(name: str) -> Violation:
-    """The violation of a draft with the name of another promo code, which may be archived."""
-    return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken")
+async def find_taken_names(work: UnitOfWork, names: Collection[str]) -> dict[str, Violation]:
+    """A violation for each name that another promo code, which may be archived, or a voucher has, by its key."""
+    used_names = await PromoCodeRepository(work).find_used_names(names)
+    return {key: _name_taken(name, used_names[key]) for name in names if (key := key_of(name)) in used_names}
+
+
+def _name_taken(name: str, by_voucher: bool) -> Violation:  # noqa: FBT001 - the only caller is above
+    return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken{' by a voucher' * by_voucher}")
 
 
 def exams_of(draft: PromoCodeDraft, references: ResolvedReferences) -> tuple[tuple[UUID, str], ...]:
@@ -59,12 +64,18 @@ def bundles_of(draft: PromoCodeDraft) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(draft.product_bundle_ids or ()))
 
 
+def _status(draft: PromoCodeDraft) -> Status:
+    if draft.is_archived:
+        return Status.ARCHIVED
+    return Status.ACTIVE if draft.is_active else Status.INACTIVE
+
+
 def new_promo_code(draft: PromoCodeDraft, references: ResolvedReferences) -> NewPromoCode:
     """The promo code that a valid draft describes."""
     return NewPromoCode(
         id=new_id(),
         name=draft.name or "",
-        status=Status.ACTIVE if draft.is_active else Status.INACTIVE,
+        status=_status(draft),
         **terms_of(draft),
         restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
         store_exam_ids=tuple(exam_id for exam_id, _ in exams_of(draft, references)),

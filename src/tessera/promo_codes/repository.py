@@ -12,22 +12,19 @@ from sqlalchemy import (
     BindParameter,
     Select,
     Subquery,
-    Text,
     Uuid,
-    any_,
     false,
     insert,
     select,
     true,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.catalog.tables import StoreExam
 from tessera.kit import editing
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.compiled_queries import CompiledQuery, parameter, run
+from tessera.kit.db.compiled_queries import parameter, run
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage, JsonPageQuery, JsonPageRequest, fetch_pages
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -73,7 +70,7 @@ with new_codes as materialized (
     select * from json_to_recordset(%(codes)s::json) as code (
         id uuid, name text, status text, {_TYPED_TERMS}, redemption_count integer,
         restrict_to_email_addresses boolean, store_exam_ids uuid[], product_bundle_ids uuid[], email_addresses text[],
-        email_keys text[]
+        email_keys text[], voucher_code text
     )
 ), added as (
     insert into promo_codes (
@@ -83,6 +80,10 @@ with new_codes as materialized (
     select %(organization_id)s, id, name, status, {_TERMS}, redemption_count, 0, restrict_to_email_addresses,
            cardinality(store_exam_ids) > 0, cardinality(product_bundle_ids) > 0, %(now)s, %(version)s
     from new_codes
+    where not exists (
+        select from vouchers v
+        where v.organization_id = %(organization_id)s and v.code = new_codes.voucher_code
+    )
     on conflict (organization_id, name_key) do nothing
     returning id
 ), restricted as materialized (
@@ -103,6 +104,16 @@ with new_codes as materialized (
 )
 select id from added
 """  # noqa: S608 - the terms are names of our own columns
+
+USED_NAMES = """
+select name_key, false from promo_codes
+where organization_id = %(organization_id)s
+  and name_key = any (array(select lower(name collate "C") from unnest(%(names)s::text[]) as name))
+union all
+select lower(code collate "C"), true from vouchers
+where organization_id = %(organization_id)s
+  and code = any (array(select upper(name collate "C") from unnest(%(names)s::text[]) as name))
+"""
 
 
 class ListedPromoCode(NamedTuple):
@@ -127,13 +138,16 @@ class PromoCodeRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
-    async def find_used_names(self, names: Collection[str]) -> frozenset[str]:
-        """The keys of those names that promo codes have already, including archived codes."""
-        values = {"organization_id": self._organization_id, "name_keys": Texts([key_of(name) for name in names])}
-        return frozenset(row.name_key for row in await _USED_NAMES.all(self._connection, values))
+    async def find_used_names(self, names: Collection[str]) -> dict[str, bool]:
+        """The keys of those names that promo codes, including archived ones, or vouchers have.
+
+        The value says whether a voucher has the name.
+        """
+        values = {"organization_id": self._organization_id, "names": Texts(list(names))}
+        return dict(await (await run(self._connection, USED_NAMES, values)).fetchall())
 
     async def add(self, codes: Collection[NewPromoCode], *, now: datetime) -> frozenset[UUID]:
-        """Add promo codes; returns the ids of those that were rejected because their names are taken.
+        """Add promo codes; returns the ids of those that were rejected because a code or a voucher has their name.
 
         The first of several codes with one name is added. Codes are added in the order of their names, so that
         concurrent transactions cannot deadlock.
@@ -197,15 +211,12 @@ class PromoCodeRepository:
 
 
 _ORGANIZATION_ID: BindParameter[UUID] = parameter("organization_id", Uuid())
-_USED_NAMES = CompiledQuery(
-    select(PromoCode.name_key).where(
-        PromoCode.organization_id == _ORGANIZATION_ID, PromoCode.name_key == any_(parameter("name_keys", ARRAY(Text)))
-    )
-)
 
 
 def _row(code: NewPromoCode) -> dict[str, Any]:
-    return row_of(code) | {"email_keys": [email_key(email) for email in code.email_addresses]}
+    # The text of a voucher of the same name. A function of a column could not use the index of vouchers.
+    email_keys = [email_key(email) for email in code.email_addresses]
+    return row_of(code) | {"email_keys": email_keys, "voucher_code": code.name.upper()}
 
 
 @cache

@@ -55,6 +55,7 @@ class PromoCodeTerms:
     expires_at: datetime | None = None
     max_redemptions: int | None = None
     max_redemptions_per_candidate: int | None = None
+    is_combinable: bool | None = None
     notes: str | None = None
 
 
@@ -79,6 +80,7 @@ class PromoCodeDraft(PromoCodeTerms):
     email_addresses: tuple[str, ...] | None = ()
     restrict_to_email_addresses: bool | None = False
     is_active: bool | None = False
+    is_archived: bool = False
     parse_violations: tuple[Violation, ...] = ()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.service import Action, Change
@@ -35,7 +36,6 @@ async def create_all(
 
     The result for a draft with violations is Invalid, whose violations include unknown exams and a taken name.
     """
-    promo_codes = PromoCodeRepository(work)
     references = await drafts.resolve_references(work, *requests)
     invalid: dict[int, list[Violation]] = {}
     codes: dict[int, NewPromoCode] = {}
@@ -47,11 +47,11 @@ async def create_all(
             codes[position] = drafts.new_promo_code(draft, references)
     # Only for drafts with other violations, because the insert below reports the taken names of the others.
     names = {position: name for position in invalid if (name := requests[position].name) is not None}
-    used_names = await promo_codes.find_used_names(names.values()) if names else frozenset()
+    taken = await drafts.find_taken_names(work, names.values()) if names else {}
     for position, name in names.items():
-        invalid[position] += [drafts.name_taken(name)] if key_of(name) in used_names else []
-    rejected_ids = await promo_codes.add(codes.values(), now=now)
-    invalid |= {position: [drafts.name_taken(code.name)] for position, code in codes.items() if code.id in rejected_ids}
+        invalid[position] += [taken[key_of(name)]] if key_of(name) in taken else []
+    rejected = await add_untaken(work, list(codes.values()), now=now)
+    invalid |= {position: [rejected[code.id]] for position, code in codes.items() if code.id in rejected}
     created = {position: code for position, code in codes.items() if position not in invalid}
     changes = [
         Change(action=Action.CREATED, kind="PromoCode", id=code.id, after=row_of(code)) for code in created.values()
@@ -77,9 +77,16 @@ async def list_pages(
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
     """Add promo codes of every kind without checking rules; raises Invalid for a taken name."""
+    if rejected := await add_untaken(work, codes, now=now):
+        raise Invalid(list(rejected.values()))
+
+
+async def add_untaken(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> dict[UUID, Violation]:
+    """Add promo codes; returns a violation for each of those that are rejected because their name is taken."""
     rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
-    if rejected_ids:
-        raise Invalid([drafts.name_taken(code.name) for code in codes if code.id in rejected_ids])
+    rejected = [code for code in codes if code.id in rejected_ids]
+    taken = await drafts.find_taken_names(work, [code.name for code in rejected]) if rejected else {}
+    return {code.id: taken[key_of(code.name)] for code in rejected}
 
 
 async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:

@@ -38,6 +38,7 @@ class TermColumns:
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     max_redemptions: Mapped[int | None]
     max_redemptions_per_candidate: Mapped[int | None]
+    is_combinable: Mapped[bool | None]
     notes: Mapped[str | None] = mapped_column(Text)
 
 

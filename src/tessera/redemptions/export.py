@@ -70,7 +70,7 @@ def _cells(redemption: Redemption) -> list[object]:
         redemption.email,
         redemption.list_price,
         redemption.discount,
-        redemption.list_price - redemption.discount,
+        redemption.final_price,
         redemption.made_by,
         redemption.held_until,
         redemption.created_at,

@@ -1,14 +1,14 @@
 """Existing redemptions: queries, confirmation, release, cancellation and expiry."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from tessera.identity.rules import Principal
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import NotFound, TransactionAborted, WrongState
+from tessera.kit.errors import Invalid, NotFound, TransactionAborted, Violation, WrongState
 from tessera.redemptions import rules, transitions
 from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository
@@ -73,6 +73,32 @@ async def change(
     status_change = transitions.status_change(redemption, status, caller_id=rules.id_of(caller), now=now)
     await transitions.write(work, [status_change], now=now)
     return status_change.redemption
+
+
+async def extend(
+    work: UnitOfWork, redemption_id: UUID, hold: timedelta, *, caller: Principal | None, now: datetime
+) -> Redemption:
+    """Move the deadline of a hold to `hold` from now.
+
+    Raises RedemptionNotFound, also if the caller may not see the redemption, WrongState for any other redemption, and
+    Invalid if the hold would last longer than 7 days from its start.
+    """
+    redemption = await _lock(work, RedemptionRepository(work), redemption_id, caller, now=now)
+    current = rules.status_at(redemption.status, redemption.held_until, now=now)
+    if current is not RedemptionStatus.HELD:
+        raise WrongState("redemption", current)
+    if violations := list(_too_long(redemption, now + hold - redemption.created_at)):
+        raise Invalid(violations)
+    change = transitions.status_change(redemption, current, caller_id=rules.id_of(caller), now=now)
+    change = replace(change, redemption=replace(change.redemption, held_until=now + hold))
+    await transitions.write(work, [change], now=now)
+    return change.redemption
+
+
+def _too_long(redemption: Redemption, duration: timedelta) -> Iterator[Violation]:
+    if duration > timedelta(seconds=rules.MAX_HOLD_SECONDS):
+        yield Violation("HoldTooLong", "hold_seconds", "must end within 7 days of the start of the hold")
+    yield from rules.too_long_hold(duration, code_owner_id=redemption.promo_code_owner_id)
 
 
 async def _lock(

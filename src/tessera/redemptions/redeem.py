@@ -13,21 +13,16 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation, summary_of
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
-from tessera.promo_codes.uses import service as promo_codes
 from tessera.promo_codes.uses.service import StorefrontPromoCode
-from tessera.redemptions import lifecycle, rules, transitions, validate
+from tessera.redemptions import combining, lifecycle, lookup, rules, transitions, validate
 from tessera.redemptions.drafts import RedemptionDraft
+from tessera.redemptions.lookup import StorefrontCode
 from tessera.redemptions.repository import Redemption, RedemptionRepository
 from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.transitions import Change
-from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.issued.uses.service import StorefrontVoucher
 from tessera.vouchers.rules import ReservationStatus
-
-StorefrontCode = StorefrontPromoCode | StorefrontVoucher
-
-MAX_LOCK_ROUNDS = 5  # each further round needs another change at the same moment
 
 
 class NotRedeemable(DomainError):
@@ -48,8 +43,9 @@ async def redeem_all(
 ) -> list[Redemption | DomainError]:
     """Redeem or hold codes as separate calls in this order would; errors are returned as results and not raised.
 
-    If the reservation uses the code already, the result is the existing redemption. Errors are NotRedeemable, Invalid
-    for an unknown product, and Conflict if the reservation uses the code for another candidate or product.
+    If the reservation uses the code already, the result is the existing redemption; a draft without a hold redeems it
+    if it is held. Errors are NotRedeemable, Invalid for an unknown product, and Conflict if another credential uses the
+    code for the reservation.
     """
     batch = await _RedemptionBatch.open(work, drafts, now=now)
     await batch.find_codes()
@@ -101,39 +97,33 @@ class _RedemptionBatch:
         )
 
     async def find_codes(self) -> None:
-        """Lock and load the codes of the drafts that have no redemption yet."""
+        """Lock and load the codes of the drafts that have no redemption yet, and lock those of holds to redeem."""
         positions = [
             position
             for position, draft in enumerate(self.drafts)
             if draft.product in self.products and draft.key not in self.live
         ]
-        if not positions:
-            return
-        uses = [(self.drafts[position].code, self._use(self.drafts[position])) for position in positions]
         # A lapsed hold that a draft replaces may be of another code with the same text, which must be locked as well.
         keys = {self.drafts[position].key for position in positions}
-        lapsed = [each for key, each in self.lapsed_holds.items() if key in keys]
-        lapsed_ids = [each.promo_code_id for each in lapsed if each.promo_code_id is not None]
-        matches: dict[int, StorefrontCode] = {**await self._find_locked(uses, lapsed_ids)}
-        rest = [number for number in range(len(uses)) if number not in matches]
-        codes = {uses[number][0] for number in rest} | {each.code for each in lapsed if each.voucher_id is not None}
-        await vouchers.lock(self.work, codes=sorted(codes))
-        if rest:
-            voucher_matches = await vouchers.find_for_storefront(self.work, [uses[number] for number in rest])
-            matches |= {rest[number]: voucher for number, voucher in voucher_matches.items()}
-        self.codes = {positions[number]: each for number, each in matches.items()}
+        holds = self._holds_to_redeem()
+        others = [*(each for key, each in self.lapsed_holds.items() if key in keys), *holds]
+        if not positions and not others:
+            return
+        matches = await lookup.lock_codes(
+            self.work,
+            [(self.drafts[position].code, self._use(self.drafts[position])) for position in positions],
+            promo_code_ids=[each.promo_code_id for each in others if each.promo_code_id is not None],
+            voucher_codes=[each.code for each in others if each.voucher_id is not None],
+            now=self.now,
+        )
+        self.codes = {positions[number]: code for number, code in matches.items()}
+        if holds and await RedemptionRepository(self.work).find_all([each.id for each in holds]) != holds:
+            raise TransactionAborted  # Another transaction, whose clock is ahead, has expired a hold.
 
-    async def _find_locked(
-        self, uses: Sequence[tuple[str, Use]], lapsed_ids: Sequence[UUID]
-    ) -> dict[int, StorefrontPromoCode]:
-        names = sorted({code for code, _ in uses})
-        for _ in range(MAX_LOCK_ROUNDS):
-            locked_ids = await promo_codes.lock(self.work, names=names, ids=lapsed_ids, as_of=self.now)
-            matches = await promo_codes.find_for_storefront(self.work, uses, as_of=self.now)
-            # A code added between the two statements may shadow a global code of the same name, and is not locked yet.
-            if all(each.id in locked_ids for each in matches.values()):
-                return matches
-        raise TransactionAborted
+    def _holds_to_redeem(self) -> list[Redemption]:
+        keys = {draft.key for draft in self.drafts if draft.hold is None}
+        holds = [each for key, each in self.live.items() if key in keys and each.status is RedemptionStatus.HELD]
+        return sorted(holds, key=lambda each: (each.created_at, each.id))
 
     def _use(self, draft: RedemptionDraft) -> Use:
         product, candidate = self.products[draft.product], draft.candidate
@@ -144,11 +134,21 @@ class _RedemptionBatch:
         product = self.products.get(draft.product)
         if product is None:
             return Invalid([validate.product_not_found(draft.product)])
-        if existing := self.live.get(draft.key):
-            return existing if _is_same(existing, draft, product) else _conflict(draft, existing)
-        code = self._with_batch_uses(self.codes.get(position), draft)
-        assessment = validate.assess(draft.code, code, list_price=product.price, now=self.now)
-        reasons = [*self._reservation_reasons(draft), *map(_at_candidate, assessment.reasons)]
+        code = self.codes.get(position)
+        # The text of the draft may be another spelling of the code.
+        spelled_key = (draft.reservation_code, key_of(validate.name_of(code))) if code else draft.key
+        if existing := self.live.get(draft.key) or self.live.get(spelled_key):
+            return self._repeat(existing, draft, product)
+        live = [each for key, each in self.live.items() if key[0] == draft.reservation_code]
+        reasons = self._reservation_reasons(draft, product, live)
+        assessment = validate.assess(
+            draft.code,
+            self._with_batch_uses(code, draft),
+            list_price=combining.list_price(live, product),
+            now=self.now,
+            live=[] if reasons else live,
+        )
+        reasons += map(_at_candidate, assessment.reasons)
         if reasons or code is None:
             return NotRedeemable(reasons)
         owner_id = code.owner_id if isinstance(code, StorefrontPromoCode) else None
@@ -158,11 +158,26 @@ class _RedemptionBatch:
         self._note_use(redemption, draft)
         return redemption
 
-    def _reservation_reasons(self, draft: RedemptionDraft) -> list[Violation]:
+    def _repeat(self, existing: Redemption, draft: RedemptionDraft, product: Product) -> Redemption | DomainError:
+        if not rules.may_see(draft.caller, existing.made_by):
+            return Conflict(f"Another credential has used this code for the reservation {draft.reservation_code}.")
+        if combining.differs(existing, product, draft.candidate.person_id):
+            return NotRedeemable([combining.DIFFERS])
+        if draft.hold is not None or existing.status is not RedemptionStatus.HELD:
+            return existing
+        status, caller_id = RedemptionStatus.REDEEMED, rules.id_of(draft.caller)
+        change = transitions.status_change(existing, status, caller_id=caller_id, now=self.now)
+        self._note(change)
+        return change.redemption
+
+    def _reservation_reasons(
+        self, draft: RedemptionDraft, product: Product, live: Sequence[Redemption]
+    ) -> list[Violation]:
         reservation = self.reservations.get(draft.reservation_code)
-        if reservation is None or reservation.status not in rules.ENDED_RESERVATIONS:
-            return []
-        return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
+        if reservation is not None and reservation.status in rules.ENDED_RESERVATIONS:
+            return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
+        is_other = any(combining.differs(each, product, draft.candidate.person_id) for each in live)
+        return [combining.DIFFERS] if is_other else []
 
     def _with_batch_uses(self, code: StorefrontCode | None, draft: RedemptionDraft) -> StorefrontCode | None:
         # The uses of earlier drafts in the batch are not in the database yet.
@@ -210,6 +225,8 @@ class _RedemptionBatch:
             email=draft.candidate.email,
             list_price=assessment.price.list_price,
             discount=assessment.price.discount,
+            earlier_discounts=assessment.price.earlier_discounts,
+            is_combinable=promo_code is not None and promo_code.is_combinable,
             made_by=None if draft.caller is None else draft.caller.family_id,
             status=RedemptionStatus.HELD if draft.hold else RedemptionStatus.REDEEMED,
             held_until=self.now + draft.hold if draft.hold else None,
@@ -232,11 +249,15 @@ class _RedemptionBatch:
         return self.reservations[code]
 
     def _note_use(self, redemption: Redemption, draft: RedemptionDraft) -> None:
-        self.new_changes.append(Change(redemption, None, rules.id_of(draft.caller)))
-        self.live[draft.key] = redemption
+        self._note(Change(redemption, None, rules.id_of(draft.caller)))
         if redemption.promo_code_id is not None:
             self.uses[redemption.promo_code_id] += 1
             self.uses_by_person[redemption.promo_code_id, redemption.person_id] += 1
+
+    def _note(self, change: Change) -> None:
+        redemption = change.redemption
+        self.new_changes.append(change)
+        self.live[redemption.reservation_code, key_of(redemption.code)] = redemption
         if redemption.voucher_id is not None:
             self.used_vouchers[redemption.voucher_id] = redemption
 
@@ -258,27 +279,12 @@ class _RedemptionBatch:
             code.held_by
             for code in self.codes.values()
             if isinstance(code, StorefrontVoucher) and code.held_by and code.id in self.used_vouchers
-        }
+        } - {change.redemption.id for change in self.new_changes}
         return [
             transitions.status_change(each, RedemptionStatus.EXPIRED, caller_id=None, now=self.now)
             for each in (await RedemptionRepository(self.work).find_all(ids) if ids else [])
             if each.status is RedemptionStatus.HELD
         ]
-
-
-def _is_same(existing: Redemption, draft: RedemptionDraft, product: Product) -> bool:
-    is_same = (existing.person_id, existing.store_exam_id, existing.product_bundle_id) == (
-        draft.candidate.person_id,
-        product.store_exam_id,
-        product.product_bundle_id,
-    )
-    return is_same and rules.may_see(draft.caller, existing.made_by)
-
-
-def _conflict(draft: RedemptionDraft, existing: Redemption) -> Conflict:
-    if not rules.may_see(draft.caller, existing.made_by):
-        return Conflict(f"Another credential has used this code for the reservation {draft.reservation_code}.")
-    return Conflict(f"The reservation {draft.reservation_code} uses this code for another candidate or product.")
 
 
 def _at_candidate(reason: Violation) -> Violation:

@@ -41,7 +41,8 @@ class Redemption:
     """A use of a promo code or a voucher for a reservation; `changes` is the number of its ledger entries.
 
     `made_by` is the credential that made it, for a rotated key the first one of its series; None where no credential
-    did, and for redemptions of earlier releases.
+    did, and for redemptions of earlier releases. `earlier_discounts` is what other codes had taken off the list price,
+    and `is_combinable` whether the code could be combined with others at that time.
     """
 
     id: UUID
@@ -64,12 +65,19 @@ class Redemption:
     email: str | None
     list_price: Decimal
     discount: Decimal
+    earlier_discounts: Decimal
+    is_combinable: bool
     made_by: UUID | None
     status: RedemptionStatus
     held_until: datetime | None
     changes: int
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def final_price(self) -> Decimal:
+        """What was left to pay after this code and the earlier ones."""
+        return self.list_price - self.earlier_discounts - self.discount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,22 +237,17 @@ class RedemptionRepository:
         await insert_rows(self._connection, RedemptionTable, rows)
 
     async def change(self, redemptions: Sequence[Redemption]) -> None:
-        """Write the statuses of locked redemptions."""
+        """Write the statuses and deadlines of locked redemptions."""
+        names = ("status", "held_until", "changes", "updated_at")
         statement = (
             update(RedemptionTable)
             .where(
                 RedemptionTable.organization_id == self._organization_id, RedemptionTable.id == bindparam("changed_id")
             )
-            .values({name: bindparam(f"new_{name}") for name in ("status", "changes", "updated_at")})
+            .values({name: bindparam(f"new_{name}") for name in names})
         )
         rows = [
-            {
-                "changed_id": each.id,
-                "new_status": each.status,
-                "new_changes": each.changes,
-                "new_updated_at": each.updated_at,
-            }
-            for each in redemptions
+            {"changed_id": each.id, **{f"new_{name}": getattr(each, name) for name in names}} for each in redemptions
         ]
         await self._connection.execute(statement, rows)
 
@@ -262,6 +265,8 @@ class RedemptionRepository:
 def _redemption(row: AnyRow) -> Redemption:
     values = dict(zip(_NAMES, _values_of(row), strict=True))
     values["status"] = RedemptionStatus(row.status)
+    values["earlier_discounts"] = row.earlier_discounts or Decimal(0)
+    values["is_combinable"] = bool(row.is_combinable)
     values["reservation_status"] = ReservationStatus(row.reservation_status)
     return Redemption(**values)
 

@@ -92,24 +92,32 @@ class Discrepancy:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The list price and the discount of a product, in dollars and cents."""
+    """The list price of a product, the discount of a code, and those of the reservation's earlier codes, in dollars."""
 
     list_price: Decimal
     discount: Decimal
+    earlier_discounts: Decimal = Decimal(0)
 
     @property
     def final(self) -> Decimal:
         """The amount to pay, never below zero."""
-        return self.list_price - self.discount
+        return self.list_price - self.earlier_discounts - self.discount
 
 
-def price(list_price: Decimal, discount: Discount) -> Price:
-    """The price after a promo code's discount, which is rounded half up and never exceeds the list price."""
+def price(
+    list_price: Decimal, discount: Discount, *, base: Decimal | None = None, earlier_discounts: Decimal = Decimal(0)
+) -> Price:
+    """The price after a promo code's discount, which is rounded half up and never exceeds what is left to pay.
+
+    The discount applies to what earlier discounts have left, or to the `base` if that is smaller.
+    """
+    left = list_price - earlier_discounts
+    amount = left if base is None else min(left, base)
     if discount.percent is not None:
-        amount = (list_price * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
+        amount = (amount * discount.percent / 100).quantize(CENT, rounding=ROUND_HALF_UP)
     else:
-        amount = min(discount.flat or Decimal(0), list_price)
-    return Price(list_price, amount)
+        amount = min(discount.flat or Decimal(0), amount)
+    return Price(list_price, amount, earlier_discounts)
 
 
 def status_at(status: RedemptionStatus, held_until: datetime | None, *, now: datetime) -> RedemptionStatus:

@@ -32,7 +32,10 @@ class Reservation(Base):
 
 
 class Redemption(Base):
-    """A use of a promo code or a voucher for a reservation; the platform owns global promo codes."""
+    """A use of a promo code or a voucher for a reservation; the platform owns global promo codes.
+
+    Redemptions of releases that combined no codes have neither `earlier_discounts` nor `is_combinable`.
+    """
 
     __tablename__ = "redemptions"
     __table_args__ = (
@@ -88,7 +91,10 @@ class Redemption(Base):
             name="code",
         ),
         CheckConstraint("num_nonnulls(store_exam_id, product_bundle_id) = 1", name="product"),
-        CheckConstraint("list_price >= discount and discount >= 0", name="price"),
+        CheckConstraint(
+            "discount >= 0 and earlier_discounts >= 0 and list_price >= discount + coalesce(earlier_discounts, 0)",
+            name="price",
+        ),
         CheckConstraint("status <> 'Held' or held_until is not null", name="held"),
     )
 
@@ -111,6 +117,8 @@ class Redemption(Base):
     email: Mapped[str | None] = mapped_column(Text)
     list_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     discount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    earlier_discounts: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    is_combinable: Mapped[bool | None]
     status: Mapped[str] = mapped_column(Text)
     held_until: Mapped[datetime | None] = mapped_column(Timestamp)
     changes: Mapped[int]

@@ -52,11 +52,16 @@ async def lock_codes(work: UnitOfWork, redemptions: Sequence[Redemption], *, now
 async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
     """Write changes of redemptions whose reservations and codes are locked."""
     repository = RedemptionRepository(work)
+    new = [change.redemption for change in changes if change.before is None]
+    new_ids = {each.id for each in new}
+    updates = [change.redemption for change in changes if change.before is not None]
     # Updates come first, because a new redemption may replace a lapsed hold under the same unique index.
-    if existing := [change.redemption for change in changes if change.before is not None]:
+    if existing := [each for each in updates if each.id not in new_ids]:
         await repository.change(existing)
-    if new := [change.redemption for change in changes if change.before is None]:
+    if new:
         await repository.add(new)
+    if redeemed_at_once := [each for each in updates if each.id in new_ids]:
+        await repository.change(redeemed_at_once)
     if changes:
         await repository.append([_entry(change, now=now) for change in changes])
     await _write_vouchers(work, [change for change in changes if change.redemption.voucher_id is not None], now=now)

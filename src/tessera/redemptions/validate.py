@@ -11,12 +11,12 @@ from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.promo_codes import rules as promo_code_rules
-from tessera.promo_codes.uses import service as promo_codes
 from tessera.promo_codes.uses.service import StorefrontPromoCode
-from tessera.redemptions import rules
+from tessera.redemptions import combining, lookup, rules
+from tessera.redemptions.lifecycle import Redemption
+from tessera.redemptions.lookup import StorefrontCode
 from tessera.redemptions.rules import Price
 from tessera.vouchers.issued import rules as voucher_rules
-from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.issued.uses.service import StorefrontVoucher
 
 
@@ -84,59 +84,55 @@ async def assess_all(
 ) -> list[Assessment]:
     """The value of each code at `now`, in the order of `codes`.
 
-    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. A promo code takes
-    precedence over a voucher of the same text. Raises Invalid for an unknown product.
+    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. Raises Invalid for
+    an unknown product.
     """
     sold_product = (await catalog.find_products(work, [product])).get(product)
     if sold_product is None:
         raise Invalid([product_not_found(product)])
     email, person_id = (candidate.email, candidate.person_id) if candidate else (None, None)
     use = Use(sold_product.store_exam_id, sold_product.product_bundle_id, candidate is not None, email, person_id)
-    matches = await find_codes(work, [(code, use) for code in codes], now=now)
+    matches = await lookup.find_codes(work, [(code, use) for code in codes], now=now)
     return [
         assess(code, matches.get(position), list_price=sold_product.price, now=now)
         for position, code in enumerate(codes)
     ]
 
 
-async def find_codes(
-    work: UnitOfWork, uses: Sequence[tuple[str, Use]], *, now: datetime
-) -> dict[int, StorefrontPromoCode | StorefrontVoucher]:
-    """The codes for these uses, by position; a promo code takes precedence over a voucher of the same text."""
-    matches: dict[int, StorefrontPromoCode | StorefrontVoucher] = {}
-    matches |= await promo_codes.find_for_storefront(work, uses, as_of=now)
-    voucher_positions = [position for position in range(len(uses)) if position not in matches]
-    if voucher_positions:
-        voucher_matches = await vouchers.find_for_storefront(work, [uses[position] for position in voucher_positions])
-        matches |= {voucher_positions[number]: voucher for number, voucher in voucher_matches.items()}
-    return matches
-
-
 def assess(
-    text: str, code: StorefrontPromoCode | StorefrontVoucher | None, *, list_price: Decimal, now: datetime
+    text: str,
+    code: StorefrontCode | None,
+    *,
+    list_price: Decimal,
+    now: datetime,
+    live: Sequence[Redemption] = (),
 ) -> Assessment:
-    """The value of a code at `now`."""
+    """The value of a code at `now`, in addition to the `live` redemptions of the same reservation.
+
+    A code that cannot be used has no discount.
+    """
     match code:
         case StorefrontPromoCode(usability=usability):
-            return Assessment(
-                code=code.name,
-                kind=CodeKind.PROMO_CODE,
-                reasons=tuple(promo_code_rules.unusable(usability, now=now)),
-                price=rules.price(list_price, code.discount),
-                remaining=promo_code_rules.remaining(usability),
-                expires_at=usability.expires_at,
-            )
+            name, kind, remaining = code.name, CodeKind.PROMO_CODE, promo_code_rules.remaining(usability)
+            reasons = (*promo_code_rules.unusable(usability, now=now), *combining.not_combinable(code, live))
         case StorefrontVoucher(usability=usability):
-            return Assessment(
-                code=code.code,
-                kind=CodeKind.VOUCHER,
-                reasons=tuple(voucher_rules.unusable(usability, now=now)),
-                price=Price(list_price, list_price),
-                remaining=0 if usability.is_used or voucher_rules.is_held(usability, now=now) else 1,
-                expires_at=usability.expires_at,
-            )
+            name, kind, remaining = code.code, CodeKind.VOUCHER, voucher_rules.remaining(usability, now=now)
+            reasons = (*voucher_rules.unusable(usability, now=now), *combining.not_combinable(code, live))
         case None:
-            full_price = Price(list_price, Decimal(0))
-            return Assessment(
-                code=text, kind=None, reasons=(NOT_FOUND,), price=full_price, remaining=None, expires_at=None
-            )
+            price = Price(list_price, Decimal(0))
+            return Assessment(code=text, kind=None, reasons=(NOT_FOUND,), price=price, remaining=None, expires_at=None)
+    price = Price(list_price, Decimal(0)) if reasons else _price(code, list_price, live)
+    return Assessment(
+        code=name, kind=kind, reasons=reasons, price=price, remaining=remaining, expires_at=usability.expires_at
+    )
+
+
+def name_of(code: StorefrontCode) -> str:
+    """The text of a code as it was created."""
+    return code.name if isinstance(code, StorefrontPromoCode) else code.code
+
+
+def _price(code: StorefrontCode, list_price: Decimal, live: Sequence[Redemption]) -> Price:
+    if isinstance(code, StorefrontVoucher):
+        return Price(list_price, list_price)
+    return rules.price(list_price, code.discount, base=code.discount_base, earlier_discounts=combining.given(live))

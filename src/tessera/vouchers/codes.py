@@ -13,6 +13,8 @@ GUESSES_PER_HIT = 1_000_000_000
 # Codes are drawn again if they are in use or look like numbers: one in 10^9, and one in 10^4. The second round is rare.
 MAX_ROUNDS = 20
 
+MAX_READINGS = 12
+_DIGITS = str.maketrans("OIL", "011")
 _CAPITALS = str.maketrans(ascii_lowercase, ascii_uppercase)
 _LETTERS = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(256))
 
@@ -42,6 +44,16 @@ def random_texts(count: int, *, length: int) -> list[str]:
 def stored_code(code: str) -> str:
     """The stored form of a code: ASCII letters in upper case, and all other characters unchanged."""
     return code.translate(_CAPITALS)
+
+
+def readings(code: str) -> list[str]:
+    """The stored form of a typed code, and its readings with `O` as `0` and `I` or `L` as `1`, which codes never have.
+
+    A program's prefix may have these letters, so each reading begins at one of them and goes on to the end.
+    """
+    stored = stored_code(code)
+    starts = [position for position, letter in enumerate(stored) if letter in "OIL"][-MAX_READINGS:]
+    return [stored, *(stored[:start] + stored[start:].translate(_DIGITS) for start in reversed(starts))]
 
 
 def new_purchase_code() -> str:

@@ -1,6 +1,8 @@
 """Importing promo codes from CSV files of any program: all or nothing, and an error for each bad line."""
 
 import csv
+import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,14 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support import factories
-from tests.support.factories import Tenant, percent_code
+from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, audit_entries_of, headers_without_rights, problem
 from tests.support.responses import status_and_body
 
 from tessera.api.http import parsing as http_parsing
 from tessera.api.serving.resources import Resources
 from tessera.promo_codes.imports import parsing
+from tessera.promo_codes.rules import Status
 
 URL = f"{ROOT}/promo-code-imports"
 CODES = f"{ROOT}/promo-codes"
@@ -119,7 +122,7 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
     await factories.add_promo_codes(resources, tenant, percent_code(tenant, "TAKEN"), now=NOW)
     lines = (
         "GOOD1,Active,10,,,,,",
-        "no!,Archived,101,5,,2020-01-01,0,",
+        "no!,Retired,101,5,,2020-01-01,0,",
         ",,ten,,,soon,1.5,",
         'TWOLINES,,5,,,,,"of\nnotes"',
         "taken,,,abc,X-1,,,",
@@ -130,15 +133,14 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
     content = "\n".join((HEADER, *lines)).encode() + b"\nCAF\xc9,,10,,,,,\n"
     one = "or a flat discount must be given, and not both of them"
     number = "must be a whole number"
-    time = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
+    time = "must be an ISO 8601 date and time, such as 2026-01-01T00:00:00Z, or a date for its first moment in UTC"
     text = "must be text in UTF-8, without NUL characters"
     expected = import_failed(
-        (3, "status", "NotAmongValues", "must be Active or Inactive"),
+        (3, "status", "NotAmongValues", "must be Inactive, Active or Archived"),
         (3, "name", "NameNotAlphanumeric", "must be alphanumeric (A-Z, a-z, 0-9)"),
         (3, "discountPercent", "OneDiscount", one),
         (3, "discountPercent", "DiscountPercentRange", "must be between 1 and 100"),
         (3, "maxRedemptions", "LimitRange", "must be between 1 and 1,000,000,000"),
-        (3, "expiresAt", "ExpiryInPast", "must not be in the past"),
         (4, "name", "Required", "is required"),
         (4, "discountPercent", "NotInteger", number),
         (4, "expiresAt", "NotDateTime", time),
@@ -230,3 +232,29 @@ async def test_what_is_exported_can_be_imported_elsewhere(
     assert status_and_body(answer) == (201, {"promoCodes": 3, "isDryRun": False})
     theirs, ours = await codes_of(client, other_tenant), await codes_of(client, tenant)
     assert [code | {"id": ""} for code in theirs] == [code | {"id": ""} for code in ours]
+
+
+async def test_an_export_with_archived_and_expired_codes_is_imported_as_it_is(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    expired = percent_code(tenant, "BYGONE", expires_at=NOW - timedelta(days=1))
+    archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, is_combinable=True)
+    await add_promo_codes(resources, tenant, expired, archived, now=NOW)
+    exported = (await client.get("/management/v1/exports/promo-codes", headers=tenant.bearer)).text
+    assert (await send(client, other_tenant, exported)).status_code == 201
+    again = (await client.get("/management/v1/exports/promo-codes", headers=other_tenant.bearer)).text
+    before, after = [
+        [{**row, "id": "", "createdAt": ""} for row in csv.DictReader(io.StringIO(text))] for text in (exported, again)
+    ]
+    assert sorted(before, key=str) == sorted(after, key=str)
+    assert [row["status"] for row in after] == ["Active", "Archived"]
+
+
+async def test_whole_numbers_may_have_decimals_and_a_date_is_its_first_moment(
+    client: httpx.AsyncClient, tenant: Tenant
+) -> None:
+    answer = await send(client, tenant, "name,discountPercent,maxRedemptions,expiresAt\nTEN,10.0,5.00,2031-01-01\n")
+    assert answer.status_code == 201, answer.text
+    code = (await client.get("/management/v1/promo-codes?name=TEN", headers=tenant.bearer)).json()["data"][0]
+    terms = [code[name] for name in ("discountPercent", "maxRedemptions", "expiresAt")]
+    assert terms == [10, 5, "2031-01-01T00:00:00Z"]

@@ -154,10 +154,11 @@ async def test_it_follows_vouchers_as_they_are_made_held_used_and_given_back(
     held = await create_redemption(client, tenant, codes[0], "RSV-1", holdSeconds=60)
     assert await counted() == (20, 0)
     await act(client, tenant, held, "confirm")
-    await create_redemption(client, tenant, codes[1], "RSV-1")
+    await create_redemption(client, tenant, codes[1], "RSV-3")
     await act(client, tenant, await create_redemption(client, tenant, codes[2], "RSV-2", holdSeconds=60), "release")
     assert await counted() == (20, 2)
-    await update_reservation(client, tenant, "RSV-1", "Cancelled")
+    for reservation in ("RSV-1", "RSV-3"):
+        await update_reservation(client, tenant, reservation, "Cancelled")
     assert await counted() == (20, 0)
 
 

@@ -20,7 +20,7 @@ async def new_key(client: httpx.AsyncClient, tenant: Tenant, *rights: str) -> tu
 @pytest.fixture
 async def keys(client: httpx.AsyncClient, resources: Resources, tenant: Tenant) -> dict[str, dict[str, str]]:
     """Headers of two storefronts and of the support, and the id of the first one's key; a code that both may use."""
-    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING"), now=NOW)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING", is_combinable=True), now=NOW)
     mine, mine_id = await new_key(client, tenant, "StorefrontRedeem")
     theirs, _ = await new_key(client, tenant, "StorefrontRedeem")
     support, _ = await new_key(client, tenant, "StorefrontSupport")
@@ -75,7 +75,7 @@ async def test_a_storefront_changes_only_its_own_redemptions(
 async def test_a_reservation_that_two_storefronts_use_is_changed_by_the_support_alone(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, keys: dict[str, dict[str, str]]
 ) -> None:
-    await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER"), now=NOW)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "SUMMER", is_combinable=True), now=NOW)
     own = await made(client, keys["mine"], "R-1")
     other = await client.post(URL, json=body("SUMMER", "R-1"), headers=keys["theirs"])
     seen = (await client.get(f"{RESERVATIONS}/R-1", headers=keys["mine"])).json()["redemptions"]

@@ -119,11 +119,23 @@ async def test_a_redeemed_voucher_shows_its_candidate(client: httpx.AsyncClient,
     assert reasons(await redeem(client, shop, "PAID", "RSV-2")) == [("/code", "Used")]
 
 
-async def test_a_bundle_is_redeemed_with_its_own_price(client: httpx.AsyncClient, shop: Tenant) -> None:
+async def test_the_rules_of_a_reservation_end_with_its_redemptions(client: httpx.AsyncClient, shop: Tenant) -> None:
+    first = await create_redemption(client, shop, "SPRING")
+    assert reasons(await redeem(client, shop, "FREE")) == [("/code", "NotCombinable")]
+    assert reasons(await redeem(client, shop, "PAID")) == [("/code", "NotCombinable")]
+    await act(client, shop, first, "cancel")
+    await create_redemption(client, shop, "FREE", storeExamCode="NCP-ADS", candidate=candidate("P-2"))
+
+
+async def test_codes_that_name_exams_count_only_those_exams_of_a_bundle(
+    client: httpx.AsyncClient, shop: Tenant
+) -> None:
     bundle = {"storeExamCode": None, "productBundleId": str(shop.bundle_id)}
     redemption = await create_redemption(client, shop, "SPRING", **bundle)
     assert (redemption["storeExamCode"], redemption["productBundleId"]) == (None, str(shop.bundle_id))
-    assert (redemption["listPrice"], redemption["discount"], redemption["finalPrice"]) == (150.0, 22.5, 127.5)
+    # 15 percent of the exam's 100 dollars, not of the bundle's 150.
+    assert (redemption["listPrice"], redemption["discount"], redemption["finalPrice"]) == (150.0, 15.0, 135.0)
+    await act(client, shop, redemption, "cancel")
     assert reasons(await redeem(client, shop, "PAID", **bundle)) == [("/code", "NotCovered")]
 
 
@@ -178,12 +190,12 @@ async def test_a_hold_that_has_run_out_is_expired_without_any_job(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
     for code in ("SPRING", "FREE", "PAID"):
-        held = await create_redemption(client, shop, code, holdSeconds=1)
+        held = await create_redemption(client, shop, code, f"RSV-{code}", holdSeconds=1)
         clock.advance(seconds=1)
         assert (await client.get(f"{URL}/{held['id']}", headers=shop.api_key)).json()["status"] == "Expired"
         refusal = await act(client, shop, held, "confirm")
         assert (refusal.status_code, refusal.json()["state"]) == (409, "Expired")
-        again = await create_redemption(client, shop, code)
+        again = await create_redemption(client, shop, code, f"RSV-{code}")
         assert (again["status"], again["id"] == held["id"]) == ("Redeemed", False)
 
 
@@ -215,16 +227,16 @@ async def test_another_reservation_takes_over_a_voucher_whose_hold_ran_out(
 
 
 async def test_cancelling_gives_the_use_back_to_all_counts(client: httpx.AsyncClient, shop: Tenant) -> None:
-    promo, paid = await create_redemption(client, shop, "ONCE"), await create_redemption(client, shop, "PAID")
+    promo, paid = await create_redemption(client, shop, "ONCE"), await create_redemption(client, shop, "PAID", "RSV-P")
     assert reasons(await redeem(client, shop, "ONCE", "RSV-2")) == [("/code", "UsedUpForCandidate")]
     for each in (promo, paid):
         assert (await act(client, shop, each, "cancel")).json()["status"] == "Cancelled"
     assert await redemption_count(client, shop, "ONCE") == 0
     assert await purchase_usage(client, shop, "VP-1") == (0, 10)
     voucher = await get_voucher(client, shop, "PAID")
-    assert ("usedBy" in voucher, voucher["isUsed"], voucher["reservationCode"]) == (False, False, "RSV-1")
+    assert ("usedBy" in voucher, voucher["isUsed"], voucher["reservationCode"]) == (False, False, "RSV-P")
     await create_redemption(client, shop, "ONCE", "RSV-2")
-    await create_redemption(client, shop, "PAID", "RSV-2")
+    await create_redemption(client, shop, "PAID", "RSV-3")
 
 
 async def test_a_limit_for_each_candidate_counts_only_that_candidate(client: httpx.AsyncClient, shop: Tenant) -> None:
@@ -247,8 +259,9 @@ async def test_the_same_reservation_and_code_is_the_same_redemption(client: http
     assert first == second
     assert await redemption_count(client, shop, "Spring") == 1
     for other in ({"candidate": candidate("P-2")}, {"storeExamCode": "NCP-ADS"}):
-        refusal = await redeem(client, shop, "SPRING", **other)
-        assert (refusal.status_code, refusal.json()["type"]) == (409, "urn:tessera:problem:conflict")
+        for code in ("SPRING", "FREE"):
+            refusal = await redeem(client, shop, code, **other)
+            assert (refusal.status_code, reasons(refusal)) == (409, [("/reservationCode", "ReservationDiffers")])
 
 
 async def test_a_key_makes_a_second_request_the_first_one(client: httpx.AsyncClient, shop: Tenant) -> None:
@@ -393,6 +406,6 @@ async def test_the_discount_is_rounded_half_up_and_never_exceeds_the_price(
     superuser.execute("update store_exams set price = 99.50 where organization_id = %s", [tenant.id])
     flat = NewPromoCode(id=new_id(), name="HUGE", status=Status.ACTIVE, flat_discount=Decimal("1000"))
     await add_promo_codes(resources, tenant, percent_code(tenant, "ODD", discount_percent=33), flat, now=NOW)
-    odd, huge = await create_redemption(client, tenant, "ODD"), await create_redemption(client, tenant, "HUGE")
+    odd, huge = await create_redemption(client, tenant, "ODD"), await create_redemption(client, tenant, "HUGE", "RSV-2")
     assert (odd["discount"], odd["finalPrice"]) == (32.84, 66.66)
     assert (huge["discount"], huge["finalPrice"]) == (99.5, 0.0)

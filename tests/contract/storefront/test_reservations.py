@@ -22,9 +22,10 @@ NOT_FOUND = {
 
 @pytest.fixture
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
-    """A tenant with a promo code for two uses, one for each candidate, and a voucher."""
-    once = percent_code(tenant, "ONCE", max_redemptions_per_candidate=1)
-    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING", max_redemptions=2), once, now=NOW)
+    """A tenant with combinable promo codes, for two uses and for one by each candidate, and a voucher."""
+    once = percent_code(tenant, "ONCE", max_redemptions_per_candidate=1, is_combinable=True)
+    spring = percent_code(tenant, "SPRING", max_redemptions=2, is_combinable=True)
+    await add_promo_codes(resources, tenant, spring, once, now=NOW)
     partner = await add_partner(resources, tenant, "Acme Corp")
     purchase = await add_purchase(resources, tenant, partner, await add_program(resources, tenant, "Open"), "VP-1")
     await add_vouchers(resources, tenant, voucher(purchase, partner, "PAID"))
@@ -58,13 +59,13 @@ def conflict(state: str) -> dict[str, Any]:
 async def test_a_reservation_is_shown_with_all_its_redemptions_oldest_first(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
-    first = await create_redemption(client, shop, "SPRING")
-    second = await create_redemption(client, shop, "PAID", holdSeconds=10)
+    first = await create_redemption(client, shop, "PAID", holdSeconds=10)
     clock.advance(seconds=10)
+    second = await create_redemption(client, shop, "SPRING")
     assert await booking(client, shop) == {
         "reservationCode": "RSV-1",
         "status": "Created",
-        "redemptions": [first, second | {"status": "Expired"}],
+        "redemptions": [first | {"status": "Expired"}, second],
     }
 
 
@@ -72,9 +73,11 @@ async def test_a_reservation_is_shown_with_all_its_redemptions_oldest_first(
 async def test_what_became_of_a_reservation_is_shown_everywhere_and_keeps_its_uses(
     client: httpx.AsyncClient, shop: Tenant, status: str
 ) -> None:
-    promo, paid = await create_redemption(client, shop, "SPRING"), await create_redemption(client, shop, "PAID")
+    promo = await create_redemption(client, shop, "SPRING")
+    await act(client, shop, promo, "cancel")
+    paid = await create_redemption(client, shop, "PAID")
     response = await update_reservation(client, shop, "RSV-1", status.lower())
-    expected = [each | {"reservationStatus": status} for each in (promo, paid)]
+    expected = [each | {"reservationStatus": status} for each in (promo | {"status": "Cancelled"}, paid)]
     assert (response.status_code, response.json()) == (
         200,
         {"reservationCode": "RSV-1", "status": status, "redemptions": expected},
@@ -88,20 +91,21 @@ async def test_what_became_of_a_reservation_is_shown_everywhere_and_keeps_its_us
 async def test_cancelling_gives_back_every_use(client: httpx.AsyncClient, shop: Tenant) -> None:
     await create_redemption(client, shop, "SPRING", holdSeconds=60)
     await create_redemption(client, shop, "ONCE")
-    await create_redemption(client, shop, "PAID")
+    await create_redemption(client, shop, "PAID", "RSV-P")
     await create_redemption(client, shop, "SPRING", "RSV-0")
     assert reasons(await redeem(client, shop, "SPRING", "RSV-2")) == [("/code", "UsedUp")]
     response = await update_reservation(client, shop, "RSV-1", "Cancelled")
     assert [(each["code"], each["status"]) for each in response.json()["redemptions"]] == [
         ("SPRING", "Released"),
         ("ONCE", "Cancelled"),
-        ("PAID", "Cancelled"),
     ]
-    assert await voucher_reservation(client, shop) == ("RSV-1", "Cancelled", False)
-    for code in ("SPRING", "ONCE", "PAID"):
+    await update_reservation(client, shop, "RSV-P", "Cancelled")
+    assert await voucher_reservation(client, shop) == ("RSV-P", "Cancelled", False)
+    for code in ("SPRING", "ONCE"):
         await create_redemption(client, shop, code, "RSV-2")
+    await create_redemption(client, shop, "PAID", "RSV-3")
     assert (await update_reservation(client, shop, "RSV-1", "Cancelled")).content == response.content
-    assert await voucher_reservation(client, shop) == ("RSV-2", "Created", True)
+    assert await voucher_reservation(client, shop) == ("RSV-3", "Created", True)
 
 
 async def test_a_hold_that_ran_out_before_stays_expired(client: httpx.AsyncClient, shop: Tenant, clock: Clock) -> None:

@@ -204,6 +204,8 @@ async def test_a_bundle_is_priced_and_covered_as_carevalidate_says(
     result = answer.json()["results"]
     assert reasons(result) == [[], ["NotCovered"], [], [], ["NotCovered"]]
     assert {each["listPrice"] for each in result} == {150.0}
+    # A tenth of the exam's 100 dollars, or of the bundle's 150; nothing for a code that is not valid.
+    assert [each["discount"] for each in result] == [10.0, 0.0, 15.0, 15.0, 0.0]
 
 
 async def test_amounts_are_rounded_half_up_and_never_below_zero(

@@ -30,6 +30,7 @@ FOR_TENANTS = {
     "count_promo_code_uses",
     "find_promo_code_usability",
     "find_promo_codes_for_storefront",
+    "look_up_promo_codes",
     "lock_promo_codes",
 }
 
@@ -222,7 +223,7 @@ async def test_uses_of_a_global_code_count_for_each_candidate_of_one_organizatio
         resources, add_platform(superuser, own.tenant), percent_code(own.tenant, name, **limits), now=NOW
     )
     await create_redemption(client, theirs.tenant, name, "RSV-3")
-    ask = "select candidate_uses from find_promo_codes_for_storefront(%s, %s, %s, %s, %s, %s)"
+    ask = "select candidate_uses from look_up_promo_codes(%s, %s, %s, %s, %s, %s)"
     values = [[name.lower()], [None], [None], [None], [CANDIDATE["personId"]], NOW]
     uses = {}
     for side in (own, theirs):

@@ -62,14 +62,16 @@ async def test_equal_codes_and_reservations_of_two_organizations_never_meet(
             assert (await act(client, shop, own, "confirm")).status_code == 200
             for query in ("", "personId=P-1&", "reservationCode=RSV-1&", "status=Redeemed&"):
                 assert await list_ids(client, shop, f"{query}code={code}") == [own["id"]]
+            await act(client, shop, own, "cancel")
     for shop in shops:
+        await create_redemption(client, shop, "SAME")
         assert (
             await update_reservation(client, shop, "RSV-1", "Rescheduled", reservationCode="RSV-2")
         ).status_code == 200
     response = await update_reservation(client, shops[0], "RSV-2", "Cancelled")
-    assert [each["status"] for each in response.json()["redemptions"]] == ["Cancelled", "Cancelled"]
+    assert [each["status"] for each in response.json()["redemptions"]] == ["Cancelled"] * 3
     other = await client.get(f"{RESERVATIONS}/RSV-2", headers=shops[1].api_key)
-    assert [each["status"] for each in other.json()["redemptions"]] == ["Redeemed", "Redeemed"]
+    assert [each["status"] for each in other.json()["redemptions"]] == ["Cancelled", "Cancelled", "Redeemed"]
     assert reasons(await redeem(client, shops[1], "SAME", "RSV-3")) == [("/code", "UsedUp")]
     await create_redemption(client, shops[0], "SAME", "RSV-3")
 

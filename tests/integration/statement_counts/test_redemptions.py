@@ -20,7 +20,10 @@ from tessera.api.storefront.operations import REDEEM
 async def shop(resources: Resources, tenant: Tenant) -> Tenant:
     """A tenant with a limited code, an unlimited one, and sixty vouchers."""
     free = percent_code(tenant, "FREE", max_redemptions=None)
-    await add_promo_codes(resources, tenant, percent_code(tenant, "SPRING", max_redemptions=90), free, now=NOW)
+    combinable = [percent_code(tenant, f"COMBINABLE{number}", is_combinable=True) for number in range(20)]
+    await add_promo_codes(
+        resources, tenant, percent_code(tenant, "SPRING", max_redemptions=90), free, *combinable, now=NOW
+    )
     partner = await add_partner(resources, tenant, "Acme Corp")
     program = await add_program(resources, tenant, "Open")
     purchase = await add_purchase(resources, tenant, partner, program, "VP-1", quantity=60)
@@ -132,7 +135,7 @@ async def test_cancelling_a_reservation_costs_the_same_for_one_redemption_and_fo
     costs = []
     for number, count in enumerate((2, 20)):
         for each in range(count):
-            await create_redemption(client, shop, f"V{each}", f"RSV-{number}")
+            await create_redemption(client, shop, f"COMBINABLE{each}", f"RSV-{number}")
         with record_statements(resources.database) as sent:
             assert (await update_reservation(client, shop, f"RSV-{number}", "Cancelled")).status_code == 200
         costs.append(kinds(sent))

@@ -37,8 +37,8 @@ _RESULTS = [
         "remainingUses": 500,
         "validUntil": "2026-01-01T00:00:00Z",
         "listPrice": 135.0,
-        "discount": 40.5,
-        "finalPrice": 94.5,
+        "discount": 0.0,
+        "finalPrice": 135.0,
     },
 ]
 
@@ -148,6 +148,15 @@ CHANGE: dict[int | str, Any] = {
     **_WRITES,
     **problem_details.documented(400, 404),
     409: _WRONG_STATE,
+}
+EXTENSION = {"holdSeconds": 900}
+EXTEND: dict[int | str, Any] = {
+    **CHANGE,
+    200: response(RedemptionModel, "The current representation.", _HELD),
+    400: problem_details.documented_invalid(
+        "/holdSeconds", "HoldTooLong", "holdSeconds must end within 7 days of the start of the hold."
+    ),
+    **problem_details.documented(415),
 }
 GET_RESERVATION: dict[int | str, Any] = {
     200: response(ReservationModel, "The reservation.", _BOOKING),

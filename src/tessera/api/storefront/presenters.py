@@ -63,7 +63,7 @@ def redemption(item: Redemption) -> dict[str, Any]:
         },
         "listPrice": item.list_price,
         "discount": item.discount,
-        "finalPrice": item.list_price - item.discount,
+        "finalPrice": item.final_price,
         "madeBy": item.made_by,
         "heldUntil": item.held_until,
         "createdAt": item.created_at,

@@ -1,6 +1,7 @@
 """The storefront API: redemptions and reservations under /storefront/v1."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,12 @@ from tessera.api.serving.callers import Caller
 from tessera.api.serving.cursor_pages import cursor_page_response, read_cursor_query
 from tessera.api.serving.dependencies import SupportCaller, admitted, run
 from tessera.api.storefront import documentation, operations, presenters
-from tessera.api.storefront.schemas import RedemptionCreateRequest, RedemptionQuery, ReservationUpdateRequest
+from tessera.api.storefront.schemas import (
+    RedemptionCreateRequest,
+    RedemptionExtendRequest,
+    RedemptionQuery,
+    ReservationUpdateRequest,
+)
 from tessera.identity.authentication.policies import SUPPORT_STOREFRONT, USE_STOREFRONT, Policy
 from tessera.kit.errors import Invalid, Violation
 from tessera.redemptions import lifecycle, rules
@@ -44,7 +50,11 @@ async def redeem_code(request: Request) -> Response:
     A global code can be held for one hour at most, because a hold takes a use from all organizations. Limits are
     exact under concurrent requests. A code that cannot be redeemed is a 409 with every reason. A hold counts as a
     use until it is confirmed, released or expired. A request with the same reservation and code, or with the same
-    `Idempotency-Key`, returns the same redemption; after a release or cancellation it creates a new one.
+    `Idempotency-Key`, returns the same redemption; after a release or cancellation it creates a new one. Without
+    `holdSeconds`, such a request redeems what is held.
+
+    A reservation is for one candidate and one product, and uses one code unless all its codes are combinable promo
+    codes. Each code's discount is taken off what the ones before it have left.
     """
     return await run(request, operations.REDEEM)
 
@@ -128,6 +138,33 @@ cancel_redemption = _changing(
     description="Returns the redeemed use to the total and candidate limits. A voucher keeps its expiry.",
     policy=SUPPORT_STOREFRONT,
 )
+
+
+@router.post(
+    "/redemptions/{id}/extend",
+    operation_id="extendRedemption",
+    summary="Extend a hold",
+    responses=documentation.EXTEND,
+    openapi_extra={
+        "security": openapi.KEY_OR_BEARER,
+        "parameters": [documentation.ID, idempotency.PARAMETER],
+        "requestBody": openapi.json_body(RedemptionExtendRequest, documentation.EXTENSION),
+    },
+)
+async def extend_redemption(request: Request, caller: Annotated[Caller, admitted(USE_STOREFRONT)]) -> Response:
+    """Move the deadline of a hold to a number of seconds from now, at most 7 days from its start."""
+    parsed_request = await read_body(request, RedemptionExtendRequest)
+    if parsed_request.violations:
+        raise Invalid(parsed_request.violations)
+    hold = timedelta(seconds=parsed_request.values["hold_seconds"])
+
+    async def extend() -> JsonResponse:
+        redemption = await lifecycle.extend(
+            caller.work, _redemption_id(request), hold, caller=caller.principal, now=caller.now
+        )
+        return JsonResponse(presenters.redemption(redemption))
+
+    return await idempotency.once(request, caller, extend)
 
 
 @router.get(

@@ -108,7 +108,8 @@ class RedemptionCreateRequest(RequestModel):
     code: Code = Field(alias="code", description="The promo code or voucher (not case-sensitive).")
     reservation_code: ReservationCode = Field(
         alias="reservationCode",
-        description="Your code for the booking; a reservation can use each promo code or voucher once.",
+        description="Your code for the booking, which is for one candidate and one product. It can use several codes"
+        " only if all of them are combinable promo codes, and each code once.",
     )
     store_exam_code: Text | None = Field(
         None, alias="storeExamCode", description="The exam to book. Required unless `productBundleId` is given."
@@ -121,6 +122,14 @@ class RedemptionCreateRequest(RequestModel):
         None,
         alias="holdSeconds",
         description="How long to hold the code until confirmation; if absent, the code is redeemed at once.",
+    )
+
+
+class RedemptionExtendRequest(RequestModel):
+    """Body of POST /storefront/v1/redemptions/{id}/extend."""
+
+    hold_seconds: HoldSeconds = Field(
+        alias="holdSeconds", description="How long to hold the code from now; it ends within 7 days of its start."
     )
 
 
@@ -212,8 +221,10 @@ class CodeAssessmentModel(ResponseModel):
     )
     validUntil: datetime | None = Field(description="When the code expires, UTC; null if never.")
     listPrice: float = Field(description="The price of the product in dollars.")
-    discount: float = Field(description="The discount of the code in dollars, if it is valid.")
-    finalPrice: float = Field(description="The price after the discount, in dollars; not below zero.")
+    discount: float = Field(description="The discount of the code in dollars; 0 if it is not valid.")
+    finalPrice: float = Field(
+        description="The price after the discount, in dollars; the list price if the code is not valid."
+    )
 
 
 class CodeValidationModel(ResponseModel):
@@ -245,8 +256,10 @@ class RedemptionModel(ResponseModel):
     productBundleId: str | None = Field(description="The bundle; null for an exam.")
     candidate: RedemptionCandidateModel = Field(description="The candidate who takes the exam.")
     listPrice: float = Field(description="The price of the product at that time, in dollars.")
-    discount: float = Field(description="The discount in dollars.")
-    finalPrice: float = Field(description="The price after the discount, in dollars.")
+    discount: float = Field(description="The discount of this code in dollars.")
+    finalPrice: float = Field(
+        description="What was left to pay at that time, after this code and the reservation's earlier ones, in dollars."
+    )
     madeBy: str | None = Field(
         description="The id of the credential that made it; of a rotated key, that of the first key. Null if none did."
     )

@@ -76,7 +76,14 @@ with batch as (
     select batch.organization_id, code.id, code.name, batch.code_status, {_TERMS_OF_BATCH}, 0, 0, false,
            cardinality(batch.store_exam_ids) > 0, cardinality(batch.product_bundle_ids) > 0, batch.id, %(now)s, 1
     from batch
-    cross join unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(names)s, ',')) as code (id, name)
+    cross join unnest(
+        string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(names)s, ','),
+        string_to_array(%(voucher_codes)s, ',')
+    ) as code (id, name, voucher_code)
+    where not exists (
+        select from vouchers v
+        where v.organization_id = %(organization_id)s and v.code = code.voucher_code
+    )
     on conflict (organization_id, name_key) do nothing
     returning organization_id, id
 ), exams as (
@@ -171,6 +178,8 @@ class BatchRepository:
                 "now": now,
                 "ids": ",".join(new_id().hex for _ in names),
                 "names": ",".join(names),
+                # A function of a column could not use the index of vouchers.
+                "voucher_codes": ",".join(names).upper(),
             },
         )
         return int(result.scalar_one())

@@ -10,12 +10,14 @@ from uuid import UUID
 from tessera.kit.csv import SEPARATOR, split
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import key_of, parse_time
+from tessera.promo_codes.rules import Status
 
-_WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII)
+# Spreadsheets write whole numbers with decimals, such as 10.0.
+_WHOLE = re.compile(r"[0-9]{1,12}(\.0{1,10})?", re.ASCII)
 _MONEY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,10})?", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII)
 _FLAGS = {"true": True, "yes": True, "false": False, "no": False}
-_STATUSES = {"active": True, "inactive": False}
+_STATUSES = {key_of(status): status for status in Status}
 
 
 class _InvalidCell(Exception):
@@ -29,7 +31,7 @@ class _InvalidCell(Exception):
 def _whole_number(text: str) -> int:
     if not _WHOLE.fullmatch(text):
         raise _InvalidCell("NotInteger", "must be a whole number")
-    return int(text)
+    return int(text.partition(".")[0])
 
 
 def _money(text: str) -> Decimal:
@@ -39,7 +41,7 @@ def _money(text: str) -> Decimal:
 
 
 def _instant(text: str) -> datetime:
-    message = "must be an ISO 8601 date, or date and time, such as 2026-01-01T00:00:00Z"
+    message = "must be an ISO 8601 date and time, such as 2026-01-01T00:00:00Z, or a date for its first moment in UTC"
     if not _TIME.fullmatch(text):
         raise _InvalidCell("NotDateTime", message)
     try:
@@ -54,9 +56,9 @@ def _flag(text: str) -> bool:
     return _FLAGS[key_of(text)]
 
 
-def _is_active(text: str) -> bool:
+def _status(text: str) -> Status:
     if key_of(text) not in _STATUSES:
-        raise _InvalidCell("NotAmongValues", "must be Active or Inactive")
+        raise _InvalidCell("NotAmongValues", "must be Inactive, Active or Archived")
     return _STATUSES[key_of(text)]
 
 
@@ -74,7 +76,7 @@ def _uuids(text: str) -> tuple[UUID, ...]:
 # The parser of each column, in the order of an exported file.
 _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "name": str,
-    "status": _is_active,
+    "status": _status,
     "discount_percent": _whole_number,
     "flat_discount": _money,
     "store_exam_codes": _texts,
@@ -84,10 +86,9 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "expires_at": _instant,
     "max_redemptions": _whole_number,
     "max_redemptions_per_candidate": _whole_number,
+    "is_combinable": _flag,
     "notes": str,
 }
-# The only column whose name differs from the field of the draft.
-_FIELDS = {"status": "is_active"}
 IMPORTED_COLUMNS = tuple(_PARSERS)
 # An import ignores the columns that only an export has.
 COLUMNS = (*IMPORTED_COLUMNS, "redemption_count", "batch_id", "created_at", "id")
@@ -101,10 +102,12 @@ def parse(cells: Mapping[str, str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     violations = []
     for column, text in cells.items():
-        field = _FIELDS.get(column, column)
         try:
-            fields[field] = _PARSERS[column](text)
+            fields[column] = _PARSERS[column](text)
         except _InvalidCell as error:
-            fields[field] = None
+            fields[column] = None
             violations.append(Violation(error.code, column, str(error)))
+    if "status" in fields:
+        status = fields.pop("status")
+        fields |= {"is_active": status and status is Status.ACTIVE, "is_archived": status is Status.ARCHIVED}
     return {**fields, "parse_violations": tuple(violations)}

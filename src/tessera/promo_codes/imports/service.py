@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO
@@ -16,10 +16,9 @@ from tessera.kit.errors import DomainError, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.kit.wire import wire_name
-from tessera.promo_codes import drafts, rules
+from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
-from tessera.promo_codes.repository import PromoCodeRepository
 
 KIND = "PromoCodeImport"
 LINES_PER_BATCH = 2000
@@ -111,7 +110,8 @@ def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violatio
 def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]:
     if line.parse_violations:
         return list(line.parse_violations)
-    violations = list(rules.managed_violations(line.draft, now=now))
+    # An export has expired codes, which come back as they were.
+    violations = list(rules.managed_violations(replace(line.draft, expires_at=None), now=now))
     if line.draft.name is not None:
         key = key_of(line.draft.name)
         if key in state.names:
@@ -126,12 +126,12 @@ async def _look_up(
     """The valid lines, with valid references and unused names."""
     references = await drafts.resolve_references(work, *(line.draft for line, _ in lines))
     names = [line.draft.name for line, _ in lines if line.draft.name]
-    used_names = await PromoCodeRepository(work).find_used_names(names)
+    taken = await drafts.find_taken_names(work, names)
     valid_lines = []
     for line, own_violations in lines:
         violations = [*own_violations, *drafts.unknown_references(line.draft, references)]
-        if line.draft.name and key_of(line.draft.name) in used_names:
-            violations.append(drafts.name_taken(line.draft.name))
+        if line.draft.name and key_of(line.draft.name) in taken:
+            violations.append(taken[key_of(line.draft.name)])
         if violations:
             state.reject(line.number, violations)
         else:
@@ -148,10 +148,9 @@ async def _add(
         code = drafts.new_promo_code(line.draft, references)
         numbers[code.id] = line.number
         codes.append(code)
-    rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
-    for code in codes:
-        if code.id in rejected_ids:  # A concurrent transaction has taken the name.
-            state.reject(numbers[code.id], [drafts.name_taken(code.name)])
+    # Names that a concurrent transaction has taken.
+    for code_id, violation in (await service.add_untaken(work, codes, now=now)).items():
+        state.reject(numbers[code_id], [violation])
 
 
 def _as_column(violation: Violation) -> Violation:

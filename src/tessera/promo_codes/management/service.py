@@ -11,7 +11,7 @@ from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
-from tessera.promo_codes import drafts, rules
+from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.management.repository import ManagedFilter, ManagedPromoCode, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import PromoCodeRepository
@@ -26,17 +26,14 @@ _CODES: Editable[ManagedPromoCode] = Editable(kind="PromoCode", noun="promo code
 
 async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
     """Create a promo code; raises Invalid with every violation of the draft and of its references."""
-    promo_codes = PromoCodeRepository(work)
     references = await drafts.resolve_references(work, draft)
     violations = await _violations(draft, now=now)
     violations += drafts.unknown_references(draft, references)
-    if draft.name is not None and await promo_codes.find_used_names([draft.name]):
-        violations.append(drafts.name_taken(draft.name))
+    violations += (await drafts.find_taken_names(work, [draft.name])).values() if draft.name is not None else ()
     if violations:
         raise Invalid(violations)
     code = drafts.new_promo_code(draft, references)
-    if await promo_codes.add([code], now=now):
-        raise Invalid([drafts.name_taken(code.name)])
+    await service.add_all(work, [code], now=now)
     created = await get(work, code.id)
     await _CODES.record_created(work, created, now=now)
     return created

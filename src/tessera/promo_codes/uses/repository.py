@@ -31,7 +31,7 @@ class UseChange(NamedTuple):
 
 
 FIND_FOR_STOREFRONT = """
-select * from find_promo_codes_for_storefront(
+select * from look_up_promo_codes(
     %(code_keys)s::text[], %(exam_ids)s::uuid[], %(bundle_ids)s::uuid[], %(email_keys)s::text[],
     %(person_ids)s::text[], %(as_of)s::timestamptz
 )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,13 +26,20 @@ class PromoCodeNotFound(NotFound):
 
 
 class StorefrontPromoCode(NamedTuple):
-    """A promo code for a storefront; the owner of a global one is the platform."""
+    """A promo code for a storefront; the owner of a global one is the platform.
+
+    `discount_base` is the price of the exams through which it covers a bundle; None if the whole price counts.
+    `has_voucher` says whether a voucher of the organization has the same text.
+    """
 
     owner_id: UUID
     id: UUID
     name: str
     usability: Usability
     discount: Discount
+    discount_base: Decimal | None
+    is_combinable: bool
+    has_voucher: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +101,16 @@ def _storefront_promo_code(row: AnyRow, use: Use) -> StorefrontPromoCode:
         candidate_has_email=use.candidate_email is not None,
     )
     discount = Discount(row.discount_percent, row.flat_discount)
-    return StorefrontPromoCode(row.owner_id, row.promo_code_id, row.name, usability, discount)
+    return StorefrontPromoCode(
+        row.owner_id,
+        row.promo_code_id,
+        row.name,
+        usability,
+        discount,
+        discount_base=row.discount_base,
+        is_combinable=row.is_combinable,
+        has_voucher=row.has_voucher,
+    )
 
 
 def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: datetime) -> Validation | DomainError:

@@ -97,6 +97,18 @@ where r.organization_id = %(organization_id)s
 order by r.id limit 1000
 """
 
+RESERVATIONS = """
+select 'reservation' as kind, b.code as name, r.discount || ' given' as stored,
+       r.list_price || ' at most' as recounted
+from (
+    select reservation_id, sum(discount) as discount, max(list_price) as list_price from redemptions
+    where organization_id = %(organization_id)s and status in ('Held', 'Redeemed')
+    group by reservation_id
+    having sum(discount) > max(list_price)
+) r join reservations b on b.organization_id = %(organization_id)s and b.id = r.reservation_id
+order by b.code limit 1000
+"""
+
 TOTALS = """
 select (select count(*) from redemption_ledger where organization_id = %(organization_id)s) as entries,
        (select count(*) from redemptions where organization_id = %(organization_id)s) as redemptions
@@ -122,7 +134,7 @@ class LedgerRepository:
         """
         promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
         discrepancies = []
-        for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS):
+        for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS, RESERVATIONS):
             rows = await self._rows(statement)
             discrepancies += [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
         return discrepancies

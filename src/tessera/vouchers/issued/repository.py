@@ -44,7 +44,11 @@ insert into vouchers (
     organization_id, purchase_id, partner_id, is_active, is_archived, version, expires_at, id, code
 )
 select %(organization_id)s, %(purchase_id)s, %(partner_id)s, true, false, 1, %(expires_at)s, batch.id, batch.code
-from unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(codes)s, ',')) as batch (id, code)
+from unnest(string_to_array(%(ids)s, ',')::uuid[], string_to_array(%(codes)s, ','), string_to_array(%(names)s, ','))
+     as batch (id, code, name_key)
+where not exists (
+    select from promo_codes p where p.organization_id = %(organization_id)s and p.name_key = batch.name_key
+)
 on conflict (organization_id, code) do nothing
 """
 
@@ -86,6 +90,8 @@ class VoucherRepository:
                 "expires_at": expires_at,
                 "ids": ",".join(new_id_text() for _ in codes),
                 "codes": ",".join(codes),
+                # A function of a column could not use the index of promo codes.
+                "names": ",".join(codes).lower(),
             },
         )
         return result.rowcount

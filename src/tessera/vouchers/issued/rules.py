@@ -51,6 +51,11 @@ def _standing(voucher: VoucherUsability) -> Iterator[Violation]:
         yield Reason("Archived", "code", "is archived")
 
 
+def remaining(voucher: VoucherUsability, *, now: datetime) -> int:
+    """The number of uses that are left: none while the voucher is used or held."""
+    return 0 if voucher.is_used or is_held(voucher, now=now) else 1
+
+
 def is_held(voucher: VoucherUsability, *, now: datetime) -> bool:
     """Whether a reservation holds the voucher at `now`."""
     return voucher.held_until is not None and now < voucher.held_until

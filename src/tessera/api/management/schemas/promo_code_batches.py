@@ -57,6 +57,9 @@ class PromoCodeBatchModel(Representation):
     max_redemptions_per_candidate: int | None = Field(
         None, description="The maximum number of redemptions of each code by each candidate."
     )
+    is_combinable: bool | None = Field(
+        None, description="Whether a reservation can combine the codes with others that are combinable; absent if not."
+    )
     notes: str | None = Field(None, description="Internal notes.")
     created_at: datetime = Field(description="The time of the order, in UTC.")
     version: int = Field(description="The version, incremented by each change and by progress; also the `ETag`.")

@@ -66,6 +66,10 @@ class PromoCodeTermsRequest(RequestModel):
     max_redemptions_per_candidate: WholeNumber | None = Field(
         None, description="The maximum number of redemptions by each candidate; default: no limit."
     )
+    is_combinable: Boolean | None = Field(
+        None,
+        description="Whether a reservation can use it together with other combinable promo codes; default: false.",
+    )
     notes: Text | None = Field(None, description="Internal notes, up to 256 characters.")
 
 
@@ -108,6 +112,9 @@ class ManagedPromoCodeModel(Representation):
     max_redemptions: int | None = Field(None, description="The maximum number of redemptions.")
     max_redemptions_per_candidate: int | None = Field(
         None, description="The maximum number of redemptions by each candidate."
+    )
+    is_combinable: bool | None = Field(
+        None, description="Whether a reservation can use it together with other combinable promo codes; absent if not."
     )
     redemption_count: int = Field(
         description="The number of redemptions; counted only for codes with `maxRedemptions`."

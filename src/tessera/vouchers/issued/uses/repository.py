@@ -47,8 +47,8 @@ class VoucherUse:
 # The lateral sub-selects look each code up by itself. As plain joins, two codes are enough for a plan that reads all
 # vouchers of the organization, purchase by purchase, because the planner expects few rows of each tenant.
 FIND_FOR_STOREFRONT = """
-select requested.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_archived, v.is_used,
-       v.expires_at, v.held_by, v.held_until, v.recipient_email, g.enforce_assigned_email,
+select distinct on (requested.n) requested.n, v.id, v.code, v.purchase_id, v.partner_id, v.is_active, v.is_archived,
+       v.is_used, v.expires_at, v.held_by, v.held_until, v.recipient_email, g.enforce_assigned_email,
        p.status = 'Complete' as is_purchase_complete,
        array(
            select d.domain from voucher_program_email_domains d
@@ -59,7 +59,8 @@ select requested.n::integer, v.id, v.code, v.purchase_id, v.partner_id, v.is_act
            where e.organization_id = %(organization_id)s and e.program_id = g.id
              and e.store_exam_id = requested.store_exam_id
        ) as covers_product
-from unnest(%(codes)s::text[], %(store_exam_ids)s::uuid[]) with ordinality as requested (code, store_exam_id, n)
+from unnest(%(positions)s::integer[], %(codes)s::text[], %(store_exam_ids)s::uuid[]) with ordinality
+     as requested (n, code, store_exam_id, rank)
 cross join lateral (
     select * from vouchers where organization_id = %(organization_id)s and code = requested.code limit 1
 ) v
@@ -69,6 +70,7 @@ cross join lateral (
 cross join lateral (
     select * from voucher_programs where organization_id = %(organization_id)s and id = p.program_id limit 1
 ) g
+order by requested.n, requested.rank
 """
 
 
@@ -80,21 +82,32 @@ class VoucherUseRepository:
         self._organization_id = work.organization_id
 
     async def find_for_storefront(self, uses: Sequence[tuple[str, Use]]) -> dict[int, StorefrontVoucher]:
-        """The vouchers with these codes, by position in `uses`; a voucher pays for an exam, never for a bundle."""
+        """The vouchers with these codes, by position in `uses`; a voucher pays for an exam, never for a bundle.
+
+        A code that is unknown as typed may be another reading of a voucher's code.
+        """
+        requested = [
+            (position, reading, use.store_exam_id)
+            for position, (code, use) in enumerate(uses)
+            for reading in codes.readings(code)
+        ]
+        positions, readings, store_exam_ids = map(list, zip(*requested, strict=True))
         rows = await self._connection.exec_driver_sql(
             FIND_FOR_STOREFRONT,
             {
                 "organization_id": self._organization_id,
-                "codes": [codes.stored_code(code) for code, _ in uses],
-                "store_exam_ids": [use.store_exam_id for _, use in uses],
+                "positions": positions,
+                "codes": readings,
+                "store_exam_ids": store_exam_ids,
             },
         )
-        return {row.n - 1: _storefront_voucher(row, uses[row.n - 1][1]) for row in rows}
+        return {row.n: _storefront_voucher(row, uses[row.n][1]) for row in rows}
 
     async def lock_by_code(self, voucher_codes: Sequence[str]) -> None:
         """Lock the vouchers with these codes, in id order so that concurrent calls cannot deadlock."""
         await self._lock(
-            Voucher.code == any_(literal([codes.stored_code(code) for code in voucher_codes], ARRAY(Text)))
+            Voucher.code
+            == any_(literal([each for code in voucher_codes for each in codes.readings(code)], ARRAY(Text)))
         )
 
     async def lock_by_id(self, ids: Sequence[UUID]) -> None:
