@@ -59,6 +59,7 @@ check: $(BIN)/.development docs
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	@$(BIN)/python -m tests.migrations.lint
 
 format: $(BIN)/.development
 	$(BIN)/ruff format $(LINTED)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from tests.migrations.lint import LAST_RELEASED
 
 from migrations import functions
 from tessera import schema
 
 REVISIONS = sorted(Path(ScriptDirectory.from_config(Config(schema.CONFIGURATION)).versions).glob("*.py"))
-LAST_RELEASED = "0014"  # the latest revision of the last release
 # The job queue's revision installs the schema of the installed release. The form of domains (`idna`) is a standard, and
 # revisions log what they find in existing data.
 ALLOWED = {

@@ -44,10 +44,10 @@ def main() -> int:
             }
             (directory / "release").mkdir()
             old, new = last_release(directory / "release", settings), this_checkout(settings)
-            outcomes = asyncio.run(_upgrade(old, new, directory, options.seconds, options.ports))
+            outcomes, unfinished = asyncio.run(_upgrade(old, new, directory, options.seconds, options.ports))
             for line in _errors_in(directory):
                 print(line)
-            return _report(outcomes, _unfinished(settings["TESSERA_OWNER_DATABASE_URL"]))
+            return _report(outcomes, unfinished)
         finally:
             server.stop()
 
@@ -56,7 +56,9 @@ def _plain(url: str) -> str:
     return url.replace("postgresql+psycopg:", "postgresql:")
 
 
-async def _upgrade(old: Installation, new: Installation, logs: Path, seconds: float, port: int) -> Sequence[Outcome]:
+async def _upgrade(
+    old: Installation, new: Installation, logs: Path, seconds: float, port: int
+) -> tuple[Sequence[Outcome], int]:
     callers = _callers(old)
     running = [old.start("api", log=logs / f"api-{n}.log", port=port + n) for n in range(2)]
     workers = [old.start("worker", log=logs / "worker.log")]
@@ -77,12 +79,11 @@ async def _upgrade(old: Installation, new: Installation, logs: Path, seconds: fl
                 traffic.phase = f"while process {number + 1} is replaced"
                 await _replace(traffic, process, running, new, logs / f"api-{number + 2}.log", port + 2 + number)
                 await asyncio.sleep(seconds / 2)
-            workers[0].stop()
+            await asyncio.to_thread(workers[0].stop)
             workers.append(new.start("worker", log=logs / "worker.log"))
             traffic.phase = "today on today's schema"
             await asyncio.sleep(seconds)
-        await asyncio.sleep(2)  # for the last purchases
-    return traffic.outcomes
+        return traffic.outcomes, await _unfinished_purchases(new.settings["TESSERA_OWNER_DATABASE_URL"])
 
 
 async def _replace(
@@ -115,10 +116,15 @@ def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _unfinished(owner_url: str) -> int:
-    with psycopg.connect(owner_url) as connection:
-        row = connection.execute("select count(*) from voucher_purchases where status = 'VoucherCreation'").fetchone()
-        return int(row[0]) if row else 0
+async def _unfinished_purchases(owner_url: str) -> int:
+    """The purchases that still have no vouchers after the worker had time for them."""
+    query, end = "select count(*) from voucher_purchases where status = 'VoucherCreation'", time.monotonic() + 60
+    async with await psycopg.AsyncConnection.connect(owner_url, autocommit=True) as connection:
+        while True:
+            (count,) = await (await connection.execute(query)).fetchone() or (0,)
+            if count == 0 or time.monotonic() > end:
+                return int(count)
+            await asyncio.sleep(0.2)
 
 
 def _errors_in(directory: Path) -> set[str]:
