@@ -9,6 +9,8 @@ from tessera.kit.errors import Violation
 from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions.lifecycle import Redemption
 from tessera.redemptions.lookup import StorefrontCode
+from tessera.redemptions.rules import ENDED_RESERVATIONS
+from tessera.vouchers.rules import ReservationStatus
 
 DIFFERS = Reason("ReservationDiffers", "reservation_code", "is for another candidate or product")
 
@@ -19,6 +21,15 @@ def differs(redemption: Redemption, product: Product, person_id: str | None) -> 
         product.store_exam_id,
         product.product_bundle_id,
     ) or person_id not in (None, redemption.person_id)
+
+
+def reservation_reasons(
+    status: ReservationStatus | None, live: Sequence[Redemption], product: Product, person_id: str | None
+) -> list[Violation]:
+    """The reasons why a reservation of this status with these redemptions takes no code; None for a new one."""
+    if status in ENDED_RESERVATIONS:
+        return [Reason("ReservationEnded", "reservation_code", f"is {status}")]
+    return [DIFFERS] if any(differs(each, product, person_id) for each in live) else []
 
 
 def given(live: Sequence[Redemption]) -> Decimal:

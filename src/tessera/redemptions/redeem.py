@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tessera.catalog import service as catalog
 from tessera.catalog.service import Product
-from tessera.codes.rules import ProductChoice, Reason, Use
+from tessera.codes.rules import ProductChoice, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, DomainError, Invalid, TransactionAborted, Violation, summary_of
 from tessera.kit.identifiers import new_id
@@ -140,7 +140,10 @@ class _RedemptionBatch:
         if existing := self.live.get(draft.key) or self.live.get(spelled_key):
             return self._repeat(existing, draft, product)
         live = [each for key, each in self.live.items() if key[0] == draft.reservation_code]
-        reasons = self._reservation_reasons(draft, product, live)
+        reservation = self.reservations.get(draft.reservation_code)
+        reasons = combining.reservation_reasons(
+            reservation.status if reservation else None, live, product, draft.candidate.person_id
+        )
         assessment = validate.assess(
             draft.code,
             self._with_batch_uses(code, draft),
@@ -169,15 +172,6 @@ class _RedemptionBatch:
         change = transitions.status_change(existing, status, caller_id=caller_id, now=self.now)
         self._note(change)
         return change.redemption
-
-    def _reservation_reasons(
-        self, draft: RedemptionDraft, product: Product, live: Sequence[Redemption]
-    ) -> list[Violation]:
-        reservation = self.reservations.get(draft.reservation_code)
-        if reservation is not None and reservation.status in rules.ENDED_RESERVATIONS:
-            return [Reason("ReservationEnded", "reservation_code", f"is {reservation.status}")]
-        is_other = any(combining.differs(each, product, draft.candidate.person_id) for each in live)
-        return [combining.DIFFERS] if is_other else []
 
     def _with_batch_uses(self, code: StorefrontCode | None, draft: RedemptionDraft) -> StorefrontCode | None:
         # The uses of earlier drafts in the batch are not in the database yet.

@@ -1,7 +1,7 @@
 """The assessment of promo codes and vouchers before a sale: their value and every reason against their use."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -10,11 +10,13 @@ from tessera.catalog import service as catalog
 from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import rules as promo_code_rules
 from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions import combining, lookup, rules
 from tessera.redemptions.lifecycle import Redemption
 from tessera.redemptions.lookup import StorefrontCode
+from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import Price
 from tessera.vouchers.issued import rules as voucher_rules
 from tessera.vouchers.issued.uses.service import StorefrontVoucher
@@ -80,12 +82,13 @@ async def assess_all(
     *,
     product: ProductChoice,
     candidate: PartialCandidate | None,
+    reservation_code: str | None = None,
     now: datetime,
 ) -> list[Assessment]:
     """The value of each code at `now`, in the order of `codes`.
 
-    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. Raises Invalid for
-    an unknown product.
+    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. The uses by the
+    reservation itself do not count against it, and its other codes do. Raises Invalid for an unknown product.
     """
     sold_product = (await catalog.find_products(work, [product])).get(product)
     if sold_product is None:
@@ -93,10 +96,49 @@ async def assess_all(
     email, person_id = (candidate.email, candidate.person_id) if candidate else (None, None)
     use = Use(sold_product.store_exam_id, sold_product.product_bundle_id, candidate is not None, email, person_id)
     matches = await lookup.find_codes(work, [(code, use) for code in codes], now=now)
+    status, live = await reservations.find_live(work, reservation_code, now=now) if reservation_code else (None, [])
+    reasons = combining.reservation_reasons(status, live, sold_product, person_id)
+    price = combining.list_price(live, sold_product)
     return [
-        assess(code, matches.get(position), list_price=sold_product.price, now=now)
+        _assess_for_reservation(code, matches.get(position), reasons, list_price=price, live=live, now=now)
         for position, code in enumerate(codes)
     ]
+
+
+def _assess_for_reservation(
+    text: str,
+    code: StorefrontCode | None,
+    reasons: Sequence[Violation],
+    *,
+    list_price: Decimal,
+    live: Sequence[Redemption],
+    now: datetime,
+) -> Assessment:
+    own = next((each for each in live if code is not None and key_of(each.code) == key_of(name_of(code))), None)
+    if code is not None and own is not None:
+        code, live = _without_use(code, own), ()
+    assessment = assess(text, code, list_price=list_price, now=now, live=() if reasons else live)
+    if reasons:
+        return replace(assessment, reasons=(*reasons, *assessment.reasons), price=Price(list_price, Decimal(0)))
+    if own is not None and not assessment.reasons:
+        return replace(assessment, price=Price(own.list_price, own.discount, own.earlier_discounts))
+    return assessment
+
+
+def _without_use(code: StorefrontCode, own: Redemption) -> StorefrontCode:
+    """The code as it would be without this use of it."""
+    if isinstance(code, StorefrontVoucher):
+        return code._replace(usability=replace(code.usability, is_used=False, held_until=None))
+    usability, (redeemed, held) = code.usability, rules.uses(own.status)
+    # Only codes with a limit in total have counts.
+    counted = usability.max_redemptions is not None
+    usability = replace(
+        usability,
+        redemption_count=usability.redemption_count - redeemed * counted,
+        held_count=usability.held_count - held * counted,
+        candidate_uses=None if usability.candidate_uses is None else usability.candidate_uses - 1,
+    )
+    return code._replace(usability=usability)
 
 
 def assess(

@@ -85,6 +85,29 @@ async def test_a_code_for_a_cheap_exam_does_not_pay_for_a_dear_bundle(
     assert (redemption["discount"], redemption["finalPrice"]) == (10.0, 890.0)
 
 
+async def test_a_validation_for_a_reservation_counts_its_other_codes_and_not_its_own_use(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant
+) -> None:
+    await add_promo_codes(resources, shop, percent_code(shop, "LAST", max_redemptions=1, **COMBINABLE), now=NOW)
+
+    async def validate(**more: object) -> list[tuple[list[str], float, float]]:
+        body = {"codes": ["LAST", "SECOND", "ALONE", "PAID"], "storeExamCode": "NCA-GENL", **more}
+        answer = await client.post("/storefront/v1/validations", json=body, headers=shop.api_key)
+        return [
+            ([reason["code"] for reason in each["reasons"]], each["discount"], each["finalPrice"])
+            for each in answer.json()["results"]
+        ]
+
+    await create_redemption(client, shop, "LAST", holdSeconds=60)
+    refused = (["NotCombinable"], 0.0, 135.0)
+    own = [([], 81.0, 54.0), ([], 32.4, 21.6), refused, refused]
+    assert await validate(reservationCode="RSV-1", candidate={"personId": "P-1"}) == own
+    free = [(["UsedUp"], 0.0, 135.0), ([], 81.0, 54.0), ([], 81.0, 54.0), ([], 135.0, 0.0)]
+    assert await validate() == await validate(reservationCode="RSV-2") == free
+    other = await validate(reservationCode="RSV-1", candidate={"personId": "P-2"})
+    assert [(found[0], discount, price) for found, discount, price in other] == [("ReservationDiffers", 0.0, 135.0)] * 4
+
+
 @pytest.mark.parametrize("code", ["FIRST", "PAID"])
 async def test_a_hold_is_extended_up_to_seven_days_from_its_start(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock, code: str

@@ -195,6 +195,11 @@ class CodeValidationRequest(RequestModel):
         alias="candidate",
         description="The candidate who would use the codes; if absent, rules about candidates are not checked.",
     )
+    reservation_code: ReservationCode | None = Field(
+        None,
+        alias="reservationCode",
+        description="Your code for the booking. What it uses itself does not count against it, and its other codes do.",
+    )
     as_of: Instant | None = Field(None, alias="asOf", description="The time of use; default: now.")
 
 

@@ -46,6 +46,7 @@ async def validate_codes(request: Request, caller: CodeAsker) -> JsonResponse:
         values["codes"],
         product=product,
         candidate=PartialCandidate(candidate.person_id, candidate.email) if candidate else None,
+        reservation_code=values.get("reservation_code"),
         now=values.get("as_of", caller.now),
     )
     misses = sum(assessment.kind is None for assessment in assessments)

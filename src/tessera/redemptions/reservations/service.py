@@ -38,6 +38,15 @@ async def get(work: UnitOfWork, code: str, *, caller: Principal | None, now: dat
     return await _booking(work, reservation, caller, now=now)
 
 
+async def find_live(work: UnitOfWork, code: str, *, now: datetime) -> tuple[ReservationStatus | None, list[Redemption]]:
+    """The status of a reservation, None for a new one, and its redemptions that are held or redeemed at `now`."""
+    reservation = (await ReservationRepository(work).find_all([code])).get(code)
+    if reservation is None:
+        return None, []
+    redemptions = await RedemptionRepository(work).find_live([reservation.id])
+    return reservation.status, [each for each in redemptions if lifecycle.as_of(each, now=now).status in rules.LIVE]
+
+
 async def change(
     work: UnitOfWork,
     code: str,
