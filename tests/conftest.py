@@ -154,9 +154,15 @@ def clock(shared_clock: Clock) -> Iterator[Clock]:
 
 @pytest.fixture(scope="session")
 async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
+    async with opened_resources(settings, addresses, shared_clock) as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened_resources(settings: Settings, addresses: Addresses, clock: Clock) -> AsyncIterator[Resources]:
+    """The resources of an application on this database."""
     database = main.create_database(settings, addresses.application)
-    resources = main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=shared_clock)
-    yield resources
+    yield main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=clock)
     await database.close()
 
 

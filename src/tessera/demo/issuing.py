@@ -17,6 +17,8 @@ from tessera.vouchers.partners import service as partners
 
 TOKEN_LIFETIME = timedelta(days=365)
 _CODES, _VOUCHERS = FunctionPoint.PARTNER_MANAGE_PROMO_CODES, FunctionPoint.PARTNER_MANAGE_VOUCHERS
+# The key also sees the redemptions of the demonstration data, which no credential has made.
+_STOREFRONT = (FunctionPoint.STOREFRONT_REDEEM, FunctionPoint.STOREFRONT_SUPPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,9 @@ class Issuer:
             )
 
     async def _issue(self, work: UnitOfWork, name: str) -> Credentials:
-        label, redeem = f"Demo {self._suffix}", FunctionPoint.STOREFRONT_REDEEM
+        label = f"Demo {self._suffix}"
         client = await provisioning.create_client(work, name=label, function_points=[_CODES, _VOUCHERS], now=self.now)
-        key = await provisioning.create_key(work, name=label, function_points=[redeem], now=self.now)
+        key = await provisioning.create_key(work, name=label, function_points=_STOREFRONT, now=self.now)
         return Credentials(
             name=name,
             client_id=client.name,

@@ -82,7 +82,7 @@ def own_code(own: str, percent: int) -> dict[str, Any]:
 async def test_every_endpoint_with_tenants_is_tried_here(app: FastAPI) -> None:
     tried = {"/promo-codes", "/api/promo-codes", "/api/v1/promo-codes", "/authenticate", "/api/authenticate"}
     # test_management.py covers the management API.
-    untenanted = ("/health/", "/docs", "/openapi", "/home.css", "/management/")
+    untenanted = ("/health/", "/docs", "/openapi", "/home.css", "/guide", "/management/")
     paths = {str(route.path) for route in iter_route_contexts(app.routes)}
     vouchers = {"/api/vouchers", "/api/vouchers/partners", "/api/vouchers/programs", "/api/vouchers/purchases"}
     result = {path for path in paths if not path.startswith(untenanted)}

@@ -1,12 +1,18 @@
 """A large organization for the plans of lists of promo codes."""
 
+from collections.abc import AsyncIterator, Iterator
+
 import psycopg
 import pytest
+from fastapi import FastAPI
+from tests.conftest import Clock, migrated_database, opened_resources
 from tests.support.factories import Tenant, create_tenant
 from tests.support.plans import vacuum
 
+from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
+from tessera.settings import Settings
 
 BIG = 200_000
 BESIDE = 20_000
@@ -33,6 +39,24 @@ from numbered, lateral (values ('everyone@example.com'), ('a' || n || '@example.
 where n %% 10 = 0
 """
 TABLES = ("promo_codes", "promo_code_store_exams", "promo_code_email_addresses", "store_exams")
+
+
+@pytest.fixture(scope="session")
+def addresses(cluster: str) -> Iterator[Addresses]:
+    """A database of its own, because plans depend on the rows of all tests in it."""
+    with migrated_database(cluster, "plans") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
+    async with opened_resources(settings, addresses, shared_clock) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def app(resources: Resources) -> FastAPI:
+    return create_app(resources, trusted_proxies=["127.0.0.1"])
 
 
 @pytest.fixture(scope="module")
