@@ -34,6 +34,8 @@ def test_redemptions_are_listed_shown_and_cancelled(run: Run, shop: Tenant) -> N
     shown = json.loads(run("redemption", "show", "RSV-1", *here).stdout)
     assert shown.items() >= first.items()
     assert (shown["firstName"], shown["listPrice"]) == ("Ada", 100.0)
+    keys = {key["id"]: key["name"] for key in json.loads(run("key", "list", *here).stdout)}
+    assert shown["madeByName"] == keys[shown["madeBy"]]
     cancelled = run("redemption", "cancel", first["id"], "--yes", *here)
     assert json.loads(cancelled.stdout)["status"] == "Cancelled"
     left = json.loads(run("redemption", "list", "--status", "redeemed", *here).stdout)

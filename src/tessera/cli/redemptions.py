@@ -14,6 +14,7 @@ from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit, Organization, Output, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
+from tessera.identity.profiles import service as profiles
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions import export, lifecycle
@@ -72,12 +73,11 @@ def list_redemptions(session: OrganizationSession, options: Filters, limit: Limi
 @commands.command("show")
 def show_redemption(session: OrganizationSession, redemption: RedemptionRef) -> None:
     """Show a redemption with its candidate and its price."""
-    current = session.run_on(
-        lookups.redemption_id,
-        redemption,
-        lambda work, redemption_id: lifecycle.get(work, redemption_id, caller=None, now=clock()),
-    )
-    _show(session, current)
+
+    async def get(work: UnitOfWork, redemption_id: UUID) -> tuple[Redemption, str | None]:
+        return await _with_maker(work, await lifecycle.get(work, redemption_id, caller=None, now=clock()))
+
+    _show(session, *session.run_on(lookups.redemption_id, redemption, get))
 
 
 @commands.command("cancel")
@@ -85,13 +85,13 @@ def cancel_redemption(session: OrganizationSession, redemption: RedemptionRef, *
     """Cancel a redemption, or release a hold (final), and return the use of the code."""
     confirm(f"Cancel the redemption {redemption}? Its use of the code is returned.", yes=yes)
 
-    async def end(work: UnitOfWork, redemption_id: UUID) -> Redemption:
+    async def end(work: UnitOfWork, redemption_id: UUID) -> tuple[Redemption, str | None]:
         now = clock()
         current = await lifecycle.get(work, redemption_id, caller=None, now=now)
         status = END_STATUS.get(current.status, RedemptionStatus.CANCELLED)
-        return await lifecycle.change(work, redemption_id, status, caller=None, now=now)
+        return await _with_maker(work, await lifecycle.change(work, redemption_id, status, caller=None, now=now))
 
-    _show(session, session.run_on(lookups.redemption_id, redemption, end))
+    _show(session, *session.run_on(lookups.redemption_id, redemption, end))
 
 
 @commands.command("export")
@@ -107,6 +107,12 @@ def export_redemptions(organization: Organization = None, output: Output = None,
     )
 
 
-def _show(session: OrganizationSession, redemption: Redemption) -> None:
+async def _with_maker(work: UnitOfWork, redemption: Redemption) -> tuple[Redemption, str | None]:
+    if redemption.made_by is None:
+        return redemption, None
+    return redemption, await profiles.find_name(work, redemption.made_by)
+
+
+def _show(session: OrganizationSession, redemption: Redemption, maker: str | None) -> None:
     sentence = f"The redemption of {redemption.code} for {redemption.reservation_code} is {redemption.status.lower()}."
-    session.show(sentence, fields_of(redemption, *DETAIL_FIELDS))
+    session.show(sentence, fields_of(redemption, *DETAIL_FIELDS) | {"madeByName": maker})

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from tessera.identity.clients.repository import ClientRepository
+from tessera.identity.keys.repository import KeyRepository
 from tessera.identity.organizations.repository import OrganizationRepository
 from tessera.identity.rules import Principal
 from tessera.identity.users.repository import UserRepository
@@ -38,3 +40,13 @@ async def get(work: UnitOfWork, principal: Principal) -> Profile:
         function_points=tuple(sorted(principal.function_points)),
         partner_id=principal.partner_id,
     )
+
+
+async def find_name(work: UnitOfWork, caller_id: UUID) -> str | None:
+    """The name of a key or a client, or the e-mail address of a user; None for an unknown id."""
+    if (key := await KeyRepository(work).find(caller_id)) is not None:
+        return key.name
+    if (client := await ClientRepository(work).find(caller_id)) is not None:
+        return client.name
+    user = await UserRepository(work).find(caller_id)
+    return user.email if user else None
