@@ -105,14 +105,15 @@ with new_codes as materialized (
 select id from added
 """  # noqa: S608 - the terms are names of our own columns
 
+# Keys that Postgres computed would have the collation C, in which the indexes are not sorted: it would read all names.
 USED_NAMES = """
 select name_key, false from promo_codes
 where organization_id = %(organization_id)s
-  and name_key = any (array(select lower(name collate "C") from unnest(%(names)s::text[]) as name))
+  and name_key = any (%(name_keys)s::text[])
 union all
 select lower(code collate "C"), true from vouchers
 where organization_id = %(organization_id)s
-  and code = any (array(select upper(name collate "C") from unnest(%(names)s::text[]) as name))
+  and code = any (%(voucher_codes)s::text[])
 """
 
 
@@ -143,7 +144,11 @@ class PromoCodeRepository:
 
         The value says whether a voucher has the name.
         """
-        values = {"organization_id": self._organization_id, "names": Texts(list(names))}
+        values = {
+            "organization_id": self._organization_id,
+            "name_keys": Texts([key_of(name) for name in names]),
+            "voucher_codes": Texts([name.upper() for name in names]),
+        }
         return dict(await (await run(self._connection, USED_NAMES, values)).fetchall())
 
     async def add(self, codes: Collection[NewPromoCode], *, now: datetime) -> frozenset[UUID]:

@@ -18,6 +18,10 @@ from tessera.api.serving.resources import Resources
 from tessera.codes.rules import Use
 from tessera.idempotency.repository import CallersKey, IdempotencyRepository
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.identifiers import new_id
+from tessera.promo_codes.repository import PromoCodeRepository
+from tessera.promo_codes.rules import Status
+from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
 from tessera.vouchers.issued.actions.repository import VoucherActionRepository
 from tessera.vouchers.issued.uses.repository import VoucherUseRepository
@@ -86,6 +90,15 @@ async def change(work: UnitOfWork, codes: list[str]) -> None:
     await repository.change_all(list(states.values()))
 
 
+async def find_names(work: UnitOfWork, codes: list[str]) -> None:
+    await PromoCodeRepository(work).find_used_names(codes)
+
+
+async def add_codes(work: UnitOfWork, codes: list[str]) -> None:
+    new_codes = [NewPromoCode(id=new_id(), name=code, status=Status.ACTIVE, discount_percent=10) for code in codes]
+    await PromoCodeRepository(work).add(new_codes, now=NOW)
+
+
 async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
     keys = [CallersKey(work.organization_id, f"K{code[1:]}") for code in codes]
     await IdempotencyRepository(work).find(keys, since=datetime(2020, 1, 1, tzinfo=UTC) - timedelta(days=1))
@@ -93,7 +106,9 @@ async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
 
 @pytest.mark.parametrize("known", ["known", "unknown"])
 @pytest.mark.parametrize("count", [1, 2, 50, 1_000])
-@pytest.mark.parametrize("look_up", [(find, 4), (lock, 1), (change, 2), (find_responses, 2)])
+@pytest.mark.parametrize(
+    "look_up", [(find, 4), (lock, 1), (change, 2), (find_responses, 2), (find_names, 1), (add_codes, 4)]
+)
 async def test_a_look_up_of_codes_reads_their_own_rows(
     resources: Resources,
     application: psycopg.Connection[Any],
