@@ -75,7 +75,7 @@ def test_a_wheel_migrates_serves_and_works_in_an_empty_directory(installed: Path
     url = f"http://127.0.0.1:{(port := free_port())}"
     with running(installed, "serve", "--demo", cwd=directory, PORT=str(port)) as server:
         wait_until("it is ready", lambda: server.poll() is not None or answers(f"{url}/health/ready"))
-        for path in ("/docs", "/demo/storefront", "/demo/storefront/page.js", "/demo/storefront/page.css"):
+        for path in ("/docs", "/guide/", "/demo/storefront", "/demo/storefront/page.js", "/demo/storefront/page.css"):
             assert (path, httpx.get(url + path, timeout=90).status_code) == (path, 200)
         with running(installed, "worker", "--embedded", cwd=directory):
             wait_until("two workers run", lambda: count_workers(directory / ".tessera") == 2)

@@ -25,7 +25,8 @@ from tests.mutants.nearby import rank_tests
 from tests.mutants.slips import Slip, find_slips
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("src", "tests", "migrations", "benchmarks", "pyproject.toml", "alembic.ini", "README.md", "docs")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", "pyproject.toml", "alembic.ini", *DOCUMENTS)
 NEAR, WIDER = 7, 30
 SECONDS_FOR_NEAR, SECONDS_FOR_WIDER = 240, 420
 # Which layers must not have a survivor.
