@@ -104,28 +104,11 @@ def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Viol
     yield from _expiry_and_notes(draft, now=now)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uses:
-    """The limit in total of a promo code, and the number of its uses, including holds."""
-
-    limit: int | None
-    count: int
-
-
-def edit_violations(draft: PromoCodeDraft, *, uses: Uses) -> Iterator[Violation]:
-    """The violations of a draft that depend on the uses of the code that it changes.
-
-    Uses are counted only for codes with a limit in total, so a code without a limit cannot get one later.
-    """
-    field = "max_redemptions"
-    if any(violation.field == field for violation in draft.parse_violations):
-        return
-    if draft.max_redemptions is None or uses.limit is None:
-        if draft.max_redemptions != uses.limit:
-            rule = "must stay absent" if uses.limit is None else "must not be taken away"
-            yield Violation("LimitFixed", field, f"{rule}: whether a code has a limit in total is fixed")
-    elif draft.max_redemptions < uses.count:
-        yield Violation("LimitBelowUses", field, f"must be at least {uses.count:,}, the uses that are taken or held")
+def edit_violations(draft: PromoCodeDraft, *, uses: int) -> Iterator[Violation]:
+    """The violations of a draft that depend on the uses of the code that it changes, including holds."""
+    if draft.max_redemptions is not None and draft.max_redemptions < uses:
+        message = f"must be at least {uses:,}, the uses that are taken or held"
+        yield Violation("LimitBelowUses", "max_redemptions", message)
 
 
 def _expiry_and_notes(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:

@@ -1,5 +1,7 @@
 """Promo codes of every kind through the management API: their whole life cycle, and every invalid request."""
 
+import asyncio
+from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -7,7 +9,7 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
 from tests.support import factories
 from tests.support.factories import Tenant, percent_code
 from tests.support.management_requests import (
@@ -21,6 +23,7 @@ from tests.support.management_requests import (
     platform_administrator,
     problem,
 )
+from tests.support.redemption_requests import create_redemption, redeem
 from tests.support.responses import status_and_body
 
 from tessera.api.serving.resources import Resources
@@ -28,6 +31,7 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
+from tessera.redemptions.ledger import service as ledger
 
 URL = f"{ROOT}/promo-codes"
 NEW = {
@@ -230,25 +234,63 @@ async def test_everything_that_is_wrong_with_a_new_code_is_named(
     assert (status, set(items), len(items)) == (400, expected, len(errors))
 
 
-async def test_a_total_limit_is_not_added_removed_or_set_below_the_uses(
+async def test_a_total_limit_is_not_set_below_the_uses(
     client: httpx.AsyncClient, tenant: Tenant, resources: Resources
 ) -> None:
     limited = percent_code(tenant, "LIMITED", max_redemptions=10, redemption_count=4)
-    free = percent_code(tenant, "FREE", max_redemptions=None)
-    await factories.add_promo_codes(resources, tenant, limited, free, now=NOW)
+    await factories.add_promo_codes(resources, tenant, limited, now=NOW)
     body = {"discountPercent": 10}
-    fixed = "whether a code has a limit in total is fixed."
-    for code, limit, code_and_detail in (
-        (limited, None, ("LimitFixed", f"maxRedemptions must not be taken away: {fixed}")),
-        (limited, 3, ("LimitBelowUses", "maxRedemptions must be at least 4, the uses that are taken or held.")),
-        (free, 5, ("LimitFixed", f"maxRedemptions must stay absent: {fixed}")),
-    ):
-        answer = await client.put(
-            f"{URL}/{code.id}", json=body | {"maxRedemptions": limit}, headers=if_match(1, tenant)
-        )
-        assert status_and_body(answer) == invalid(("/maxRedemptions", *code_and_detail))
+    answer = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 3}, headers=if_match(1, tenant))
+    message = "maxRedemptions must be at least 4, the uses that are taken or held."
+    assert status_and_body(answer) == invalid(("/maxRedemptions", "LimitBelowUses", message))
     lowered = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 4}, headers=if_match(1, tenant))
     assert (lowered.status_code, lowered.json()["maxRedemptions"]) == (200, 4)
+
+
+async def test_a_limit_that_comes_later_counts_the_uses_so_far_and_may_go_again(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources, clock: Clock
+) -> None:
+    code = percent_code(tenant, "FREE", max_redemptions=None)
+    await factories.add_promo_codes(resources, tenant, code, now=NOW)
+    for number, seconds in enumerate((None, None, 60, 1)):
+        await create_redemption(client, tenant, "FREE", f"RSV-{number}", holdSeconds=seconds)
+    clock.advance(seconds=1)  # the last hold has lapsed
+
+    async def limit(value: int | None) -> httpx.Response:
+        body = {"discountPercent": 10, "maxRedemptions": value}
+        return await client.put(f"{URL}/{code.id}", json=body, headers=if_match("*", tenant))
+
+    message = "maxRedemptions must be at least 3, the uses that are taken or held."
+    assert status_and_body(await limit(2)) == invalid(("/maxRedemptions", "LimitBelowUses", message))
+    assert (await limit(4)).json()["redemptionCount"] == 2
+    await create_redemption(client, tenant, "FREE", "RSV-4")
+    assert (await redeem(client, tenant, "FREE", "RSV-5")).status_code == 409
+    assert (await limit(None)).json()["redemptionCount"] == 0
+    await create_redemption(client, tenant, "FREE", "RSV-5")
+    assert (await limit(5)).json()["redemptionCount"] == 4
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert (await ledger.verify(work)).discrepancies == []
+
+
+async def test_a_limit_given_while_others_redeem_is_exact(
+    client: httpx.AsyncClient, tenant: Tenant, resources: Resources
+) -> None:
+    code = percent_code(tenant, "FREE", max_redemptions=None)
+    await factories.add_promo_codes(resources, tenant, code, now=NOW)
+    body = {"discountPercent": 10, "maxRedemptions": 30}
+
+    async def give() -> httpx.Response:
+        return await client.put(f"{URL}/{code.id}", json=body, headers=if_match("*", tenant))
+
+    def redemptions(start: int) -> list[Coroutine[Any, Any, httpx.Response]]:
+        return [redeem(client, tenant, "FREE", f"RSV-{number}") for number in range(start, start + 20)]
+
+    first, given = await asyncio.gather(asyncio.gather(*redemptions(0)), give())
+    assert (given.status_code, {answer.status_code for answer in first}) == (200, {201})
+    second = await asyncio.gather(*redemptions(20))
+    assert [answer.status_code for answer in second].count(201) == 10
+    async with resources.database.unit_of_work(tenant.id) as work:
+        assert (await ledger.verify(work)).discrepancies == []
 
 
 async def test_what_a_code_has_it_may_keep(client: httpx.AsyncClient, tenant: Tenant, resources: Resources) -> None:

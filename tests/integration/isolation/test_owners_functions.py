@@ -32,6 +32,7 @@ FOR_TENANTS = {
     "find_promo_codes_for_storefront",
     "look_up_promo_codes",
     "lock_promo_codes",
+    "recount_promo_codes",
 }
 
 

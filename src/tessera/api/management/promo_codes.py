@@ -94,7 +94,8 @@ async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
 async def update_promo_code(request: Request, caller: Manager) -> Response:
     """Replace all fields of a promo code except its name and status; fields missing from the body are cleared.
 
-    A code cannot gain or lose its total limit, and the limit cannot fall below the number of redeemed and held uses.
+    A total limit may be given, changed and taken away at any time. It cannot be below the number of redeemed and held
+    uses so far.
     """
     target = if_match.target(request, ID)
     draft = await read_draft(request, ManagedPromoCodeUpdateRequest, PromoCodeDraft)

@@ -21,7 +21,7 @@ from tessera.kit.db.pages import (
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.restrictions import repository as restrictions
-from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status, Uses, terms_of
+from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status, terms_of
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 
@@ -75,12 +75,16 @@ class ManagedPromoCodeRepository:
         # A separate read, because a statement that waits for a lock sees the restrictions from before it waited.
         return await self.find(promo_code_id)
 
-    async def get_uses(self, promo_code_id: UUID) -> Uses:
-        """The limit in total of a locked promo code, and the number of its uses and holds."""
-        count = (PromoCode.redemption_count + PromoCode.held_count).label("use_count")
-        statement = select(PromoCode.max_redemptions, count).where(self._is(promo_code_id))
+    async def get_uses(self, promo_code_id: UUID) -> tuple[int, int]:
+        """The numbers of redeemed and of held uses of a locked promo code, which has them with a limit in total."""
+        statement = select(PromoCode.redemption_count, PromoCode.held_count).where(self._is(promo_code_id))
         row = (await self._connection.execute(statement)).one()
-        return Uses(limit=row.max_redemptions, count=row.use_count)
+        return row.redemption_count, row.held_count
+
+    async def change_uses(self, promo_code_id: UUID, *, redeemed: int, held: int) -> None:
+        """Write the numbers of uses of a locked promo code; without a limit in total they are 0."""
+        values = {"redemption_count": redeemed, "held_count": held}
+        await self._connection.execute(update(PromoCode).where(self._is(promo_code_id)).values(values))
 
     async def list_exams(self, promo_code_id: UUID) -> dict[str, tuple[UUID, str]]:
         """The id and code of the promo code's exams, including archived ones, by the key of the exam's code."""

@@ -105,15 +105,22 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     # An expiry in the past is valid if it does not change.
     draft_to_check = replace(draft, expires_at=None) if draft.expires_at == current.expires_at else draft
     violations = [*await _violations(draft_to_check, now=now), *drafts.unknown_references(draft, references)]
-    # The slow checks precede the locks. The first lock also ends lapsed holds, which must not count as uses.
+    # The slow checks precede the locks. Uses are counted only for codes with a limit in total, so for a new limit they
+    # are recounted while nobody else uses the code. The locks end lapsed holds, which must not count as uses.
+    is_limited, was_limited = draft.max_redemptions is not None, current.max_redemptions is not None
+    recounted = await uses.recount(work, target.id, as_of=now) if is_limited and not was_limited else None
     await uses.lock(work, ids=[target.id], as_of=now)
     before = await _CODES.lock(promo_codes, Target(target.id, current.version))
     if before.status == Status.ARCHIVED:
         raise WrongState("promo code", before.status)
-    violations += rules.edit_violations(draft, uses=await promo_codes.get_uses(target.id))
+    redeemed, held = recounted or await promo_codes.get_uses(target.id)
+    violations += rules.edit_violations(draft, uses=redeemed + held)
     if violations:
         raise Invalid(violations)
     await _write(work, before, draft, references)
+    if is_limited != was_limited:
+        counts = {"redeemed": redeemed, "held": held} if is_limited else {"redeemed": 0, "held": 0}
+        await promo_codes.change_uses(target.id, **counts)
     after = await get(work, before.id)
     await _CODES.record(work, Action.UPDATED, before, after, now=now)
     return after

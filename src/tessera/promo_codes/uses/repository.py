@@ -73,6 +73,14 @@ class PromoCodeUseRepository:
         )
         return frozenset(result.scalar_one())
 
+    async def recount(self, promo_code_id: UUID, *, as_of: datetime) -> tuple[int, int]:
+        """The numbers of redeemed and of held uses of an own code, which is locked against uses by others."""
+        result = await self._connection.exec_driver_sql(
+            "select redeemed, held from recount_promo_codes(%s::uuid[], %s::timestamptz)", ([promo_code_id], as_of)
+        )
+        row = result.one()
+        return row.redeemed, row.held
+
     async def count_uses(self, changes: Mapping[UUID, UseChange]) -> None:
         """Change the counts of locked promo codes that have a limit in total."""
         await self._connection.exec_driver_sql(

@@ -68,6 +68,15 @@ async def lock(
     return await PromoCodeUseRepository(work).lock(names=names, ids=ids, as_of=as_of)
 
 
+async def recount(work: UnitOfWork, promo_code_id: UUID, *, as_of: datetime) -> tuple[int, int]:
+    """The numbers of redeemed and of held uses of an own code, which nobody else uses until the transaction ends.
+
+    Call it before any lock of the code. If the code has no limit in total, this ends the holds that have lapsed by
+    `as_of`.
+    """
+    return await PromoCodeUseRepository(work).recount(promo_code_id, as_of=as_of)
+
+
 async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> None:
     """Change the counts of promo codes that the caller has locked; those without a limit in total have no counts."""
     await PromoCodeUseRepository(work).count_uses(changes)

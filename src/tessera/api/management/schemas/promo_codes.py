@@ -61,7 +61,7 @@ class PromoCodeTermsRequest(RequestModel):
     expires_at: Instant | None = Field(None, description="The time of expiry; default: none.")
     max_redemptions: WholeNumber | None = Field(
         None,
-        description="The maximum number of redemptions; default: no limit. A code cannot gain or lose a limit.",
+        description="The maximum number of redemptions; default: no limit. A new limit counts all uses so far.",
     )
     max_redemptions_per_candidate: WholeNumber | None = Field(
         None, description="The maximum number of redemptions by each candidate; default: no limit."
