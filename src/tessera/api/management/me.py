@@ -25,7 +25,7 @@ QUERIES: tuple[type[RequestModel], ...] = ()
     responses={
         200: response(MeModel, "The caller.", ME),
         400: problem_details.documented_invalid("/x", "UnknownParameter", "x is not a known parameter."),
-        **problem_details.documented(401, 500, 503),
+        **problem_details.documented(401, 429, 500, 503),
     },
     openapi_extra=documentation.retrieving(),
 )

@@ -92,6 +92,7 @@ _HELD = {
     "listPrice": 135.0,
     "discount": 13.5,
     "finalPrice": 121.5,
+    "madeBy": "01a1f4bd-5a2b-7c11-9d2e-6f0b8a3c4d5e",
     "heldUntil": "2026-11-25T12:15:00Z",
     "createdAt": "2026-11-25T12:00:00Z",
     "updatedAt": "2026-11-25T12:00:00Z",
