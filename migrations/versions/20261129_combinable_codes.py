@@ -36,7 +36,7 @@ FINDINGS = {
     """,
     "promo codes have the text of a voucher, which takes precedence": """
         select p.organization_id, count(*) from promo_codes p
-        join vouchers v on v.organization_id = p.organization_id and v.code = upper(p.name collate "C")
+        join vouchers v on v.organization_id = p.organization_id and v.code = upper(p.name collate "C") collate "default"
         group by p.organization_id
     """,
 }

@@ -59,7 +59,7 @@ async def test_it_has_every_redemption_whole_and_none_of_another_tenant(
         f"{paid['id']},Redeemed,PAID,Voucher,RSV-1,Created,NCA-GENL,,P-1,C-1,Ada,Byron,ada@example.com,"
         f"100.00,100.00,0.00,{tenant.key.id},,2026-06-15T12:00:00Z,2026-06-15T12:00:00Z\r\n"
         f"{held['id']},Expired,SPRING,PromoCode,RSV-2,Created,,{tenant.bundle_id},P-2,C-1,"
-        f'"Ada ""A""","Byron, King",,150.00,15.00,135.00,{tenant.key.id},2026-06-15T12:01:01Z,2026-06-15T12:00:01Z,'
+        f'"Ada ""A""","Byron, King",,150.00,10.00,140.00,{tenant.key.id},2026-06-15T12:01:01Z,2026-06-15T12:00:01Z,'
         "2026-06-15T12:00:01Z\r\n"
     )
     assert (answer.headers["Content-Type"], answer.headers["Content-Disposition"]) == (
