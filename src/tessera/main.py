@@ -9,19 +9,14 @@ from datetime import datetime, timedelta
 
 from fastapi import FastAPI
 
-from tessera import schema, worker
+from tessera import limits, schema, worker
 from tessera.api.application import create_app
 from tessera.api.serving import server
-from tessera.api.serving.budgets import GuessLimits
-from tessera.api.serving.connections import ConnectionLimits
 from tessera.api.serving.pipeline import Pipeline
 from tessera.api.serving.resources import Resources
-from tessera.api.serving.shares import ShareLimits, Shares
 from tessera.kit import logging
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
-from tessera.kit.shares import Patience
-from tessera.kit.token_buckets import Rate
 from tessera.kit.tokens import TokenSigner
 from tessera.settings import Settings, load
 
@@ -47,8 +42,8 @@ def create_resources(
             signer,
             clock,
             transfer_seconds=settings.transfer_seconds,
-            limits=guess_limits(settings),
-            shares=Shares(share_limits(settings)),
+            limits=limits.of_guesses(settings),
+            shares=limits.shares(settings),
         ),
         public_url=settings.public_url,
         allowed_hosts=frozenset(map(str.lower, settings.allowed_hosts)),
@@ -60,42 +55,13 @@ def create_resources(
     )
 
 
-def guess_limits(settings: Settings) -> GuessLimits:
-    """The budgets of one of the processes of `tessera api`."""
-    visitor_misses, wrong_secrets = settings.visitor_misses_per_minute, settings.wrong_secrets_per_minute
-    limits = GuessLimits(
-        misses=Rate(settings.misses_per_minute, settings.misses_burst),
-        visitor_misses=Rate(visitor_misses, visitor_misses),
-        wrong_secrets=Rate(wrong_secrets, wrong_secrets),
-    )
-    return limits.divided_by(settings.processes)
-
-
-def share_limits(settings: Settings) -> ShareLimits:
-    """The limits of one process; heavy work leaves half of its connections to all other requests."""
-    heavy, mib = _part(settings.pool_size, 50), 1024 * 1024
-    return ShareLimits(
-        heavy=heavy,
-        heavy_of_one=_part(heavy, settings.organization_share_percent),
-        bodies=settings.bodies_mib * mib,
-        bodies_of_one=settings.organization_bodies_mib * mib,
-        uploads=settings.uploads_mib * mib,
-        uploads_of_one=settings.organization_uploads_mib * mib,
-        patience=Patience(own_share=settings.share_wait_seconds, others=60),
-    )
-
-
-def _part(number: int, percent: int) -> int:
-    return max(1, number * percent // 100)
-
-
 def create_database(settings: Settings, url: str) -> Database:
     """The connection pool of one process; the first use opens a connection."""
     return Database(
         url,
         pool_size=settings.pool_size,
-        share=_part(settings.pool_size, settings.organization_share_percent),
-        patience=Patience(own_share=settings.share_wait_seconds),
+        share=limits.share_of_pool(settings),
+        patience=limits.patience(settings),
         prepare_statements=settings.prepare_statements,
         deadline=settings.request_seconds,
     )
@@ -124,27 +90,14 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
     return create_app(resources, trusted_proxies=settings.trusted_proxies, with_docs=settings.docs, lifespan=lifespan)
 
 
-def connection_limits(settings: Settings) -> ConnectionLimits:
-    """The limits of the connections of one process."""
-    return ConnectionLimits(
-        head_bytes=settings.head_bytes,
-        head_seconds=settings.head_seconds,
-        body_bytes_per_second=settings.body_bytes_per_second,
-        body_window_seconds=settings.body_window_seconds,
-        write_seconds=settings.write_seconds,
-        keep_alive_seconds=settings.keep_alive_seconds,
-        max_connections=settings.max_connections,
-    )
-
-
 def serve_api(settings: Settings, url: str, listener: server.Listener) -> None:
     """Serve the API in `settings.processes` processes until SIGINT or SIGTERM; the database must be migrated."""
     if settings.processes == 1:
-        server.serve(from_settings(settings, url), listener, limits=connection_limits(settings))
+        server.serve(from_settings(settings, url), listener, limits=limits.of_connections(settings))
         return
     os.environ["TESSERA_DATABASE_URL"] = url
     server.serve_processes(
-        "tessera.main:from_environment", listener, processes=settings.processes, limits=connection_limits(settings)
+        "tessera.main:from_environment", listener, processes=settings.processes, limits=limits.of_connections(settings)
     )
 
 

@@ -92,13 +92,8 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
             return problem(401, "not-authenticated", "Authentication required", error.message, headers=challenge)
         case NotFound() | UnknownPath():
             return problem(404, "not-found", "Not found", error.message)
-        case MethodNotAllowed():
-            allow = {"Allow": error.allowed}
-            return problem(405, "method-not-allowed", "Method not allowed", error.message, headers=allow)
         case WrongState():
             return problem(409, "wrong-state", "Wrong state", error.message, state=error.state)
-        case HeadTooSlow() | BodyTooSlow():
-            return problem(408, "request-timeout", "The request arrived too slowly", error.message)
         case KeyInUse():
             retry, title = {"Retry-After": "1"}, "Idempotency-Key in use"
             return problem(409, "idempotency-key-in-use", title, error.message, headers=retry)
@@ -106,10 +101,6 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
             return problem(409, "conflict", "Conflict", error.message)
         case VersionStale():
             return problem(412, "version-stale", "Precondition failed", error.message)
-        case RequestTooLarge():
-            return problem(413, "request-too-large", "The request is too large", error.message)
-        case UnsupportedMediaType():
-            return problem(415, "unsupported-media-type", "Unsupported media type", error.message)
         case KeyReused():
             return problem(422, "idempotency-key-reused", "Idempotency-Key already used", error.message)
         case VersionMissing():
@@ -117,10 +108,26 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
         case TooManyRequests():
             retry = {"Retry-After": str(error.retry_after)}
             return problem(429, "too-many-requests", "Too many requests", error.message, headers=retry)
-        case HeadTooLarge():
-            return problem(431, "head-too-large", "The request headers are too large", error.message)
         case DatabaseUnavailable() | TooManyConnections():
             return problem(503, "service-unavailable", "Service unavailable", error.message, headers=_RETRY)
+        case _:
+            return _render_transport(error)
+
+
+def _render_transport(error: DomainError) -> ProblemResponse:
+    """The problem for an error in how the request was sent."""
+    match error:
+        case MethodNotAllowed():
+            allow = {"Allow": error.allowed}
+            return problem(405, "method-not-allowed", "Method not allowed", error.message, headers=allow)
+        case HeadTooSlow() | BodyTooSlow():
+            return problem(408, "request-timeout", "The request arrived too slowly", error.message)
+        case RequestTooLarge():
+            return problem(413, "request-too-large", "The request is too large", error.message)
+        case UnsupportedMediaType():
+            return problem(415, "unsupported-media-type", "Unsupported media type", error.message)
+        case HeadTooLarge():
+            return problem(431, "head-too-large", "The request headers are too large", error.message)
         case _:
             return problem(500, "internal-server-error", "Internal server error", "Internal server error.")
 

@@ -1,0 +1,61 @@
+"""The limits of one process, from the settings."""
+
+from tessera.api.serving.budgets import GuessLimits
+from tessera.api.serving.connections import ConnectionLimits
+from tessera.api.serving.shares import ShareLimits, Shares
+from tessera.kit.shares import Patience
+from tessera.kit.token_buckets import Rate
+from tessera.settings import Settings
+
+
+def of_guesses(settings: Settings) -> GuessLimits:
+    """The budgets of one of the processes of `tessera api`."""
+    visitor_misses, wrong_secrets = settings.visitor_misses_per_minute, settings.wrong_secrets_per_minute
+    limits = GuessLimits(
+        misses=Rate(settings.misses_per_minute, settings.misses_burst),
+        visitor_misses=Rate(visitor_misses, visitor_misses),
+        wrong_secrets=Rate(wrong_secrets, wrong_secrets),
+    )
+    return limits.divided_by(settings.processes)
+
+
+def shares(settings: Settings) -> Shares:
+    """The shares of organizations; heavy work leaves half of the connections to all other requests."""
+    heavy, mib = _part(settings.pool_size, 50), 1024 * 1024
+    limits = ShareLimits(
+        heavy=heavy,
+        heavy_of_one=_part(heavy, settings.organization_share_percent),
+        bodies=settings.bodies_mib * mib,
+        bodies_of_one=settings.organization_bodies_mib * mib,
+        uploads=settings.uploads_mib * mib,
+        uploads_of_one=settings.organization_uploads_mib * mib,
+        patience=Patience(own_share=settings.share_wait_seconds, others=60),
+    )
+    return Shares(limits)
+
+
+def share_of_pool(settings: Settings) -> int:
+    """The database connections that one organization may use at once."""
+    return _part(settings.pool_size, settings.organization_share_percent)
+
+
+def patience(settings: Settings) -> Patience:
+    """How long a request waits for the share of its organization."""
+    return Patience(own_share=settings.share_wait_seconds)
+
+
+def of_connections(settings: Settings) -> ConnectionLimits:
+    """The limits of the connections of one process."""
+    return ConnectionLimits(
+        head_bytes=settings.head_bytes,
+        head_seconds=settings.head_seconds,
+        body_bytes_per_second=settings.body_bytes_per_second,
+        body_window_seconds=settings.body_window_seconds,
+        write_seconds=settings.write_seconds,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        max_connections=settings.max_connections,
+    )
+
+
+def _part(number: int, percent: int) -> int:
+    return max(1, number * percent // 100)
