@@ -22,14 +22,14 @@ PRICE = "discount >= 0 and earlier_discounts >= 0 and list_price >= discount + c
 FINDINGS = {
     "reservations are for several candidates or products": """
         select organization_id, count(*) from (
-            select organization_id from redemptions where status in ('Held', 'Redeemed')
+            select organization_id from redemptions where status = 'Redeemed' or status = 'Held' and held_until > now()
             group by organization_id, reservation_id
             having count(distinct (person_id, store_exam_id, product_bundle_id)) > 1
         ) found group by organization_id
     """,
     "reservations use several codes": """
         select organization_id, count(*) from (
-            select organization_id from redemptions where status in ('Held', 'Redeemed')
+            select organization_id from redemptions where status = 'Redeemed' or status = 'Held' and held_until > now()
             group by organization_id, reservation_id
             having count(*) > 1
         ) found group by organization_id

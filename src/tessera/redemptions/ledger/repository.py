@@ -102,7 +102,8 @@ select 'reservation' as kind, b.code as name, r.discount || ' given' as stored,
        r.list_price || ' at most' as recounted
 from (
     select reservation_id, sum(discount) as discount, max(list_price) as list_price from redemptions
-    where organization_id = %(organization_id)s and status in ('Held', 'Redeemed')
+    where organization_id = %(organization_id)s
+      and (status = 'Redeemed' or status = 'Held' and held_until > now())  -- a lapsed hold gives nothing
     group by reservation_id
     having sum(discount) > max(list_price)
 ) r join reservations b on b.organization_id = %(organization_id)s and b.id = r.reservation_id
