@@ -93,11 +93,20 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
 def serve_api(settings: Settings, url: str, listener: server.Listener) -> None:
     """Serve the API in `settings.processes` processes until SIGINT or SIGTERM; the database must be migrated."""
     if settings.processes == 1:
-        server.serve(from_settings(settings, url), listener, limits=limits.of_connections(settings))
+        server.serve(
+            from_settings(settings, url),
+            listener,
+            limits=limits.of_connections(settings),
+            drain_seconds=settings.drain_seconds,
+        )
         return
     os.environ["TESSERA_DATABASE_URL"] = url
     server.serve_processes(
-        "tessera.main:from_environment", listener, processes=settings.processes, limits=limits.of_connections(settings)
+        "tessera.main:from_environment",
+        listener,
+        processes=settings.processes,
+        limits=limits.of_connections(settings),
+        drain_seconds=settings.drain_seconds,
     )
 
 

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     )
     max_connections: int = Field(4000, ge=1, description="Connections of clients of each process.")
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
+    drain_seconds: float = Field(
+        2, ge=0, description="The time from SIGTERM to the end of `tessera api`, in which it is not ready."
+    )
     misses_per_minute: int = Field(600, ge=1, description="Codes that do not exist, for each credential.")
     misses_burst: int = Field(1000, ge=1, description="Codes that do not exist at once, for each credential.")
     visitor_misses_per_minute: int = Field(

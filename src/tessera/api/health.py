@@ -9,6 +9,7 @@ from tessera.api.http.enumerations import Enumeration
 from tessera.api.http.fields import ResponseModel
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.openapi import PUBLIC, response
+from tessera.api.serving.limits import DRAINING
 from tessera.api.serving.resources import resources_of
 from tessera.kit.errors import DatabaseUnavailable
 
@@ -19,7 +20,7 @@ LIVENESS = Enumeration("LivenessStatus", "The state of the process.", {"live": "
 READINESS = Enumeration(
     "ReadinessStatus",
     "Whether the process can serve requests.",
-    {"ready": "Requests can be sent to it.", "not ready": "Requests would fail."},
+    {"ready": "Requests can be sent to it.", "not ready": "Requests would fail.", "stopping": "The process ends."},
 )
 DATABASE = Enumeration(
     "DatabaseStatus", "The state of the database.", {"ok": "It answers.", "away": "It cannot be reached."}
@@ -55,16 +56,18 @@ _READY = {"status": "ready", "database": "ok", "migrations": "ok"}
 _AWAY = {"status": "not ready", "database": "away", "migrations": "unknown"}
 _BEHIND = {"status": "not ready", "database": "ok", "migrations": "behind"}
 _AHEAD = {"status": "not ready", "database": "ok", "migrations": "ahead"}
+_STOPPING = _READY | {"status": "stopping"}
 _LIVE: dict[int | str, Any] = {200: response(Liveness, "The process is running.", live={"status": "live"})}
 _READINESS: dict[int | str, Any] = {
     200: response(Readiness, "The process can serve requests.", ready=_READY),
     503: response(
         Readiness,
-        "The database is unavailable, or this version of Tessera cannot use its schema.",
+        "The database is unavailable, this version of Tessera cannot use its schema, or the process ends.",
         headers={"Retry-After": "Seconds to wait before retrying."},
         away=_AWAY,
         behind=_BEHIND,
         ahead=_AHEAD,
+        stopping=_STOPPING,
     ),
 }
 
@@ -86,6 +89,8 @@ async def check_readiness(request: Request) -> JsonResponse:
     except DatabaseUnavailable:
         return JsonResponse(_AWAY, 503, headers={"Retry-After": "2"})
     if version.serves(resources.schema_revision):
+        if DRAINING in request.scope["state"]:
+            return JsonResponse(_STOPPING, 503, headers={"Retry-After": "2"})
         return JsonResponse(_READY)
     state = _AHEAD if version.is_newer_than(resources.schema_revision) else _BEHIND
     return JsonResponse(state, 503, headers={"Retry-After": "2"})

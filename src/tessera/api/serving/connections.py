@@ -16,7 +16,7 @@ from uvicorn.server import ServerState
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, TooManyConnections
-from tessera.api.serving.limits import CLIENT_GONE, REFUSAL
+from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.kit.errors import DomainError
 
 # Nobody sends more requests ahead of their responses. A client repeats those that the server did not answer.
@@ -50,6 +50,7 @@ class ConnectionGuard:
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
         self.now = 0.0
+        self.is_draining = False  # each connection is closed after its next response
         self._connections: set[GuardedConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         times = (limits.head_seconds, limits.body_window_seconds, limits.write_seconds, limits.keep_alive_seconds)
@@ -167,8 +168,10 @@ class GuardedConnection(HttpToolsProtocol):
         if self._head_size_at_most > self._limits.head_bytes and self._head_size() > self._limits.head_bytes:
             self.scope["state"][REFUSAL] = HeadTooLarge(self._limits.head_bytes)
             self._is_refused = True
+        if self._guard.is_draining:
+            self.scope["state"][DRAINING] = True
         super().on_headers_complete()
-        if self._is_refused:
+        if self._is_refused or self._guard.is_draining:
             self.cycle.keep_alive = False
 
     def _head_size(self) -> int:

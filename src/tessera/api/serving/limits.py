@@ -11,9 +11,10 @@ from tessera.api.http.parsing import body_limit, is_transfer
 from tessera.api.serving.resources import Resources
 from tessera.kit.errors import DeadlineExceeded
 
-# Keys of a request's state. The server sets the first two.
+# Keys of a request's state. The server sets the first three.
 REFUSAL = "refusal"  # the DomainError that is the response to a request whose head or body the server has given up
 CLIENT_GONE = "client_gone"  # true if the server has cancelled the request because its connection was closed
+DRAINING = "draining"  # true if the process ends soon
 DEADLINE = "deadline"
 BODY_ACCOUNT = "body_account"  # what the body of an admitted request is charged to
 # So little of each body is charged to nobody, so that a caller with many large bodies can still send small ones.

@@ -1,18 +1,23 @@
 """The uvicorn server: one process or several, until SIGINT or SIGTERM."""
 
+import asyncio
 import math
+import multiprocessing
 import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
 from tessera.api.serving.connections import ConnectionGuard, ConnectionLimits
+
+log = structlog.get_logger(__name__)
 
 Listener = socket.socket
 DEFAULT_LIMITS = ConnectionLimits()
@@ -24,15 +29,27 @@ UVICORN_OPTIONS: dict[str, Any] = {
     "proxy_headers": False,
     "server_header": False,
     "timeout_graceful_shutdown": 10,
+    "timeout_worker_healthcheck": 30,  # a busy machine takes more than the default of 5 seconds to start a process
     "lifespan": "on",
 }
 
 
-def configuration(app: FastAPI | str, limits: ConnectionLimits, **options: Any) -> uvicorn.Config:  # noqa: ANN401
+def configuration(
+    app: FastAPI | str,
+    limits: ConnectionLimits,
+    *,
+    drain_seconds: float = 0,
+    **options: Any,  # noqa: ANN401
+) -> uvicorn.Config:
     """The configuration of uvicorn for an application, or for the name of its factory."""
     guard: Any = ConnectionGuard(limits)  # uvicorn calls it as it calls a class
-    return uvicorn.Config(
-        app, http=guard, timeout_keep_alive=math.ceil(limits.keep_alive_seconds), **UVICORN_OPTIONS, **options
+    return _Configuration(
+        app,
+        http=guard,
+        drain_seconds=drain_seconds,
+        timeout_keep_alive=math.ceil(limits.keep_alive_seconds),
+        **UVICORN_OPTIONS,
+        **options,
     )
 
 
@@ -41,15 +58,61 @@ def serve(
     listener: Listener,
     *,
     limits: ConnectionLimits = DEFAULT_LIMITS,
+    drain_seconds: float = 0,
     on_ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then finish running requests."""
-    _Server(configuration(app, limits), on_ready).run(sockets=[listener])
+    """Serve until SIGINT or SIGTERM, then finish running requests.
+
+    After SIGTERM, the process is not ready and closes connections for `drain_seconds`, but still serves requests.
+    """
+    _Server(configuration(app, limits, drain_seconds=drain_seconds), on_ready).run(sockets=[listener])
 
 
-def serve_processes(factory: str, listener: Listener, *, processes: int, limits: ConnectionLimits) -> None:
-    """Serve in several processes, each of which calls the factory `module:function`."""
-    Multiprocess(configuration(factory, limits, factory=True, workers=processes), sockets=[listener]).run()
+def serve_processes(
+    factory: str, listener: Listener, *, processes: int, limits: ConnectionLimits, drain_seconds: float
+) -> None:
+    """Serve in several processes, each of which calls the factory `module:function`.
+
+    A process that ends is replaced. SIGHUP replaces all processes, one by one.
+    """
+    options = configuration(factory, limits, drain_seconds=drain_seconds, factory=True, workers=processes)
+    Multiprocess(options, sockets=[listener]).run()
+
+
+class _Configuration(uvicorn.Config):
+    """A configuration whose server drains its connections before it ends, and that ends with its parent process."""
+
+    def __init__(self, app: FastAPI | str, *, drain_seconds: float, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(app, **options)
+        self._drain_seconds = drain_seconds
+
+    def load(self) -> None:
+        """Load the application; the server calls this after it has installed its signal handlers."""
+        super().load()
+        if self._drain_seconds:
+            self._drain_on_sigterm(asyncio.get_running_loop())
+        if parent := multiprocessing.parent_process():
+            asyncio.get_running_loop().add_reader(parent.sentinel, _end_with_parent, parent.sentinel)
+
+    def _drain_on_sigterm(self, loop: asyncio.AbstractEventLoop) -> None:
+        guard: Any = self.http
+        end: Any = signal.getsignal(signal.SIGTERM)
+
+        def drain(number: int, frame: object) -> None:
+            if guard.is_draining or loop.is_closed():  # a second signal ends the process at once
+                end(number, frame)
+                return
+            guard.is_draining = True
+            loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, end, number, None)
+
+        signal.signal(signal.SIGTERM, drain)
+
+
+def _end_with_parent(sentinel: int) -> None:
+    # Otherwise, the children of a parent that was killed would serve old code on its port.
+    asyncio.get_running_loop().remove_reader(sentinel)
+    log.error("the parent process has ended, and this process ends, too")
+    signal.raise_signal(signal.SIGTERM)
 
 
 class _Server(uvicorn.Server):
