@@ -153,8 +153,9 @@ async def work_for(journey: Journey, database: Database) -> None:
 async def visit_storefront(journey: Journey) -> None:
     """Take a voucher and a promo code for a bundle through all steps of a reservation."""
     bundle = {"storeExamCode": None, "productBundleId": str(journey.shop.tenant.bundle_id)}
-    terms = {"name": "BUNDLED", "isActive": True, "flatDiscount": 5, "productBundleIds": [bundle["productBundleId"]]}
-    await journey.request("POST", f"{ROOT}/promo-codes", terms)
+    terms = {"flatDiscount": 5, "productBundleIds": [bundle["productBundleId"]]}
+    created = await journey.request("POST", f"{ROOT}/promo-codes", {"name": "BUNDLED", "isActive": True, **terms})
+    await journey.request("PUT", f"{ROOT}/promo-codes/{created['id']}", terms | {"maxRedemptions": 9})
     await journey.request("POST", "/storefront/v1/validations", {"codes": ["BUNDLED"], "storeExamCode": "CLD-100"})
     await journey.request("POST", REDEMPTIONS, body("BUNDLED", "RSV-B", **bundle))
     held = await journey.request("POST", REDEMPTIONS, body("T-3", "RSV-V", holdSeconds=60))
