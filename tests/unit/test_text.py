@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tessera.kit.normalization import distinct, domain_key, email_key, folded, key_of, stored_email, stored_name
+from tessera.kit.normalization import (
+    distinct,
+    domain_key,
+    email_key,
+    folded,
+    key_of,
+    stored_email,
+    stored_name,
+    typed_code,
+)
 
 
 def test_only_a_to_z_are_lowered() -> None:
@@ -50,6 +59,12 @@ def test_keys_are_their_own_keys(address: str, text: str) -> None:
     assert email_key(email_key(address)) == email_key(address)
     assert folded(folded(text)) == folded(text)
     assert domain_key(domain_key(text)) == domain_key(text)
+
+
+def test_what_has_no_width_is_not_part_of_a_typed_code() -> None:
+    assert typed_code("\ufeff\u200b \N{IDEOGRAPHIC SPACE}A B\u2060\u200d\n") == "A B"
+    assert typed_code("A\u200bB") == "A\u200bB"
+    assert typed_code("\u200b\u200e") == ""
 
 
 def test_names_are_trimmed_and_composed_and_compared_after_case_folding() -> None:

@@ -8,6 +8,9 @@ from unicodedata import normalize
 import idna
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+# Zero-width characters and the byte-order mark, which come along when a code is copied from a page or a file.
+_ZERO_WIDTH = "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_AROUND_CODES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _ZERO_WIDTH
 
 
 def key_of(text: str) -> str:
@@ -17,6 +20,11 @@ def key_of(text: str) -> str:
     Kelvin sign would become a `k`.
     """
     return text.translate(_LOWER)
+
+
+def typed_code(text: str) -> str:
+    """A code as its user means it: without white space, zero-width characters and byte-order marks around it."""
+    return text.strip() if text.isascii() else text.strip(_AROUND_CODES)
 
 
 def composed(text: str) -> str:

@@ -161,7 +161,7 @@ async def test_a_query_that_is_no_utf_8_is_400(client: httpx.AsyncClient, caller
     )
 
 
-@pytest.mark.parametrize("code", ["PER10", "per10", "pEr10", " PER10 ", "\tPER10\n"])
+@pytest.mark.parametrize("code", ["PER10", "per10", "pEr10", " PER10 ", "\tPER10\n", "\ufeff\u200bPER10 \u2060"])
 async def test_a_code_is_trimmed_and_compared_in_any_case(client: httpx.AsyncClient, caller: Tenant, code: str) -> None:
     assert await validate(client, caller, code=code) == TEN_PERCENT
 

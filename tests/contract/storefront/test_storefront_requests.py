@@ -71,7 +71,7 @@ async def test_without_the_function_point_it_is_403(client: httpx.AsyncClient, t
             [("/codes", "NumberOfCodes", "codes must be a list of 1 to 1,000 codes.")],
         ),
         (
-            {"codes": ["A", " ", 7, "B" * 101, "C\0"], "storeExamCode": "NCA-GENL"},
+            {"codes": ["A", " \u200b", 7, "B" * 101, "C\0"], "storeExamCode": "NCA-GENL"},
             [(f"/codes/{n}", "NotCode", f"codes/{n} must be a string of 1 to 100 characters.") for n in (1, 2, 3, 4)],
         ),
         (
