@@ -36,7 +36,7 @@ def json_schema(operation: dict[str, Any]) -> Any:
     return operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
 
 
-async def test_every_operation_of_our_own_refuses_an_unknown_parameter_and_property(
+async def test_every_operation_of_our_own_refuses_an_unknown_parameter_and_property_and_a_repeated_one(
     client: httpx.AsyncClient,
     tenant: Tenant,
     resources: Resources,
@@ -47,10 +47,13 @@ async def test_every_operation_of_our_own_refuses_an_unknown_parameter_and_prope
     ignoring, missing = [], []
     for method, path, operation in operations(document):
         headers = administrator if "/organizations" in path else tenant.bearer
-        url = path.replace("{code}", "R").format_map(dict.fromkeys(path_parameters(operation), uuid4()))
+        url = path.replace("{code}", "R").format_map(dict.fromkeys(parameters(operation, "path"), uuid4()))
+        repeated = parameters(operation, "query")
+        query = "&".join(["yyyyyyyyy=1", *(f"{name}=1" for name in 2 * repeated)])
         body = {"zzzzzzzzz": 1} if json_schema(operation) else None
-        answer = await client.request(method, f"{url}?yyyyyyyyy=1", headers=headers | {"If-Match": "1"}, json=body)
-        expected = {"/yyyyyyyyy": "UnknownParameter"} | ({"/zzzzzzzzz": "UnknownProperty"} if body else {})
+        answer = await client.request(method, f"{url}?{query}", headers=headers | {"If-Match": "1"}, json=body)
+        expected = {"/yyyyyyyyy": "UnknownParameter"} | {f"/{name}": "Repeated" for name in repeated}
+        expected |= {"/zzzzzzzzz": "UnknownProperty"} if body else {}
         if answer.status_code == 404 and body:
             missing.append(path)
         elif answer.status_code != 400 or expected.items() - codes(answer).items():
@@ -60,8 +63,8 @@ async def test_every_operation_of_our_own_refuses_an_unknown_parameter_and_prope
     assert [path for path in missing if "Id}" not in path] == []
 
 
-def path_parameters(operation: dict[str, Any]) -> list[str]:
-    return [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == "path"]
+def parameters(operation: dict[str, Any], place: str) -> list[str]:
+    return [parameter["name"] for parameter in operation.get("parameters", []) if parameter["in"] == place]
 
 
 def codes(answer: httpx.Response) -> dict[str, str]:

@@ -30,7 +30,7 @@ from tessera.identity.rules import CredentialDraft
 router = APIRouter(prefix="/management/v1/clients", tags=["Management: clients and keys"])
 
 BODIES = (ApiClientCreateRequest,)
-QUERIES = (ClientQuery,)
+QUERIES = (ClientQuery, ClientRotateQuery)
 ID = "apiClientId"
 SHOWN_ONCE = "clientSecret"
 BAD_RIGHT = ("/functionPoints/0", "NotFunctionPoint", "functionPoints/0 must be one of ManageOrganization, ...")
