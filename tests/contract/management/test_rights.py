@@ -180,6 +180,8 @@ async def test_a_rotation_ends_the_tokens_of_a_client_if_asked_to(client: httpx.
     assert (await client.get("/promo-codes", headers=first)).status_code == 200
     second = await token(await rotate("?endTokens=true"))
     assert secret
+    bad = await client.post(f"{CLIENTS}/{made['id']}/rotate-secret?endTokens=x", headers=if_match("*", tenant))
+    assert (bad.status_code, bad.json()["errors"][0]["pointer"]) == (400, "/endTokens")
     assert [(await client.get("/promo-codes", headers=each)).status_code for each in (first, second)] == [401, 200]
 
 

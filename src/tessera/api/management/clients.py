@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from tessera.api.error_rendering import problem_details
 from tessera.api.http import if_match
 from tessera.api.http.json import JsonResponse
 from tessera.api.http.parsing import path_id
@@ -30,6 +31,7 @@ from tessera.identity.rules import CredentialDraft
 router = APIRouter(prefix="/management/v1/clients", tags=["Management: clients and keys"])
 
 BODIES = (ApiClientCreateRequest,)
+BAD_FLAG = ("/endTokens", "NotFlag", "endTokens must be true or false.")
 QUERIES = (ClientQuery, ClientRotateQuery)
 ID = "apiClientId"
 SHOWN_ONCE = "clientSecret"
@@ -86,7 +88,8 @@ async def get_client(request: Request, caller: Manager) -> JsonResponse:
     "/{apiClientId}/rotate-secret",
     operation_id="rotateClientSecret",
     summary="Rotate the secret of an API client",
-    responses=documentation.changed(ApiClientSecretModel, CLIENT_SECRET | {"version": 2}),
+    responses=documentation.changed(ApiClientSecretModel, CLIENT_SECRET | {"version": 2})
+    | {400: problem_details.documented_invalid(*BAD_FLAG)},
     openapi_extra=documentation.changing(ID, query=ClientRotateQuery),
 )
 async def rotate_client_secret(request: Request, caller: Manager) -> Response:
