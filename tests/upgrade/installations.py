@@ -13,7 +13,9 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[2]
-RELEASE = "v0.1.0"  # the tag of the last release; each release changes it
+# The tag of the last release, and its commit, which copies without tags have as well; each release changes both.
+RELEASE = "v0.1.0"
+COMMIT = "32a4bfcc21cb378b9aaba3d9c059a91bb1eb2a7d"
 START_SECONDS = 120
 END_SECONDS = 60
 
@@ -97,7 +99,7 @@ def this_checkout(settings: Mapping[str, str]) -> Installation:
 
 def last_release(directory: Path, settings: Mapping[str, str]) -> Installation:
     """The last release with its own locked dependencies, installed in a directory."""
-    archive = subprocess.run(["git", "archive", RELEASE], cwd=ROOT, check=True, capture_output=True).stdout
+    archive = subprocess.run(["git", "archive", COMMIT], cwd=ROOT, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", str(directory)], input=archive, check=True)
     uv, python = str(Path(sys.executable).with_name("uv")), directory / ".venv/bin/python"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(directory / ".venv")], check=True)
