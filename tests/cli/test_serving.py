@@ -34,7 +34,7 @@ from tests.support.commands import (
 from tests.support.waiting import wait_until
 
 from tessera.cli.greeting import show_banner
-from tessera.cli.server import is_local_only
+from tessera.cli.server import is_local_only, pages_of
 from tessera.demo import credentials
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.settings import Settings
@@ -230,6 +230,10 @@ def test_a_key_is_shown_only_by_servers_that_only_this_machine_can_reach(
     with socket.socket(family) as listener:
         listener.bind((address, 0))
         assert is_local_only(Settings(trusted_proxies=proxies), listener) is expected
+
+
+def test_a_server_without_docs_names_no_docs_page() -> None:
+    assert pages_of(Settings(docs=False)) == {"home page": "/"}
 
 
 def test_commands_join_the_running_server_and_sign_with_its_key(server: Server) -> None:

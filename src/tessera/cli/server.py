@@ -50,7 +50,7 @@ def serve(
         base_url = base_url_of(settings, listener.getsockname()[1])
         credentials = _load_demo(settings, addresses, base_url) if demo else None
         app = main.create_server(settings, addresses.application, schema_revision=revision, with_worker=True)
-        pages = {"home page": "/", "docs page": "/docs"}
+        pages = pages_of(settings)
         if credentials and is_local_only(settings, listener):
             page.install(app, credentials.organizations[0])
             pages["storefront"] = page.PATH
@@ -88,6 +88,11 @@ def worker(*, embedded: Embedded = False) -> None:
         descriptors.raise_limit()
         database = main.create_database(settings, addresses.application).within(settings.job_seconds)
         asyncio.run(run_until_signalled(addresses.application, database=database))
+
+
+def pages_of(settings: Settings) -> dict[str, str]:
+    """The paths of the pages that every such server has, by name."""
+    return {"home page": "/"} | ({"docs page": "/docs"} if settings.docs else {})
 
 
 def is_local_only(settings: Settings, listener: socket.socket) -> bool:
