@@ -177,13 +177,12 @@ class Settings(BaseSettings):
 
 
 def _is_postgres_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # such as an address with one square bracket
-        return False
-    # libpq tries several hosts in turn, each with its own port.
-    hosts = parts.netloc.rpartition("@")[2].split(",")
-    return parts.scheme.partition("+")[0] in ("postgres", "postgresql") and all(map(_has_valid_port, hosts))
+    scheme, separator, rest = text.partition("://")
+    # libpq tries several hosts in turn, each with its own port. `urlsplit` as a whole would refuse a list with an IPv6
+    # address in some versions of Python.
+    hosts = re.split("[/?#]", rest, maxsplit=1)[0].rpartition("@")[2].split(",")
+    is_postgres = scheme.partition("+")[0] in ("postgres", "postgresql") and separator != ""
+    return is_postgres and all(map(_has_valid_port, hosts))
 
 
 def _has_valid_port(host: str) -> bool:

@@ -16,7 +16,7 @@ from tessera.api.serving.resources import Resources
 
 DAYS = ("--from", "2026-06-12", "--until", "2026-06-15")
 TOTALS = "partnerId,partnerName,bought,used,unused,archived,expired,expiringWithin30Days,expiringWithin90Days"
-SUMS = "code,name,redeemed,cancelled,net,discount\r\nPAID,,1,0,1,100.00\r\nSPRING,,3,1,2,25.00\r\n"
+SUMS = "code,name,redeemed,cancelled,net,discount\r\nPAID,,1,0,1,100.00\r\nSPRING,,3,1,2,20.00\r\n"
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ def test_redemptions_are_reported(run: Run, shop: Tenant) -> None:
         0,
         [
             {"code": "PAID", "name": None, "redeemed": 1, "cancelled": 0, "net": 1, "discount": 100.0},
-            {"code": "SPRING", "name": None, "redeemed": 3, "cancelled": 1, "net": 2, "discount": 25.0},
+            {"code": "SPRING", "name": None, "redeemed": 3, "cancelled": 1, "net": 2, "discount": 20.0},
         ],
     )
     assert run(*command).stdout == (
         "DAY         NAME  REDEEMED  CANCELLED  NET  DISCOUNT\n"
         "2026-06-12  -     3         0          3    120.00\n"
-        "2026-06-14  -     1         1          0    5.00\n"
+        "2026-06-14  -     1         1          0    0.00\n"
     )
     earlier = run("report", "redemptions", "--organization", shop.name, "--until", "2026-06-12")
     assert earlier.stdout == "There were no redemptions on these days.\n"

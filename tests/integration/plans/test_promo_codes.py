@@ -129,7 +129,7 @@ async def find_taken(work: UnitOfWork, codes: list[str], _: Tenant) -> None:
 # of the product, and for a validation the key with its organization.
 @pytest.mark.parametrize("known", ["CODE", "NONE"])
 @pytest.mark.parametrize("number", [1, 2, 50, 1_000])
-@pytest.mark.parametrize("case", [(find, 6), (lock, 3), (count, 2), (validate, 10), (find_taken, 1)])
+@pytest.mark.parametrize("case", [(find, 6), (lock, 3), (count, 3), (validate, 10), (find_taken, 1)])
 async def test_codes_are_looked_up_one_by_one(
     resources: Resources,
     application: psycopg.Connection[Any],
