@@ -9,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from tessera import main, provision, schema
+from tessera import limits, main, provision, schema
 from tessera import settings as configuration
 from tessera.api.serving import server
 from tessera.cli.demo_data import load_demo_data, with_demo_key
@@ -54,7 +54,12 @@ def serve(
         if credentials and is_local_only(settings, listener):
             page.install(app, credentials.organizations[0])
             pages["storefront"] = page.PATH
-        server.serve(app, listener, on_ready=lambda: show_banner(base_url, pages, settings.data_dir, credentials))
+        server.serve(
+            app,
+            listener,
+            limits=limits.of_connections(settings),
+            on_ready=lambda: show_banner(base_url, pages, settings.data_dir, credentials),
+        )
 
 
 @commands.command("api")
