@@ -81,6 +81,16 @@ async def test_a_request_with_many_unknown_codes_costs_them_all(client: httpx.As
     assert 30 * 60 < int(answer.headers["Retry-After"]) <= 31 * 60
 
 
+async def test_a_key_has_one_budget_for_all_addresses(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    transport = client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    statuses = []
+    for number in range(7):
+        transport.client = (f"192.0.2.{number}", 50000)
+        statuses.append((await ask(client, tenant, f"NOPE{number}")).status_code)
+    assert statuses == [200] * 6 + [429]
+
+
 async def test_codes_that_exist_cost_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     for _ in range(10):
         assert (await ask(client, tenant, "SPRING", "spring")).status_code == 200

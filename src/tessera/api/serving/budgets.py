@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -45,7 +45,11 @@ class GuessLimits:
 
 
 class Asker(NamedTuple):
-    """A caller that asks for codes: its credential, and the digest of the name of its visitor, if it has named one."""
+    """A caller that asks for codes: its credential, and the digest of the name of its visitor, if it has named one.
+
+    The credential has no address, so that its requests from many addresses share one budget. It has a digest, so that
+    a wrong secret does not tell that the budget of the right one is used up.
+    """
 
     credential: Credential
     visitor: bytes | None
@@ -55,7 +59,8 @@ def asker(request: Request, credential: Credential) -> Asker:
     """The caller of this request and the visitor that it names."""
     visitor = request.headers.get(HEADER)
     # A digest, because the name may have any length.
-    return Asker(credential, hashlib.blake2b(visitor.encode(), digest_size=16).digest() if visitor else None)
+    digest = hashlib.blake2b(visitor.encode(), digest_size=16).digest() if visitor else None
+    return Asker(replace(credential, address=None), digest)
 
 
 class MissBudgets:
