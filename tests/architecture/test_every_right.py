@@ -1,4 +1,4 @@
-"""The right that every operation requires: a caller with all others is refused, and a caller with it alone is not."""
+"""The right that each operation requires: a caller without it is refused, and a caller with only this right is not."""
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ RIGHTS = {
 }
 # Some operations of the storefront accept this right instead (tests/contract/storefront/test_own_redemptions.py).
 ALTERNATIVES = {FunctionPoint.STOREFRONT_REDEEM: FunctionPoint.STOREFRONT_SUPPORT}
-# For the platform alone, and for every caller.
+# One is only for the platform, the other for every caller.
 WITHOUT = ("/management/v1/organizations", "/management/v1/me")
 
 

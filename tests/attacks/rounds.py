@@ -49,7 +49,7 @@ class Arena:
         self._processes.shutdown()
 
     def quiet(self, seconds: float) -> Round:
-        """The honest organization alone."""
+        """The honest organization without an attack."""
         before = self._stage.memory_mib()
         experience = self._processes.submit(shop, self._stage, seconds).result(seconds + 120)
         return Round("nobody", experience, Answers(), self._stage.memory_mib() - before)

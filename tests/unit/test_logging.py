@@ -133,7 +133,7 @@ async def test_refusals_of_one_kind_and_caller_are_one_event_with_a_count(
     refusals: RepeatedRefusals, captured: LogCapture
 ) -> None:
     for number in range(5):
-        # Whoever invents credentials is one caller.
+        # A caller that invents credentials is still one caller.
         refusals.note(refusal(credential=f"key {number}", request_id=str(number)))
     refusals.note(refusal(address="192.0.2.2"))
     refusals.note(refusal(cause="The token has expired."))

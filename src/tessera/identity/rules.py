@@ -158,7 +158,7 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
             yield from name_violations(field, name)
     yield from function_point_violations(draft.function_points or ())
     if draft.partner_id is not None and not PARTNER_RIGHTS.issuperset(draft.function_points or ()):
-        message = f"of a voucher partner's user must be {' and '.join(PARTNER_RIGHTS)} alone"
+        message = f"of a voucher partner's user can only be {' and '.join(PARTNER_RIGHTS)}"
         yield Violation("NotForPartner", "function_points", message)
 
 

@@ -119,7 +119,7 @@ async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(docs: Docs, 
 
 
 async def test_the_filter_finds_operations_by_their_words(docs: Docs) -> None:
-    await expect(docs.page.locator(".opblock")).to_have_count(0)  # the tags alone, as an overview
+    await expect(docs.page.locator(".opblock")).to_have_count(0)  # only the tags, as an overview
     found = await docs.find("purchase PAY")
     await expect(found).to_have_count(1)
     await expect(found).to_contain_text("/management/v1/voucher-purchases/{voucherPurchaseId}/pay")

@@ -34,7 +34,7 @@ class RepeatedRefusals:
     def note(self, event: dict[str, Any]) -> None:
         """Log the event of a refused request, or count it."""
         kind = tuple(event.get(name) for name in _KIND)
-        # Whoever was not authenticated can name any credential.
+        # A caller that was not authenticated can name any credential.
         is_known = event["status"] != HTTPStatus.UNAUTHORIZED and event["credential"] is not None
         key: Hashable = (*kind, event["credential"] if is_known else event["address"])
         if key not in self._refusals and len(self._refusals) >= MAX_CALLERS:

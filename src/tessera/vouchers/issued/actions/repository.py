@@ -14,7 +14,7 @@ from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
 
-# With the join alone, a plan for many vouchers reads all of the organization and compares each with every change.
+# Without `any`, a plan for many changes reads all vouchers of the organization and compares each with every change.
 CHANGE_ALL = """
 update vouchers v
 set is_active = changed.is_active, is_archived = changed.is_archived, expires_at = changed.expires_at,
