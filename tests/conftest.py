@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,9 @@ from sqlalchemy import make_url
 
 from tessera import main, schema
 from tessera.api.application import create_app
+from tessera.api.serving.connections import ConnectionLimits
 from tessera.api.serving.resources import Resources
+from tessera.api.serving.server import DEFAULT_LIMITS
 from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
@@ -179,9 +181,21 @@ def app(resources: Resources) -> FastAPI:
 
 @pytest.fixture(scope="session")
 def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
+    with serving_at_now(settings, addresses) as url:
+        yield url
+
+
+@contextmanager
+def serving_at_now(
+    settings: Settings,
+    addresses: Addresses,
+    *,
+    limits: ConnectionLimits = DEFAULT_LIMITS,
+    trusted_proxies: Sequence[str] = (),
+) -> Iterator[str]:
     """The real application behind a real socket, with its own event loop and connections, always at NOW."""
-    revision = schema.latest_revision()
     database = main.create_database(settings, addresses.application)
+    revision = schema.latest_revision()
     resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
 
     @asynccontextmanager
@@ -189,7 +203,8 @@ def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
         yield
         await database.close()
 
-    with serving(create_app(resources, lifespan=lifespan)) as url:
+    app = create_app(resources, trusted_proxies=trusted_proxies, lifespan=lifespan)
+    with serving(app, limits) as url:
         yield url
 
 

@@ -1,19 +1,14 @@
 """The real application behind nginx with the configuration of the guide: addresses, limits, and files of any size."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fastapi import FastAPI
-from tests.conftest import NOW
+from tests.conftest import NOW, serving_at_now
 from tests.support import factories
 from tests.support.factories import Tenant, percent_code
-from tests.support.live import serving
 from tests.support.proxying import Proxy, needs_nginx, proxying
 
-from tessera import main, schema
-from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
@@ -28,17 +23,10 @@ IMPORTS = "/management/v1/promo-code-imports"
 @pytest.fixture(scope="module")
 def proxy(settings: Settings, addresses: Addresses, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     directory: Path = tmp_path_factory.mktemp("nginx")
-    database = main.create_database(settings, addresses.application)
-    revision = schema.latest_revision()
-    resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await database.close()
-
-    application = create_app(resources, trusted_proxies=["127.0.0.1"], lifespan=lifespan)
-    with serving(application) as server, proxying(server, directory) as proxy:
+    with (
+        serving_at_now(settings, addresses, trusted_proxies=["127.0.0.1"]) as server,
+        proxying(server, directory) as proxy,
+    ):
         yield proxy
 
 

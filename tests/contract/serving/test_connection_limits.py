@@ -4,18 +4,14 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from tests.conftest import NOW
+from tests.conftest import serving_at_now
 from tests.support.factories import Tenant
-from tests.support.live import serving
 
-from tessera import main, schema
-from tessera.api.application import create_app
 from tessera.api.serving.connections import MAX_PIPELINED, ConnectionLimits
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -29,16 +25,7 @@ KIBIBYTE = 1024
 @pytest.fixture(scope="module")
 def address(settings: Settings, addresses: Addresses) -> Iterator[tuple[str, int]]:
     """The application behind a real socket, with short limits."""
-    database = main.create_database(settings, addresses.application)
-    revision = schema.latest_revision()
-    resources = main.create_resources(settings, database, schema_revision=revision, clock=lambda: NOW)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await database.close()
-
-    with serving(create_app(resources, lifespan=lifespan), LIMITS) as url:
+    with serving_at_now(settings, addresses, limits=LIMITS) as url:
         yield "127.0.0.1", httpx.URL(url).port or 0
 
 
