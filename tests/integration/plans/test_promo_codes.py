@@ -147,5 +147,6 @@ async def test_codes_are_looked_up_one_by_one(
     for statement in statements:
         for mode in MODES:
             touched = rows_touched(application, begin, statement, mode=mode)
-            # The planner's own reads and dead rows come on top; a scan of the organization reads 200,000.
-            assert (mode, touched) <= (mode, rows * number * 5 // 4 + 60), statement.text
+            # The planner reads more, and an index still has entries of rows that earlier tests replaced. A scan of the
+            # organization reads 200,000.
+            assert (mode, touched) <= (mode, 2 * rows * number + 60), statement.text
