@@ -16,6 +16,9 @@ from fastapi import FastAPI
 from starlette.types import Message
 from tests.support.factories import Tenant
 
+from tessera.api.application import create_app
+from tessera.api.serving.resources import Resources
+
 FAULT = "Internal server error."
 NOWHERE = "There is nothing at this path."
 
@@ -34,6 +37,12 @@ def oauth(error: str, message: str) -> dict[str, Any]:
 
 def basic(client_id: str, secret: str) -> str:
     return "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+
+
+@pytest.fixture(scope="module")
+def app(resources: Resources) -> FastAPI:
+    """An application of its own: after a thousand refused callers, the log of the shared one counts the others."""
+    return create_app(resources, trusted_proxies=["127.0.0.1"])
 
 
 @pytest.mark.parametrize("given", ["a", "A-b_c.9", "x" * 128, "01a2004f-89ee-75ec-8a63-6b951b07b7cf"])
