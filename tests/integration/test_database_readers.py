@@ -2,15 +2,14 @@ import asyncio
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import MAX_READERS
-from tessera.kit.db.unit_of_work import Reader
 
 
 async def test_more_look_ups_at_once_than_readers_take_turns(resources: Resources) -> None:
-    async def slowly(reader: Reader) -> int:
-        row = await (await reader.execute("select 1 from pg_sleep(0.05)")).fetchone()
+    async def ask() -> int:
+        row = await (await resources.database.execute("select 1 from pg_sleep(0.05)", {})).fetchone()
         assert row is not None
         return int(row[0])
 
     async with asyncio.timeout(60):
-        answers = await asyncio.gather(*(resources.database.read(slowly) for _ in range(MAX_READERS * 3)))
+        answers = await asyncio.gather(*(ask() for _ in range(MAX_READERS * 3)))
     assert answers == [1] * (MAX_READERS * 3)

@@ -13,10 +13,9 @@ from tessera.audit import rules
 from tessera.audit.rules import Change
 from tessera.audit.tables import AuditEntry, AuditSeal
 from tessera.kit.db.arrays import Texts, Uuids
-from tessera.kit.db.compiled_queries import run
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import record_of
-from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, execute_text
 from tessera.kit.identifiers import new_id
 
 # Arrays, because SQLAlchemy takes half a second to compile a statement with parameters for a thousand entries.
@@ -96,7 +95,7 @@ class AuditRepository:
             "token_issuer": self._actor.token_issuer,
         }
         common = {"organization_id": self._organization_id, "at": now}
-        await run(self._connection, ADD_ALL, columns | actor | common)
+        await execute_text(self._connection, ADD_ALL, columns | actor | common)
 
     async def find(self, entry_id: UUID) -> Entry | None:
         """The entry with this id."""

@@ -24,10 +24,10 @@ from tessera.catalog.tables import StoreExam
 from tessera.kit import editing
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
-from tessera.kit.db.compiled_queries import parameter, run
+from tessera.kit.db.compiled_queries import parameter
 from tessera.kit.db.json_projection import JsonProjection
 from tessera.kit.db.pages import JsonPage, JsonPageQuery, JsonPageRequest, fetch_pages
-from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
 from tessera.promo_codes.restrictions import repository as restrictions
@@ -149,7 +149,7 @@ class PromoCodeRepository:
             "name_keys": Texts([key_of(name) for name in names]),
             "voucher_codes": Texts([name.upper() for name in names]),
         }
-        return dict(await (await run(self._connection, USED_NAMES, values)).fetchall())
+        return dict(await (await execute_text(self._connection, USED_NAMES, values)).fetchall())
 
     async def add(self, codes: Collection[NewPromoCode], *, now: datetime) -> frozenset[UUID]:
         """Add promo codes; returns the ids of those that were rejected because a code or a voucher has their name.
@@ -166,7 +166,7 @@ class PromoCodeRepository:
             "now": now,
             "version": editing.FIRST,
         }
-        added_rows = await (await run(self._connection, ADD, values)).fetchall()
+        added_rows = await (await execute_text(self._connection, ADD, values)).fetchall()
         return frozenset(code.id for code in codes) - {code_id for (code_id,) in added_rows}
 
     async def list_pages(

@@ -1,4 +1,7 @@
-"""Request coalescing: requests of hot operations that arrive together are executed in one transaction or statement."""
+"""Request coalescing: work of requests that arrive together is done in one transaction or statement.
+
+This is so for the identification of every caller, and for the requests of hot operations.
+"""
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -10,11 +13,13 @@ from typing import Any
 from tessera.api.serving.operations import HotLookup, HotRead, HotWrite
 from tessera.idempotency import service as idempotency
 from tessera.idempotency.service import KeyedRequest, Outcome
+from tessera.identity.authentication import service as authentication
+from tessera.identity.authentication.credentials import Credential
 from tessera.identity.rules import Principal
 from tessera.kit.batching import Batcher, KeyedBatcher
 from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import DomainError
+from tessera.kit.errors import DomainError, NotAuthenticated
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,21 @@ class HotRequest:
 
 
 class Coalescer:
-    """Batches the requests of every hot operation. The result of a failed request is its DomainError."""
+    """Batches identifications, and the requests of every hot operation.
+
+    The result of a failed one is its DomainError.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
+        self._identifications = Batcher(self._identify_all, is_cancellable=True)
         self._batchers: dict[HotRead[Any, Any] | HotWrite[Any, Any], KeyedBatcher[Hashable, HotRequest, Any]] = {}
         self._lookups: dict[HotLookup[Any, Any], Batcher[Any, Any]] = {}
+
+    async def identify(self, credential: Credential) -> Principal | NotAuthenticated:
+        """The caller with this credential, which is looked up together with those of all organizations."""
+        return await self._identifications.submit(credential)
 
     async def read(self, operation: HotRead[Any, Any], request: HotRequest) -> Any:  # noqa: ANN401 - of the operation
         """The result of a query."""
@@ -67,6 +80,9 @@ class Coalescer:
             self._batchers[operation] = batcher
         return batcher
 
+    async def _identify_all(self, credentials: Sequence[Credential]) -> Sequence[Principal | NotAuthenticated]:
+        return await authentication.identify_all(self._database, credentials, now=self._clock())
+
     async def _read_all(
         self, operation: HotRead[Any, Any], _: Hashable, requests: Sequence[HotRequest]
     ) -> Sequence[Any]:
@@ -93,8 +109,7 @@ class Coalescer:
         return [outcomes[position] for position in range(len(requests))]
 
     async def _look_up_all(self, operation: HotLookup[Any, Any], queries: Sequence[Any]) -> Sequence[Any]:
-        now = self._clock()
-        results: Sequence[Any] = await self._database.read(lambda reader: operation.execute(reader, queries, now=now))
+        results: Sequence[Any] = await operation.execute(self._database, queries, now=self._clock())
         return results
 
     def _transaction(

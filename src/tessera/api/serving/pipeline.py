@@ -16,7 +16,7 @@ transaction; their endpoints read, execute and present in the same order.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any
@@ -32,7 +32,6 @@ from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
 from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
 from tessera.api.serving.shares import Shares
-from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import (
     Credential,
     CredentialKind,
@@ -45,7 +44,6 @@ from tessera.identity.authentication.key_usage import KeyUses
 from tessera.identity.authentication.policies import Policy
 from tessera.identity.authentication.wrong_secrets import WrongSecrets
 from tessera.identity.rules import Principal
-from tessera.kit.batching import Batcher
 from tessera.kit.db.database import Database
 from tessera.kit.errors import DomainError, NotAuthenticated, NotFound
 from tessera.kit.tokens import TokenExpired, TokenSigner
@@ -75,7 +73,6 @@ class Pipeline:
         self._transfers = database.within(transfer_seconds)
         self._signer = signer
         self._clock = clock
-        self._identities = Batcher(self._identify_all, is_cancellable=True)
         self._wrong_secrets = WrongSecrets(limits.wrong_secrets)
         self._misses = MissBudgets(limits)
         self._shares = shares
@@ -131,7 +128,7 @@ class Pipeline:
         An unknown credential enters no batch and opens no transaction of the organization that it names.
         """
         self._wrong_secrets.admit(credential)
-        principal = await self._identities.submit(credential)
+        principal = await self._coalescer.identify(credential)
         if isinstance(principal, NotAuthenticated):
             self._wrong_secrets.note(credential, principal)
             raise principal
@@ -227,10 +224,6 @@ class Pipeline:
         if isinstance(result, NotFound):
             self.count_misses(request, 1)
         return operation.present(_result_or_raise(result))
-
-    async def _identify_all(self, credentials: Sequence[Credential]) -> Sequence[Principal | NotAuthenticated]:
-        now = self._clock()
-        return await self._database.read(lambda reader: authentication.identify_all(reader, credentials, now=now))
 
     def _note_use(self, key: CredentialName) -> None:
         self.key_uses.note(key, now=self._clock())

@@ -53,8 +53,3 @@ async def execute_pipelined(
     async with driver.pipeline():
         cursors = [await query.send(driver, values) for query, values in requests]
         return [await cursor.fetchall() for cursor in cursors]
-
-
-async def run(connection: AsyncConnection, text: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
-    """Execute SQL text without SQLAlchemy; raises the driver's own errors."""
-    return await (await driver_of(connection)).execute(text, values)

@@ -4,7 +4,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -16,7 +16,7 @@ from tessera.kit.batching import Batcher
 from tessera.kit.db import failures, schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.schema_version import SchemaVersion
-from tessera.kit.db.unit_of_work import Reader, UnitOfWork, driver_of
+from tessera.kit.db.unit_of_work import UnitOfWork, driver_of
 from tessera.kit.shares import FairSlots, Patience
 
 MAX_READERS = 4
@@ -52,7 +52,7 @@ class Database:
         self._readers = create_engine(
             url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
         )
-        self._idle_readers: list[tuple[AsyncConnection, Reader]] = []
+        self._idle_readers: list[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]] = []
         # Readers wait here and not for the pool, because these connections never return to it.
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
         self._deadline = deadline
@@ -91,32 +91,34 @@ class Database:
                 yield UnitOfWork(connection, organization_id, partner_id, actor)
                 await connection.commit()
 
-    async def read(self, query: Callable[[Reader], Awaitable[T]]) -> T:
-        """Run `query` outside any transaction, with no tenant pinned; it must use SQL functions that check credentials.
+    async def execute(
+        self, query: str, params: Mapping[str, Any], /, *, binary: bool = False
+    ) -> psycopg.AsyncCursor[Any]:
+        """Execute one statement outside any transaction, with no tenant pinned; its cursor has all rows.
 
-        `query` receives the driver's own connection. It must change nothing, because it may run twice. Raises
-        DatabaseUnavailable, DeadlineExceeded.
+        The statement must use SQL functions that check credentials. It must change nothing, because it may run twice.
+        Raises DatabaseUnavailable, DeadlineExceeded.
         """
         async with self._bounded(self._deadline), self._reader_turns:
             try:
-                return await self._read_once(query)
+                return await self._execute_once(query, params, binary=binary)
             except psycopg.OperationalError as error:
                 if not failures.is_lost(error):
                     raise
                 await self._drop_connections()
-                return await self._read_once(query)
+                return await self._execute_once(query, params, binary=binary)
 
-    async def _read_once(self, query: Callable[[Reader], Awaitable[T]]) -> T:
+    async def _execute_once(self, query: str, params: Mapping[str, Any], *, binary: bool) -> psycopg.AsyncCursor[Any]:
         connection, reader = self._idle_readers.pop() if self._idle_readers else await self._connect_reader()
         try:
-            result = await query(reader)
+            cursor = await reader.execute(query, params, binary=binary)
         except BaseException:
             await _discard(connection)
             raise
         self._idle_readers.append((connection, reader))
-        return result
+        return cursor
 
-    async def _connect_reader(self) -> tuple[AsyncConnection, Reader]:
+    async def _connect_reader(self) -> tuple[AsyncConnection, psycopg.AsyncConnection[Any]]:
         connection = await self._readers.connect()
         return connection, await driver_of(connection)
 

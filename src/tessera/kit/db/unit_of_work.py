@@ -1,9 +1,9 @@
 """Units of work: transactions pinned to one tenant."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import psycopg
@@ -14,7 +14,13 @@ from tessera.kit.actors import INSTALLATION, Actor
 
 AnyRow = Row[*tuple[Any, ...]]
 Connection = AsyncConnection
-Reader = psycopg.AsyncConnection[Any]
+
+
+class Reader(Protocol):
+    """A source of rows that no tenant is pinned for: the `Database`, or one connection of the driver."""
+
+    async def execute(self, query: str, params: Mapping[str, Any], /, *, binary: bool) -> psycopg.AsyncCursor[Any]:
+        """Execute one statement; `binary` asks for the rows in Postgres's binary format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +52,8 @@ async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]
     raw = await connection.get_raw_connection()
     driver: psycopg.AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment]
     return driver
+
+
+async def execute_text(connection: AsyncConnection, text: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
+    """Execute SQL text without SQLAlchemy; raises the driver's own errors."""
+    return await (await driver_of(connection)).execute(text, values)
