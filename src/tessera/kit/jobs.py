@@ -1,4 +1,4 @@
-"""Jobs: work that outlives its request, queued in Postgres in the same transaction as the change that causes it."""
+"""The worker: runs the jobs of the queue, retries those that fail, and survives the loss of its database."""
 
 import asyncio
 import copy
@@ -17,8 +17,7 @@ from procrastinate.manager import JobManager
 from psycopg.conninfo import make_conninfo
 
 from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, with_driver
-from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.db.waiting_jobs import count_waiting_jobs
+from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
 
@@ -27,7 +26,6 @@ HEARTBEAT_SECONDS = 5
 KEEP_HOURS = 72
 MAX_PAUSE_SECONDS = 3600
 MAX_RECONNECT_SECONDS = 4
-NAMESPACE = "tessera"
 
 log = structlog.get_logger(__name__)
 
@@ -59,27 +57,6 @@ async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
     # its heartbeat locked, which every worker that starts later tries to delete.
     await connection.set_autocommit(True)
     await connection.execute(QUEUE_SESSION)
-
-
-# Defers jobs on the connections of units of work, and never opens a connection.
-_deferring = App(connector=PsycopgConnector())
-
-
-async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], priority: int = 0) -> None:
-    """Queue one job of this organization for each mapping of arguments; the jobs run if this transaction commits.
-
-    Jobs of a higher priority run first. Among those of one priority the organizations take turns: a job comes after one
-    job of each other organization for each job of its own organization that waits already.
-    """
-    name = f"{NAMESPACE}:{task}"
-    waiting = await count_waiting_jobs(work.connection, work.organization_id, name)
-    configured = _deferring.configure_task(name)
-    organization_id = str(work.organization_id)
-    jobs = [
-        configured.make_new_job(organization_id=organization_id, **values).evolve(priority=priority - waiting - number)
-        for number, values in enumerate(arguments)
-    ]
-    await configured.job_manager.batch_defer_jobs_async(jobs, connection=await work.driver_connection())
 
 
 class ExponentialBackoff(BaseRetryStrategy):

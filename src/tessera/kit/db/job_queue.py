@@ -1,9 +1,14 @@
-"""The jobs that wait for a worker."""
+"""The job queue: jobs are queued in the transaction of the change that causes them."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
+from procrastinate import App, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tessera.kit.db.unit_of_work import UnitOfWork
+
+NAMESPACE = "tessera"
 # Counting stops here, because more waiting jobs make no difference.
 MAX_COUNTED = 10_000
 COUNT = """
@@ -13,8 +18,27 @@ select count(*) from (
 ) as waiting
 """
 
+# Queues jobs on the connections of units of work, and never opens a connection.
+_deferring = App(connector=PsycopgConnector())
 
-async def count_waiting_jobs(connection: AsyncConnection, organization_id: UUID, task_name: str) -> int:
-    """The number of jobs of a task that wait for this organization, at most MAX_COUNTED."""
+
+async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], priority: int = 0) -> None:
+    """Queue one job of this organization for each mapping of arguments; the jobs run if this transaction commits.
+
+    Jobs of a higher priority run first. Each waiting job of the organization lowers the priority of its next job by
+    one, so that organizations take turns.
+    """
+    name = f"{NAMESPACE}:{task}"
+    waiting = await _count_waiting(work.connection, work.organization_id, name)
+    configured = _deferring.configure_task(name)
+    organization_id = str(work.organization_id)
+    jobs = [
+        configured.make_new_job(organization_id=organization_id, **values).evolve(priority=priority - waiting - number)
+        for number, values in enumerate(arguments)
+    ]
+    await configured.job_manager.batch_defer_jobs_async(jobs, connection=await work.driver_connection())
+
+
+async def _count_waiting(connection: AsyncConnection, organization_id: UUID, task_name: str) -> int:
     parameters = (str(organization_id), task_name, MAX_COUNTED)
     return int((await connection.exec_driver_sql(COUNT, parameters)).scalar_one())

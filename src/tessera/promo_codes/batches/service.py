@@ -7,7 +7,7 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Action, Change
-from tessera.kit import jobs
+from tessera.kit.db import job_queue
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
@@ -89,7 +89,7 @@ async def resume(work: UnitOfWork, target: Target, *, now: datetime, max_open: i
 
 async def queue(work: UnitOfWork, batch_id: UUID) -> None:
     """Queue the job that creates the next codes of a batch after this transaction commits."""
-    await jobs.defer(work, MAKE_PROMO_CODES, {"batch_id": str(batch_id)}, priority=PRIORITY)
+    await job_queue.defer(work, MAKE_PROMO_CODES, {"batch_id": str(batch_id)}, priority=PRIORITY)
 
 
 async def create_next_codes(work: UnitOfWork, batch_id: UUID, *, now: datetime) -> Batch:

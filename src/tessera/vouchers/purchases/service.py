@@ -9,7 +9,8 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.editing import Editable
 from tessera.audit.rules import Action, Change
-from tessera.kit import editing, jobs
+from tessera.kit import editing
+from tessera.kit.db import job_queue
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.pages import CursorPage, Page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
@@ -48,7 +49,7 @@ class NoUnfinishedPurchase(NotFound):
 
 async def queue(work: UnitOfWork, *purchase_ids: UUID) -> None:
     """Queue the jobs that issue the vouchers of purchases after this transaction commits."""
-    await jobs.defer(work, ISSUE_VOUCHERS, *({"purchase_id": str(each)} for each in purchase_ids))
+    await job_queue.defer(work, ISSUE_VOUCHERS, *({"purchase_id": str(each)} for each in purchase_ids))
 
 
 async def issue(work: UnitOfWork, *, purchase_id: UUID, now: datetime) -> int:
