@@ -18,7 +18,7 @@ from tessera.vouchers.partners import service as partners
 from tessera.vouchers.partners.service import NewPartner
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.service import NewProgram
-from tessera.vouchers.purchases import zero_price
+from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.rules import PurchaseDraft
 from tessera.vouchers.purchases.service import Purchase
 from tessera.vouchers.rules import Status
@@ -61,7 +61,7 @@ async def buy(resources: Resources, tenant: Tenant, *, quantity: int = 20, now: 
 
 async def order(work: UnitOfWork, draft: PurchaseDraft, *, now: datetime) -> UUID:
     """Create a purchase in this transaction; returns its id."""
-    (purchase,) = await zero_price.create_all(work, [draft], now=now)
+    (purchase,) = await purchases.create_free(work, [draft], now=now)
     assert isinstance(purchase, Purchase)
     return purchase.id
 

@@ -22,8 +22,7 @@ from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.service import NewProgram
 from tessera.vouchers.purchases import rules as purchase_rules
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.purchases.service import NewPurchase
-from tessera.vouchers.purchases.zero_price import SYSTEM_USER
+from tessera.vouchers.purchases.service import SYSTEM_USER, NewPurchase
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 PARTNER_NAME = "Acme Corp"

@@ -16,7 +16,7 @@ from tessera.identity.authentication.policies import MANAGE_VOUCHERS
 from tessera.identity.rules import Principal
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.service import VoucherFilter
-from tessera.vouchers.purchases import zero_price
+from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.rules import PurchaseDraft
 
 
@@ -51,6 +51,6 @@ PURCHASE = HotWrite(
     route=Route("POST", "/api/vouchers/purchases"),
     policy=MANAGE_VOUCHERS,
     read=_read_purchase,
-    execute=zero_price.create_all,
+    execute=purchases.create_free,
     present=purchase_response,
 )
