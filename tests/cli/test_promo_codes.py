@@ -27,15 +27,17 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
         assert ended.returncode == 0, ended.stderr
         return dict(json.loads(ended.stdout))
 
-    exams = ("--exam", "NCA-GENL", "--exam", "CLD-100")
-    outcome = result(
-        "create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", "--expires", "2030-01-01"
+    exams, dates = (
+        ("--exam", "NCA-GENL", "--exam", "CLD-100"),
+        ("--starts", "2029-12-01", "--expires", "2030-01-01"),
     )
+    outcome = result("create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", *dates)
     assert (outcome["status"], outcome["storeExamCodes"], outcome["expiresAt"]) == (
         "Inactive",
         ["NCA-GENL", "CLD-100"],
         "2030-01-01T00:00:00Z",
     )
+    assert outcome["startsAt"] == "2029-12-01T00:00:00Z"
     edited = result("edit", "spring10", "--notes", "For spring", "--clear", "store-exam-codes", "--clear", "expires-at")
     assert (edited["notes"], edited["storeExamCodes"], edited["expiresAt"]) == ("For spring", [], None)
     assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)

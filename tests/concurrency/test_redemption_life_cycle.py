@@ -52,9 +52,11 @@ LIMITS: dict[str, tuple[int | None, int | None]] = {
     "BOTH": (3, 2),
     "EACH": (None, 1),
     "FREE": (None, None),
+    "LATER": (2, None),
     "V1": (1, None),
     "V2": (1, None),
 }
+STARTS = {"LATER": NOW + timedelta(seconds=10)}
 COMBINABLE = ("TWO", "FREE")
 PRICE = Decimal("100.00")
 PERSONS = ("P-1", "P-2")
@@ -118,9 +120,10 @@ class Model:
         live = self.live(code)
         if code in ("V1", "V2"):
             return ["Used" if self.status(redemption) == "Redeemed" else "Held" for redemption in live]
+        not_started = ["NotStarted"] if self.now < STARTS.get(code, NOW) else []
         used_up = ["UsedUp"] if total is not None and len(live) >= total else []
         mine = sum(redemption.person == person for redemption in live)
-        return used_up + (["UsedUpForCandidate"] if each is not None and mine >= each else [])
+        return not_started + used_up + (["UsedUpForCandidate"] if each is not None and mine >= each else [])
 
     def live_of(self, booking: ModelReservation | None) -> list[ModelRedemption]:
         return [each for each in self.redemptions if each.booking is booking and self.status(each) in LIVE]
@@ -179,6 +182,7 @@ class LifeCycle(RuleBasedStateMachine):
                 code,
                 max_redemptions=total,
                 max_redemptions_per_candidate=each,
+                starts_at=STARTS.get(code),
                 is_combinable=code in COMBINABLE,
             )
             for code, (total, each) in LIMITS.items()

@@ -127,6 +127,14 @@ async def test_an_invalid_code_shows_every_reason(shop: Storefront) -> None:
     ]
 
 
+async def test_a_code_that_has_not_started_shows_its_start_date(shop: Storefront) -> None:
+    await shop.fill("NEXTMONTH")
+    await shop.press("Check the code")
+    await expect(shop.said.locator("li")).to_have_text(
+        re.compile(r"This code cannot be used yet\. It starts on \w+ \d")
+    )
+
+
 async def test_a_code_is_checked_by_keyboard_without_a_booking(shop: Storefront) -> None:
     await shop.page.get_by_label("Exam").focus()
     await shop.page.keyboard.press("Tab")

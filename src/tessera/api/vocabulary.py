@@ -51,6 +51,7 @@ REASON = Enumeration(
         "NotFound": "No such code exists.",
         "Inactive": "The promo code is inactive. An administrator can activate it.",
         "Archived": "The code is archived, which is permanent.",
+        "NotStarted": "The promo code can be used from `validFrom` on.",
         "Expired": "The code has expired.",
         "UsedUp": "The promo code has no uses left. With `validFrom`, a hold ends at that time and may return a use.",
         "UsedUpForCandidate": "The candidate has no uses of the promo code left. `validFrom` is as for `UsedUp`.",

@@ -27,6 +27,9 @@ class TermOptions:
     product_bundle_ids: Annotated[
         list[str] | None, typer.Option("--bundle", help="A product bundle, by name or id; repeatable.")
     ] = None
+    starts_at: Annotated[
+        str | None, typer.Option("--starts", help="A time in UTC from which it can be used; default: at once.")
+    ] = None
     expires_at: Annotated[
         str | None, typer.Option("--expires", help="A time in UTC; 2030-01-01 is the beginning of that day.")
     ] = None

@@ -22,6 +22,7 @@ SAMPLES = (
     ("LASTONE", "is used up"),
     ("ONHOLD", "is on hold for another candidate"),
     ("SPRING-RESERVED", "is a voucher that is already used"),
+    ("NEXTMONTH", "can be used in a month"),
     ("NEVERMORE", "fails for several reasons"),
 )
 
@@ -89,6 +90,7 @@ def _examples(organization: DemoOrganization, exams: list[NewStoreExam], *, now:
     yield replace(percent("LASTONE", 40), max_redemptions=1)
     yield replace(percent("ONHOLD", 40), max_redemptions=1)
     yield replace(percent("ONEEACH", 25), max_redemptions_per_candidate=1)
+    yield replace(percent("NEXTMONTH", 35), starts_at=(now + timedelta(days=30)).replace(microsecond=0))
     members = ("ada@example.com", "grace@example.com")
     yield replace(percent("MEMBERS", 50), restrict_to_email_addresses=True, email_addresses=members)
     nevermore = percent("NEVERMORE", 30, Status.INACTIVE)

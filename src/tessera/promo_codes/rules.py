@@ -52,6 +52,7 @@ class PromoCodeTerms:
 
     discount_percent: int | None = None
     flat_discount: Decimal | None = None
+    starts_at: datetime | None = None
     expires_at: datetime | None = None
     max_redemptions: int | None = None
     max_redemptions_per_candidate: int | None = None
@@ -91,17 +92,24 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     yield from _store_exams(draft)
     yield from _limits(draft, highest=DOCUMENTED_LIMIT)
     yield from _email_addresses(draft)
-    yield from _expiry_and_notes(draft, now=now)
+    yield from _dates(draft, now=now)
+    yield from _notes(draft)
 
 
-def managed_violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
-    """The violations, in a draft of a promo code of any kind, that need no query."""
+def managed_violations(
+    draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None = None
+) -> Iterator[Violation]:
+    """The violations, in a draft of a promo code of any kind, that need no query.
+
+    An expiry in the past is valid if it is `kept_expiry`.
+    """
     yield from draft.parse_violations
     yield from _name(draft)
     yield from _discount(draft)
     yield from _limits(draft, highest=MAX_LIMIT)
     yield from _email_addresses(draft)
-    yield from _expiry_and_notes(draft, now=now)
+    yield from _dates(draft, now=now, kept_expiry=kept_expiry)
+    yield from _notes(draft)
 
 
 def edit_violations(draft: PromoCodeDraft, *, uses: int) -> Iterator[Violation]:
@@ -111,9 +119,15 @@ def edit_violations(draft: PromoCodeDraft, *, uses: int) -> Iterator[Violation]:
         yield Violation("LimitBelowUses", "max_redemptions", message)
 
 
-def _expiry_and_notes(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
-    if draft.expires_at is not None and draft.expires_at <= now:
+def _dates(draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None = None) -> Iterator[Violation]:
+    start, expiry = draft.starts_at, draft.expires_at
+    if start is not None and expiry is not None and start >= expiry:
+        yield Violation("StartNotBeforeExpiry", "starts_at", "must be before the expiry")
+    if expiry is not None and expiry != kept_expiry and expiry <= now:
         yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
+
+
+def _notes(draft: PromoCodeDraft) -> Iterator[Violation]:
     if draft.notes is not None and len(draft.notes) > 256:
         yield Violation("NotesTooLong", "notes", "must have at most 256 characters")
 
@@ -191,6 +205,7 @@ class Usability:
     """
 
     status: str
+    starts_at: datetime | None = None
     expires_at: datetime | None
     max_redemptions: int | None
     redemption_count: int
@@ -223,6 +238,8 @@ def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
     """Every reason why a promo code is not usable at `now`."""
     if code.status != Status.ACTIVE:
         yield Reason(code.status, "code", f"is {code.status.lower()}")
+    if code.starts_at is not None and now < code.starts_at:
+        yield Reason("NotStarted", "code", "has not started yet", valid_from=code.starts_at)
     if code.expires_at is not None and now >= code.expires_at:
         yield Reason("Expired", "code", "has expired")
     if code.max_redemptions is not None and code.redemption_count + code.held_count >= code.max_redemptions:

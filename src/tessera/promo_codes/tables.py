@@ -35,6 +35,7 @@ class TermColumns:
 
     discount_percent: Mapped[int | None]
     flat_discount: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    starts_at: Mapped[datetime | None] = mapped_column(Timestamp)
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     max_redemptions: Mapped[int | None]
     max_redemptions_per_candidate: Mapped[int | None]
@@ -78,6 +79,7 @@ class PromoCode(TermColumns, Base):
         CheckConstraint("discount_percent between 1 and 100", name="discount_percent"),
         CheckConstraint("flat_discount > 0", name="flat_discount"),
         CheckConstraint("status in ('Inactive', 'Active', 'Archived')", name="status"),
+        CheckConstraint("starts_at < expires_at", name="starts_at"),
         CheckConstraint("max_redemptions >= 1", name="max_redemptions"),
         CheckConstraint(
             "max_redemptions_per_candidate between 1 and max_redemptions", name="max_redemptions_per_candidate"

@@ -201,6 +201,8 @@ async def test_a_percent_discount_is_an_integer(
         ({"expires_at": NOW - timedelta(microseconds=1)}, UNUSABLE),
         ({"expires_at": NOW + timedelta(microseconds=1)}, TEN_PERCENT),
         ({"expires_at": None}, TEN_PERCENT),
+        ({"starts_at": NOW + timedelta(microseconds=1)}, UNUSABLE),
+        ({"starts_at": NOW}, TEN_PERCENT),
         ({"max_redemptions": 5, "redemption_count": 5}, UNUSABLE),
         ({"max_redemptions": 5, "redemption_count": 4}, TEN_PERCENT),
         ({"max_redemptions": None, "redemption_count": 10**6}, TEN_PERCENT),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -62,6 +63,7 @@ async def test_a_row_has_everything_and_no_formula(
         email_addresses=("@", "b@example.com"),
         product_bundle_ids=(tenant.bundle_id,),
         max_redemptions_per_candidate=1,
+        starts_at=datetime(2026, 7, 1, tzinfo=UTC),
     )
     await factories.add_promo_codes(resources, tenant, code, now=NOW)
     assert rows(await client.get(URL, headers=tenant.bearer)) == [
@@ -74,6 +76,7 @@ async def test_a_row_has_everything_and_no_formula(
             "productBundleIds": str(tenant.bundle_id),
             "restrictToEmailAddresses": "false",
             "emailAddresses": "'@|b@example.com",
+            "startsAt": "2026-07-01T00:00:00Z",
             "expiresAt": "2030-01-01T00:00:00Z",
             "maxRedemptions": "100",
             "maxRedemptionsPerCandidate": "1",

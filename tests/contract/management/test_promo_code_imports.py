@@ -237,8 +237,9 @@ async def test_what_is_exported_can_be_imported_elsewhere(
 async def test_an_export_with_archived_and_expired_codes_is_imported_as_it_is(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
 ) -> None:
-    expired = percent_code(tenant, "BYGONE", expires_at=NOW - timedelta(days=1))
-    archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, is_combinable=True)
+    yesterday = NOW - timedelta(days=1)
+    expired = percent_code(tenant, "BYGONE", starts_at=yesterday - timedelta(days=1), expires_at=yesterday)
+    archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, is_combinable=True, starts_at=NOW)
     await add_promo_codes(resources, tenant, expired, archived, now=NOW)
     exported = (await client.get("/management/v1/exports/promo-codes", headers=tenant.bearer)).text
     assert (await send(client, other_tenant, exported)).status_code == 201

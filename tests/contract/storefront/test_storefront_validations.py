@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.recording import record_statements
 from tests.support.redemption_requests import redeem
@@ -185,6 +185,25 @@ async def test_another_time_may_be_asked_about(client: httpx.AsyncClient, resour
     assert reasons(await results(client, tenant, "SOON")) == [[]]
     assert reasons(await results(client, tenant, "SOON", asOf="2026-06-16T11:59:59Z")) == [[]]
     assert reasons(await results(client, tenant, "SOON", asOf="2026-06-16T14:00:00+02:00")) == [["Expired"]]
+
+
+async def test_a_code_cannot_be_used_before_its_start_date(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock
+) -> None:
+    start = NOW + timedelta(days=1)
+    later = [percent_code(tenant, "LATER", starts_at=start), percent_code(tenant, "FREE", max_redemptions=None)]
+    await add_promo_codes(resources, tenant, later[0], replace(later[1], starts_at=start), now=NOW)
+    reason = {"code": "NotStarted", "message": "The code has not started yet.", "remainingUses": None}
+    expected = [reason | {"validFrom": "2026-06-16T12:00:00Z"}]
+    found = await results(client, tenant, "LATER", "FREE")
+    assert [(each["reasons"], each["finalPrice"]) for each in found] == [(expected, 100.0)] * 2
+    assert reasons(await results(client, tenant, "LATER", asOf="2026-06-16T12:00:00Z")) == [[]]
+    refusals = [await redeem(client, tenant, code, "R-1") for code in ("LATER", "FREE")]
+    assert [(each.status_code, each.json()["errors"][0]["validFrom"]) for each in refusals] == [
+        (409, "2026-06-16T12:00:00Z")
+    ] * 2
+    clock.advance(days=1)
+    assert (await redeem(client, tenant, "LATER", "R-1")).status_code == 201
 
 
 async def test_a_bundle_is_priced_and_covered_as_carevalidate_says(

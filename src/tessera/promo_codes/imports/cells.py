@@ -83,6 +83,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "product_bundle_ids": _uuids,
     "restrict_to_email_addresses": _flag,
     "email_addresses": _texts,
+    "starts_at": _instant,
     "expires_at": _instant,
     "max_redemptions": _whole_number,
     "max_redemptions_per_candidate": _whole_number,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO
@@ -111,7 +111,7 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
     if line.parse_violations:
         return list(line.parse_violations)
     # An export has expired codes, which come back as they were.
-    violations = list(rules.managed_violations(replace(line.draft, expires_at=None), now=now))
+    violations = list(rules.managed_violations(line.draft, now=now, kept_expiry=line.draft.expires_at))
     if line.draft.name is not None:
         key = key_of(line.draft.name)
         if key in state.names:

@@ -102,9 +102,8 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     promo_codes = ManagedPromoCodeRepository(work)
     current = _CODES.require_current(await promo_codes.find(target.id), target)
     references = await _resolve_references(work, draft, current)
-    # An expiry in the past is valid if it does not change.
-    draft_to_check = replace(draft, expires_at=None) if draft.expires_at == current.expires_at else draft
-    violations = [*await _violations(draft_to_check, now=now), *drafts.unknown_references(draft, references)]
+    violations = await _violations(draft, now=now, kept_expiry=current.expires_at)
+    violations += drafts.unknown_references(draft, references)
     # The slow checks precede the locks. Uses are counted only for codes with a limit in total, so for a new limit they
     # are recounted while nobody else uses the code. The locks end lapsed holds, which must not count as uses.
     is_limited, was_limited = draft.max_redemptions is not None, current.max_redemptions is not None
@@ -166,6 +165,6 @@ async def _write(
     await PromoCodeRepository(work).add_restrictions([code])
 
 
-async def _violations(draft: PromoCodeDraft, *, now: datetime) -> list[Violation]:
+async def _violations(draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None = None) -> list[Violation]:
     # Checking thousands of addresses takes seconds, during which other requests must not wait.
-    return await asyncio.to_thread(lambda: list(rules.managed_violations(draft, now=now)))
+    return await asyncio.to_thread(lambda: list(rules.managed_violations(draft, now=now, kept_expiry=kept_expiry)))

@@ -96,6 +96,7 @@ async def validate_all(
 def _storefront_promo_code(row: AnyRow, use: Use) -> StorefrontPromoCode:
     usability = Usability(
         status=row.status,
+        starts_at=row.starts_at,
         expires_at=row.expires_at,
         max_redemptions=row.max_redemptions,
         redemption_count=row.redemption_count,
@@ -131,9 +132,10 @@ def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: 
         return WrongSecret("The API key is not valid.", digest)
     if promo_code_id is None:
         return PromoCodeNotFound("There is no such promo code.")
-    status, expires_at, limit, count, held, percent, flat, covers = promo_code
+    status, starts_at, expires_at, limit, count, held, percent, flat, covers = promo_code
     usability = Usability(
         status=status,
+        starts_at=starts_at,
         expires_at=expires_at,
         max_redemptions=limit,
         redemption_count=count,

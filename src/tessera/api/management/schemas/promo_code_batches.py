@@ -52,6 +52,7 @@ class PromoCodeBatchModel(Representation):
     flat_discount: float | None = Field(None, description="The discount in dollars.")
     store_exam_codes: list[str] = Field(description="The codes of the exams to which the codes are restricted.")
     product_bundle_ids: list[UUID] = Field(description="The ids of the bundles to which the codes are restricted.")
+    starts_at: datetime | None = Field(None, description="The time from which the codes can be used, in UTC.")
     expires_at: datetime | None = Field(None, description="The time of expiry of the codes, in UTC.")
     max_redemptions: int | None = Field(None, description="The maximum number of redemptions of each code.")
     max_redemptions_per_candidate: int | None = Field(

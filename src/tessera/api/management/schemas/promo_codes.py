@@ -58,6 +58,9 @@ class PromoCodeTermsRequest(RequestModel):
         None,
         description="The bundles to restrict the code to, by id. Without exams and bundles, it applies to all.",
     )
+    starts_at: Instant | None = Field(
+        None, description="The time from which it can be used, before the expiry; default: at once."
+    )
     expires_at: Instant | None = Field(None, description="The time of expiry; default: none.")
     max_redemptions: WholeNumber | None = Field(
         None,
@@ -108,6 +111,7 @@ class ManagedPromoCodeModel(Representation):
     email_addresses: list[str] | None = Field(
         None, description="The addresses of the candidates that can use it; absent in lists."
     )
+    starts_at: datetime | None = Field(None, description="The time from which it can be used, in UTC.")
     expires_at: datetime | None = Field(None, description="The time of expiry, in UTC.")
     max_redemptions: int | None = Field(None, description="The maximum number of redemptions.")
     max_redemptions_per_candidate: int | None = Field(

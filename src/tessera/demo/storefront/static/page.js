@@ -126,6 +126,7 @@ const MESSAGES = {
   Required: "This field is required.",
   NotCode: "Please enter a code.",
   NotEmail: "Please enter a valid e-mail address.",
+  NotStarted: "This code cannot be used yet.",
   EmailRequired: "This code is restricted to certain e-mail addresses. Please enter yours.",
 };
 
@@ -146,7 +147,9 @@ function showProblem(error) {
 
 function messageFor({ code, detail, message, validFrom }) {
   const text = MESSAGES[code] ?? detail ?? message;
-  return validFrom ? `${text} It may become available on ${time(validFrom)}.` : text;
+  if (!validFrom) return text;
+  // A start date is certain, whereas a hold may become a redemption.
+  return `${text} It ${code === "NotStarted" ? "starts" : "may become available"} on ${time(validFrom)}.`;
 }
 
 function mark(field, message) {
