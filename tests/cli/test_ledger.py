@@ -79,7 +79,7 @@ def test_all_is_well(run: Run, shop: Tenant) -> None:
             "update redemptions set reservation_id ="
             " (select reservation_id from redemptions where code = 'PAID' order by id desc limit 1)"
             " where status = 'Redeemed' and",
-            ("reservation", "RSV-4", "110.00 given", "100.00 at most"),
+            ("reservation", "RSV-4", "110.00 in discounts", "100.00 at most"),
         ),
         (
             "delete from redemption_ledger where number = 2 and",

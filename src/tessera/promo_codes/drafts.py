@@ -45,7 +45,7 @@ def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) ->
 
 
 async def find_taken_names(work: UnitOfWork, names: Collection[str]) -> dict[str, Violation]:
-    """A violation for each name that another promo code, which may be archived, or a voucher has, by its key."""
+    """The names in use by a promo code (archived or not) or a voucher: a violation for each, by the key of the name."""
     used_names = await PromoCodeRepository(work).find_used_names(names)
     return {key: _name_taken(name, used_names[key]) for name in names if (key := key_of(name)) in used_names}
 

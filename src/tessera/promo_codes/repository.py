@@ -140,10 +140,7 @@ class PromoCodeRepository:
         self._organization_id = work.organization_id
 
     async def find_used_names(self, names: Collection[str]) -> dict[str, bool]:
-        """The keys of those names that promo codes, including archived ones, or vouchers have.
-
-        The value says whether a voucher has the name.
-        """
+        """The names in use, by key: True if a voucher has the name, False if a promo code (archived or not) has it."""
         values = {
             "organization_id": self._organization_id,
             "name_keys": Texts([key_of(name) for name in names]),
@@ -219,7 +216,8 @@ _ORGANIZATION_ID: BindParameter[UUID] = parameter("organization_id", Uuid())
 
 
 def _row(code: NewPromoCode) -> dict[str, Any]:
-    # The text of a voucher of the same name. A function of a column could not use the index of vouchers.
+    # The code of a voucher with the same name is computed here, because Postgres could not use the index of vouchers
+    # for a function of a column.
     email_keys = [email_key(email) for email in code.email_addresses]
     return row_of(code) | {"email_keys": email_keys, "voucher_code": code.name.upper()}
 

@@ -115,7 +115,7 @@ def managed_violations(
 def edit_violations(draft: PromoCodeDraft, *, uses: int) -> Iterator[Violation]:
     """The violations of a draft that depend on the uses of the code that it changes, including holds."""
     if draft.max_redemptions is not None and draft.max_redemptions < uses:
-        message = f"must be at least {uses:,}, the uses that are taken or held"
+        message = f"must be at least {uses:,}, the number of redeemed and held uses"
         yield Violation("LimitBelowUses", "max_redemptions", message)
 
 

@@ -26,13 +26,13 @@ def differs(redemption: Redemption, product: Product, person_id: str | None) -> 
 def reservation_reasons(
     status: ReservationStatus | None, live: Sequence[Redemption], product: Product, person_id: str | None
 ) -> list[Violation]:
-    """The reasons why a reservation of this status with these redemptions takes no code; None for a new one."""
+    """The reasons why a reservation with these live redemptions accepts no code; the status of a new one is None."""
     if status in ENDED_RESERVATIONS:
         return [Reason("ReservationEnded", "reservation_code", f"is {status}")]
     return [DIFFERS] if any(differs(each, product, person_id) for each in live) else []
 
 
-def given(live: Sequence[Redemption]) -> Decimal:
+def total_discount(live: Sequence[Redemption]) -> Decimal:
     """The sum of the discounts of the live redemptions of a reservation."""
     return sum((each.discount for each in live), Decimal(0))
 
@@ -48,5 +48,5 @@ def not_combinable(code: StorefrontCode, live: Sequence[Redemption]) -> Iterator
         return
     if not (isinstance(code, StorefrontPromoCode) and code.is_combinable and all(each.is_combinable for each in live)):
         yield Reason("NotCombinable", "code", "cannot be combined with the other codes of the reservation")
-    elif given(live) >= live[0].list_price:
+    elif total_discount(live) >= live[0].list_price:
         yield Reason("NothingLeftToPay", "code", "has no effect, because the other codes pay the whole price")

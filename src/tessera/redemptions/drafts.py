@@ -33,5 +33,5 @@ class RedemptionDraft:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The reservation and the code, which can be in use together once."""
+        """The reservation and the code; a reservation uses a code at most once."""
         return self.reservation_code, key_of(self.code)

@@ -40,9 +40,9 @@ from tessera.vouchers.rules import ReservationStatus
 class Redemption:
     """A use of a promo code or a voucher for a reservation; `changes` is the number of its ledger entries.
 
-    `made_by` is the credential that made it, for a rotated key the first one of its series; None where no credential
-    did, and for redemptions of earlier releases. `earlier_discounts` is what other codes had taken off the list price,
-    and `is_combinable` whether the code could be combined with others at that time.
+    `made_by` is the credential that made it, or the first key of its series if it was a rotated key; None if no
+    credential made it, or a release that did not record it. `earlier_discounts` is the sum of the discounts of the
+    reservation's earlier codes. `is_combinable` says whether its code was combinable when it was made.
     """
 
     id: UUID
@@ -76,7 +76,7 @@ class Redemption:
 
     @property
     def final_price(self) -> Decimal:
-        """What was left to pay after this code and the earlier ones."""
+        """The amount to pay after the discounts of this code and of the earlier ones."""
         return self.list_price - self.earlier_discounts - self.discount
 
 

@@ -37,10 +37,10 @@ class MadeByOthers(NotAllowed):
         )
 
 
-def limit_of(caller: Principal | None) -> UUID | None:
-    """The family of credentials whose redemptions are the only ones that the caller may see; None for all.
+def visible_family(caller: Principal | None) -> UUID | None:
+    """The family of credentials whose redemptions the caller may see; None if it may see all of the organization.
 
-    None stands for the command line, for jobs and for exports, which see all redemptions of the organization.
+    The caller is None for the command line, jobs and exports, which may see all.
     """
     if caller is None or FunctionPoint.STOREFRONT_SUPPORT in caller.function_points:
         return None
@@ -54,11 +54,11 @@ def id_of(caller: Principal | None) -> UUID | None:
 
 def may_see(caller: Principal | None, made_by: UUID | None) -> bool:
     """Whether the caller may see and change a redemption that this family of credentials has made."""
-    return limit_of(caller) in (None, made_by)
+    return visible_family(caller) in (None, made_by)
 
 
 def too_long_hold(hold: timedelta | None, *, code_owner_id: UUID | None) -> list[Violation]:
-    """The violation of a hold that is too long for a global code, if it is; `code_owner_id` is None for a voucher."""
+    """A violation if the hold is too long for a global code; `code_owner_id` is None for a voucher."""
     if hold is None or code_owner_id != PLATFORM_ID or hold <= MAX_GLOBAL_HOLD:
         return []
     seconds = int(MAX_GLOBAL_HOLD.total_seconds())
@@ -72,7 +72,7 @@ PREVIOUS_STATUS = {
     RedemptionStatus.RELEASED: RedemptionStatus.HELD,
     RedemptionStatus.CANCELLED: RedemptionStatus.REDEEMED,
 }
-# The status that ends a use of each status.
+# The status of a live redemption after its use has ended.
 END_STATUS = {
     RedemptionStatus.HELD: RedemptionStatus.RELEASED,
     RedemptionStatus.REDEEMED: RedemptionStatus.CANCELLED,

@@ -34,7 +34,7 @@ class Reservation(Base):
 class Redemption(Base):
     """A use of a promo code or a voucher for a reservation; the platform owns global promo codes.
 
-    Redemptions of releases that combined no codes have neither `earlier_discounts` nor `is_combinable`.
+    Redemptions from releases in which no codes could be combined have neither `earlier_discounts` nor `is_combinable`.
     """
 
     __tablename__ = "redemptions"

@@ -31,7 +31,7 @@ class CodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PartialCandidate:
-    """The candidate of a validation, of whom any field may be unknown."""
+    """The candidate of a validation; each field may be unknown."""
 
     person_id: str | None
     email: str | None
@@ -177,4 +177,6 @@ def name_of(code: StorefrontCode) -> str:
 def _price(code: StorefrontCode, list_price: Decimal, live: Sequence[Redemption]) -> Price:
     if isinstance(code, StorefrontVoucher):
         return Price(list_price, list_price)
-    return rules.price(list_price, code.discount, base=code.discount_base, earlier_discounts=combining.given(live))
+    return rules.price(
+        list_price, code.discount, base=code.discount_base, earlier_discounts=combining.total_discount(live)
+    )

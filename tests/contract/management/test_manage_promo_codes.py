@@ -243,7 +243,7 @@ async def test_a_total_limit_is_not_set_below_the_uses(
     await factories.add_promo_codes(resources, tenant, limited, now=NOW)
     body = {"discountPercent": 10}
     answer = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 3}, headers=if_match(1, tenant))
-    message = "maxRedemptions must be at least 4, the uses that are taken or held."
+    message = "maxRedemptions must be at least 4, the number of redeemed and held uses."
     assert status_and_body(answer) == invalid(("/maxRedemptions", "LimitBelowUses", message))
     lowered = await client.put(f"{URL}/{limited.id}", json=body | {"maxRedemptions": 4}, headers=if_match(1, tenant))
     assert (lowered.status_code, lowered.json()["maxRedemptions"]) == (200, 4)
@@ -262,7 +262,7 @@ async def test_a_limit_that_comes_later_counts_the_uses_so_far_and_may_go_again(
         body = {"discountPercent": 10, "maxRedemptions": value}
         return await client.put(f"{URL}/{code.id}", json=body, headers=if_match("*", tenant))
 
-    message = "maxRedemptions must be at least 3, the uses that are taken or held."
+    message = "maxRedemptions must be at least 3, the number of redeemed and held uses."
     assert status_and_body(await limit(2)) == invalid(("/maxRedemptions", "LimitBelowUses", message))
     assert (await limit(4)).json()["redemptionCount"] == 2
     await create_redemption(client, tenant, "FREE", "RSV-4")

@@ -161,8 +161,8 @@ async def test_every_bad_line_is_named_and_nothing_is_imported(
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ("", (1, "header", "Required", "must name the column name")),
-        ("status\nActive\n", (1, "header", "Required", "must name the column name")),
+        ("", (1, "header", "Required", "must contain the column 'name'")),
+        ("status\nActive\n", (1, "header", "Required", "must contain the column 'name'")),
         ("name,Name\n", (1, "header", "Repeated", "must name each column once")),
         ('name,notes\nGOOD,"open\nABC,x\n', (2, "header", "NotCsv", "cannot be read as CSV: unexpected end of data")),
         (b"\x1f\x8b\x08\xff", (1, "header", "NotText", "must be text in UTF-8, without NUL characters")),

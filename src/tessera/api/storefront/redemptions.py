@@ -73,7 +73,7 @@ async def list_redemptions(request: Request, caller: SupportCaller) -> JsonRespo
     was rotated from. This applies to all operations on redemptions and reservations.
     """
     query, position = read_cursor_query(request, RedemptionQuery)
-    filters = RedemptionFilter(**query, made_by=rules.limit_of(caller.principal))
+    filters = RedemptionFilter(**query, made_by=rules.visible_family(caller.principal))
     page = await lifecycle.list_by_cursor(caller.work, filters, now=caller.now, **position)
     return cursor_page_response(request, page, [presenters.redemption(item) for item in page.items])
 

@@ -25,7 +25,7 @@ from tessera.promo_codes.rules import Status, terms_of
 __all__ = ["Batch"]
 
 MAKE_PROMO_CODES = "make_promo_codes"
-# Few enough that all other jobs are soon run, even if each worker runs such a job.
+# Small enough that other jobs run soon, even while every worker runs such a job.
 CODES_PER_JOB = 2_500
 # Vouchers of purchases come first, however many jobs of either kind wait.
 PRIORITY = -1_000_000

@@ -105,7 +105,7 @@ def _columns(line: str) -> list[str]:
     if len(set(columns)) < len(columns):
         raise Unreadable(1, Violation("Repeated", HEADER, "must name each column once"))
     if "name" not in columns:
-        raise Unreadable(1, Violation("Required", HEADER, "must name the column name"))
+        raise Unreadable(1, Violation("Required", HEADER, "must contain the column 'name'"))
     return columns
 
 

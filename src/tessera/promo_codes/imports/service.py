@@ -110,7 +110,7 @@ def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violatio
 def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]:
     if line.parse_violations:
         return list(line.parse_violations)
-    # An export has expired codes, which come back as they were.
+    # An expiry in the past is valid, because a file may be an export, which contains expired codes.
     violations = list(rules.managed_violations(line.draft, now=now, kept_expiry=line.draft.expires_at))
     if line.draft.name is not None:
         key = key_of(line.draft.name)
@@ -148,7 +148,7 @@ async def _add(
         code = drafts.new_promo_code(line.draft, references)
         numbers[code.id] = line.number
         codes.append(code)
-    # Names that a concurrent transaction has taken.
+    # A concurrent transaction may have taken a name since `_look_up`.
     for code_id, violation in (await service.add_untaken(work, codes, now=now)).items():
         state.reject(numbers[code_id], [violation])
 

@@ -76,7 +76,7 @@ class ManagedPromoCodeRepository:
         return await self.find(promo_code_id)
 
     async def get_uses(self, promo_code_id: UUID) -> tuple[int, int]:
-        """The numbers of redeemed and of held uses of a locked promo code, which has them with a limit in total."""
+        """The numbers of redeemed and held uses of a locked promo code; 0 if it has no limit in total."""
         statement = select(PromoCode.redemption_count, PromoCode.held_count).where(self._is(promo_code_id))
         row = (await self._connection.execute(statement)).one()
         return row.redemption_count, row.held_count

@@ -75,10 +75,11 @@ async def list_by_cursor(
     after: str | None,
     size: int,
 ) -> CursorPage[ManagedPromoCode]:
-    """A page of promo codes, oldest or newest first; those that begin with `search` are in the order of their names.
+    """A page of promo codes, oldest or newest first.
 
-    Raises Invalid for a cursor of another list, and TooManyResults if more than 10,000 codes begin with `search` and
-    the newest of them come first or have filters.
+    With `search`, it has the codes whose names begin with this text, in the order of names unless `newest` is set.
+    Raises Invalid for a cursor of another list, and TooManyResults if a search with filters or `newest` has more than
+    10,000 matches.
     """
     promo_codes = ManagedPromoCodeRepository(work)
     return await promo_codes.list_by_cursor(filters, search=search, newest=newest, after=after, size=size)

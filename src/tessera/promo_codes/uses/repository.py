@@ -16,7 +16,7 @@ from tessera.kit.normalization import email_key, key_of
 
 
 class UsabilityRequest(NamedTuple):
-    """A request to check a code for the holder of a key, and for a product bundle unless that is None."""
+    """A request to check a code for the holder of a key, and for a product bundle if it names one."""
 
     key: Credential
     code: str | None
@@ -74,7 +74,7 @@ class PromoCodeUseRepository:
         return frozenset(result.scalar_one())
 
     async def recount(self, promo_code_id: UUID, *, as_of: datetime) -> tuple[int, int]:
-        """The numbers of redeemed and of held uses of an own code, which is locked against uses by others."""
+        """The numbers of redeemed and held uses of an own code; locks the code against uses by others."""
         result = await self._connection.exec_driver_sql(
             "select redeemed, held from recount_promo_codes(%s::uuid[], %s::timestamptz)", ([promo_code_id], as_of)
         )

@@ -69,7 +69,7 @@ async def lock(
 
 
 async def recount(work: UnitOfWork, promo_code_id: UUID, *, as_of: datetime) -> tuple[int, int]:
-    """The numbers of redeemed and of held uses of an own code, which nobody else uses until the transaction ends.
+    """The numbers of redeemed and held uses of an own code; locks it against uses by others until the transaction ends.
 
     Call it before any lock of the code. If the code has no limit in total, this ends the holds that have lapsed by
     `as_of`.

@@ -98,12 +98,12 @@ order by r.id limit 1000
 """
 
 RESERVATIONS = """
-select 'reservation' as kind, b.code as name, r.discount || ' given' as stored,
+select 'reservation' as kind, b.code as name, r.discount || ' in discounts' as stored,
        r.list_price || ' at most' as recounted
 from (
     select reservation_id, sum(discount) as discount, max(list_price) as list_price from redemptions
     where organization_id = %(organization_id)s
-      and (status = 'Redeemed' or status = 'Held' and held_until > now())  -- a lapsed hold gives nothing
+      and (status = 'Redeemed' or status = 'Held' and held_until > now())  -- a lapsed hold has no discount
     group by reservation_id
     having sum(discount) > max(list_price)
 ) r join reservations b on b.organization_id = %(organization_id)s and b.id = r.reservation_id
