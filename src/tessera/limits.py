@@ -3,7 +3,7 @@
 from tessera.api.serving.budgets import GuessLimits
 from tessera.api.serving.connections import ConnectionLimits
 from tessera.api.serving.shares import ShareLimits, Shares
-from tessera.kit.shares import Patience
+from tessera.kit.shares import SlotTimeouts
 from tessera.kit.token_buckets import Rate
 from tessera.settings import Settings
 
@@ -29,7 +29,7 @@ def shares(settings: Settings) -> Shares:
         bodies_of_one=settings.organization_bodies_mib * mib,
         uploads=settings.uploads_mib * mib,
         uploads_of_one=settings.organization_uploads_mib * mib,
-        patience=Patience(own_share=settings.share_wait_seconds, others=60),
+        slot_timeouts=SlotTimeouts(own_share=settings.share_wait_seconds, all_slots=60),
     )
     return Shares(limits)
 
@@ -39,9 +39,9 @@ def share_of_pool(settings: Settings) -> int:
     return _part(settings.pool_size, settings.organization_share_percent)
 
 
-def patience(settings: Settings) -> Patience:
-    """How long a request waits for the share of its organization."""
-    return Patience(own_share=settings.share_wait_seconds)
+def slot_timeouts(settings: Settings) -> SlotTimeouts:
+    """The time limits of the wait for a database connection."""
+    return SlotTimeouts(own_share=settings.share_wait_seconds)
 
 
 def of_connections(settings: Settings) -> ConnectionLimits:

@@ -61,7 +61,7 @@ def create_database(settings: Settings, url: str) -> Database:
         url,
         pool_size=settings.pool_size,
         share=limits.share_of_pool(settings),
-        patience=limits.patience(settings),
+        slot_timeouts=limits.slot_timeouts(settings),
         prepare_statements=settings.prepare_statements,
         deadline=settings.request_seconds,
     )

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tessera.kit.errors import DatabaseUnavailable, TooManyRequests
-from tessera.kit.shares import FairSlots, Patience, Space
+from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 
-QUICK = Patience(own_share=0.01, others=0.02)
-LONG = Patience(own_share=60, others=60)
+QUICK = SlotTimeouts(own_share=0.01, all_slots=0.02)
+LONG = SlotTimeouts(own_share=60, all_slots=60)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def turns() -> None:
 
 
 async def test_a_key_beyond_its_share_is_rejected_and_the_others_are_served(stack: AsyncExitStack) -> None:
-    slots = FairSlots[str](4, per_key=2, patience=QUICK)
+    slots = FairSlots[str](4, per_key=2, timeouts=QUICK)
     await stack.enter_async_context(slots.slot("a"))
     await stack.enter_async_context(slots.slot("a"))
     with pytest.raises(TooManyRequests):
@@ -39,7 +39,7 @@ async def test_a_key_beyond_its_share_is_rejected_and_the_others_are_served(stac
 
 
 async def test_those_that_wait_take_turns_by_key() -> None:
-    slots = FairSlots[str](1, per_key=1, patience=LONG)
+    slots = FairSlots[str](1, per_key=1, timeouts=LONG)
     order: list[str] = []
 
     async def use(key: str) -> None:
@@ -52,7 +52,7 @@ async def test_those_that_wait_take_turns_by_key() -> None:
 
 
 async def test_a_slot_is_handed_on_when_its_heir_leaves() -> None:
-    slots = FairSlots[str](1, per_key=1, patience=LONG)
+    slots = FairSlots[str](1, per_key=1, timeouts=LONG)
     entered = asyncio.Event()
 
     async def use(key: str) -> None:
@@ -70,7 +70,7 @@ async def test_a_slot_is_handed_on_when_its_heir_leaves() -> None:
 
 
 async def test_a_block_that_fails_gives_its_slot_back() -> None:
-    slots = FairSlots[str](1, per_key=1, patience=QUICK)
+    slots = FairSlots[str](1, per_key=1, timeouts=QUICK)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             async with slots.slot("a"):

@@ -18,7 +18,7 @@ FLAWS: Mapping[str, str] = {
     "EntryMissing": "was removed",
     "SealMissing": "lost its seal",
     "NotSealed": "has no seal and is not queued for one",
-    "HeadDiffers": "differs from the given head: the chain was truncated or rewritten",
+    "HeadDiffers": "differs from the head in --head: the chain was truncated or rewritten",
 }
 
 commands = CommandGroup()

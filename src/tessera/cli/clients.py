@@ -64,7 +64,7 @@ def rotate_client(
     yes: Yes = False,
 ) -> None:
     """Replace the secret of a client, and print the new secret once."""
-    confirm(f"Replace the secret of the client {client}? The old one is not valid then.", yes=yes)
+    confirm(f"Replace the secret of the client {client}? The old one stops working at once.", yes=yes)
 
     async def rotate(work: UnitOfWork, target: Target, *, now: datetime) -> Fields:
         changed, secret = await clients.rotate_secret(work, target, ends_tokens=end_tokens, rights=None, now=now)

@@ -1,4 +1,4 @@
-"""Files that commands read, and write whatever their length; `-` is standard input or standard output."""
+"""Files of any length that commands read and write; `-` is standard input or standard output."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What `tessera serve` prints for people: the steps of its start, and then what to open and how to stop."""
+"""The messages of `tessera serve`: the steps of its start, and then the pages to open and the way to stop it."""
 
 import sys
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from tessera.demo.credentials import FILE_NAME, Credentials, DemoCredentials
 
 
 def show_step(sentence: str) -> None:
-    """Print what happens now, because a first start takes a while."""
+    """Print the current step, because a first start takes a while."""
     typer.echo(f"{sentence} ...")
 
 
@@ -29,7 +29,7 @@ def _show_demo(base_url: str, path: Path, demo: DemoCredentials) -> None:
         f"  credentials of the demonstration organizations  {path}\n"
         '  as variables of your shell                      eval "$(tessera demo env)"\n'
     )
-    # Whatever else standard output is, such as the log of a container, others may read it.
+    # Other people may read standard output that is not a terminal, such as the log of a container.
     if sys.stdout.isatty():
         _show_secrets(base_url, demo.organizations[0])
 

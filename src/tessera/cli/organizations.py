@@ -55,7 +55,7 @@ def rename_organization(session: NamedOrganizationSession, name: Name) -> None:
 @commands.command("deactivate")
 def deactivate_organization(session: NamedOrganizationSession, *, yes: Yes = False) -> None:
     """Deactivate an organization and thereby all of its credentials."""
-    confirm(f"Deactivate the organization {session.organization}? None of its credentials works then.", yes=yes)
+    confirm(f"Deactivate the organization {session.organization}? All of its credentials stop working.", yes=yes)
     session.run(lambda work: organizations.deactivate(work, Target(work.organization_id), now=clock()))
     session.show("Deactivated the organization.", {"name": session.organization, "isActive": False})
 

@@ -59,7 +59,7 @@ def activate_user(session: OrganizationSession, partner: Partner, email: Email) 
 @commands.command("deactivate-user")
 def deactivate_user(session: OrganizationSession, partner: Partner, email: Email, *, yes: Yes = False) -> None:
     """Deactivate a user and thereby all of the user's tokens."""
-    confirm(f"Deactivate the user {email}? No token of the user works then.", yes=yes)
+    confirm(f"Deactivate the user {email}? All tokens of the user stop working.", yes=yes)
     _set_status(session, partner, email, UserStatus.INACTIVE)
 
 

@@ -132,7 +132,7 @@ def update_program(
     changes: ProgramChanges,
     clear: Annotated[list[Clearable] | None, typer.Option("--clear", help="A list to empty; repeatable.")] = None,
 ) -> None:
-    """Change the fields of a voucher program that are given as options."""
+    """Change the fields of a voucher program that have an option."""
     draft = changes.draft()
     empty_lists: dict[str, Any] = {_CLEARABLE_FIELDS[name]: () for name in clear or ()}
 

@@ -102,10 +102,7 @@ def create_promo_code(session: OrganizationSession, name: Name, options: NewProm
 
 @commands.command("edit")
 def edit_promo_code(session: OrganizationSession, code: Code, options: PromoCodeChanges) -> None:
-    """Change the fields that are given as options.
-
-    The name is permanent, and a total limit can be neither added nor removed.
-    """
+    """Change the fields that have an option; the name is permanent."""
 
     async def edit(work: UnitOfWork) -> ManagedPromoCode:
         changes = await options.values(work)

@@ -131,14 +131,14 @@ def pay_purchase(session: OrganizationSession, purchase: PurchaseRef) -> None:
 @commands.command("fail")
 def fail_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes: Yes = False) -> None:
     """Record that the payment of a purchase failed (final)."""
-    confirm(f"Record that the payment of the purchase {purchase} failed? It cannot be paid then.", yes=yes)
+    confirm(f"Record that the payment of the purchase {purchase} failed? It can no longer be paid.", yes=yes)
     _settle(session, purchase, PurchaseStatus.CHECKOUT_FAILED)
 
 
 @commands.command("cancel")
 def cancel_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes: Yes = False) -> None:
     """Cancel an unpaid purchase (final)."""
-    confirm(f"Cancel the purchase {purchase}? It cannot be paid then.", yes=yes)
+    confirm(f"Cancel the purchase {purchase}? It can no longer be paid.", yes=yes)
     _settle(session, purchase, PurchaseStatus.CHECKOUT_CANCELLED)
 
 

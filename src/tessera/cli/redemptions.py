@@ -42,8 +42,10 @@ class Filters:
     reservation: Annotated[str | None, typer.Option(help="The reservation code.")] = None
     person: Annotated[str | None, typer.Option(help="The person id of the candidate.")] = None
     status: Annotated[RedemptionStatus | None, typer.Option(help="The current status.", case_sensitive=False)] = None
-    created_from: Annotated[datetime | None, typer.Option(help="The earliest creation time, UTC.")] = None
-    created_before: Annotated[datetime | None, typer.Option(help="The end of the creation times, UTC (exclusive).")] = (
+    created_from: Annotated[
+        datetime | None, typer.Option(help="Only redemptions created at this time or later, UTC.")
+    ] = None
+    created_before: Annotated[datetime | None, typer.Option(help="Only redemptions created before this time, UTC.")] = (
         None
     )
 
@@ -83,7 +85,7 @@ def show_redemption(session: OrganizationSession, redemption: RedemptionRef) -> 
 @commands.command("cancel")
 def cancel_redemption(session: OrganizationSession, redemption: RedemptionRef, *, yes: Yes = False) -> None:
     """Cancel a redemption, or release a hold (final), and return the use of the code."""
-    confirm(f"Cancel the redemption {redemption}? Its use of the code is returned.", yes=yes)
+    confirm(f"Cancel the redemption {redemption}? The code can be used again.", yes=yes)
 
     async def end(work: UnitOfWork, redemption_id: UUID) -> tuple[Redemption, str | None]:
         now = clock()

@@ -74,7 +74,7 @@ def update_user(
 @commands.command("deactivate")
 def deactivate_user(session: OrganizationSession, email: Email, *, yes: Yes = False) -> None:
     """Deactivate a user and thereby all of the user's tokens."""
-    confirm(f"Deactivate the user {email}? No token of the user works then.", yes=yes)
+    confirm(f"Deactivate the user {email}? All tokens of the user stop working.", yes=yes)
     session.run(lambda work: provisioning.deactivate_user(work, email=email, now=clock()))
     session.show(f"Deactivated the user {email}.", {"email": email, "isActive": False})
 

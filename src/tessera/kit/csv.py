@@ -14,7 +14,7 @@ from tessera.kit.wire import wire_name
 
 # Characters that start a formula in a spreadsheet (OWASP, CSV injection); the last four are full-width.
 _FORMULA_START = "[-=+@\uff1d\uff0b\uff0d\uff20]"
-# Blanks, quotation marks and characters without a width, which may precede it.
+# Blanks, quotation marks and characters without a width, which may precede a formula.
 _SKIPPED = "[ '\"\u00a0\u00ad\u180e\u2000-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]*+"
 # A text that begins with tab, CR or LF counts as a formula. A program that separates cells by semicolon or tab starts
 # cells inside the text as well.

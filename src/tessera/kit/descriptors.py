@@ -5,15 +5,15 @@ import resource
 import structlog
 
 # Some systems have no hard limit. More than this is of no use, and some programs visit every possible descriptor.
-MOST = 1_048_576
+MAX_DESCRIPTORS = 1_048_576
 
 log = structlog.get_logger(__name__)
 
 
 def raise_limit() -> int:
-    """Raise the soft limit to the hard one, log it and return it: 1,024, the usual soft limit, is soon used up."""
+    """Raise the soft limit to the hard one, log it and return it; the usual soft limit, 1,024, is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = MOST if hard == resource.RLIM_INFINITY else min(hard, MOST)
+    highest = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < highest:
         resource.setrlimit(resource.RLIMIT_NOFILE, (highest, hard))
         soft = highest

@@ -17,7 +17,7 @@ class Violation:
 
 def summary_of(violations: Sequence[Violation]) -> str:
     """The fields and codes of the first violations, such as `quantity Range`, without any text of the caller."""
-    # Within a field, names and positions are those of the request; so is the whole of an unknown name, `/name`.
+    # The part after `/` is text of the request: names and positions within a field, or an unknown name as in `/name`.
     texts = dict.fromkeys(f"{each.field.partition('/')[0]} {each.code}".strip() for each in violations)
     return ", ".join(list(texts)[:MAX_SUMMARIZED])
 

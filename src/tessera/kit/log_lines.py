@@ -12,7 +12,7 @@ from typing import IO
 # Several processes may share one pipe, in which a longer write can be mixed with theirs (POSIX, PIPE_BUF).
 ATOMIC_BYTES = 4096
 # A reader of a non-blocking pipe that takes longer than this loses lines.
-PATIENCE_SECONDS = 1.0
+WRITE_TIMEOUT_SECONDS = 1.0
 
 
 class LineWriter:
@@ -25,7 +25,7 @@ class LineWriter:
         self._stream = stream
         self._descriptor = _descriptor_of(stream)
         self._lines: deque[bytes] = deque()
-        # The loop that will write the lines; another one may have ended before it did.
+        # The event loop that will write the lines; an earlier one may have ended before it wrote them.
         self._loop: asyncio.AbstractEventLoop | None = None
         atexit.register(self.flush)
 
@@ -43,7 +43,7 @@ class LineWriter:
             loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Write all lines that wait."""
+        """Write all pending lines."""
         self._loop = None
         while chunk := self._next_chunk():
             self._write(chunk)
@@ -58,7 +58,7 @@ class LineWriter:
         return b"".join(lines)
 
     def _write(self, chunk: bytes) -> None:
-        # A log whose reader has gone has no place to say so.
+        # If the reader of the log has gone, the failure cannot be reported anywhere.
         with suppress(OSError, ValueError):
             if self._descriptor is None:
                 self._stream.write(chunk.decode())
@@ -103,6 +103,6 @@ def _write_some(descriptor: int, content: memoryview) -> int:
     try:
         return os.write(descriptor, content)
     except BlockingIOError:
-        if not select.select([], [descriptor], [], PATIENCE_SECONDS)[1]:
+        if not select.select([], [descriptor], [], WRITE_TIMEOUT_SECONDS)[1]:
             raise
         return 0

@@ -1,4 +1,4 @@
-"""Normalization of codes, names, e-mail addresses and times: each kind in one place, for every way in."""
+"""Normalization of codes, names, e-mail addresses and times, for all APIs and the command line."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from unicodedata import normalize
 import idna
 
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-# Zero-width characters and the byte-order mark, which come along when a code is copied from a page or a file.
+# Zero-width characters and the byte-order mark, which are often copied along with a code.
 _ZERO_WIDTH = "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _AROUND_CODES = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _ZERO_WIDTH
 
@@ -74,7 +74,7 @@ def stored_email(address: str) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """A time in ISO 8601 in UTC, which is also assumed without an offset; raises ValueError, OverflowError.
+    """The time of an ISO 8601 text in UTC; a text without an offset is in UTC. Raises ValueError, OverflowError.
 
     Parts of a second are dropped, so that the time that is shown is the one that is enforced.
     """

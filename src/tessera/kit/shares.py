@@ -18,20 +18,20 @@ MESSAGE = "Too many requests of your organization are running. Try again shortly
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """The seconds to wait for a slot: with one's share in use, and with all slots in use by others."""
+class SlotTimeouts:
+    """The seconds to wait for a slot while the own share is used up, and while others use all slots."""
 
     own_share: float = 2.0
-    others: float = 10.0
+    all_slots: float = 10.0
 
 
 class FairSlots(Generic[Key]):
     """A number of slots, of which each key has at most `per_key` at once; keys that wait for a slot take turns."""
 
-    def __init__(self, slots: int, *, per_key: int, patience: Patience) -> None:
+    def __init__(self, slots: int, *, per_key: int, timeouts: SlotTimeouts) -> None:
         self._free = slots
         self._per_key = per_key
-        self._patience = patience
+        self._timeouts = timeouts
         self._used: Counter[Key] = Counter()
         self._waiting: OrderedDict[Key, deque[asyncio.Future[None]]] = OrderedDict()
 
@@ -68,11 +68,11 @@ class FairSlots(Generic[Key]):
         try:
             while not turn.done():
                 waited = time.monotonic() - began
-                if waited >= self._patience.own_share and self._used[key] >= self._per_key:
-                    raise TooManyRequests(MESSAGE, retry_after=math.ceil(self._patience.own_share))
-                if waited >= self._patience.others:
+                if waited >= self._timeouts.own_share and self._used[key] >= self._per_key:
+                    raise TooManyRequests(MESSAGE, retry_after=math.ceil(self._timeouts.own_share))
+                if waited >= self._timeouts.all_slots:
                     raise DatabaseUnavailable
-                await asyncio.wait([turn], timeout=max(self._patience.own_share - waited, POLL_SECONDS))
+                await asyncio.wait([turn], timeout=max(self._timeouts.own_share - waited, POLL_SECONDS))
         except BaseException:
             if turn.done():  # the slot was handed over at the same moment
                 self._give_back(key)
@@ -103,7 +103,7 @@ class Space(Generic[Key]):
 
     @contextmanager
     def account(self, key: Key) -> Iterator["Account[Key]"]:
-        """What one request takes; it is given back at the end of the block."""
+        """The bytes that one request takes, which are returned at the end of the block."""
         account = Account(self, key)
         try:
             yield account

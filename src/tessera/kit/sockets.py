@@ -12,8 +12,8 @@ class SharedAddress(socket.socket):
     """A bound address for several processes: each process that is passed this socket receives one of its listeners.
 
     With one listener for all, the process that wakes first accepts every waiting connection, and the others stay idle.
-    The kernel distributes connections over separate listeners. This process keeps them open, because the connections
-    that a process has not accepted at its end would otherwise be lost; its successor accepts them.
+    The kernel distributes connections over separate listeners. This process keeps them open, so that the connections
+    that a process has not accepted at its end are not lost: its successor accepts them.
     """
 
     def __init__(self, family: int) -> None:
@@ -23,8 +23,8 @@ class SharedAddress(socket.socket):
 
     def open_listeners(self, count: int) -> None:
         """Open a listener for each of this number of processes."""
-        # Only after bind, which would otherwise succeed on an address in use. This socket itself never listens: its
-        # own process accepts no connections.
+        # The option is set after bind, because with it bind would succeed on an address in use. This socket itself
+        # never listens, because its own process accepts no connections.
         self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._listeners = [(self._open_listener(), None) for _ in range(count)]
 
@@ -35,7 +35,7 @@ class SharedAddress(socket.socket):
         super().close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The listener of a process that has ended; a process that is to be replaced shares its listener until its end.
+        # The listener of a process that has ended, or else the oldest: its process is being replaced, and shares it.
         listeners = self._listeners
         has_ended = [process is None or process.poll() is not None for _, process in listeners]
         listener, _ = listeners.pop(has_ended.index(True) if True in has_ended else 0)

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from tessera.api.http.parsing import is_transfer, size_of_body
 from tessera.identity.authentication.policies import Policy
-from tessera.kit.shares import FairSlots, Patience, Space
+from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 
 # A longer question has hundreds of codes, and takes as long as a report.
 LARGE_QUESTION_BYTES = 4 * 1024
@@ -29,16 +29,16 @@ class ShareLimits:
     bodies_of_one: int
     uploads: int
     uploads_of_one: int
-    patience: Patience
+    slot_timeouts: SlotTimeouts
 
 
 class Shares:
     """The heavy work and the bodies of one process. Each method raises TooManyRequests beyond the share."""
 
     def __init__(self, limits: ShareLimits) -> None:
-        patience = limits.patience
-        self._heavy: FairSlots[UUID] = FairSlots(limits.heavy, per_key=limits.heavy_of_one, patience=patience)
-        self._uploads: FairSlots[UUID] = FairSlots(MAX_UPLOADS, per_key=limits.heavy_of_one, patience=patience)
+        timeouts = limits.slot_timeouts
+        self._heavy: FairSlots[UUID] = FairSlots(limits.heavy, per_key=limits.heavy_of_one, timeouts=timeouts)
+        self._uploads: FairSlots[UUID] = FairSlots(MAX_UPLOADS, per_key=limits.heavy_of_one, timeouts=timeouts)
         self._memory: Space[UUID] = Space(limits.bodies, per_key=limits.bodies_of_one)
         self._disk: Space[UUID] = Space(limits.uploads, per_key=limits.uploads_of_one)
 

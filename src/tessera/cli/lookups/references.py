@@ -7,7 +7,7 @@ from tessera.kit.errors import Conflict, NotFound
 
 
 def as_id(text: str) -> UUID | None:
-    """The text as an id; None if it is none."""
+    """The text as an id; None if it is not an id."""
     try:
         return UUID(text)
     except ValueError:

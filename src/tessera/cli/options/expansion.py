@@ -27,8 +27,8 @@ class CommandGroup(typer.Typer):
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
     """A command whose signature, which typer reads, has fields in place of its dataclass parameters.
 
-    The default of a field is the default of its option. `--json` comes last. The violations that the command raises
-    name its options, if these are named in Python like the fields of the domain.
+    The default of a field is the default of its option. `--json` comes last. Violations of a domain field name the
+    option whose parameter has the name of that field.
     """
     parameters = inspect.signature(command).parameters.values()
     groups: dict[str, Any] = {item.name: item.annotation for item in parameters if is_dataclass(item.annotation)}
@@ -44,7 +44,7 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(**values)
         except Invalid as error:
-            raise _in_words_of_options(error, labels) from error
+            raise _with_option_names(error, labels) from error
 
     call.__dict__["__signature__"] = inspect.Signature(options)
     return call
@@ -61,7 +61,7 @@ def _label(parameter: inspect.Parameter) -> str:
     return f"--{parameter.name.replace('_', '-')}"
 
 
-def _in_words_of_options(error: Invalid, labels: Mapping[str, str]) -> Invalid:
+def _with_option_names(error: Invalid, labels: Mapping[str, str]) -> Invalid:
     violations = []
     for violation in error.violations:
         # "store_exam_codes/0" is the first exam.

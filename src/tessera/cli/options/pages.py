@@ -10,7 +10,7 @@ from tessera.cli.options.types import Cursor, Limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOptions:
-    """The beginning of the codes, and the position of the page."""
+    """The text that codes begin with, and the size and the position of the page."""
 
     search: Annotated[
         str | None,
@@ -20,5 +20,5 @@ class PageOptions:
     cursor: Cursor = None
 
     def position(self) -> dict[str, Any]:
-        """The arguments of the service: the newest codes first, or those that begin with a text in their order."""
+        """The arguments of the service; a search is in the order of codes, other lists begin with the newest."""
         return {"search": self.search, "newest": self.search is None, "after": self.cursor, "size": self.limit}

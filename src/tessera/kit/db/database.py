@@ -17,7 +17,7 @@ from tessera.kit.db import failures, schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of
-from tessera.kit.shares import FairSlots, Patience
+from tessera.kit.shares import FairSlots, SlotTimeouts
 
 MAX_READERS = 4
 READINESS_SECONDS = 2.0
@@ -38,12 +38,12 @@ class Database:
         *,
         pool_size: int = 10,
         share: int | None = None,
-        patience: Patience = Patience(),  # noqa: B008 - immutable
+        slot_timeouts: SlotTimeouts = SlotTimeouts(),  # noqa: B008 - immutable
         prepare_statements: bool = True,
         deadline: float | None = None,
     ) -> None:
         # Organizations wait here and not for the pool, which knows no organizations.
-        self._slots: FairSlots[UUID] = FairSlots(pool_size, per_key=share or pool_size, patience=patience)
+        self._slots: FairSlots[UUID] = FairSlots(pool_size, per_key=share or pool_size, timeouts=slot_timeouts)
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )

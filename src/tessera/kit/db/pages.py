@@ -206,7 +206,7 @@ class CursorOrder:
         return statement.add_columns(*keys).order_by(*self._sorted(keys)).limit(_literal(size + 1))
 
     def merged(self, parts: Sequence[Select[*tuple[Any, ...]]], *, size: int) -> Subquery:
-        """The first rows of all parts together, each of which has its own first rows."""
+        """The first rows of the union of all parts, each of which is limited to its own first rows."""
         merged = union_all(*(select(part.subquery()) for part in parts)).subquery("merged")
         return select(merged).order_by(*self._sorted(self.keys(merged))).limit(_literal(size + 1)).subquery("page")
 
@@ -268,7 +268,7 @@ async def fetch_merged_cursor_page(
     after: str | None,
     size: int,
 ) -> CursorPage[AnyRow]:
-    """A page of the ids that all parts select; the parts are disjoint, and an index returns each in the order.
+    """A page of the ids that all parts select; the parts are disjoint, and an index returns each in this order.
 
     `rows` receives the page as a subquery with the column `id` and joins the columns to return. Raises Invalid.
     """
@@ -277,9 +277,9 @@ async def fetch_merged_cursor_page(
 
 
 async def fetch_few(connection: AsyncConnection, matching: Select[*tuple[Any, ...]]) -> CTE:
-    """The rows of `matching` for a list in an order that no index has; raises TooManyResults if there are over 10,000.
+    """The rows of `matching`, to be sorted in an order that no index has; raises TooManyResults if over 10,000 match.
 
-    The statement that uses them reads them again, and at most 10,000 if more have been added.
+    The statement that uses them reads them again: 10,000 at most, even if rows were added in the meantime.
     """
     total = select(func.count()).select_from(matching.limit(_literal(MAX_RESULTS + 1)).subquery())
     if (await connection.execute(total)).scalar_one() > MAX_RESULTS:

@@ -1,10 +1,10 @@
-"""The version of a database's schema, and which code can use it."""
+"""The version of a database's schema, and its compatibility with a release of the code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# Each migration writes the oldest revision whose code can use the schema into this comment. A revision of a database
-# that no version since has migrated has no comment.
+# Each migration writes the oldest revision whose code can use the schema into this comment. There is no comment if the
+# last migration was done by a release without it.
 QUERY = "select version_num, obj_description('alembic_version'::regclass, 'pg_class') from alembic_version"
 
 
@@ -16,13 +16,13 @@ class SchemaVersion:
     compatible_since: str | None
 
     def is_newer_than(self, code: str) -> bool:
-        """Whether a later version than the code of this revision has migrated the database."""
+        """Whether a later release than that of the revision `code` has migrated the database."""
         return self.revision is not None and self.revision > code
 
     def serves(self, code: str) -> bool:
         """Whether the code whose latest revision is `code` can use the schema.
 
-        The first processes of a release serve beside the last ones of the release before, on the newer schema.
+        During an upgrade, processes of the old release still run on the schema of the new one.
         """
         if self.is_newer_than(code):
             return self.compatible_since is not None and self.compatible_since <= code

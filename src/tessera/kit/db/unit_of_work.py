@@ -17,7 +17,7 @@ Connection = AsyncConnection
 
 
 class Reader(Protocol):
-    """A source of rows that no tenant is pinned for: the `Database`, or one connection of the driver."""
+    """A connection with no tenant pinned: that of a `Database` to its readers, or one of the driver."""
 
     async def execute(self, query: str, params: Mapping[str, Any], /, *, binary: bool) -> psycopg.AsyncCursor[Any]:
         """Execute one statement; `binary` asks for the rows in Postgres's binary format."""
