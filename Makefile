@@ -65,12 +65,13 @@ format: $(BIN)/.development
 	$(BIN)/ruff format $(LINTED)
 	$(BIN)/ruff check --fix $(LINTED)
 
-# Pins every dependency with its hashes. Run it after a change to pyproject.toml; UPGRADE=--upgrade also upgrades.
+# Pins every dependency and the extra with their hashes. Run it after a change to pyproject.toml; UPGRADE=--upgrade also
+# upgrades.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
-		-o requirements.lock pyproject.toml
+		--extra metrics -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
-		-c requirements.lock --group dev -o requirements-dev.lock pyproject.toml
+		-c requirements.lock --extra metrics --group dev -o requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf .venv .venv-wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -17,6 +17,7 @@ from tessera.api.serving.resources import Resources
 from tessera.kit import logging
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
+from tessera.kit.metrics import processes
 from tessera.kit.tokens import TokenSigner
 from tessera.settings import Settings, load
 
@@ -70,12 +71,14 @@ def create_database(settings: Settings, url: str) -> Database:
 def create_server(settings: Settings, url: str, *, schema_revision: str, with_worker: bool = False) -> FastAPI:
     """The application; its lifespan runs a worker if `with_worker` is true, and closes all connections at the end."""
     database = create_database(settings, url)
+    database.measure()
     resources = create_resources(settings, database, schema_revision=schema_revision)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(database.close)
+            await stack.enter_async_context(processes.publishing())
             await stack.enter_async_context(resources.pipeline.key_uses.flushing(database))
             if with_worker:
                 await stack.enter_async_context(worker.running(url, database=database.within(settings.job_seconds)))

@@ -92,6 +92,10 @@ class Settings(BaseSettings):
         75, gt=0, description="The time that a connection may be idle; proxies should close theirs sooner."
     )
     max_connections: int = Field(4000, ge=1, description="Connections of clients of each process.")
+    metrics_host: str = Field("127.0.0.1", description="The address of the metrics.")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="The port of the metrics for Prometheus; without it, there are none."
+    )
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
     drain_seconds: float = Field(
         2, ge=0, description="The time from SIGTERM to the end of `tessera api`, in which it is not ready."

@@ -27,7 +27,7 @@ async def turns() -> None:
 
 
 async def test_a_key_beyond_its_share_is_rejected_and_the_others_are_served(stack: AsyncExitStack) -> None:
-    slots = FairSlots[str](4, per_key=2, timeouts=QUICK)
+    slots = FairSlots[str](4, per_key=2, timeouts=QUICK, name="slots")
     await stack.enter_async_context(slots.slot("a"))
     await stack.enter_async_context(slots.slot("a"))
     with pytest.raises(TooManyRequests):
@@ -39,7 +39,7 @@ async def test_a_key_beyond_its_share_is_rejected_and_the_others_are_served(stac
 
 
 async def test_those_that_wait_take_turns_by_key() -> None:
-    slots = FairSlots[str](1, per_key=1, timeouts=LONG)
+    slots = FairSlots[str](1, per_key=1, timeouts=LONG, name="slots")
     order: list[str] = []
 
     async def use(key: str) -> None:
@@ -52,7 +52,7 @@ async def test_those_that_wait_take_turns_by_key() -> None:
 
 
 async def test_a_slot_is_handed_on_when_its_heir_leaves() -> None:
-    slots = FairSlots[str](1, per_key=1, timeouts=LONG)
+    slots = FairSlots[str](1, per_key=1, timeouts=LONG, name="slots")
     entered = asyncio.Event()
 
     async def use(key: str) -> None:
@@ -70,7 +70,7 @@ async def test_a_slot_is_handed_on_when_its_heir_leaves() -> None:
 
 
 async def test_a_block_that_fails_gives_its_slot_back() -> None:
-    slots = FairSlots[str](1, per_key=1, timeouts=QUICK)
+    slots = FairSlots[str](1, per_key=1, timeouts=QUICK, name="slots")
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):
             async with slots.slot("a"):
@@ -78,7 +78,7 @@ async def test_a_block_that_fails_gives_its_slot_back() -> None:
 
 
 def test_space_is_given_back_and_limited_for_each_key_and_in_all() -> None:
-    space = Space[str](100, per_key=60)
+    space = Space[str](100, per_key=60, name="space")
     with space.account("a") as first, space.account("a") as second:
         first.take(40)
         second.take(20)

@@ -14,6 +14,7 @@ from tessera import settings as configuration
 from tessera.api.serving import server
 from tessera.cli.demo_data import load_demo_data, with_demo_key
 from tessera.cli.greeting import show_banner, show_step
+from tessera.cli.monitoring import exposing_metrics
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import CannotStart, Embedded, base_url_of, require_database, start
 from tessera.demo.credentials import DemoCredentials
@@ -42,7 +43,11 @@ def serve(
     The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
     """
     settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
-    with _listening(settings) as listener, _database(settings) as addresses:
+    with (
+        _listening(settings) as listener,
+        _database(settings) as addresses,
+        exposing_metrics(settings, backlog_of=addresses.application),
+    ):
         show_step("Applying migrations")
         revision = schema.migrate(addresses.owner, addresses.application)
         _check_database(addresses)
@@ -73,6 +78,7 @@ def api(*, embedded: Embedded = False) -> None:
     with (
         _listening(settings, processes=settings.processes) as listener,
         provision.database(settings) as addresses,
+        exposing_metrics(settings, processes=settings.processes),
     ):
         _check_database(addresses)
         descriptors.raise_limit()
@@ -88,10 +94,14 @@ def worker(*, embedded: Embedded = False) -> None:
     """
     settings = start()
     require_database(settings, embedded=embedded)
-    with provision.database(settings) as addresses:
+    with (
+        provision.database(settings) as addresses,
+        exposing_metrics(settings, backlog_of=addresses.application),
+    ):
         _check_database(addresses)
         descriptors.raise_limit()
         database = main.create_database(settings, addresses.application).within(settings.job_seconds)
+        database.measure()
         asyncio.run(run_until_signalled(addresses.application, database=database))
 
 

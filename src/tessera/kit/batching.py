@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from tessera.kit.errors import DomainError, TransactionAborted
+from tessera.kit.metrics.measurements import BATCHES
 
 MAX_HEAVY = 2
 # Seconds between retries of an aborted request, and until it fails.
@@ -81,6 +82,7 @@ class Batcher(Generic[Request, Response]):
     async def _execute_batch(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
         if not batch:
             return
+        BATCHES.observe((), len(batch))
         try:
             responses = await self._execute_cancellably(batch)
             results = list(zip(batch, responses, strict=True))

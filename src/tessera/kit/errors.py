@@ -107,10 +107,11 @@ class LacksFunctionPoint(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """The caller has used up a budget or a share; it may try again after `retry_after` seconds."""
+    """The caller has used up a budget or a share, named by `limit`; it may try again after `retry_after` seconds."""
 
-    def __init__(self, message: str, *, retry_after: int = 1) -> None:
+    def __init__(self, message: str, *, limit: str, retry_after: int = 1) -> None:
         super().__init__(message)
+        self.limit = limit
         self.retry_after = retry_after
 
 

@@ -14,9 +14,9 @@ from procrastinate import App, BaseRetryStrategy, Blueprint, JobContext, Psycopg
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
-from psycopg.conninfo import make_conninfo
 
-from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, with_driver
+from tessera.kit.db.connections import conninfo, options_for
+from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
 from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
@@ -34,13 +34,10 @@ housekeeping = Blueprint()
 
 def create_jobs(url: str, *blueprints: Blueprint) -> App:
     """The job queue of this database; connects when it is opened."""
-    address = with_driver(url)
-    # Not the address itself: SQLAlchemy encodes a space as `+`, which libpq reads as a plus.
-    _, parameters = address.get_dialect()().create_connect_args(address)
-    arguments = {} if address.username == APPLICATION_ROLE else {"options": f"-c role={APPLICATION_ROLE}"}
+    arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "tessera worker", **DEAD_PEER}
     connector = PsycopgConnector(
-        conninfo=make_conninfo(**parameters),
-        kwargs={"connect_timeout": CONNECT_SECONDS, "application_name": "tessera worker", **DEAD_PEER, **arguments},
+        conninfo=conninfo(url),
+        kwargs=arguments | options_for(url, APPLICATION_ROLE),
         configure=_prepare_session,
         min_size=1,
         max_size=5,

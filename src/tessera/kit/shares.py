@@ -28,12 +28,23 @@ class SlotTimeouts:
 class FairSlots(Generic[Key]):
     """A number of slots, of which each key has at most `per_key` at once; keys that wait for a slot take turns."""
 
-    def __init__(self, slots: int, *, per_key: int, timeouts: SlotTimeouts) -> None:
-        self._free = slots
+    def __init__(self, slots: int, *, per_key: int, timeouts: SlotTimeouts, name: str) -> None:
+        self.name = name
+        self.size = self._free = slots
         self._per_key = per_key
         self._timeouts = timeouts
         self._used: Counter[Key] = Counter()
         self._waiting: OrderedDict[Key, deque[asyncio.Future[None]]] = OrderedDict()
+
+    @property
+    def in_use(self) -> int:
+        """The number of slots in use."""
+        return self.size - self._free
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for a slot."""
+        return sum(map(len, self._waiting.values()))
 
     @asynccontextmanager
     async def slot(self, key: Key) -> AsyncIterator[None]:
@@ -69,7 +80,7 @@ class FairSlots(Generic[Key]):
             while not turn.done():
                 waited = time.monotonic() - began
                 if waited >= self._timeouts.own_share and self._used[key] >= self._per_key:
-                    raise TooManyRequests(MESSAGE, retry_after=math.ceil(self._timeouts.own_share))
+                    raise TooManyRequests(MESSAGE, limit=self.name, retry_after=math.ceil(self._timeouts.own_share))
                 if waited >= self._timeouts.all_slots:
                     raise DatabaseUnavailable
                 await asyncio.wait([turn], timeout=max(self._timeouts.own_share - waited, POLL_SECONDS))
@@ -96,7 +107,8 @@ class FairSlots(Generic[Key]):
 class Space(Generic[Key]):
     """A number of bytes, of which each key has at most `per_key` at once."""
 
-    def __init__(self, size: int, *, per_key: int) -> None:
+    def __init__(self, size: int, *, per_key: int, name: str) -> None:
+        self.name = name
         self._free = size
         self._per_key = per_key
         self._used: Counter[Key] = Counter()
@@ -132,6 +144,7 @@ class Account(Generic[Key]):
     def take(self, size: int) -> None:
         """Take more bytes; raises TooManyRequests if they exceed the share of the key or the whole space."""
         if not self._space.has_room(self._key, size):
-            raise TooManyRequests("Too many bodies of your organization arrive at once. Try again shortly.")
+            message = "Too many bodies of your organization arrive at once. Try again shortly."
+            raise TooManyRequests(message, limit=self._space.name)
         self._space._add(self._key, size)
         self.size += size

@@ -48,4 +48,4 @@ async def _holds_beyond_limit(work: UnitOfWork, drafts: Mapping[int, RedemptionD
 
 def _too_many_holds(draft: RedemptionDraft) -> TooManyRequests:
     message = f"Your organization has {draft.max_holds:,} holds. Confirm or release some, or wait until some expire."
-    return TooManyRequests(message, retry_after=RETRY_SECONDS)
+    return TooManyRequests(message, limit="holds", retry_after=RETRY_SECONDS)

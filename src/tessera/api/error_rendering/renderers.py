@@ -11,7 +11,8 @@ from starlette.types import Scope
 
 from tessera.api.http.errors import Malformed, MethodNotAllowed, Unexpected, UnknownPath
 from tessera.kit.db.outage_log import OutageLog
-from tessera.kit.errors import DatabaseUnavailable, DomainError
+from tessera.kit.errors import DatabaseUnavailable, DomainError, TooManyRequests
+from tessera.kit.metrics.measurements import REFUSALS
 
 ErrorRenderer = Callable[[DomainError], Response]
 
@@ -29,6 +30,8 @@ class ErrorRenderers:
         """The response for the error of a request, in the format of the API at its path; the log names its reason."""
         if isinstance(error, DatabaseUnavailable):
             self._outages.note(error)
+        if isinstance(error, TooManyRequests):
+            REFUSALS.add(error.limit)
         renderer = next(renderer for prefix, renderer in self._longest_first if _covers(prefix, scope["path"]))
         response = renderer(error)
         scope["state"] |= {"reason": _reason(response, error), "cause": error.cause}

@@ -77,7 +77,7 @@ class MissBudgets:
             seconds = max(seconds, self._visitors.seconds_until_room(caller))
         if seconds:
             message = "Too many codes that do not exist. Try again later."
-            raise TooManyRequests(message, retry_after=math.ceil(seconds))
+            raise TooManyRequests(message, limit="misses", retry_after=math.ceil(seconds))
 
     def spend(self, caller: Asker, misses: int) -> None:
         """Count codes that do not exist."""

@@ -17,9 +17,11 @@ from tessera.api.serving.limits import CLIENT_GONE
 from tessera.api.serving.repeated_refusals import RepeatedRefusals
 from tessera.kit.errors import DomainError
 from tessera.kit.identifiers import new_id
+from tessera.kit.metrics import measurements
 
 CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
+_CLASSES = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")  # a request without a response has the status 0
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,60}", re.ASCII)
 
 log = structlog.get_logger("tessera.request")
@@ -69,17 +71,21 @@ class RequestLog:
                 await response(scope, receive, send_with_id)
         finally:
             structlog.contextvars.reset_contextvars(**bound)
-            if log.is_enabled_for(logging.INFO):
-                self._log(scope, status=status, start=start, request_id=request_id)
+            self._note(scope, status=status, seconds=time.perf_counter() - start, request_id=request_id)
 
-    def _log(self, scope: Scope, *, status: int, start: float, request_id: str) -> None:
+    def _note(self, scope: Scope, *, status: int, seconds: float, request_id: str) -> None:
+        _measure(scope, status=status, seconds=seconds)
+        if log.is_enabled_for(logging.INFO):
+            self._log(scope, status=status, seconds=seconds, request_id=request_id)
+
+    def _log(self, scope: Scope, *, status: int, seconds: float, request_id: str) -> None:
         state, route, client = scope["state"], getattr(scope.get("route"), "path", None), scope.get("client")
         organization_id = state.get("organization_id")
         event: dict[str, Any] = {
             "method": scope["method"],
             "route": route,
             "status": status,
-            "ms": round((time.perf_counter() - start) * 1000, 1),
+            "ms": round(seconds * 1000, 1),
             "organization": None if organization_id is None else str(organization_id),
             "credential": state.get("credential"),
             "address": client[0] if client and _ADDRESS.fullmatch(client[0]) else None,
@@ -98,6 +104,15 @@ class RequestLog:
             paths = [str(context.path) for context in iter_route_contexts(scope["app"].routes)]
             self._words = frozenset(word for path in paths for word in path.split("/") if "{" not in word)
         return "/".join(word if word in self._words else "*" for word in scope["path"].split("/", 8)[:8])
+
+
+def _measure(scope: Scope, *, status: int, seconds: float) -> None:
+    route = scope.get("route")
+    # The caller may choose any method, and any path that leads nowhere.
+    labels = (scope["method"], route.path, _CLASSES[status // 100]) if route else ("", "", _CLASSES[status // 100])
+    measurements.REQUESTS.observe(labels, seconds)
+    if status < HTTPStatus.BAD_REQUEST and (organization_id := scope["state"].get("organization_id")) is not None:
+        measurements.recent_organizations.note(organization_id)
 
 
 def _domain_error(error: Exception) -> DomainError:

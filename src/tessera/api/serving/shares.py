@@ -37,10 +37,14 @@ class Shares:
 
     def __init__(self, limits: ShareLimits) -> None:
         timeouts = limits.slot_timeouts
-        self._heavy: FairSlots[UUID] = FairSlots(limits.heavy, per_key=limits.heavy_of_one, timeouts=timeouts)
-        self._uploads: FairSlots[UUID] = FairSlots(MAX_UPLOADS, per_key=limits.heavy_of_one, timeouts=timeouts)
-        self._memory: Space[UUID] = Space(limits.bodies, per_key=limits.bodies_of_one)
-        self._disk: Space[UUID] = Space(limits.uploads, per_key=limits.uploads_of_one)
+        self._heavy: FairSlots[UUID] = FairSlots(
+            limits.heavy, per_key=limits.heavy_of_one, timeouts=timeouts, name="heavy work"
+        )
+        self._uploads: FairSlots[UUID] = FairSlots(
+            MAX_UPLOADS, per_key=limits.heavy_of_one, timeouts=timeouts, name="uploads"
+        )
+        self._memory: Space[UUID] = Space(limits.bodies, per_key=limits.bodies_of_one, name="bodies")
+        self._disk: Space[UUID] = Space(limits.uploads, per_key=limits.uploads_of_one, name="bytes of uploads")
 
     def heavy(self, organization_id: UUID) -> AbstractAsyncContextManager[None]:
         """A slot for heavy work."""

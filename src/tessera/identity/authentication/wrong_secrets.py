@@ -51,4 +51,5 @@ class WrongSecrets:
 
 
 def _too_many(seconds: float) -> TooManyRequests:
-    return TooManyRequests("Too many attempts with a wrong secret. Try again later.", retry_after=math.ceil(seconds))
+    message = "Too many attempts with a wrong secret. Try again later."
+    return TooManyRequests(message, limit="wrong secrets", retry_after=math.ceil(seconds))

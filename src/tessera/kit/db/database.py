@@ -17,6 +17,7 @@ from tessera.kit.db import failures, schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of
+from tessera.kit.metrics.measurements import CONNECTIONS, MAX_CONNECTIONS, WAITING
 from tessera.kit.shares import FairSlots, SlotTimeouts
 
 MAX_READERS = 4
@@ -43,7 +44,9 @@ class Database:
         deadline: float | None = None,
     ) -> None:
         # Organizations wait here and not for the pool, which knows no organizations.
-        self._slots: FairSlots[UUID] = FairSlots(pool_size, per_key=share or pool_size, timeouts=slot_timeouts)
+        self._slots: FairSlots[UUID] = FairSlots(
+            pool_size, per_key=share or pool_size, timeouts=slot_timeouts, name="connections"
+        )
         self._engine = create_engine(
             url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
         )
@@ -57,6 +60,13 @@ class Database:
         self._reader_turns = asyncio.Semaphore(MAX_READERS)
         self._deadline = deadline
         self._versions = Batcher(self._fetch_versions, max_concurrency=1)
+
+    def measure(self) -> None:
+        """Let the measurements of this process include its connections for units of work."""
+        slots = self._slots
+        MAX_CONNECTIONS.read_from(lambda: slots.size)
+        CONNECTIONS.read_from(lambda: slots.in_use)
+        WAITING.read_from(lambda: slots.waiting)
 
     def within(self, deadline: float | None) -> "Database":
         """The same connections with another deadline."""

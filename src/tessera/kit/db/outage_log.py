@@ -7,6 +7,7 @@ import structlog
 
 from tessera.kit.db import failures
 from tessera.kit.errors import DatabaseUnavailable
+from tessera.kit.metrics.measurements import DATABASE_FAILURES
 
 # In an outage every request fails. One line for each cause tells as much, and does not fill the disk.
 SECONDS_BETWEEN_LINES = 5.0
@@ -25,6 +26,7 @@ class OutageLog:
         """Log the cause of this error, or count it; the line has the id of the current request."""
         driver_error = error.__cause__
         cause = failures.cause_of(driver_error)
+        DATABASE_FAILURES.add(cause)
         if time.monotonic() < self._next_line_at.get(cause, 0.0):
             self._skipped[cause] += 1
             return

@@ -117,7 +117,7 @@ async def create_next_codes(work: UnitOfWork, batch_id: UUID, *, now: datetime) 
 async def _ensure_room(batches: BatchRepository, max_open: int | None) -> None:
     if max_open is not None and await batches.count_open(limit=max_open) >= max_open:
         message = f"{max_open:,} batches of your organization are in progress. Wait until one is complete."
-        raise TooManyRequests(message, retry_after=RETRY_SECONDS)
+        raise TooManyRequests(message, limit="batches", retry_after=RETRY_SECONDS)
 
 
 async def _end(work: UnitOfWork, batch: Batch, status: BatchStatus, *, now: datetime) -> Batch:

@@ -1,0 +1,56 @@
+"""Measurements: what is counted, and how those of several processes add up."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from tessera.kit.metrics import measurements, processes
+from tessera.kit.metrics.measurements import Counter, Gauge, Histogram
+
+
+def test_a_value_belongs_to_the_first_bucket_that_it_does_not_exceed() -> None:
+    histogram = Histogram("times", "", labels=("route",), bounds=(1, 2))
+    for value in (0.5, 1, 1.5, 2.5):
+        histogram.observe(("/a",), value)
+    assert histogram.cells == {("/a",): [2, 1, 1, 5.5]}
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> tuple[Counter, Gauge, Gauge]:
+    """A counter, a gauge that adds up and one that does not, as the only measurements of this process."""
+    counter, added, largest = (
+        Counter("events", "", labels=("kind",)),
+        Gauge("used", ""),
+        Gauge("most", "", is_largest=True),
+    )
+    monkeypatch.setattr(measurements, "HISTOGRAMS", ())
+    monkeypatch.setattr(measurements, "COUNTERS", (counter,))
+    monkeypatch.setattr(measurements, "GAUGES", (added, largest))
+    monkeypatch.setattr(processes, "_GAUGES", {"used": added, "most": largest})
+    added.read_from(lambda: 3)
+    largest.read_from(lambda: 3)
+    counter.add("odd")
+    return counter, added, largest
+
+
+async def publish() -> None:
+    async with processes.publishing():
+        await asyncio.sleep(0)
+
+
+async def test_measurements_of_processes_add_up_and_those_that_ended_use_nothing(
+    measured: tuple[Counter, Gauge, Gauge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter, *gauges = measured
+    monkeypatch.setenv(processes.VARIABLE, str(tmp_path))
+    for pid in ("1", "2", "3"):
+        await publish()
+        (tmp_path / str(os.getpid())).rename(tmp_path / pid)
+        counter.add("odd")
+        gauges[0].read_from(lambda: 4)
+        gauges[1].read_from(lambda: 1)
+    os.utime(tmp_path / "3", (0, 0))
+    assert processes.totals(tmp_path) == {"events": {("odd",): [6]}, "used": {(): [7]}, "most": {(): [3]}}
+    assert processes.totals(None) == {"events": {("odd",): [4]}, "used": {(): [4]}, "most": {(): [1]}}
