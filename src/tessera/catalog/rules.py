@@ -31,7 +31,7 @@ MOVES: Mapping[str, Move] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreExamDraft:
-    """A store exam to write; a field that could not be parsed is None and listed in `parse_violations`."""
+    """A store exam to create or change; a field that could not be parsed is None and listed in `parse_violations`."""
 
     code: str | None = None
     name: str | None = None
@@ -67,7 +67,7 @@ def _code_violations(code: str) -> Iterator[Violation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductBundleDraft:
-    """A product bundle to write; a field that could not be parsed is None and listed in `parse_violations`."""
+    """A bundle to create or change; a field that could not be parsed is None and listed in `parse_violations`."""
 
     name: str | None = None
     price: Decimal | None = None

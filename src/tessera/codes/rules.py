@@ -36,7 +36,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Reason(Violation):
-    """Why a code cannot be used: `remaining` uses of its limit are left, and the reason applies until `valid_from`."""
+    """A reason against the use of a code; it applies until `valid_from`, and its limit has `remaining` uses left."""
 
     remaining: int | None = None
     valid_from: datetime | None = None

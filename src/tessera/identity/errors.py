@@ -1,4 +1,4 @@
-"""Domain errors that several kinds of callers share."""
+"""Domain errors that users, API clients and organizations share."""
 
 from tessera.kit.errors import Conflict, Invalid, Violation
 

@@ -77,7 +77,7 @@ async def create_key(
     networks: Iterable[str] = (),
     now: datetime,
 ) -> NewCredential:
-    """Create an API key, for these networks only if there are any; raises Invalid."""
+    """Create an API key, which is valid only in these networks if there are any; raises Invalid."""
     draft = CredentialDraft(name=name, function_points=tuple(function_points), networks=tuple(networks))
     key, text = await keys.create(work, draft=draft, rights=None, now=now)
     return NewCredential(key.id, name, text)

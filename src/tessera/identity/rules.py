@@ -49,8 +49,8 @@ PARTNER_RIGHTS = frozenset({FunctionPoint.PARTNER_MANAGE_VOUCHERS})
 class Principal:
     """The authenticated caller.
 
-    `first_key_id` is the key that the caller's key was rotated from, if any, and `token_generation` that of the tokens
-    that a client may fetch now.
+    `first_key_id` is the first key of the series of rotations that the caller's key belongs to, if any.
+    `token_generation` is the generation of the tokens that a client can fetch now.
     """
 
     organization_id: UUID
@@ -93,7 +93,7 @@ def in_good_standing(standing: Standing, *, now: datetime) -> bool:
 
 
 def rights_of(user: Collection[str], token: Collection[str] | None, *, partner_id: UUID | None) -> frozenset[str]:
-    """The rights of a caller: those of the user that the issuer of the token had too, if those are recorded."""
+    """The rights of a caller: those of the user, without those that the token's issuer is recorded to have lacked."""
     rights = frozenset(user if token is None else set(user) & set(token))
     return rights if partner_id is None else rights & PARTNER_RIGHTS
 
@@ -121,7 +121,7 @@ def name_violations(field: str, name: str) -> Iterator[Violation]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserDraft:
-    """A user to write; a field that could not be parsed is None and listed in `parse_violations`."""
+    """A user to create or change; a field that could not be parsed is None and listed in `parse_violations`."""
 
     email: str | None = None
     first_name: str | None = None
@@ -200,7 +200,7 @@ def parse_networks(texts: Collection[str]) -> tuple[tuple[str, ...], list[Violat
         try:
             networks[str(ipaddress.ip_network(text.strip()))] = None
         except ValueError:
-            message = "must be an IP address or a network such as 192.0.2.0/24, without bits after its prefix"
+            message = "must be an IP address or a network such as 192.0.2.0/24, without host bits"
             violations.append(Violation("NotNetwork", f"networks/{position}", message))
     if len(networks) > MAX_NETWORKS:
         violations.append(Violation("TooMany", "networks", f"must have at most {MAX_NETWORKS} items"))
@@ -208,7 +208,7 @@ def parse_networks(texts: Collection[str]) -> tuple[tuple[str, ...], list[Violat
 
 
 def overlap_of(hours: int) -> timedelta:
-    """How long a replaced key stays valid; raises Invalid."""
+    """The time for which a replaced key stays valid; raises Invalid."""
     if not 0 <= hours <= MAX_OVERLAP_HOURS:
         message = f"must be between 0 and {MAX_OVERLAP_HOURS:,}"
         raise Invalid([Violation("OverlapRange", "overlap_hours", message)])
@@ -216,7 +216,7 @@ def overlap_of(hours: int) -> timedelta:
 
 
 def lifetime_of(days: int) -> timedelta:
-    """How long a token is valid; raises Invalid."""
+    """The lifetime of a token; raises Invalid."""
     if not 1 <= days <= MAX_TOKEN_DAYS:
         raise Invalid([Violation("DaysRange", "days", f"must be between 1 and {MAX_TOKEN_DAYS:,}")])
     return timedelta(days=days)

@@ -62,7 +62,7 @@ async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
 
 
 async def list_discrepancies(work: UnitOfWork) -> list[Discrepancy]:
-    """The first thousand sums that disagree with the ledger, which should be recounted in the same snapshot."""
+    """The first thousand sums that disagree with the ledger; call it in the snapshot of the recounted ledger."""
     return await ReportRepository(work).list_discrepancies()
 
 

@@ -159,7 +159,11 @@ async def test_everything_that_is_wrong_is_named_at_once(client: httpx.AsyncClie
             "InvalidEmailDomain",
             "emailDomains/1 must be a domain such as example.com, without '@' or '*'.",
         ),
-        ("/voucherCodePrefix", "InvalidPrefix", "voucherCodePrefix must be at most 20 of A-Z, 0-9 and '-'."),
+        (
+            "/voucherCodePrefix",
+            "InvalidPrefix",
+            "voucherCodePrefix must have at most 20 characters of A-Z, 0-9 and '-'.",
+        ),
         ("/expirationPeriodInDays", "ExpiryRange", "expirationPeriodInDays must be between 1 and 36,500."),
         ("/isActive", "NotBoolean", "isActive must be true or false."),
     )

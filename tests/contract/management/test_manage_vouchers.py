@@ -278,7 +278,7 @@ async def test_of_many_vouchers_each_has_its_own_result(
                 result("AWAY", "Archived", "is archived"),
                 result("LATE", "Expired", "has expired"),
                 result(None, "NotFound", "does not exist", version=None),
-                result("GOOD", "Repeated", "is named before in the same request", version=2),
+                result("GOOD", "Repeated", "appears earlier in the same request", version=2),
             ],
         },
     )

@@ -210,7 +210,7 @@ async def test_a_key_works_from_its_networks_only(
 
 async def test_bad_networks_are_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     body = {"name": "Till", "functionPoints": [], "networks": ["192.0.2.1/24", "192.0.2.0/24", "x"]}
-    message = "must be an IP address or a network such as 192.0.2.0/24, without bits after its prefix."
+    message = "must be an IP address or a network such as 192.0.2.0/24, without host bits."
     assert status_and_body(await client.post(KEYS, json=body, headers=tenant.bearer)) == invalid(
         ("/networks/0", "NotNetwork", f"networks/0 {message}"), ("/networks/2", "NotNetwork", f"networks/2 {message}")
     )

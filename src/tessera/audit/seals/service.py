@@ -31,7 +31,7 @@ async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
 
 
 async def seal(work: UnitOfWork, *, now: datetime) -> int:
-    """Seal up to 1,000 unsealed entries; returns how many, 0 while another transaction seals this organization.
+    """Seal up to 1,000 unsealed entries; returns their number, 0 while another transaction seals this organization.
 
     An entry becomes visible here when its change commits, so each entry is sealed once, in any order of commits, and
     writers never wait for a seal. One transaction adds the seals and deletes the rows of unsealed entries.

@@ -64,7 +64,7 @@ class Credential:
 
 
 class WrongSecret(NotAuthenticated):
-    """The secret is not that of the named credential, whose digest is `valid_digest`; None if it does not exist."""
+    """The secret is wrong; `valid_digest` is that of the right one, or None if the named credential does not exist."""
 
     def __init__(self, message: str, valid_digest: bytes | None) -> None:
         super().__init__(message)

@@ -50,7 +50,7 @@ class KeyUses:
                     del self._pending[name]
 
     def _forget_old_writes(self) -> None:
-        # An older write permits the next one, as none does, and would only take memory.
+        # A write that is older than the interval no longer prevents the next one, so it need not be remembered.
         if self._pending:
             newest = max(self._pending.values())
             self._written = {key: at for key, at in self._written.items() if newest - at < WRITE_INTERVAL}

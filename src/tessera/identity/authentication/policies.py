@@ -11,8 +11,8 @@ class Policy:
     """The function point that an operation requires, if any, or its alternative, and other conditions on callers.
 
     `accepts_keys` admits a `cv-api-key` as well as a Bearer token. Users of a voucher partner have only the right on
-    vouchers, and see only their partner. Callers of an operation that `asks_for_codes` have a budget of codes that do
-    not exist.
+    vouchers, and see only their partner. Callers of an operation that `asks_for_codes` have a budget of questions
+    for codes that do not exist.
     """
 
     function_point: FunctionPoint | None
@@ -35,7 +35,7 @@ MANAGE_PROMO_CODES = Policy(function_point=FunctionPoint.PARTNER_MANAGE_PROMO_CO
 MANAGE_VOUCHERS = Policy(function_point=FunctionPoint.PARTNER_MANAGE_VOUCHERS)
 USE_STOREFRONT = Policy(function_point=FunctionPoint.STOREFRONT_REDEEM, accepts_keys=True)
 ASK_FOR_CODES = replace(USE_STOREFRONT, asks_for_codes=True)
-# Callers that may only redeem see and cancel what they have made themselves.
+# Callers with only the right to redeem see and cancel only their own redemptions.
 SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRONT_SUPPORT)
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
 MANAGE_PLATFORM = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, platform_only=True)

@@ -13,7 +13,7 @@ MAX_NAMES = 20_000
 
 
 class WrongSecrets:
-    """The wrong secrets that this process has seen for each name, whether anybody has that name or not.
+    """The wrong secrets that this process has seen for each name, whether the name exists or not.
 
     Everybody may know the name of a client, so its owner must not be locked out by the attempts of a stranger. After
     a wrong secret, the digest of the right one is kept here: the owner's requests are looked up at any time, and those

@@ -1,4 +1,4 @@
-"""Profiles: what a caller sees of itself, whatever its rights."""
+"""Profiles: the data of a caller, which the caller can read with any rights."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -73,7 +73,7 @@ class UserRepository:
         return await fetch_first(self._connection, self._select().where(User.email_key == email_key(email)), _managed)
 
     async def lock_rights(self) -> None:
-        """Lock the rights of all users until the transaction ends, before any user is locked."""
+        """Lock the rights of all users until the transaction ends; call it before a user is locked."""
         await self._connection.exec_driver_sql(
             "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"rights/{self._organization_id}",)
         )

@@ -108,10 +108,11 @@ async def list_by_cursor(
     after: str | None,
     size: int,
 ) -> CursorPage[Voucher]:
-    """A page of the organization's vouchers; those that begin with `search` are in the order of their codes.
+    """A page of the organization's vouchers.
 
-    Raises Invalid for a cursor of another list, and TooManyResults if more than 10,000 vouchers begin with `search`, or
-    have the filtered recipient or exam, and the newest of them come first or have filters.
+    With `search`, it has those whose codes begin with this text, in the order of codes unless `newest` is set. Raises
+    Invalid for a cursor of another list, and TooManyResults for more than 10,000 matches if they must be sorted: those
+    of a search with filters or `newest`, and the newest of one recipient or exam.
     """
     vouchers = VoucherListRepository(work)
     page = await vouchers.list_by_cursor(filters, search=search, newest=newest, after=after, size=size)

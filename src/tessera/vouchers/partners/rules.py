@@ -10,7 +10,7 @@ from tessera.kit.normalization import store_names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartnerDraft:
-    """A partner to write; a field that could not be parsed is None and listed in `parse_violations`."""
+    """A partner to create or rename; a field that could not be parsed is None and listed in `parse_violations`."""
 
     name: str | None = None
     is_active: bool | None = None

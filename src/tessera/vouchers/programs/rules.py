@@ -66,7 +66,7 @@ def violations(draft: ProgramDraft) -> Iterator[Violation]:
     yield from _tiers(draft.tiers or ())
     yield from _email_domains(draft.email_domains or ())
     if draft.voucher_code_prefix is not None and not _PREFIX.fullmatch(draft.voucher_code_prefix):
-        yield Violation("InvalidPrefix", "voucher_code_prefix", "must be at most 20 of A-Z, 0-9 and '-'")
+        yield Violation("InvalidPrefix", "voucher_code_prefix", "must have at most 20 characters of A-Z, 0-9 and '-'")
     days = draft.expiration_period_in_days
     if days is not None and not 1 <= days <= MAX_DAYS:
         yield Violation("ExpiryRange", "expiration_period_in_days", f"must be between 1 and {MAX_DAYS:,}")
@@ -91,7 +91,7 @@ def _tier_order(tiers: Sequence[Tier]) -> Iterator[Violation]:
     for (_, smaller), (number, larger) in pairwise(by_quantity):
         if smaller.quantity == larger.quantity:
             yield Violation(
-                "QuantityRepeated", f"tiers/{number}/quantity", "must be another one than in all other tiers"
+                "QuantityRepeated", f"tiers/{number}/quantity", "must differ from the quantities of all other tiers"
             )
         elif larger.percent <= smaller.percent:
             message = f"must be larger than the {smaller.percent} of the smaller quantity {smaller.quantity}"

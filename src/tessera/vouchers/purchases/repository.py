@@ -64,7 +64,7 @@ class PurchaseRepository:
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
     async def lock_for_issue(self, purchase_id: UUID) -> AnyRow | None:
-        """A purchase with the program's columns that the issue of its vouchers needs, locked FOR UPDATE."""
+        """A purchase, locked FOR UPDATE, with the columns of its program that the issue of vouchers needs."""
         statement = (
             select(
                 VoucherPurchase.id,
@@ -119,7 +119,7 @@ class PurchaseRepository:
         await self._connection.execute(statement, rows)
 
     async def lock_overdue(self, *, now: datetime, limit: int) -> Sequence[Purchase]:
-        """Purchases in a checkout past its deadline, locked FOR UPDATE, except those with another lock."""
+        """Purchases in a checkout past its deadline, locked FOR UPDATE; those that are locked already are skipped."""
         statement = (
             self._select()
             .where(

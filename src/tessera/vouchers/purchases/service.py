@@ -1,4 +1,4 @@
-"""Purchases: created for free programs, listed, edited, and completed with their vouchers."""
+"""Voucher purchases: creation, lists, edits, and the issue of their vouchers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -54,9 +54,10 @@ class NoUnfinishedPurchase(NotFound):
 
 
 async def create_free(work: UnitOfWork, drafts: Sequence[PurchaseDraft], *, now: datetime) -> list[Purchase | Invalid]:
-    """Create purchases and queue their vouchers in the same transaction; results are in the order of `drafts`.
+    """Create purchases of free programs, and queue their vouchers in the same transaction.
 
-    The drafts do not affect one another. The result for an invalid draft is Invalid with every violation.
+    The results are in the order of the drafts, which do not affect one another. The result for an invalid draft is
+    Invalid with every violation.
     """
     offers = {names: await _find_offer(work, *names) for names in {_names(draft): None for draft in drafts}}
     invalid: dict[int, Invalid] = {}

@@ -24,7 +24,7 @@ class Bucket(NamedTuple):
 
 
 class Count(NamedTuple):
-    """The numbers of vouchers in a bucket, or the differences by a change; `archived` excludes used vouchers."""
+    """The numbers of vouchers in a bucket, or the effect of a change on them; `archived` excludes used vouchers."""
 
     quantity: int = 0
     used: int = 0

@@ -107,7 +107,7 @@ def bulk_violations(draft: BulkDraft, *, now: datetime) -> Iterator[Violation]:
 
 
 def refusal(voucher: VoucherState, command: VoucherCommand, *, now: datetime) -> Violation | None:
-    """Why the command is not allowed on this voucher; the code of the violation is the voucher's state."""
+    """The reason why this voucher does not allow the command, or None; the code of the violation is its state."""
     if voucher.is_archived:
         return Violation("Archived", "voucher", "is archived")
     if command.action in (VoucherAction.ASSIGN, VoucherAction.UNASSIGN):

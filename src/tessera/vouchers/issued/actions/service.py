@@ -33,7 +33,7 @@ _AUDIT_ACTIONS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The result for one voucher: its state (None if it does not exist), and why the action is not allowed, if so."""
+    """The result for one voucher: its state, None if it does not exist, and the reason if the action is not allowed."""
 
     voucher: VoucherState | None
     refusal: Violation | None
@@ -92,7 +92,7 @@ def _outcomes(
         if voucher is None:
             yield Outcome(voucher=None, refusal=Violation("NotFound", "voucher", "does not exist"))
         elif voucher.id in new_states:
-            refusal = Violation("Repeated", "voucher", "is named before in the same request")
+            refusal = Violation("Repeated", "voucher", "appears earlier in the same request")
             yield Outcome(voucher=new_states[voucher.id], refusal=refusal)
         else:
             reason = rules.refusal(voucher, command, now=now)

@@ -51,13 +51,14 @@ class VoucherFilter:
 
 Tenant = UUID | BindParameter[UUID]
 FLAGS = frozenset({"is_active", "is_used"})
-# Filters with a separate index, which is not in id order.
+# Filters that have an index of their own; the matches are few enough to be sorted.
 NARROW_FILTERS = frozenset(
     {"purchase_code", "exam_key", "code", "recipient_email_key", "reservation_code", "purchase_id", "is_archived"}
 )
 
-# Filters whose index has the partner before the id, and those whose index has it in each combination of both flags.
+# Filters whose index has the partner before the id, so that its vouchers are not in the order of ids.
 UNSORTED_FILTERS = frozenset({"exam_key", "recipient_email_key"})
+# Filters whose index has the vouchers of each combination of both flags in the order of ids.
 SORTED_FILTERS = FLAGS | {"partner_id", "own_partner_id"}
 _NEWEST = CursorOrder(columns=[Voucher.__table__.c.id], descending=True)
 _BY_CODE = CursorOrder(columns=[Voucher.__table__.c.code], bytewise=True)
@@ -106,7 +107,7 @@ class VoucherListRepository:
             parts, order = _in_order(values), _NEWEST
         else:
             order = CursorOrder(columns=_order(filters), descending=newest) if search is None else _BY_CODE
-            # Whole rows at once: for their ids only, the planner might read and sort another index.
+            # Whole rows, because for ids only the planner might read and sort another index.
             rows = _select(self._organization_id).where(*_conditions(values), *_begins_with(search))
             return await fetch_cursor_page(self._connection, rows, order=order, after=after, size=size)
         return await fetch_merged_cursor_page(
@@ -116,12 +117,12 @@ class VoucherListRepository:
     async def _few(
         self, values: Mapping[str, Any], search: str | None, *, newest: bool
     ) -> tuple[list[Select[UUID]], CursorOrder]:
-        """The vouchers that an index finds by a search or else by the unsorted filters, for another order."""
+        """The vouchers that an index finds by the search, or else by the unsorted filters, to be sorted differently."""
         keys = {"organization_id"} if search is not None else {"organization_id", "own_partner_id", *UNSORTED_FILTERS}
         by_index = {name: value for name, value in values.items() if name in keys}
         columns = [Voucher.__table__.c[name] for name in _FILTERED]
-        found = select(*columns).where(*_conditions(by_index), *_begins_with(search))
-        matches = await fetch_few(self._connection, found)
+        matching = select(*columns).where(*_conditions(by_index), *_begins_with(search))
+        matches = await fetch_few(self._connection, matching)
         ids = select(matches.c.id).where(*_conditions(values, matches.c))
         by_code = CursorOrder(columns=[matches.c.code], bytewise=True)
         return [ids], CursorOrder(columns=[matches.c.id], descending=True) if newest else by_code
