@@ -18,7 +18,7 @@ from tests.support.commands import Server, answers, free_port, running_command, 
 from tests.support.waiting import wait_until
 
 from tessera.kit.db import backlog
-from tessera.kit.db.connections import connect
+from tessera.kit.db.connections import connected
 from tessera.kit.metrics.collectors import BacklogCollector, ProcessCollector
 from tessera.provision import Addresses
 
@@ -115,7 +115,7 @@ def test_the_backlog_names_failed_jobs_and_the_age_of_waiting_ones(
         " where jobs.id = job_id and task_name = %s and status = 'todo'",
         [failed_job],
     )
-    with connect(addresses.application, seconds=30) as connection:
+    with connected(addresses.application, seconds=30) as connection:
         found = backlog.read(connection)
     ages = {jobs.state: round(jobs.oldest_seconds / 60) for jobs in found.jobs if jobs.task == failed_job}
     assert ages == {"failed": 0, "scheduled": 0, "waiting": 60}

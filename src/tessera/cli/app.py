@@ -17,6 +17,7 @@ COMMANDS = {
     "api": ("server", "Run the API server without a worker."),
     "worker": ("server", "Run a worker without an API server."),
     "migrate": ("migrate", "Create missing roles and apply pending migrations."),
+    "doctor": ("doctor", "Check settings, files, database, schema and workers, and say what to do."),
 }
 GROUPS = {
     "demo": ("demo", "Demonstration data."),
@@ -36,6 +37,7 @@ GROUPS = {
     "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),
     "report": ("reports", "Reports on redemptions and vouchers."),
     "ledger": ("ledger", "The ledger of redemptions."),
+    "jobs": ("jobs", "Jobs of the workers, in all organizations."),
     "token": ("tokens", "Long-lived Bearer tokens of users."),
 }
 

@@ -1,11 +1,18 @@
 """Single connections, for what must neither wait for a pool nor depend on one."""
 
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Timer
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from tessera.kit.db import failures
 from tessera.kit.db.engine import APPLICATION_ROLE, DEAD_PEER, with_driver
+from tessera.kit.errors import DatabaseUnavailable
 
 
 def conninfo(url: str) -> str:
@@ -21,24 +28,43 @@ def options_for(url: str, role: str) -> dict[str, str]:
     return {} if with_driver(url).username == role else {"options": f"-c role={role}"}
 
 
-def connect(url: str, *, seconds: int, role: str = APPLICATION_ROLE) -> psycopg.Connection[Any]:
-    """A connection in autocommit mode that acts as `role`; connecting and each statement take at most `seconds`.
+@contextmanager
+def connected(url: str, *, seconds: int, role: str = APPLICATION_ROLE) -> Iterator[psycopg.Connection[Any]]:
+    """A connection in autocommit mode that acts as `role`, if no pooler drops that.
 
-    Raises psycopg.Error.
+    Connecting takes at most `seconds` for each host, and everything in the block as long again: then the connection is
+    cut, since a frozen server ends no statement. Raises DatabaseUnavailable.
     """
     arguments: dict[str, Any] = {
         "connect_timeout": seconds,
         "application_name": "tessera",
         **DEAD_PEER,
-        "tcp_user_timeout": seconds * 1000,
         **options_for(url, role),
     }
-    connection = psycopg.connect(conninfo(url), autocommit=True, **arguments)
     try:
-        connection.execute(
-            f"set time zone 'UTC'; set statement_timeout = '{seconds}s'; set lock_timeout = '{seconds}s'"
-        )
-    except psycopg.Error:
-        connection.close()
-        raise
-    return connection
+        with (
+            psycopg.connect(conninfo(url), autocommit=True, **arguments) as connection,
+            _cut_after(seconds, connection),
+        ):
+            connection.execute(
+                f"set time zone 'UTC'; set statement_timeout = '{seconds}s'; set lock_timeout = '{seconds}s'"
+            )
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(failures.message_of(error)) from error
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: psycopg.Connection[Any]) -> Iterator[None]:
+    timer = Timer(seconds, _shut_down, [connection.fileno()])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _shut_down(descriptor: int) -> None:
+    with socket.socket(fileno=os.dup(descriptor)) as copy:
+        copy.shutdown(socket.SHUT_RDWR)

@@ -5,19 +5,19 @@ import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import psycopg
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 from tessera.kit.db import backlog
 from tessera.kit.db.backlog import Backlog
-from tessera.kit.db.connections import connect
+from tessera.kit.db.connections import connected
+from tessera.kit.errors import DatabaseUnavailable
 from tessera.kit.metrics import measurements
 from tessera.kit.metrics.measurements import Histogram
 from tessera.kit.metrics.processes import Totals, totals
 
-# The time to connect, and that of each statement. Prometheus waits for ten seconds.
+# The time to connect, and that of all statements. Prometheus waits for ten seconds.
 DATABASE_SECONDS = 2
 # So many callers as may ask at the same time cost the database one query in this time.
 FRESH_SECONDS = 5.0
@@ -77,9 +77,9 @@ class BacklogCollector(Collector):
 
     def _read(self) -> Backlog | None:
         try:
-            with connect(self._url, seconds=DATABASE_SECONDS) as connection:
+            with connected(self._url, seconds=DATABASE_SECONDS) as connection:
                 return backlog.read(connection)
-        except psycopg.Error:
+        except DatabaseUnavailable:
             return None
 
 
