@@ -29,7 +29,7 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
 
     exams, dates = (
         ("--exam", "NCA-GENL", "--exam", "CLD-100"),
-        ("--starts", "2029-12-01", "--expires", "2030-01-01"),
+        ("--starts", "2029-12-01", "--expires", "2030-01-01", "--campaign", "Spring"),
     )
     outcome = result("create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", *dates)
     assert (outcome["status"], outcome["storeExamCodes"], outcome["expiresAt"]) == (
@@ -43,17 +43,29 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
     assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)
     flat = result("edit", "spring10", "--flat", "12.50")
     assert (flat["discountPercent"], flat["flatDiscount"], flat["notes"]) == (None, 12.5, "For spring")
+    assert [result("activate", "SPRING10")["version"], result("deactivate-campaign", "SPRING")] == [
+        4,
+        {"campaign": "SPRING", "promoCodes": 1},
+    ]
     moves = (("activate",), ("deactivate",), ("archive", "--yes"))
     assert [result(move, "SPRING10", *yes)["status"] for move, *yes in moves] == [
         "Active",
         "Inactive",
         "Archived",
     ]
-    assert result("show", str(outcome["id"]))["version"] == 6
-    listed = json.loads(run("promo-code", "list", *here, "--status", "Archived").stdout)
+    assert result("show", str(outcome["id"]))["version"] == 8
+    listed = json.loads(run("promo-code", "list", *here, "--status", "Archived", "--campaign", "spring").stdout)
     assert [code["name"] for code in listed] == ["SPRING10"]
     entries = audit_entries_of(superuser, shop, "PromoCode")
-    assert [entry[2] for entry in entries] == ["Created", "Updated", "Updated", "Activated", "Deactivated", "Archived"]
+    assert [entry[2] for entry in entries] == [
+        "Created",
+        "Updated",
+        "Updated",
+        "Activated",
+        "Activated",
+        "Deactivated",
+        "Archived",
+    ]
     assert {entry[0] for entry in entries} == {"CommandLine"}
 
 

@@ -39,6 +39,8 @@ class Entry:
                 return str(self.at.date())
             case Dimension.CODE:
                 return self.code
+            case Dimension.CAMPAIGN:
+                return None
             case Dimension.STORE_EXAM:
                 return str(self.store_exam_id or self.product_bundle_id)
             case Dimension.PARTNER:

@@ -189,6 +189,7 @@ AUDITED_KIND = Enumeration(
         "ProductBundle": "A product bundle.",
         "PromoCode": "A promo code.",
         "PromoCodeBatch": "A batch of promo codes.",
+        "PromoCodeCampaign": "A campaign, of which promo codes were deactivated together.",
         "PromoCodeImport": "An import of promo codes from a file.",
         "StoreExam": "A store exam.",
         "Token": "A long-lived Bearer token.",
@@ -205,6 +206,7 @@ DIMENSION = Enumeration(
     {
         Dimension.DAY: "One sum for each UTC day.",
         Dimension.CODE: "One sum for each promo code or voucher.",
+        Dimension.CAMPAIGN: "One sum for each campaign, from the promo codes that belong to it now.",
         Dimension.STORE_EXAM: "One sum for each store exam; bundles count among the exams.",
         Dimension.PARTNER: "One sum for each voucher partner; promo codes have none.",
     },

@@ -52,6 +52,8 @@ class FilterOptions:
     ] = None
     batch_id: Annotated[UUID | None, typer.Option("--batch", help="Only promo codes of this batch.")] = None
 
+    campaign: Annotated[str | None, typer.Option(help="Only promo codes of this campaign.")] = None
+
     async def managed_filter(self, work: UnitOfWork) -> ManagedFilter:
         """These options as a filter of the service; raises NotFound, Conflict."""
         bundle = self.product_bundle_id

@@ -41,6 +41,7 @@ class TermOptions:
         bool | None,
         typer.Option("--combinable/--not-combinable", help="Whether a reservation can use it with other such codes."),
     ] = None
+    campaign: Annotated[str | None, typer.Option(help="The campaign to which it belongs.")] = None
     notes: Annotated[str | None, typer.Option(help="Internal notes.")] = None
 
     async def values(self, work: UnitOfWork) -> dict[str, Any]:

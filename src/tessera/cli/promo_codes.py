@@ -19,6 +19,7 @@ from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
+from tessera.promo_codes.campaigns import service as campaigns
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedPromoCode
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -125,6 +126,20 @@ def activate_promo_code(session: OrganizationSession, code: Code) -> None:
 def deactivate_promo_code(session: OrganizationSession, code: Code) -> None:
     """Deactivate an active promo code; it can be activated again."""
     _move("Deactivated", session, code, service.deactivate)
+
+
+@commands.command("deactivate-campaign")
+def deactivate_campaign(
+    session: OrganizationSession,
+    campaign: Annotated[str, typer.Argument(help="The campaign (not case-sensitive).", metavar="CAMPAIGN")],
+) -> None:
+    """Deactivate all active promo codes of a campaign; each can be activated again."""
+    count, has_more = 0, True
+    while has_more:
+        result = session.run(lambda work: campaigns.deactivate(work, campaign, now=clock()))
+        count, has_more = count + result.promo_codes, result.has_more
+    fields = {"campaign": result.campaign, "promoCodes": count}
+    session.show(f"Deactivated {count:,} promo codes of the campaign {result.campaign}.", fields)
 
 
 @commands.command("archive")

@@ -37,6 +37,7 @@ def promo_codes(organization: DemoOrganization, exams: list[NewStoreExam], *, no
         yield NewPromoCode(
             id=EXAMPLE_ID if number == 1 else new_id(),
             name=f"DEMO{number:05}",
+            campaign=f"Demonstration {number % 4}" if number % 4 else None,
             status=statuses[number % len(statuses)],
             discount_percent=number % 100 + 1,
             expires_at=now + timedelta(days=365 + number % 30),

@@ -8,6 +8,8 @@ import unicodedata
 
 # Control characters (Cc), and those that are invisible or change the direction of text (Cf, Cs, Zl, Zp).
 _INVISIBLE = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+# Characters that end a line, or that a terminal obeys. Zero-width joiners, in contrast, are part of words.
+_CONTROLS = frozenset(("Cc", "Zl", "Zp"))
 # Tab, CR and LF are part of cells with several lines.
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 _ESCAPE = r"u00(?:0[0-8bcef]|1[0-9a-f]|7f|[89][0-9a-f])"
@@ -21,6 +23,11 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_escape(each) if unicodedata.category(each) in _INVISIBLE else each for each in text)
+
+
+def has_controls(text: str) -> bool:
+    """Whether the text, which should be one line, has control characters or separators of lines."""
+    return not text.isprintable() and any(unicodedata.category(each) in _CONTROLS for each in text)
 
 
 def escape(text: str) -> str:

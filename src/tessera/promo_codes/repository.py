@@ -31,7 +31,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
 from tessera.promo_codes.restrictions import repository as restrictions
-from tessera.promo_codes.rules import TERMS, PromoCodeTerms, Status
+from tessera.promo_codes.rules import TERM_COLUMNS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
 
 
@@ -61,8 +61,8 @@ class PromoCodeFilter:
 
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
-_TERMS = ", ".join(TERMS)
-_TYPED_TERMS = ", ".join(f"{name} {PromoCode.__table__.c[name].type.compile(_DIALECT)}" for name in TERMS)
+_TERMS = ", ".join(TERM_COLUMNS)
+_TYPED_TERMS = ", ".join(f"{name} {PromoCode.__table__.c[name].type.compile(_DIALECT)}" for name in TERM_COLUMNS)
 # One round trip adds codes and restrictions. The codes are one JSON text because the driver takes several times as long
 # for thousands of parameters. `in (select ...)` uses a hash table, whereas a join would compare all pairs of codes.
 ADD = f"""
@@ -219,7 +219,8 @@ def _row(code: NewPromoCode) -> dict[str, Any]:
     # The code of a voucher with the same name is computed here, because Postgres could not use the index of vouchers
     # for a function of a column.
     email_keys = [email_key(email) for email in code.email_addresses]
-    return row_of(code) | {"email_keys": email_keys, "voucher_code": code.name.upper()}
+    keys = {"campaign_key": code.campaign_key, "email_keys": email_keys, "voucher_code": code.name.upper()}
+    return row_of(code) | keys
 
 
 @cache

@@ -12,15 +12,17 @@ from uuid import UUID
 from tessera.audit.rules import Action
 from tessera.codes.rules import Reason
 from tessera.identity.rules import is_email_address
+from tessera.kit.control_characters import has_controls
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import distinct, email_key
+from tessera.kit.normalization import distinct, email_key, folded, stored_name
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000
 # The highest limit of uses in the public API document, and in the management API.
 DOCUMENTED_LIMIT = 100_000
 MAX_LIMIT = 1_000_000_000
+MAX_CAMPAIGN_LENGTH = 100
 MAX_FLAT_DISCOUNT = Decimal("9999999999.99")
 
 
@@ -57,10 +59,21 @@ class PromoCodeTerms:
     max_redemptions: int | None = None
     max_redemptions_per_candidate: int | None = None
     is_combinable: bool | None = None
+    campaign: str | None = None
     notes: str | None = None
+
+    def __post_init__(self) -> None:
+        """Store the campaign like a name; an empty one is none."""
+        object.__setattr__(self, "campaign", stored_name(self.campaign or "") or None)
+
+    @property
+    def campaign_key(self) -> str | None:
+        """The key by which campaigns are compared and grouped; codes without a campaign have none."""
+        return folded(self.campaign) if self.campaign else None
 
 
 TERMS = tuple(PromoCodeTerms.__dataclass_fields__)
+TERM_COLUMNS = (*TERMS, "campaign_key")
 
 
 def terms_of(source: PromoCodeTerms) -> dict[str, Any]:
@@ -109,6 +122,7 @@ def managed_violations(
     yield from _limits(draft, highest=MAX_LIMIT)
     yield from _email_addresses(draft)
     yield from _dates(draft, now=now, kept_expiry=kept_expiry)
+    yield from _campaign(draft)
     yield from _notes(draft)
 
 
@@ -125,6 +139,15 @@ def _dates(draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None
         yield Violation("StartNotBeforeExpiry", "starts_at", "must be before the expiry")
     if expiry is not None and expiry != kept_expiry and expiry <= now:
         yield Violation("ExpiryInPast", "expires_at", "must not be in the past")
+
+
+def _campaign(draft: PromoCodeDraft) -> Iterator[Violation]:
+    if draft.campaign is None:
+        return
+    if len(draft.campaign) > MAX_CAMPAIGN_LENGTH:
+        yield Violation("CampaignTooLong", "campaign", f"must have at most {MAX_CAMPAIGN_LENGTH} characters")
+    if has_controls(draft.campaign):
+        yield Violation("ControlCharacters", "campaign", "must not contain control characters")
 
 
 def _notes(draft: PromoCodeDraft) -> Iterator[Violation]:

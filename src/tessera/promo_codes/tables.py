@@ -40,6 +40,8 @@ class TermColumns:
     max_redemptions: Mapped[int | None]
     max_redemptions_per_candidate: Mapped[int | None]
     is_combinable: Mapped[bool | None]
+    campaign: Mapped[str | None] = mapped_column(Text)
+    campaign_key: Mapped[str | None] = mapped_column(Text)
     notes: Mapped[str | None] = mapped_column(Text)
 
 
@@ -74,6 +76,13 @@ class PromoCode(TermColumns, Base):
         ),
         Index(
             "promo_codes_by_batch_index", "organization_id", "batch_id", "id", postgresql_where="batch_id is not null"
+        ),
+        Index(
+            "promo_codes_by_campaign_index",
+            "organization_id",
+            "campaign_key",
+            "id",
+            postgresql_where="campaign_key is not null",
         ),
         CheckConstraint("(discount_percent is null) <> (flat_discount is null)", name="percent_xor_flat"),
         CheckConstraint("discount_percent between 1 and 100", name="discount_percent"),

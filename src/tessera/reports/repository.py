@@ -116,6 +116,60 @@ select count(*) as entries from (
 ) as counted
 """  # noqa: S608 - our own constants
 
+# Campaigns are not rolled up, because a code can get another one at any time: the sums of codes are grouped instead.
+# Few rows are grouped by code before each code is looked up; for many rows, each code of a campaign is looked up.
+CAMPAIGNS_BY_DAY = """
+    codes as materialized (
+        select lower(key collate "C") collate "default" as name_key, {sums} from redemption_totals
+        where organization_id = %(organization_id)s and dimension = 'code'
+          and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
+        group by 1
+    ),
+    rolled as (
+        select c.campaign_key, c.campaign, codes.redeemed, codes.cancelled, codes.discount
+        from codes cross join lateral (
+            select p.campaign_key, p.campaign from promo_codes p
+            where p.organization_id = %(organization_id)s and p.name_key = codes.name_key
+            limit 1
+        ) c
+        where c.campaign_key > %(after)s
+    )
+"""
+CAMPAIGNS_BY_KEY = """
+    rolled as (
+        select p.campaign_key, p.campaign, t.redeemed, t.cancelled, t.discount
+        from promo_codes p cross join lateral (
+            select {sums} from redemption_totals
+            where organization_id = %(organization_id)s and dimension = 'code' and key = p.name
+              and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
+        ) t
+        where p.organization_id = %(organization_id)s and p.campaign_key > %(after)s and t.discount is not null
+    )
+"""
+LIST_CAMPAIGNS = """
+with {rolled_up},
+    codes_since as materialized (
+        select l.promo_code_id, {counts} from redemption_ledger l
+        where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
+          and l.promo_code_owner_id = %(organization_id)s
+          and l.at >= greatest(%(first)s::date, %(mark)s::date)::timestamp at time zone 'UTC'
+          and l.at < %(end)s::date::timestamp at time zone 'UTC'
+        group by l.promo_code_id
+    ),
+    live as (
+        select c.campaign_key, c.campaign, s.redeemed, s.cancelled, s.discount
+        from codes_since s cross join lateral (
+            select p.campaign_key, p.campaign from promo_codes p
+            where p.organization_id = %(organization_id)s and p.id = s.promo_code_id
+            limit 1
+        ) c
+        where c.campaign_key > %(after)s
+    )
+select campaign_key as sort_key, min(campaign) as key, null as name, {sums}
+from (select * from rolled union all select * from live) as parts
+group by campaign_key order by campaign_key limit {size}
+"""
+
 ROLL_UP = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
 select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {COUNTS}
@@ -165,17 +219,22 @@ class ReportRepository:
 
     async def list_sums(self, report: RedemptionReport, *, after: str, size: int) -> list[RedemptionSum]:
         """The first sums after the key `after`, in the order of the keys."""
+        is_by_campaign = report.by is Dimension.CAMPAIGN
         values = {
-            "dimension": report.by,
+            "dimension": Dimension.CODE if is_by_campaign else report.by,
             "first": report.period.first,
             "end": report.period.end,
             "mark": await self.find_mark() or date.min,
             "after": after,
         }
         has_few_rows = (await self._execute(COUNT_ROLLED, **values))[0].entries <= MAX_ROWS_BY_DAY
-        rolled_up = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)
-        key, labels = KEYS[report.by], LABELS[report.by]
-        statement = LIST.format(rolled_up=rolled_up, key=key, counts=COUNTS, sums=SUMS, labels=labels, size=size)
+        if is_by_campaign:
+            rolled_up = (CAMPAIGNS_BY_DAY if has_few_rows else CAMPAIGNS_BY_KEY).format(sums=SUMS)
+            statement = LIST_CAMPAIGNS.format(rolled_up=rolled_up, counts=COUNTS, sums=SUMS, size=size)
+        else:
+            rolled_up = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)
+            key, labels = KEYS[report.by], LABELS[report.by]
+            statement = LIST.format(rolled_up=rolled_up, key=key, counts=COUNTS, sums=SUMS, labels=labels, size=size)
         return [record_of(RedemptionSum, row) for row in await self._execute(statement, **values)]
 
     async def find_mark(self) -> date | None:

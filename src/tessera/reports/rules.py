@@ -18,6 +18,7 @@ class Dimension(StrEnum):
 
     DAY = "day"
     CODE = "code"
+    CAMPAIGN = "campaign"
     STORE_EXAM = "storeExam"
     PARTNER = "partner"
 

@@ -34,6 +34,7 @@ ACTIONS = {
 EXCEPTIONS = {
     f"{ROOT}/keys/{{keyId}}/rotate": ["Rotated", "Created"],
     f"{ROOT}/organizations/{{organizationId}}/administrators": ["Created", "Issued"],
+    f"{ROOT}/promo-code-campaigns/deactivate": ["Deactivated"],
     f"{ROOT}/promo-code-imports": ["Imported"],
     f"{ROOT}/tokens": ["Issued"],
     f"{ROOT}/voucher-partners/{{voucherPartnerId}}/users": ["Invited"],

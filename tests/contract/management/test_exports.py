@@ -63,6 +63,7 @@ async def test_a_row_has_everything_and_no_formula(
         email_addresses=("@", "b@example.com"),
         product_bundle_ids=(tenant.bundle_id,),
         max_redemptions_per_candidate=1,
+        campaign="Spring 2030",
         starts_at=datetime(2026, 7, 1, tzinfo=UTC),
     )
     await factories.add_promo_codes(resources, tenant, code, now=NOW)
@@ -81,6 +82,7 @@ async def test_a_row_has_everything_and_no_formula(
             "maxRedemptions": "100",
             "maxRedemptionsPerCandidate": "1",
             "isCombinable": "",
+            "campaign": "Spring 2030",
             "notes": '\'=HYPERLINK("x"),\n2',
             "redemptionCount": "0",
             "batchId": "",

@@ -45,6 +45,7 @@ NEW = {
     "maxRedemptionsPerCandidate": 1,
     "emailAddresses": ["Ada@example.com", "ada@EXAMPLE.com", "bob@example.com"],
     "restrictToEmailAddresses": True,
+    "campaign": " Caf\u0065\u0301 2030 ",
     "notes": "Spring",
 }
 CREATED = {
@@ -60,6 +61,7 @@ CREATED = {
     "maxRedemptions": 100,
     "maxRedemptionsPerCandidate": 1,
     "redemptionCount": 0,
+    "campaign": "Caf\u00e9 2030",
     "notes": "Spring",
     "createdAt": "2026-06-15T12:00:00Z",
     "version": 1,
@@ -123,7 +125,7 @@ async def test_a_code_is_created_read_changed_and_moved_through_its_life(
 
     change = {"flatDiscount": 12.5, "productBundleIds": [str(tenant.bundle_id)], "maxRedemptions": 7}
     changed = await client.put(url, json=change, headers=if_match(1, tenant))
-    absent_fields = ("discountPercent", "startsAt", "expiresAt", "maxRedemptionsPerCandidate", "notes")
+    absent_fields = ("discountPercent", "startsAt", "expiresAt", "maxRedemptionsPerCandidate", "campaign", "notes")
     expected = {name: value for name, value in code.items() if name not in absent_fields} | change
     expected |= {"storeExamCodes": [], "emailAddresses": [], "restrictToEmailAddresses": False, "version": 2}
     assert (status_and_body(changed), changed.headers["ETag"]) == ((200, expected), '"2"')
@@ -186,10 +188,13 @@ async def test_a_code_is_not_moved_to_where_it_is(client: httpx.AsyncClient, ten
             ],
         ),
         (
-            {"name": "ABC", "flatDiscount": 1e300, "expiresAt": "2026-06-15T12:00:00Z", "notes": "n" * 257},
+            {"name": "ABC", "flatDiscount": 1e300, "expiresAt": "2026-06-15T12:00:00Z", "notes": "n" * 257}
+            | {"campaign": "c" * 50 + "\x07" + "c" * 50},
             [
                 ("flatDiscount", "FlatDiscountRange", "must be above 0, below 10 billion, and in whole cents"),
                 ("expiresAt", "ExpiryInPast", "must not be in the past"),
+                ("campaign", "CampaignTooLong", "must have at most 100 characters"),
+                ("campaign", "ControlCharacters", "must not contain control characters"),
                 ("notes", "NotesTooLong", "must have at most 256 characters"),
             ],
         ),

@@ -38,6 +38,7 @@ NEW = {
     "storeExamCodes": ["NCA-GENL", "CLD-100"],
     "startsAt": "2026-06-01T00:00:00Z",
     "maxRedemptions": 1,
+    "campaign": "Spring 2030",
     "notes": "Fair",
     "isActive": True,
 }
@@ -126,6 +127,7 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
             "startsAt": "2026-06-01T00:00:00Z",
             "maxRedemptions": 1,
             "redemptionCount": 0,
+            "campaign": "Spring 2030",
             "notes": "Fair",
             "version": 1,
         },

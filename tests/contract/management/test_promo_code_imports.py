@@ -239,7 +239,8 @@ async def test_an_export_with_archived_and_expired_codes_is_imported_as_it_is(
 ) -> None:
     yesterday = NOW - timedelta(days=1)
     expired = percent_code(tenant, "BYGONE", starts_at=yesterday - timedelta(days=1), expires_at=yesterday)
-    archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, is_combinable=True, starts_at=NOW)
+    terms = {"is_combinable": True, "campaign": "Spring|'2030", "starts_at": NOW}
+    archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, **terms)
     await add_promo_codes(resources, tenant, expired, archived, now=NOW)
     exported = (await client.get("/management/v1/exports/promo-codes", headers=tenant.bearer)).text
     assert (await send(client, other_tenant, exported)).status_code == 201

@@ -156,7 +156,7 @@ async def test_it_is_json_otherwise(client: httpx.AsyncClient, tenant: Tenant, a
             [
                 ("/limit", "LimitRange", "limit must be an integer from 1 to 1,000."),
                 ("/format", "NotAmongValues", "format must be one of json, csv."),
-                ("/by", "NotAmongValues", "by must be one of day, code, storeExam, partner."),
+                ("/by", "NotAmongValues", "by must be one of day, code, campaign, storeExam, partner."),
                 ("/from", "NotDate", "from must be a date, such as 2026-01-31."),
                 ("/until", "NotDate", "until must be a date, such as 2026-01-31."),
             ],

@@ -24,10 +24,12 @@ with numbered as (
 ), codes as (
     insert into promo_codes (organization_id, id, name, status, discount_percent, expires_at, max_redemptions,
         redemption_count, held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles,
-        created_at, version)
+        campaign, campaign_key, created_at, version)
     select %(tenant)s, id, 'CODE' || n,
            case when n %% 200 < 100 then 'Active' when n %% 200 < 198 then 'Inactive' else 'Archived' end,
-           10, '2030-01-01', 100, 0, 0, n %% 1000 = 0, true, false, '2026-01-01', 1
+           10, '2030-01-01', 100, 0, 0, n %% 1000 = 0, true, false,
+           case when n %% 1000 = 5 then 'Few' when n %% 2 = 0 then 'Many' end,
+           case when n %% 1000 = 5 then 'few' when n %% 2 = 0 then 'many' end, '2026-01-01', 1
     from numbered
 ), exams as (
     insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)

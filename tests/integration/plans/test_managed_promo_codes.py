@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -12,6 +13,7 @@ from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_n
 from tests.support.recording import record_statements
 
 from tessera.api.serving.resources import Resources
+from tessera.promo_codes.campaigns.repository import CampaignRepository
 from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
@@ -33,6 +35,12 @@ FILTERS = [
     ("storeExamCode=CLD-100&status=Archived", 0, 3 * 2_000),
     ("productBundleId=00000000-0000-0000-0000-000000000007", 0, 0),
     ("batchId=00000000-0000-0000-0000-000000000007", 0, 0),
+    ("campaign=few", 100, PAGE),
+    ("campaign=MANY", 100, PAGE),
+    ("campaign=None", 0, 0),
+    ("campaign=few&status=Inactive", 0, 2 * 200),
+    ("campaign=many&storeExamCode=NCA-GENL&order=newest", 100, 4 * PAGE),
+    ("search=code77&campaign=many", 100, 3 * 1_111 + PAGE),
     ("order=newest", 100, PAGE),
     ("order=newest&status=Archived", 100, PAGE),
     ("order=newest&storeExamCode=ncp-ads", 100, PAGE),
@@ -85,8 +93,29 @@ async def test_a_search_of_over_10_000_codes_in_another_order_is_refused(
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:tessera:problem:too-many-results")
 
 
+async def test_a_step_of_a_campaigns_deactivation_reads_only_its_codes(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant
+) -> None:
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            ids = await CampaignRepository(work).deactivate_next("many", after=UUID(int=0), size=500)
+            await work.connection.rollback()
+    assert len(ids) == 500
+    for mode in MODES:
+        plan = explain(application, sent[0], sent[1], mode=mode)
+        assert [part for part in plan_nodes(plan) if "Seq Scan" in part["Node Type"]] == []
+        # Every second code of the campaign is active. Each is read and locked, and found by its id.
+        assert (mode, rows_read(plan)) <= (mode, 5 * 500)
+
+
 @pytest.mark.parametrize(
-    "wanted", [ManagedFilter(), ManagedFilter(status=Status.ACTIVE), ManagedFilter(store_exam_code="NCA-GENL")]
+    "wanted",
+    [
+        ManagedFilter(),
+        ManagedFilter(status=Status.ACTIVE),
+        ManagedFilter(store_exam_code="NCA-GENL"),
+        ManagedFilter(campaign="Many"),
+    ],
 )
 async def test_a_part_of_an_export_reads_little_more_than_it_tells(
     resources: Resources,

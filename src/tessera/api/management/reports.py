@@ -72,9 +72,10 @@ def _documented(
     openapi_extra=documentation.listing(RedemptionReportQuery),
 )
 async def report_redemptions(request: Request, caller: Reporter) -> Response:
-    """Sum redemptions and their discounts by day, code, exam or partner, over whole days (UTC), up to now.
+    """Sum redemptions and their discounts by day, code, campaign, exam or partner, over whole days (UTC), up to now.
 
     A report by exam includes bundles. A report by partner covers only vouchers, because promo codes have no partner.
+    One by campaign covers your own promo codes that belong to a campaign now, including their earlier redemptions.
     """
     filters, position = read_cursor_query(request, RedemptionReportQuery)
     by = filters.get("by", Dimension.DAY)

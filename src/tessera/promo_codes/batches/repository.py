@@ -15,7 +15,7 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.batches.rules import BatchStatus, Pattern
-from tessera.promo_codes.rules import TERMS, PromoCodeTerms, Status
+from tessera.promo_codes.rules import TERM_COLUMNS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCodeBatch
 
 
@@ -61,8 +61,8 @@ class Batch(PromoCodeTerms):
         return 100 * self.made // self.quantity
 
 
-_TERMS = ", ".join(TERMS)
-_TERMS_OF_BATCH = ", ".join(f"batch.{name}" for name in TERMS)
+_TERMS = ", ".join(TERM_COLUMNS)
+_TERMS_OF_BATCH = ", ".join(f"batch.{name}" for name in TERM_COLUMNS)
 # The fastest insert that row-level security allows, since it rejects COPY. Ids and names are two text parameters
 # because the driver takes several times as long to encode arrays.
 ADD_CODES = f"""
@@ -135,6 +135,7 @@ class BatchRepository:
         """Add a batch."""
         row = asdict(batch) | {
             "organization_id": self._organization_id,
+            "campaign_key": batch.campaign_key,
             "made": 0,
             "status": BatchStatus.IN_PROGRESS,
             "created_at": now,

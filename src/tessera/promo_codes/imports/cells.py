@@ -88,6 +88,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "max_redemptions": _whole_number,
     "max_redemptions_per_candidate": _whole_number,
     "is_combinable": _flag,
+    "campaign": str,
     "notes": str,
 }
 IMPORTED_COLUMNS = tuple(_PARSERS)

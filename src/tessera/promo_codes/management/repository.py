@@ -1,7 +1,7 @@
 """Statements for the management of promo codes of every kind: single codes, edits, and lists of any length."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from tessera.kit.db.pages import (
     fetch_merged_cursor_page,
 )
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import folded, key_of, stored_name
 from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status, terms_of
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
@@ -35,6 +35,15 @@ class ManagedFilter:
     store_exam_code: str | None = None
     product_bundle_id: UUID | None = None
     batch_id: UUID | None = None
+    campaign: str | None = None
+
+    @property
+    def ordered(self) -> dict[str, str]:
+        """The values of those columns by which the index of the list is ordered before the id, in its order."""
+        if self.campaign is not None:
+            return {"campaign_key": folded(stored_name(self.campaign))}
+        states = {"status": self.status, "kind": self.kind}
+        return {name: value for name, value in states.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,9 @@ class ManagedPromoCode(PromoCodeTerms):
     batch_id: UUID | None
     created_at: datetime
     version: int
+
+
+_COMPARED = ("status", "kind", "batch_id", "campaign_key")
 
 
 class ManagedPromoCodeRepository:
@@ -102,6 +114,7 @@ class ManagedPromoCodeRepository:
     async def change(self, code: ManagedPromoCode) -> None:
         """Write the columns of a locked promo code, without its restrictions, which are rows of other tables."""
         values = terms_of(code) | {
+            "campaign_key": code.campaign_key,
             "status": code.status,
             "restrict_to_email_addresses": code.restrict_to_email_addresses,
             "has_store_exams": bool(code.store_exam_codes),
@@ -139,7 +152,7 @@ class ManagedPromoCodeRepository:
     async def _search_few(
         self, filters: ManagedFilter, search: str, *, newest: bool, after: str | None, size: int
     ) -> CursorPage[AnyRow]:
-        columns = [PromoCode.__table__.c[name] for name in ("id", "name_key", "status", "kind", "batch_id")]
+        columns = [PromoCode.__table__.c[name] for name in ("id", "name_key", *_COMPARED)]
         matches = await fetch_few(self._connection, select(*columns).where(*self._begin_with(search)))
         ids = select(matches.c.id).where(*_equal(matches.c, filters))
         ids = ids.where(*self._restrictions(matches.c.id, filters))
@@ -196,8 +209,7 @@ class ManagedPromoCodeRepository:
         addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
         statement, order = self._matching(self._codes().add_columns(addresses), filters)
         if after is not None:
-            states = [state for state in (filters.status, filters.kind) if state is not None]
-            position = [*states, after][-len(order) :]
+            position = [*filters.ordered.values(), after][-len(order) :]
             statement = statement.where(tuple_(*order) > tuple_(*map(literal, position)))
         rows = await self._connection.execute(statement.order_by(*order).limit(size))
         return [_managed(row) for row in rows]
@@ -223,18 +235,16 @@ class ManagedPromoCodeRepository:
     ) -> tuple[Select[*tuple[Any, ...]], list[ColumnElement[Any]]]:
         """The statement with these filters, and the columns of the order in which an index returns the matches."""
         code = PromoCode.__table__.c
-        states: list[tuple[ColumnElement[Any], Any]] = [(code.status, filters.status), (code.kind, filters.kind)]
         statement = statement.where(code.organization_id == self._organization_id)
-        order = [column for column, value in states if value is not None]
         if filters.store_exam_code is not None or filters.product_bundle_id is not None:
             statement, id_column = self._restricted(statement, filters)
             return statement.where(*_equal(code, filters)), [id_column]
         # Ranges of one value, and the first columns of the order. With `=`, the planner, whose statistics are averages
         # over all tenants, would read the index by id and scan all codes for a few matches at the end.
-        for column, value in states:
-            if value is not None:
-                statement = statement.where(column >= literal(value), column <= literal(value))
-        return statement.where(*_equal(code, replace(filters, status=None, kind=None))), [*order, code.id]
+        for name, value in filters.ordered.items():
+            statement = statement.where(code[name] >= literal(value), code[name] <= literal(value))
+        order = [code[name] for name in filters.ordered]
+        return statement.where(*_equal(code, filters, without=filters.ordered)), [*order, code.id]
 
     def _restricted(
         self, statement: Select[*tuple[Any, ...]], filters: ManagedFilter
@@ -265,12 +275,16 @@ def _managed(row: AnyRow) -> ManagedPromoCode:
     return ManagedPromoCode(**values)
 
 
-def _equal(columns: ReadOnlyColumnCollection[str, Any], filters: ManagedFilter) -> list[ColumnElement[bool]]:
+def _equal(
+    columns: ReadOnlyColumnCollection[str, Any], filters: ManagedFilter, *, without: Container[str] = ()
+) -> list[ColumnElement[bool]]:
     """The filters by columns of the table itself."""
     values = {
         "name_key": None if filters.name is None else key_of(filters.name),
         "status": filters.status,
         "kind": filters.kind,
         "batch_id": filters.batch_id,
+        "campaign_key": None if filters.campaign is None else folded(stored_name(filters.campaign)),
     }
-    return [columns[name] == literal(value) for name, value in values.items() if value is not None]
+    names = [name for name, value in values.items() if value is not None and name not in without]
+    return [columns[name] == literal(values[name]) for name in names]

@@ -35,6 +35,9 @@ class PromoCodeExportQuery(RequestModel):
     batch_id: Uuid | None = Field(
         None, description="Only promo codes of this batch.", examples=["01906a6e-0000-7000-8000-000000000003"]
     )
+    campaign: Text | None = Field(
+        None, description="Only promo codes of this campaign (not case-sensitive).", examples=["Spring 2030"]
+    )
 
 
 class PromoCodeQuery(PromoCodeExportQuery, CodeQuery):
@@ -72,6 +75,9 @@ class PromoCodeTermsRequest(RequestModel):
     is_combinable: Boolean | None = Field(
         None,
         description="Whether a reservation can use it together with other combinable promo codes; default: false.",
+    )
+    campaign: Text | None = Field(
+        None, description="The campaign to which it belongs, up to 100 characters (not case-sensitive)."
     )
     notes: Text | None = Field(None, description="Internal notes, up to 256 characters.")
 
@@ -123,6 +129,7 @@ class ManagedPromoCodeModel(Representation):
     redemption_count: int = Field(
         description="The number of redemptions; counted only for codes with `maxRedemptions`."
     )
+    campaign: str | None = Field(None, description="The campaign to which it belongs.")
     notes: str | None = Field(None, description="Internal notes.")
     batch_id: UUID | None = Field(None, description="The id of its batch.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
@@ -148,7 +155,8 @@ UPDATE = {
     "maxRedemptionsPerCandidate": 1,
     "emailAddresses": ["ada@example.com"],
     "restrictToEmailAddresses": True,
-    "notes": "Spring campaign",
+    "campaign": "Spring 2030",
+    "notes": "For the fair",
 }
 CREATE = {"name": "SPRING10", "isActive": True, **UPDATE}
 LISTED_PROMO_CODE = {
@@ -163,7 +171,8 @@ LISTED_PROMO_CODE = {
     "maxRedemptions": 100,
     "maxRedemptionsPerCandidate": 1,
     "redemptionCount": 0,
-    "notes": "Spring campaign",
+    "campaign": "Spring 2030",
+    "notes": "For the fair",
     "createdAt": "2026-01-01T00:00:00Z",
     "version": 1,
 }

@@ -48,7 +48,9 @@ class RedemptionSumModel(Representation):
     """The redemptions of one key."""
 
     key: str = Field(
-        description="The day, the code, the code of the exam, the id of the bundle, or the id of the partner."
+        description=(
+            "The day, the code, the campaign, the code of the exam, the id of the bundle, or the id of the partner."
+        )
     )
     name: str | None = Field(description="The name of the exam, the bundle or the partner; null for other keys.")
     redeemed: int = Field(description="The number of redemptions made or confirmed on these days.")
