@@ -40,6 +40,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "promo_code_email_addresses": (ALL, ()),
     "promo_code_product_bundles": (ALL, ()),
     "promo_code_store_exams": (ALL, ()),
+    "promo_code_shares": (CLOSED, ()),
     "promo_codes": (ALL, ()),
     "redemption_ledger": (CLOSED, ()),
     "redemption_totals": (CLOSED, ()),
@@ -62,6 +63,7 @@ PARTNERS: dict[str, tuple[str, tuple[str, ...]]] = {
 # What the owner's functions may write, besides reading every row.
 OWNERS = {
     "idempotency_keys": ("owner_deletes", "delete"),
+    "promo_code_shares": ("owner_counts", "all"),
     "promo_codes": ("owner_counts", "update"),
     "redemption_ledger": ("owner_appends", "insert"),
     "redemptions": ("owner_expires", "update"),
@@ -72,6 +74,7 @@ GRANTS = {
     "audit_entries": "insert select",
     "audit_seals": "insert select",
     "audit_unsealed": "delete insert select",
+    "promo_code_shares": "delete insert select",
     "redemption_ledger": "insert select",
     "redemption_totals": "insert select",
     "redemptions": "insert select update",

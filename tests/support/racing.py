@@ -25,12 +25,21 @@ class Code:
     total: int | None
     per_candidate: int | None = None
     is_global: bool = False
+    per_organization: int | None = None
 
     def counts(self, tenant: Tenant, person: str) -> dict[tuple[str, ...], int]:
         """The limits of the counters that a use increments, by counter."""
         code = ("" if self.is_global else str(tenant.id), self.name)
         limits = {code: self.total, (str(tenant.id), self.name, person): self.per_candidate}
+        if self.is_global:
+            limits[str(tenant.id), self.name] = self.per_organization
         return {counter: limit for counter, limit in limits.items() if limit is not None}
+
+    def refusals(self, counter: tuple[str, ...]) -> set[str]:
+        """The reasons that report that the limit of this counter is reached."""
+        if len(counter) == 3:
+            return {"UsedUpForCandidate"}
+        return {"UsedUpForOrganization"} if self.is_global and counter[0] else {"UsedUp", "Used", "Held"}
 
 
 @dataclass
@@ -146,11 +155,11 @@ class Races:
         elif answer.status == 409 and b"not-redeemable" in answer.body:
             reasons = {error["code"] for error in answer.json()["errors"]}
             for counter, limit in counts.items():
-                if reasons & ({"UsedUp", "Used", "Held"} if len(counter) == 2 else {"UsedUpForCandidate"}):
+                if reasons & code.refusals(counter):
                     self.refusals.append(Refusal(counter, limit, answer.sent_at, answer.received_at))
             # A voucher cannot be combined; all promo codes of the races can.
             possible = {"NotCombinable"} if booking.uses else set()
-            if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate"} - possible:
+            if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate", "UsedUpForOrganization"} - possible:
                 self.unexpected.append(answer)
         else:
             self.unexpected.append(answer)

@@ -55,6 +55,7 @@ REASON = Enumeration(
         "Expired": "The code has expired.",
         "UsedUp": "The promo code has no uses left. With `validFrom`, a hold ends at that time and may return a use.",
         "UsedUpForCandidate": "The candidate has no uses of the promo code left. `validFrom` is as for `UsedUp`.",
+        "UsedUpForOrganization": "The organization has used its share of the global code. `validFrom` is as above.",
         "Used": "The voucher has been used.",
         "Held": "The voucher is held for another reservation, until `validFrom`.",
         "SwitchedOff": "The voucher is switched off.",

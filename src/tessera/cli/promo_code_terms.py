@@ -37,6 +37,10 @@ class TermOptions:
     max_redemptions_per_candidate: Annotated[
         str | None, typer.Option(help="The maximum number of uses by each candidate.")
     ] = None
+    max_redemptions_per_organization: Annotated[
+        str | None,
+        typer.Option(help="The maximum number of uses by each organization; for global codes only, default: half."),
+    ] = None
     is_combinable: Annotated[
         bool | None,
         typer.Option("--combinable/--not-combinable", help="Whether a reservation can use it with other such codes."),

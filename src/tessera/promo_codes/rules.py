@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -11,7 +11,7 @@ from uuid import UUID
 
 from tessera.audit.rules import Action
 from tessera.codes.rules import Reason
-from tessera.identity.rules import is_email_address
+from tessera.identity.rules import PLATFORM_ID, is_email_address
 from tessera.kit.control_characters import has_controls
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
@@ -58,6 +58,7 @@ class PromoCodeTerms:
     expires_at: datetime | None = None
     max_redemptions: int | None = None
     max_redemptions_per_candidate: int | None = None
+    max_redemptions_per_organization: int | None = None
     is_combinable: bool | None = None
     campaign: str | None = None
     notes: str | None = None
@@ -109,14 +110,25 @@ def violations(draft: PromoCodeDraft, *, now: datetime) -> Iterator[Violation]:
     yield from _notes(draft)
 
 
+def with_share(draft: PromoCodeDraft, *, owner_id: UUID) -> PromoCodeDraft:
+    """The draft with the default share of each organization in a limited global code: half of its uses."""
+    total = draft.max_redemptions
+    if owner_id != PLATFORM_ID or total is None or draft.max_redemptions_per_organization is not None:
+        return draft
+    return replace(draft, max_redemptions_per_organization=(total + 1) // 2)
+
+
 def managed_violations(
-    draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None = None
+    draft: PromoCodeDraft, *, owner_id: UUID, now: datetime, kept_expiry: datetime | None = None
 ) -> Iterator[Violation]:
     """The violations, in a draft of a promo code of any kind, that need no query.
 
     An expiry in the past is valid if it is `kept_expiry`.
     """
     yield from draft.parse_violations
+    if draft.max_redemptions_per_organization is not None and owner_id != PLATFORM_ID:
+        message = "is for global codes, which only the platform has"
+        yield Violation("NotGlobal", "max_redemptions_per_organization", message)
     yield from _name(draft)
     yield from _discount(draft)
     yield from _limits(draft, highest=MAX_LIMIT)
@@ -181,14 +193,19 @@ def _discount(draft: PromoCodeDraft) -> Iterator[Violation]:
 
 
 def _limits(draft: PromoCodeDraft, *, highest: int) -> Iterator[Violation]:
-    total, per_candidate = draft.max_redemptions, draft.max_redemptions_per_candidate
+    total = draft.max_redemptions
     if draft.discount_percent is not None and not 1 <= draft.discount_percent <= 100:
         yield Violation("DiscountPercentRange", "discount_percent", "must be between 1 and 100")
-    for field, limit in (("max_redemptions", total), ("max_redemptions_per_candidate", per_candidate)):
+    parts = {
+        "max_redemptions_per_candidate": draft.max_redemptions_per_candidate,
+        "max_redemptions_per_organization": draft.max_redemptions_per_organization,
+    }
+    for field, limit in {"max_redemptions": total, **parts}.items():
         if limit is not None and not 1 <= limit <= highest:
             yield Violation("LimitRange", field, f"must be between 1 and {highest:,}")
-    if total is not None and per_candidate is not None and per_candidate > total:
-        yield Violation("LimitAboveTotal", "max_redemptions_per_candidate", "must not exceed the limit in total")
+    for field, limit in parts.items():
+        if total is not None and limit is not None and limit > total:
+            yield Violation("LimitAboveTotal", field, "must not exceed the limit in total")
 
 
 def _email_addresses(draft: PromoCodeDraft) -> Iterator[Violation]:
@@ -224,7 +241,8 @@ class Usability:
     """The properties that decide whether a promo code is usable.
 
     Holds count as uses. `next_hold_ends_at` is the time when the first hold on a used-up code ends. `candidate_uses`
-    and `candidate_hold_ends_at` concern the uses of one candidate, and are None if the request has no candidate.
+    and `candidate_hold_ends_at` concern the uses of one candidate, and are None if the request has no candidate;
+    `organization_uses` and `organization_hold_ends_at` concern those of a global code by one organization.
     """
 
     status: str
@@ -238,6 +256,9 @@ class Usability:
     next_hold_ends_at: datetime | None = None
     candidate_uses: int | None = None
     candidate_hold_ends_at: datetime | None = None
+    max_redemptions_per_organization: int | None = None
+    organization_uses: int = 0
+    organization_hold_ends_at: datetime | None = None
     restrict_to_email_addresses: bool = False
     # Whether the restriction lists the candidate's address; None if the request has no candidate.
     lists_candidate: bool | None = None
@@ -245,12 +266,13 @@ class Usability:
 
 
 def remaining(code: Usability) -> int | None:
-    """The number of uses that are left, for the candidate if the request has one; None without a limit."""
+    """The number of uses that are left to the organization, and to the candidate if any; None without a limit."""
     remaining_uses = [
         limit - used
         for limit, used in (
             (code.max_redemptions, code.redemption_count + code.held_count),
             (code.max_redemptions_per_candidate, code.candidate_uses),
+            (code.max_redemptions_per_organization, code.organization_uses),
         )
         if limit is not None and used is not None
     ]
@@ -267,6 +289,10 @@ def unusable(code: Usability, *, now: datetime) -> Iterator[Violation]:
         yield Reason("Expired", "code", "has expired")
     if code.max_redemptions is not None and code.redemption_count + code.held_count >= code.max_redemptions:
         yield Reason("UsedUp", "code", "is used up", remaining=0, valid_from=code.next_hold_ends_at)
+    share = code.max_redemptions_per_organization
+    if share is not None and code.organization_uses >= share:
+        message = "is used up for this organization"
+        yield Reason("UsedUpForOrganization", "code", message, remaining=0, valid_from=code.organization_hold_ends_at)
     if not code.covers_product:
         yield Reason("NotCovered", "code", "does not apply to this product")
     yield from _unusable_for_candidate(code)

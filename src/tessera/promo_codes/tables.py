@@ -39,6 +39,7 @@ class TermColumns:
     expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     max_redemptions: Mapped[int | None]
     max_redemptions_per_candidate: Mapped[int | None]
+    max_redemptions_per_organization: Mapped[int | None]
     is_combinable: Mapped[bool | None]
     campaign: Mapped[str | None] = mapped_column(Text)
     campaign_key: Mapped[str | None] = mapped_column(Text)
@@ -93,6 +94,15 @@ class PromoCode(TermColumns, Base):
         CheckConstraint(
             "max_redemptions_per_candidate between 1 and max_redemptions", name="max_redemptions_per_candidate"
         ),
+        CheckConstraint(
+            "max_redemptions_per_organization between 1 and max_redemptions", name="max_redemptions_per_organization"
+        ),
+        # All organizations can use the codes of the platform.
+        CheckConstraint(
+            "max_redemptions_per_organization is null"
+            " or organization_id = '00000000-0000-0000-0000-000000000000'::uuid",
+            name="share_of_platform",
+        ),
         # Only codes with a limit in total have counts.
         CheckConstraint(
             "redemption_count >= 0 and held_count >= 0"
@@ -145,6 +155,22 @@ class PromoCodeBatch(TermColumns, Base):
     product_bundle_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     version: Mapped[int] = mapped_column(default=editing.FIRST)
+
+
+class PromoCodeShare(Base):
+    """The uses of a global promo code by one organization; only codes with a limit for each organization have them."""
+
+    __tablename__ = "promo_code_shares"
+    __table_args__ = (
+        _references_promo_code(),
+        CheckConstraint("redemption_count >= 0 and held_count >= 0", name="uses"),
+    )
+
+    organization_id: Mapped[UUID] = mapped_column(primary_key=True)
+    promo_code_id: Mapped[UUID] = mapped_column(primary_key=True)
+    used_by: Mapped[UUID] = mapped_column(primary_key=True)
+    redemption_count: Mapped[int]
+    held_count: Mapped[int]
 
 
 class PromoCodeStoreExam(Base):

@@ -182,6 +182,7 @@ class _RedemptionBatch:
                 usability = replace(
                     usability,
                     held_count=usability.held_count + self.uses[code.id],
+                    organization_uses=usability.organization_uses + self.uses[code.id],
                     candidate_uses=None if uses is None else uses + self.uses_by_person[person],
                 )
                 return code._replace(usability=usability)

@@ -136,6 +136,7 @@ def _without_use(code: StorefrontCode, own: Redemption) -> StorefrontCode:
         usability,
         redemption_count=usability.redemption_count - redeemed * counted,
         held_count=usability.held_count - held * counted,
+        organization_uses=usability.organization_uses - 1,
         candidate_uses=None if usability.candidate_uses is None else usability.candidate_uses - 1,
     )
     return code._replace(usability=usability)

@@ -81,6 +81,7 @@ async def test_a_row_has_everything_and_no_formula(
             "expiresAt": "2030-01-01T00:00:00Z",
             "maxRedemptions": "100",
             "maxRedemptionsPerCandidate": "1",
+            "maxRedemptionsPerOrganization": "",
             "isCombinable": "",
             "campaign": "Spring 2030",
             "notes": '\'=HYPERLINK("x"),\n2',

@@ -45,8 +45,10 @@ async def create(work: UnitOfWork, *, draft: BatchDraft, now: datetime, max_open
 
     Raises Invalid with every violation, and TooManyRequests if `max_open` batches of the organization are in progress.
     """
+    owner_id = work.organization_id
+    draft = replace(draft, codes=promo_codes.with_share(draft.codes, owner_id=owner_id))
     references = await drafts.resolve_references(work, draft.codes)
-    violations = [*promo_codes.managed_violations(draft.codes, now=now), *rules.violations(draft)]
+    violations = [*promo_codes.managed_violations(draft.codes, owner_id=owner_id, now=now), *rules.violations(draft)]
     violations += drafts.unknown_references(draft.codes, references)
     batches = BatchRepository(work)
     if draft.pattern.length is not None and draft.quantity is not None and not violations:

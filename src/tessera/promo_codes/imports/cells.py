@@ -87,6 +87,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "expires_at": _instant,
     "max_redemptions": _whole_number,
     "max_redemptions_per_candidate": _whole_number,
+    "max_redemptions_per_organization": _whole_number,
     "is_combinable": _flag,
     "campaign": str,
     "notes": str,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO
@@ -54,8 +54,9 @@ class ImportRefused(DomainError):
 
 @dataclass(slots=True)
 class _Import:
-    """The progress of an import: the lines to read, the names so far, and the bad lines."""
+    """The progress of an import: the owner of the codes, the lines to read, the names so far, and the bad lines."""
 
+    owner_id: UUID
     lines: Iterator[Line]
     names: set[str] = field(default_factory=set)
     bad_lines: list[BadLine] = field(default_factory=list)
@@ -77,7 +78,7 @@ async def import_file(
     Raises ImportRefused with the bad lines.
     """
     with closing(read_lines(source.file)) as all_lines:
-        state = _Import(all_lines)
+        state = _Import(work.organization_id, all_lines)
         while lines := await asyncio.to_thread(_next_lines, state, now):
             valid_lines = await _look_up(work, state, lines)
             if valid_lines and not dry_run and not state.bad_count:
@@ -100,7 +101,8 @@ def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violatio
             if state.count + len(lines) >= MAX_LINES:
                 message = f"is one too many: a file has at most {MAX_LINES:,} promo codes"
                 raise Unreadable(line.number, Violation("TooManyLines", "name", message))
-            lines.append((line, _violations(state, line, now=now)))
+            draft = rules.with_share(line.draft, owner_id=state.owner_id)
+            lines.append((replace(line, draft=draft), _violations(state, line, now=now)))
     except Unreadable as error:
         state.lines = iter(())
         state.reject(error.number, [error.violation])
@@ -111,7 +113,8 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
     if line.parse_violations:
         return list(line.parse_violations)
     # An expiry in the past is valid, because a file may be an export, which contains expired codes.
-    violations = list(rules.managed_violations(line.draft, now=now, kept_expiry=line.draft.expires_at))
+    expiry = line.draft.expires_at
+    violations = list(rules.managed_violations(line.draft, owner_id=state.owner_id, now=now, kept_expiry=expiry))
     if line.draft.name is not None:
         key = key_of(line.draft.name)
         if key in state.names:

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from tessera.audit.editing import Editable
@@ -16,6 +17,7 @@ from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.management.repository import ManagedFilter, ManagedPromoCode, ManagedPromoCodeRepository
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
+from tessera.promo_codes.shares.repository import ShareRepository
 from tessera.promo_codes.uses import service as uses
 
 __all__ = ["ManagedFilter", "ManagedPromoCode"]
@@ -26,8 +28,9 @@ _CODES: Editable[ManagedPromoCode] = Editable(kind="PromoCode", noun="promo code
 
 async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
     """Create a promo code; raises Invalid with every violation of the draft and of its references."""
+    draft = rules.with_share(draft, owner_id=work.organization_id)
     references = await drafts.resolve_references(work, draft)
-    violations = await _violations(draft, now=now)
+    violations = await _violations(work, draft, now=now)
     violations += drafts.unknown_references(draft, references)
     violations += (await drafts.find_taken_names(work, [draft.name])).values() if draft.name is not None else ()
     if violations:
@@ -100,16 +103,14 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
 
     Raises NotFound, VersionStale, WrongState for an archived code, and Invalid with every violation.
     """
+    draft = rules.with_share(draft, owner_id=work.organization_id)
     promo_codes = ManagedPromoCodeRepository(work)
     current = _CODES.require_current(await promo_codes.find(target.id), target)
     references = await _resolve_references(work, draft, current)
-    violations = await _violations(draft, now=now, kept_expiry=current.expires_at)
+    violations = await _violations(work, draft, now=now, kept_expiry=current.expires_at)
     violations += drafts.unknown_references(draft, references)
-    # The slow checks precede the locks. Uses are counted only for codes with a limit in total, so for a new limit they
-    # are recounted while nobody else uses the code. The locks end lapsed holds, which must not count as uses.
-    is_limited, was_limited = draft.max_redemptions is not None, current.max_redemptions is not None
-    recounted = await uses.recount(work, target.id, as_of=now) if is_limited and not was_limited else None
-    await uses.lock(work, ids=[target.id], as_of=now)
+    # The slow checks precede the locks.
+    recounted = await _lock_uses(work, current, draft, now=now)
     before = await _CODES.lock(promo_codes, Target(target.id, current.version))
     if before.status == Status.ARCHIVED:
         raise WrongState("promo code", before.status)
@@ -118,9 +119,7 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     if violations:
         raise Invalid(violations)
     await _write(work, before, draft, references)
-    if is_limited != was_limited:
-        counts = {"redeemed": redeemed, "held": held} if is_limited else {"redeemed": 0, "held": 0}
-        await promo_codes.change_uses(target.id, **counts)
+    await _write_counts(work, before, draft, redeemed=redeemed, held=held)
     after = await get(work, before.id)
     await _CODES.record(work, Action.UPDATED, before, after, now=now)
     return after
@@ -166,6 +165,39 @@ async def _write(
     await PromoCodeRepository(work).add_restrictions([code])
 
 
-async def _violations(draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None = None) -> list[Violation]:
+async def _lock_uses(
+    work: UnitOfWork, current: ManagedPromoCode, draft: PromoCodeDraft, *, now: datetime
+) -> tuple[int, int] | None:
+    """Lock a code against uses; returns the numbers of its redeemed and held uses if the draft adds a limit in total.
+
+    Uses are counted only for limits in total and of organizations, so for a new limit they are recounted while nobody
+    else uses the code. The locks end lapsed holds, which must not count as uses.
+    """
+    adds_limit = draft.max_redemptions is not None and current.max_redemptions is None
+    adds_shares = (
+        draft.max_redemptions_per_organization is not None and current.max_redemptions_per_organization is None
+    )
+    recounted = await uses.recount(work, current.id, as_of=now) if adds_limit or adds_shares else None
+    await uses.lock(work, ids=[current.id], as_of=now)
+    return recounted if adds_limit else None
+
+
+async def _write_counts(
+    work: UnitOfWork, before: ManagedPromoCode, draft: PromoCodeDraft, *, redeemed: int, held: int
+) -> None:
+    """Add the counts of limits that the draft adds, and remove those of limits that it removes."""
+    is_limited = draft.max_redemptions is not None
+    if is_limited != (before.max_redemptions is not None):
+        counts = {"redeemed": redeemed, "held": held} if is_limited else {"redeemed": 0, "held": 0}
+        await ManagedPromoCodeRepository(work).change_uses(before.id, **counts)
+    has_shares, shares = draft.max_redemptions_per_organization is not None, ShareRepository(work)
+    if has_shares != (before.max_redemptions_per_organization is not None):
+        await (shares.add_counts(before.id) if has_shares else shares.remove_counts(before.id))
+
+
+async def _violations(
+    work: UnitOfWork, draft: PromoCodeDraft, *, now: datetime, kept_expiry: datetime | None = None
+) -> list[Violation]:
+    check = partial(rules.managed_violations, draft, owner_id=work.organization_id, now=now, kept_expiry=kept_expiry)
     # Checking thousands of addresses takes seconds, during which other requests must not wait.
-    return await asyncio.to_thread(lambda: list(rules.managed_violations(draft, now=now, kept_expiry=kept_expiry)))
+    return await asyncio.to_thread(lambda: list(check()))

@@ -1,7 +1,7 @@
 """Uses of promo codes: the check whether a code is usable, the lock of its uses, and their count."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -10,11 +10,12 @@ from uuid import UUID
 from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import WrongSecret
 from tessera.identity.authentication.service import is_valid_key
-from tessera.identity.rules import Standing
+from tessera.identity.rules import PLATFORM_ID, Standing
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.errors import DomainError, NotFound, Violation
 from tessera.promo_codes import rules
 from tessera.promo_codes.rules import Discount, Usability
+from tessera.promo_codes.shares.repository import ShareRepository
 from tessera.promo_codes.uses import repository
 from tessera.promo_codes.uses.repository import PromoCodeUseRepository, UsabilityRequest, UseChange
 
@@ -55,7 +56,11 @@ async def find_for_storefront(
 ) -> dict[int, StorefrontPromoCode]:
     """The promo codes of these names for these uses, by position; an own code takes precedence over a global one."""
     rows = await PromoCodeUseRepository(work).find_for_storefront(uses, as_of=as_of)
-    return {row.asked - 1: _storefront_promo_code(row, uses[row.asked - 1][1]) for row in rows}
+    codes = {row.asked - 1: _storefront_promo_code(row, uses[row.asked - 1][1]) for row in rows}
+    global_ids = {code.id for code in codes.values() if code.owner_id == PLATFORM_ID}
+    shares = await ShareRepository(work).find_own(sorted(global_ids), as_of=as_of) if global_ids else []
+    shares_by_id = {share.promo_code_id: share for share in shares}
+    return {position: _with_share(code, shares_by_id.get(code.id)) for position, code in codes.items()}
 
 
 async def lock(
@@ -121,6 +126,18 @@ def _storefront_promo_code(row: AnyRow, use: Use) -> StorefrontPromoCode:
         is_combinable=row.is_combinable,
         has_voucher=row.has_voucher,
     )
+
+
+def _with_share(code: StorefrontPromoCode, share: AnyRow | None) -> StorefrontPromoCode:
+    if share is None:
+        return code
+    usability = replace(
+        code.usability,
+        max_redemptions_per_organization=share.max_redemptions_per_organization,
+        organization_uses=share.uses,
+        organization_hold_ends_at=share.next_hold_ends_at,
+    )
+    return code._replace(usability=usability)
 
 
 def _validation(request: UsabilityRequest, row: tuple[Any, ...] | None, *, now: datetime) -> Validation | DomainError:

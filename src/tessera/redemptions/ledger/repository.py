@@ -30,6 +30,23 @@ where p.organization_id = %(organization_id)s and p.max_redemptions is not null
 order by p.name limit 1000
 """
 
+SHARES = """
+select 'share of promo code' as kind, p.name || ' of ' || coalesce(s.used_by, l.used_by) as name,
+       coalesce(s.redemption_count, 0) || ' redeemed, ' || coalesce(s.held_count, 0) || ' held' as stored,
+       coalesce(l.redeemed, 0) || ' redeemed, ' || coalesce(l.held, 0) || ' held' as recounted
+from (
+    select promo_code_id, used_by, redemption_count, held_count from promo_code_shares
+    where organization_id = %(organization_id)s
+) s full join sum_ledger_by_organization(array(
+    select id from promo_codes
+    where organization_id = %(organization_id)s and max_redemptions_per_organization is not null
+)) l on l.promo_code_id = s.promo_code_id and l.used_by = s.used_by
+join promo_codes p on p.organization_id = %(organization_id)s and p.id = coalesce(s.promo_code_id, l.promo_code_id)
+where (coalesce(s.redemption_count, 0), coalesce(s.held_count, 0))
+      is distinct from (coalesce(l.redeemed, 0), coalesce(l.held, 0))
+order by 2 limit 1000
+"""
+
 VOUCHERS = """
 select 'voucher' as kind, v.code as name,
        v.is_used::integer || ' used, ' || num_nonnulls(v.held_by) || ' held' as stored,
@@ -135,7 +152,7 @@ class LedgerRepository:
         """
         promo_codes = PROMO_CODES.format(sums=GLOBAL_SUMS if of_global_codes else OWN_SUMS)
         discrepancies = []
-        for statement in (promo_codes, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS, RESERVATIONS):
+        for statement in (promo_codes, SHARES, VOUCHERS, PURCHASES, VOUCHER_TOTALS, REDEMPTIONS, RESERVATIONS):
             rows = await self._rows(statement)
             discrepancies += [Discrepancy(row.kind, row.name, row.stored, row.recounted) for row in rows]
         return discrepancies

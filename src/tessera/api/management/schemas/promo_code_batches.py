@@ -58,6 +58,9 @@ class PromoCodeBatchModel(Representation):
     max_redemptions_per_candidate: int | None = Field(
         None, description="The maximum number of redemptions of each code by each candidate."
     )
+    max_redemptions_per_organization: int | None = Field(
+        None, description="The maximum number of redemptions of each global code by each organization."
+    )
     is_combinable: bool | None = Field(
         None, description="Whether a reservation can combine the codes with others that are combinable; absent if not."
     )

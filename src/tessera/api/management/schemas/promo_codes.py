@@ -72,6 +72,11 @@ class PromoCodeTermsRequest(RequestModel):
     max_redemptions_per_candidate: WholeNumber | None = Field(
         None, description="The maximum number of redemptions by each candidate; default: no limit."
     )
+    max_redemptions_per_organization: WholeNumber | None = Field(
+        None,
+        description="The maximum number of redemptions of a global code by each organization; only for codes of the"
+        " platform. Default: half of `maxRedemptions`, rounded up; no limit without it.",
+    )
     is_combinable: Boolean | None = Field(
         None,
         description="Whether a reservation can use it together with other combinable promo codes; default: false.",
@@ -122,6 +127,9 @@ class ManagedPromoCodeModel(Representation):
     max_redemptions: int | None = Field(None, description="The maximum number of redemptions.")
     max_redemptions_per_candidate: int | None = Field(
         None, description="The maximum number of redemptions by each candidate."
+    )
+    max_redemptions_per_organization: int | None = Field(
+        None, description="The maximum number of redemptions of a global code by each organization."
     )
     is_combinable: bool | None = Field(
         None, description="Whether a reservation can use it together with other combinable promo codes; absent if not."

@@ -1,0 +1,16 @@
+-- What the ledgers say about global codes that organizations have used, for each organization; for the platform only.
+create or replace function sum_ledger_by_organization(code_ids uuid[])
+returns table (promo_code_id uuid, used_by uuid, redeemed integer, held integer)
+language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+    return query
+    select l.promo_code_id, l.organization_id, sum(l.redeemed_change)::integer, sum(l.held_change)::integer
+    from redemption_ledger l
+    where current_setting('app.organization_id', true) = '00000000-0000-0000-0000-000000000000'
+      and l.promo_code_owner_id = '00000000-0000-0000-0000-000000000000' and l.promo_code_id = any (code_ids)
+    group by l.promo_code_id, l.organization_id;
+end
+$$;
+revoke all on function sum_ledger_by_organization(uuid[]) from public;
+grant execute on function sum_ledger_by_organization(uuid[]) to tessera_app;
