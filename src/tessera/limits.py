@@ -29,6 +29,7 @@ def shares(settings: Settings) -> Shares:
         bodies_of_one=settings.organization_bodies_mib * mib,
         uploads=settings.uploads_mib * mib,
         uploads_of_one=settings.organization_uploads_mib * mib,
+        open_imports_of_one=settings.organization_open_imports,
         slot_timeouts=SlotTimeouts(own_share=settings.share_wait_seconds, all_slots=60),
     )
     return Shares(limits)

@@ -14,6 +14,7 @@ from tessera.kit.errors import DatabaseUnavailable, TooManyRequests
 Key = TypeVar("Key", bound=Hashable)
 
 POLL_SECONDS = 0.25
+TOO_MANY_BODIES = "Too many bodies of your organization arrive at once. Try again shortly."
 MESSAGE = "Too many requests of your organization are running. Try again shortly."
 
 
@@ -105,7 +106,7 @@ class FairSlots(Generic[Key]):
 
 
 class Space(Generic[Key]):
-    """A number of bytes, of which each key has at most `per_key` at once."""
+    """A number of bytes or of other units, of which each key has at most `per_key` at once."""
 
     def __init__(self, size: int, *, per_key: int, name: str) -> None:
         self.name = name
@@ -123,7 +124,7 @@ class Space(Generic[Key]):
             self._add(key, -account.size)
 
     def has_room(self, key: Key, size: int) -> bool:
-        """Whether the key may take this many bytes."""
+        """Whether the key may take this many units."""
         return size <= self._free and self._used[key] + size <= self._per_key
 
     def _add(self, key: Key, size: int) -> None:
@@ -134,17 +135,16 @@ class Space(Generic[Key]):
 
 
 class Account(Generic[Key]):
-    """The bytes that one request has taken of a space."""
+    """The units that one request has taken of a space."""
 
     def __init__(self, space: Space[Key], key: Key) -> None:
         self.size = 0
         self._space = space
         self._key = key
 
-    def take(self, size: int) -> None:
-        """Take more bytes; raises TooManyRequests if they exceed the share of the key or the whole space."""
+    def take(self, size: int, *, message: str = TOO_MANY_BODIES) -> None:
+        """Take more units; raises TooManyRequests if they exceed the share of the key or the whole space."""
         if not self._space.has_room(self._key, size):
-            message = "Too many bodies of your organization arrive at once. Try again shortly."
             raise TooManyRequests(message, limit=self._space.name)
         self._space._add(self._key, size)
         self.size += size

@@ -134,6 +134,33 @@ async def test_bodies_beyond_the_share_are_rejected_while_they_arrive(
     assert (await client.post(url, content=b" " * 700_000, headers=tenant.bearer)).status_code == 400
 
 
+async def test_open_imports_and_their_files_have_a_cap_for_each_organization(
+    small_app: FastAPI, client: httpx.AsyncClient, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    shares = small_app.state.resources.pipeline._shares
+    imports, files = shares._imports.account(tenant.id), shares._disk.account(tenant.id)
+    # The first 4 KiB of a body take no space.
+    lines = "".join(f"XXX{number},1\n" for number in range(500))
+
+    async def send(caller: Tenant) -> tuple[int, str]:
+        headers = caller.bearer | {"Content-Type": "text/csv"}
+        answer = await client.post(
+            f"{parsing.IMPORTS}?dryRun=true", content=f"name,flatDiscount\n{lines}", headers=headers
+        )
+        return answer.status_code, answer.json().get("detail", "")
+
+    with imports as account:
+        account.take(10)
+        assert await send(tenant) == (429, "Too many imports of your organization are open. Try again shortly.")
+        assert (await send(other_tenant))[0] == 200
+    with files as account:
+        account.take(200 * 2**20)
+        assert await send(tenant) == (429, "Too many bodies of your organization arrive at once. Try again shortly.")
+        assert (await send(other_tenant))[0] == 200
+    assert (await send(tenant))[0] == 200
+    assert not shares._imports._used
+
+
 async def test_large_forms_of_strangers_leave_room_for_the_forms_of_clients(
     client: httpx.AsyncClient, tenant: Tenant
 ) -> None:

@@ -1,6 +1,7 @@
 """Shares of the heavy work and of the bodies of one process, which each organization has a part of."""
 
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,7 +21,8 @@ class ShareLimits:
     """The limits of one process, and the part that one organization may use of each.
 
     `heavy` counts imports, exports, reports and large validations that run at once; `bodies` and `uploads` are bytes
-    of bodies in memory and of files on disk.
+    of bodies in memory and of files on disk. `open_imports_of_one` counts the imports of one organization that wait,
+    arrive or run.
     """
 
     heavy: int
@@ -29,6 +31,7 @@ class ShareLimits:
     bodies_of_one: int
     uploads: int
     uploads_of_one: int
+    open_imports_of_one: int
     slot_timeouts: SlotTimeouts
 
 
@@ -43,6 +46,7 @@ class Shares:
         self._uploads: FairSlots[UUID] = FairSlots(
             MAX_UPLOADS, per_key=limits.heavy_of_one, timeouts=timeouts, name="uploads"
         )
+        self._imports: Space[UUID] = Space(MAX_UPLOADS, per_key=limits.open_imports_of_one, name="imports")
         self._memory: Space[UUID] = Space(limits.bodies, per_key=limits.bodies_of_one, name="bodies")
         self._disk: Space[UUID] = Space(limits.uploads, per_key=limits.uploads_of_one, name="bytes of uploads")
 
@@ -57,9 +61,16 @@ class Shares:
         is_question = policy.asks_for_codes and await size_of_body(request) > LARGE_QUESTION_BYTES
         return self.heavy(organization_id) if is_question or is_transfer(request.scope["path"]) else nullcontext()
 
-    def upload(self, request: Request, organization_id: UUID) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def upload(self, request: Request, organization_id: UUID) -> AsyncIterator[None]:
         """A slot for a file that arrives; other bodies need none."""
-        return self._uploads.slot(organization_id) if is_transfer(request.scope["path"]) else nullcontext()
+        if not is_transfer(request.scope["path"]):
+            yield
+            return
+        with self._imports.account(organization_id) as imports:
+            imports.take(1, message="Too many imports of your organization are open. Try again shortly.")
+            async with self._uploads.slot(organization_id):
+                yield
 
     def space(self, request: Request) -> Space[UUID]:
         """The space that the body of this request takes."""
