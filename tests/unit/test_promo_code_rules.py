@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tessera.kit.errors import Violation
 from tessera.promo_codes import rules
-from tessera.promo_codes.rules import PromoCodeDraft, Status, Usability
+from tessera.promo_codes.rules import PromoCodeDraft, Status
+from tessera.promo_codes.uses import rules as use_rules
+from tessera.promo_codes.uses.rules import Usability
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 MOMENT = timedelta(microseconds=1)
@@ -127,7 +129,7 @@ def reasons(**changes: Any) -> list[str]:
         "held_count": 0,
         "covers_product": True,
     }
-    return [violation.code for violation in rules.unusable(Usability(**values | changes), now=NOW)]
+    return [violation.code for violation in use_rules.unusable(Usability(**values | changes), now=NOW)]
 
 
 @pytest.mark.parametrize(

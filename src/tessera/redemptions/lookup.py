@@ -11,7 +11,7 @@ from uuid import UUID
 from tessera.codes.rules import Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import TransactionAborted
-from tessera.promo_codes import rules as promo_code_rules
+from tessera.promo_codes.uses import rules as promo_code_rules
 from tessera.promo_codes.uses import service as promo_codes
 from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.vouchers.issued import rules as voucher_rules

@@ -11,7 +11,7 @@ from tessera.codes.rules import ProductChoice, Reason, Use
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 from tessera.kit.normalization import key_of
-from tessera.promo_codes import rules as promo_code_rules
+from tessera.promo_codes.uses import rules as promo_code_rules
 from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions import combining, lookup, rules
 from tessera.redemptions.lifecycle import Redemption

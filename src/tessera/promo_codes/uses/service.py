@@ -13,11 +13,11 @@ from tessera.identity.authentication.service import is_valid_key
 from tessera.identity.rules import PLATFORM_ID, Standing
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.errors import DomainError, NotFound, Violation
-from tessera.promo_codes import rules
-from tessera.promo_codes.rules import Discount, Usability
+from tessera.promo_codes.rules import Discount
 from tessera.promo_codes.shares.repository import ShareRepository
-from tessera.promo_codes.uses import repository
+from tessera.promo_codes.uses import repository, rules
 from tessera.promo_codes.uses.repository import PromoCodeUseRepository, UsabilityRequest, UseChange
+from tessera.promo_codes.uses.rules import Usability
 
 __all__ = ["UsabilityRequest", "UseChange"]
 
