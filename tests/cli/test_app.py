@@ -22,6 +22,18 @@ def test_the_help_imports_no_command() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stdout == b"False\n"
 
 
+def test_a_command_imports_nothing_that_it_does_not_need() -> None:
+    unneeded = ["rich.console", "fastapi", "uvicorn", "procrastinate", "alembic.config"]
+    script = f"""
+import atexit, sys
+from tessera.cli import run
+atexit.register(lambda: print([name for name in {unneeded} if name in sys.modules], file=sys.stderr))
+sys.argv = ["tessera", "exam", "list", "--help"]
+run()
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=True, capture_output=True).stderr == b"[]\n"
+
+
 def test_the_version_is_printed() -> None:
     result = tessera("--version")
     assert (result.returncode, result.stdout) == (0, f"tessera {version('tessera-vouchers')}\n")
