@@ -106,7 +106,8 @@ def cluster() -> Iterator[str]:
         return
     # These tests need no durability; tests that kill the server start another one.
     settings = {"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
-    server = embedded.start(Path(tempfile.gettempdir(), "postgres-of-tests"), settings=settings)
+    directory = os.environ.get("DIRECTORY_OF_SHARED_POSTGRES") or tempfile.gettempdir()
+    server = embedded.start(Path(directory, "postgres-of-tests"), settings=settings)
     yield server.url(user="postgres", database="postgres")
     server.stop()
 

@@ -1,34 +1,41 @@
 """`make mutants`: a bounded run over slips of all layers, whose table names those that survive.
 
 The tools for mutation of Python know neither SQL nor clauses of queries, where the slips of this project hurt most, so
-it has operators of its own. Each slip is planted in a copy of the tree; the tests near it run, and for a survivor more.
+it has operators of its own. Each slip is planted in a copy of the tree; the tests that execute its line run, the
+nearest ones first. Which tests these are is measured once, and again for each test file that has changed.
 """
 
 import argparse
-import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
 from tessera.kit.embedded_postgres import server as embedded
-from tests.mutants.nearby import rank_tests
+from tests.mutants import choice
+from tests.mutants.choice import Choice
+from tests.mutants.places import measurement_of
+from tests.mutants.runner import Runner
 from tests.mutants.slips import Slip, find_slips
+from tests.support import guard
 
 ROOT = Path(__file__).parents[2]
+MEASURED = ROOT / ".cache" / "mutants"
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", "pyproject.toml", "alembic.ini", *DOCUMENTS)
-NEAR, WIDER = 7, 30
-SECONDS_FOR_NEAR, SECONDS_FOR_WIDER = 240, 420
+# Tests of whole servers and of the user interface, which take long and look at no single rule.
+NOT_MEASURED = (
+    "demo/", "cli/", "migrations/", "attacks/", "docs_page", "generated_clients", "guide_site", "schemathesis", "kills",
+    "outage", "slow_uploads", "embedded_postgres", "test_house_style",
+)  # fmt: skip
+FILES_AT_ONCE = 8
 # Which layers must not have a survivor.
 STRICT = ("tenancy", "rights", "limits", "answers")
 
@@ -41,26 +48,30 @@ class Result:
     noticed_by: str | None
 
 
+@dataclass(frozen=True)
+class Place:
+    """A copy of the project, and the process that runs its tests."""
+
+    copy: Path
+    runner: Runner
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--seed", type=int, default=int(time.strftime("%Y%m%d")))
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--layer", help="only this layer")
-    parser.add_argument("--path", default="", help="only files whose path contains this")
-    options = parser.parse_args()
+    options = parse_options()
     slips = [each for each in find_slips(ROOT) if options.layer in (None, each.layer) and options.path in each.path]
     print(f"{len(slips)} slips can be planted: {dict(Counter(slip.layer for slip in slips))}; seed {options.seed}")
-    end = time.monotonic() + 60 * options.minutes
-    with tempfile.TemporaryDirectory(dir=memory(), prefix="mutants-") as directory:
-        place = Path(directory)
-        server = embedded.start(
-            place / "data" / "postgres-of-tests",
-            settings={"fsync": "off", "synchronous_commit": "off", "max_connections": "200"},
-        )
+    guard.start()
+    with guard.place() as directory:
+        settings = {"fsync": "off", "synchronous_commit": "off", "max_connections": "300"}
+        server = embedded.start(directory / "postgres-of-tests", settings=settings)
+        places = [open_place(directory, number) for number in range(options.jobs)]
         try:
-            results = list(run(place, in_turn(slips, options.seed), jobs=options.jobs, end=end))
+            measure(places)
+            end = time.monotonic() + 60 * options.minutes
+            results = list(run(places, in_turn(slips, options.seed), copy_tree(directory / "intact"), end=end))
         finally:
+            for place in places:
+                place.runner.close()
             server.stop()
     report(results)
     survivors = [each for each in results if each.noticed_by is None]
@@ -68,10 +79,51 @@ def main() -> int:
     return int(bool(strict) or 10 * len(survivors) > len(results))
 
 
-def memory() -> str | None:
-    """A directory in memory, if there is one with room."""
-    path = Path("/dev/shm")
-    return str(path) if os.access(path, os.W_OK) and shutil.disk_usage(path).free > 2**30 else None
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seed", type=int, default=int(time.strftime("%Y%m%d")))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--layer", help="only this layer")
+    parser.add_argument("--path", default="", help="only files whose path contains this")
+    return parser.parse_args()
+
+
+def open_place(directory: Path, number: int) -> Place:
+    variables = {"DIRECTORY_OF_SHARED_POSTGRES": str(directory), "MEASURED": str(MEASURED)}
+    return Place(copy_tree(directory / str(number)), Runner(directory / f"{number}.txt", variables))
+
+
+def measure(places: Sequence[Place]) -> None:
+    """Measure what is executed by the tests in each file that has changed."""
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    names = [file.relative_to(ROOT) for file in sorted(ROOT.glob("tests/**/test_*.py"))]
+    wanted = {measurement_of(name, MEASURED): name for name in names if not any(x in str(name) for x in NOT_MEASURED)}
+    for outdated in set(MEASURED.glob("*.json")) - set(wanted):
+        outdated.unlink()
+    missing = [str(name) for file, name in wanted.items() if not file.exists()]
+    if missing:
+        print(f"measuring what {len(missing)} test files execute ...", flush=True)
+    parts = [missing[start : start + FILES_AT_ONCE] for start in range(0, len(missing), FILES_AT_ONCE)]
+    free = queue_of(places)
+
+    def execute(part: Sequence[str]) -> None:
+        place = free.get()
+        status, output = place.runner.run(place.copy, ["-p", "tests.mutants.measuring", *part], seconds=1200)
+        if status != 0:
+            reasons = lines_of_failures(output) or output.splitlines()[-1:]
+            print(f"measured with status {status}:", *reasons, sep="\n  ", flush=True)
+        free.put(place)
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        list(pool.map(execute, parts))
+
+
+def queue_of(places: Sequence[Place]) -> "SimpleQueue[Place]":
+    queue: SimpleQueue[Place] = SimpleQueue()
+    for place in places:
+        queue.put(place)
+    return queue
 
 
 def in_turn(slips: Sequence[Slip], seed: int) -> list[Slip]:
@@ -94,26 +146,24 @@ def in_turn(slips: Sequence[Slip], seed: int) -> list[Slip]:
     return order
 
 
-def run(place: Path, slips: Sequence[Slip], *, jobs: int, end: float) -> Iterator[Result]:
+def run(places: Sequence[Place], slips: Sequence[Slip], intact: Path, *, end: float) -> Iterator[Result]:
     """Try slips until the time is over; prints a line for each."""
-    copies: SimpleQueue[Path] = SimpleQueue()
-    for number in range(jobs):
-        copies.put(copy_tree(place / str(number)))
-
-    trials = Trials(place, copy_tree(place / "intact"), end)
+    free = queue_of(places)
+    trials = Trials(intact, choice.load(ROOT, MEASURED))
 
     def attempt(slip: Slip) -> Result | None:
         if time.monotonic() > end:
             return None
-        copy = copies.get()
+        place = free.get()
         try:
-            result = Result(slip, trials.try_slip(copy, slip))
-            print(line(result), flush=True)
+            start = time.monotonic()
+            result = Result(slip, trials.try_slip(place, slip))
+            print(f"{time.monotonic() - start:4.0f} s {line(result)}", flush=True)
             return result
         finally:
-            copies.put(copy)
+            free.put(place)
 
-    with ThreadPoolExecutor(jobs) as pool:
+    with ThreadPoolExecutor(len(places)) as pool:
         yield from (result for result in pool.map(attempt, slips) if result is not None)
 
 
@@ -130,68 +180,65 @@ def copy_tree(target: Path) -> Path:
 class Trials:
     """Runs tests on copies with slips; a test that fails on the intact copy too is left out from then on."""
 
-    def __init__(self, place: Path, intact: Path, end: float) -> None:
-        self._place = place
+    def __init__(self, intact: Path, choice: Choice) -> None:
         self._intact = intact
-        self._end = end
+        self._choice = choice
         self._sound: set[str] = set()
         self._unsound: set[str] = set()
 
-    def try_slip(self, copy: Path, slip: Slip) -> str | None:
+    def try_slip(self, place: Place, slip: Slip) -> str | None:
         """Plant the slip, run the tests near it and then more of them, and take it back; what noticed it."""
-        file = copy / slip.path
+        file = place.copy / slip.path
         source = file.read_text()
-        tests = rank_tests(copy, slip.path, slip.kind)
         try:
-            file.write_text(slip.plant(source))
-            for group, seconds in ((tests[:NEAR], SECONDS_FOR_NEAR), (tests[NEAR:WIDER], SECONDS_FOR_WIDER)):
-                noticed_by = self._notice(copy, group, seconds)
-                if noticed_by is not None or time.monotonic() > self._end:
+            write(file, slip.plant(source))
+            for group in self._choice.groups(ROOT, slip):
+                if group and (noticed_by := self._notice(place, group)) is not None:
                     return noticed_by
             return None
         finally:
-            file.write_text(source)
+            write(file, source)
 
-    def _notice(self, copy: Path, tests: Sequence[str], seconds: int) -> str | None:
-        while True:
-            failed = run_tests(self._place, copy, tests, seconds=seconds, without=self._unsound)
-            if failed is None or failed in self._sound or "::" not in failed:
+    def _notice(self, place: Place, tests: Sequence[str]) -> str | None:
+        while selected := [name for name in tests if name not in self._unsound]:
+            failed = self._first_failure(place, place.copy, selected)
+            if failed is None or failed in self._sound:
                 return failed
-            name = failed.partition(" ")[2]
-            if run_tests(self._place, self._intact, [name], seconds=seconds) is None:
-                self._sound.add(failed)
+            # Some tests fail without the others of their file.
+            before = selected[: selected.index(failed) + 1] if failed in selected else selected
+            if self._first_failure(place, self._intact, before) != failed:
+                self._sound |= {failed} if failed in selected else set()
                 return failed
-            self._unsound.add(name)
-
-
-def run_tests(
-    place: Path, copy: Path, tests: Sequence[str], *, seconds: int, without: Collection[str] = ()
-) -> str | None:
-    """The first test that fails, if one does."""
-    options = ["-x", "-v", "-rfE", "--no-header", "--show-capture=no", "--tb=no", "-p", "no:cacheprovider"]
-    command = [sys.executable, "-m", "pytest", *options, *(f"--deselect={name}" for name in without), *tests]
-    variables = {
-        **os.environ,
-        "PYTHONPATH": f"{copy / 'src'}{os.pathsep}{copy}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "TESSERA_DATA_DIR": str(place / "data"),
-    }
-    process = subprocess.Popen(
-        command, cwd=copy, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        return f"no end within {seconds} s"
-    if process.returncode == 0:
+            if failed not in selected:
+                raise RuntimeError(f"the tests do not run on the intact copy: {failed}")
+            self._unsound.add(failed)
         return None
-    failures = [text for text in output.splitlines() if text.startswith(("FAILED ", "ERROR "))]
-    if not failures and process.returncode == 1:
-        raise RuntimeError(f"the tests do not run:\n{output[-2000:]}")
-    return failures[0].partition(" - ")[0] if failures else f"the start of the tests, status {process.returncode}"
+
+    def _first_failure(self, place: Place, copy: Path, tests: Sequence[str]) -> str | None:
+        """The first test that fails, or what happened instead of an end of the tests."""
+        expected = sum(self._choice.seconds[name] for name in tests)
+        status, output = place.runner.run(copy, ["-x", *tests], seconds=90 + 5 * expected)
+        if status is None:
+            return "no end of the tests"
+        if status == 0:
+            return None
+        for text in lines_of_failures(output):
+            return max((name for name in tests if text.startswith(name)), key=len, default=text)
+        return f"the start of the tests, status {status}"
+
+
+def write(file: Path, text: str) -> None:
+    """Write a module or an SQL file; what was compiled of it may not be told apart from its new text."""
+    file.write_text(text)
+    for compiled in file.parent.glob(f"__pycache__/{file.stem}.*.pyc"):
+        with suppress(FileNotFoundError):
+            compiled.unlink()
+
+
+def lines_of_failures(output: str) -> list[str]:
+    """The tests that failed and why, in the summary of pytest."""
+    lines = output.splitlines()
+    return [text.partition(" ")[2] for text in lines if text.startswith(("FAILED ", "ERROR "))]
 
 
 def line(result: Result) -> str:

@@ -11,6 +11,8 @@ EXCLUDED = (
     "demo/", "cli/", "kit/embedded_postgres/", "/documentation.py", "/schemas/", "/docs.py", "settings.py", "/main.py",
     "/worker.py", "/provision.py", "tessera/schema.py", "kit/sockets.py", "kit/logging.py", "serving/server.py",
 )  # fmt: skip
+# Files whose numbers are limits and sizes that behaviour shows.
+RULES = ("rules.py", "tables.py", "schemas.py")
 COMPARISONS: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
 SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.Is: "is"}
 OPPOSITES: dict[type[ast.cmpop], str] = {ast.Eq: "!=", ast.Is: "is not"}
@@ -64,11 +66,16 @@ def find_slips(root: Path) -> list[Slip]:
     """Every slip that can be planted in this project."""
     files = [*(root / "src" / "tessera").rglob("*.py"), root / "migrations" / "tenancy.py"]
     slips = [slip for file in sorted(files) if not is_excluded(file) for slip in slips_in_python(root, file)]
+    for file in latest_functions(root):
+        slips += slips_in_text(root, file, file.read_text(), 0, SQL_SLIPS)
+    return slips
+
+
+def latest_functions(root: Path) -> Iterator[Path]:
+    """The files of the latest versions of all SQL functions."""
     for folder in sorted((root / "migrations" / "functions").iterdir()):
         versions = sorted(folder.glob("v*.sql"), key=lambda file: int(file.stem[1:]))
-        if versions:
-            slips += slips_in_text(root, versions[-1], versions[-1].read_text(), 0, SQL_SLIPS)
-    return slips
+        yield from versions[-1:]
 
 
 def is_excluded(file: Path) -> bool:
@@ -86,9 +93,12 @@ def slips_in_python(root: Path, file: Path) -> Iterator[Slip]:
         return
     data = source.encode()
     tree = ast.parse(source)
-    prose = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    excluded: set[ast.AST] = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and is_prose(node)}
+    excluded |= documentation_of(tree)
+    if not path.endswith(RULES):
+        excluded |= settings_of(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.expr | ast.stmt) and not (isinstance(node, ast.Constant) and node in prose):
+        if isinstance(node, ast.expr | ast.stmt) and node not in excluded:
             start = starts[node.lineno - 1] + node.col_offset
             end = starts[(node.end_lineno or node.lineno) - 1] + (node.end_col_offset or 0)
             was = data[start:end].decode()
@@ -96,6 +106,44 @@ def slips_in_python(root: Path, file: Path) -> Iterator[Slip]:
                 yield from slips_in_text(root, file, source, start, SQL_SLIPS, until=end)
             for text, kind in _changes(node, was):
                 yield Slip(path, node.lineno, start, end, text, kind, layer_of(path, kind, was), was)
+
+
+def is_prose(statement: ast.Expr) -> bool:
+    """Whether a statement is a docstring."""
+    return isinstance(statement.value, ast.Constant)
+
+
+def settings_of(tree: ast.Module) -> set[ast.AST]:
+    """The numbers outside functions, and those that are defaults or keywords.
+
+    In files other than RULES, these are sizes of pages and of batches, pauses and the like, whose exact values no
+    behaviour shows, or statuses of the document.
+    """
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    in_bodies = {node for function in functions for part in function.body for node in ast.walk(part)}
+    nodes = set(ast.walk(tree)) - in_bodies
+    for node in ast.walk(tree):
+        if isinstance(node, ast.keyword) and node.arg == "status_code":
+            nodes -= set(ast.walk(node))
+        elif isinstance(node, ast.keyword | ast.arguments):
+            nodes |= set(ast.walk(node))
+    return {node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, int)}
+
+
+def documentation_of(tree: ast.Module) -> set[ast.AST]:
+    """What only describes the API in its document, which tests compare whole."""
+    nodes: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.keyword(arg="responses" | "json_schema_extra" | "examples" | "openapi_extra"):
+                nodes |= set(ast.walk(node))
+            case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name.lstrip("_").startswith(
+                ("documented", "example")
+            ):
+                nodes |= set(ast.walk(node))
+            case ast.Dict():
+                nodes |= {key for key in node.keys if isinstance(key, ast.Constant)}
+    return nodes
 
 
 def _changes(node: ast.AST, was: str) -> Iterator[tuple[str, str]]:
