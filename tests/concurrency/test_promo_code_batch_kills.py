@@ -70,9 +70,9 @@ async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     tenant = await seller(resources)
-    ordered = await order_batch(resources, tenant, 45_000, now=datetime.now(UTC))
+    ordered = await order_batch(resources, tenant, 17_500, now=datetime.now(UTC))
     seen = 0
-    while seen < 30_000:
+    while seen < 10_000:
         with dying.worker_process(addresses.application):
             await until(
                 "the batch has more codes",
@@ -83,14 +83,14 @@ async def test_a_worker_killed_again_and_again_among_the_parts_of_a_batch_loses_
         bury_workers(superuser)
     async with worker.running(addresses.application, database=resources.database):
         await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
-    assert batch_state(superuser, ordered) == BatchState("Complete", 45_000, 45_000, 45_000)
+    assert batch_state(superuser, ordered) == BatchState("Complete", 17_500, 17_500, 17_500)
 
 
 async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
     resources: Resources, superuser: psycopg.Connection
 ) -> None:
     tenant = await seller(resources)
-    ordered = await order_batch(resources, tenant, 25_000, now=datetime.now(UTC))
+    ordered = await order_batch(resources, tenant, 10_000, now=datetime.now(UTC))
 
     async def make() -> None:
         for _ in range(3):
@@ -98,14 +98,14 @@ async def test_any_number_of_makers_at_once_make_exactly_what_was_ordered(
                 await batches.create_next_codes(work, ordered, now=datetime.now(UTC))
 
     await asyncio.gather(*(make() for _ in range(4)))
-    assert batch_state(superuser, ordered) == BatchState("Complete", 25_000, 25_000, 25_000)
+    assert batch_state(superuser, ordered) == BatchState("Complete", 10_000, 10_000, 10_000)
 
 
 async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection
 ) -> None:
     tenant = await seller(resources)
-    ordered = await order_batch(resources, tenant, 40_000, now=datetime.now(UTC))
+    ordered = await order_batch(resources, tenant, 20_000, now=datetime.now(UTC))
     async with worker.running(addresses.application, database=resources.database):
         await until("the batch has codes", lambda: batch_state(superuser, ordered).made > 0)
         async with resources.database.unit_of_work(tenant.id) as work:
@@ -113,8 +113,8 @@ async def test_a_batch_cancelled_while_it_is_made_stops_and_goes_on_where_it_was
         await until("the job ends", lambda: set(job_statuses(superuser, ordered)) == {"succeeded"})
         result = batch_state(superuser, ordered)
         assert (result.status, result.made, result.codes) == ("Cancelled", cancelled.made, cancelled.made)
-        assert 0 < result.made < 40_000
+        assert 0 < result.made < 20_000
         async with resources.database.unit_of_work(tenant.id) as work:
             await batches.resume(work, Target(ordered), now=datetime.now(UTC))
         await until("the batch is complete", lambda: batch_state(superuser, ordered).status == "Complete")
-    assert batch_state(superuser, ordered) == BatchState("Complete", 40_000, 40_000, 40_000)
+    assert batch_state(superuser, ordered) == BatchState("Complete", 20_000, 20_000, 20_000)

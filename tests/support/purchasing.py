@@ -12,6 +12,8 @@ from tests.conftest import NOW
 from tests.support.factories import Tenant
 
 from tessera.api.serving.resources import Resources
+from tessera.kit import jobs
+from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.vouchers.partners import service as partners
@@ -100,8 +102,8 @@ def bury_workers(superuser: psycopg.Connection) -> None:
 def retry_stalled_jobs(superuser: psycopg.Connection) -> None:
     """Queue the job that looks for jobs without a living worker."""
     superuser.execute(
-        "insert into procrastinate_jobs (queue_name, task_name, args)"
-        """ values ('default', 'tessera:retry_stalled_jobs', '{"timestamp": 0}')"""
+        """insert into procrastinate_jobs (queue_name, task_name, args) values ('default', %s, '{"timestamp": 0}')""",
+        [f"{NAMESPACE}:{jobs.retry_stalled_jobs.name}"],
     )
 
 
