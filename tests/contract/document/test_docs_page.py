@@ -61,10 +61,23 @@ class Docs(Visit):
 
 
 @pytest.fixture
-async def docs(browser: Browser, live_url: str) -> AsyncIterator[Docs]:
+async def blank(browser: Browser, live_url: str) -> AsyncIterator[Docs]:
     async with visiting(Docs, await browser.new_page(), live_url) as docs:
-        await docs.open(f"{live_url}/docs")
         yield docs
+
+
+@pytest.fixture
+async def docs(blank: Docs, live_url: str) -> Docs:
+    """The page with the operations of all APIs."""
+    await blank.open(f"{live_url}/docs")
+    return blank
+
+
+@pytest.fixture
+async def promo_docs(blank: Docs, live_url: str) -> Docs:
+    """The page of one API, which a browser shows much sooner."""
+    await blank.open(f"{live_url}/docs?api=certiverse-promo")
+    return blank
 
 
 async def test_client_credentials_fetch_a_token_that_lists_promo_codes(docs: Docs, tenant: Tenant) -> None:
@@ -77,44 +90,47 @@ async def test_client_credentials_fetch_a_token_that_lists_promo_codes(docs: Doc
     assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
 
 
-async def test_a_bearer_token_creates_the_promo_code_of_the_example(docs: Docs, tenant: Tenant) -> None:
-    await docs.authorize("bearerToken", auth__bearer__value=tenant.token.secret)
-    assert await docs.execute("createPromoCode") == ("201", documentation.PROMO_CODE)
+async def test_a_bearer_token_creates_the_promo_code_of_the_example(promo_docs: Docs, tenant: Tenant) -> None:
+    await promo_docs.authorize("bearerToken", auth__bearer__value=tenant.token.secret)
+    assert await promo_docs.execute("createPromoCode") == ("201", documentation.PROMO_CODE)
 
 
 async def test_an_api_key_validates_a_promo_code(
-    docs: Docs, tenant: Tenant, resources: Resources, clock: Clock
+    blank: Docs, live_url: str, tenant: Tenant, resources: Resources, clock: Clock
 ) -> None:
+    await blank.open(f"{live_url}/docs?api=carevalidate")
     await factories.add_promo_codes(resources, tenant, factories.percent_code(tenant, "PER10"), now=clock.now)
-    await docs.authorize("apiKey", api_key_value=tenant.key.secret)
-    assert await docs.execute("validatePromoCode") == ("200", {"success": True, "data": [{"percentDiscount": 10}]})
+    await blank.authorize("apiKey", api_key_value=tenant.key.secret)
+    assert await blank.execute("validatePromoCode") == ("200", {"success": True, "data": [{"percentDiscount": 10}]})
 
 
-async def test_without_a_credential_the_page_shows_what_is_missing(docs: Docs) -> None:
-    docs.expected = ["Failed to load resource: the server responded with a status of 401 (Unauthorized)"]
+async def test_without_a_credential_the_page_shows_what_is_missing(promo_docs: Docs) -> None:
+    promo_docs.expected = ["Failed to load resource: the server responded with a status of 401 (Unauthorized)"]
     error = {"errorCode": "NotAuthenticated", "errorMessages": ["A Bearer token is required."]}
-    assert await docs.execute("listPromoCodes") == ("401", error)
+    assert await promo_docs.execute("listPromoCodes") == ("401", error)
 
 
-async def test_a_wrong_secret_is_refused_on_the_page(docs: Docs, tenant: Tenant) -> None:
-    docs.expected = ["Failed to load resource: the server responded with a status of 401 (Unauthorized)"]
-    form = await docs.fill(
+async def test_a_wrong_secret_is_refused_on_the_page(promo_docs: Docs, tenant: Tenant) -> None:
+    promo_docs.expected = ["Failed to load resource: the server responded with a status of 401 (Unauthorized)"]
+    form = await promo_docs.fill(
         "clientCredentials", client_id_clientCredentials=tenant.client.name, client_secret_clientCredentials="wrong"
     )
     await expect(form.locator(".errors")).to_contain_text("The client or its secret is not valid.")
 
 
-async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(docs: Docs, live_url: str, tenant: Tenant) -> None:
+async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(
+    promo_docs: Docs, live_url: str, tenant: Tenant
+) -> None:
     assert tenant.client.secret is not None
-    await docs.open(f"{live_url}/behind-a-proxy/docs")
+    await promo_docs.open(f"{live_url}/behind-a-proxy/docs?api=certiverse-promo")
     urls: list[str] = []
-    docs.page.on("request", lambda request: urls.append(request.url))
-    await docs.authorize(
+    promo_docs.page.on("request", lambda request: urls.append(request.url))
+    await promo_docs.authorize(
         "clientCredentials",
         client_id_clientCredentials=tenant.client.name,
         client_secret_clientCredentials=tenant.client.secret,
     )
-    assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
+    assert await promo_docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
     assert urls == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
 
 
@@ -134,11 +150,11 @@ async def test_one_api_is_shown_when_it_is_chosen(docs: Docs) -> None:
     await expect(docs.page.locator("[aria-current]")).to_have_text("CareValidate")
 
 
-async def test_credentials_are_remembered_for_the_tab_and_nowhere_else(docs: Docs, tenant: Tenant) -> None:
-    await docs.authorize("bearerToken", auth__bearer__value=tenant.token.secret)
-    await docs.page.reload()
-    assert await docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
-    assert await docs.page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+async def test_credentials_are_remembered_for_the_tab_and_nowhere_else(promo_docs: Docs, tenant: Tenant) -> None:
+    await promo_docs.authorize("bearerToken", auth__bearer__value=tenant.token.secret)
+    await promo_docs.page.reload()
+    assert await promo_docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
+    assert await promo_docs.page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
 
 
 async def test_only_the_files_of_the_page_itself_may_run_in_it(client: httpx.AsyncClient) -> None:
