@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
@@ -49,10 +50,11 @@ CONFIG = {"seed": 1, "generation": {"deterministic": True, "database": "none"}}
 STRANGERS = CONFIG | {"phases": {"coverage": {"enabled": False}, "examples": {"enabled": False}}}
 DOCUMENT = create_app(None).openapi()  # type: ignore[arg-type]  # the document needs no resources
 
-schema, strangers = (
-    schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(each)) for each in (CONFIG, STRANGERS)
-)
-LABELS = [each.ok().label for each in schema.get_all_operations() if isinstance(each, Ok)]
+SCHEMAS: dict[str, OpenApiSchema] = {
+    name: schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(config))
+    for name, config in (("callers", CONFIG), ("strangers", STRANGERS))
+}
+LABELS = [f"{method.upper()} {path}" for path, item in DOCUMENT["paths"].items() for method in item]
 some_requests = hypothesis.settings(
     max_examples=20,
     deadline=None,
@@ -97,16 +99,21 @@ def credential_for(case: Case, tenant: Tenant) -> dict[str, str]:
     return credentials[accepted[0]] if accepted else {}
 
 
-def check_all(schema: OpenApiSchema, label: str, check: Callable[[Case], None], settings: hypothesis.settings) -> None:
+@cache
+def operations_for(kind: str) -> dict[str, Any]:
+    """The operations of the document by label, for one of the two kinds of requests."""
+    operations = (each.ok() for each in SCHEMAS[kind].get_all_operations() if isinstance(each, Ok))
+    return {operation.label: operation for operation in operations}
+
+
+def check_all(kind: str, label: str, check: Callable[[Case], None], settings: hypothesis.settings) -> None:
     """Check the requests that are generated for an operation.
 
     `schema.parametrize` generates many of them for all operations while each process collects its tests.
     """
-    operations = (each.ok() for each in schema.get_all_operations() if isinstance(each, Ok))
-    (operation,) = (each for each in operations if each.label == label)
     test = build_operation_test(
-        config=schema.config,
-        operation=operation,
+        config=SCHEMAS[kind].config,
+        operation=operations_for(kind)[label],
         test_func=check,
         given_kwargs={},
         feedback=FeedbackSources(),
@@ -123,7 +130,7 @@ def test_a_caller_gets_only_documented_responses(
         headers = credential_for(case, seller)
         case.call_and_validate(base_url=live_url, headers=headers, session=connection, checks=CHECKS)
 
-    check_all(schema, label, check, some_requests)
+    check_all("callers", label, check, some_requests)
 
 
 @pytest.mark.parametrize("label", LABELS)
@@ -133,4 +140,4 @@ def test_a_caller_without_a_credential_gets_only_documented_responses(
     def check(case: Case) -> None:
         case.call_and_validate(base_url=live_url, session=connection, checks=CHECKS)
 
-    check_all(strangers, label, check, hypothesis.settings(some_requests, max_examples=5))
+    check_all("strangers", label, check, hypothesis.settings(some_requests, max_examples=5))
