@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,11 +80,24 @@ def migrate(owner_url: str, application_url: str, *, lock_pauses: Iterable[float
     Concurrent calls wait for each other. A revision that does not get a lock is tried again after each of the pauses,
     in seconds. Raises CannotMigrate.
     """
+    with with_roles(owner_url, application_url) as connection:
+        _upgrade(connection, lock_pauses)
+    return latest_revision()
+
+
+@contextmanager
+def with_roles(owner_url: str, application_url: str) -> Iterator[Connection]:
+    """A connection of the owner after missing roles were created; no migration runs meanwhile. Raises CannotMigrate."""
+    with _errors_explained(), _engine(owner_url).connect() as connection:
+        _lock(connection)
+        _create_roles(connection, application_url)
+        yield connection
+
+
+@contextmanager
+def _errors_explained() -> Iterator[None]:
     try:
-        with _engine(owner_url).connect() as connection:
-            _lock(connection)
-            _create_roles(connection, application_url)
-            _upgrade(connection, lock_pauses)
+        yield
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, InsufficientPrivilege):
@@ -94,7 +108,6 @@ def migrate(owner_url: str, application_url: str, *, lock_pauses: Iterable[float
         if not is_client_error and not isinstance(cause, psycopg.OperationalError | ReadOnlySqlTransaction):
             raise
         raise CannotMigrate(_reason(error)) from error
-    return latest_revision()
 
 
 def _lock(connection: Connection) -> None:

@@ -17,6 +17,8 @@ COMMANDS = {
     "api": ("server", "Run the API server without a worker."),
     "worker": ("server", "Run a worker without an API server."),
     "migrate": ("migrate", "Create missing roles and apply pending migrations."),
+    "backup": ("backup", "Back up the whole database to a file."),
+    "restore": ("backup", "Restore a backup into an empty database."),
     "doctor": ("doctor", "Check settings, files, database, schema and workers, and say what to do."),
 }
 GROUPS = {

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 
 from tessera.cli.startup import CannotStart
 from tessera.kit.control_characters import visible
+from tessera.kit.db.copies import CannotCopy
 from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
 from tessera.kit.errors import DomainError, Invalid
 from tessera.promo_codes.imports.service import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
 
-EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, DomainError)
+EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, CannotCopy, DomainError)
 
 
 def lines(error: Exception) -> Iterator[str]:

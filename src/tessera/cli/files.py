@@ -36,22 +36,26 @@ def save(organization: str | None, file: Path | None, content: Content, length: 
     if file is None or file == STANDARD_STREAM:
         with_organization(start(), organization, lambda session: _write(session, content, sys.stdout.buffer, length))
         return
-    with _new_file(file) as output:
+    with new_file(file) as output:
         with_organization(start(), organization, lambda session: _write(session, content, output, length))
 
 
 @contextmanager
-def _new_file(file: Path) -> Iterator[BinaryIO]:
+def new_file(file: Path) -> Iterator[BinaryIO]:
+    """A file that appears under its name at the end of the block, unless it fails, and that only its owner can read.
+
+    Raises CannotStart.
+    """
     # A link, or a device such as /dev/null, would be replaced by the complete file.
     if file.is_symlink() or (file.exists() and not file.is_file()):
         raise CannotStart(f"cannot write {file}: it is not a regular file; use - for standard output")
     unfinished = file.with_name(f"{file.name}.{os.getpid()}.unfinished")
     try:
-        number = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        number = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise CannotStart(f"cannot write {file}: {error.strerror}") from error
     try:
-        with os.fdopen(number, "wb") as output:
+        with os.fdopen(number, "w+b") as output:
             yield output
         unfinished.replace(file)
     finally:

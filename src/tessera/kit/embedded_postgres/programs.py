@@ -61,10 +61,10 @@ class Identity:
         return self.run(["/bin/sh", "-c", 'test -x "$1" && test -x "$2"', "sh", program, directory]).returncode == 0
 
 
-def find_installation(data: Path) -> Installation:
+def find_installation(data: Path | None) -> Installation:
     """The programs for this data directory, in its version if the directory exists; raises NoUsablePrograms."""
-    version_file = data / "PG_VERSION"
-    required = version_file.read_text().strip() if version_file.exists() else None
+    version_file = data and data / "PG_VERSION"
+    required = version_file.read_text().strip() if version_file and version_file.exists() else None
     majors: list[int] = []
     for directory in _list_program_directories():
         if (major := _read_major(directory)) is None:

@@ -1,0 +1,158 @@
+"""Backups: a file with a dump of the whole database and what a restore needs besides, and its verification."""
+
+import asyncio
+import json
+import zipfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+import tessera
+from tessera import provision, schema
+from tessera.audit.seals import service as seals
+from tessera.identity.organizations import service as organizations
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db import copies, diagnosis
+from tessera.kit.db.connections import connected
+from tessera.kit.db.copies import CannotCopy, Contents
+from tessera.kit.db.database import Database
+from tessera.kit.embedded_postgres import dumps
+from tessera.provision import Addresses
+from tessera.redemptions.ledger import service as ledger
+from tessera.reports import service as reports
+from tessera.settings import Settings
+
+FORMAT = 1
+MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "token_keys.json"
+MAX_MANIFEST_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """What a backup says of itself."""
+
+    version: str
+    created_at: str
+    contents: Contents
+    has_keys: bool
+
+
+def write(settings: Settings, addresses: Addresses, output: IO[bytes], *, with_keys: bool, now: datetime) -> Backup:
+    """Write a backup of the state at one moment, while the database is in use; raises CannotCopy."""
+    with (
+        copies.administering(addresses.owner) as connection,
+        copies.snapshot(connection, lock=schema.MIGRATION_LOCK) as snapshot,
+        zipfile.ZipFile(output, "w") as archive,  # without compression, because the dump is compressed
+    ):
+        contents = copies.read_contents(connection)
+        about = {"format": FORMAT, "version": tessera.__version__, "createdAt": now.isoformat()} | asdict(contents)
+        archive.writestr(MANIFEST, json.dumps(about, indent=2))
+        if with_keys:
+            archive.writestr(KEYS, json.dumps(settings.token_keys))
+        with archive.open(DUMP, "w", force_zip64=True) as dump:
+            dumps.dump(addresses.owner, dump, snapshot=snapshot, data=_data(settings))
+    return Backup(version=tessera.__version__, created_at=now.isoformat(), contents=contents, has_keys=with_keys)
+
+
+@contextmanager
+def opened(file: IO[bytes] | Path) -> Iterator[tuple[zipfile.ZipFile, Backup]]:
+    """A backup, and what it says of itself; raises CannotCopy."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            backup = _read_manifest(archive)
+            if backup.contents.revision > schema.latest_revision():
+                raise CannotCopy(f"version {backup.version} of Tessera wrote the backup, which this version cannot use")
+            yield archive, backup
+    except OSError as error:
+        raise CannotCopy(f"cannot read the backup: {error.strerror or error}") from error
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise CannotCopy(f"the backup is damaged or incomplete: {error}") from error
+
+
+def _read_manifest(archive: zipfile.ZipFile) -> Backup:
+    try:
+        with archive.open(MANIFEST) as file:
+            about: Mapping[str, Any] = json.loads(file.read(MAX_MANIFEST_BYTES))
+        if about["format"] != FORMAT:
+            raise CannotCopy(f"version {about['version']} of Tessera wrote this backup in another format; use that one")
+        fields = {name: about[name] for name in ("postgres", "revision", "rows")}
+        settings = [(str(role), str(name), str(value)) for role, name, value in about["role_settings"]]
+        contents = Contents(**fields, role_settings=settings)
+        has_keys = KEYS in archive.namelist()
+        return Backup(version=about["version"], created_at=about["createdAt"], contents=contents, has_keys=has_keys)
+    except (KeyError, ValueError, TypeError) as error:
+        raise CannotCopy("the file is not a backup of Tessera") from error
+
+
+def keys_of(archive: zipfile.ZipFile) -> Mapping[str, str]:
+    """The signing keys in a backup."""
+    keys: dict[str, str] = json.loads(archive.read(KEYS))
+    return keys
+
+
+def restore(settings: Settings, addresses: Addresses, archive: zipfile.ZipFile, backup: Backup) -> None:
+    """Restore a backup into an empty database: first the roles, then all data in one transaction.
+
+    Raises CannotCopy; then the database is still empty.
+    """
+    with (
+        schema.with_roles(addresses.owner, addresses.application),
+        copies.administering(addresses.owner) as connection,
+    ):
+        if tables := copies.list_tables(connection):
+            raise CannotCopy(f"the database is not empty, and is left as it is: it has {len(tables)} tables")
+        with archive.open(DUMP) as dump:
+            dumps.restore(addresses.owner, dump, data=_data(settings))
+        copies.complete(connection, backup.contents.role_settings)
+        restored = copies.read_contents(connection)
+        if restored.rows != backup.contents.rows:
+            raise CannotCopy("the restored database has other rows than the backup says; do not use it")
+
+
+def verify(settings: Settings, archive: zipfile.ZipFile, backup: Backup) -> list[str]:
+    """Restore a backup into a server of its own, which is removed, and recount it; returns what is wrong.
+
+    Raises CannotCopy if it cannot be restored. TMPDIR needs room for the database.
+    """
+    with TemporaryDirectory(prefix="tessera-trial-") as directory:
+        changes = {"data_dir": Path(directory), "database_url": None, "owner_database_url": None}
+        trial = settings.model_copy(update=changes)
+        with provision.database(trial) as addresses:
+            restore(trial, addresses, archive, backup)
+            schema.migrate(addresses.owner, addresses.application)  # the backup may be one of an older version
+            with connected(addresses.application, seconds=60) as connection:
+                found = diagnosis.read_schema(connection)
+            open_tables = found.open_tables if found else ["all"]
+            return [f"{table}: has no row-level security" for table in open_tables] + asyncio.run(
+                recount(addresses.application)
+            )
+
+
+async def recount(url: str) -> list[str]:
+    """Recount the ledger, the reports and the seals of every organization; returns a line for each discrepancy."""
+    database = Database(url, pool_size=1)
+    try:
+        return [line async for line in _recount(database)]
+    finally:
+        await database.close()
+
+
+async def _recount(database: Database) -> AsyncIterator[str]:
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        rows = await organizations.list_all(work)
+    for organization in rows:
+        async with database.unit_of_work(organization.id) as work:
+            discrepancies = [*(await ledger.verify(work)).discrepancies, *await reports.list_discrepancies(work)]
+            for each in discrepancies:
+                yield f"{organization.name}: {each.kind} {each.name} has {each.stored}, the ledger {each.recounted}"
+            for flaw in (await seals.verify(work)).findings:
+                yield f"{organization.name}: audit entry {flaw.entry_id} at position {flaw.position}: {flaw.flaw}"
+
+
+def _data(settings: Settings) -> Path | None:
+    """The directory of the embedded server."""
+    return None if settings.database_url else settings.data_dir / "postgres"

@@ -1,0 +1,107 @@
+"""The commands that back up and restore the database."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tessera import backup as backups
+from tessera import provision
+from tessera import settings as configuration
+from tessera.backup import Backup
+from tessera.cli.files import new_file
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.startup import CannotStart, Embedded, require_database, require_existing_database, start
+from tessera.kit.clock import clock
+from tessera.kit.control_characters import visible
+from tessera.kit.secret_files import write_private
+from tessera.settings import Settings
+
+RESTORED_KEYS = "restored-keys.env"
+
+BackupFile = Annotated[Path, typer.Argument(help="The backup.", metavar="FILE")]
+
+commands = CommandGroup()
+
+
+@commands.command("backup")
+def back_up(
+    file: BackupFile,
+    *,
+    with_keys: Annotated[bool, typer.Option("--with-keys", help="Include the signing keys of tokens.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Restore the backup into a server of its own, and recount it.")
+    ] = False,
+) -> None:
+    """Back up the whole database to a file.
+
+    The file has the state at one moment, while the database is in use. It is complete when it appears, and only its
+    owner can read it. An external database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
+    """
+    settings = start(settings=configuration.with_stored_key(configuration.load()))
+    require_existing_database(settings)
+    if file.exists():
+        raise CannotStart(f"{file} exists, and is not replaced")
+    if with_keys and not settings.token_keys:
+        raise CannotStart("there are no keys to back up: TESSERA_TOKEN_KEYS is not set")
+    with new_file(file) as output:
+        with provision.database(settings) as addresses:
+            written = backups.write(settings, addresses, output, with_keys=with_keys, now=clock())
+        output.flush()
+        os.fsync(output.fileno())
+        if verify:
+            with backups.opened(output) as (archive, about):
+                _exit_if_any(backups.verify(settings, archive, about))
+    typer.echo(f"Backed up {_summary(written)} to {file}{', and restored it on trial' if verify else ''}.")
+    if not with_keys:
+        typer.echo("It lacks the signing keys: keep TESSERA_TOKEN_KEYS elsewhere, or use --with-keys.", err=True)
+
+
+@commands.command("restore")
+def restore(
+    file: BackupFile,
+    *,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Restore into a server of its own, recount it, and remove it.")
+    ] = False,
+    embedded: Embedded = False,
+) -> None:
+    """Restore a backup into an empty database.
+
+    The roles come first, then all data in one transaction. A database with any table is left as it is. An external
+    database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
+    """
+    settings = start()
+    with backups.opened(file) as (archive, about):
+        if trial:
+            _exit_if_any(backups.verify(settings, archive, about))
+            typer.echo(f"The backup of {_summary(about)} can be restored. The ledger, reports and seals agree.")
+            return
+        require_database(settings, embedded=embedded)
+        with provision.database(settings) as addresses:
+            backups.restore(settings, addresses, archive, about)
+        typer.echo(f"Restored {_summary(about)}, as of {about.created_at}.")
+        if about.has_keys:
+            _store_keys(settings, ",".join(f"{kid}:{secret}" for kid, secret in backups.keys_of(archive).items()))
+    typer.echo("Run `tessera migrate`, and start the processes.")
+
+
+def _store_keys(settings: Settings, keys: str) -> None:
+    path = settings.data_dir / RESTORED_KEYS
+    write_private(path, f"TESSERA_TOKEN_KEYS={keys}\n")
+    typer.echo(f"The signing keys are in {path}: set TESSERA_TOKEN_KEYS to them, and delete the file.")
+
+
+def _summary(backup: Backup) -> str:
+    rows = sum(backup.contents.rows.values())
+    return f"{rows:,} rows in {len(backup.contents.rows)} tables"
+
+
+def _exit_if_any(findings: Sequence[str]) -> None:
+    for finding in findings:
+        typer.echo(visible(finding), err=True)
+    if findings:
+        typer.echo(f"The backup has {len(findings)} faults.", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,196 @@
+"""Backups of a database in use: complete, private, verified, restored into another server, and never over data."""
+
+import json
+import stat
+import threading
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy import make_url
+from tests.conftest import TOKEN_KEYS, Clock, migrated_database, opened_resources
+from tests.support.commands import running_server, tessera
+from tests.support.factories import Tenant, add_promo_codes, create_tenant, percent_code
+from tests.support.redemption_requests import URL, body
+from tests.support.waiting import wait_until
+
+from tessera import backup as backups
+from tessera.kit.clock import clock
+from tessera.provision import Addresses
+from tessera.settings import Settings
+
+KEYS = {"TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())}
+
+
+@dataclass
+class Source:
+    """A database with an organization that has a promo code, and the settings of its processes."""
+
+    addresses: Addresses
+    tenant: Tenant
+
+    @property
+    def settings(self) -> dict[str, str]:
+        urls = {
+            "TESSERA_DATABASE_URL": self.addresses.application,
+            "TESSERA_OWNER_DATABASE_URL": self.addresses.owner,
+        }
+        return urls | KEYS
+
+
+@pytest.fixture(scope="module")
+async def source(cluster: str) -> AsyncIterator[Source]:
+    settings = Settings(token_keys=TOKEN_KEYS)
+    with migrated_database(cluster, "backup") as addresses:
+        async with opened_resources(settings, addresses, Clock()) as resources:
+            tenant = await create_tenant(resources, now=clock())
+            code = percent_code(tenant, "SPRING", max_redemptions=100_000, max_redemptions_per_candidate=None)
+            await add_promo_codes(resources, tenant, code, now=clock())
+        yield Source(addresses, tenant)
+
+
+@pytest.fixture(scope="module")
+def backup(source: Source, place: Path) -> Path:
+    """A backup of the source, with the signing keys."""
+    file = place / "quiet.tessera"
+    result = tessera("backup", str(file), "--with-keys", **source.settings)
+    assert result.returncode == 0, result.stderr
+    return file
+
+
+@contextmanager
+def redeeming(url: str, tenant: Tenant) -> Iterator[list[str]]:
+    """The reservations for which a code was redeemed, one after the other until the end of the block."""
+    acknowledged: list[str] = []
+    stopping = threading.Event()
+
+    def redeem() -> None:
+        with httpx.Client(base_url=url, headers=tenant.api_key, timeout=60) as client:
+            number = 0
+            while not stopping.is_set():
+                number += 1
+                answer = client.post(URL, json=body("SPRING", f"RSV-{number}"))
+                assert answer.status_code == 201, answer.text
+                acknowledged.append(f"RSV-{number}")
+
+    thread = threading.Thread(target=redeem)
+    thread.start()
+    try:
+        yield acknowledged
+    finally:
+        stopping.set()
+        thread.join(120)
+
+
+@pytest.mark.timeout(480)  # starts two servers, and two of Postgres
+def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(source: Source, place: Path) -> None:
+    file, headers = place / "backup.tessera", source.tenant.bearer
+    with (
+        running_server("api", data=place / "unused", **source.settings) as server,
+        redeeming(server.url, source.tenant) as acknowledged,
+    ):
+        wait_until("there is load", lambda: len(acknowledged) > 20)
+        before = len(acknowledged)
+        made = tessera("backup", str(file), "--verify", "--with-keys", **source.settings)
+        assert made.returncode == 0, made.stderr
+        assert len(acknowledged) > before, "the backup stopped the requests"
+    assert made.stdout.endswith(f"tables to {file}, and restored it on trial.\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+    data = place / "restored"
+    restored = tessera("restore", str(file), "--embedded", TESSERA_DATA_DIR=str(data))
+    assert restored.returncode == 0, restored.stderr
+    keys = data / "restored-keys.env"
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    assert keys.read_text().splitlines() == [f"TESSERA_TOKEN_KEYS={KEYS['TESSERA_TOKEN_KEYS']}"]
+    with running_server("serve", data=data, **KEYS) as server:
+        listed: list[str] = []
+        page: str | None = f"{server.url}{URL}?limit=1000"
+        while page:
+            answer = httpx.get(page, headers=headers, timeout=60).json()
+            listed += [each["reservationCode"] for each in answer["data"]]
+            page = answer.get("nextLink")
+        assert set(acknowledged[:before]) <= set(listed) <= set(acknowledged)
+
+
+def test_a_database_with_tables_is_left_as_it_is(backup: Path, source: Source) -> None:
+    result = tessera("restore", str(backup), **source.settings)
+    assert result.returncode == 1
+    assert result.stderr.startswith("tessera: the database is not empty, and is left as it is: it has ")
+
+
+def test_a_file_that_exists_is_not_replaced(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("precious")
+    result = tessera("backup", str(tmp_path / "file"), **source.settings)
+    assert (result.returncode, result.stderr) == (1, f"tessera: {tmp_path / 'file'} exists, and is not replaced\n")
+    assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_login_that_does_not_see_every_row_cannot_back_up(source: Source, tmp_path: Path) -> None:
+    settings = source.settings | {"TESSERA_OWNER_DATABASE_URL": source.addresses.application}
+    result = tessera("backup", str(tmp_path / "file"), **settings)
+    assert result.returncode == 1
+    assert result.stderr.startswith("tessera: row-level security hides rows from tessera_app: set ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def empty(source: Source) -> Iterator[dict[str, str]]:
+    """Settings with an empty database."""
+    with psycopg.connect(source.addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
+        superuser.execute("create database tessera_to_restore")
+        urls = {
+            name: make_url(url).set(database="tessera_to_restore").render_as_string(hide_password=False)
+            for name, url in source.settings.items()
+            if name.endswith("_URL")
+        }
+        yield source.settings | urls
+        superuser.execute("drop database tessera_to_restore with (force)")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content[: len(content) // 2], "the backup is damaged or incomplete: "),
+        (lambda content: content.replace(b"PGDMP", b"PGDPM"), "pg_restore failed: "),
+        (lambda content: content[:100_000] + b"damage" + content[100_006:], ""),
+        (lambda _: b"", "the backup is damaged or incomplete: "),
+    ],
+    ids=["cut off", "altered at its start", "altered", "empty"],
+)
+def test_a_damaged_backup_leaves_the_database_empty(
+    backup: Path, empty: dict[str, str], tmp_path: Path, damage: Any, message: str
+) -> None:
+    (tmp_path / "damaged").write_bytes(damage(backup.read_bytes()))
+    result = tessera("restore", str(tmp_path / "damaged"), **empty)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"tessera: {message}"), result.stderr
+    with psycopg.connect(empty["TESSERA_OWNER_DATABASE_URL"].replace("+psycopg", "")) as superuser:
+        assert superuser.execute("select count(*) from pg_tables where schemaname = 'public'").fetchone() == (0,)
+
+
+def test_a_backup_of_a_newer_version_and_another_file_are_refused(backup: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(backup) as archive:
+        about = json.loads(archive.read(backups.MANIFEST))
+    for name, content in (("newer", json.dumps(about | {"revision": "9999", "version": "9.0"})), ("other", "[]")):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr(backups.MANIFEST, content)
+    newer, other = (tessera("restore", str(tmp_path / name), "--trial").stderr for name in ("newer", "other"))
+    assert newer == "tessera: version 9.0 of Tessera wrote the backup, which this version cannot use\n"
+    assert other == "tessera: the file is not a backup of Tessera\n"
+
+
+def test_a_trial_finds_counts_that_disagree(source: Source, tmp_path: Path) -> None:
+    with psycopg.connect(source.addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
+        superuser.execute("update promo_codes set redemption_count = redemption_count + 7 where name = 'SPRING'")
+    file = tmp_path / "wrong"
+    result = tessera("backup", str(file), "--verify", **source.settings)
+    assert result.returncode == 1
+    assert f"{source.tenant.name}: " in result.stderr
+    assert not file.exists()
