@@ -17,7 +17,7 @@ FILES = sorted(SOURCES.rglob("*.py"))
 # The modules that prepare a database before a server starts.
 SETUP = {"schema.py", "provision.py"}
 # The modules that may end a transaction.
-COMMITS = {"kit/db/database.py", *SETUP}
+COMMITS = {"kit/db/database.py", "kit/db/unit_of_work.py", *SETUP}
 
 # A pattern of SQL in a string, and the calls that accept or build SQL.
 STATEMENT = re.compile(

@@ -110,11 +110,9 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
     result = json.loads(run("promo-code", "batch", "create", *pattern, *here, "--json").stdout)
     assert (result["status"], result["made"], result["progressPercent"]) == ("Complete", 25, 100)
     waiting = json.loads(run("promo-code", "batch", "create", *pattern, "--background", *here, "--json").stdout)
-    assert waiting["made"] == 0
-    cancelled = run("promo-code", "batch", "cancel", waiting["id"], *here, "--json")
-    assert json.loads(cancelled.stdout)["status"] == "Cancelled"
-    resumed = run("promo-code", "batch", "resume", waiting["id"], *here, "--json")
-    assert json.loads(resumed.stdout)["status"] == "Complete"
+    cancelled = json.loads(run("promo-code", "batch", "cancel", waiting["id"], *here, "--json").stdout)
+    assert (waiting["made"], cancelled["status"]) == (0, "Cancelled")
+    assert run("promo-code", "batch", "resume", waiting["id"], *here).returncode == 0
     listed = json.loads(run("promo-code", "batch", "list", *here, "--json").stdout)
     assert [(batch["id"], batch["made"]) for batch in listed] == [(waiting["id"], 25), (result["id"], 25)]
 
@@ -129,8 +127,10 @@ async def test_a_batch_is_made_and_exported_and_imported_again(
     brought = run("promo-code", "import", str(file), *there, "--json")
     assert json.loads(brought.stdout) == {"promoCodes": 25, "isDryRun": False}
     lines = run("promo-code", "import", str(file), *there).stderr.splitlines()
-    assert (len(lines) > 25, lines[-1]) == (True, "tessera: 25 bad lines in all. Nothing was imported.")
     assert lines[-26].startswith("tessera: line 2: name must be unique, and '")
+    assert lines[-1] == "tessera: 25 bad lines in all. Nothing was imported."
+    again = run("promo-code", "import", str(file), "--update", *there, "--json").stdout
+    assert json.loads(again) == {"promoCodes": 25, "changed": 0, "isDryRun": False}
 
 
 def test_an_export_replaces_neither_links_nor_devices(run: Run, shop: Tenant, tmp_path: Path) -> None:

@@ -66,7 +66,8 @@ async def test_of_two_imports_of_the_same_names_at_once_one_is_refused_whole(
         try:
             async with resources.database.unit_of_work(tenant.id) as work:
                 source = Source(BytesIO(content), "")
-                return await service.import_file(work, source, dry_run=False, now=datetime.now(UTC))
+                imported = await service.import_file(work, source, dry_run=False, now=datetime.now(UTC))
+                return imported.promo_codes
         except ImportRefused as refusal:
             return {(violation.code, violation.field) for line in refusal.lines for violation in line.violations}
 

@@ -15,11 +15,12 @@ from tessera.cli.files import Length, rewindable, save
 from tessera.cli.lookups import catalog as lookups
 from tessera.cli.options.types import Organization
 from tessera.cli.organization_session import OrganizationSession
+from tessera.cli.output import fields_of
 from tessera.cli.progress import bar
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.imports import service as imports
-from tessera.promo_codes.imports.service import Source
+from tessera.promo_codes.imports.service import Imported, Source
 from tessera.promo_codes.management import export, service
 from tessera.promo_codes.management.service import EXPORT_PAGE_SIZE, ManagedFilter
 from tessera.promo_codes.rules import Kind, Status
@@ -34,6 +35,7 @@ File = Annotated[
         allow_dash=True,
     ),
 ]
+Update = Annotated[bool, typer.Option("--update", help="Change the existing promo codes that the file names.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and import nothing.")]
 Output = Annotated[Path | None, typer.Argument(help="The file to write; - (default) is standard output.")]
 
@@ -61,19 +63,24 @@ class FilterOptions:
         return ManagedFilter(**asdict(self) | {"product_bundle_id": bundle_id})
 
 
-def import_promo_codes(session: OrganizationSession, file: File, *, dry_run: DryRun = False) -> None:
+def import_promo_codes(
+    session: OrganizationSession, file: File, *, update: Update = False, dry_run: DryRun = False
+) -> None:
     """Import all promo codes of a CSV file, or none: every bad line is reported with its reasons."""
     with rewindable(file) as content, bar("Reading", length=content.seek(0, os.SEEK_END)) as set_position:
         content.seek(0)
         source = Source(content, hashlib.file_digest(content, "sha256").hexdigest())
         content.seek(0)
 
-        async def import_all(work: UnitOfWork) -> int:
-            return await imports.import_file(work, source, dry_run=dry_run, now=clock(), on_progress=set_position)
+        async def import_all(work: UnitOfWork) -> Imported:
+            return await imports.import_file(
+                work, source, dry_run=dry_run, update=update, now=clock(), on_progress=set_position
+            )
 
-        count = session.run(import_all)
-    sentence = "Every line is valid." if dry_run else f"Imported {count:,} promo codes."
-    session.show(sentence, {"promoCodes": count, "isDryRun": dry_run})
+        imported = session.run(import_all)
+    sentence = "Every line is valid." if dry_run else f"Imported {imported.promo_codes:,} promo codes."
+    fields = ("promo_codes", "changed", "is_dry_run") if update else ("promo_codes", "is_dry_run")
+    session.show(sentence, fields_of(imported, *fields))
 
 
 def export_promo_codes(filters: FilterOptions, organization: Organization = None, file: Output = None) -> None:

@@ -64,7 +64,8 @@ def bundles_of(draft: PromoCodeDraft) -> tuple[UUID, ...]:
     return tuple(dict.fromkeys(draft.product_bundle_ids or ()))
 
 
-def _status(draft: PromoCodeDraft) -> Status:
+def status_of(draft: PromoCodeDraft) -> Status:
+    """The status that the draft describes."""
     if draft.is_archived:
         return Status.ARCHIVED
     return Status.ACTIVE if draft.is_active else Status.INACTIVE
@@ -75,7 +76,7 @@ def new_promo_code(draft: PromoCodeDraft, references: ResolvedReferences) -> New
     return NewPromoCode(
         id=new_id(),
         name=draft.name or "",
-        status=_status(draft),
+        status=status_of(draft),
         **terms_of(draft),
         restrict_to_email_addresses=bool(draft.restrict_to_email_addresses),
         store_exam_ids=tuple(exam_id for exam_id, _ in exams_of(draft, references)),

@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.support.responses import status_and_body
 
 from tessera.api.http import parsing as http_parsing
 from tessera.api.serving.resources import Resources
-from tessera.promo_codes.imports import parsing
+from tessera.promo_codes.imports import changes, parsing
 from tessera.promo_codes.rules import Status
 
 URL = f"{ROOT}/promo-code-imports"
@@ -250,6 +251,83 @@ async def test_an_export_with_archived_and_expired_codes_is_imported_as_it_is(
     ]
     assert sorted(before, key=str) == sorted(after, key=str)
     assert [row["status"] for row in after] == ["Active", "Archived"]
+
+
+async def edit(client: httpx.AsyncClient, tenant: Tenant, content: str, *, dry_run: bool = False) -> httpx.Response:
+    return await send(client, tenant, content, query=f"?update=true&dryRun={str(dry_run).lower()}")
+
+
+async def test_an_export_that_is_sent_back_changes_nothing(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    expired = percent_code(tenant, "BYGONE", expires_at=NOW - timedelta(days=1), email_addresses=("a|b@example.com",))
+    archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, product_bundle_ids=(tenant.bundle_id,))
+    flat = percent_code(tenant, "FLAT", discount_percent=None, flat_discount=Decimal("5.50"), notes=" '=1\r\n")
+    await add_promo_codes(resources, tenant, expired, archived, flat, now=NOW)
+    superuser.execute("update store_exams set status = 'Archived' where organization_id = %s", [tenant.id])
+    before = await codes_of(client, tenant)
+    exported = (await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)).text
+    answer = await edit(client, tenant, exported)
+    assert status_and_body(answer) == (201, {"promoCodes": 3, "changed": 0, "isDryRun": False})
+    assert await codes_of(client, tenant) == before
+
+
+async def test_a_file_changes_existing_codes_by_name_and_adds_the_others(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    terms = {"notes": "Old", "campaign": "Spring", "max_redemptions": None, "store_exam_ids": ()}
+    await add_promo_codes(resources, tenant, percent_code(tenant, "ONE", **terms), now=NOW)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "TWO", **terms), now=NOW)
+    content = (
+        "name,status,notes,maxRedemptions,storeExamCodes,discountPercent\n"
+        "one,Archived,,5,CLD-100,10\ntwo,,Old,,,10\nNEW,Active,Fresh,,,20\n"
+    )
+    before = await codes_of(client, tenant)
+    dry = await edit(client, tenant, content, dry_run=True)
+    assert status_and_body(dry) == (200, {"promoCodes": 3, "changed": 1, "isDryRun": True})
+    assert await codes_of(client, tenant) == before
+    answer = await edit(client, tenant, content)
+    assert status_and_body(answer) == (201, {"promoCodes": 3, "changed": 1, "isDryRun": False})
+    one, two, new = await codes_of(client, tenant)
+    unchanged = {name: value for name, value in before[0].items() if name != "notes"}
+    changes = {"status": "Archived", "maxRedemptions": 5, "storeExamCodes": ["CLD-100"], "version": 3}
+    assert (one, two, new["discountPercent"]) == (unchanged | changes, before[1], 20)
+    assert [entry[2] for entry in audit_entries_of(superuser, tenant, "PromoCode")] == ["Updated", "Archived"]
+    assert [entry[4]["changed"] for entry in audit_entries_of(superuser, tenant, "PromoCodeImport")] == [1]
+
+
+async def test_every_line_that_cannot_change_its_code_is_named_and_nothing_is_changed(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    codes = [percent_code(tenant, name, redemption_count=9) for name in ("GOOD", "USED", "TWICE", "SHORT", "PAST")]
+    await add_promo_codes(resources, tenant, *codes, now=NOW)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "RETIRED", status=Status.ARCHIVED), now=NOW)
+    before = await codes_of(client, tenant)
+    content = (
+        "name,maxRedemptions,expiresAt\nGOOD,50,\nUSED,8,\nNEW,5,\nTWICE,50,\nTWICE,60,\nSHORT,x,\nPAST,,2026-01-01\n"
+        "RETIRED,7,\n"
+    )
+    expected = import_failed(
+        (3, "maxRedemptions", "LimitBelowUses", "must be at least 9, the number of redeemed and held uses"),
+        (4, "discountPercent", "OneDiscount", "or a flat discount must be given, and not both of them"),
+        (6, "name", "Repeated", "must be unique, but an earlier line has it"),
+        (7, "maxRedemptions", "NotInteger", "must be a whole number"),
+        (8, "expiresAt", "ExpiryInPast", "must not be in the past"),
+        (9, "name", "Archived", "names an archived promo code, which cannot change"),
+    )
+    for dry_run in (True, False):
+        assert status_and_body(await edit(client, tenant, content, dry_run=dry_run)) == expected
+    assert await codes_of(client, tenant) == before
+
+
+async def test_a_file_changes_a_limited_number_of_codes(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "MAX_CHANGES", 1)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "ONE"), percent_code(tenant, "TWO"), now=NOW)
+    answer = await edit(client, tenant, "name,notes\nONE,a\nTWO,b\n")
+    words = "is one too many: a file changes at most 1 promo codes"
+    assert status_and_body(answer) == import_failed((3, "name", "TooManyChanges", words))
 
 
 async def test_whole_numbers_may_have_decimals_and_a_date_is_its_first_moment(

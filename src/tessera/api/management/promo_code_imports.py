@@ -28,9 +28,13 @@ _COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.IMPORTED_COLUM
 DESCRIPTION = f"""\
 Import all promo codes of a file, or none. Every bad line is reported with its number and its reasons.
 
-The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active` or `Inactive`. Columns that only
-an export has are ignored. Separate the values in a cell by `|`; escape a `|` or a backslash in a value by a backslash.
-The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
+With `update=true`, a line with the name of an existing promo code changes it: each field that has a column. An empty
+cell clears the field, and an empty `status` keeps the status. A line without a difference changes nothing, so an export
+can be edited and sent back. Archived promo codes cannot change. A file changes up to 10,000 promo codes.
+
+The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active`, `Inactive` or `Archived`.
+Columns that only an export has are ignored. Separate the values in a cell by `|`; escape a `|` or a backslash in a
+value by a backslash. The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
 """
 
 RESPONSES: dict[int | str, Any] = {
@@ -63,12 +67,12 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
     """Import all promo codes of a file, or none."""
     filters = read_filters(request, ImportQuery)
     upload = uploads.read_upload(request, MEDIA_TYPE)
-    dry_run = bool(filters.get("dry_run"))
+    dry_run, update = bool(filters.get("dry_run")), bool(filters.get("update"))
 
     async def effect() -> JsonResponse:
         source = Source(upload.file, upload.digest)
-        count = await service.import_file(caller.work, source, dry_run=dry_run, now=caller.now)
-        return JsonResponse({"promoCodes": count, "isDryRun": dry_run}, 200 if dry_run else 201)
+        imported = await service.import_file(caller.work, source, dry_run=dry_run, update=update, now=caller.now)
+        return JsonResponse(PromoCodeImportModel.of(imported), 200 if dry_run else 201)
 
     # A dry run has no effect, so its Idempotency-Key is ignored.
     return await effect() if dry_run else await idempotency.once(request, caller, effect)

@@ -39,6 +39,15 @@ class UnitOfWork:
         yield replace(self, organization_id=organization_id)
         await self._pin(self.organization_id)
 
+    @asynccontextmanager
+    async def undoing(self) -> AsyncIterator[None]:
+        """Undo the statements of the block, and release the locks that it has taken."""
+        savepoint = await self.connection.begin_nested()
+        try:
+            yield
+        finally:
+            await savepoint.rollback()
+
     async def _pin(self, organization_id: UUID) -> None:
         await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
 

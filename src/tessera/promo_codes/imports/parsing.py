@@ -24,10 +24,14 @@ _BY_TITLE = {key_of(wire_name(column)): column for column in cells.COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The promo code that begins at this line of the file; `parse_violations` concern the line itself."""
+    """The promo code that begins at this line of the file; `parse_violations` concern the line itself.
+
+    `fields` are the fields of the draft that the file has columns for; a line without a status keeps that of its code.
+    """
 
     number: int
     draft: PromoCodeDraft
+    fields: frozenset[str] = frozenset()
     parse_violations: tuple[Violation, ...] = ()
 
 
@@ -117,7 +121,7 @@ def _key(title: str) -> str:
 def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
     if len(row) != len(columns):
         message = f"must have as many cells as the first line, {len(columns)}, and has {len(row)}"
-        return Line(number, PromoCodeDraft(), (Violation("NumberOfCells", "name", message),))
+        return Line(number, PromoCodeDraft(), parse_violations=(Violation("NumberOfCells", "name", message),))
     values = {
         # White space around a value is insignificant, except in notes.
         column: plain(text if column == "notes" else text.strip())
@@ -126,11 +130,13 @@ def _line(number: int, columns: Sequence[str], row: Sequence[str]) -> Line:
     }
     unreadable = [column for column, text in values.items() if not _is_text(text)]
     if unreadable:
-        return Line(number, PromoCodeDraft(), tuple(Violation("NotText", column, NOT_TEXT) for column in unreadable))
+        not_text = tuple(Violation("NotText", column, NOT_TEXT) for column in unreadable)
+        return Line(number, PromoCodeDraft(), parse_violations=not_text)
     fields = cells.parse(values)
     if "name" not in values:
         fields["parse_violations"] = (Violation("Required", "name", "is required"), *fields["parse_violations"])
-    return Line(number, PromoCodeDraft(**fields))
+    titled = (set(columns) & set(cells.IMPORTED_COLUMNS)) - {"name", "status"}
+    return Line(number, PromoCodeDraft(**fields), frozenset(titled | (fields.keys() & {"is_active", "is_archived"})))
 
 
 def _is_text(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from tessera.audit import service as audit
-from tessera.audit.service import Change
+from tessera.audit.rules import Change as AuditedChange
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, Violation
 from tessera.kit.identifiers import new_id
@@ -18,7 +18,9 @@ from tessera.kit.normalization import key_of
 from tessera.kit.wire import wire_name
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
+from tessera.promo_codes.imports.changes import Change
 from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
+from tessera.promo_codes.management import service as management
 
 KIND = "PromoCodeImport"
 LINES_PER_BATCH = 2000
@@ -52,6 +54,19 @@ class ImportRefused(DomainError):
         self.count = count
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """The number of codes in a file, and of those that it changed, which is None for an import that changes none."""
+
+    promo_codes: int
+    is_dry_run: bool
+    changed: int | None
+
+
+# A line, and its violations as a new code.
+_CheckedLine = tuple[Line, list[Violation]]
+
+
 @dataclass(slots=True)
 class _Import:
     """The progress of an import: the owner of the codes, the lines to read, the names so far, and the bad lines."""
@@ -62,6 +77,7 @@ class _Import:
     bad_lines: list[BadLine] = field(default_factory=list)
     bad_count: int = 0
     count: int = 0
+    changed: int = 0
 
     def reject(self, number: int, violations: Sequence[Violation]) -> None:
         self.bad_count += 1
@@ -70,32 +86,39 @@ class _Import:
 
 
 async def import_file(
-    work: UnitOfWork, source: Source, *, dry_run: bool, now: datetime, on_progress: OnProgress = lambda _: None
-) -> int:
-    """Import the promo codes of a CSV file, or only check it with `dry_run`; returns the number of codes.
+    work: UnitOfWork,
+    source: Source,
+    *,
+    dry_run: bool,
+    update: bool = False,
+    now: datetime,
+    on_progress: OnProgress = lambda _: None,
+) -> Imported:
+    """Import the promo codes of a CSV file, or only check it with `dry_run`.
 
+    With `update`, a line with the name of an existing code changes those of its fields that the file has columns for.
     The import is one transaction, so a crash leaves all codes or none. `on_progress` receives the number of bytes read.
     Raises ImportRefused with the bad lines.
     """
     with closing(read_lines(source.file)) as all_lines:
         state = _Import(work.organization_id, all_lines)
         while lines := await asyncio.to_thread(_next_lines, state, now):
+            lines = await _change_existing(work, state, lines, dry_run=dry_run, now=now) if update else lines
             valid_lines = await _look_up(work, state, lines)
             if valid_lines and not dry_run and not state.bad_count:
                 await _add(work, state, valid_lines, now=now)
-            state.count += len(lines)
             on_progress(source.file.tell())
     if state.bad_count:
-        raise ImportRefused(state.bad_lines, state.bad_count)
+        raise ImportRefused(sorted(state.bad_lines, key=lambda line: line.number), state.bad_count)
     if not dry_run:
-        after = {"promo_codes": state.count, "sha256": source.digest}
-        await audit.record(work, Change(action="Imported", kind=KIND, id=new_id(), after=after), now=now)
-    return state.count
+        after = {"promo_codes": state.count, "sha256": source.digest} | ({"changed": state.changed} if update else {})
+        await audit.record(work, AuditedChange(action="Imported", kind=KIND, id=new_id(), after=after), now=now)
+    return Imported(promo_codes=state.count, is_dry_run=dry_run, changed=state.changed if update else None)
 
 
-def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violation]]]:
+def _next_lines(state: _Import, now: datetime) -> list[_CheckedLine]:
     """The next lines, each with the violations that need no query."""
-    lines: list[tuple[Line, list[Violation]]] = []
+    lines: list[_CheckedLine] = []
     try:
         for line in islice(state.lines, LINES_PER_BATCH):
             if state.count + len(lines) >= MAX_LINES:
@@ -106,6 +129,7 @@ def _next_lines(state: _Import, now: datetime) -> list[tuple[Line, list[Violatio
     except Unreadable as error:
         state.lines = iter(())
         state.reject(error.number, [error.violation])
+    state.count += len(lines)
     return lines
 
 
@@ -123,8 +147,32 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
     return violations
 
 
+async def _change_existing(
+    work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine], *, dry_run: bool, now: datetime
+) -> list[_CheckedLine]:
+    """Change the promo codes that exist; returns the lines of all others."""
+    existing = await management.find_all(work, [line.draft.name for line, _ in lines if line.draft.name])
+    new_lines: list[_CheckedLine] = []
+    changes = []
+    for line, violations in lines:
+        code = existing.get(key_of(line.draft.name or ""))
+        if code is None:
+            new_lines.append((line, violations))
+        elif repeated := [each for each in violations if each.code == "Repeated"]:
+            state.reject(line.number, repeated)
+        elif (change := Change.of(line, code, owner_id=state.owner_id)).is_needed:
+            changes.append(change)
+    # In the order of ids, in which redemptions lock several codes as well.
+    for change in sorted(changes, key=lambda each: each.code.id):
+        state.changed += 1
+        violations = await change.violations(work, state.changed, dry_run=dry_run or state.bad_count > 0, now=now)
+        if violations:
+            state.reject(change.line.number, violations)
+    return new_lines
+
+
 async def _look_up(
-    work: UnitOfWork, state: _Import, lines: Sequence[tuple[Line, list[Violation]]]
+    work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine]
 ) -> list[tuple[Line, ResolvedReferences]]:
     """The valid lines, with valid references and unused names."""
     references = await drafts.resolve_references(work, *(line.draft for line, _ in lines))

@@ -1,12 +1,25 @@
 """Statements for the management of promo codes of every kind: single codes, edits, and lists of any length."""
 
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Container
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, delete, exists, func, literal, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Text,
+    and_,
+    any_,
+    delete,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from tessera.catalog.tables import StoreExam
@@ -20,48 +33,10 @@ from tessera.kit.db.pages import (
 )
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import folded, key_of, stored_name
+from tessera.promo_codes.management.records import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.restrictions import repository as restrictions
-from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status, terms_of
+from tessera.promo_codes.rules import terms_of
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManagedFilter:
-    """Filters of promo codes; None matches every code."""
-
-    name: str | None = None
-    status: Status | None = None
-    kind: Kind | None = None
-    store_exam_code: str | None = None
-    product_bundle_id: UUID | None = None
-    batch_id: UUID | None = None
-    campaign: str | None = None
-
-    @property
-    def ordered(self) -> dict[str, str]:
-        """The values of those columns by which the index of the list is ordered before the id, in its order."""
-        if self.campaign is not None:
-            return {"campaign_key": folded(stored_name(self.campaign))}
-        states = {"status": self.status, "kind": self.kind}
-        return {name: value for name, value in states.items() if value is not None}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ManagedPromoCode(PromoCodeTerms):
-    """A promo code of any kind; `email_addresses` is None in lists, because a code can have thousands of them."""
-
-    id: UUID
-    name: str
-    status: Status
-    store_exam_codes: Sequence[str]
-    product_bundle_ids: Sequence[UUID]
-    restrict_to_email_addresses: bool
-    email_addresses: Sequence[str] | None = None
-    redemption_count: int
-    batch_id: UUID | None
-    created_at: datetime
-    version: int
-
 
 _COMPARED = ("status", "kind", "batch_id", "campaign_key")
 
@@ -79,6 +54,17 @@ class ManagedPromoCodeRepository:
         statement = self._codes().add_columns(addresses).where(self._is(promo_code_id))
         row = (await self._connection.execute(statement)).first()
         return None if row is None else _managed(row)
+
+    async def find_all(self, names: Collection[str]) -> list[ManagedPromoCode]:
+        """The promo codes with these names and all their restrictions."""
+        keys = literal([key_of(name) for name in names], ARRAY(Text))
+        addresses = restrictions.email_addresses(self._organization_id).label("email_addresses")
+        statement = (
+            self._codes()
+            .add_columns(addresses)
+            .where(PromoCode.organization_id == self._organization_id, PromoCode.name_key == any_(keys))
+        )
+        return [_managed(row) for row in await self._connection.execute(statement)]
 
     async def lock(self, promo_code_id: UUID) -> ManagedPromoCode | None:
         """The promo code with this id, locked FOR UPDATE."""

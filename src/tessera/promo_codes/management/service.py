@@ -1,6 +1,7 @@
 """Management of promo codes of every kind: creation, edits, status moves and lists."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -12,9 +13,11 @@ from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid, Violation, WrongState
+from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
-from tessera.promo_codes.management.repository import ManagedFilter, ManagedPromoCode, ManagedPromoCodeRepository
+from tessera.promo_codes.management.records import ManagedFilter, ManagedPromoCode
+from tessera.promo_codes.management.repository import ManagedPromoCodeRepository
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
 from tessera.promo_codes.shares.repository import ShareRepository
@@ -66,7 +69,15 @@ def as_draft(code: ManagedPromoCode) -> PromoCodeDraft:
         product_bundle_ids=tuple(code.product_bundle_ids),
         email_addresses=tuple(code.email_addresses or ()),
         restrict_to_email_addresses=code.restrict_to_email_addresses,
+        is_active=code.status == Status.ACTIVE,
+        is_archived=code.status == Status.ARCHIVED,
     )
+
+
+async def find_all(work: UnitOfWork, names: Collection[str]) -> dict[str, ManagedPromoCode]:
+    """The promo codes with these names, including archived ones, by the key of the name."""
+    codes = await ManagedPromoCodeRepository(work).find_all(names) if names else []
+    return {key_of(code.name): code for code in codes}
 
 
 async def list_by_cursor(

@@ -12,12 +12,20 @@ class ImportQuery(RequestModel):
     dry_run: Flag | None = Field(
         None, description="Whether to check the file without importing it; default: false.", examples=["true"]
     )
+    update: Flag | None = Field(
+        None,
+        description="Whether lines change existing promo codes of their names; default: false.",
+        examples=["false"],
+    )
 
 
 class PromoCodeImportModel(Representation):
     """The result of an import without bad lines."""
 
     promo_codes: int = Field(description="The number of promo codes in the file.")
+    changed: int | None = Field(
+        None, description="The number of existing promo codes that differ from the file; absent without `update`."
+    )
     is_dry_run: bool = Field(description="Whether this was a dry run, which imports nothing.")
 
 

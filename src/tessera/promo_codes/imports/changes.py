@@ -1,0 +1,72 @@
+"""The changes that a file makes to existing promo codes."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.editing import Target
+from tessera.kit.errors import Invalid, VersionStale, Violation
+from tessera.promo_codes import drafts, rules
+from tessera.promo_codes.imports.parsing import Line
+from tessera.promo_codes.management import service
+from tessera.promo_codes.management.service import ManagedPromoCode
+from tessera.promo_codes.rules import PromoCodeDraft, Status
+
+# Redemptions of the changed codes wait until the import ends: a minute or two for this number.
+MAX_CHANGES = 10_000
+_MOVES = {Status.ACTIVE: service.activate, Status.INACTIVE: service.deactivate, Status.ARCHIVED: service.archive}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of a file, the promo code that it names, and the state of the code after the import."""
+
+    line: Line
+    code: ManagedPromoCode
+    draft: PromoCodeDraft
+
+    @classmethod
+    def of(cls, line: Line, code: ManagedPromoCode, *, owner_id: UUID) -> "Change":
+        """The change of a code by a line; fields without a column stay as they are."""
+        fields = {name: getattr(line.draft, name) for name in (*line.fields, "parse_violations")}
+        if "store_exam_codes" in fields:
+            fields["store_exam_codes"] = line.draft.store_exam_codes or ()
+        draft = replace(service.as_draft(code), **fields)
+        return cls(line, code, rules.with_share(draft, owner_id=owner_id))
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the line differs from the code."""
+        return self.draft != service.as_draft(self.code)
+
+    async def violations(self, work: UnitOfWork, number: int, *, dry_run: bool, now: datetime) -> list[Violation]:
+        """Change the code; returns the violations, if any. A dry run has no effect and keeps no lock.
+
+        `number` counts the changes of the file.
+        """
+        if number > MAX_CHANGES:
+            message = f"is one too many: a file changes at most {MAX_CHANGES:,} promo codes"
+            return [Violation("TooManyChanges", "name", message)]
+        if self.code.status == Status.ARCHIVED:
+            return [Violation("Archived", "name", "names an archived promo code, which cannot change")]
+        try:
+            if not dry_run:
+                await self._write(work, now=now)
+            else:
+                async with work.undoing():
+                    await self._write(work, now=now)
+        except VersionStale:
+            return [Violation("VersionStale", "name", "names a promo code that has just been changed")]
+        except Invalid as error:
+            return list(error.violations)
+        return []
+
+    async def _write(self, work: UnitOfWork, *, now: datetime) -> None:
+        target, before = Target(self.code.id, self.code.version), service.as_draft(self.code)
+        status = drafts.status_of(self.draft)
+        if replace(self.draft, is_active=before.is_active, is_archived=False) != before:
+            after = await service.update(work, target, draft=self.draft, now=now)
+            target = Target(after.id, after.version)
+        if status != self.code.status:
+            await _MOVES[status](work, target, now=now)

@@ -1,0 +1,47 @@
+"""Promo codes of every kind, and filters of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tessera.kit.normalization import folded, stored_name
+from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedFilter:
+    """Filters of promo codes; None matches every code."""
+
+    name: str | None = None
+    status: Status | None = None
+    kind: Kind | None = None
+    store_exam_code: str | None = None
+    product_bundle_id: UUID | None = None
+    batch_id: UUID | None = None
+    campaign: str | None = None
+
+    @property
+    def ordered(self) -> dict[str, str]:
+        """The values of those columns by which the index of the list is ordered before the id, in its order."""
+        if self.campaign is not None:
+            return {"campaign_key": folded(stored_name(self.campaign))}
+        states = {"status": self.status, "kind": self.kind}
+        return {name: value for name, value in states.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedPromoCode(PromoCodeTerms):
+    """A promo code of any kind; `email_addresses` is None in lists, because a code can have thousands of them."""
+
+    id: UUID
+    name: str
+    status: Status
+    store_exam_codes: Sequence[str]
+    product_bundle_ids: Sequence[UUID]
+    restrict_to_email_addresses: bool
+    email_addresses: Sequence[str] | None = None
+    redemption_count: int
+    batch_id: UUID | None
+    created_at: datetime
+    version: int
