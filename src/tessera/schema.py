@@ -101,7 +101,9 @@ def _errors_explained() -> Iterator[None]:
     except (DBAPIError, psycopg.Error) as error:
         cause = error.orig if isinstance(error, DBAPIError) else error
         if isinstance(cause, InsufficientPrivilege):
-            message = f"this login may not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to one that may"
+            message = (
+                f"this login may not migrate ({_reason(error)}); set TESSERA_OWNER_DATABASE_URL to a login that may"
+            )
             raise CannotMigrate(message) from error
         # An error without SQLSTATE comes from the client library: the URL contains an unknown option.
         is_client_error = isinstance(cause, psycopg.Error) and cause.sqlstate is None
@@ -234,7 +236,7 @@ def _upgrade(connection: Connection, lock_pauses: Iterable[float]) -> None:
 def _apply_pending(connection: Connection, configuration: "Config") -> None:
     from alembic import command  # noqa: PLC0415
 
-    # For each attempt, because one that fails during a concurrent build of an index leaves another timeout.
+    # Set for each attempt, because one that fails while it builds an index concurrently leaves another timeout.
     connection.execute(text(f"set lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
     command.upgrade(configuration, "head")

@@ -31,8 +31,8 @@ class SettingsInvalid(Exception):
 class Settings(BaseSettings):
     """The settings of an installation.
 
-    Of several sources with the same setting, the first counts: variables of the environment and then of `.env`, which
-    have the prefix `TESSERA_`, files in the directory of secrets with the same names, and keys in the TOML file.
+    If several sources have the same setting, the first has precedence: variables of the environment and then of `.env`,
+    which have the prefix `TESSERA_`, files in the directory of secrets with the same names, and keys in the TOML file.
     """
 
     model_config = SettingsConfigDict(
@@ -114,9 +114,9 @@ class Settings(BaseSettings):
     )
     share_wait_seconds: float = Field(2, gt=0, description="How long a request beyond that share waits before its 429.")
     bodies_mib: int = Field(64, ge=1, description="Request bodies in the memory of a process at once.")
-    organization_bodies_mib: int = Field(16, ge=1, description="The same of one organization.")
+    organization_bodies_mib: int = Field(16, ge=1, description="Request bodies of one organization, likewise.")
     uploads_mib: int = Field(1024, ge=100, description="Uploaded files on the disk of a process at once.")
-    organization_uploads_mib: int = Field(200, ge=100, description="The same of one organization.")
+    organization_uploads_mib: int = Field(200, ge=100, description="Uploaded files of one organization, likewise.")
     organization_open_imports: int = Field(
         10, ge=1, description="Imports that wait or run at once in a process, of one organization."
     )
@@ -224,9 +224,9 @@ def with_demo_key(settings: Settings) -> Settings:
 
 
 def replaces_stored_key(settings: Settings) -> bool:
-    """Whether the data directory has a key that is not among the token keys, as with those of another server."""
+    """Whether the data directory has a key that is not among the token keys of the settings."""
     path = settings.data_dir / KEY_FILE_NAME
-    # Another user's directory is no concern of this server.
+    # A file that this user cannot read belongs to another installation.
     return os.access(path, os.R_OK) and path.read_text().strip() not in settings.token_keys.values()
 
 

@@ -58,7 +58,7 @@ def unknown(known: Collection[str]) -> Iterator[str]:
 
 
 def place_of(name: str) -> str:
-    """Where the value of a setting comes from, for a message about it."""
+    """The place of the value of a setting, for a message about it."""
     variables = [PREFIX + name.upper(), *(["PORT"] if name == "port" else [])]
     for place, names in (("", os.environ), (f"{ENV_FILE}: ", dotenv_values(ENV_FILE))):
         for variable in variables:

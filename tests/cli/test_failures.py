@@ -142,7 +142,7 @@ def test_a_login_that_must_not_migrate(empty: Addresses) -> None:
         pytest.skip("an outside Postgres was named by a login that may migrate")
     line = failure("migrate", TESSERA_DATABASE_URL=empty.application)
     assert line.startswith("tessera: cannot use the database: this login may not migrate (permission denied")
-    assert line.endswith("; set TESSERA_OWNER_DATABASE_URL to one that may\n")
+    assert line.endswith("; set TESSERA_OWNER_DATABASE_URL to a login that may\n")
 
 
 def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> None:

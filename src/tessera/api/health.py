@@ -20,7 +20,11 @@ LIVENESS = Enumeration("LivenessStatus", "The state of the process.", {"live": "
 READINESS = Enumeration(
     "ReadinessStatus",
     "Whether the process can serve requests.",
-    {"ready": "Requests can be sent to it.", "not ready": "Requests would fail.", "stopping": "The process ends."},
+    {
+        "ready": "Requests can be sent to it.",
+        "not ready": "Requests would fail.",
+        "stopping": "The process is stopping.",
+    },
 )
 DATABASE = Enumeration(
     "DatabaseStatus", "The state of the database.", {"ok": "It answers.", "away": "It cannot be reached."}
@@ -30,8 +34,8 @@ MIGRATIONS = Enumeration(
     "The state of the database's schema.",
     {
         "ok": "This version of Tessera can use it.",
-        "behind": "It is that of an older version; run `tessera migrate`.",
-        "ahead": "It is that of a newer version, which this version cannot use.",
+        "behind": "It belongs to an older version; run `tessera migrate`.",
+        "ahead": "It belongs to a newer version, and this version cannot use it.",
         "unknown": "The database cannot be reached.",
     },
 )
@@ -62,7 +66,7 @@ _READINESS: dict[int | str, Any] = {
     200: response(Readiness, "The process can serve requests.", ready=_READY),
     503: response(
         Readiness,
-        "The database is unavailable, this version of Tessera cannot use its schema, or the process ends.",
+        "The database is unavailable, this version of Tessera cannot use its schema, or the process is stopping.",
         headers={"Retry-After": "Seconds to wait before retrying."},
         away=_AWAY,
         behind=_BEHIND,

@@ -40,13 +40,13 @@ RESERVATION_STATUS = Enumeration(
         ReservationStatus.CREATED: "The exam is booked.",
         ReservationStatus.RESCHEDULED: "The booking was moved to another time.",
         ReservationStatus.COMPLETED: "The candidate has taken the exam.",
-        ReservationStatus.NO_SHOW: "The candidate did not come. The codes stay used.",
+        ReservationStatus.NO_SHOW: "The candidate did not appear. The codes stay used.",
         ReservationStatus.CANCELLED: "The booking was cancelled. All uses of codes were returned.",
     },
 )
 REASON = Enumeration(
     "CodeReason",
-    "Why a code cannot be used.",
+    "The reason why a code cannot be used.",
     {
         "NotFound": "No such code exists.",
         "Inactive": "The promo code is inactive. An administrator can activate it.",
@@ -126,7 +126,7 @@ PURCHASE_STATUS = Enumeration(
     "VoucherPurchaseStatus",
     "The status of a voucher purchase.",
     {
-        PurchaseStatus.CHECKOUT_IN_PROGRESS: "The payment is awaited.",
+        PurchaseStatus.CHECKOUT_IN_PROGRESS: "The payment is pending.",
         PurchaseStatus.CHECKOUT_CANCELLED: "The checkout was cancelled.",
         PurchaseStatus.CHECKOUT_EXPIRED: "The payment did not arrive before the deadline.",
         PurchaseStatus.CHECKOUT_FAILED: "The payment failed.",
@@ -148,7 +148,7 @@ VOUCHER_ACTION = Enumeration(
 )
 VOUCHER_REFUSAL = Enumeration(
     "VoucherRefusal",
-    "Why an action on a voucher failed.",
+    "The reason why an action on a voucher failed.",
     {
         "NotFound": "No such voucher exists.",
         "Repeated": "The request names the voucher more than once; the action was executed once.",
@@ -162,9 +162,9 @@ FUNCTION_POINT = Enumeration(
     "FunctionPoint",
     "A right of a user, an API client or an API key.",
     {
-        FunctionPoint.PARTNER_MANAGE_PROMO_CODES: "Create and list promo codes by the Certiverse Promo Code API.",
+        FunctionPoint.PARTNER_MANAGE_PROMO_CODES: "Create and list promo codes through the Certiverse Promo Code API.",
         FunctionPoint.PARTNER_MANAGE_VOUCHERS: "Use the Certiverse Voucher Partner API.",
-        FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel what the same credential has made.",
+        FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel redemptions of the same credential.",
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
     },
@@ -176,7 +176,7 @@ ACTOR_KIND = Enumeration(
         ActorKind.USER: "A user, with a Bearer token.",
         ActorKind.API_CLIENT: "An API client, with a token for its ClientId.",
         ActorKind.API_KEY: "An API key of a storefront.",
-        ActorKind.COMMAND_LINE: "A login of the machine, by a command.",
+        ActorKind.COMMAND_LINE: "A login on the machine, through the command line.",
         ActorKind.JOB: "A job of the installation itself.",
     },
 )

@@ -53,7 +53,7 @@ async def test_another_organizations_exams_are_not_there(
             answer = await client.request(method, url, headers=if_match("*", tenant), json=NEW)
             assert status_and_body(answer) == not_found("There is no such store exam.")
     assert status_and_body(await client.get(f"{URL}/none", headers=tenant.bearer)) == not_found(
-        "There is nothing of this id."
+        "There is no resource with this id."
     )
     own = (await client.get(URL, headers=tenant.bearer)).json()["data"]
     assert str(theirs) not in [exam["id"] for exam in own]

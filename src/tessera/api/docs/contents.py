@@ -1,4 +1,4 @@
-"""Contents that never change: compressed once, and not sent to a client that has them already."""
+"""Static contents: compressed once, and answered with 304 for a client that has them already."""
 
 import gzip
 import hashlib

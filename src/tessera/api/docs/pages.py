@@ -37,7 +37,7 @@ Endpoint = Callable[[Request], Response]
 
 
 def install_home(app: FastAPI, *, with_docs: bool) -> None:
-    """Serve the home page, which links to what this server has; its URLs are relative, for a prefix of a proxy."""
+    """Serve the home page with links to the pages of this server, relative because a proxy may add a prefix."""
 
     @app.get("/", include_in_schema=False)
     async def home(request: Request) -> Response:
@@ -63,7 +63,7 @@ def install_docs(app: FastAPI) -> None:
     for path in (FILES / "docs.css", FILES / "docs.js"):
         app.get(f"/docs/{path.name}", include_in_schema=False)(_endpoint(path))
     for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
-        # The name of a release is not in the URL, so that the browser asks again after an hour.
+        # The URL is the same in every release, so the browser must ask again after an hour.
         app.get(f"/docs/{name}", include_in_schema=False)(_endpoint(_swagger_ui() / name, max_age=3600))
 
 

@@ -105,7 +105,7 @@ _DOCUMENTED: dict[int, tuple[str, dict[str, list[str]]]] = {
     413: ("The body is larger than 1 MiB.", {"RequestTooLarge": [RequestTooLarge(1024 * 1024).message]}),
     415: ("The body is not JSON.", {"UnsupportedMediaType": [UnsupportedMediaType("application/json").message]}),
     429: (
-        "Too many requests of this caller are running, or failed.",
+        "The caller has too many running requests, or too many failed attempts.",
         {"TooManyRequests": ["Too many attempts with a wrong secret. Try again later."]},
     ),
     500: (

@@ -115,7 +115,7 @@ def render(error: DomainError, *models: type[RequestModel]) -> ProblemResponse:
 
 
 def _render_transport(error: DomainError) -> ProblemResponse:
-    """The problem for an error in how the request was sent."""
+    """The problem for an error of the HTTP layer."""
     match error:
         case MethodNotAllowed():
             allow = {"Allow": error.allowed}
@@ -156,7 +156,7 @@ _DOCUMENTED = {
     422: ("The Idempotency-Key was used with another body.", "idempotency-key-reused", "Idempotency-Key already used"),
     428: ("The header If-Match is missing.", "version-missing", "If-Match is required"),
     429: (
-        "Too many requests of this caller are running, or failed.",
+        "The caller has too many running requests, or too many failed attempts.",
         "too-many-requests",
         "Too many requests",
     ),

@@ -13,7 +13,7 @@ _REFERENCE = "#/components/schemas/{name}"
 
 @dataclass(frozen=True, slots=True, eq=False)  # hashable, as metadata of types must be
 class Enumeration:
-    """The values of a field by their meanings; as metadata of a field, it replaces the schema of the field's type."""
+    """The values of a field with their meanings; as metadata of a field, it replaces the schema of the field's type."""
 
     name: str
     about: str

@@ -135,7 +135,7 @@ def wire_names(model: type[RequestModel]) -> dict[str, str]:
 def wire_path(field: str, names: Mapping[str, str]) -> str:
     """The path of a field, or of a part of its value ("storeExamCodes/3"), in wire names.
 
-    A field that begins with a slash is unknown, and follows in its wire name.
+    A field that begins with a slash is an unknown name, which is in wire form already.
     """
     name, slash, rest = field.partition("/")
     if not name:

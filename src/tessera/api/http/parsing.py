@@ -125,7 +125,7 @@ def ensure_readable(request: Request, media_type: str) -> None:
 async def read_body(request: Request, model: type[RequestModel]) -> ParsedRequest:
     """The fields of a JSON object; null counts as absent. Raises Malformed, UnsupportedMediaType, RequestTooLarge.
 
-    Operations with a body have no query parameters, so of our own APIs each parameter is a violation.
+    Operations with a body have no query parameters; in our own APIs, each parameter is a violation.
     """
     ensure_readable(request, "application/json")
     try:
@@ -160,7 +160,7 @@ def path_id(request: Request, name: str) -> UUID:
     try:
         return UUID(request.path_params[name])
     except ValueError as error:
-        raise NotFound("There is nothing of this id.") from error
+        raise NotFound("There is no resource with this id.") from error
 
 
 def _read(model: type[RequestModel], parameters: Mapping[str, Any]) -> ParsedRequest:

@@ -35,7 +35,7 @@ def _weight(part: str) -> tuple[str, float]:
 
 
 class _File(StreamingResponse):
-    """A streamed file, which may take as long as an export."""
+    """A streamed file, with the time limit of an export."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extend_deadline(scope)

@@ -30,7 +30,7 @@ QUERIES: tuple[type[RequestModel], ...] = ()
     openapi_extra=documentation.retrieving(),
 )
 async def get_me(caller: BearerCaller) -> JsonResponse:
-    """Retrieve the user or client whose token this is, with its organization and rights; no right is required."""
+    """Retrieve the user or client that the token belongs to, with organization and rights; requires no right."""
     profile = await service.get(caller.work, caller.principal)
     partner = await partners.get(caller.work, profile.partner_id) if profile.partner_id else None
     return JsonResponse(MeModel.of(profile, partner=partner and MyPartnerModel.of(partner)))

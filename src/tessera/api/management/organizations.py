@@ -125,7 +125,7 @@ async def activate_organization(request: Request, caller: PlatformAdministrator)
     openapi_extra=documentation.creating(AdministratorCreateRequest, ADMINISTRATOR, ID),
 )
 async def add_administrator(request: Request, caller: PlatformAdministrator) -> Response:
-    """Add a user with all your rights to that organization, and issue a token that is valid for a year.
+    """Add a user with all your rights to an organization, and issue a token that is valid for a year.
 
     Only this response has the text of the token. Requires an administrator of the platform.
     """

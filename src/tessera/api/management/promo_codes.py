@@ -94,8 +94,8 @@ async def get_promo_code(request: Request, caller: Manager) -> JsonResponse:
 async def update_promo_code(request: Request, caller: Manager) -> Response:
     """Replace all fields of a promo code except its name and status; fields missing from the body are cleared.
 
-    A total limit may be given, changed and taken away at any time. It cannot be below the number of redeemed and held
-    uses so far.
+    A total limit can be added, changed and removed at any time. It cannot be below the number of redeemed and held uses
+    so far.
     """
     target = if_match.target(request, ID)
     draft = await read_draft(request, ManagedPromoCodeUpdateRequest, PromoCodeDraft)

@@ -16,7 +16,7 @@ Body = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class From:
-    """Metadata of a response field that is computed from the domain value, not read from the attribute of its name."""
+    """Metadata of a response field that is computed from the domain value; other fields are attributes of it."""
 
     read: Callable[[Any], Any]
 

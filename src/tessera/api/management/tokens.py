@@ -97,7 +97,7 @@ async def get_token(request: Request, caller: Manager) -> JsonResponse:
 async def revoke_token(request: Request, caller: Manager) -> Response:
     """Revoke a token (permanent). It becomes invalid at once.
 
-    The token of another administrator can be revoked only by a caller who has all their rights.
+    Revoking the token of another administrator requires all their rights.
     """
     rights = caller.principal.function_points
     return await RESOURCE.change(request, caller, service.revoke, rights=rights)

@@ -89,7 +89,7 @@ async def update_user(request: Request, caller: Manager) -> Response:
     """Change the names and the rights of a user; the address is permanent.
 
     You must have each right that you add, and all rights of an administrator from whom you take one. The last active
-    administrator stays one. Users of a voucher partner can have the right PartnerManageVouchers only.
+    administrator cannot lose that right. Users of a voucher partner can have only the right PartnerManageVouchers.
     """
     target = if_match.target(request, ID)
     draft = await read_draft(request, UserUpdateRequest, UserDraft)
@@ -109,7 +109,7 @@ async def update_user(request: Request, caller: Manager) -> Response:
 async def deactivate_user(request: Request, caller: Manager) -> Response:
     """Deactivate a user and all tokens of the user.
 
-    The last active administrator cannot be deactivated, and an administrator only by a caller who has all their rights.
+    The last active administrator cannot be deactivated. Deactivating an administrator requires all their rights.
     """
     rights = caller.principal.function_points
     return await RESOURCE.change(request, caller, service.deactivate, rights=rights)

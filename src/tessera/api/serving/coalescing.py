@@ -1,6 +1,6 @@
-"""Request coalescing: work of requests that arrive together is done in one transaction or statement.
+"""Request coalescing: requests that arrive together share a statement or a transaction.
 
-This is so for the identification of every caller, and for the requests of hot operations.
+All requests share the statement that identifies their callers. Requests of a hot operation also share their execution.
 """
 
 from collections.abc import Awaitable, Callable, Hashable, Sequence

@@ -19,11 +19,11 @@ from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, TooM
 from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.kit.errors import DomainError
 
-# Nobody sends more requests ahead of their responses. A client repeats those that the server did not answer.
+# Real clients send fewer requests ahead of their responses. A client repeats those that the server did not answer.
 MAX_PIPELINED = 16
-# What a client may still send of a body after the response, before the connection is closed.
+# The bytes of a body that a client may still send after the response, before the connection is closed.
 MAX_DISCARDED_BYTES = 1024 * 1024
-# The part of the idle connections that is closed at once when there are too many; each search visits all of them.
+# The part of the idle connections that is closed when there are too many. Closing several saves searches of all.
 EVICTED_PART = 0.05
 
 
@@ -260,7 +260,7 @@ class GuardedConnection(HttpToolsProtocol):
             self._answer_unknown(error)
 
     def _answer_unfinished(self, error: DomainError) -> None:
-        """Let the application answer in the format of the API, which the path tells, though it may be incomplete."""
+        """Let the application answer in the format of the API at this path, even if the path is incomplete."""
         path = self.url.partition(b"?")[0].decode("ascii", "replace")
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["path"], self.scope["raw_path"], self.scope["query_string"] = path, path.encode(), b""

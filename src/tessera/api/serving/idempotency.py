@@ -22,7 +22,7 @@ PARAMETER: dict[str, Any] = {
     "required": False,
     "description": (
         "Makes the request safe to retry: the same key with the same body has one effect and returns the same response"
-        " for 24 hours, with the header `Idempotent-Replayed: true`, whatever has become of the resource since."
+        " for 24 hours, with the header `Idempotent-Replayed: true`, even if the resource has changed since."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
     "example": "8e03978e-40d5-43e8-bc93-6894a57f9324",

@@ -12,12 +12,12 @@ from tessera.api.serving.resources import Resources
 from tessera.kit.errors import DeadlineExceeded
 
 # Keys of a request's state. The server sets the first three.
-REFUSAL = "refusal"  # the DomainError that is the response to a request whose head or body the server has given up
+REFUSAL = "refusal"  # the DomainError to respond with after the server has stopped reading the head or the body
 CLIENT_GONE = "client_gone"  # true if the server has cancelled the request because its connection was closed
 DRAINING = "draining"  # true if the process ends soon
 DEADLINE = "deadline"
-BODY_ACCOUNT = "body_account"  # what the body of an admitted request is charged to
-# So little of each body is charged to nobody, so that a caller with many large bodies can still send small ones.
+BODY_ACCOUNT = "body_account"  # the account that the body of an admitted request is charged to
+# A body up to this size is not charged, so that a caller with many large bodies can still send small ones.
 FREE_BODY_BYTES = 4096
 
 
@@ -37,7 +37,7 @@ class Deadline:
         self._timeout.reschedule(self._start + self._seconds)
 
     async def pause(self, receive: Receive) -> Message:
-        """The next part of the body; the server bounds the time until it arrives."""
+        """The next part of the body; the server limits the time until it arrives."""
         before = self._loop.time()
         self._timeout.reschedule(None)
         message = await receive()
@@ -47,9 +47,10 @@ class Deadline:
 
 
 class RequestLimits:
-    """Limits the size of the body and the time of a request; raises DeadlineExceeded, and what the server refused with.
+    """Limits the size of the body and the time of a request.
 
-    Raises RequestTooLarge where the body is read, and TooManyRequests where its account has no room.
+    Raises DeadlineExceeded, and the error with which the server has refused the request. Reading the body raises
+    RequestTooLarge, and TooManyRequests if its account has no room.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -33,7 +33,7 @@ class Route(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coalescing:
-    """Which requests are executed together, in how many batches at once, under which settings of Postgres.
+    """The requests that share a batch, the number of batches at once, and their settings of Postgres.
 
     Requests of one caller are executed together, in a transaction that acts as the caller; with `by_organization`
     those of all callers of an organization, in a transaction that acts as none of them.

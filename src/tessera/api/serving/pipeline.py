@@ -118,7 +118,7 @@ class Pipeline:
 
     @contextmanager
     def body_of_stranger(self, request: Request) -> Iterator[None]:
-        """Charge the body of a request without a credential to strangers, who share the part of one organization."""
+        """Charge the body of a request without a credential; all such requests have the share of one organization."""
         with self._shares.space(request).account(NOBODY) as request.state.body_account:
             yield
 
@@ -146,7 +146,7 @@ class Pipeline:
         principal = await self.identify(credential)
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
-        # The caller is known, and the request is neither read nor queued.
+        # Here the caller is known, and the request is neither read nor queued yet.
         if policy.asks_for_codes:
             request.state.asker = asker(request, credential)
             self._misses.admit(request.state.asker)

@@ -1,4 +1,4 @@
-"""Shares of the heavy work and of the bodies of one process, which each organization has a part of."""
+"""The shares of organizations in the heavy work and the request bodies of one process."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -11,8 +11,8 @@ from tessera.api.http.parsing import is_transfer, size_of_body
 from tessera.identity.authentication.policies import Policy
 from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 
-# A longer question has hundreds of codes, and takes as long as a report.
-LARGE_QUESTION_BYTES = 4 * 1024
+# A longer validation has hundreds of codes, and takes as long as a report.
+LARGE_VALIDATION_BYTES = 4 * 1024
 MAX_UPLOADS = 1000
 
 
@@ -58,12 +58,14 @@ class Shares:
         self, request: Request, policy: Policy, organization_id: UUID
     ) -> AbstractAsyncContextManager[None]:
         """A slot for heavy work if the received body makes the request heavy."""
-        is_question = policy.asks_for_codes and await size_of_body(request) > LARGE_QUESTION_BYTES
-        return self.heavy(organization_id) if is_question or is_transfer(request.scope["path"]) else nullcontext()
+        is_large_validation = policy.asks_for_codes and await size_of_body(request) > LARGE_VALIDATION_BYTES
+        return (
+            self.heavy(organization_id) if is_large_validation or is_transfer(request.scope["path"]) else nullcontext()
+        )
 
     @asynccontextmanager
     async def upload(self, request: Request, organization_id: UUID) -> AsyncIterator[None]:
-        """A slot for a file that arrives; other bodies need none."""
+        """A slot for an incoming file; other bodies need none."""
         if not is_transfer(request.scope["path"]):
             yield
             return

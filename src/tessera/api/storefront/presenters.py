@@ -12,7 +12,7 @@ from tessera.redemptions.validate import Assessment, CodeKind
 
 
 def assessment(item: Assessment) -> dict[str, Any]:
-    """An CodeAssessmentModel."""
+    """A CodeAssessmentModel."""
     return {
         "code": item.code,
         "kind": item.kind,

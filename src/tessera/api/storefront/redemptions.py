@@ -51,10 +51,10 @@ async def redeem_code(request: Request) -> Response:
     exact under concurrent requests. A code that cannot be redeemed is a 409 with every reason. A hold counts as a
     use until it is confirmed, released or expired. A request with the same reservation and code, or with the same
     `Idempotency-Key`, returns the same redemption; after a release or cancellation it creates a new one. Without
-    `holdSeconds`, such a request redeems what is held.
+    `holdSeconds`, such a request redeems the hold.
 
     A reservation is for one candidate and one product, and uses one code unless all its codes are combinable promo
-    codes. Each code's discount is taken off what the ones before it have left.
+    codes. Each code's discount applies to the price that the codes before it have left.
     """
     return await run(request, operations.REDEEM)
 
@@ -69,8 +69,8 @@ async def redeem_code(request: Request) -> Response:
 async def list_redemptions(request: Request, caller: SupportCaller) -> JsonResponse:
     """Redemptions in order of creation, by code, reservation, candidate, status and time; filters may be combined.
 
-    Without the function point StorefrontSupport, only redemptions that the same credential has made, or the key that it
-    was rotated from. This applies to all operations on redemptions and reservations.
+    Without the function point StorefrontSupport, the list has only redemptions made by the same credential, or by the
+    keys that it was rotated from. This applies to all operations on redemptions and reservations.
     """
     query, position = read_cursor_query(request, RedemptionQuery)
     filters = RedemptionFilter(**query, made_by=rules.visible_family(caller.principal))
@@ -192,7 +192,7 @@ async def get_reservation(request: Request, caller: SupportCaller) -> JsonRespon
     },
 )
 async def update_reservation(request: Request, caller: SupportCaller) -> Response:
-    """`Rescheduled` (also to a new reservation code), `Completed`, `NoShow` or `Cancelled`.
+    """Set the status to `Rescheduled` (optionally with a new code), `Completed`, `NoShow` or `Cancelled`.
 
     `Cancelled` cancels every redemption of the reservation. The last three are final. Repeating the request changes
     nothing and returns the same response.

@@ -130,7 +130,7 @@ class RedemptionCreateRequest(RequestModel):
     hold_seconds: HoldSeconds | None = Field(
         None,
         alias="holdSeconds",
-        description="How long to hold the code until confirmation; if absent, the code is redeemed at once.",
+        description="The seconds to hold the code until confirmation; if absent, the code is redeemed at once.",
     )
 
 
@@ -138,7 +138,8 @@ class RedemptionExtendRequest(RequestModel):
     """Body of POST /storefront/v1/redemptions/{id}/extend."""
 
     hold_seconds: HoldSeconds = Field(
-        alias="holdSeconds", description="How long to hold the code from now; it ends within 7 days of its start."
+        alias="holdSeconds",
+        description="The seconds to hold the code from now; a hold ends within 7 days of its start.",
     )
 
 
@@ -207,7 +208,8 @@ class CodeValidationRequest(RequestModel):
     reservation_code: ReservationCode | None = Field(
         None,
         alias="reservationCode",
-        description="Your code for the booking. What it uses itself does not count against it, and its other codes do.",
+        description="Your code for the booking. Its own use of a code does not count against that code, but its other"
+        " codes do.",
     )
     as_of: Instant | None = Field(None, alias="asOf", description="The time of use; default: now.")
 
@@ -272,10 +274,10 @@ class RedemptionModel(ResponseModel):
     listPrice: float = Field(description="The price of the product at that time, in dollars.")
     discount: float = Field(description="The discount of this code in dollars.")
     finalPrice: float = Field(
-        description="What was left to pay at that time, after this code and the reservation's earlier ones, in dollars."
+        description="The amount to pay at that time, after this code and the reservation's earlier ones, in dollars."
     )
     madeBy: str | None = Field(
-        description="The id of the credential that made it; of a rotated key, that of the first key. Null if none did."
+        description="The id of the credential that made it, or of the first key of its rotations. Null if none made it."
     )
     heldUntil: datetime | None = Field(description="When the hold expires, UTC; null without a hold.")
     createdAt: datetime = Field(description="When the redemption was created, UTC.")

@@ -35,7 +35,9 @@ class MeModel(Representation):
     email: str | None = Field(description="The e-mail address; null for a client.")
     organization: Annotated[MyOrganizationModel, From(MyOrganizationModel.of)] = Field(description="The organization.")
     function_points: list[Annotated[str, FUNCTION_POINT]] = Field(description="The rights, by name.")
-    partner: MyPartnerModel | None = Field(description="The voucher partner; null for everybody else.")
+    partner: MyPartnerModel | None = Field(
+        description="The voucher partner of a partner's user; null for every other caller."
+    )
 
 
 ME = {

@@ -64,7 +64,9 @@ class VoucherProgramUpdateRequest(RequestModel):
     enforce_assigned_email: Boolean = Field(
         default=False, description="Whether only the recipient of an assigned voucher can use it."
     )
-    voucher_code_prefix: Text = Field("", description="The prefix of voucher codes: at most 20 of A-Z, 0-9 and `-`.")
+    voucher_code_prefix: Text = Field(
+        "", description="The prefix of voucher codes: at most 20 characters of A-Z, 0-9 and `-`."
+    )
     expiration_period_in_days: WholeNumber = Field(
         365,
         description="The validity of vouchers after creation, 1 to 36,500 days.",
