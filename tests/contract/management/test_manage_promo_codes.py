@@ -25,12 +25,14 @@ from tests.support.management_requests import (
 )
 from tests.support.redemption_requests import create_redemption, redeem
 from tests.support.responses import status_and_body
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
+from tessera.provision import Addresses
 from tessera.redemptions.ledger import service as ledger
 
 URL = f"{ROOT}/promo-codes"
@@ -390,6 +392,25 @@ async def test_a_search_finds_codes_by_their_beginning_in_both_orders(
         assert (query, await names_of(client, tenant, query)) == (query, expected)
     bad = await client.get(f"{URL}?order=oldest", headers=tenant.bearer)
     assert status_and_body(bad) == invalid(("/order", "NotAmongValues", "order must be one of newest."))
+
+
+async def test_an_edit_of_any_version_that_waits_for_another_edit_succeeds(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection, addresses: Addresses
+) -> None:
+    content = {"discountPercent": 10, "notes": "Old"}
+    created = (await client.post(URL, json={"name": "SPRING", **content}, headers=tenant.bearer)).json()
+    url, content = f"{URL}/{created['id']}", content | {"maxRedemptions": 9, "notes": "New"}
+    edit = "update promo_codes set version = version + 1, max_redemptions = %s where id = %s"
+    answers = []
+    for limit, versions in ((5, "*"), (None, '"4", "3"')):
+        headers = tenant.bearer | {"If-Match": versions}
+        with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+            rival.execute(edit, [limit, created["id"]])
+            waiting = asyncio.create_task(client.put(url, json=content, headers=headers))
+            await until_blocked(superuser, lock_type="transactionid")
+            rival.commit()
+        answers.append(await waiting)
+    assert [(answer.status_code, answer.json()["version"]) for answer in answers] == [(200, 3), (200, 5)]
 
 
 async def test_the_platforms_own_codes_are_global(

@@ -1,7 +1,7 @@
 """Units of work: transactions pinned to one tenant."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -47,6 +47,10 @@ class UnitOfWork:
             yield
         finally:
             await savepoint.rollback()
+
+    def savepoint(self) -> AbstractAsyncContextManager[object]:
+        """A block that undoes its statements and releases its locks if an exception leaves it."""
+        return self.connection.begin_nested()
 
     async def _pin(self, organization_id: UUID) -> None:
         await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -12,7 +13,7 @@ from tessera.audit.rules import Action
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
-from tessera.kit.errors import Invalid, Violation, WrongState
+from tessera.kit.errors import Invalid, TransactionAborted, Violation, WrongState
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
@@ -26,7 +27,12 @@ from tessera.promo_codes.uses import service as uses
 __all__ = ["ManagedFilter", "ManagedPromoCode"]
 
 EXPORT_PAGE_SIZE = 1000
+MAX_EDIT_ROUNDS = 5  # each further round needs another edit at the same moment
 _CODES: Editable[ManagedPromoCode] = Editable(kind="PromoCode", noun="promo code", moves=rules.MOVES)
+
+
+class _Overtaken(Exception):
+    """Another edit has changed the code between the checks of an edit and its locks."""
 
 
 async def create(work: UnitOfWork, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
@@ -115,6 +121,17 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     Raises NotFound, VersionStale, WrongState for an archived code, and Invalid with every violation.
     """
     draft = rules.with_share(draft, owner_id=work.organization_id)
+    if target.version is not None and not target.alternatives:
+        return await _update(work, target, draft=draft, now=now)
+    # Several versions may match, so an edit that another one overtakes starts again from the new version.
+    for _ in range(MAX_EDIT_ROUNDS):
+        with suppress(_Overtaken):
+            async with work.savepoint():
+                return await _update(work, target, draft=draft, now=now)
+    raise TransactionAborted
+
+
+async def _update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now: datetime) -> ManagedPromoCode:
     promo_codes = ManagedPromoCodeRepository(work)
     current = _CODES.require_current(await promo_codes.find(target.id), target)
     references = await _resolve_references(work, draft, current)
@@ -122,7 +139,9 @@ async def update(work: UnitOfWork, target: Target, *, draft: PromoCodeDraft, now
     violations += drafts.unknown_references(draft, references)
     # The slow checks precede the locks.
     recounted = await _lock_uses(work, current, draft, now=now)
-    before = await _CODES.lock(promo_codes, Target(target.id, current.version))
+    before = await _CODES.lock(promo_codes, target)
+    if before.version != current.version:
+        raise _Overtaken
     if before.status == Status.ARCHIVED:
         raise WrongState("promo code", before.status)
     redeemed, held = recounted or await promo_codes.get_uses(target.id)
