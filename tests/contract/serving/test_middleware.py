@@ -219,10 +219,10 @@ async def test_an_unknown_path_is_404_in_each_error_format(
 @pytest.mark.parametrize(
     ("path", "allowed", "dialect"),
     [
-        ("/promo-codes", "GET, POST", lambda message: certiverse("MethodNotAllowed", message)),
-        ("/api/promo-codes", "GET, POST", lambda message: certiverse("MethodNotAllowed", message)),
-        ("/authenticate", "GET", lambda message: certiverse("MethodNotAllowed", message)),
-        ("/api/v1/promo-codes", "GET", carevalidate),
+        ("/promo-codes", "GET, HEAD, POST", lambda message: certiverse("MethodNotAllowed", message)),
+        ("/api/promo-codes", "GET, HEAD, POST", lambda message: certiverse("MethodNotAllowed", message)),
+        ("/authenticate", "GET, HEAD", lambda message: certiverse("MethodNotAllowed", message)),
+        ("/api/v1/promo-codes", "GET, HEAD", carevalidate),
         ("/oauth/token", "POST", lambda message: oauth("invalid_request", message)),
     ],
     ids=["promo-codes", "promo-codes-under-api", "authenticate", "carevalidate", "token"],

@@ -70,7 +70,8 @@ def _allowed_methods(request: Request) -> str:
     matching = [route for route in routes if route.path_regex.match(request.scope["path"])]
     # A literal path takes precedence over a path with a parameter.
     matching = [route for route in matching if route.path == request.scope["path"]] or matching
-    return ", ".join(sorted({method for route in matching for method in route.methods or ()}))
+    methods = {method for route in matching for method in route.methods or ()}
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
 
 
 def _domain_error(request: Request, error: Exception) -> DomainError:
