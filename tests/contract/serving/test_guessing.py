@@ -19,7 +19,7 @@ from tests.support.responses import status_and_body
 from tessera import main
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
-from tessera.identity.authentication.credentials import CLIENT_PREFIX, CredentialName, new_key_text
+from tessera.identity.authentication.credentials import CLIENT_PREFIX, CredentialName, new_key_text, parse_client
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 from tessera.settings import Settings
@@ -155,6 +155,34 @@ async def test_wrong_secrets_of_a_client_are_429_without_a_look_up_and_its_owner
     assert error_of(answer) in ([SECRETS], SECRETS)
     assert (await door(client, tenant.client.name, tenant.client.secret)).status_code == 200
     assert (await door(client, tenant.powerless_client.name, "wrong")).status_code == 401
+
+
+async def test_a_new_secret_works_while_strangers_try_secrets_and_the_old_one_does_not(
+    client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    wrong_secrets = transport.app.state.resources.pipeline._wrong_secrets  # type: ignore[attr-defined]
+    now = 1000.0
+    monkeypatch.setattr(wrong_secrets, "_clock", lambda: now)
+    name = parse_client(tenant.client.name, "").name.id
+    for _ in range(4):
+        await oauth(client, tenant.client.name, "wrong")
+    url = f"/management/v1/clients/{name}/rotate-secret"
+    rotated = await client.post(url, headers=tenant.bearer | {"If-Match": "*"})
+    secrets = {"new": rotated.json()["clientSecret"], "old": tenant.client.secret, "wrong": "wrong"}
+
+    async def statuses() -> dict[str, int]:
+        return {each: (await oauth(client, tenant.client.name, secret)).status_code for each, secret in secrets.items()}
+
+    now += 4
+    assert (await oauth(client, tenant.client.name, "wrong")).status_code == 429
+    now += 1
+    # The look-up of a wrong secret finds the new one as well.
+    assert (await oauth(client, tenant.client.name, "wrong")).status_code == 401
+    assert await statuses() == {"new": 200, "old": 429, "wrong": 429}
+    now += 5
+    assert await statuses() == {"new": 200, "old": 401, "wrong": 429}
 
 
 async def test_wrong_keys_are_429_at_every_door_and_the_shop_comes_in(

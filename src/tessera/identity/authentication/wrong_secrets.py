@@ -2,14 +2,18 @@
 
 import hmac
 import math
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 
-from tessera.identity.authentication.credentials import Credential, CredentialName, WrongSecret
+from tessera.identity.authentication.credentials import Credential, CredentialKind, CredentialName, WrongSecret
 from tessera.kit.errors import NotAuthenticated, TooManyRequests
 from tessera.kit.token_buckets import Rate, TokenBuckets
 
 # Names beyond this number are forgotten, the least recently tried first.
 MAX_NAMES = 20_000
+# How long a new secret of a client may be taken for a wrong one, while strangers try secrets for this client.
+RECHECK_SECONDS = 5.0
 
 
 class WrongSecrets:
@@ -17,27 +21,36 @@ class WrongSecrets:
 
     Everybody may know the name of a client, so its owner must not be locked out by the attempts of a stranger. After
     a wrong secret, the digest of the right one is kept here: the owner's requests are looked up at any time, and those
-    of others are rejected without a look-up once the budget is used up.
+    of others are rejected without a look-up once the budget is used up. Because the secret of a client may have been
+    rotated, one request every few seconds is looked up all the same; it spends from the budget, too.
     """
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._budgets: TokenBuckets[CredentialName] = TokenBuckets(rate, max_keys=MAX_NAMES)
-        self._digests: OrderedDict[CredentialName, bytes] = OrderedDict()
+        # The digest of the right secret, and the time since when it may be out of date.
+        self._digests: OrderedDict[CredentialName, tuple[bytes, float]] = OrderedDict()
 
     def admit(self, credential: Credential) -> None:
         """Raise TooManyRequests if the name of this credential has used up its budget."""
         seconds = self._budgets.seconds_until_room(credential.name)
         if not seconds or credential.digest is None:  # the signature of a Bearer token was verified
             return
-        known_digest = self._digests.get(credential.name)
-        if known_digest is None or not hmac.compare_digest(known_digest, credential.digest):
+        known_digest, checked_at = self._digests.get(credential.name, (None, 0.0))
+        if known_digest is None:
             raise _too_many(seconds)
+        if hmac.compare_digest(known_digest, credential.digest):
+            return
+        # A rotated key has another name.
+        if credential.kind is CredentialKind.KEY or self._clock() - checked_at < RECHECK_SECONDS:
+            raise _too_many(seconds)
+        self._digests[credential.name] = known_digest, self._clock()
 
     def note(self, credential: Credential, error: NotAuthenticated) -> None:
         """Count a rejected credential."""
         self._budgets.spend(credential.name)
         if isinstance(error, WrongSecret) and error.valid_digest is not None:
-            self._digests[credential.name] = error.valid_digest
+            self._digests[credential.name] = error.valid_digest, self._clock()
             self._digests.move_to_end(credential.name)
             if len(self._digests) > MAX_NAMES:
                 self._digests.popitem(last=False)
