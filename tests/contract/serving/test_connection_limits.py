@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import serving_at_now
 from tests.support.factories import Tenant
 
+from tessera.api.http.parsing import IMPORTS
 from tessera.api.serving.connections import MAX_PIPELINED, ConnectionLimits
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -20,6 +21,7 @@ LIMITS = ConnectionLimits(
     head_seconds=1, body_window_seconds=0.8, write_seconds=0.5, keep_alive_seconds=1, max_connections=20
 )
 KIBIBYTE = 1024
+MEBIBYTE = 1024 * KIBIBYTE
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +180,27 @@ async def test_a_connection_above_the_limit_is_503_while_all_others_are_busy(
     finally:
         for _, writer in busy:
             writer.close()
+
+
+@pytest.mark.parametrize("connection", ["close", "keep-alive"])
+def test_a_client_that_writes_its_whole_body_before_it_reads_sees_the_refusal(
+    address: tuple[str, int], connection: str
+) -> None:
+    head = f"POST {IMPORTS} HTTP/1.1\r\nConnection: {connection}\r\nContent-Length: {4 * MEBIBYTE}\r\n\r\n".encode()
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(head)
+        for _ in range(64):
+            client.sendall(4 * MEBIBYTE // 64 * b"a")
+            time.sleep(0.005)
+        assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
+
+
+def test_a_client_that_never_stops_writing_is_disconnected(address: tuple[str, int]) -> None:
+    head = f"POST {IMPORTS} HTTP/1.1\r\nConnection: close\r\nContent-Length: {64 * MEBIBYTE}\r\n\r\n".encode()
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(head)
+        with pytest.raises((BrokenPipeError, ConnectionResetError)):
+            client.sendall(64 * MEBIBYTE * b"a")
 
 
 def test_a_trailer_does_not_change_the_head(address: tuple[str, int], tenant: Tenant) -> None:

@@ -17,12 +17,11 @@ from uvicorn.server import ServerState
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, TooManyConnections
 from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
+from tessera.api.serving.lingering import LINGER_SECONDS, MAX_DISCARDED_BYTES, LingeringTransport
 from tessera.kit.errors import DomainError
 
 # Real clients send fewer requests ahead of their responses. A client repeats those that the server did not answer.
 MAX_PIPELINED = 16
-# The bytes of a body that a client may still send after the response, before the connection is closed.
-MAX_DISCARDED_BYTES = 1024 * 1024
 # The part of the idle connections that is closed when there are too many. Closing several saves searches of all.
 EVICTED_PART = 0.05
 
@@ -128,7 +127,7 @@ class GuardedConnection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn narrows it
+        super().connection_made(LingeringTransport(transport, self._is_receiving))  # type: ignore[arg-type]
         self._guard.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -139,7 +138,8 @@ class GuardedConnection(HttpToolsProtocol):
             self._handler.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._is_refused:
+        if self._is_refused or self.transport.is_closing():
+            self._discard(len(data))
             return
         self._chunk_size, self._has_parsed = len(data), False
         self._unparsed += len(data)
@@ -181,10 +181,16 @@ class GuardedConnection(HttpToolsProtocol):
         self._unparsed = 0
         self._window_bytes += len(body)
         if self.cycle.response_complete:
-            self._discarded_bytes += len(body)
-            if self._discarded_bytes > MAX_DISCARDED_BYTES:
-                self.transport.close()
+            self._discard(len(body))
         super().on_body(body)
+
+    def _is_receiving(self) -> bool:
+        return self._is_refused or self._head_since is not None or self._window_since is not None
+
+    def _discard(self, size: int) -> None:
+        self._discarded_bytes += size
+        if self._discarded_bytes > MAX_DISCARDED_BYTES and self.is_idle:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         self._window_since, self._unparsed, self._head_size_at_most = None, 0, 0
@@ -223,6 +229,8 @@ class GuardedConnection(HttpToolsProtocol):
             self._closing_since = self._closing_since or now
             if now - self._closing_since > limits.write_seconds:
                 self.transport.abort()
+            elif now - self._closing_since > LINGER_SECONDS:
+                self.transport.close()
         elif self._stalled_since is not None and now - self._stalled_since > limits.write_seconds:
             self.transport.abort()
         elif self._head_since is not None and now - self._head_since > limits.head_seconds:
