@@ -59,12 +59,16 @@ class CannotUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ConnectedDatabase:
-    """The database at the other end of a connection, and the role that statements are executed as."""
+    """The database at the other end of a connection, and the role that statements are executed as.
+
+    `seconds_ahead` is the time by which the clock of this process is ahead of that of the database.
+    """
 
     host: str
     port: int
     name: str
     role: str
+    seconds_ahead: float
 
 
 def latest_revision() -> str:
@@ -153,7 +157,8 @@ def _find(connection: Connection) -> ConnectedDatabase:
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)  # noqa: S101 - for the type checker
     role = connection.scalar(text("select current_user"))
-    return ConnectedDatabase(raw.info.host, raw.info.port, raw.info.dbname, str(role))
+    seconds_ahead = time.time() - float(connection.scalar(text("select extract(epoch from clock_timestamp())")) or 0)
+    return ConnectedDatabase(raw.info.host, raw.info.port, raw.info.dbname, str(role), seconds_ahead)
 
 
 def _check_version(connection: Connection) -> None:

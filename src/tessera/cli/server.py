@@ -20,6 +20,7 @@ from tessera.cli.startup import CannotStart, Embedded, base_url_of, require_data
 from tessera.demo.credentials import DemoCredentials
 from tessera.demo.storefront import page
 from tessera.kit import descriptors
+from tessera.kit.db.clocks import MAX_SECONDS
 from tessera.kit.sockets import listen
 from tessera.provision import Addresses
 from tessera.settings import Settings
@@ -130,6 +131,8 @@ def _load_demo(settings: Settings, addresses: Addresses, base_url: str) -> DemoC
 def _check_database(addresses: Addresses) -> None:
     served = schema.check(addresses.application)
     log.info("database", host=served.host, port=served.port, database=served.name, role=served.role)
+    if abs(served.seconds_ahead) > MAX_SECONDS:
+        log.warning("the clock differs from that of the database", seconds_ahead=round(served.seconds_ahead, 1))
 
 
 def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:

@@ -9,6 +9,7 @@ from procrastinate import Blueprint, JobContext
 from tessera.idempotency import service
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
+from tessera.kit.jobs import by_the_clock
 
 log = structlog.get_logger(__name__)
 
@@ -17,6 +18,7 @@ blueprint = Blueprint()
 
 @blueprint.periodic(cron="42 * * * *")
 @blueprint.task(name="delete_idempotency_keys", queueing_lock="delete_idempotency_keys", pass_context=True)
+@by_the_clock
 async def delete_idempotency_keys(context: JobContext, timestamp: int) -> None:
     """Delete expired keys of all organizations."""
     database: Database = context.additional_context["database"]

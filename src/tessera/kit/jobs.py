@@ -2,8 +2,9 @@
 
 import asyncio
 import copy
+import functools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -15,6 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
+from tessera.kit.db import clocks
 from tessera.kit.db.connections import conninfo, options_for
 from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
 from tessera.kit.db.job_queue import NAMESPACE
@@ -26,6 +28,8 @@ HEARTBEAT_SECONDS = 5
 KEEP_HOURS = 72
 MAX_PAUSE_SECONDS = 3600
 MAX_RECONNECT_SECONDS = 4
+
+PeriodicTask = Callable[[JobContext, int], Awaitable[None]]
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +58,23 @@ async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
     # its heartbeat locked, which every worker that starts later tries to delete.
     await connection.set_autocommit(True)
     await connection.execute(QUEUE_SESSION)
+
+
+def by_the_clock(task: PeriodicTask) -> PeriodicTask:
+    """A task that expires or closes something, and that does nothing while the clock of its process is wrong.
+
+    A clock that is ahead would end holds early, and close a day that later redemptions then miss for good.
+    """
+
+    @functools.wraps(task)
+    async def run(context: JobContext, timestamp: int) -> None:
+        seconds = await clocks.seconds_ahead(context.additional_context["database"])
+        if abs(seconds) > clocks.MAX_SECONDS:
+            log.error("nothing is expired or closed: the clock is wrong", task=task.__name__, seconds_ahead=seconds)
+            return
+        await task(context, timestamp)
+
+    return run
 
 
 class ExponentialBackoff(BaseRetryStrategy):

@@ -9,6 +9,7 @@ from procrastinate import Blueprint, JobContext
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
 from tessera.kit.db.engine import STATEMENT_ERRORS
+from tessera.kit.jobs import by_the_clock
 from tessera.redemptions import lifecycle
 
 log = structlog.get_logger(__name__)
@@ -18,6 +19,7 @@ blueprint = Blueprint()
 
 @blueprint.periodic(cron="* * * * * */30")  # seconds come last
 @blueprint.task(name="expire_holds", queueing_lock="expire_holds", pass_context=True)
+@by_the_clock
 async def expire_holds(context: JobContext, timestamp: int) -> None:
     """Store the status of expired holds; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]

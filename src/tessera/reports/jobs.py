@@ -8,6 +8,7 @@ from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
+from tessera.kit.jobs import by_the_clock
 from tessera.reports import service
 
 log = structlog.get_logger(__name__)
@@ -17,6 +18,7 @@ blueprint = Blueprint()
 
 @blueprint.periodic(cron="*/10 * * * *")
 @blueprint.task(name="roll_up_redemptions", queueing_lock="roll_up_redemptions", pass_context=True)
+@by_the_clock
 async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
     """Roll up the redemptions of every closed day; a repeated run changes nothing."""
     database: Database = context.additional_context["database"]

@@ -10,7 +10,7 @@ from procrastinate import Blueprint, JobContext
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
-from tessera.kit.jobs import ExponentialBackoff
+from tessera.kit.jobs import ExponentialBackoff, by_the_clock
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 
@@ -36,6 +36,7 @@ async def issue_vouchers(context: JobContext, *, organization_id: str, purchase_
 
 @blueprint.periodic(cron="*/5 * * * *")
 @blueprint.task(name=EXPIRE_CHECKOUTS, queueing_lock=EXPIRE_CHECKOUTS, pass_context=True)
+@by_the_clock
 async def expire_checkouts(context: JobContext, timestamp: int) -> None:
     """Store the status of checkouts past their deadline, which readers already treat as expired."""
     database: Database = context.additional_context["database"]
