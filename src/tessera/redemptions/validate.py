@@ -87,8 +87,8 @@ async def assess_all(
 ) -> list[Assessment]:
     """The value of each code at `now`, in the order of `codes`.
 
-    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. The uses by the
-    reservation itself do not count against it, and its other codes do. Raises Invalid for an unknown product.
+    `reasons` has every rule that a code breaks; rules about candidates apply only with a candidate. A code that the
+    reservation uses stays valid for it, and its other codes count against it. Raises Invalid for an unknown product.
     """
     sold_product = (await catalog.find_products(work, [product])).get(product)
     if sold_product is None:
@@ -120,9 +120,21 @@ def _assess_for_reservation(
     assessment = assess(text, code, list_price=list_price, now=now, live=() if reasons else live)
     if reasons:
         return replace(assessment, reasons=(*reasons, *assessment.reasons), price=Price(list_price, Decimal(0)))
-    if own is not None and not assessment.reasons:
-        return replace(assessment, price=Price(own.list_price, own.discount, own.earlier_discounts))
-    return assessment
+    return assessment if own is None else _assess_own(assessment, own)
+
+
+def _assess_own(assessment: Assessment, own: Redemption) -> Assessment:
+    """The value of a code that the reservation uses: a hold can be confirmed whatever has become of its code."""
+    until = assessment.expires_at
+    if until is not None and own.held_until is not None:
+        until = max(until, own.held_until)
+    return replace(
+        assessment,
+        reasons=(),
+        price=Price(own.list_price, own.discount, own.earlier_discounts),
+        remaining=None if assessment.remaining is None else max(assessment.remaining, 1),
+        expires_at=until,
+    )
 
 
 def _without_use(code: StorefrontCode, own: Redemption) -> StorefrontCode:

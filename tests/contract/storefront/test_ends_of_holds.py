@@ -65,6 +65,37 @@ async def test_a_hold_is_confirmed_in_its_last_second(client: httpx.AsyncClient,
     assert (await act(client, shop, held, "confirm")).json()["status"] == "Redeemed"
 
 
+@pytest.mark.parametrize("code", ["BRIEF", "PAID"])
+async def test_a_code_that_expires_while_it_is_held_stays_valid_for_its_reservation(
+    client: httpx.AsyncClient,
+    shop: Tenant,
+    clock: Clock,
+    resources: Resources,
+    superuser: psycopg.Connection,
+    code: str,
+) -> None:
+    expiry = NOW + timedelta(seconds=30)
+    if code == "BRIEF":
+        await add_promo_codes(
+            resources, shop, percent_code(shop, "BRIEF", max_redemptions=1, expires_at=expiry), now=NOW
+        )
+    else:
+        superuser.execute("update vouchers set expires_at = %s where organization_id = %s", [expiry, shop.id])
+    held = await create_redemption(client, shop, code, "RSV-1", holdSeconds=60)
+    clock.now = BEFORE
+    question = {"codes": [code], "storeExamCode": "NCA-GENL"}
+    results = []
+    for reservation in ("RSV-1", "RSV-2"):
+        content = question | {"reservationCode": reservation}
+        answer = await client.post("/storefront/v1/validations", json=content, headers=shop.api_key)
+        results.append(answer.json()["results"][0])
+    own, other = results
+    assert (own["reasons"], own["remainingUses"], own["finalPrice"]) == ([], 1, held["finalPrice"])
+    assert own["validUntil"] == held["heldUntil"]
+    assert "Expired" in [reason["code"] for reason in other["reasons"]]
+    assert (await redeem(client, shop, code, "RSV-1")).json()["status"] == "Redeemed"
+
+
 async def test_a_code_full_of_lapsed_holds_has_all_its_uses(
     client: httpx.AsyncClient, shop: Tenant, clock: Clock
 ) -> None:
