@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8000
 export PORT
 WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/contract/certiverse_promo \
-	tests/migrations tests/cli/test_serving.py
+	tests/contract/storefront tests/integration/test_pooler.py tests/migrations tests/cli/test_serving.py
 
 GUIDE := guide/index.html
 LINTED := hatch_build.py src migrations tests benchmarks docs
@@ -24,7 +24,8 @@ KEEP_COMPILED := env -u PYTHONDONTWRITEBYTECODE
 test: $(BIN)/.development
 	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL)
 
-# The documented APIs, the migrations and the server's start, on the built wheel instead of the sources.
+# The documented APIs, the migrations and the server's start, on the built wheel instead of the sources. With
+# POOLER=--pgbouncer, the connections of the application go through PgBouncer in transaction mode.
 test-wheel: $(BIN)/.development
 	@rm -rf .venv-wheel
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir .venv-wheel/wheel .
@@ -32,7 +33,7 @@ test-wheel: $(BIN)/.development
 	@$(BIN)/uv pip install --quiet --python .venv-wheel/bin/python --require-hashes -r requirements-dev.lock
 	@$(BIN)/uv pip install --quiet --python .venv-wheel/bin/python --no-deps .venv-wheel/wheel/*.whl
 	@.venv-wheel/bin/python -c 'import tessera; assert "site-packages" in tessera.__file__, tessera.__file__'
-	@$(KEEP_COMPILED) .venv-wheel/bin/pytest $(PARALLEL) $(WHEEL_TESTS)
+	@$(KEEP_COMPILED) .venv-wheel/bin/pytest $(PARALLEL) $(POOLER) $(WHEEL_TESTS)
 
 # Starts its own Postgres and servers; QUICK=1 takes less time and uses less data.
 bench: $(BIN)/.development

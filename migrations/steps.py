@@ -1,6 +1,20 @@
-"""Steps of a migration that must not block the processes that serve the database meanwhile."""
+"""Steps of migrations: those that must not block the processes that serve the database, and settings of the role."""
+
+from collections.abc import Iterable, Mapping
 
 from alembic import op
+
+# A role may change its own settings, which takes no right that a managed login lacks. A login that may not act as the
+# application has a database administrator, who can run the same statements.
+_AS_APPLICATION = """
+do $$ begin
+    set local role tessera_app;
+    {statements}
+    set local role tessera_owner;
+exception when insufficient_privilege then
+    raise warning 'the settings of the role tessera_app are not changed: %', sqlerrm;
+end $$
+"""
 
 
 def commit() -> None:
@@ -21,3 +35,20 @@ def create_index(name: str, definition: str, *, unique: bool = False) -> None:
         op.execute(f"drop index concurrently if exists {name}")
         op.execute(f"create {'unique ' if unique else ''}index concurrently {name} on {definition}")
         op.execute("set lock_timeout = '200ms'")
+
+
+def set_for_application(settings: Mapping[str, str]) -> None:
+    """Give the application's role these settings in this database."""
+    _alter_role([f"set {name} = ''{value}''" for name, value in settings.items()])
+
+
+def reset_for_application(names: Iterable[str]) -> None:
+    """Take these settings from the application's role in this database."""
+    _alter_role([f"reset {name}" for name in names])
+
+
+def _alter_role(changes: list[str]) -> None:
+    statements = "\n    ".join(
+        f"execute format('alter role tessera_app in database %I {change}', current_database());" for change in changes
+    )
+    op.execute(_AS_APPLICATION.format(statements=statements))

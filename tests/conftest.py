@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from tests.support import factories, guard, tenant_clauses
 from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
+from tests.support.pooling import pooled
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 # Tests share names that nobody has, guess often, and use all connections for one organization. Tests of these limits
@@ -51,6 +52,11 @@ NO_LIMITS: Any = {
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
 SLOW = {"concurrency", "cli", "document", "demo", "plans", "migrations"}  # directories
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--pgbouncer`."""
+    parser.addoption("--pgbouncer", action="store_true", help="put PgBouncer between the application and Postgres")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,8 +145,21 @@ def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
 
 
 @pytest.fixture(scope="session")
-def settings() -> Settings:
-    return Settings(token_keys=TOKEN_KEYS, pool_size=8, request_seconds=60, **NO_LIMITS)
+def application_addresses(addresses: Addresses, request: pytest.FixtureRequest) -> Iterator[Addresses]:
+    """The addresses for the application, through PgBouncer with `--pgbouncer`; workers need direct connections."""
+    if not request.config.getoption("--pgbouncer"):
+        yield addresses
+        return
+    with pooled(addresses.application) as application:
+        yield replace(addresses, application=application)
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> Settings:
+    # PgBouncer as Debian packages it is older than 1.21.
+    prepare_statements = not request.config.getoption("--pgbouncer")
+    limits = {"pool_size": 8, "request_seconds": 60, **NO_LIMITS}
+    return Settings(token_keys=TOKEN_KEYS, prepare_statements=prepare_statements, **limits)
 
 
 @pytest.fixture(scope="session")
@@ -156,8 +175,10 @@ def clock(shared_clock: Clock) -> Iterator[Clock]:
 
 
 @pytest.fixture(scope="session")
-async def resources(settings: Settings, addresses: Addresses, shared_clock: Clock) -> AsyncIterator[Resources]:
-    async with opened_resources(settings, addresses, shared_clock) as found:
+async def resources(
+    settings: Settings, application_addresses: Addresses, shared_clock: Clock
+) -> AsyncIterator[Resources]:
+    async with opened_resources(settings, application_addresses, shared_clock) as found:
         yield found
 
 
@@ -181,8 +202,8 @@ def app(resources: Resources) -> FastAPI:
 
 
 @pytest.fixture(scope="session")
-def live_url(settings: Settings, addresses: Addresses) -> Iterator[str]:
-    with serving_at_now(settings, addresses) as url:
+def live_url(settings: Settings, application_addresses: Addresses) -> Iterator[str]:
+    with serving_at_now(settings, application_addresses) as url:
         yield url
 
 

@@ -4,7 +4,7 @@ Each connection sets the same limits. A pooler loses the settings of a session w
 those of the role remain. Owners and migrations have no limits.
 """
 
-from alembic import op
+from migrations import steps
 
 revision = "0018"
 down_revision = "0017"
@@ -16,29 +16,11 @@ _LIMITS = {
     "idle_in_transaction_session_timeout": "20s",
     "client_connection_check_interval": "1s",
 }
-# A role may change its own settings, which takes no right that a managed login lacks. A login that may not act as the
-# application has a database administrator, who can run the same statements.
-_AS_APPLICATION = """
-do $$ begin
-    set local role tessera_app;
-    {statements}
-    set local role tessera_owner;
-exception when insufficient_privilege then
-    raise warning 'the time limits of the role tessera_app are not set: %', sqlerrm;
-end $$
-"""
 
 
 def upgrade() -> None:
-    _alter_role([f"set {name} = ''{value}''" for name, value in _LIMITS.items()])
+    steps.set_for_application(_LIMITS)
 
 
 def downgrade() -> None:
-    _alter_role([f"reset {name}" for name in _LIMITS])
-
-
-def _alter_role(changes: list[str]) -> None:
-    statements = "\n    ".join(
-        f"execute format('alter role tessera_app in database %I {change}', current_database());" for change in changes
-    )
-    op.execute(_AS_APPLICATION.format(statements=statements))
+    steps.reset_for_application(_LIMITS)

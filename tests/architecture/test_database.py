@@ -14,6 +14,7 @@ from sqlalchemy import Index, NullPool, create_engine
 from sqlalchemy.schema import SchemaItem
 
 from migrations import functions
+from tessera.kit.db.engine import SETTINGS
 from tessera.kit.db.table_base import Base
 from tessera.metadata import metadata
 from tessera.provision import Addresses
@@ -239,14 +240,9 @@ def test_functions_equal_the_newest_versions_of_their_files(superuser: psycopg.C
     assert len(folders) == len(installed) >= 12
 
 
-def test_the_application_has_time_limits_that_no_pooler_loses(catalog: psycopg.Connection[Any]) -> None:
+def test_the_application_has_settings_that_no_pooler_loses(catalog: psycopg.Connection[Any]) -> None:
     rows = catalog.execute(
         "select unnest(setconfig) from pg_db_role_setting s join pg_database d on d.oid = setdatabase"
         " where datname = current_database() and setrole = 'tessera_app'::regrole"
     ).fetchall()
-    assert {setting for (setting,) in rows} == {
-        "statement_timeout=15s",
-        "lock_timeout=10s",
-        "idle_in_transaction_session_timeout=20s",
-        "client_connection_check_interval=1s",
-    }
+    assert dict(setting.split("=") for (setting,) in rows) == SETTINGS

@@ -29,6 +29,7 @@ from tessera.kit.clock import clock
 from tessera.provision import Addresses
 from tessera.redemptions import jobs
 from tessera.redemptions.ledger import service as ledger
+from tessera.settings import Settings
 
 TOTAL = 10_000
 CALLERS = 400
@@ -46,15 +47,16 @@ VOUCHERS = [Code(f"V{number}", 1) for number in range(4)]
 
 
 @pytest.fixture
-def servers(addresses: Addresses, tmp_path: Path) -> Iterator[list[Server]]:
-    settings = {
-        "TESSERA_DATABASE_URL": addresses.application,
+def servers(application_addresses: Addresses, settings: Settings, tmp_path: Path) -> Iterator[list[Server]]:
+    environment = {
+        "TESSERA_DATABASE_URL": application_addresses.application,
+        "TESSERA_PREPARE_STATEMENTS": str(settings.prepare_statements),
         "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items()),
         "TESSERA_LOG_LEVEL": "ERROR",
         "TESSERA_POOL_SIZE": "25",
     }
     with ExitStack() as stack:
-        yield [stack.enter_context(running_server("api", data=tmp_path, **settings)) for _ in range(3)]
+        yield [stack.enter_context(running_server("api", data=tmp_path, **environment)) for _ in range(3)]
 
 
 async def furnish(resources: Resources, tenant: Tenant) -> None:

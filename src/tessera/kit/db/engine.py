@@ -28,23 +28,29 @@ STATEMENT_ERRORS = (DBAPIError, psycopg.Error)
 # The longest a statement runs, unless its transaction has a longer limit.
 STATEMENT_SECONDS = 15
 
-# Executed once on each new connection. Poolers reject the same settings as startup options.
-SESSION = (
+# The settings of each connection. The role has the same ones (migrations 0018 and 0026), for poolers, which reject them
+# as startup options and lose those of a session; a login with another role has only those of its session.
+SETTINGS = {
     # Times are returned in the session's time zone; in another zone, the last hours of the year 9999 may overflow.
-    "set time zone 'UTC'; "
+    "TimeZone": "UTC",
     # Every statement finds the few rows of a tenant by an index, and a list stops at its cap. The planner knows only
     # averages over all tenants, so under a LIMIT it might scan whole tables, including the rows of other tenants. A
     # bitmap scan is no better: it collects all matching entries before it returns the first row.
-    "set enable_seqscan = off; set enable_bitmapscan = off; set enable_hashjoin = off; set enable_mergejoin = off; "
-    "set random_page_cost = 1.1; "
-    # The role has the same limits, for poolers, which lose these. A login with another role has only these.
-    f"set statement_timeout = '{STATEMENT_SECONDS}s'; set lock_timeout = '10s'; "
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "random_page_cost": "1.1",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": "10s",
     # A transaction that is idle for this long is stuck. No transaction sets more than 10 minutes: reports close a day
     # after one hour, and a redemption that commits later would be missing from all reports.
-    "set idle_in_transaction_session_timeout = '20s'; "
+    "idle_in_transaction_session_timeout": "20s",
     # A statement ends soon after its connection was closed, because nobody waits for its result.
-    "set client_connection_check_interval = '1s'"
-)
+    "client_connection_check_interval": "1s",
+}
+# Executed once on each new connection.
+SESSION = "; ".join(f"set {name} = '{value}'" for name, value in SETTINGS.items())
 
 # Executed once on each connection of the job queue, which deletes old jobs in one statement.
 QUEUE_SESSION = "set statement_timeout = '10min'"

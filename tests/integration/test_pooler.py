@@ -1,0 +1,57 @@
+"""The application behind a pooler in transaction mode, which replaces the connections of Postgres as it likes."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+from tests.support.pooling import needs_pgbouncer, pooled
+
+from tessera.identity.rules import PLATFORM_ID
+from tessera.kit.db.database import Database
+from tessera.kit.db.engine import APPLICATION_ROLE, SETTINGS, STATEMENT_SECONDS
+from tessera.kit.errors import DatabaseUnavailable
+from tessera.provision import Addresses
+
+pytestmark = needs_pgbouncer
+
+
+async def state(database: Database) -> tuple[int, dict[str, str]]:
+    """The process of Postgres that serves a transaction, and its user and settings."""
+    columns = ", ".join(f"current_setting('{name}') as \"{name}\"" for name in SETTINGS)
+    async with database.unit_of_work(PLATFORM_ID) as work:
+        statement = text(f"select pg_backend_pid(), current_user::text, {columns}")
+        pid, *values = (await work.connection.execute(statement)).one()
+    return pid, dict(zip(("user", *SETTINGS), values, strict=True))
+
+
+async def settings_on_another_connection(database: Database) -> dict[str, str]:
+    """The user and settings on the connection with which the pooler replaces that of the first transaction."""
+    first, _ = await state(database)
+    for _ in range(600):
+        process, settings = await state(database)
+        if process != first:
+            return settings
+        await asyncio.sleep(0.05)
+    raise AssertionError("the connection was not replaced within 30 s")
+
+
+async def test_a_connection_of_the_pooler_that_is_replaced_keeps_the_role_and_its_settings(
+    addresses: Addresses,
+) -> None:
+    with pooled(addresses.application) as application:
+        database = Database(application, pool_size=1, prepare_statements=False, deadline=STATEMENT_SECONDS)
+        settings = await settings_on_another_connection(database)
+        await database.close()
+    assert settings == {"user": APPLICATION_ROLE, **SETTINGS}
+
+
+async def test_a_login_of_another_role_is_refused_behind_a_pooler_that_drops_startup_options(
+    addresses: Addresses,
+) -> None:
+    with pooled(addresses.owner, ignore_startup_parameters="options") as owner:
+        database = Database(owner, pool_size=1, prepare_statements=False)
+        with capture_logs() as lines, pytest.raises(DatabaseUnavailable):
+            await state(database)
+        await database.close()
+    assert [line["role"] for line in lines if "role" in line] == ["postgres"]
