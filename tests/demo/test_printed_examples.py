@@ -1,6 +1,7 @@
 """The examples of the OpenAPI document, sent as they are printed to a server with the demonstration data."""
 
 from collections.abc import AsyncIterator, Iterator
+from copy import deepcopy
 from typing import Any
 
 import httpx
@@ -84,29 +85,129 @@ def arguments(operation: dict[str, Any]) -> dict[str, Any]:
     return {"values": values}
 
 
-async def test_the_printed_examples_of_every_api_work(
-    client: httpx.AsyncClient, small: Demonstration, app: FastAPI
-) -> None:
+@pytest.fixture
+def credentials(small: Demonstration) -> dict[str, dict[str, str]]:
+    """The headers of each security scheme, and those of an administrator of the platform."""
     [organization] = small.credentials.organizations
-    administrator = f"Bearer {organization.administrator_token}"
-    credentials = {
+    return {
         "apiKey": {"cv-api-key": organization.api_key},
-        "bearerToken": {"Authorization": administrator},
+        "bearerToken": {"Authorization": f"Bearer {organization.administrator_token}"},
         "clientIdAndSecret": basic(organization.client_id, organization.client_secret),
+        "platform": {"Authorization": f"Bearer {small.credentials.platform_administrator_token}"},
     }
-    platform = {"Authorization": f"Bearer {small.credentials.platform_administrator_token}"}
+
+
+def scheme(path: str, operation: dict[str, Any]) -> str:
+    """The credential that an operation is tried with."""
+    if path.startswith("/management/v1/organizations"):
+        return "platform"
+    return next((name for option in operation.get("security", []) for name in option), "")
+
+
+async def test_the_printed_examples_of_every_api_work(
+    client: httpx.AsyncClient, credentials: dict[str, dict[str, str]], app: FastAPI
+) -> None:
     failures, count = [], 0
     for path, method, operation in printed(app):
-        accepted = next((name for option in operation.get("security", []) for name in option), None)
-        credential = credentials[accepted] if accepted else {}
-        if path.startswith("/management/v1/organizations"):
-            credential = platform
         sent = arguments(operation)
         values = sent.pop("values")
-        url, headers = path.format(**values["path"]), values["header"] | credential
+        url, headers = path.format(**values["path"]), values["header"] | credentials.get(scheme(path, operation), {})
         answer = await client.request(method.upper(), url, params=values["query"], headers=headers, **sent)
         count += 1
         if not answer.is_success:
             failures.append((operation["operationId"], answer.status_code, answer.text))
     assert failures == []
     assert count > 50
+
+
+Limit = tuple[tuple[str | int, ...], str, Any, Any]
+STEPS = {
+    "maxLength": 1,
+    "maximum": 1,
+    "maxItems": 1,
+    "minLength": -1,
+    "minimum": -1,
+    "minItems": -1,
+    "exclusiveMinimum": -1,
+}
+# Fields that exclude each other, and one whose limit depends on another one.
+ALTERNATIVES = {"discountPercent": "flatDiscount", "flatDiscount": "discountPercent", "length": "prefix"}
+
+
+def limits(document: dict[str, Any], schema: dict[str, Any], example: Any) -> Iterator[Limit]:
+    """Each limit of a value: its path in the example, its keyword, a value within the limit and one beyond it."""
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    for keyword in STEPS.keys() & schema.keys():
+        limit = schema[keyword] + (keyword == "exclusiveMinimum")
+        yield (), keyword, value_of(keyword, limit, example), value_of(keyword, limit + STEPS[keyword], example)
+    for name, member in schema.get("properties", {}).items():
+        for path, *rest in limits(document, member, (example or {}).get(name)):
+            yield ((name, *path), *rest)
+    if "items" in schema and example:
+        for path, *rest in limits(document, schema["items"], example[0]):
+            yield ((0, *path), *rest)
+
+
+def value_of(keyword: str, number: int, example: Any) -> Any:
+    """A text of this length, a list of so many items, or the number."""
+    if keyword.endswith("Length"):
+        return "X" * number
+    return items(example, number) if keyword.endswith("Items") else number
+
+
+def items(example: list[Any] | None, count: int) -> list[Any]:
+    """Different items that resemble the first one of a list."""
+    [first, *_] = example or ["X"]
+    if not isinstance(first, str):
+        return [first] * count
+    return [f"{number}{first}" for number in range(count)]
+
+
+def changed(example: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    """The example with this value at this path."""
+    body = deepcopy(example)
+    if (other := ALTERNATIVES.get(str(path[-1]))) in body:
+        del body[other]
+    target: Any = body
+    for step in path[:-1]:
+        target = target[step]
+    target[path[-1]] = [f"10.0.0.{number}" for number in range(len(value))] if path == ("networks",) else value
+    return body
+
+
+def violations(answer: httpx.Response, path: tuple[str | int, ...]) -> set[str]:
+    """The violations of the value at a path, in any dialect."""
+    pointer = "/".join(map(str, path))
+    if answer.status_code != 400:
+        return set()
+    if "errors" in answer.json():
+        found = [(each["pointer"].removeprefix("/"), each["code"]) for each in answer.json()["errors"]]
+    else:
+        found = [tuple(text.split(" ", 1)) for text in answer.json()["errorMessages"]]
+    return {code for place, code in found if place == pointer}
+
+
+async def test_every_documented_limit_of_a_body_is_exact(
+    client: httpx.AsyncClient, credentials: dict[str, dict[str, str]], app: FastAPI
+) -> None:
+    document, failures, count = app.openapi(), [], 0
+    for path, method, operation in printed(app):
+        sent = arguments(operation)
+        if "json" not in sent:
+            continue
+        headers = sent["values"]["header"] | credentials.get(scheme(path, operation), {}) | {"If-Match": "*"}
+        url = path.format(**sent["values"]["path"])
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        for place, keyword, within, beyond in limits(document, schema, sent["json"]):
+            found = []
+            for value in (within, beyond):
+                body = changed(sent["json"], place, value)
+                answer = await client.request(method.upper(), url, headers=headers, json=body)
+                assert answer.status_code < 500, answer.text
+                found.append(violations(answer, place))
+            count += 1
+            if not found[1] - found[0]:
+                failures.append((operation["operationId"], place, keyword, found, answer.text[:300]))
+    assert failures == []
+    assert count > 90, count

@@ -87,39 +87,42 @@ class Choice:
             body = self._tests_on(path, range(statement.body[0].lineno, (statement.end_lineno or 0) + 1))
             if body:
                 return body
-        tree = ast.parse("\n".join(self.sources[path]))
-        names = list(names_of(statement))
-        if not names or not (tests := self._tests_of_mentions(names, depth)):
-            classes = [
-                each
-                for each in ast.walk(tree)
-                if isinstance(each, ast.ClassDef) and each.lineno <= statement.lineno <= (each.end_lineno or 0)
-            ]
-            tests = self._tests_of_mentions([each.name for each in classes], depth)
-        return tests
+        if tests := self._tests_of_mentions(path, list(names_of(statement)), depth):
+            return tests
+        classes = [
+            each.name
+            for each in ast.walk(ast.parse("\n".join(self.sources[path])))
+            if isinstance(each, ast.ClassDef) and each.lineno <= statement.lineno <= (each.end_lineno or 0)
+        ]
+        return self._tests_of_mentions(path, classes, depth)
 
-    def _tests_of_mentions(self, names: Sequence[str], depth: int) -> set[str]:
+    def _tests_of_mentions(self, path: str, names: Sequence[str], depth: int) -> set[str]:
+        """The tests of lines that mention these names of a file, and of names that are defined by such lines."""
         if not names or not depth:
             return set()
         mention = re.compile(rf"\b(?:{'|'.join(map(re.escape, names))})\b")
         tests: set[str] = set()
-        at_import: list[tuple[str, int]] = []
-        for path, texts in self.sources.items():
-            numbers = [number for number, text in enumerate(texts, 1) if mention.search(text)]
-            tests |= self._tests_on(path, numbers)
-            at_import += [(path, number) for number in numbers]
-        if tests:
-            return tests
-        for path, number in at_import:
-            if path.endswith(".py"):
-                tree = ast.parse("\n".join(self.sources[path]))
-                further = [name for name in names_of(innermost(tree, number)) if name not in names]
-                tests |= self._tests_of_mentions(further, depth - 1)
+        for user in self._users(path):
+            numbers = [number for number, text in enumerate(self.sources[user], 1) if mention.search(text)]
+            found = self._tests_on(user, numbers)
+            if not found and numbers and user.endswith(".py"):
+                tree = ast.parse("\n".join(self.sources[user]))
+                further = {name for number in numbers for name in names_of(innermost(tree, number))} - set(names)
+                found = self._tests_of_mentions(user, sorted(further), depth - 1)
+            tests |= found
         return tests
+
+    def _users(self, path: str) -> list[str]:
+        """The file, and those that import it; all files for SQL."""
+        if path.endswith(".sql"):
+            return list(self.sources)
+        package, _, name = path.removeprefix("src/").removesuffix(".py").replace("/", ".").rpartition(".")
+        imports = re.compile(rf"{re.escape(package)}\.{name}\b|from {re.escape(package)} import [^\n]*\b{name}\b")
+        return [user for user, texts in self.sources.items() if user == path or imports.search("\n".join(texts))]
 
     def _tests_of_function(self, function: str, depth: int) -> set[str]:
         """The tests of code that calls an SQL function, by itself or through another function."""
-        tests = self._tests_of_mentions([function], depth)
+        tests = self._tests_of_mentions(f"{function}.sql", [function], depth)
         if depth and not tests:
             for path, texts in self.sources.items():
                 caller = Path(path).parent.name

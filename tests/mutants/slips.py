@@ -34,7 +34,7 @@ POLICY_SLIPS = (
     (r" for select to tessera_owner", " to tessera_owner", "policy"),
     (r"\(\"insert\", \"update\", \"delete\"\)", '("insert", "update")', "policy"),
     (r"\(\"select\", \"update\", \"delete\"\)", '("select", "update")', "policy"),
-    (r"\(\(\"insert\", \"with check\"\), ", '(("insert", "with check"), )[:1] + (', "policy"),
+    (r"\(\(\"insert\", \"with check\"\), ", "(", "policy"),
     (r"as restrictive", "as permissive", "policy"),
 )
 

@@ -122,7 +122,9 @@ async def test_a_hold_is_extended_up_to_seven_days_from_its_start(
     assert (await redeem(client, shop, code, "RSV-1", holdSeconds=1)).json() == extended.json()
     too_long = await client.post(url, json={"holdSeconds": 7 * 24 * 3600 - 117}, headers=headers)
     assert (too_long.status_code, reasons(too_long)) == (400, [("/holdSeconds", "HoldTooLong")])
-    clock.advance(seconds=1)
+    longest = await client.post(url, json={"holdSeconds": 7 * 24 * 3600 - 118}, headers=headers)
+    assert (longest.status_code, longest.json()["heldUntil"]) == (200, "2026-06-22T12:00:00Z")
+    clock.advance(days=7)
     lapsed = await client.post(url, json={"holdSeconds": 60}, headers=headers)
     assert (lapsed.status_code, lapsed.json()["state"]) == (409, "Expired")
 

@@ -221,12 +221,18 @@ def test_only_the_platform_deletes_idempotency_keys(
     superuser.execute(
         "insert into idempotency_keys values (%s, %s, 'key', '', 200, '', '1960-01-01')", [tenant.id, uuid4()]
     )
-    deleting = "select delete_idempotency_keys('1960-01-02')"
-    assert application.execute(deleting).fetchone() == (0,)
-    for organization_id, deleted in ((tenant.id, 0), (uuid4(), 0), (PLATFORM_ID, 1)):
+    deleting = "select delete_idempotency_keys(%s)"
+    assert application.execute(deleting, ["1960-01-02"]).fetchone() == (0,)
+    # A key of exactly the lifetime stays.
+    for organization_id, before, deleted in (
+        (tenant.id, "1960-01-02", 0),
+        (uuid4(), "1960-01-02", 0),
+        (PLATFORM_ID, "1960-01-01", 0),
+        (PLATFORM_ID, "1960-01-02", 1),
+    ):
         with application.transaction():
             pin(application, organization_id)
-            assert application.execute(deleting).fetchone() == (deleted,)
+            assert application.execute(deleting, [before]).fetchone() == (deleted,)
 
 
 async def test_usability_is_revealed_only_for_the_right_digest(

@@ -254,6 +254,9 @@ def choice(
 
 
 Text = Annotated[str, BeforeValidator(_text)]
+DisplayName = Annotated[
+    str, BeforeValidator(_text), WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200})
+]
 Texts = Annotated[tuple[str, ...], list_of(Text, "strings")]
 WholeNumber = Annotated[int, BeforeValidator(_whole_number)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
@@ -290,5 +293,6 @@ def _uuid(value: Any) -> UUID:  # noqa: ANN401
 
 
 Money = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "minimum": 0})]
+PositiveNumber = Annotated[Decimal, BeforeValidator(_money), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})]
 Uuid = Annotated[UUID, BeforeValidator(_uuid), WithJsonSchema({"type": "string", "format": "uuid"})]
 Uuids = Annotated[tuple[UUID, ...], list_of(Uuid, "UUIDs")]

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class HeadRequests:
-    """Executes HEAD requests as GET and drops the body of the response (RFC 9110, section 9.3.2)."""
+    """Executes HEAD requests as GET; the server drops the body of the response (RFC 9110, section 9.3.2)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -19,16 +19,10 @@ class HeadRequests:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
-
-        async def send_without_body(message: Message) -> None:
-            if message["type"] == "http.response.body":
-                message = {**message, "body": b""}
-            await send(message)
-
         # A copy, because the server looks at the method when it receives the response.
         request = {**scope, "method": "GET"}
         try:
-            await self.app(request, receive, send_without_body)
+            await self.app(request, receive, send)
         finally:
             scope["route"] = request.get("route")  # for the request log
 

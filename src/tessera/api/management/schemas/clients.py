@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Flag, RequestModel, Text
+from tessera.api.http.fields import DisplayName, Flag, RequestModel
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -28,7 +28,7 @@ class ClientRotateQuery(RequestModel):
 class ApiClientCreateRequest(RequestModel):
     """Body of POST /management/v1/clients."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters, unique.")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters, unique.")
     function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
 
 

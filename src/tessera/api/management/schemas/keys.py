@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import RequestModel, Text, WholeNumber, list_of
+from tessera.api.http.fields import DisplayName, RequestModel, Text, WholeNumber, list_of
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -21,11 +21,12 @@ class KeyQuery(CursorQuery):
 class ApiKeyCreateRequest(RequestModel):
     """Body of POST /management/v1/keys."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters.")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters.")
     function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
     networks: Annotated[tuple[str, ...], list_of(Text, "strings")] | None = Field(
         None,
         description="IP addresses and networks that the key can be used from, at most 100; all if absent or empty.",
+        json_schema_extra={"maxItems": 100},
     )
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import EmailText, RequestModel, Text
+from tessera.api.http.fields import DisplayName, EmailText, RequestModel
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 
@@ -17,15 +17,15 @@ class OrganizationQuery(CursorQuery):
 class OrganizationRequest(RequestModel):
     """Body of POST /management/v1/organizations and of PUT /management/v1/organizations/{organizationId}."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
 
 
 class AdministratorCreateRequest(RequestModel):
     """Body of POST /management/v1/organizations/{organizationId}/administrators."""
 
     email: EmailText = Field(description="The email address (permanent).")
-    first_name: Text = Field(description="The first name, 1 to 200 characters.")
-    last_name: Text = Field(description="The last name, 1 to 200 characters.")
+    first_name: DisplayName = Field(description="The first name, 1 to 200 characters.")
+    last_name: DisplayName = Field(description="The last name, 1 to 200 characters.")
 
 
 class OrganizationModel(Representation):

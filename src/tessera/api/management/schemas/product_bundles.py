@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Money, RequestModel, Text, Texts
+from tessera.api.http.fields import DisplayName, Money, RequestModel, Text, Texts
 from tessera.api.management.schemas.store_exams import StatusChoice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -25,9 +25,12 @@ class ProductBundleQuery(CursorQuery):
 class ProductBundleRequest(RequestModel):
     """Body of POST /management/v1/product-bundles and of PUT /management/v1/product-bundles/{productBundleId}."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters.")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters.")
     price: Money = Field(description="The price, in dollars.")
-    store_exam_codes: Texts = Field(description="The codes of its exams, 1 to 100 active ones (not case-sensitive).")
+    store_exam_codes: Texts = Field(
+        description="The codes of its exams, 1 to 100 active ones (not case-sensitive).",
+        json_schema_extra={"minItems": 1, "maxItems": 100},
+    )
 
 
 class ProductBundleModel(Representation):

@@ -5,14 +5,27 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
+from pydantic.config import JsonDict
 
-from tessera.api.http.fields import Boolean, Instant, Money, RequestModel, Text, Texts, Uuid, Uuids, WholeNumber, choice
+from tessera.api.http.fields import (
+    Boolean,
+    Instant,
+    PositiveNumber,
+    RequestModel,
+    Text,
+    Texts,
+    Uuid,
+    Uuids,
+    WholeNumber,
+    choice,
+)
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CodeQuery
 from tessera.api.vocabulary import PROMO_CODE_KIND, PROMO_CODE_STATUS
 from tessera.promo_codes.rules import Kind, Status
 
 StatusChoice = Annotated[Status, *choice(Status, PROMO_CODE_STATUS)]
+_LIMIT: JsonDict = {"minimum": 1, "maximum": 1_000_000_000}
 KindChoice = Annotated[Kind, *choice(Kind, PROMO_CODE_KIND)]
 
 
@@ -52,7 +65,7 @@ class PromoCodeTermsRequest(RequestModel):
         description="The discount in percent, 1 to 100; excludes a flat amount.",
         json_schema_extra={"minimum": 1, "maximum": 100},
     )
-    flat_discount: Money | None = Field(None, description="The discount in dollars; excludes a percentage.")
+    flat_discount: PositiveNumber | None = Field(None, description="The discount in dollars; excludes a percentage.")
     store_exam_codes: Texts | None = Field(
         None,
         description="The exams to restrict the code to, by code. Without exams and bundles, it applies to all.",
@@ -68,30 +81,40 @@ class PromoCodeTermsRequest(RequestModel):
     max_redemptions: WholeNumber | None = Field(
         None,
         description="The maximum number of redemptions; default: no limit. A new limit counts all uses so far.",
+        json_schema_extra=_LIMIT,
     )
     max_redemptions_per_candidate: WholeNumber | None = Field(
-        None, description="The maximum number of redemptions by each candidate; default: no limit."
+        None,
+        description="The maximum number of redemptions by each candidate; default: no limit.",
+        json_schema_extra=_LIMIT,
     )
     max_redemptions_per_organization: WholeNumber | None = Field(
         None,
         description="The maximum number of redemptions of a global code by each organization; only for codes of the"
         " platform. Default: half of `maxRedemptions`, rounded up; no limit without it.",
+        json_schema_extra=_LIMIT,
     )
     is_combinable: Boolean | None = Field(
         None,
         description="Whether a reservation can use it together with other combinable promo codes; default: false.",
     )
     campaign: Text | None = Field(
-        None, description="The campaign to which it belongs, up to 100 characters (not case-sensitive)."
+        None,
+        description="The campaign to which it belongs, up to 100 characters (not case-sensitive).",
+        json_schema_extra={"maxLength": 100},
     )
-    notes: Text | None = Field(None, description="Internal notes, up to 256 characters.")
+    notes: Text | None = Field(
+        None, description="Internal notes, up to 256 characters.", json_schema_extra={"maxLength": 256}
+    )
 
 
 class ManagedPromoCodeUpdateRequest(PromoCodeTermsRequest):
     """Body of PUT /management/v1/promo-codes/{promoCodeId}."""
 
     email_addresses: Texts | None = Field(
-        None, description="The addresses of the candidates that can use it, up to 10,000."
+        None,
+        description="The addresses of the candidates that can use it, up to 10,000.",
+        json_schema_extra={"maxItems": 10_000},
     )
     restrict_to_email_addresses: Boolean | None = Field(
         None, description="Whether only candidates with a listed address can use it."

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Money, RequestModel, Text, choice
+from tessera.api.http.fields import DisplayName, Money, RequestModel, Text, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PRODUCT_STATUS
@@ -28,16 +28,17 @@ class StoreExamCreateRequest(RequestModel):
     """Body of POST /management/v1/store-exams."""
 
     code: Text = Field(
-        description="The code: 1 to 100 printable characters, unique (not case-sensitive) and permanent."
+        description="The code: 1 to 100 printable characters, unique (not case-sensitive) and permanent.",
+        json_schema_extra={"minLength": 1, "maxLength": 100},
     )
-    name: Text = Field(description="The display name, 1 to 200 characters.")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters.")
     price: Money = Field(description="The price, in dollars.")
 
 
 class StoreExamUpdateRequest(RequestModel):
     """Body of PUT /management/v1/store-exams/{storeExamId}."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters.")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters.")
     price: Money = Field(description="The price, in dollars.")
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field
 
-from tessera.api.http.fields import EmailText, Flag, RequestModel, Text, Uuid, parse_error
+from tessera.api.http.fields import DisplayName, EmailText, Flag, RequestModel, Text, Uuid, parse_error
 from tessera.api.management.schemas.rights import FunctionPoints
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -38,8 +38,8 @@ class UserCreateRequest(RequestModel):
     """Body of POST /management/v1/users."""
 
     email: EmailText = Field(description="The email address (permanent).")
-    first_name: Text = Field(description="The first name, 1 to 200 characters.")
-    last_name: Text = Field(description="The last name, 1 to 200 characters.")
+    first_name: DisplayName = Field(description="The first name, 1 to 200 characters.")
+    last_name: DisplayName = Field(description="The last name, 1 to 200 characters.")
     function_points: FunctionPoints = Field(description="The rights, by name; you must have all of them.")
     partner_id: Annotated[None, BeforeValidator(_must_be_null)] = Field(
         None, description="Must be null: users of voucher partners are invited."
@@ -49,8 +49,8 @@ class UserCreateRequest(RequestModel):
 class UserUpdateRequest(RequestModel):
     """Body of PUT /management/v1/users/{userId}."""
 
-    first_name: Text = Field(description="The first name, 1 to 200 characters.")
-    last_name: Text = Field(description="The last name, 1 to 200 characters.")
+    first_name: DisplayName = Field(description="The first name, 1 to 200 characters.")
+    last_name: DisplayName = Field(description="The last name, 1 to 200 characters.")
     function_points: FunctionPoints = Field(
         description="The rights, by name; you must have each right that the user does not have yet."
     )

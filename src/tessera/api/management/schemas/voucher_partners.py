@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Boolean, RequestModel, Text, choice
+from tessera.api.http.fields import Boolean, DisplayName, RequestModel, Text, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PARTNER_STATUS, PARTNER_USER_STATUS
@@ -30,14 +30,14 @@ class VoucherPartnerQuery(CursorQuery):
 class VoucherPartnerCreateRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
     is_active: Boolean = Field(default=False, description="Whether the partner can buy vouchers at once.")
 
 
 class VoucherPartnerUpdateRequest(RequestModel):
     """Body of PUT /management/v1/voucher-partners/{voucherPartnerId}."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
 
 
 class VoucherPartnerUserQuery(CursorQuery):
@@ -48,8 +48,8 @@ class VoucherPartnerUserInviteRequest(RequestModel):
     """Body of POST /management/v1/voucher-partners/{voucherPartnerId}/users."""
 
     email: Text = Field(description="A valid email address, unique among all users of your organization.")
-    first_name: Text = Field(description="The first name, 1 to 200 characters.")
-    last_name: Text = Field(description="The last name, 1 to 200 characters.")
+    first_name: DisplayName = Field(description="The first name, 1 to 200 characters.")
+    last_name: DisplayName = Field(description="The last name, 1 to 200 characters.")
 
 
 class VoucherPartnerModel(Representation):

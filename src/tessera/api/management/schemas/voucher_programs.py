@@ -7,7 +7,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import Boolean, Money, RequestModel, Text, Texts, Uuids, WholeNumber, list_of
+from tessera.api.http.fields import (
+    Boolean,
+    DisplayName,
+    Money,
+    PositiveNumber,
+    RequestModel,
+    Text,
+    Texts,
+    Uuids,
+    WholeNumber,
+    list_of,
+)
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -21,7 +32,10 @@ class DiscountTierRequest(RequestModel):
         description="The smallest quantity with this discount, 1 to 1,000.",
         json_schema_extra={"minimum": 1, "maximum": 1000},
     )
-    percent: Money = Field(description="The discount in percent, above 0 and at most 100, with at most two decimals.")
+    percent: PositiveNumber = Field(
+        description="The discount in percent, above 0 and at most 100, with at most two decimals.",
+        json_schema_extra={"maximum": 100},
+    )
 
 
 Tiers = Annotated[tuple[DiscountTierRequest, ...], list_of(DiscountTierRequest, "tiers")]
@@ -42,14 +56,16 @@ class VoucherProgramQuery(CursorQuery):
 class VoucherProgramUpdateRequest(RequestModel):
     """Body of PUT /management/v1/voucher-programs/{voucherProgramId}: the complete program."""
 
-    name: Text = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
+    name: DisplayName = Field(description="The display name, 1 to 200 characters, unique (not case-sensitive).")
     store_exam_codes: Texts = Field(
         description="The codes of the exams that a voucher pays for, at least one (not case-sensitive)."
     )
     cost_per_voucher: Money = Field(description="The price of a voucher before any discount, in dollars.")
     tiers: Tiers = Field(
         (),
-        description="Discounts by quantity: a larger quantity has a larger percent. The largest tier reached applies.",
+        description="Discounts by quantity: a larger quantity has a larger percent. The largest tier reached applies."
+        " At most 100.",
+        json_schema_extra={"maxItems": 100},
     )
     is_available_to_all_partners: Boolean = Field(
         default=False, description="Whether all partners can buy it, or only assigned partners."
@@ -59,13 +75,17 @@ class VoucherProgramUpdateRequest(RequestModel):
         default=False, description="Whether assigned partners can make purchases that cost nothing."
     )
     email_domains: Texts = Field(
-        (), description="The email domains to restrict the vouchers to, without their subdomains."
+        (),
+        description="The email domains to restrict the vouchers to, without their subdomains, at most 1,000.",
+        json_schema_extra={"maxItems": 1000},
     )
     enforce_assigned_email: Boolean = Field(
         default=False, description="Whether only the recipient of an assigned voucher can use it."
     )
     voucher_code_prefix: Text = Field(
-        "", description="The prefix of voucher codes: at most 20 characters of A-Z, 0-9 and `-`."
+        "",
+        description="The prefix of voucher codes: at most 20 characters of A-Z, 0-9 and `-`.",
+        json_schema_extra={"maxLength": 20},
     )
     expiration_period_in_days: WholeNumber = Field(
         365,

@@ -46,7 +46,9 @@ class ManagedVoucherPurchaseCreateRequest(RequestModel):
     quantity: WholeNumber = Field(
         description="The number of vouchers, 1 to 1,000.", json_schema_extra={"minimum": 1, "maximum": 1000}
     )
-    notes: Text = Field("", description="Notes on the purchase, up to 2,000 characters.")
+    notes: Text = Field(
+        "", description="Notes on the purchase, up to 2,000 characters.", json_schema_extra={"maxLength": 2000}
+    )
     purchased_by_first_name: Text = Field(description="The first name of the buyer.")
     purchased_by_last_name: Text = Field(description="The last name of the buyer.")
     purchased_by_email: EmailText | None = Field(None, description="The email address of the buyer.")
