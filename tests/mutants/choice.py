@@ -73,9 +73,17 @@ class Choice:
         source = "\n".join(self.sources[slip.path])
         statement = innermost(ast.parse(source), slip.line)
         numbers = range(first_line(statement), end_of_head(statement) + 1)
-        if tests := self._tests_on(slip.path, numbers):
+        if tests := self._tests_on(slip.path, numbers) or self._tests_around(slip.path, slip.line):
             return tests
         return self._tests_at_import(slip.path, statement, DEPTH)
+
+    def _tests_around(self, path: str, line: int) -> set[str]:
+        """The tests of the function round a line, which has changed since it was measured."""
+        prefix = ":".join(self.places[path][line - 1].split(":", 2)[:2]) + ":"
+        if prefix.endswith("::"):  # a line outside functions
+            return set()
+        numbers = [number for number, place in enumerate(self.places[path], 1) if place.startswith(prefix)]
+        return self._tests_on(path, numbers)
 
     def _tests_on(self, path: str, numbers: Iterable[int]) -> set[str]:
         places = self.places[path]

@@ -38,8 +38,12 @@ def nearness(root: Path, files: Collection[str], path: str) -> dict[str, float]:
 
 
 def watchers(files: Collection[str], path: str, kind: str) -> set[str]:
-    """The tests that look at what a kind of slip changes without executing its line: in the catalog, or in the code."""
-    names = ["test_policies"] if kind == "policy" else []
+    """The tests that look at what a kind of slip changes without executing its line: in the catalog, or over HTTP."""
+    names = {
+        "policy": ["test_policies"],
+        "right": ["test_rights", "test_authentication"],
+        "audit": ["test_audited_routes"],
+    }.get(kind, [])
     if path.endswith(".sql"):
         names.append("test_owners_functions")
     if path.endswith("tables.py"):

@@ -114,7 +114,7 @@ def is_prose(statement: ast.Expr) -> bool:
 
 
 def settings_of(tree: ast.Module) -> set[ast.AST]:
-    """The numbers outside functions, and those that are defaults or keywords.
+    """The numbers outside functions and those that are defaults or keywords, and comparisons with constants.
 
     In files other than RULES, these are sizes of pages and of batches, pauses and the like, whose exact values no
     behaviour shows, or statuses of the document.
@@ -127,7 +127,14 @@ def settings_of(tree: ast.Module) -> set[ast.AST]:
             nodes -= set(ast.walk(node))
         elif isinstance(node, ast.keyword | ast.arguments):
             nodes |= set(ast.walk(node))
-    return {node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, int)}
+    numbers = {node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, int)}
+    return numbers | {node for node in ast.walk(tree) if isinstance(node, ast.Compare) and is_about_constant(node)}
+
+
+def is_about_constant(comparison: ast.Compare) -> bool:
+    """Whether a value is compared with a constant by size."""
+    names = [each.id for each in ast.walk(comparison) if isinstance(each, ast.Name)]
+    return type(comparison.ops[0]) in COMPARISONS and any(name.isupper() for name in names)
 
 
 def documentation_of(tree: ast.Module) -> set[ast.AST]:

@@ -51,6 +51,18 @@ async def test_those_that_wait_take_turns_by_key() -> None:
     assert "".join(order) == "aabcabaa"
 
 
+async def test_a_free_slot_is_not_handed_to_a_key_beyond_its_share(stack: AsyncExitStack) -> None:
+    slots = FairSlots[str](2, per_key=1, timeouts=LONG, name="slots")
+    await stack.enter_async_context(slots.slot("a"))
+    waiting = asyncio.create_task(stack.enter_async_context(slots.slot("a")))
+    await turns()
+    async with slots.slot("b"):
+        await turns()
+    await turns()
+    assert not waiting.done()
+    waiting.cancel()
+
+
 async def test_a_slot_is_handed_on_when_its_heir_leaves() -> None:
     slots = FairSlots[str](1, per_key=1, timeouts=LONG, name="slots")
     entered = asyncio.Event()

@@ -84,7 +84,7 @@ class ExponentialBackoff(BaseRetryStrategy):
         """The time of the next attempt; logs a warning, so that operators see which jobs keep failing."""
         if isinstance(exception, NotFound):
             return None
-        pause = min(2 ** min(job.attempts, 20), MAX_PAUSE_SECONDS)
+        pause = min(2**job.attempts, MAX_PAUSE_SECONDS)
         log.warning(
             "job will be retried",
             task=job.task_name,
