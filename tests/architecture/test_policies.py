@@ -76,7 +76,7 @@ GRANTS = {
     "audit_unsealed": "delete insert select",
     "promo_code_shares": "delete insert select",
     "redemption_ledger": "insert select",
-    "redemption_totals": "insert select",
+    "redemption_totals": "delete insert select",
     "redemptions": "insert select update",
     "report_marks": "insert select update",
     "reservations": "insert select update",

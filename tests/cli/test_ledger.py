@@ -107,3 +107,12 @@ def test_what_was_tampered_with_is_named(
     findings = [row for row in json.loads(result.stdout) if row["kind"] == kind]
     assert [(row["shown"], row["ledger"]) for row in findings] == [(shown, counted)]
     assert name is None or findings[0]["name"] == name
+
+
+def test_totals_that_disagree_are_computed_again(run: Run, shop: Tenant, superuser: psycopg.Connection) -> None:
+    superuser.execute("update redemption_totals set redeemed = 7 where organization_id = %s", [shop.id])
+    organization = ("--organization", shop.name, "--json")
+    assert run("ledger", "verify", *organization).returncode == 1
+    rebuilt = json.loads(run("report", "rebuild", *organization).stdout)
+    assert rebuilt["corrected"] > 0
+    assert run("ledger", "verify", *organization).returncode == 0

@@ -14,6 +14,7 @@ from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
 from tessera.provision import Addresses
 from tessera.reports import repository
+from tessera.reports import service as reports
 from tessera.reports.rules import Dimension, closed_until
 
 BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
@@ -85,6 +86,38 @@ async def test_sums_and_ledger_together_are_the_ledger(
     assert await read_report(resources, other_tenant, Dimension.CODE, date.min, date.max) == expected_sums(
         others.entries, Dimension.CODE, date.min, date.max
     )
+
+
+async def test_a_rebuild_corrects_totals_and_opens_days_that_were_closed_too_early(
+    resources: Resources, tenant: Tenant, other_tenant: Tenant, addresses: Addresses
+) -> None:
+    ledger, others = Ledger(1, tenant), Ledger(2, other_tenant)
+    end = BEGIN + timedelta(days=DAYS)
+    with ledger_connection(addresses) as connection:
+        append(connection, tenant, ledger.grow(BEGIN, end))
+        append(connection, other_tenant, others.grow(BEGIN, end))
+        ahead = end + timedelta(days=300)  # by a wrong clock
+        await roll_up(resources, tenant, now=ahead)
+        await roll_up(resources, other_tenant, now=end)
+        connection.execute(
+            "update report_marks set rolled_until = %s where organization_id = %s", [ahead.date(), tenant.id]
+        )
+        connection.execute(
+            "update redemption_totals set redeemed = redeemed + 1 where dimension = 'code' and organization_id = %s",
+            [tenant.id],
+        )
+        append(connection, tenant, ledger.grow(BEGIN, end + timedelta(days=1)))  # too late for their days
+    now = end + timedelta(hours=2)
+    async with resources.database.unit_of_work(tenant.id) as work:
+        rebuilt = await reports.rebuild(work, now=now)
+    assert rebuilt.closed_until == closed_until(now)
+    assert rebuilt.wrong
+    for each, entries in ((tenant, ledger.entries), (other_tenant, others.entries)):
+        async with resources.database.unit_of_work(each.id) as work:
+            assert await reports.list_discrepancies(work) == []
+        for by in Dimension:
+            outcome = await read_report(resources, each, by, date(2000, 1, 1), date(2100, 1, 1))
+            assert outcome == expected_sums(entries, by, date(2000, 1, 1), date(2100, 1, 1))
 
 
 async def test_a_day_without_redemptions_is_skipped_and_may_be_years_ago(

@@ -58,6 +58,17 @@ def report_redemptions(
     )
 
 
+@commands.command("rebuild")
+def rebuild_reports(session: OrganizationSession) -> None:
+    """Compute the totals of closed days again from the ledger, for example after `ledger verify` has named some.
+
+    Reports go on meanwhile. Days that a wrong clock has closed too early are open again.
+    """
+    rebuilt = session.run(lambda work: service.rebuild(work, now=clock()))
+    fields = {"closedUntil": rebuilt.closed_until, "corrected": len(rebuilt.wrong)}
+    session.show("Computed the totals of all closed days again.", fields)
+
+
 @commands.command("vouchers")
 def report_vouchers(session: OrganizationSession, csv: Csv) -> None:
     """Report purchased, used and expiring vouchers by partner."""

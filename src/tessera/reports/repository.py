@@ -1,7 +1,7 @@
 """Statements on the redemptions of one tenant: rolled-up totals of closed days, and the ledger for later days.
 
 The mark separates them: days before it are read from the totals, and later days from the ledger. The totals of a day
-never change, and the ledger only grows, so sums stay the same if the mark moves between two statements.
+do not change, and the ledger only grows, so sums stay the same if the mark moves between two statements.
 """
 
 from collections.abc import Sequence
@@ -172,13 +172,14 @@ group by campaign_key order by campaign_key limit {size}
 
 ROLL_UP = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
-select %(organization_id)s::uuid, keyed.dimension, keyed.key, %(day)s::date, {COUNTS}
+select %(organization_id)s::uuid, keyed.dimension, keyed.key, (l.at at time zone 'UTC')::date, {COUNTS}
 from redemption_ledger l
 cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
-  and l.at >= %(day)s::date::timestamp at time zone 'UTC' and l.at < (%(day)s::date + 1)::timestamp at time zone 'UTC'
-group by keyed.dimension, keyed.key
+  and l.at >= %(first)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
+group by 2, 3, 4
 """  # noqa: S608 - our own constants
+REMOVE = "delete from redemption_totals where organization_id = %(organization_id)s"
 
 FIND_UNROLLED_DAY = """
 select (min(l.at) at time zone 'UTC')::date from redemption_ledger l
@@ -260,9 +261,13 @@ class ReportRepository:
         day: date | None = rows[0][0]
         return day
 
-    async def roll_up(self, day: date) -> None:
-        """Roll up a day in every dimension."""
-        await self._execute_only(ROLL_UP, day=day)
+    async def roll_up(self, first: date, end: date) -> None:
+        """Roll up the days from `first` to `end` (exclusive) in every dimension."""
+        await self._execute_only(ROLL_UP, first=first, end=end)
+
+    async def remove_totals(self) -> None:
+        """Remove all totals, for a transaction that rolls up all days again."""
+        await self._execute_only(REMOVE)
 
     async def move_mark(self, mark: date) -> None:
         """Move the locked mark to this day."""

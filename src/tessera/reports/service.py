@@ -1,5 +1,7 @@
 """Reports on redemptions and vouchers, and the roll-up of closed days."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +17,14 @@ from tessera.vouchers.totals import service as vouchers
 from tessera.vouchers.totals.service import PartnerTotals, VoucherTotals
 
 __all__ = ["Dimension", "PartnerTotals", "Period", "RedemptionReport", "RedemptionSum", "VoucherTotals"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilding:
+    """The day before which totals were computed again, and at most a thousand that had been wrong."""
+
+    closed_until: date
+    wrong: Sequence[Discrepancy]
 
 
 def report(by: Dimension, *, first: date | None, end: date | None, now: datetime) -> RedemptionReport:
@@ -56,9 +66,24 @@ async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
     day = await reports.find_unrolled_day(mark=mark, end=rules.closed_until(now))
     if day is None:
         return None
-    await reports.roll_up(day)
-    await reports.move_mark(day + timedelta(days=1))
+    after = day + timedelta(days=1)
+    await reports.roll_up(day, after)
+    await reports.move_mark(after)
     return day
+
+
+async def rebuild(work: UnitOfWork, *, now: datetime) -> Rebuilding:
+    """Compute all totals of closed days again from the ledger; reports that run meanwhile read the old ones.
+
+    A day that was closed too early, by a clock that was ahead, is open again.
+    """
+    reports = ReportRepository(work)
+    mark = min(await reports.lock_mark(), rules.closed_until(now))
+    wrong = await reports.list_discrepancies()
+    await reports.remove_totals()
+    await reports.roll_up(date.min, mark)
+    await reports.move_mark(mark)
+    return Rebuilding(mark, wrong)
 
 
 async def list_discrepancies(work: UnitOfWork) -> list[Discrepancy]:

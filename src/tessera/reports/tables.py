@@ -14,7 +14,7 @@ _SUM_COLUMNS = ["redeemed", "cancelled", "discount"]
 
 
 class RedemptionTotal(Base):
-    """The redemptions of one key on one UTC day; written once, after the day is closed, and never changed."""
+    """The redemptions of one key on one UTC day; written after the day is closed."""
 
     __tablename__ = "redemption_totals"
     __table_args__ = (
