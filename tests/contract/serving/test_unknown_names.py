@@ -105,6 +105,7 @@ async def test_an_unknown_name_is_one_violation_among_all_others(client: httpx.A
         "discountPercent": 0,
         "a/b~": None,
         "isActive": True,
+        "percentDiscount": 10,
     }
     answer = await client.post(f"{URL}?dryrun=true", json=body, headers=tenant.bearer)
     nearest = "is not a known property (did you mean maxRedemptions?)."
@@ -114,6 +115,11 @@ async def test_an_unknown_name_is_one_violation_among_all_others(client: httpx.A
         ("/maxRedemtions", "UnknownProperty", f"maxRedemtions {nearest}"),
         ("/max_redemptions", "UnknownProperty", f"max_redemptions {nearest}"),
         ("/a~1b~0", "UnknownProperty", "a~1b~0 is not a known property."),
+        (
+            "/percentDiscount",
+            "UnknownProperty",
+            "percentDiscount is not a known property (did you mean discountPercent?).",
+        ),
         ("/dryrun", "UnknownParameter", "dryrun is not a known parameter."),
     )
 
