@@ -1,4 +1,4 @@
-"""Backups: a file with a dump of the whole database and what a restore needs besides, and its verification."""
+"""Write, restore and verify backups: files with a dump of the whole database and what a restore also needs."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ MAX_MANIFEST_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backup:
-    """What a backup says of itself."""
+    """The description of a backup, from its manifest."""
 
     version: str
     created_at: str
@@ -42,7 +42,7 @@ class Backup:
 
 
 def write(settings: Settings, addresses: Addresses, output: IO[bytes], *, with_keys: bool, now: datetime) -> Backup:
-    """Write a backup of the state at one moment, while the database is in use; raises CannotCopy."""
+    """Write a backup of the database at one moment, also while it is in use; raises CannotCopy."""
     with (
         copies.administering(addresses.owner) as connection,
         copies.snapshot(connection, lock=schema.MIGRATION_LOCK) as snapshot,
@@ -60,12 +60,12 @@ def write(settings: Settings, addresses: Addresses, output: IO[bytes], *, with_k
 
 @contextmanager
 def opened(file: IO[bytes] | Path) -> Iterator[tuple[zipfile.ZipFile, Backup]]:
-    """A backup, and what it says of itself; raises CannotCopy."""
+    """An open backup and its description; raises CannotCopy."""
     try:
         with zipfile.ZipFile(file) as archive:
             backup = _read_manifest(archive)
             if backup.contents.revision > schema.latest_revision():
-                raise CannotCopy(f"version {backup.version} of Tessera wrote the backup, which this version cannot use")
+                raise CannotCopy(f"this version of Tessera cannot use a backup from version {backup.version}")
             yield archive, backup
     except OSError as error:
         raise CannotCopy(f"cannot read the backup: {error.strerror or error}") from error
@@ -78,7 +78,9 @@ def _read_manifest(archive: zipfile.ZipFile) -> Backup:
         with archive.open(MANIFEST) as file:
             about: Mapping[str, Any] = json.loads(file.read(MAX_MANIFEST_BYTES))
         if about["format"] != FORMAT:
-            raise CannotCopy(f"version {about['version']} of Tessera wrote this backup in another format; use that one")
+            raise CannotCopy(
+                f"this version of Tessera cannot read a backup from version {about['version']}; use that version"
+            )
         fields = {name: about[name] for name in ("postgres", "revision", "rows")}
         settings = [(str(role), str(name), str(value)) for role, name, value in about["role_settings"]]
         contents = Contents(**fields, role_settings=settings)
@@ -110,11 +112,11 @@ def restore(settings: Settings, addresses: Addresses, archive: zipfile.ZipFile, 
         copies.complete(connection, backup.contents.role_settings)
         restored = copies.read_contents(connection)
         if restored.rows != backup.contents.rows:
-            raise CannotCopy("the restored database has other rows than the backup says; do not use it")
+            raise CannotCopy("the restored database lacks rows of the backup, or has more; do not use it")
 
 
 def verify(settings: Settings, archive: zipfile.ZipFile, backup: Backup) -> list[str]:
-    """Restore a backup into a server of its own, which is removed, and recount it; returns what is wrong.
+    """Restore a backup into a temporary server, and check its data; returns a line for each fault.
 
     Raises CannotCopy if it cannot be restored. TMPDIR needs room for the database.
     """
@@ -154,5 +156,5 @@ async def _recount(database: Database) -> AsyncIterator[str]:
 
 
 def _data(settings: Settings) -> Path | None:
-    """The directory of the embedded server."""
+    """The directory of the embedded server, unless the database is external."""
     return None if settings.database_url else settings.data_dir / "postgres"

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     uploads_mib: int = Field(1024, ge=100, description="Uploaded files on the disk of a process at once.")
     organization_uploads_mib: int = Field(200, ge=100, description="Uploaded files of one organization, likewise.")
     organization_open_imports: int = Field(
-        10, ge=1, description="Imports that wait or run at once in a process, of one organization."
+        10, ge=1, description="Imports of one organization that wait or run at once in a process."
     )
     organization_open_batches: int = Field(50, ge=1, description="Batches of promo codes in progress at once.")
     organization_holds: int = Field(10_000, ge=1, description="Holds of codes at once.")

@@ -182,7 +182,7 @@ def test_a_backup_of_a_newer_version_and_another_file_are_refused(backup: Path, 
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(backups.MANIFEST, content)
     newer, other = (tessera("restore", str(tmp_path / name), "--trial").stderr for name in ("newer", "other"))
-    assert newer == "tessera: version 9.0 of Tessera wrote the backup, which this version cannot use\n"
+    assert newer == "tessera: this version of Tessera cannot use a backup from version 9.0\n"
     assert other == "tessera: the file is not a backup of Tessera\n"
 
 

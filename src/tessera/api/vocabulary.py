@@ -190,7 +190,7 @@ AUDITED_KIND = Enumeration(
         "ProductBundle": "A product bundle.",
         "PromoCode": "A promo code.",
         "PromoCodeBatch": "A batch of promo codes.",
-        "PromoCodeCampaign": "A campaign, of which promo codes were deactivated together.",
+        "PromoCodeCampaign": "A campaign whose promo codes were deactivated together.",
         "PromoCodeImport": "An import of promo codes from a file.",
         "StoreExam": "A store exam.",
         "Token": "A long-lived Bearer token.",

@@ -11,8 +11,8 @@ def run() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # The imported objects live as long as the process, and collections would take a quarter of the time of the imports.
     gc.disable()
-    # structlog imports rich wherever it is installed, which takes a tenth of the time, for tracebacks that our log does
-    # not have. None makes it missing.
+    # structlog imports rich if it can, for tracebacks that our log does not have; that takes a tenth of the time. None
+    # prevents the import.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type]
     from tessera.cli import app  # noqa: PLC0415 - after the lines above
 

@@ -32,13 +32,13 @@ def back_up(
     *,
     with_keys: Annotated[bool, typer.Option("--with-keys", help="Include the signing keys of tokens.")] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Restore the backup into a server of its own, and recount it.")
+        bool, typer.Option("--verify", help="Also restore the backup into a temporary server, and check its data.")
     ] = False,
 ) -> None:
     """Back up the whole database to a file.
 
-    The file has the state at one moment, while the database is in use. It is complete when it appears, and only its
-    owner can read it. An external database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
+    The database can be in use: the file has its state at one moment. The file appears when it is complete, and only
+    its owner can read it. An external database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
     """
     settings = start(settings=configuration.with_stored_key(configuration.load()))
     require_existing_database(settings)
@@ -56,7 +56,9 @@ def back_up(
                 _exit_if_any(backups.verify(settings, archive, about))
     typer.echo(f"Backed up {_summary(written)} to {file}{', and restored it on trial' if verify else ''}.")
     if not with_keys:
-        typer.echo("It lacks the signing keys: keep TESSERA_TOKEN_KEYS elsewhere, or use --with-keys.", err=True)
+        typer.echo(
+            "The backup lacks the signing keys: keep TESSERA_TOKEN_KEYS elsewhere, or use --with-keys.", err=True
+        )
 
 
 @commands.command("restore")
@@ -64,14 +66,14 @@ def restore(
     file: BackupFile,
     *,
     trial: Annotated[
-        bool, typer.Option("--trial", help="Restore into a server of its own, recount it, and remove it.")
+        bool, typer.Option("--trial", help="Restore into a temporary server, check the data, and keep nothing.")
     ] = False,
     embedded: Embedded = False,
 ) -> None:
     """Restore a backup into an empty database.
 
-    The roles come first, then all data in one transaction. A database with any table is left as it is. An external
-    database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
+    It creates the roles, then restores all data in one transaction. A database that has any table is left as it is. An
+    external database needs TESSERA_OWNER_DATABASE_URL with the login of a superuser.
     """
     settings = start()
     with backups.opened(file) as (archive, about):

@@ -34,12 +34,14 @@ def list_jobs(
 ) -> None:
     """List the jobs that have not succeeded, oldest first.
 
-    A failed job is not tried again. A scheduled one waits for its next try, or for its time.
+    A failed job is not tried again. A scheduled job waits for its next attempt, or for its time.
     """
     with _connected() as connection:
         found = queued_jobs.list_jobs(connection, state=state, task=task, after=after, limit=limit)
     names = ("id", "state", "task", "attempts", "since", "scheduled_at", "arguments")
-    show_rows([fields_of(job, *names) for job in found], as_json=as_json, if_none="No job waits, runs or has failed.")
+    show_rows(
+        [fields_of(job, *names) for job in found], as_json=as_json, if_none="No job is waiting, running or failed."
+    )
     if len(found) == limit:
         typer.echo(f"There may be more jobs: add --after {found[-1].id}", err=True)
 
@@ -54,9 +56,9 @@ def retry_jobs(jobs: JobIds) -> None:
 def delete_jobs(jobs: JobIds, *, yes: Yes = False) -> None:
     """Delete jobs that do not run; exits with status 1 if a job runs or does not exist.
 
-    What a job was for remains undone. `tessera purchase retry` queues the job of a purchase again.
+    The work of a deleted job remains undone. `tessera purchase retry` queues the job of a purchase again.
     """
-    confirm(f"Delete {len(jobs)} jobs? What they are for remains undone.", yes=yes)
+    confirm(f"Delete {len(jobs)} jobs? Their work remains undone.", yes=yes)
     _change(jobs, queued_jobs.delete, done="Deleted job {}.", refused="Job {} runs, or does not exist.")
 
 

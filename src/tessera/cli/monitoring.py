@@ -17,9 +17,9 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def exposing_metrics(settings: Settings, *, processes: int = 1, backlog_of: str | None = None) -> Iterator[None]:
-    """Serve the metrics of this process, or of all its child processes, on their port, if one is set.
+    """Serve the metrics of this process, or of all its child processes, if the settings have a port for them.
 
-    `backlog_of` is the URL of the database whose backlog is among them. Raises CannotStart.
+    They include the backlog of the database with the URL `backlog_of`. Raises CannotStart.
     """
     if settings.metrics_port is None:
         yield

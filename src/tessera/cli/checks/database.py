@@ -40,7 +40,7 @@ def check_server(server: Server, settings: Settings) -> Iterator[Outcome]:
         "durability",
         server.is_durable,
         "fsync and full_page_writes are on" if server.is_durable else "fsync or full_page_writes is off",
-        remedy="Turn on fsync and full_page_writes: a crash of the machine would destroy the data.",
+        remedy="Turn on fsync and full_page_writes: without them, a crash of the machine can destroy the data.",
     )
     yield from (version, role, writable, durable, *_server_upkeep(server), *_connections(server, settings))
 
@@ -50,13 +50,13 @@ def _server_upkeep(server: Server) -> Iterator[Outcome]:
         "autovacuum",
         server.has_autovacuum,
         "on" if server.has_autovacuum else "off",
-        remedy="Turn autovacuum on: tables grow, and plans are made without statistics.",
+        remedy="Turn autovacuum on: without it, tables grow, and queries are planned without statistics.",
     )
     yield assess(
         "transaction ids",
         server.transaction_age < MAX_TRANSACTION_AGE,
         f"the oldest is {server.transaction_age:,} transactions old",
-        remedy="Find what keeps vacuum from freezing rows: old transactions, prepared ones, replication slots.",
+        remedy="Find what keeps vacuum from freezing rows: old or prepared transactions, or replication slots.",
     )
     yield assess(
         "encryption",
@@ -115,7 +115,7 @@ def check_schema(schema: Schema | None, *, code: str) -> Iterator[Outcome]:
         "time limits of the role",
         not missing,
         f"missing: {names(missing)}",
-        remedy="Behind a pooler, statements have no limit: set them for the role, see Limits in the guide.",
+        remedy="Behind a pooler, statements have no time limit: set the limits of the role, see Limits in the guide.",
         level=Level.WARNING,
     )
     yield assess(

@@ -38,7 +38,8 @@ def _token_keys(settings: Settings) -> Outcome:
 def _stored_key(settings: Settings) -> Outcome:
     is_replaced = bool(settings.token_keys) and replaces_stored_key(settings)
     finding = "unknown to TESSERA_TOKEN_KEYS" if is_replaced else "none, or in use"
-    remedy = f"Tokens of {settings.data_dir / KEY_FILE_NAME} are refused: add it to TESSERA_TOKEN_KEYS, or delete it."
+    path = settings.data_dir / KEY_FILE_NAME
+    remedy = f"Tokens signed by the key in {path} are refused: add it to TESSERA_TOKEN_KEYS, or delete the file."
     return assess("key of the data directory", not is_replaced, finding, remedy=remedy, level=Level.WARNING)
 
 
@@ -58,19 +59,19 @@ def _is_loopback(settings: Settings) -> bool:
 
 def _trusted_proxies(settings: Settings) -> Outcome:
     networks = [ip_network(network, strict=False) for network in settings.trusted_proxies]
-    everybody = any(network.prefixlen == 0 for network in networks)
+    trusts_everybody = any(network.prefixlen == 0 for network in networks)
     remedy = "Anybody can forge addresses and hosts: name only the addresses of your proxies."
-    return assess("trusted proxies", not everybody, names(settings.trusted_proxies), remedy=remedy)
+    return assess("trusted proxies", not trusts_everybody, names(settings.trusted_proxies), remedy=remedy)
 
 
 def _secret_files(settings: Settings) -> Outcome:
-    demo = [settings.data_dir / name for name in (KEY_FILE_NAME, "demo.json")]
+    stored = [settings.data_dir / name for name in (KEY_FILE_NAME, "demo.json")]
     secrets = list(settings.secrets_dir.iterdir()) if settings.secrets_dir else []
     configuration = [settings.config] if settings.config else []
-    files = [sources.ENV_FILE, *configuration, *secrets, *demo]
+    files = [sources.ENV_FILE, *configuration, *secrets, *stored]
     readable = [path for path in files if path.is_file() and _is_open(path)]
     remedy = f"Everybody on this machine can read secrets: chmod o-rwx {' '.join(map(str, readable))}"
-    return assess("files with secrets", not readable, f"open to everybody: {names(readable)}", remedy=remedy)
+    return assess("files with secrets", not readable, f"readable by everybody: {names(readable)}", remedy=remedy)
 
 
 def _is_open(path: Path) -> bool:

@@ -23,7 +23,7 @@ class Outcome:
 
 
 def assess(check: str, is_fine: bool, finding: str, *, remedy: str, level: Level = Level.FAILURE) -> Outcome:  # noqa: FBT001
-    """An outcome that is ok, or that has this level and this remedy."""
+    """The outcome of a check: ok if `is_fine`, and otherwise this level with this remedy."""
     return Outcome(check, Level.OK, finding) if is_fine else Outcome(check, level, finding, remedy)
 
 

@@ -15,7 +15,7 @@ def check_work(backlog: Backlog) -> Iterator[Outcome]:
     yield assess(
         "clock",
         abs(backlog.clock_seconds) <= clocks.MAX_SECONDS,
-        f"{backlog.clock_seconds:+.1f} s from that of the database",
+        f"differs from the clock of the database by {backlog.clock_seconds:+.1f} s",
         remedy="Repair the synchronization of time (timedatectl). Until then, workers here expire nothing.",
     )
     yield assess(
@@ -34,8 +34,8 @@ def check_work(backlog: Backlog) -> Iterator[Outcome]:
     yield assess(
         "purchases",
         not backlog.stuck_purchases,
-        f"{backlog.stuck_purchases} paid ones without vouchers",
-        remedy="`tessera purchase list --stuck` names them, `tessera purchase retry CODE` queues the job again.",
+        f"{backlog.stuck_purchases} paid purchases without vouchers",
+        remedy="`tessera purchase list --stuck` names them; `tessera purchase retry CODE` queues the job of one again.",
     )
 
 
@@ -45,7 +45,7 @@ def _jobs(backlog: Backlog) -> Iterator[Outcome]:
     yield assess(
         "waiting jobs",
         oldest <= MAX_WAITING_SECONDS,
-        f"the oldest waits for {oldest:.0f} s",
+        f"the oldest has waited for {oldest:.0f} s",
         remedy="Start a worker, or another one; `tessera jobs list --state Waiting` shows the jobs.",
     )
     yield assess(

@@ -11,9 +11,9 @@ from psycopg.rows import class_row, dict_row
 
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 
-# The functions with the owner's rights answer only for the platform.
+# The functions that run with the owner's rights return rows only to the platform.
 _PIN = f"set local app.organization_id = '{UUID(int=0)}'"
-# Counting stops here for each state, because more make no difference.
+# The count of each state stops here, because a larger number makes no difference.
 MAX_COUNTED = 10_000
 STUCK_AFTER_MINUTES = 10
 
@@ -61,7 +61,7 @@ class Jobs:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits for workers; an age is that of the oldest, in seconds, and 0 if there is none.
+    """What waits for workers; each age is that of the oldest in seconds, or 0 if there is none.
 
     A purchase is stuck if its vouchers are missing ten minutes after it was paid. `clock_seconds` is the time by which
     the clock of this process is ahead of that of the database.
@@ -92,5 +92,5 @@ def clock_ahead(connection: psycopg.Connection[Any]) -> float:
     """The seconds by which the clock of this process is ahead of that of the database."""
     before = time.time()
     ((there,),) = connection.execute("select extract(epoch from clock_timestamp())::float").fetchall()
-    # The database has read its clock at some time between the two.
+    # The database has read its clock between the two readings of ours.
     return (before + time.time()) / 2 - float(there)

@@ -30,10 +30,10 @@ def options_for(url: str, role: str) -> dict[str, str]:
 
 @contextmanager
 def connected(url: str, *, seconds: int, role: str = APPLICATION_ROLE) -> Iterator[psycopg.Connection[Any]]:
-    """A connection in autocommit mode that acts as `role`, if no pooler drops that.
+    """A connection in autocommit mode that acts as `role`, unless a pooler ignores that option.
 
-    Connecting takes at most `seconds` for each host, and everything in the block as long again: then the connection is
-    cut, since a frozen server ends no statement. Raises DatabaseUnavailable.
+    Connecting takes at most `seconds` for each host. When the block has run for `seconds`, the connection is cut,
+    because a frozen server does not end statements. Raises DatabaseUnavailable.
     """
     arguments: dict[str, Any] = {
         "connect_timeout": seconds,

@@ -1,4 +1,4 @@
-"""What a copy of a whole database needs besides its dump: one snapshot, the numbers of its rows, and role settings."""
+"""What a copy of a database needs besides a dump: a snapshot, the numbers of rows, and the settings of roles."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ RoleSetting = tuple[str, str, str]
 
 
 class CannotCopy(Exception):
-    """The database cannot be copied, or not be copied into; the message is one line for operators."""
+    """The database cannot be backed up or restored; the message is one line for operators."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Contents:
 
 @contextmanager
 def administering(url: str) -> Iterator[Administrator]:
-    """A connection that sees every row; raises CannotCopy if its login does not, and DatabaseUnavailable."""
+    """A connection that sees every row; raises CannotCopy if its login cannot, or DatabaseUnavailable."""
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "tessera backup", **DEAD_PEER}
     try:
         with psycopg.connect(conninfo(url), autocommit=True, **arguments) as connection:

@@ -1,4 +1,4 @@
-"""The state of the database server and of the schema, as an operator wants to know it."""
+"""The state of the database server and of the schema, for operators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

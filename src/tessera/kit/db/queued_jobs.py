@@ -1,4 +1,4 @@
-"""Jobs of the queue, for operators: what they are, another try, and their removal."""
+"""List, retry and delete jobs of the queue, for operators."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueuedJob:
-    """A job that has not succeeded; `attempts` have ended, and the next one begins at `scheduled_at`, if set."""
+    """A job that has not succeeded; `attempts` counts the ended ones, and the next begins at `scheduled_at`, if set."""
 
     id: int
     state: JobState
@@ -67,7 +67,7 @@ def list_jobs(
 def retry(connection: psycopg.Connection[Any], job_id: int) -> bool:
     """Let a job that has failed, or that is scheduled for later, run now; false if there is no such job.
 
-    A task of which only one job may wait has perhaps another one; then the job stays as it is.
+    If only one job of its task may wait, and another one does, the job stays as it is.
     """
     try:
         return connection.execute(_RETRY, [job_id]).fetchone() is not None

@@ -30,7 +30,7 @@ def dump(url: str, output: IO[bytes], *, snapshot: str, data: Path | None) -> No
 
 
 def restore(url: str, dump: IO[bytes], *, data: Path | None) -> None:
-    """Restore a dump in one transaction, all of it or nothing; raises CannotCopy."""
+    """Restore a dump in one transaction; raises CannotCopy."""
     options = ("--single-transaction", "--exit-on-error")
     with _running("pg_restore", url, *options, data=data, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None  # noqa: S101 - for the type checker
@@ -47,7 +47,7 @@ def _running(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A running program, which is killed if the block fails; raises CannotCopy if the program fails."""
     parameters = conninfo_to_dict(conninfo(url))
-    # Everybody on the machine can see the arguments of a process.
+    # Everybody on the machine can see the arguments of a process, so the password is none of them.
     password = str(parameters.pop("password", None) or "")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     command = [*_command(program, data), "--dbname", make_conninfo(**parameters), *options]  # type: ignore[arg-type]

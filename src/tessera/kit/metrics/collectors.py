@@ -17,9 +17,9 @@ from tessera.kit.metrics import measurements
 from tessera.kit.metrics.measurements import Histogram
 from tessera.kit.metrics.processes import Totals, totals
 
-# The time to connect, and that of all statements. Prometheus waits for ten seconds.
+# Connecting may take this long, and all statements as long again. Prometheus waits for ten seconds.
 DATABASE_SECONDS = 2
-# So many callers as may ask at the same time cost the database one query in this time.
+# However many callers ask, the database is queried at most once in this time.
 FRESH_SECONDS = 5.0
 
 
@@ -50,8 +50,8 @@ def _histogram(histogram: Histogram, values: Totals) -> Metric:
     family = HistogramMetricFamily(histogram.name, histogram.description, labels=histogram.labels)
     bounds = [*map(str, histogram.bounds), "+Inf"]
     for labels, (*counts, total) in values.get(histogram.name, {}).items():
-        cumulated = [sum(counts[: position + 1]) for position in range(len(counts))]
-        family.add_metric(labels, list(zip(bounds, cumulated, strict=True)), total)
+        cumulative = [sum(counts[: position + 1]) for position in range(len(counts))]
+        family.add_metric(labels, list(zip(bounds, cumulative, strict=True)), total)
     return family
 
 
@@ -84,7 +84,9 @@ class BacklogCollector(Collector):
 
 
 def _backlog(current: Backlog) -> Iterable[Metric]:
-    jobs = GaugeMetricFamily("tessera_jobs", "Jobs by task and state, up to 10,000.", labels=("task", "state"))
+    jobs = GaugeMetricFamily(
+        "tessera_jobs", "Jobs by task and state, up to 10,000 of each state.", labels=("task", "state")
+    )
     ages = GaugeMetricFamily("tessera_oldest_job_seconds", "Age of the oldest job.", labels=("task", "state"))
     for each in current.jobs:
         jobs.add_metric((each.task, each.state), each.count)
@@ -94,9 +96,9 @@ def _backlog(current: Backlog) -> Iterable[Metric]:
         ages,
         _gauge("tessera_live_workers", "Workers with a heartbeat.", current.live_workers),
         _gauge("tessera_unsealed_audit_entries", "Audit entries without a seal.", current.unsealed_entries),
-        _gauge("tessera_oldest_unsealed_seconds", "Age of the oldest one.", current.unsealed_seconds),
+        _gauge("tessera_oldest_unsealed_seconds", "Age of the oldest unsealed entry.", current.unsealed_seconds),
         _gauge("tessera_stuck_purchases", "Paid purchases without vouchers.", current.stuck_purchases),
-        _gauge("tessera_oldest_stuck_purchase_seconds", "Age of the oldest one.", current.stuck_seconds),
+        _gauge("tessera_oldest_stuck_purchase_seconds", "Age of the oldest stuck purchase.", current.stuck_seconds),
         _gauge(
             "tessera_clock_ahead_seconds", "Clock of the process minus that of the database.", current.clock_seconds
         ),

@@ -1,6 +1,6 @@
 """Measurements of this process: plain numbers, which cost a request almost nothing, and which are read on demand.
 
-Labels are names of this code, such as routes and limits: never a tenant, and nothing that a caller can choose.
+Labels are names from this code, such as routes and limits: never a tenant, and nothing that a caller can choose.
 """
 
 import os
@@ -49,14 +49,14 @@ class Counter:
 
 
 class Gauge:
-    """A number that goes up and down; of several processes it is the sum, or the largest if `is_largest` is true."""
+    """A number that goes up and down. The total of several processes is the sum or, with `is_largest`, the largest."""
 
     def __init__(self, name: str, description: str, *, is_largest: bool = False) -> None:
         self.name, self.description, self.is_largest = name, description, is_largest
         self._read: Callable[[], float] | None = None
 
     def read_from(self, read: Callable[[], float]) -> None:
-        """Let `read` return the present value."""
+        """Read the present value by `read`."""
         self._read = read
 
     @property
@@ -66,7 +66,7 @@ class Gauge:
 
 
 class RecentOrganizations:
-    """The organizations with a request within a minute: the last complete one, or the present one if it has more."""
+    """The organizations with a request in the last complete minute, or in the present one if those are more."""
 
     SECONDS = 60.0
 
@@ -98,11 +98,11 @@ REFUSALS = Counter("tessera_refused_requests", "Responses with the status 429, b
 DATABASE_FAILURES = Counter(
     "tessera_database_failures", "Responses with the status 503, by the cause in the log.", labels=("cause",)
 )
-CONNECTIONS = Gauge("tessera_database_connections_in_use", "Connections of transactions in use.")
+CONNECTIONS = Gauge("tessera_database_connections_in_use", "Connections that transactions use.")
 MAX_CONNECTIONS = Gauge("tessera_database_connections_max", "Connections that transactions may use.")
 WAITING = Gauge("tessera_database_connections_waiting", "Requests that wait for a connection.")
 ORGANIZATIONS = Gauge("tessera_active_organizations", "Organizations with a request within a minute.", is_largest=True)
-OPEN_FILES = Gauge("tessera_open_file_descriptors", "File descriptors of the process with the most.", is_largest=True)
+OPEN_FILES = Gauge("tessera_open_file_descriptors", "Open files of the process with the most of them.", is_largest=True)
 MAX_FILES = Gauge("tessera_max_file_descriptors", "The limit of file descriptors of a process.", is_largest=True)
 PROCESSES = Gauge("tessera_processes", "Running processes.")
 

@@ -1,4 +1,4 @@
-"""Measurements of several processes, which each of them writes to a file, and which add up."""
+"""Measurements of several processes: each writes its own to a file, and the files are added up."""
 
 import asyncio
 import json

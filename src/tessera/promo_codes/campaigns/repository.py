@@ -4,7 +4,7 @@ from uuid import UUID
 
 from tessera.kit.db.unit_of_work import UnitOfWork
 
-# Locks in the order of ids, as redemptions do. The key has a range of one value, as in lists.
+# Locks in the order of ids, as redemptions do. The range of one key makes Postgres use the index of lists.
 DEACTIVATE_NEXT = """
 with next_codes as (
     select id from promo_codes

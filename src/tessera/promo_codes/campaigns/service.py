@@ -13,7 +13,7 @@ from tessera.kit.normalization import folded, stored_name
 from tessera.promo_codes.campaigns.repository import CampaignRepository
 
 KIND = "PromoCodeCampaign"
-# Each statement locks few enough codes to take well below a second.
+# A statement on this many codes takes well below a second.
 CODES_PER_STATEMENT = 5_000
 # Redemptions of these codes wait until the transaction ends, about 2 seconds for the largest number.
 MAX_CODES = 20_000

@@ -43,7 +43,7 @@ class Change:
     async def violations(self, work: UnitOfWork, number: int, *, dry_run: bool, now: datetime) -> list[Violation]:
         """Change the code; returns the violations, if any. A dry run has no effect and keeps no lock.
 
-        `number` counts the changes of the file.
+        `number` is the position of this change among those of the file.
         """
         if number > MAX_CHANGES:
             message = f"is one too many: a file changes at most {MAX_CHANGES:,} promo codes"

@@ -63,7 +63,7 @@ class Imported:
     changed: int | None
 
 
-# A line, and its violations as a new code.
+# A line, and the violations that it has as a new code.
 _CheckedLine = tuple[Line, list[Violation]]
 
 

@@ -23,7 +23,7 @@ class ManagedFilter:
 
     @property
     def ordered(self) -> dict[str, str]:
-        """The values of those columns by which the index of the list is ordered before the id, in its order."""
+        """The filters by the leading columns of the index for the list, in the order of the index."""
         if self.campaign is not None:
             return {"campaign_key": folded(stored_name(self.campaign))}
         states = {"status": self.status, "kind": self.kind}

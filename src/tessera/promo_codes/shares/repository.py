@@ -18,21 +18,21 @@ returning used_by
 
 
 class ShareRepository:
-    """The shares of the organization of the unit of work in global codes or, for the platform, those of all."""
+    """Shares in global codes: those of the organization of the unit of work or, for the platform, of every one."""
 
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
 
     async def find_own(self, global_ids: Sequence[UUID], *, as_of: datetime) -> Sequence[AnyRow]:
-        """The limit and the uses of the organization, for those of these global codes that limit each organization."""
+        """The limit and the uses of the organization, for each of these global codes that has such a limit."""
         rows = await self._connection.exec_driver_sql(
             "select * from find_promo_code_shares(%s::uuid[], %s::timestamptz)", (list(global_ids), as_of)
         )
         return rows.all()
 
     async def add_counts(self, promo_code_id: UUID) -> None:
-        """Count the uses of a global code by each organization; the code is locked against uses and has no counts."""
+        """Count the uses of a global code by each organization; the code must be locked, and have no counts yet."""
         values = {"organization_id": self._organization_id, "promo_code_id": promo_code_id}
         await self._connection.exec_driver_sql(ADD, values)
 

@@ -17,7 +17,7 @@ class DeactivatedCampaignModel(Representation):
 
     campaign: str = Field(description="The campaign.")
     promo_codes: int = Field(description="The number of promo codes that were deactivated.")
-    has_more: bool = Field(description="Whether more of them may be active: repeat the request.")
+    has_more: bool = Field(description="Whether more of its promo codes may be active; then repeat the request.")
 
 
 CAMPAIGN = {"campaign": "Spring 2030"}

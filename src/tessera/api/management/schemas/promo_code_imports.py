@@ -14,7 +14,7 @@ class ImportQuery(RequestModel):
     )
     update: Flag | None = Field(
         None,
-        description="Whether lines change existing promo codes of their names; default: false.",
+        description="Whether a line changes the existing promo code with its name; default: false.",
         examples=["false"],
     )
 
