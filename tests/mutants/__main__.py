@@ -32,8 +32,8 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", "pyproject.toml", "alembic.ini", *DOCUMENTS)
 # Tests of whole servers and of the user interface, which take long and look at no single rule.
 NOT_MEASURED = (
-    "demo/", "cli/", "migrations/", "attacks/", "docs_page", "generated_clients", "guide_site", "schemathesis", "kills",
-    "outage", "slow_uploads", "embedded_postgres", "test_house_style",
+    "test_demo_data", "test_storefront_page", "cli/", "migrations/", "attacks/", "docs_page", "generated_clients",
+    "guide_site", "schemathesis", "kills", "outage", "slow_uploads", "embedded_postgres", "test_house_style",
 )  # fmt: skip
 FILES_AT_ONCE = 8
 # Which layers must not have a survivor.

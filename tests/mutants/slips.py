@@ -114,7 +114,7 @@ def is_prose(statement: ast.Expr) -> bool:
 
 
 def settings_of(tree: ast.Module) -> set[ast.AST]:
-    """The numbers outside functions and those that are defaults or keywords, and comparisons with constants.
+    """The numbers outside functions and those that are defaults or keywords, and comparisons with such.
 
     In files other than RULES, these are sizes of pages and of batches, pauses and the like, whose exact values no
     behaviour shows, or statuses of the document.
@@ -128,13 +128,16 @@ def settings_of(tree: ast.Module) -> set[ast.AST]:
         elif isinstance(node, ast.keyword | ast.arguments):
             nodes |= set(ast.walk(node))
     numbers = {node for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, int)}
-    return numbers | {node for node in ast.walk(tree) if isinstance(node, ast.Compare) and is_about_constant(node)}
+    return numbers | {node for node in ast.walk(tree) if isinstance(node, ast.Compare) and is_about_setting(node)}
 
 
-def is_about_constant(comparison: ast.Compare) -> bool:
-    """Whether a value is compared with a constant by size."""
-    names = [each.id for each in ast.walk(comparison) if isinstance(each, ast.Name)]
-    return type(comparison.ops[0]) in COMPARISONS and any(name.isupper() for name in names)
+def is_about_setting(comparison: ast.Compare) -> bool:
+    """Whether a value is compared by size with a constant, or a span of real time with its limit."""
+    nodes = list(ast.walk(comparison))
+    names = [each.id for each in nodes if isinstance(each, ast.Name)]
+    names += [each.attr for each in nodes if isinstance(each, ast.Attribute)]
+    is_by_size = type(comparison.ops[0]) in COMPARISONS
+    return is_by_size and any(name.isupper() or name.endswith(("seconds", "monotonic")) for name in names)
 
 
 def documentation_of(tree: ast.Module) -> set[ast.AST]:

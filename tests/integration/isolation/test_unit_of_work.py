@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.narrowing import narrow
 
@@ -165,14 +166,22 @@ async def test_a_pin_ends_with_a_unit_of_work_that_fails(
     assert await afterwards(one_connection) == ("", "", 0)
 
 
-async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(one_connection: Database, tenant: Tenant) -> None:
+@pytest.mark.parametrize("statement", ["select pg_sleep(60)", None])
+async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(
+    one_connection: Database, tenant: Tenant, statement: str | None
+) -> None:
     begun = asyncio.Event()
+    backends = []
 
     async def hang() -> None:
         async with one_connection.unit_of_work(tenant.id) as work:
             await narrow(work, uuid4())
+            backends.append(await backend_of(work.connection))
             begun.set()
-            await work.connection.exec_driver_sql("select pg_sleep(60)")
+            if statement is None:
+                await asyncio.sleep(60)
+            else:
+                await work.connection.exec_driver_sql(statement)
 
     task = asyncio.create_task(hang())
     await asyncio.wait_for(begun.wait(), 60)
@@ -180,6 +189,13 @@ async def test_a_pin_ends_with_a_unit_of_work_that_is_cancelled(one_connection: 
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await afterwards(one_connection) == ("", "", 0)
+    # Its connection was closed, because a rollback would wait for a server that may not respond.
+    async with one_connection.unit_of_work(tenant.id) as work:
+        assert await backend_of(work.connection) not in backends
+
+
+async def backend_of(connection: AsyncConnection) -> int:
+    return int((await connection.exec_driver_sql("select pg_backend_pid()")).scalar_one())
 
 
 async def test_the_next_unit_of_work_has_its_own_pin(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from tessera.api.http.fields import EmailText, Flag, Instant, RequestModel, Text, Uuid, WholeNumber, choice
+from tessera.api.http.fields import DisplayName, EmailText, Flag, Instant, RequestModel, Text, Uuid, WholeNumber, choice
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PURCHASE_STATUS
@@ -49,8 +49,8 @@ class ManagedVoucherPurchaseCreateRequest(RequestModel):
     notes: Text = Field(
         "", description="Notes on the purchase, up to 2,000 characters.", json_schema_extra={"maxLength": 2000}
     )
-    purchased_by_first_name: Text = Field(description="The first name of the buyer.")
-    purchased_by_last_name: Text = Field(description="The last name of the buyer.")
+    purchased_by_first_name: DisplayName = Field(description="The first name of the buyer.")
+    purchased_by_last_name: DisplayName = Field(description="The last name of the buyer.")
     purchased_by_email: EmailText | None = Field(None, description="The email address of the buyer.")
     checkout_expires_at: Instant | None = Field(
         None, description="The payment deadline, within 30 days; default: in 24 hours."
