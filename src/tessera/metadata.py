@@ -5,6 +5,7 @@ import tessera.catalog.tables
 import tessera.idempotency.tables
 import tessera.identity.tables
 import tessera.promo_codes.tables
+import tessera.record_metadata.tables
 import tessera.redemptions.tables
 import tessera.reports.tables
 import tessera.vouchers.tables

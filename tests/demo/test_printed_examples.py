@@ -29,6 +29,7 @@ GENERATED = (
     "{tokenId}",
     "{organizationId}",
     "{auditEntryId}",
+    "{redemptionId}",
 )
 # A first change, like every PUT: If-Match has the first version in all examples.
 CHANGES = ("payVoucherPurchase",)

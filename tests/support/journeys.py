@@ -21,6 +21,8 @@ VOUCHERS = f"{ROOT}/vouchers"
 ORGANIZATIONS = f"{ROOT}/organizations"
 RESERVATIONS = "/storefront/v1/reservations"
 CODE = "WELCOME"
+# Collections that another API lists.
+ELSEWHERE = {f"{ROOT}/redemptions": "/storefront/v1/redemptions"}
 # Properties whose values are unique within an organization.
 UNIQUE = ("name", "code", "promoCodeName", "email", "reservationCode")
 # Operations that bring a new resource into the state that an operation requires.
@@ -38,6 +40,7 @@ FILTERS = {
     "/api/vouchers/purchases": {"status": "Complete"},
     "/api/v1/promo-codes": {"code": CODE},
     "/promo-codes": {"restrictToEmailAddresses": "true"},
+    "/management/v1/metadata": {"kind": "Voucher", "key": "orderId", "value": "ORD-1001"},
     "/management/v1/reports/redemptions": {"from": "2026-06-01", "until": "2026-07-01"},
 }
 
@@ -171,7 +174,8 @@ class Journey:
     def _collections(path: str) -> list[tuple[str, str]]:
         """The name and the collection of each parameter of the path."""
         parts = path.split("/")
-        return [(part[1:-1], "/".join(parts[:n])) for n, part in enumerate(parts) if part.startswith("{")]
+        places = [(part[1:-1], "/".join(parts[:n])) for n, part in enumerate(parts) if part.startswith("{")]
+        return [(name, ELSEWHERE.get(place, place)) for name, place in places]
 
     def _steps(self, path: str) -> Sequence[str]:
         resource, _, verb = path.rpartition("/")

@@ -7,6 +7,7 @@ from tessera.kit.actors import ActorKind
 from tessera.promo_codes.batches.rules import BatchStatus
 from tessera.promo_codes.rules import Kind
 from tessera.promo_codes.rules import Status as PromoCodeStatus
+from tessera.record_metadata.rules import Kind as MetadataKind
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.validate import CodeKind
 from tessera.reports.rules import Dimension
@@ -180,6 +181,17 @@ ACTOR_KIND = Enumeration(
         ActorKind.JOB: "A job of the installation itself.",
     },
 )
+METADATA_KIND = Enumeration(
+    "MetadataKind",
+    "The kind of record that metadata belong to.",
+    {
+        MetadataKind.PROMO_CODE: "A promo code.",
+        MetadataKind.VOUCHER_PROGRAM: "A voucher program.",
+        MetadataKind.VOUCHER_PURCHASE: "A voucher purchase.",
+        MetadataKind.VOUCHER: "A voucher.",
+        MetadataKind.REDEMPTION: "A redemption.",
+    },
+)
 AUDITED_KIND = Enumeration(
     "AuditedKind",
     "The kind of resource that was changed.",
@@ -192,6 +204,7 @@ AUDITED_KIND = Enumeration(
         "PromoCodeBatch": "A batch of promo codes.",
         "PromoCodeCampaign": "A campaign whose promo codes were deactivated together.",
         "PromoCodeImport": "An import of promo codes from a file.",
+        "Redemption": "A redemption whose metadata were changed.",
         "StoreExam": "A store exam.",
         "Token": "A long-lived Bearer token.",
         "User": "A user.",

@@ -37,6 +37,7 @@ GROUPS = {
     "purchase": ("purchases", "Voucher purchases, from checkout to their vouchers."),
     "voucher": ("vouchers", "Vouchers."),
     "redemption": ("redemptions", "Redemptions of promo codes and vouchers."),
+    "metadata": ("metadata", "Texts that an integration attaches to records."),
     "report": ("reports", "Reports on redemptions and vouchers."),
     "ledger": ("ledger", "The ledger of redemptions."),
     "jobs": ("jobs", "Jobs of the workers, in all organizations."),

@@ -13,6 +13,7 @@ import tessera
 from tessera.api import vocabulary
 from tessera.api.error_rendering import codes
 from tessera.api.http.enumerations import Enumeration
+from tessera.record_metadata.rules import Kind as MetadataKind
 
 TREES = {path: ast.parse(path.read_text()) for path in Path(tessera.__file__).parent.rglob("*.py")}
 NAMES = ("status", "kind", "type", "errorCode", "error", "action")
@@ -62,7 +63,7 @@ def audited_kinds() -> Iterator[str]:
     [
         (vocabulary.REASON, reasons),
         (vocabulary.VOUCHER_REFUSAL, refusals),
-        (vocabulary.AUDITED_KIND, lambda: set(filter(str.isidentifier, audited_kinds()))),
+        (vocabulary.AUDITED_KIND, lambda: {*filter(str.isidentifier, audited_kinds()), *MetadataKind}),
         (codes.PROBLEM_TYPE, lambda: {codes.URN + text for _, text in calls("problem", 1)}),
         (codes.CERTIVERSE_ERROR, lambda: {text for _, text in calls("error_response", 1)} | {"ValidationFailed"}),
         (codes.OAUTH_ERROR, lambda: {text for _, text in calls("_oauth", 1)}),

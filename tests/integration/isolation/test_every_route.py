@@ -156,6 +156,11 @@ async def visit_storefront(journey: Journey) -> None:
     terms = {"flatDiscount": 5, "productBundleIds": [bundle["productBundleId"]]}
     created = await journey.request("POST", f"{ROOT}/promo-codes", {"name": "BUNDLED", "isActive": True, **terms})
     await journey.request("PUT", f"{ROOT}/promo-codes/{created['id']}", terms | {"maxRedemptions": 9})
+    path = f"{ROOT}/promo-code-imports"
+    headers = journey.headers(path) | {"Content-Type": "text/csv"}
+    edited = "name,notes\nBUNDLED,Edited\n"
+    answer = await journey.client.post(path, params={"update": "true"}, content=edited, headers=headers)
+    assert answer.json() == {"promoCodes": 1, "changed": 1, "isDryRun": False}
     await journey.request("POST", "/storefront/v1/validations", {"codes": ["BUNDLED"], "storeExamCode": "CLD-100"})
     await journey.request("POST", REDEMPTIONS, body("BUNDLED", "RSV-B", **bundle))
     held = await journey.request("POST", REDEMPTIONS, body("T-3", "RSV-V", holdSeconds=60))

@@ -15,6 +15,7 @@ TAGS = {
     "Management: voucher programs": "The offers to partners: exams, prices, discounts and rules.",
     "Management: voucher purchases": "Orders of partners, their checkout, and the creation of vouchers.",
     "Management: vouchers": "Single vouchers, and bulk actions on many of them.",
+    "Management: metadata": "Texts that an integration attaches to records, and the records with such a text.",
     "Management: users": "The people of your organization, their rights, and their long-lived tokens.",
     "Management: clients and keys": "API clients with their secrets, and the API keys of storefronts.",
     "Management: exports": "CSV files of promo codes, vouchers and redemptions.",

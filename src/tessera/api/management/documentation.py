@@ -85,6 +85,13 @@ def bulk_changed(model: type[ResponseModel], example: Example, *, violation: tup
     return {200: results, 400: bad, **problem_details.documented(401, 403, 409, 413, 415, 422, 429, 500, 503)}
 
 
+def replaced(model: type[ResponseModel], example: Example, *, violation: tuple[str, str, str]) -> Responses:
+    """The responses of replacing a part of a resource that has no version of its own."""
+    current = response(model, "The current representation.", example)
+    bad = problem_details.documented_invalid(*violation)
+    return {200: current, 400: bad, **problem_details.documented(401, 403, 404, 409, 413, 415, 422, 429, 500, 503)}
+
+
 def listing(query: type[RequestModel], *path: str) -> dict[str, Any]:
     """The parameters of a list: its filters, and the ids in its path."""
     return {"security": openapi.BEARER, "parameters": [*map(_id, path), *openapi.parameters(query)]}

@@ -1,0 +1,56 @@
+"""Request and response models of metadata."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field
+
+from tessera.api.http.fields import RequestModel, Text, choice, parse_error
+from tessera.api.management.serialization import Representation
+from tessera.api.serving.cursor_pages import CursorQuery
+from tessera.api.vocabulary import METADATA_KIND
+from tessera.record_metadata.rules import Kind
+
+
+def _texts_by_key(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON value
+    if not isinstance(value, dict):
+        raise parse_error("NotObject", "must be an object")
+    if not all(isinstance(item, str) for item in value.values()):
+        raise parse_error("NotText", "must have strings as values")
+    return value
+
+
+class MetadataRequest(RequestModel):
+    """Body of PUT .../metadata."""
+
+    metadata: Annotated[dict[str, str], BeforeValidator(_texts_by_key)] = Field(
+        description="Up to 20 keys of 1 to 40 characters, with texts of up to 500 characters; `{}` removes all."
+    )
+
+
+class MetadataQuery(CursorQuery):
+    """Query of GET /management/v1/metadata."""
+
+    kind: Annotated[Kind, *choice(Kind, METADATA_KIND)] = Field(description="The kind of record.", examples=["Voucher"])
+    key: Text = Field(description="The key (case-sensitive).", examples=["orderId"])
+    value: Text = Field(description="The value (case-sensitive).", examples=["ORD-1001"])
+
+
+class MetadataModel(Representation):
+    """The metadata of one record."""
+
+    id: UUID = Field(description="The id of the record.")
+    kind: Annotated[str, METADATA_KIND] = Field(description="The kind of record.")
+    metadata: dict[str, str] = Field(description="The texts by key.")
+
+
+class MetadataPage(Representation):
+    """A page of records."""
+
+    data: list[MetadataModel] = Field(description="Records, oldest first.")
+    next_link: str | None = Field(description="The URL of the next page; null on the last page.")
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
+
+
+CHANGE = {"metadata": {"orderId": "ORD-1001", "costCenter": "4711"}}
+METADATA = {"id": "01906a6e-0000-7000-8000-000000000001", "kind": "Voucher", **CHANGE}
