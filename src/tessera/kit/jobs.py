@@ -63,7 +63,7 @@ async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
 def by_the_clock(task: PeriodicTask) -> PeriodicTask:
     """A task that expires or closes something, and that does nothing while the clock of its process is wrong.
 
-    A clock that is ahead would end holds early, and close a day that later redemptions then miss for good.
+    A clock that is ahead would end holds early, and close days that then lack their last redemptions for good.
     """
 
     @functools.wraps(task)

@@ -1,6 +1,6 @@
-"""The end of connections whose clients still send: to close them at once would reset them.
+"""Close connections whose clients still send, without resetting them.
 
-A client that writes its whole request before it reads would then never see why it was refused.
+After a reset, a client that writes its whole request before it reads would never see why it was refused.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ LINGER_SECONDS = 2.0
 
 
 class LingeringTransport:
-    """A transport that, when it is closed while a request arrives, ends its output and goes on to read.
+    """A transport whose `close`, while a request arrives, only ends the output and goes on to read.
 
     The protocol discards what arrives, and calls `close` again to close the connection.
     """

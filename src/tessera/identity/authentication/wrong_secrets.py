@@ -28,7 +28,7 @@ class WrongSecrets:
     def __init__(self, rate: Rate, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._budgets: TokenBuckets[CredentialName] = TokenBuckets(rate, max_keys=MAX_NAMES)
-        # The digest of the right secret, and the time since when it may be out of date.
+        # The digest of the right secret, and the time of the last look-up of it.
         self._digests: OrderedDict[CredentialName, tuple[bytes, float]] = OrderedDict()
 
     def admit(self, credential: Credential) -> None:
