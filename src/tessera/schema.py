@@ -21,7 +21,7 @@ from psycopg.errors import (
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from tessera.kit.db import schema_version
+from tessera.kit.db import diagnosis, schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def check(application_url: str) -> ConnectedDatabase:
                     f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, which disables tenant isolation"
                 )
             _check_version(connection)
+            if problem := _missing_isolation(connection):
+                raise CannotUse(problem)
             return _find(connection)
     except (OperationalError, ProgrammingError) as error:
         reason = _reason(error)
@@ -168,6 +170,17 @@ def _check_version(connection: Connection) -> None:
     if version.is_newer_than(code):
         raise CannotUse(_newer_revision_message(str(version.revision)))
     raise CannotUse(f"it is at revision {version.revision}, not {code}; run `tessera migrate`")
+
+
+def _missing_isolation(connection: Connection) -> str | None:
+    """A line on tables without row-level security, if there are any."""
+    tables = connection.scalars(text(diagnosis.OPEN_TABLES)).all()
+    if not tables:
+        return None
+    return (
+        f"{len(tables)} tables such as {tables[0]} have no row-level security, as after a restore without the roles;"
+        " restore it again into an empty database by `tessera restore`, or after creating the roles"
+    )
 
 
 def _newer_revision_message(revision: str) -> str:
@@ -224,6 +237,9 @@ def _upgrade(connection: Connection, lock_pauses: Iterable[float]) -> None:
     connection.commit()  # otherwise, all revisions would run in the transaction of this read
     if revision is not None and revision not in _revisions():
         raise CannotMigrate(_newer_revision_message(revision))
+    if problem := _missing_isolation(connection):
+        raise CannotMigrate(problem)
+    connection.commit()
     configuration = Config(CONFIGURATION)
     configuration.attributes["connection"] = connection
     for pause in lock_pauses:

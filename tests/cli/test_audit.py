@@ -21,10 +21,12 @@ async def test_a_command_is_recorded_and_verified(
     latest = {name: entries[0][name] for name in ("actor", "action", "kind")}
     assert latest == {"actor": f"CommandLine {getpass.getuser()}", "action": "Deactivated", "kind": "User"}
 
+    before = json.loads(run("audit", "verify", *organization, "--json").stdout)
     async with resources.database.unit_of_work(tenant.id) as work:
         count = await seals.seal(work, now=NOW)
     sound = json.loads(run("audit", "verify", *organization, "--json").stdout)
-    assert sound == {"entries": count, "head": sound["head"]}
+    assert sound == {"entries": count, "head": sound["head"], "unsealed": 0}
+    assert (before["entries"], before["unsealed"]) == (0, count)
     assert run("audit", "verify", *organization, "--head", sound["head"]).returncode == 0
     wrong = run("audit", "verify", *organization, "--head", "x")
     assert (wrong.returncode, wrong.stderr) == (

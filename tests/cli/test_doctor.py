@@ -131,15 +131,23 @@ def test_problems_of_settings_and_files_are_found(tmp_path: Path) -> None:
     assert "token keys" in problems(check_machine(Settings(data_dir=tmp_path / "none")))
 
 
-def test_the_database_of_the_tests_is_checked(run: Run, superuser: psycopg.Connection[Any]) -> None:
+def test_the_database_of_the_tests_is_checked(
+    run: Run, superuser: psycopg.Connection[Any], addresses: Addresses
+) -> None:
     superuser.execute("create table tessera_open (organization_id uuid); create table tessera_own ()")
+    superuser.execute("alter table tessera_open enable row level security, force row level security")
     superuser.execute("alter table tessera_own owner to tessera_app")
     try:
         result = run("doctor", "--json", TESSERA_TOKEN_KEYS=f"1:{KEYS['1']}")
+        used = run("jobs", "list")
+        migrated = run("migrate", TESSERA_OWNER_DATABASE_URL=addresses.owner)
     finally:
         superuser.execute("drop table tessera_open, tessera_own")
     outcomes = {each["check"]: each for each in json.loads(result.stdout)}
     assert result.returncode == 1
+    for refusal in (used, migrated):
+        assert refusal.returncode == 1
+        assert "1 tables such as tessera_open have no row-level security, as after a restore" in refusal.stderr
     assert len(outcomes) >= 25
     assert outcomes["row-level security"]["finding"] == "tables without it: tessera_open"
     assert outcomes["owner of the tables"]["finding"] == "tables of tessera_app: tessera_own"

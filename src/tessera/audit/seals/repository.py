@@ -78,6 +78,11 @@ class SealRepository:
         )
         return [_entry(row) for row in await self._connection.execute(unsealed)]
 
+    async def count_unsealed(self) -> int:
+        """The number of unsealed entries."""
+        unsealed = select(func.count()).where(AuditUnsealed.organization_id == self._organization_id)
+        return int((await self._connection.execute(unsealed)).scalar_one())
+
     async def add(self, seals: Sequence[Seal], *, now: datetime) -> None:
         """Add seals, and remove their entries from the unsealed ones."""
         # Arrays, because the driver would execute one statement for each of a thousand rows.

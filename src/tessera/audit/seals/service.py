@@ -19,10 +19,14 @@ MAX_FINDINGS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The result of a verification: the last link of the chain and at most 1,000 findings."""
+    """The result of a verification: the last link of the chain and at most 1,000 findings.
+
+    The chain says nothing about entries that are unsealed, which a worker seals within seconds.
+    """
 
     head: Head
     findings: Sequence[Finding]
+    unsealed: int
 
 
 async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
@@ -61,7 +65,7 @@ async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict
     findings += [Finding(Flaw.NOT_SEALED, None, entry_id) for entry_id in await seals.list_untracked(BATCH_SIZE)]
     if known_head is not None and await seals.find_digest(known_head.position) != known_head.digest:
         findings.append(Finding(Flaw.HEAD_DIFFERS, known_head.position, None))
-    return Verdict(head, findings[:MAX_FINDINGS])
+    return Verdict(head, findings[:MAX_FINDINGS], await seals.count_unsealed())
 
 
 def parse_head(text: str) -> Head:

@@ -26,18 +26,23 @@ select
   coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as is_encrypted,
   inet_server_addr() is null or inet_server_addr() <<= '127.0.0.0/8' or inet_server_addr() = '::1' as is_local
 """
-_SCHEMA = """
+# Tables of tenants without row-level security. A restore without the roles leaves tables without policies.
+OPEN_TABLES = """
+select relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
+where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and attname = 'organization_id'
+  and not (relrowsecurity and relforcerowsecurity and exists (select from pg_policy where polrelid = c.oid))
+order by 1
+"""
+_SCHEMA = f"""
 select
-  array(select relname::text from pg_class c join pg_attribute a on a.attrelid = c.oid
-    where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace and attname = 'organization_id'
-      and not (relrowsecurity and relforcerowsecurity) order by 1) as open_tables,
+  array({OPEN_TABLES}) as open_tables,
   array(select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
     and pg_get_userbyid(relowner) = %(role)s order by 1) as own_tables,
   array(select indexrelid::regclass::text from pg_index where not indisvalid order by 1) as invalid_indexes,
   array(select split_part(setting, '=', 1) from pg_db_role_setting, unnest(setconfig) as setting
     where setrole = (select oid from pg_roles where rolname = %(role)s)
       and setdatabase in (0, (select oid from pg_database where datname = current_database()))) as role_settings
-"""
+"""  # noqa: S608 - our own constants
 
 
 @dataclass(frozen=True, slots=True)
