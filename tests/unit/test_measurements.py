@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import until
 
 from tessera.kit.metrics import measurements, processes
 from tessera.kit.metrics.measurements import Counter, Gauge, Histogram
@@ -54,3 +55,23 @@ async def test_measurements_of_processes_add_up_and_those_that_ended_use_nothing
     os.utime(tmp_path / "3", (0, 0))
     assert processes.totals(tmp_path) == {"events": {("odd",): [6]}, "used": {(): [7]}, "most": {(): [3]}}
     assert processes.totals(None) == {"events": {("odd",): [4]}, "used": {(): [4]}, "most": {(): [1]}}
+
+
+async def test_a_directory_that_cannot_be_written_stops_nothing(
+    measured: tuple[Counter, Gauge, Gauge], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "metrics"
+    monkeypatch.setenv(processes.VARIABLE, str(directory))
+    monkeypatch.setattr(processes, "SECONDS", 0)
+    async with processes.publishing():
+        await asyncio.sleep(0)
+        directory.mkdir()
+        await until("the process writes again", lambda: processes.totals(directory) != {})
+
+
+def test_a_process_without_a_free_descriptor_has_used_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Path) -> list[str]:
+        raise OSError
+
+    monkeypatch.setattr(os, "listdir", fail)
+    assert measurements.OPEN_FILES.cells == measurements.MAX_FILES.cells

@@ -117,12 +117,21 @@ def cells() -> Iterator[tuple[str, Cells]]:
         yield measurement.name, measurement.cells
 
 
-def _count_open_files() -> int:
-    return sum(1 for _ in os.scandir(_OPEN_FILES)) if _OPEN_FILES.exists() else 0
+def _count_open_files() -> float:
+    if not _OPEN_FILES.exists():
+        return 0
+    try:
+        return len(os.listdir(_OPEN_FILES))  # noqa: PTH208 - faster, and needs only the number
+    except OSError:  # no descriptor is free to count them
+        return _max_files()
+
+
+def _max_files() -> float:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 recent_organizations = RecentOrganizations()
 ORGANIZATIONS.read_from(recent_organizations.count)
 OPEN_FILES.read_from(_count_open_files)
-MAX_FILES.read_from(lambda: resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+MAX_FILES.read_from(_max_files)
 PROCESSES.read_from(lambda: 1)

@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from tessera.kit.metrics.measurements import GAUGES, Labels, cells
@@ -45,8 +45,10 @@ async def _keep_writing(directory: Path) -> None:
 def _write(directory: Path) -> None:
     file = directory / str(os.getpid())
     unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps([(name, list(values.items())) for name, values in cells()]))
-    unfinished.replace(file)
+    # A full disk, or a process without a free file descriptor, may be able to write the next time.
+    with suppress(OSError):
+        unfinished.write_text(json.dumps([(name, list(values.items())) for name, values in cells()]))
+        unfinished.replace(file)
 
 
 def totals(directory: Path | None) -> Totals:
