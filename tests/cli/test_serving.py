@@ -93,15 +93,27 @@ def connected_sockets(server: Server) -> set[str]:
 
 def spread(server: Server, connections: int) -> dict[str, int]:
     """The number of connections that each process of the server accepts of several that arrive together."""
-    port = int(server.url.rpartition(":")[2])
+    counts: dict[str, int] = {}
+
+    def are_accepted() -> bool:
+        counts.clear()
+        counts.update(accept_counts(server, connections))
+        return sum(counts.values()) == connections
+
+    wait_until(f"{connections} connections are accepted", are_accepted)
+    return counts
+
+
+def accept_counts(server: Server, connections: int) -> dict[str, int]:
+    """What `spread` returns, after five seconds at most: the server closes connections without a request after ten."""
+    port, end, counts = int(server.url.rpartition(":")[2]), time.monotonic() + 5, dict[str, int]()
     with ExitStack() as opened:
         for _ in range(connections):
             opened.enter_context(socket.create_connection(("127.0.0.1", port)))
-        wait_until(
-            f"{connections} connections are accepted",
-            lambda: sum(count_of(server, child) for child in children_of(server)) == connections,
-        )
-        return {child: count for child in children_of(server) if (count := count_of(server, child))}
+        while sum(counts.values()) != connections and time.monotonic() < end:
+            counts = {child: count for child in children_of(server) if (count := count_of(server, child))}
+            time.sleep(0.02)
+    return counts
 
 
 def count_of(server: Server, pid: str) -> int:
