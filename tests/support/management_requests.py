@@ -24,7 +24,12 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> tup
 def invalid(*errors: tuple[str, str, str]) -> tuple[int, dict[str, Any]]:
     details = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
     title = "Validation failed"
-    return problem(400, "validation-failed", title, f"{len(errors)} in all.", errors=details)
+    return problem(400, "validation-failed", title, error_count(len(errors)), errors=details)
+
+
+def error_count(count: int) -> str:
+    """The detail of a problem with this number of errors."""
+    return "The request has 1 error." if count == 1 else f"The request has {count} errors."
 
 
 def not_found(detail: str) -> tuple[int, dict[str, Any]]:

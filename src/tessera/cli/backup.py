@@ -105,5 +105,5 @@ def _exit_if_any(findings: Sequence[str]) -> None:
     for finding in findings:
         typer.echo(visible(finding), err=True)
     if findings:
-        typer.echo(f"The backup has {len(findings)} faults.", err=True)
+        typer.echo("The backup is not sound.", err=True)
         raise typer.Exit(1)

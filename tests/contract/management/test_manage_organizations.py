@@ -127,4 +127,4 @@ async def test_the_first_people_of_an_organization_come_from_the_platform(
     assert status_and_body(await client.post(url, json=body, headers=administrator)) == duplicate
     nowhere = await client.post(f"{URL}/{UUID(int=7)}/administrators", json=body, headers=administrator)
     assert status_and_body(nowhere) == not_found("There is no such organization.")
-    assert (await client.post(url, json={}, headers=administrator)).json()["detail"] == "3 in all."
+    assert (await client.post(url, json={}, headers=administrator)).json()["detail"] == "The request has 3 errors."

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.factories import Tenant
+from tests.support.management_requests import error_count
 
 URL = "/storefront/v1/validations"
 GOOD = {"codes": ["ANY"], "storeExamCode": "NCA-GENL"}
@@ -16,8 +17,7 @@ def problem(status: int, kind: str, title: str, detail: str, **more: Any) -> dic
 
 def invalid(*errors: tuple[str, str, str]) -> dict[str, Any]:
     listed = [{"pointer": pointer, "code": code, "detail": detail} for pointer, code, detail in errors]
-    detail = f"{len(errors)} in all."
-    return problem(400, "validation-failed", "Validation failed", detail, errors=listed)
+    return problem(400, "validation-failed", "Validation failed", error_count(len(errors)), errors=listed)
 
 
 async def test_without_a_credential_it_is_401(client: httpx.AsyncClient) -> None:

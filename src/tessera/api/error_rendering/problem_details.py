@@ -137,7 +137,8 @@ def _invalid(error: Invalid, models: tuple[type[RequestModel], ...]) -> ProblemR
         {"pointer": f"/{path}", "code": violation.code, "detail": f"{path} {violation.message}."}
         for path, violation in in_wire_order(error.violations, *models)
     ]
-    return problem(400, "validation-failed", "Validation failed", f"{len(errors)} in all.", errors=errors)
+    count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
+    return problem(400, "validation-failed", "Validation failed", f"The request has {count}.", errors=errors)
 
 
 _DOCUMENTED = {
