@@ -1,6 +1,7 @@
 """Vouchers on the command line: from the first partner to an assigned voucher."""
 
 import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ import psycopg
 from tests.cli.conftest import Run
 from tests.support.factories import Tenant
 from tests.support.management_requests import audit_entries_of
-from tests.support.voucher_factories import add_partner, add_program, add_purchase, run_jobs
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, run_jobs, voucher
 
 from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
@@ -147,3 +148,22 @@ def test_what_cannot_be_done_is_reported_item_by_item(run: Run, tenant: Tenant) 
         "tessera: --expires-at must be an ISO 8601 date and time: soon\n"
     )
     assert shell.fail("voucher", "assign", "X", "--to", "nobody") == ("tessera: --to must be a valid e-mail address\n")
+
+
+async def test_the_vouchers_of_a_purchase_are_handed_out_from_a_file(
+    run: Run, tenant: Tenant, resources: Resources, tmp_path: Path
+) -> None:
+    partner, program = await add_partner(resources, tenant, "Acme"), await add_program(resources, tenant, "Open")
+    purchase = await add_purchase(resources, tenant, partner, program, "VP-1")
+    await add_vouchers(resources, tenant, *(voucher(purchase, partner, f"FREE{number}") for number in range(2)))
+    file, shell = tmp_path / "people.csv", Shell(run, tenant)
+    file.write_text('\ufeffemail;name\n"ada@example.com";Ada\n\ngrace@example.com;Grace\n')
+    expected = [
+        {"recipientEmail": f"{name}@example.com", "code": f"FREE{number}", "isNew": True}
+        for number, name in enumerate(("ada", "grace"))
+    ]
+    assert shell.read("purchase", "assign", "vp-1", str(file), "--dry-run") == expected
+    assert shell.read("purchase", "assign", "vp-1", str(file)) == expected
+    assert shell.read("purchase", "assign", "vp-1", str(file)) == [each | {"isNew": False} for each in expected]
+    file.write_text("bob@example.com\nnobody\n")
+    assert "must be a valid e-mail address" in shell.fail("purchase", "assign", "vp-1", str(file))

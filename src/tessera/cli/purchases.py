@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tessera.cli.confirmation import confirm
 from tessera.cli.database_sessions import pinned_to
+from tessera.cli.files import rewindable
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.types import Cursor, Limit, PartnerFilter, Yes, parse_time
@@ -19,6 +21,8 @@ from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.vouchers.issued.assignments import service as assignments
+from tessera.vouchers.issued.assignments.rules import Assignment, read_addresses
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
 from tessera.vouchers.purchases.checkout.rules import Order
@@ -148,6 +152,41 @@ def archive_purchase(session: OrganizationSession, purchase: PurchaseRef, *, yes
     confirm(f"Archive the purchase {purchase} permanently?", yes=yes)
     archived_purchase = session.change(lookups.purchase_id, purchase, checkouts.archive)
     session.show(f"Archived the purchase {archived_purchase.code}.", _fields(archived_purchase))
+
+
+@commands.command("assign")
+def assign_vouchers(
+    session: OrganizationSession,
+    purchase: PurchaseRef,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A file with an email address at the beginning of each line; - is standard input.",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            metavar="FILE",
+        ),
+    ],
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the list and assign nothing.")] = False,
+) -> None:
+    """Give each person of a list a free voucher of the purchase; those who have one keep it.
+
+    Other columns of a CSV file and a first line without an address are ignored.
+    """
+    with rewindable(file) as content:
+        people = read_addresses(content)
+
+    async def assign(work: UnitOfWork) -> list[Assignment]:
+        purchase_id = (await purchases.get(work, await lookups.purchase_id(work, purchase), now=clock())).id
+        return await assignments.assign(work, purchase_id, people, dry_run=dry_run, now=clock())
+
+    rows = [
+        {"recipientEmail": each.recipient_email, "code": each.voucher.code, "isNew": each.is_new}
+        for each in session.run(assign)
+    ]
+    session.show_rows(rows, if_none="")
 
 
 @commands.command("retry")

@@ -38,6 +38,7 @@ EXCEPTIONS = {
     f"{ROOT}/promo-code-imports": ["Imported"],
     f"{ROOT}/tokens": ["Issued"],
     f"{ROOT}/voucher-partners/{{voucherPartnerId}}/users": ["Invited"],
+    f"{ROOT}/voucher-purchases/{{voucherPurchaseId}}/assignments": ["Assigned"],
     f"{ROOT}/vouchers/bulk": ["Assigned", "Assigned"],
 }
 

@@ -45,6 +45,13 @@ class VoucherActionRepository:
         )
         return {row.code: row.id for row in await self._connection.execute(statement)}
 
+    async def list_ids(self, purchase_id: UUID) -> Sequence[UUID]:
+        """The ids of the vouchers of a purchase."""
+        statement = select(Voucher.id).where(
+            Voucher.organization_id == self._organization_id, Voucher.purchase_id == purchase_id
+        )
+        return (await self._connection.execute(statement)).scalars().all()
+
     async def lock(self, voucher_ids: Collection[UUID]) -> Mapping[UUID, VoucherState]:
         """The vouchers with these ids, locked FOR UPDATE in id order so that concurrent calls cannot deadlock."""
         ids = literal(list(voucher_ids), ARRAY(Uuid))

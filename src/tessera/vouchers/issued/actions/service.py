@@ -49,7 +49,7 @@ async def change(work: UnitOfWork, target: Target, *, command: VoucherCommand, n
     refusal = rules.refusal(voucher, command, now=now)
     if refusal is not None:
         raise WrongState("voucher", refusal.code)
-    await _write(work, command.action, [(voucher, rules.apply(voucher, command, now=now))], now=now)
+    await write(work, command.action, [(voucher, rules.apply(voucher, command, now=now))], now=now)
     return await vouchers.get(work, target.id)
 
 
@@ -75,7 +75,7 @@ async def change_all(work: UnitOfWork, draft: BulkDraft, *, now: datetime) -> li
     ]
     outcomes = list(_outcomes(commands, ids, vouchers_by_id, now=now))
     new_states = [each.voucher for each in outcomes if each.voucher is not None and each.refusal is None]
-    await _write(work, draft.action, [(vouchers_by_id[after.id], after) for after in new_states], now=now)
+    await write(work, draft.action, [(vouchers_by_id[after.id], after) for after in new_states], now=now)
     return outcomes
 
 
@@ -100,9 +100,16 @@ def _outcomes(
             yield Outcome(voucher=new_states[voucher.id], refusal=reason)
 
 
-async def _write(
+async def lock_purchase(work: UnitOfWork, purchase_id: UUID) -> list[VoucherState]:
+    """The vouchers of a purchase, locked FOR UPDATE, in the order of their ids."""
+    repository = VoucherActionRepository(work)
+    return list((await repository.lock(await repository.list_ids(purchase_id))).values())
+
+
+async def write(
     work: UnitOfWork, action: VoucherAction, changes: Sequence[tuple[VoucherState, VoucherState]], *, now: datetime
 ) -> None:
+    """Write new states of locked vouchers after an action, each with an entry in the audit log."""
     if not changes:
         return
     await VoucherActionRepository(work).change_all([after for _, after in changes])

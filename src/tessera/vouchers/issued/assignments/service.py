@@ -1,0 +1,45 @@
+"""Handing out the vouchers of a purchase to a list of people."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import Invalid, Violation
+from tessera.vouchers.issued.actions import rules as actions
+from tessera.vouchers.issued.actions import service as vouchers
+from tessera.vouchers.issued.actions.rules import VoucherAction, VoucherCommand
+from tessera.vouchers.issued.assignments import rules
+from tessera.vouchers.issued.assignments.rules import Assignment
+
+
+async def assign(
+    work: UnitOfWork, purchase_id: UUID, addresses: Sequence[str], *, dry_run: bool = False, now: datetime
+) -> list[Assignment]:
+    """Give each person a voucher of the purchase, in the order of the list; a person who has one keeps it.
+
+    Everybody gets a voucher, or nobody. Concurrent calls wait for each other. A dry run changes nothing. Raises Invalid
+    with every bad address, or if too few vouchers are left.
+    """
+    # Checking thousands of addresses takes seconds, during which other requests must not wait.
+    if found := await asyncio.to_thread(lambda: list(rules.violations(addresses))):
+        raise Invalid(found)
+    all_vouchers = await vouchers.lock_purchase(work, purchase_id)
+    assigned = list(rules.assign(addresses, all_vouchers, now=now))
+    if missing := sum(voucher is None for _, voucher, _ in assigned):
+        needed = sum(is_new for _, _, is_new in assigned)
+        message = f"has {needed:,} people without a voucher, and {needed - missing:,} vouchers are left"
+        raise Invalid([Violation("NotEnoughVouchers", "recipient_emails", message)])
+    assignments = []
+    changes = []
+    for address, voucher, is_new in assigned:
+        if voucher is None:
+            continue
+        command = VoucherCommand(action=VoucherAction.ASSIGN, recipient_email=address)
+        after = actions.apply(voucher, command, now=now) if is_new else voucher
+        assignments.append(Assignment(recipient_email=after.recipient_email or "", voucher=after, is_new=is_new))
+        changes += [(voucher, after)] if is_new else []
+    if not dry_run:
+        await vouchers.write(work, VoucherAction.ASSIGN, changes, now=now)
+    return assignments
