@@ -138,8 +138,7 @@ class RedemptionExtendRequest(RequestModel):
     """Body of POST /storefront/v1/redemptions/{id}/extend."""
 
     hold_seconds: HoldSeconds = Field(
-        alias="holdSeconds",
-        description="The seconds to hold the code from now; a hold ends within 7 days of its start.",
+        alias="holdSeconds", description="The seconds to hold the code from now; it ends within 7 days of its start."
     )
 
 
@@ -208,8 +207,7 @@ class CodeValidationRequest(RequestModel):
     reservation_code: ReservationCode | None = Field(
         None,
         alias="reservationCode",
-        description="Your code for the booking. Its own use of a code does not count against that code, but its other"
-        " codes do.",
+        description="Your code for the booking. Its own use of a code does not count against the code; its others do.",
     )
     as_of: Instant | None = Field(None, alias="asOf", description="The time of use; default: now.")
 
