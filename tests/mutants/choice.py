@@ -13,6 +13,7 @@ from tests.mutants.places import Scope, first_line, place_of_lines
 from tests.mutants.slips import Slip, latest_functions
 
 SECONDS_FOR_NEAR, SECONDS_FOR_WIDER = 12, 75  # of tests, as they were measured
+QUICK = 1  # seconds of a test that runs among the first of those that are chosen
 SLOW = 3  # seconds of a test that is chosen last
 DEPTH = 3  # of names that are mentioned by lines that are executed at import only
 
@@ -37,9 +38,9 @@ class Choice:
             best = sorted(files, key=lambda file: -near[file])[:12]
             tests = {name for name in self.seconds if name.partition("::")[0] in best}
 
-        def rank(name: str) -> tuple[bool, float, str]:
+        def rank(name: str) -> tuple[bool, bool, float, str]:
             file = name.partition("::")[0]
-            return file not in watching, -near[file], name
+            return self.seconds[name] > QUICK, file not in watching, -near[file], name
 
         order = self._by_turns(sorted(tests, key=rank))
         first = self._within(order, SECONDS_FOR_NEAR)
