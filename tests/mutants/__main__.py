@@ -32,7 +32,7 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 COPIED = ("src", "tests", "migrations", "benchmarks", "docs", "guide", "pyproject.toml", "alembic.ini", *DOCUMENTS)
 # Tests of whole servers and of the user interface, which take long and look at no single rule.
 NOT_MEASURED = (
-    "test_demo_data", "test_storefront_page", "cli/", "migrations/", "attacks/", "docs_page", "generated_clients",
+    "test_demo_data", "test_storefront_page", "cli/", "attacks/", "docs_page", "generated_clients",
     "guide_site", "schemathesis", "kills", "outage", "slow_uploads", "embedded_postgres", "test_house_style",
 )  # fmt: skip
 FILES_AT_ONCE = 8

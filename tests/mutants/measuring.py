@@ -14,12 +14,16 @@ from tests.mutants.places import measurement_of, place_of_lines
 
 SOURCES = Path("src", "tessera").resolve()
 _measurement = coverage.Coverage(data_file=None, source=[str(SOURCES)], concurrency=["thread", "greenlet"])
+_places: dict[str, list[str]] = {}
 _contexts = [""]
 _seconds: dict[str, float] = defaultdict(float)
 _failed: set[str] = set()
 
 
 def pytest_configure() -> None:
+    """Parse all modules, which fails after traced greenlets, and start to measure."""
+    for file in SOURCES.rglob("*.py"):
+        _places[str(file)] = place_of_lines(file.read_text(), file.relative_to(SOURCES.parents[1]).as_posix())
     _measurement.start()
 
 
@@ -58,7 +62,7 @@ def pytest_sessionfinish() -> None:
     bits = {name: 1 << bit for tests in names.values() for bit, name in enumerate(tests)}
     lines: dict[str, dict[str, int]] = {file: defaultdict(int) for file in names}
     for path in data.measured_files():
-        places = place_of_lines(Path(path).read_text(), Path(path).relative_to(SOURCES.parents[1]).as_posix())
+        places = _places[path]
         for number, contexts in data.contexts_by_lineno(path).items():
             if 0 < number <= len(places):  # an empty module has no line, but is executed
                 for name in bits.keys() & set(contexts):
