@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from tessera.api.application import create_app
+from tessera.api.http.fields import RequestModel
 from tessera.api.serving.resources import Resources
 
 Operation = dict[str, Any]
@@ -222,3 +223,14 @@ async def test_the_document_names_the_public_address_where_one_is_configured(res
 def addresses_in(document: dict[str, Any]) -> tuple[list[dict[str, str]], str]:
     flows = document["components"]["securitySchemes"]["clientCredentials"]["flows"]
     return document["servers"], flows["clientCredentials"]["tokenUrl"]
+
+
+def test_a_property_states_its_default_and_none_is_not_one() -> None:
+    models = [*RequestModel.__subclasses__()]
+    for model in models:
+        models += model.__subclasses__()
+        stated = {name for name, field in model.model_json_schema()["properties"].items() if "default" in field}
+        fields = model.model_fields.items()
+        meant = {info.alias or name for name, info in fields if not info.is_required() and info.default is not None}
+        assert (model.__name__, stated) == (model.__name__, meant)
+    assert len(models) > 40
