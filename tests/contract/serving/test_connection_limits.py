@@ -88,6 +88,30 @@ def test_a_head_that_never_ends_is_408_in_the_format_of_the_api(
     assert (status, found, json.loads(body)) == (408, media_type, expected)
 
 
+INVALID_HTTP = "The request is not valid HTTP/1.1."
+POSTED = b"POST /promo-codes HTTP/1.1\r\nAuthorization: %b\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_start", "media_type", "expected"),
+    [
+        (b"GET /promo-codes HTTP/1.1\r\nX-A: a\x00b\r\n", CERTIVERSE, [INVALID_HTTP]),
+        (b"GET /promo-codes?page=\xe9 HTTP/1.1\r\n", PROBLEM, INVALID_HTTP),
+        (POSTED + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", CERTIVERSE, [INVALID_HTTP]),
+        (POSTED + b"Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n{}", CERTIVERSE, [INVALID_HTTP]),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", PROBLEM, INVALID_HTTP),
+    ],
+)
+def test_a_request_that_is_not_http_is_400_in_the_format_of_the_api(
+    address: tuple[str, int], tenant: Tenant, request_start: bytes, media_type: str, expected: object
+) -> None:
+    content = request_start.replace(b"%b", tenant.bearer["Authorization"].encode()) + b"\r\n"
+    status, answered_type, body = answer_to(address, content)
+    error = json.loads(body)
+    assert (status, answered_type) == (400, media_type)
+    assert (error.get("errorMessages") or error["detail"]) == expected
+
+
 def test_a_head_without_a_path_is_a_plain_problem(address: tuple[str, int]) -> None:
     status, media_type, body = answer_to(address, b"GE")
     assert (status, media_type, json.loads(body)["detail"]) == (408, PROBLEM, HEAD_TOO_SLOW)

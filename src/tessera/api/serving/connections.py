@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from tessera.api.error_rendering import problem_details
-from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, TooManyConnections
+from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, Malformed, TooManyConnections
 from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.api.serving.lingering import LINGER_SECONDS, MAX_DISCARDED_BYTES, LingeringTransport
 from tessera.kit.errors import DomainError
@@ -208,11 +208,7 @@ class GuardedConnection(HttpToolsProtocol):
         self.tasks.add(self._handler)
 
     def send_400_response(self, msg: str) -> None:
-        self._is_refused = True
-        if self.is_idle:
-            super().send_400_response(msg)
-        else:  # it would be taken for the response to an earlier request
-            self.cycle.keep_alive = False
+        self.refuse(Malformed("The request is not valid HTTP/1.1."))
 
     def pause_writing(self) -> None:
         self._stalled_since = self._guard.now
