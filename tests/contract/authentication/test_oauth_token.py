@@ -76,6 +76,7 @@ async def test_another_grant_type_is_unsupported(client: httpx.AsyncClient, gran
     [
         (b"grant_type=client_credentials&grant_type=client_credentials", "A parameter is given more than once."),
         (b"grant_type=client_credentials&client_id=a&client_id=b", "A parameter is given more than once."),
+        (b"grant_type=" + b"%" * 16_384, "The form must not be larger than 16,384 bytes."),
         (b"grant_type=%FF", "The form is not valid."),
         (b"grant_type=\xff", "The form is not valid."),
         (b"grant_type=%ED%A0%80", "The form is not valid."),

@@ -22,6 +22,8 @@ pattern_a = APIRouter(tags=["Authentication"])
 oauth = APIRouter(tags=["Authentication"])
 
 FORM = "application/x-www-form-urlencoded"
+# Anybody may send a form, and to decode one of a megabyte would block all other requests for a second.
+MAX_FORM_BYTES = 16 * 1024
 
 
 @pattern_a.get(
@@ -83,6 +85,8 @@ async def _form(request: Request) -> dict[str, str]:
     try:
         with resources_of(request).pipeline.body_of_stranger(request):
             body = await request.body()
+        if len(body) > MAX_FORM_BYTES:
+            raise Malformed(f"The form must not be larger than {MAX_FORM_BYTES:,} bytes.")
         items = parse_qsl(body.decode("ascii"), errors="strict", max_num_fields=50)
     except ValueError as error:
         raise Malformed("The form is not valid.") from error
