@@ -68,7 +68,7 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
     header = _header(text)
     columns = _columns(header)
     rows = csv.reader(text, delimiter=_separator(header), strict=True)
-    number = 2
+    number, blank_lines = 2, 0
     while True:
         try:
             row = next(rows)
@@ -80,6 +80,11 @@ def _lines(text: io.TextIOWrapper) -> Iterator[Line]:
             raise Unreadable(number, Violation("NotText", HEADER, "is not UTF-16 text")) from error
         if any(row):
             yield _line(number, columns, row)
+        else:
+            blank_lines += 1
+            if blank_lines > MAX_LINES:
+                message = f"is one too many: a file has at most {MAX_LINES:,} blank lines"
+                raise Unreadable(number, Violation("TooManyLines", "name", message))
         number = rows.line_num + 2
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from typing import BinaryIO
 from uuid import UUID
 
@@ -102,7 +101,7 @@ async def import_file(
     """
     with closing(read_lines(source.file)) as all_lines:
         state = _Import(work.organization_id, all_lines)
-        while lines := await asyncio.to_thread(_next_lines, state, now):
+        while lines := await _read_next(state, now):
             lines = await _change_existing(work, state, lines, dry_run=dry_run, now=now) if update else lines
             valid_lines = await _look_up(work, state, lines)
             if valid_lines and not dry_run and not state.bad_count:
@@ -116,16 +115,33 @@ async def import_file(
     return Imported(promo_codes=state.count, is_dry_run=dry_run, changed=state.changed if update else None)
 
 
-def _next_lines(state: _Import, now: datetime) -> list[_CheckedLine]:
-    """The next lines, each with the violations that need no query."""
-    lines: list[_CheckedLine] = []
+async def _read_next(state: _Import, now: datetime) -> list[_CheckedLine]:
+    step = asyncio.create_task(asyncio.to_thread(_next_lines, state, now))
     try:
-        for line in islice(state.lines, LINES_PER_BATCH):
+        return await asyncio.shield(step)
+    finally:
+        # A thread cannot be stopped, so an import that is cancelled waits until nobody reads its file any more.
+        await asyncio.wait([step])
+
+
+def _next_lines(state: _Import, now: datetime) -> list[_CheckedLine]:
+    """The next lines, each with the violations that need no query.
+
+    Lines with addresses are fewer, because to check an address takes longer than all other fields: a step must end soon
+    after its caller is gone.
+    """
+    lines: list[_CheckedLine] = []
+    room = LINES_PER_BATCH
+    try:
+        for line in state.lines:
             if state.count + len(lines) >= MAX_LINES:
                 message = f"is one too many: a file has at most {MAX_LINES:,} promo codes"
                 raise Unreadable(line.number, Violation("TooManyLines", "name", message))
             draft = rules.with_share(line.draft, owner_id=state.owner_id)
             lines.append((replace(line, draft=draft), _violations(state, line, now=now)))
+            room -= 1 + len(draft.email_addresses or ())
+            if room <= 0:
+                break
     except Unreadable as error:
         state.lines = iter(())
         state.reject(error.number, [error.violation])
