@@ -19,6 +19,7 @@ from tessera.cli.checks.work import check_work
 from tessera.kit.db.backlog import Backlog, Jobs
 from tessera.kit.db.connections import connected
 from tessera.kit.db.diagnosis import Schema, Server
+from tessera.kit.db.engine import SETTINGS
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
@@ -43,7 +44,7 @@ SCHEMA = Schema(
     open_tables=[],
     own_tables=[],
     invalid_indexes=[],
-    role_settings=["statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"],
+    role_settings=list(SETTINGS),
     version=SchemaVersion("0020", "0014"),
 )
 BACKLOG = Backlog(
@@ -98,7 +99,7 @@ def test_a_problem_of_the_server_is_found(change: dict[str, Any], problem: str) 
         ({"version": SchemaVersion("0022", "0021")}, "schema version"),
         ({"open_tables": ["vouchers"]}, "row-level security"),
         ({"own_tables": ["vouchers"]}, "owner of the tables"),
-        ({"role_settings": ["lock_timeout"]}, "time limits of the role"),
+        ({"role_settings": ["lock_timeout"]}, "settings of the role"),
         ({"invalid_indexes": ["vouchers_index"]}, "indexes"),
     ],
 )
@@ -151,7 +152,7 @@ def test_the_database_of_the_tests_is_checked(
     assert len(outcomes) >= 25
     assert outcomes["row-level security"]["finding"] == "tables without it: tessera_open"
     assert outcomes["owner of the tables"]["finding"] == "tables of tessera_app: tessera_own"
-    fine = ("database", "role", "primary", "schema version", "time limits of the role", "indexes", "clock")
+    fine = ("database", "role", "primary", "schema version", "settings of the role", "indexes", "clock")
     assert {outcomes[name]["level"] for name in fine} == {"ok"}
 
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from tessera.cli.checks.outcomes import Level, Outcome, assess, names
 from tessera.kit.db.diagnosis import Schema, Server
-from tessera.kit.db.engine import APPLICATION_ROLE
+from tessera.kit.db.engine import APPLICATION_ROLE, SETTINGS
 from tessera.settings import Settings
 
 MIN_MAJOR_VERSION = 15
-ROLE_SETTINGS = frozenset({"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"})
 # Postgres stops at two thousand million transactions, and freezes old rows long before.
 MAX_TRANSACTION_AGE = 1_000_000_000
 # Connections besides those of the pools: see the guide, Self-hosting.
@@ -110,12 +109,12 @@ def check_schema(schema: Schema | None, *, code: str) -> Iterator[Outcome]:
         f"tables of {APPLICATION_ROLE}: {names(schema.own_tables)}",
         remedy=f"An owner can turn row-level security off: {APPLICATION_ROLE} must own nothing (reassign owned by ..).",
     )
-    missing = sorted(ROLE_SETTINGS - set(schema.role_settings))
+    missing = sorted(SETTINGS.keys() - set(schema.role_settings))
     yield assess(
-        "time limits of the role",
+        "settings of the role",
         not missing,
         f"missing: {names(missing)}",
-        remedy="Behind a pooler, statements have no time limit: set the limits of the role, see Limits in the guide.",
+        remedy="A pooler loses the settings of sessions: see the warnings of `tessera migrate`.",
         level=Level.WARNING,
     )
     yield assess(
