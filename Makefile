@@ -60,7 +60,7 @@ check: $(BIN)/.development docs
 	$(BIN)/ruff check $(LINTED)
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	@$(BIN)/python -m tests.migrations.lint
+	@$(BIN)/python -W error::UserWarning -m tests.migrations.lint
 
 format: $(BIN)/.development
 	$(BIN)/ruff format $(LINTED)
