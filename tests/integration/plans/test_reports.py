@@ -29,6 +29,14 @@ select %(tenant)s, gen_random_uuid(), 1, 'Redeemed', 1, 0,
        %(now)s - interval '1 day' * (%(days)s * (1 - n::float / %(entries)s))
 from generate_series(1, %(entries)s) n
 """
+# Each code of the ledger, and a campaign for each two of them.
+CODES = """
+insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count, held_count,
+    restrict_to_email_addresses, has_store_exams, has_product_bundles, campaign, campaign_key, created_at, version)
+select %(tenant)s, md5(%(tenant)s::text || n)::uuid, 'CODE' || n, 'Active', 10, 0, 0, false, false, false,
+       'C' || n / 2, 'c' || n / 2, '2026-01-01', 1
+from generate_series(0, 20000) n;
+"""
 TOTALS = """
 insert into voucher_partners (organization_id, id, name, status, created_at, version)
 select %(tenant)s, md5(%(tenant)s::text || n)::uuid, 'Partner ' || n, 'Active', '2026-01-01', 1
@@ -55,9 +63,9 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
                 "days": DAYS,
                 "entries": DAYS * A_DAY,
             }
-            for statement in (FILL, *TOTALS.split(";\n")):
+            for statement in (FILL, CODES, *TOTALS.split(";\n")):
                 superuser.execute(statement, values)
-        vacuum(superuser, "redemption_ledger")
+        vacuum(superuser, "redemption_ledger", "promo_codes")
         for tenant in tenants:
             await roll_up(resources, tenant, now=NOW - timedelta(days=1))
         vacuum(superuser, "redemption_totals", "voucher_totals", "voucher_partners")
@@ -112,6 +120,26 @@ async def test_a_long_report_reads_key_by_key_as_far_as_it_shows(
         assert [rows_read(plan) for plan in planned if rows_read(plan) > 3 * A_DAY + 21 * DAYS] == [
             rows_read(plan) for plan in planned if plan["Node Type"] == "Aggregate"
         ]
+
+
+@pytest.mark.parametrize("max_rows_by_day", [-1, 50_000])
+async def test_a_report_by_campaign_reads_its_days_or_its_codes(
+    resources: Resources, addresses: Addresses, big: Tenant, monkeypatch: pytest.MonkeyPatch, max_rows_by_day: int
+) -> None:
+    monkeypatch.setattr(repository, "MAX_ROWS_BY_DAY", max_rows_by_day)
+    report = RedemptionReport(by=Dimension.CAMPAIGN, period=Period(TODAY - timedelta(days=30), TODAY))
+    found: list[int] = []
+
+    async def ask(work: Any) -> None:
+        page = await reports.list_redemptions(work, report, after=None, size=1000)
+        found.append(len(page.items))
+
+    for planned in await plans(resources, addresses, big, ask):
+        assert [part["Node Type"] for plan in planned for part in plan_nodes(plan) if "Seq" in part["Node Type"]] == []
+        # By day: the rows of the days are counted and read, and each of 150 codes is looked up. By code: 20,000 codes.
+        bound = 3 * 30 * A_DAY if max_rows_by_day > 0 else 2 * 20_001 + 3 * 30 * A_DAY
+        assert sum(map(rows_read, planned)) <= bound
+    assert found == [150]
 
 
 async def test_a_report_on_vouchers_reads_the_totals_of_its_organization(
