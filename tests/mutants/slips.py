@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Demonstration data, documentation, the command line, and the start of processes, which tests of whole servers cover.
+# Demonstration data, documentation, and the start of processes, which tests of whole servers cover.
 EXCLUDED = (
     "demo/", "cli/", "kit/embedded_postgres/", "/documentation.py", "/schemas/", "/docs.py", "settings.py", "/main.py",
     "/worker.py", "/provision.py", "tessera/schema.py", "kit/sockets.py", "kit/logging.py", "serving/server.py",
@@ -64,11 +64,27 @@ class Slip:
 
 def find_slips(root: Path) -> list[Slip]:
     """Every slip that can be planted in this project."""
-    files = [*(root / "src" / "tessera").rglob("*.py"), root / "migrations" / "tenancy.py"]
+    files = [*served_modules(root / "src"), root / "migrations" / "tenancy.py"]
     slips = [slip for file in sorted(files) if not is_excluded(file) for slip in slips_in_python(root, file)]
     for file in latest_functions(root):
         slips += slips_in_text(root, file, file.read_text(), 0, SQL_SLIPS)
     return slips
+
+
+def served_modules(sources: Path) -> set[Path]:
+    """The files of the modules that a server or a worker imports; tests of whole commands cover all others."""
+    waiting = [sources / "tessera" / "main.py", sources / "tessera" / "worker.py"]
+    found: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file in found or not file.exists():
+            continue
+        found.add(file)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = sources / node.module.replace(".", "/")
+                waiting += [module.with_suffix(".py"), *(module / f"{alias.name}.py" for alias in node.names)]
+    return found
 
 
 def latest_functions(root: Path) -> Iterator[Path]:

@@ -267,13 +267,11 @@ def _matching(filters: frozenset[str]) -> Select[UUID]:
             StoreExam.organization_id == _ORGANIZATION_ID, StoreExam.code_key == parameter("exam_key")
         )
         matching = matching.join(PromoCodeStoreExam, restrictions.is_of_promo_code(PromoCodeStoreExam)).where(
-            PromoCodeStoreExam.organization_id == _ORGANIZATION_ID,
-            PromoCodeStoreExam.store_exam_id == exam.scalar_subquery(),
+            PromoCodeStoreExam.store_exam_id == exam.scalar_subquery()
         )
     if "email_key" in filters:
         matching = matching.join(PromoCodeEmailAddress, restrictions.is_of_promo_code(PromoCodeEmailAddress)).where(
-            PromoCodeEmailAddress.organization_id == _ORGANIZATION_ID,
-            PromoCodeEmailAddress.email_key == parameter("email_key"),
+            PromoCodeEmailAddress.email_key == parameter("email_key")
         )
     return matching
 
