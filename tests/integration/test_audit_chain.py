@@ -7,11 +7,15 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import errors
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
+from tests.support import factories
 from tests.support.factories import Tenant
+from tests.support.jobs import job_context
+from tests.support.recording import record_statements
 
 from tessera.api.serving.resources import Resources
 from tessera.audit import service as audit
+from tessera.audit.jobs import seal_audit
 from tessera.audit.seals import service as seals
 from tessera.audit.seals.service import Verdict
 from tessera.audit.service import Change
@@ -100,6 +104,31 @@ async def test_concurrent_sealing_seals_once(resources: Resources, tenant: Tenan
     sealed = await asyncio.gather(*(seal_all(resources.database, tenant) for _ in range(5)))
     assert sum(count > 0 for count in sealed) == 1
     assert (await verdict(resources.database, tenant)).findings == []
+
+
+async def test_the_job_seals_all_organizations_together_and_a_damaged_one_blocks_no_other(
+    resources: Resources, sealed_tenant: Tenant, superuser: psycopg.Connection, clock: Clock
+) -> None:
+    others = [await factories.create_tenant(resources, now=NOW) for _ in range(5)]
+    for tenant in (sealed_tenant, *others):
+        await change(resources.database, tenant)
+    await seal_audit.func(job_context(resources, clock), 0)
+    for tenant in others:
+        await change(resources.database, tenant)
+    with record_statements(resources.database) as statements:
+        await seal_audit.func(job_context(resources, clock), 0)
+    assert sum("BEGIN" in statement.text for statement in statements) == 2  # that of the list of organizations as well
+
+    # The entry has a seal already, so that another one violates a constraint.
+    again = "insert into audit_unsealed select organization_id, entry_id from audit_seals where " + MOST
+    superuser.execute(again, {"tenant": sealed_tenant.id})
+    for tenant in others:
+        await change(resources.database, tenant)
+    await seal_audit.func(job_context(resources, clock), 0)
+    assert [count(superuser, tenant, "audit_unsealed") for tenant in (sealed_tenant, *others)] == [1, 0, 0, 0, 0, 0]
+    superuser.execute("delete from audit_unsealed where organization_id = %s", [sealed_tenant.id])
+    for tenant in (sealed_tenant, *others):
+        assert (await verdict(resources.database, tenant)).findings == []
 
 
 async def test_sealing_that_is_killed_leaves_a_sound_chain(

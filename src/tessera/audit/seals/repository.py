@@ -8,32 +8,59 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    LargeBinary,
     Text,
     Uuid,
     and_,
-    any_,
     cast,
-    delete,
     func,
-    insert,
-    literal,
     literal_column,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
+from tessera.kit.db.arrays import Binaries, Uuids
+from tessera.kit.db.compiled_queries import CompiledQuery, execute_pipelined, parameter
 from tessera.kit.db.records import record_of
-from tessera.kit.db.table_base import Timestamp
-from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, execute_text
 
 _JSON_COLUMNS = {"before", "after"}
 _ENTRY_COLUMNS = [
     cast(getattr(AuditEntry, name), Text).label(name) if name in _JSON_COLUMNS else getattr(AuditEntry, name)
     for name in SealedEntry.__dataclass_fields__
 ]
+
+
+def _is_entry_of(table: type[AuditSeal | AuditUnsealed]) -> Any:  # noqa: ANN401 - a condition of SQLAlchemy
+    return and_(AuditEntry.organization_id == table.organization_id, AuditEntry.id == table.entry_id)
+
+
+_ORGANIZATION = parameter("organization_id", Uuid())
+_LOCK = CompiledQuery(select(func.pg_try_advisory_xact_lock(parameter("number", BigInteger()))))
+_HEAD = CompiledQuery(
+    select(AuditSeal.position, AuditSeal.digest)
+    .where(AuditSeal.organization_id == _ORGANIZATION)
+    .order_by(AuditSeal.position.desc())
+    .limit(literal_column("1"))
+)
+_UNSEALED = CompiledQuery(
+    select(*_ENTRY_COLUMNS)
+    .join_from(AuditUnsealed, AuditEntry, _is_entry_of(AuditUnsealed))
+    .where(AuditUnsealed.organization_id == _ORGANIZATION)
+    .order_by(AuditUnsealed.entry_id)
+    .limit(parameter("size", BigInteger()))
+)
+# One statement, because each round trip counts where thousands of organizations have one entry each.
+_SEAL = """
+with seals as (
+    insert into audit_seals (organization_id, position, entry_id, digest, sealed_at)
+    select %(organization_id)s, seal.position, seal.entry_id, seal.digest, %(now)s
+    from unnest(%(positions)s::bigint[], %(entry_ids)s::uuid[], %(digests)s::bytea[])
+         as seal (position, entry_id, digest)
+)
+delete from audit_unsealed
+where organization_id = %(organization_id)s and entry_id = any (%(entry_ids)s::uuid[])
+"""
 
 
 class SealRepository:
@@ -47,18 +74,17 @@ class SealRepository:
         """Take the lock for sealing until the transaction ends; False if another transaction has it."""
         name = f"audit/{self._organization_id}".encode()
         number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
-        return bool((await self._connection.execute(select(func.pg_try_advisory_xact_lock(number)))).scalar_one())
+        ((is_locked,),) = await _LOCK.all(self._connection, {"number": number})
+        return bool(is_locked)
 
-    async def get_head(self) -> Head:
-        """The head of the chain, which is at position 0 before the first seal."""
-        statement = (
-            select(AuditSeal.position, AuditSeal.digest)
-            .where(AuditSeal.organization_id == self._organization_id)
-            .order_by(AuditSeal.position.desc())
-            .limit(literal_column("1"))
+    async def list_unsealed(self, size: int) -> tuple[Head, list[SealedEntry]]:
+        """The head of the chain (position 0 before the first seal) and up to `size` unsealed entries, oldest first."""
+        values = {"organization_id": self._organization_id}
+        heads, entries = await execute_pipelined(
+            self._connection, [(_HEAD, values), (_UNSEALED, values | {"size": size})]
         )
-        row = (await self._connection.execute(statement)).first()
-        return Head(row.position, row.digest) if row else Head(0, BEGINNING)
+        head = Head(heads[0].position, heads[0].digest) if heads else Head(0, BEGINNING)
+        return head, [_entry(row) for row in entries]
 
     async def find_digest(self, position: int) -> bytes | None:
         """The digest of the seal at this position."""
@@ -67,17 +93,6 @@ class SealRepository:
         )
         return (await self._connection.execute(statement)).scalar_one_or_none()
 
-    async def list_unsealed(self, size: int) -> list[SealedEntry]:
-        """Up to `size` unsealed entries, oldest first."""
-        unsealed = (
-            select(*_ENTRY_COLUMNS)
-            .join_from(AuditUnsealed, AuditEntry, _is_entry_of(AuditUnsealed))
-            .where(AuditUnsealed.organization_id == self._organization_id)
-            .order_by(AuditUnsealed.entry_id)
-            .limit(literal_column(str(size)))
-        )
-        return [_entry(row) for row in await self._connection.execute(unsealed)]
-
     async def count_unsealed(self) -> int:
         """The number of unsealed entries."""
         unsealed = select(func.count()).where(AuditUnsealed.organization_id == self._organization_id)
@@ -85,22 +100,14 @@ class SealRepository:
 
     async def add(self, seals: Sequence[Seal], *, now: datetime) -> None:
         """Add seals, and remove their entries from the unsealed ones."""
-        # Arrays, because the driver would execute one statement for each of a thousand rows.
-        rows = select(
-            literal(self._organization_id, Uuid),
-            func.unnest(literal([seal.position for seal in seals], ARRAY(BigInteger))),
-            func.unnest(literal([seal.entry_id for seal in seals], ARRAY(Uuid))),
-            func.unnest(literal([seal.digest for seal in seals], ARRAY(LargeBinary))),
-            literal(now, Timestamp),
-        )
-        columns = ["organization_id", "position", "entry_id", "digest", "sealed_at"]
-        await self._connection.execute(insert(AuditSeal).from_select(columns, rows))
-        await self._connection.execute(
-            delete(AuditUnsealed).where(
-                AuditUnsealed.organization_id == self._organization_id,
-                AuditUnsealed.entry_id == any_(literal([seal.entry_id for seal in seals], ARRAY(Uuid))),
-            )
-        )
+        values = {
+            "organization_id": self._organization_id,
+            "positions": [seal.position for seal in seals],
+            "entry_ids": Uuids([seal.entry_id for seal in seals]),
+            "digests": Binaries([seal.digest for seal in seals]),
+            "now": now,
+        }
+        await execute_text(self._connection, _SEAL, values)
 
     async def list_links(self, *, after: int, size: int) -> list[tuple[Seal, SealedEntry | None]]:
         """Up to `size` seals after a position, each with the current state of its entry, if it exists."""
@@ -134,10 +141,6 @@ class SealRepository:
     async def list_unsealed_organizations(self) -> Sequence[UUID]:
         """The organizations with unsealed entries; none unless the platform itself is pinned."""
         return (await self._connection.execute(select(func.list_unsealed_organizations()))).scalars().all()
-
-
-def _is_entry_of(table: type[AuditSeal | AuditUnsealed]) -> Any:  # noqa: ANN401 - a condition of SQLAlchemy
-    return and_(AuditEntry.organization_id == table.organization_id, AuditEntry.id == table.entry_id)
 
 
 def _entry(row: AnyRow) -> SealedEntry:

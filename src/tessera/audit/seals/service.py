@@ -43,9 +43,9 @@ async def seal(work: UnitOfWork, *, now: datetime) -> int:
     seals = SealRepository(work)
     if not await seals.try_lock():
         return 0
-    unsealed = await seals.list_unsealed(BATCH_SIZE)
+    head, unsealed = await seals.list_unsealed(BATCH_SIZE)
     if unsealed:
-        await seals.add(rules.seals(unsealed, head=await seals.get_head()), now=now)
+        await seals.add(rules.seals(unsealed, head=head), now=now)
     return len(unsealed)
 
 
