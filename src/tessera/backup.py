@@ -66,6 +66,8 @@ def opened(file: IO[bytes] | Path) -> Iterator[tuple[zipfile.ZipFile, Backup]]:
             backup = _read_manifest(archive)
             if backup.contents.revision > schema.latest_revision():
                 raise CannotCopy(f"this version of Tessera cannot use a backup from version {backup.version}")
+            if DUMP not in archive.namelist():
+                raise CannotCopy("the backup is incomplete: it has no dump")
             yield archive, backup
     except OSError as error:
         raise CannotCopy(f"cannot read the backup: {error.strerror or error}") from error

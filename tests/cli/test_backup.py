@@ -132,6 +132,15 @@ def test_a_file_that_exists_is_not_replaced(source: Source, tmp_path: Path) -> N
     assert (tmp_path / "file").read_text() == "precious"
 
 
+def test_time_limits_of_the_login_do_not_end_a_backup(source: Source, tmp_path: Path) -> None:
+    # The connection that holds the snapshot is idle while the dump runs.
+    owner = make_url(source.addresses.owner)
+    impatient = owner.update_query_dict({"options": "-c idle_in_transaction_session_timeout=1"})
+    url = impatient.render_as_string(hide_password=False)
+    made = tessera("backup", str(tmp_path / "file"), **source.settings | {"TESSERA_OWNER_DATABASE_URL": url})
+    assert made.returncode == 0, made.stderr
+
+
 def test_a_login_that_does_not_see_every_row_cannot_back_up(source: Source, tmp_path: Path) -> None:
     settings = source.settings | {"TESSERA_OWNER_DATABASE_URL": source.addresses.application}
     result = tessera("backup", str(tmp_path / "file"), **settings)
@@ -178,12 +187,18 @@ def test_a_damaged_backup_leaves_the_database_empty(
 def test_a_backup_of_a_newer_version_and_another_file_are_refused(backup: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(backup) as archive:
         about = json.loads(archive.read(backups.MANIFEST))
-    for name, content in (("newer", json.dumps(about | {"revision": "9999", "version": "9.0"})), ("other", "[]")):
+    contents = {
+        "newer": json.dumps(about | {"revision": "9999", "version": "9.0"}),
+        "other": "[]",
+        "without a dump": json.dumps(about),
+    }
+    for name, content in contents.items():
         with zipfile.ZipFile(tmp_path / name, "w") as archive:
             archive.writestr(backups.MANIFEST, content)
-    newer, other = (tessera("restore", str(tmp_path / name), "--trial").stderr for name in ("newer", "other"))
+    newer, other, lacking = (tessera("restore", str(tmp_path / name), "--trial").stderr for name in contents)
     assert newer == "tessera: this version of Tessera cannot use a backup from version 9.0\n"
     assert other == "tessera: the file is not a backup of Tessera\n"
+    assert lacking == "tessera: the backup is incomplete: it has no dump\n"
 
 
 def test_a_trial_finds_counts_that_disagree(source: Source, tmp_path: Path) -> None:

@@ -25,6 +25,15 @@ where setdatabase = (select oid from pg_database where datname = current_databas
 order by 1, 2
 """
 
+# A dump or a restore takes as long as it takes, and the connection beside it is idle in its transaction meanwhile. Not
+# every version of Postgres has all of these settings.
+_WITHOUT_TIME_LIMITS = """
+select set_config(name, '0', false) from pg_settings where name in (
+    'statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout',
+    'idle_session_timeout'
+)
+"""
+
 Administrator = psycopg.Connection[Any]
 RoleSetting = tuple[str, str, str]
 
@@ -49,6 +58,7 @@ def administering(url: str) -> Iterator[Administrator]:
     arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "tessera backup", **DEAD_PEER}
     try:
         with psycopg.connect(conninfo(url), autocommit=True, **arguments) as connection:
+            connection.execute(_WITHOUT_TIME_LIMITS)
             if connection.execute(_IS_BOUND).fetchone() == (True,):
                 login = connection.info.user
                 raise CannotCopy(
