@@ -1,6 +1,7 @@
 """A command that cannot start prints one line and exits with status 1."""
 
 import json
+import os
 import secrets
 import socket
 import uuid
@@ -157,6 +158,12 @@ def test_a_database_of_a_newer_release_or_of_an_older_one(empty: Addresses) -> N
         owner.execute("update alembic_version set version_num = '0001'")
     older = f"it is at revision 0001, not {schema.latest_revision()}; run `tessera migrate`"
     assert failure("worker", **settings) == f"tessera: cannot use the database: {older}\n"
+
+
+def test_arguments_that_are_not_text(addresses: Addresses) -> None:
+    arguments = ["exam", "list", "--organization", os.fsdecode(b"A\xff")]
+    line = failure(*arguments, TESSERA_DATABASE_URL=addresses.application)
+    assert line == "tessera: an argument or a setting is not text in UTF-8: A\\udcff\n"
 
 
 def test_the_only_organization_is_the_default(empty: Addresses) -> None:

@@ -101,7 +101,7 @@ def run() -> None:
     except Exception as error:
         from tessera.cli import failures  # noqa: PLC0415 - imports the modules that define the errors
 
-        if not isinstance(error, failures.EXPECTED):
+        if not failures.is_expected(error):
             raise
         for line in failures.lines(error):
             typer.echo(f"tessera: {line}", err=True)

@@ -11,7 +11,17 @@ from tessera.promo_codes.imports.service import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
 
-EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, CannotCopy, DomainError)
+_EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, CannotCopy, DomainError)
+
+
+def is_expected(error: Exception) -> bool:
+    """Whether the error is that of the caller or of the environment, and its message says what to do."""
+    return isinstance(error, _EXPECTED) or _is_of_argument(error)
+
+
+def _is_of_argument(error: Exception) -> bool:
+    # Python decodes arguments and settings with surrogates for bytes that are not UTF-8.
+    return isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8"
 
 
 def lines(error: Exception) -> Iterator[str]:
@@ -29,6 +39,8 @@ def _lines(error: Exception) -> Iterator[str]:
                 for violation in line.violations:
                     yield f"line {line.number}: {violation.field} {violation.message}"
             yield str(error)
+        case UnicodeEncodeError():
+            yield f"an argument or a setting is not text in UTF-8: {error.object[:60]}"
         case CannotMigrate() | CannotUse():
             yield f"cannot use the database: {error}"
         case _:
