@@ -9,6 +9,8 @@ import psycopg
 import pytest
 from tests.cli.conftest import Run
 
+NOT_RETRIED = "is neither failed nor scheduled, or another job of its task waits already"
+
 
 @pytest.fixture
 def task(superuser: psycopg.Connection[Any]) -> Iterator[str]:
@@ -37,7 +39,7 @@ def test_failed_and_scheduled_jobs_are_queued_again_and_others_are_not(run: Run,
     assert (only["id"], only["attempts"], only["arguments"]) == (failed, 0, {"purchase_id": "7"})
 
     result = run("jobs", "retry", *map(str, before))
-    assert (result.returncode, result.stderr) == (1, f"Job {running} is neither failed nor scheduled.\n")
+    assert (result.returncode, result.stderr) == (1, f"Job {running} {NOT_RETRIED}.\n")
     assert result.stdout == f"Queued job {failed} again.\nQueued job {scheduled} again.\n"
     assert states(run, task) == {failed: "Waiting", running: "Running", scheduled: "Waiting"}
 

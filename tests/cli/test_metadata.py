@@ -35,5 +35,8 @@ async def test_metadata_of_each_kind_are_set_shown_and_found(
     assert result("show", "Voucher", "PAID") == result("find", "Voucher", "order", "A=1")[0]
     assert result("set", "Voucher", "PAID")["metadata"] == {}
     assert result("find", "Voucher", "order", "A=1") == []
-    ended = run("metadata", "set", "Voucher", "PAID", "order", "--organization", tenant.name)
-    assert (ended.returncode, ended.stderr) == (1, "tessera: KEY=TEXT... must be KEY=TEXT: order\n")
+    ended = run("metadata", "set", "Voucher", "PAID", "order", "a=1", "a =2", "--organization", tenant.name)
+    assert (ended.returncode, ended.stderr.splitlines()) == (
+        1,
+        ["tessera: KEY=TEXT... must be KEY=TEXT: order", "tessera: KEY=TEXT... must name each key once: a"],
+    )

@@ -48,8 +48,12 @@ def list_jobs(
 
 @commands.command("retry")
 def retry_jobs(jobs: JobIds) -> None:
-    """Run failed jobs again, and scheduled ones now; exits with status 1 if a job is neither."""
-    _change(jobs, queued_jobs.retry, done="Queued job {} again.", refused="Job {} is neither failed nor scheduled.")
+    """Run failed jobs again, and scheduled ones now; exits with status 1 if a job is neither.
+
+    If only one job of its task may wait, and another one does, the job stays as it is.
+    """
+    refused = "Job {} is neither failed nor scheduled, or another job of its task waits already."
+    _change(jobs, queued_jobs.retry, done="Queued job {} again.", refused=refused)
 
 
 @commands.command("delete")

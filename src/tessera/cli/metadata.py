@@ -1,6 +1,7 @@
 """Commands on the metadata of records."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from tessera.cli.output import fields_of
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
+from tessera.kit.normalization import stored_name
 from tessera.promo_codes.management import service as promo_codes
 from tessera.record_metadata import service
 from tessera.record_metadata.rules import Kind
@@ -58,14 +60,24 @@ def set_metadata(
 ) -> None:
     """Replace all metadata of a record; without texts, remove them."""
     pairs = [text.partition("=") for text in texts or ()]
-    if incomplete := [key for key, separator, _ in pairs if not separator]:
-        raise Invalid([Violation("NotKeyAndText", "texts", f"must be KEY=TEXT: {incomplete[0]}")])
+    if violations := list(_violations(pairs)):
+        raise Invalid(violations)
 
     async def replace(work: UnitOfWork) -> RecordWithMetadata:
         record_id = await _IDS[kind](work, record)
         return await service.replace(work, kind, record_id, {key: text for key, _, text in pairs}, now=clock())
 
     session.show(f"Replaced the metadata of {record}.", fields_of(session.run(replace), *FIELDS))
+
+
+def _violations(pairs: Sequence[tuple[str, str, str]]) -> Iterator[Violation]:
+    counts = Counter(stored_name(key) for key, separator, _ in pairs if separator)
+    for key, separator, _ in pairs:
+        if not separator:
+            yield Violation("NotKeyAndText", "texts", f"must be KEY=TEXT: {key}")
+    for key, count in counts.items():
+        if count > 1:
+            yield Violation("Repeated", "texts", f"must name each key once: {key}")
 
 
 @commands.command("find")
