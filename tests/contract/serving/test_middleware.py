@@ -18,6 +18,7 @@ from tests.support.factories import Tenant
 
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
+from tessera.kit.metrics import measurements
 
 FAULT = "Internal server error."
 NOWHERE = "There is nothing at this path."
@@ -233,6 +234,15 @@ async def test_another_method_is_405_and_every_allowed_one_is_named(
     answer = await client.request(method, path)
     assert (answer.status_code, answer.json()) == (405, dialect(f"This path allows {allowed} only."))
     assert answer.headers["Allow"] == allowed
+
+
+async def test_measurements_have_no_label_that_a_caller_can_choose(client: httpx.AsyncClient) -> None:
+    for method, path in (("GET", "/promo-codes"), ("PROPFIND", "/promo-codes"), ("GET", "/nowhere")):
+        await client.request(method, path)
+    labels = measurements.REQUESTS.cells.keys()
+    assert {("GET", "/promo-codes", "4xx"), ("", "", "4xx")} <= labels
+    assert {method for method, _, _ in labels} <= {"GET", "HEAD", "POST", "PUT", ""}
+    assert "/nowhere" not in {path for _, path, _ in labels}
 
 
 async def test_head_answers_like_get_without_a_body(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -22,6 +22,7 @@ from tessera.kit.metrics import measurements
 CLIENT_CLOSED_REQUEST = 499  # only in the log; nginx uses the same status
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 _CLASSES = ("0xx", "1xx", "2xx", "3xx", "4xx", "5xx")  # a request without a response has the status 0
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT"))  # of all operations
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]{2,60}", re.ASCII)
 
 log = structlog.get_logger("tessera.request")
@@ -108,9 +109,9 @@ class RequestLog:
 
 def _measure(scope: Scope, *, status: int, seconds: float) -> None:
     route = scope.get("route")
-    # The caller may choose any method, and any path that leads nowhere.
-    labels = (scope["method"], route.path, _CLASSES[status // 100]) if route else ("", "", _CLASSES[status // 100])
-    measurements.REQUESTS.observe(labels, seconds)
+    # The caller may choose any method, also at the path of an operation, and any path that leads nowhere.
+    operation = (scope["method"], route.path) if route and scope["method"] in _METHODS else ("", "")
+    measurements.REQUESTS.observe((*operation, _CLASSES[status // 100]), seconds)
     if status < HTTPStatus.BAD_REQUEST and (organization_id := scope["state"].get("organization_id")) is not None:
         measurements.recent_organizations.note(organization_id)
 
