@@ -1,5 +1,6 @@
 """Every route requires a credential, with every method, unless it is listed as public here."""
 
+import inspect
 from typing import Any
 
 import httpx
@@ -51,6 +52,12 @@ def is_public(path: str) -> bool:
 def test_every_route_has_methods(app: FastAPI) -> None:
     # The tests below would not check a mounted application or a web socket.
     assert [route for route in iter_route_contexts(app.routes) if not route.methods] == []
+
+
+def test_no_endpoint_runs_in_a_thread(app: FastAPI) -> None:
+    """Forty busy threads would delay the event loop, and with it all other requests, by seconds."""
+    endpoints = {route.path: route.endpoint for route in iter_route_contexts(app.routes)}
+    assert [path for path, endpoint in endpoints.items() if not inspect.iscoroutinefunction(endpoint)] == []
 
 
 def test_there_are_guarded_routes(app: FastAPI) -> None:

@@ -27,6 +27,7 @@ from tessera.api.error_rendering import certiverse, problem_details
 from tessera.api.error_rendering.renderers import ErrorRenderers
 from tessera.api.management import errors as management_errors
 from tessera.api.management.router import router as management
+from tessera.api.serving.address_turns import AddressTurns
 from tessera.api.serving.fast_path import FastPath
 from tessera.api.serving.limits import RequestLimits
 from tessera.api.serving.middleware import ForwardedHeaders, HeadRequests
@@ -120,6 +121,7 @@ def create_app(
     ERROR_RENDERERS.install(app)
     # The middleware added last is the outermost.
     app.add_middleware(FastPath, operations=HOT_OPERATIONS, error_renderers=ERROR_RENDERERS)
+    app.add_middleware(AddressTurns)
     app.add_middleware(RequestLimits)
     app.add_middleware(HeadRequests)
     if trusted_proxies:

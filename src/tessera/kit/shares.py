@@ -29,8 +29,9 @@ class SlotTimeouts:
 class FairSlots(Generic[Key]):
     """A number of slots, of which each key has at most `per_key` at once; keys that wait for a slot take turns."""
 
-    def __init__(self, slots: int, *, per_key: int, timeouts: SlotTimeouts, name: str) -> None:
+    def __init__(self, slots: int, *, per_key: int, timeouts: SlotTimeouts, name: str, message: str = MESSAGE) -> None:
         self.name = name
+        self._message = message
         self.size = self._free = slots
         self._per_key = per_key
         self._timeouts = timeouts
@@ -49,7 +50,15 @@ class FairSlots(Generic[Key]):
 
     @asynccontextmanager
     async def slot(self, key: Key) -> AsyncIterator[None]:
-        """Hold a slot while the block runs.
+        """Hold a slot while the block runs; raises what `acquire` raises."""
+        await self.acquire(key)
+        try:
+            yield
+        finally:
+            self.release(key)
+
+    async def acquire(self, key: Key) -> None:
+        """Take a slot.
 
         Raises TooManyRequests if the share of the key stays in use, and DatabaseUnavailable if all slots do.
         """
@@ -57,16 +66,13 @@ class FairSlots(Generic[Key]):
             self._take(key)
         else:
             await self._wait(key)
-        try:
-            yield
-        finally:
-            self._give_back(key)
 
     def _take(self, key: Key) -> None:
         self._free -= 1
         self._used[key] += 1
 
-    def _give_back(self, key: Key) -> None:
+    def release(self, key: Key) -> None:
+        """Return a slot that was taken."""
         self._free += 1
         self._used[key] -= 1
         if not self._used[key]:
@@ -81,23 +87,27 @@ class FairSlots(Generic[Key]):
             while not turn.done():
                 waited = time.monotonic() - began
                 if waited >= self._timeouts.own_share and self._used[key] >= self._per_key:
-                    raise TooManyRequests(MESSAGE, limit=self.name, retry_after=math.ceil(self._timeouts.own_share))
+                    raise TooManyRequests(
+                        self._message, limit=self.name, retry_after=math.ceil(self._timeouts.own_share)
+                    )
                 if waited >= self._timeouts.all_slots:
                     raise DatabaseUnavailable
                 await asyncio.wait([turn], timeout=max(self._timeouts.own_share - waited, POLL_SECONDS))
         except BaseException:
             if turn.done():  # the slot was handed over at the same moment
-                self._give_back(key)
+                self.release(key)
             turn.cancel()
             self._hand_out()
             raise
 
     def _hand_out(self) -> None:
         for key in list(self._waiting):
+            if not self._free:
+                break
             turns = self._waiting[key]
             while turns and turns[0].done():
                 turns.popleft()
-            if turns and self._free and self._used[key] < self._per_key:
+            if turns and self._used[key] < self._per_key:
                 self._take(key)
                 turns.popleft().set_result(None)
                 self._waiting.move_to_end(key)  # its next turn comes after those of the others

@@ -22,7 +22,7 @@ BEARER = {"www-authenticate": "Bearer"}
         ("POST /promo-codes", {}, 400, JSON),
         ("GET /api/vouchers", None, 400, JSON),
         ("GET /nowhere", None, 404, JSON),
-        ("DELETE /promo-codes", None, 405, JSON | {"allow": "GET, POST"}),
+        ("DELETE /promo-codes", None, 405, JSON | {"allow": "GET, HEAD, POST"}),
         ("GET /api/v1/promo-codes?code=NO", None, 404, JSON),
         ("GET /storefront/v1/redemptions", None, 200, JSON),
         (f"GET {EXAMS}", None, 200, JSON),
@@ -36,7 +36,7 @@ BEARER = {"www-authenticate": "Bearer"}
         (f"POST {EXAMS}", {}, 400, PROBLEM),
         (f"POST {EXAMS}/EXAM/archive", None, 428, PROBLEM),
         (f"GET {EXAMS}/{'0' * 8}-0000-7000-8000-{'0' * 12}", None, 404, PROBLEM),
-        (f"PATCH {EXAMS}", None, 405, PROBLEM | {"allow": "GET, POST"}),
+        (f"PATCH {EXAMS}", None, 405, PROBLEM | {"allow": "GET, HEAD, POST"}),
         (
             "GET /management/v1/exports/promo-codes",
             None,

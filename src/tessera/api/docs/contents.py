@@ -1,11 +1,17 @@
 """Static contents: compressed once, and answered with 304 for a client that has them already."""
 
+import asyncio
 import gzip
 import hashlib
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+Key = TypeVar("Key", bound=Hashable)
 
 _LEVEL = 6  # of gzip; higher levels take much longer and save little
 
@@ -43,3 +49,26 @@ def _accepts_gzip(accepted: str) -> bool:
         if coding.strip() in ("gzip", "x-gzip", "*"):
             return weight.replace(" ", "").rstrip("0") not in ("q=", "q=0.", "q=.")
     return False
+
+
+class BuiltContents(Generic[Key]):
+    """Contents that are built when they are first needed, in a thread and one at a time, and then kept.
+
+    Endpoints that are not async would run in 40 threads, which together delay the event loop of all other requests.
+    """
+
+    def __init__(self, build: Callable[[Key], Content], *, size: int = sys.maxsize) -> None:
+        self._build = build
+        self._size = size
+        self._kept: dict[Key, Content] = {}
+        self._lock = asyncio.Lock()
+
+    async def get(self, key: Key) -> Content:
+        """The content for this key; the latest `size` ones are kept."""
+        if key not in self._kept:
+            async with self._lock:
+                if key not in self._kept:
+                    self._kept[key] = await run_in_threadpool(self._build, key)
+                if len(self._kept) > self._size:
+                    del self._kept[next(iter(self._kept))]
+        return self._kept[key]

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse, Response
 
 import tessera
-from tessera.api.docs.contents import Content, content_of, respond
+from tessera.api.docs.contents import BuiltContents, Content, content_of, respond
 from tessera.api.docs.pages import HEADERS, MEDIA_TYPES, POLICY
 from tessera.api.http.errors import UnknownPath
 
@@ -34,28 +34,28 @@ _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 def install_guide(app: FastAPI, directory: Path = DIRECTORY) -> None:
     """Serve the site in this directory at `/guide/`; without a site, a page that says how to build it."""
 
+    def file(name: str) -> Content:
+        return content_of((directory / name).read_bytes())
+
     @cache
-    def file(name: str) -> tuple[Content, str]:
-        """The content of a file, and its policy."""
-        body = (directory / name).read_bytes()
-        return content_of(body), _policy(body)
+    def policy(name: str) -> str:
+        return _policy((directory / name).read_bytes())
 
     @app.get("/guide", include_in_schema=False)
     async def guide_without_slash() -> Response:
         return RedirectResponse("guide/")
 
-    # Not async: the first request reads and compresses the file, in a thread.
     @app.get("/guide/{name:path}", include_in_schema=False)
-    def guide(request: Request, name: str) -> Response:
+    async def guide(request: Request, name: str) -> Response:
         if not names:
             return Response(NOT_BUILT, 404, media_type="text/html", headers=HEADERS)
         name = name or "index.html"
         if name not in names:
             raise UnknownPath
-        content, policy = file(name)
-        headers = HEADERS | {"Content-Security-Policy": policy}
-        return respond(request, content, TYPES.get(Path(name).suffix, OTHER_TYPE), headers)
+        headers = HEADERS | {"Content-Security-Policy": policy(name)}
+        return respond(request, await files.get(name), TYPES.get(Path(name).suffix, OTHER_TYPE), headers)
 
+    files = BuiltContents(file)
     # Only these names are read, so that no path leads out of the directory.
     names = {path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file()}
 

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.routing import iter_route_contexts
 
-from tessera.api.docs.contents import Content, content_of, respond
+from tessera.api.docs.contents import BuiltContents, Content, content_of, respond
 from tessera.api.docs.documents import PARTS, part_of, with_base_url
 from tessera.api.http.json import JsonResponse
 from tessera.api.serving.links import base_url
@@ -33,7 +33,7 @@ MEDIA_TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript
 WHOLE = "/openapi.json"
 _MAX_DOCUMENTS = 16  # kept in memory, one for each API and base URL
 
-Endpoint = Callable[[Request], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def install_home(app: FastAPI, *, with_docs: bool) -> None:
@@ -77,31 +77,28 @@ def file_endpoint(path: Path, headers: Mapping[str, str]) -> Any:  # noqa: ANN40
 
 
 def _install_documents(app: FastAPI) -> None:
-    @lru_cache(_MAX_DOCUMENTS)
-    def document(path: str, base: str) -> Content:
+    def document(key: tuple[str, str]) -> Content:
+        path, base = key
         whole = app.openapi()
         chosen = part_of(whole, parts[path]) if path in parts else whole
         return content_of(bytes(JsonResponse(with_base_url(chosen, base)).body))
 
-    # Not async: the framework runs it in a thread, so that building a document delays no other request.
-    def serve(request: Request) -> Response:
-        return respond(request, document(request.scope["path"], base_url(request)), "application/json", {})
+    async def serve(request: Request) -> Response:
+        content = await documents.get((request.scope["path"], base_url(request)))
+        return respond(request, content, "application/json", {})
 
+    documents = BuiltContents(document, size=_MAX_DOCUMENTS)
     parts = {f"/openapi/{part.name}.json": part for part in PARTS}
     for path in (WHOLE, *parts):
         app.get(path, include_in_schema=False)(serve)
 
 
 def _endpoint(path: Path, *, max_age: int = 0) -> Endpoint:
-    @lru_cache(1)
-    def content() -> Content:
-        return content_of(path.read_bytes())
-
+    contents: BuiltContents[Path] = BuiltContents(lambda file: content_of(file.read_bytes()))
     cache = {"Cache-Control": f"public, max-age={max_age}"} if max_age else {}
 
-    # Not async: the first request reads and compresses the file, in a thread.
-    def serve(request: Request) -> Response:
-        return respond(request, content(), MEDIA_TYPES[path.suffix], HEADERS | cache)
+    async def serve(request: Request) -> Response:
+        return respond(request, await contents.get(path), MEDIA_TYPES[path.suffix], HEADERS | cache)
 
     return serve
 

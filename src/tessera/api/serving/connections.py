@@ -20,8 +20,9 @@ from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.api.serving.lingering import LINGER_SECONDS, MAX_DISCARDED_BYTES, LingeringTransport
 from tessera.kit.errors import DomainError
 
-# Real clients send fewer requests ahead of their responses. A client repeats those that the server did not answer.
-MAX_PIPELINED = 16
+# Real clients send no requests ahead of their responses, and repeat those without an answer. The requests of a
+# new connection are served before the next one is accepted.
+MAX_PIPELINED = 2
 # The part of the idle connections that is closed when there are too many. Closing several saves searches of all.
 EVICTED_PART = 0.05
 

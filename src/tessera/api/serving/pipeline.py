@@ -1,7 +1,7 @@
 """The request pipeline: every request goes through the same steps in the same order.
 
-1. limit: connections.py bounds the head and the pace, `RequestLimits` body and time (limits.py), and `ForwardedHeaders`
-   trusts only configured proxies (middleware.py)
+1. limit: connections.py bounds the head and the pace, `RequestLimits` body and time (limits.py), `ForwardedHeaders`
+   trusts only configured proxies (middleware.py), and addresses take turns (address_turns.py)
 2. identify: find the caller, with one statement for all requests that arrive together (`Pipeline.identify`)
 3. admit: check the caller's rights, its budget of guesses (budgets.py), and the share of its organization (shares.py)
 4. read: parse the query and the body, and collect every violation
@@ -27,6 +27,7 @@ from fastapi import Request, Response
 from tessera.api.http.parsing import is_transfer, refuse_parameters, size_of_body
 from tessera.api.http.uploads import body_received
 from tessera.api.serving import idempotency
+from tessera.api.serving.address_turns import end_turn
 from tessera.api.serving.budgets import GuessLimits, MissBudgets, asker
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
@@ -144,6 +145,7 @@ class Pipeline:
         credential = self._credential(request, policy)
         request.state.credential = credential.public_text
         principal = await self.identify(credential)
+        end_turn(request.scope["state"])
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
         # Here the caller is known, and the request is neither read nor queued yet.
@@ -219,6 +221,7 @@ class Pipeline:
             # Identification counts the attempt, and finds the digest of the right key, which the look-up lacks.
             await self.identify(credential)
             raise result
+        end_turn(request.scope["state"])
         self._note_use(credential.name)
         result = error or result
         if isinstance(result, NotFound):
