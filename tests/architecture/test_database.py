@@ -222,6 +222,8 @@ def definitions(connection: psycopg.Connection[Any]) -> dict[str, tuple[str, ...
     rows = connection.execute(
         "select proname, oid::regprocedure::text, pg_get_functiondef(oid), proowner::regrole::text, proacl::text"
         " from pg_proc where pronamespace = 'public'::regnamespace and proname not like 'procrastinate%'"
+        # Processes of the last release call a function with fewer parameters, which stays beside the newest version.
+        " order by pronargs"
     )
     return {name: tuple(rest) for name, *rest in rows}
 

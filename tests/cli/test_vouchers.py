@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 from tests.cli.conftest import Run
 from tests.support.factories import Tenant
 from tests.support.management_requests import audit_entries_of
@@ -59,6 +60,13 @@ def test_a_partner_and_its_users_live_their_lives(run: Run, tenant: Tenant) -> N
     assert [each["status"] for each in shell.read("partner", "users", "Acme")] == ["Inactive"]
 
 
+@pytest.fixture
+def no_workers(superuser: psycopg.Connection) -> None:
+    """Remove workers that other tests have killed, which count as running until their heartbeats are old."""
+    superuser.execute("delete from procrastinate_workers")
+
+
+@pytest.mark.usefixtures("no_workers")
 async def test_a_partner_is_brought_to_its_vouchers(
     run: Run,
     resources: Resources,
@@ -95,6 +103,7 @@ async def test_a_partner_is_brought_to_its_vouchers(
     assert {entry[0] for entry in audit_entries_of(superuser, tenant, "Voucher")} == {"CommandLine"}
 
 
+@pytest.mark.usefixtures("no_workers")
 async def test_a_job_that_no_worker_does_is_reported(
     run: Run, resources: Resources, tenant: Tenant, superuser: psycopg.Connection
 ) -> None:
