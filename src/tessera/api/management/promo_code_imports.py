@@ -30,7 +30,7 @@ Import all promo codes of a file, or none. Every bad line is reported with its n
 
 With `update=true`, a line with the name of an existing promo code changes it: each field that has a column. An empty
 cell clears the field, and an empty `status` keeps the status. A line without a difference changes nothing, so an export
-can be edited and sent back. Archived promo codes cannot change. A file changes up to 10,000 promo codes.
+can be edited and sent back. Archived promo codes cannot change. A file changes up to 2,000 promo codes.
 Redemptions of a changed promo code that has a limit wait until the import ends, which takes some seconds for every
 1,000 changes; after 15 seconds they are 503. Change promo codes that are in use by files of up to 1,000 lines.
 
