@@ -3,10 +3,14 @@
 import asyncio
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
+from tests.support.factories import Tenant
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.address_turns import TURNS_AT_ONCE
+from tessera.provision import Addresses
 
 FLOOD = 10 * TURNS_AT_ONCE
 
@@ -45,3 +49,20 @@ async def test_an_ipv6_network_of_one_owner_has_the_turns_of_one_address(app: Fa
     await send("192.0.2.2")
     await asyncio.gather(*flood)
     assert order.index("192.0.2.2") < 2 * TURNS_AT_ONCE
+
+
+async def test_requests_that_wait_for_the_database_keep_no_turn(
+    app: FastAPI, tenant: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    async with client_at(app, "192.0.2.1") as shop:
+        with psycopg.connect(addresses.owner.replace("+psycopg", "")) as rival:
+            rival.execute("lock table api_keys, issued_tokens in access exclusive mode")
+            waiting = [
+                asyncio.create_task(shop.get("/storefront/v1/redemptions", headers=tenant.api_key))
+                for _ in range(2 * TURNS_AT_ONCE)
+            ]
+            await until_blocked(superuser)
+            async with asyncio.timeout(5):
+                assert (await shop.get("/health/live")).status_code == 200
+            rival.rollback()
+        assert {(await each).status_code for each in waiting} == {200}

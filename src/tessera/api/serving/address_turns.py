@@ -2,77 +2,48 @@
 
 import asyncio
 import ipaddress
-from collections.abc import MutableMapping
-from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tessera.kit.errors import DatabaseUnavailable, TooManyRequests
 from tessera.kit.shares import FairSlots, SlotTimeouts
 
 TURNS_AT_ONCE = 64
 SECONDS_TO_WAIT = 10.0
-MESSAGE = "Too many requests of your address are running. Try again shortly."
-TURN = "turn"  # a key of a request's state
+MESSAGE = "Too many requests of your address are waiting. Try again shortly."
 
 
 class AddressTurns:
-    """Starts at most 64 requests in a turn of the event loop; addresses that wait are served in turn.
+    """Starts at most 64 requests in each pass of the event loop; addresses whose requests wait are served in turn.
 
-    A turn covers the work before the caller is known, which no share of an organization limits. It ends when the caller
-    is known, when the request waits for its body, or when its response begins. Raises TooManyRequests after 10 s.
+    No share of an organization limits the work before the caller is known. A request keeps its turn only until it waits
+    for something, such as the database, for the first time. Raises TooManyRequests after 10 s.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        timeouts = SlotTimeouts(own_share=SECONDS_TO_WAIT, all_slots=2 * SECONDS_TO_WAIT)
+        timeouts = SlotTimeouts(own_share=SECONDS_TO_WAIT, all_slots=SECONDS_TO_WAIT)
         self._slots: FairSlots[str] = FairSlots(
             TURNS_AT_ONCE, per_key=TURNS_AT_ONCE, timeouts=timeouts, name="addresses", message=MESSAGE
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        address = _network(scope)
-        await self._slots.acquire(address)
-        turn = _Turn(self._slots, address)
-        scope["state"][TURN] = turn
+        if scope["type"] == "http":
+            await self._take_turn(_network(scope))
+        await self.app(scope, receive, send)
 
-        async def send_response(message: Message) -> None:
-            turn.end()
-            await send(message)
-
+    async def _take_turn(self, address: str) -> None:
         try:
-            await self.app(scope, receive, send_response)
-        finally:
-            turn.end()
-
-
-class _Turn:
-    __slots__ = ("_address", "_has_ended", "_slots")
-
-    def __init__(self, slots: FairSlots[str], address: str) -> None:
-        self._slots = slots
-        self._address = address
-        self._has_ended = False
-
-    def end(self) -> None:
-        if not self._has_ended:
-            self._has_ended = True
-            # Not at once: requests that wait for nothing would all run in the same turn of the event loop.
-            asyncio.get_running_loop().call_soon(self._slots.release, self._address)
-
-
-def end_turn(state: MutableMapping[str, Any]) -> None:
-    """End the turn of the request with this state."""
-    turn = state.get(TURN)
-    if isinstance(turn, _Turn):
-        turn.end()
+            await self._slots.acquire(address)
+        except DatabaseUnavailable as error:  # all turns are taken; they have nothing to do with the database
+            raise TooManyRequests(MESSAGE, limit=self._slots.name) from error
+        # In the next pass of the loop: then the request has ended or waits for something else.
+        asyncio.get_running_loop().call_soon(self._slots.release, address)
 
 
 def _network(scope: Scope) -> str:
-    # Whoever has an IPv6 address has at least 2^64 of them.
+    """The address of the client; for IPv6 its network of 64 bits, all of whose addresses belong to one owner."""
     client: tuple[str, int] | None = scope.get("client")
     if client is None or ":" not in client[0]:
         return client[0] if client else ""

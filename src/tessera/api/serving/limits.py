@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.http.errors import RequestTooLarge
 from tessera.api.http.parsing import body_limit, is_transfer
-from tessera.api.serving.address_turns import end_turn
 from tessera.api.serving.resources import Resources
 from tessera.kit.errors import DeadlineExceeded
 
@@ -85,7 +84,6 @@ def _limited(path: str, receive: Receive, state: MutableMapping[str, Any]) -> Re
 
     async def receive_limited() -> Message:
         nonlocal size, is_complete
-        end_turn(state)
         # After the body, the only message is that the client has gone, which does not postpone the deadline.
         message = await (receive() if is_complete else deadline.pause(receive))
         is_complete = not message.get("more_body", False)

@@ -27,7 +27,6 @@ from fastapi import Request, Response
 from tessera.api.http.parsing import is_transfer, refuse_parameters, size_of_body
 from tessera.api.http.uploads import body_received
 from tessera.api.serving import idempotency
-from tessera.api.serving.address_turns import end_turn
 from tessera.api.serving.budgets import GuessLimits, MissBudgets, asker
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
@@ -145,7 +144,6 @@ class Pipeline:
         credential = self._credential(request, policy)
         request.state.credential = credential.public_text
         principal = await self.identify(credential)
-        end_turn(request.scope["state"])
         request.state.organization_id = principal.organization_id
         policy.admit(principal)
         # Here the caller is known, and the request is neither read nor queued yet.
@@ -221,7 +219,6 @@ class Pipeline:
             # Identification counts the attempt, and finds the digest of the right key, which the look-up lacks.
             await self.identify(credential)
             raise result
-        end_turn(request.scope["state"])
         self._note_use(credential.name)
         result = error or result
         if isinstance(result, NotFound):
