@@ -117,22 +117,23 @@ select count(*) as entries from (
 """  # noqa: S608 - our own constants
 
 # Campaigns are not rolled up, because a code can get another one at any time: the sums of codes are grouped instead.
-# Few rows are grouped by code before each code is looked up; for many rows, each code of a campaign is looked up.
+# Few rows are read first, and each is joined with its code; for many rows, each code of a campaign is looked up. Totals
+# name a code without its owner; before an own code was created, its name meant a global code.
 CAMPAIGNS_BY_DAY = """
-    codes as materialized (
-        select lower(key collate "C") collate "default" as name_key, {sums} from redemption_totals
+    days as materialized (
+        select lower(key collate "C") collate "default" as name_key, day, redeemed, cancelled, discount
+        from redemption_totals
         where organization_id = %(organization_id)s and dimension = 'code'
           and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
-        group by 1
     ),
     rolled as (
-        select c.campaign_key, c.campaign, codes.redeemed, codes.cancelled, codes.discount
-        from codes cross join lateral (
-            select p.campaign_key, p.campaign from promo_codes p
-            where p.organization_id = %(organization_id)s and p.name_key = codes.name_key
+        select c.campaign_key, c.campaign, days.redeemed, days.cancelled, days.discount
+        from days cross join lateral (
+            select p.campaign_key, p.campaign, p.created_at from promo_codes p
+            where p.organization_id = %(organization_id)s and p.name_key = days.name_key
             limit 1
         ) c
-        where c.campaign_key > %(after)s
+        where c.campaign_key > %(after)s and days.day >= (c.created_at at time zone 'UTC')::date
     )
 """
 CAMPAIGNS_BY_KEY = """
@@ -141,7 +142,8 @@ CAMPAIGNS_BY_KEY = """
         from promo_codes p cross join lateral (
             select {sums} from redemption_totals
             where organization_id = %(organization_id)s and dimension = 'code' and key = p.name
-              and day >= %(first)s::date and day < least(%(end)s::date, %(mark)s::date)
+              and day >= greatest(%(first)s::date, (p.created_at at time zone 'UTC')::date)
+              and day < least(%(end)s::date, %(mark)s::date)
         ) t
         where p.organization_id = %(organization_id)s and p.campaign_key > %(after)s and t.discount is not null
     )
@@ -230,7 +232,7 @@ class ReportRepository:
         }
         has_few_rows = (await self._execute(COUNT_ROLLED, **values))[0].entries <= MAX_ROWS_BY_DAY
         if is_by_campaign:
-            rolled_up = (CAMPAIGNS_BY_DAY if has_few_rows else CAMPAIGNS_BY_KEY).format(sums=SUMS)
+            rolled_up = CAMPAIGNS_BY_DAY if has_few_rows else CAMPAIGNS_BY_KEY.format(sums=SUMS)
             statement = LIST_CAMPAIGNS.format(rolled_up=rolled_up, counts=COUNTS, sums=SUMS, size=size)
         else:
             rolled_up = (ROLLED_BY_DAY if has_few_rows else ROLLED_BY_KEY).format(sums=SUMS, size=size)

@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, Clock
-from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
 from tests.support.ledgers import read_report
 from tests.support.management_requests import (
     RIGHT_IS_MISSING,
@@ -24,6 +24,7 @@ from tests.support.reporting import roll_up
 from tests.support.responses import status_and_body
 
 from tessera.api.serving.resources import Resources
+from tessera.kit.identifiers import new_id
 from tessera.promo_codes.campaigns import service
 from tessera.promo_codes.rules import Status
 from tessera.reports import repository
@@ -134,6 +135,23 @@ async def test_a_report_by_campaign_sums_the_codes_that_belong_to_it_now(
         ("STRASSE", 2, 0, 2),
         ("Stra\u00dfe 2030", 1, 1, 0),
     ]
+
+
+@pytest.mark.usefixtures("way")
+async def test_a_report_by_campaign_leaves_out_the_global_code_that_had_the_name_before(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, superuser: psycopg.Connection, clock: Clock
+) -> None:
+    platform, name = add_platform(superuser, tenant), f"G{new_id().hex[-20:]}"
+    await add_promo_codes(resources, platform, percent_code(platform, name, store_exam_ids=()), now=NOW)
+    await create_redemption(client, tenant, name, "R-1")
+    clock.advance(days=1)
+    own = percent_code(tenant, name, campaign="Spring")
+    await add_promo_codes(resources, tenant, own, now=NOW + timedelta(days=1))
+    await create_redemption(client, tenant, name, "R-2")
+    for _ in range(2):
+        report = await read_report(resources, tenant, Dimension.CAMPAIGN, date.min, date.max)
+        assert report == [("spring", 1, 0, Decimal(10))]
+        await roll_up(resources, tenant, now=NOW + timedelta(days=3))
 
 
 async def id_of(client: httpx.AsyncClient, tenant: Tenant, name: str) -> str:
