@@ -18,7 +18,7 @@ from tests.support.responses import status_and_body
 
 from tessera.api.http import parsing as http_parsing
 from tessera.api.serving.resources import Resources
-from tessera.promo_codes.imports import changes, parsing
+from tessera.promo_codes.imports import parsing, service
 from tessera.promo_codes.rules import Status
 
 URL = f"{ROOT}/promo-code-imports"
@@ -332,11 +332,25 @@ async def test_every_line_that_cannot_change_its_code_is_named_and_nothing_is_ch
 async def test_a_file_changes_a_limited_number_of_codes(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "MAX_CHANGES", 1)
+    monkeypatch.setattr(service, "MAX_CHANGES", 1)
     await add_promo_codes(resources, tenant, percent_code(tenant, "ONE"), percent_code(tenant, "TWO"), now=NOW)
     answer = await edit(client, tenant, "name,notes\nONE,a\nTWO,b\n")
     words = "is one too many: a file changes at most 1 promo codes"
     assert status_and_body(answer) == import_failed((3, "name", "TooManyChanges", words))
+
+
+async def test_a_file_of_several_steps_changes_codes_in_the_order_of_their_ids(
+    client: httpx.AsyncClient,
+    resources: Resources,
+    tenant: Tenant,
+    superuser: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service, "LINES_PER_BATCH", 1)
+    await add_promo_codes(resources, tenant, percent_code(tenant, "ONE"), percent_code(tenant, "TWO"), now=NOW)
+    answer = await edit(client, tenant, "name,notes\nTWO,b\nONE,a\n")
+    assert (answer.status_code, answer.json()["changed"]) == (201, 2)
+    assert [entry[4]["notes"] for entry in audit_entries_of(superuser, tenant, "PromoCode")] == ["a", "b"]
 
 
 async def test_whole_numbers_may_have_decimals_and_a_date_is_its_first_moment(

@@ -23,6 +23,8 @@ from tessera.promo_codes.management import service as management
 
 KIND = "PromoCodeImport"
 LINES_PER_BATCH = 2000
+# Redemptions of the changed codes wait until the import ends: about ten seconds for this number.
+MAX_CHANGES = 2_000
 MAX_BAD_LINES = 10_000
 
 OnProgress = Callable[[int], None]
@@ -68,7 +70,7 @@ _CheckedLine = tuple[Line, list[Violation]]
 
 @dataclass(slots=True)
 class _Import:
-    """The progress of an import: the owner of the codes, the lines to read, the names so far, and the bad lines."""
+    """The progress of an import: the owner of the codes, the lines to read, and what was found in those so far."""
 
     owner_id: UUID
     lines: Iterator[Line]
@@ -76,7 +78,7 @@ class _Import:
     bad_lines: list[BadLine] = field(default_factory=list)
     bad_count: int = 0
     count: int = 0
-    changed: int = 0
+    changes: list[Change] = field(default_factory=list)
 
     def reject(self, number: int, violations: Sequence[Violation]) -> None:
         self.bad_count += 1
@@ -102,17 +104,19 @@ async def import_file(
     with closing(read_lines(source.file)) as all_lines:
         state = _Import(work.organization_id, all_lines)
         while lines := await _read_next(state, now):
-            lines = await _change_existing(work, state, lines, dry_run=dry_run, now=now) if update else lines
+            lines = await _collect_changes(work, state, lines) if update else lines
             valid_lines = await _look_up(work, state, lines)
             if valid_lines and not dry_run and not state.bad_count:
                 await _add(work, state, valid_lines, now=now)
             on_progress(source.file.tell())
+    await _change_existing(work, state, dry_run=dry_run, now=now)
+    changed = len(state.changes) if update else None
     if state.bad_count:
         raise ImportRefused(sorted(state.bad_lines, key=lambda line: line.number), state.bad_count)
     if not dry_run:
-        after = {"promo_codes": state.count, "sha256": source.digest} | ({"changed": state.changed} if update else {})
+        after = {"promo_codes": state.count, "sha256": source.digest} | ({"changed": changed} if update else {})
         await audit.record(work, AuditedChange(action="Imported", kind=KIND, id=new_id(), after=after), now=now)
-    return Imported(promo_codes=state.count, is_dry_run=dry_run, changed=state.changed if update else None)
+    return Imported(promo_codes=state.count, is_dry_run=dry_run, changed=changed)
 
 
 async def _read_next(state: _Import, now: datetime) -> list[_CheckedLine]:
@@ -163,28 +167,32 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
     return violations
 
 
-async def _change_existing(
-    work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine], *, dry_run: bool, now: datetime
-) -> list[_CheckedLine]:
-    """Change the promo codes that exist; returns the lines of all others."""
+async def _collect_changes(work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine]) -> list[_CheckedLine]:
+    """Collect the changes of promo codes that exist; returns the lines of all others."""
     existing = await management.find_all(work, [line.draft.name for line, _ in lines if line.draft.name])
     new_lines: list[_CheckedLine] = []
-    changes = []
     for line, violations in lines:
         code = existing.get(key_of(line.draft.name or ""))
         if code is None:
             new_lines.append((line, violations))
         elif repeated := [each for each in violations if each.code == "Repeated"]:
             state.reject(line.number, repeated)
-        elif (change := Change.of(line, code, owner_id=state.owner_id)).is_needed:
-            changes.append(change)
+        elif not (change := Change.of(line, code, owner_id=state.owner_id)).is_needed:
+            continue
+        elif len(state.changes) >= MAX_CHANGES:
+            message = f"is one too many: a file changes at most {MAX_CHANGES:,} promo codes"
+            state.reject(line.number, [Violation("TooManyChanges", "name", message)])
+        else:
+            state.changes.append(change)
+    return new_lines
+
+
+async def _change_existing(work: UnitOfWork, state: _Import, *, dry_run: bool, now: datetime) -> None:
     # In the order of ids, in which redemptions lock several codes as well.
-    for change in sorted(changes, key=lambda each: each.code.id):
-        state.changed += 1
-        violations = await change.violations(work, state.changed, dry_run=dry_run or state.bad_count > 0, now=now)
+    for change in sorted(state.changes, key=lambda each: each.code.id):
+        violations = await change.violations(work, dry_run=dry_run or state.bad_count > 0, now=now)
         if violations:
             state.reject(change.line.number, violations)
-    return new_lines
 
 
 async def _look_up(
