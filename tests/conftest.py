@@ -39,6 +39,7 @@ from tests.support.live import serving
 from tests.support.pooling import pooled
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
+TOKEN_KEYS_SETTING = {"TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())}
 # Tests share names that nobody has, guess often, and use all connections for one organization. Tests of these limits
 # have applications of their own.
 NO_LIMITS: Any = {

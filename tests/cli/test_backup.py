@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 from sqlalchemy import make_url
-from tests.conftest import TOKEN_KEYS, Clock, migrated_database, opened_resources
+from tests.conftest import TOKEN_KEYS, TOKEN_KEYS_SETTING, Clock, migrated_database, opened_resources
 from tests.support.commands import running_server, tessera
 from tests.support.factories import Tenant, add_promo_codes, create_tenant, percent_code
 from tests.support.redemption_requests import URL, body
@@ -24,8 +24,6 @@ from tessera import backup as backups
 from tessera.kit.clock import clock
 from tessera.provision import Addresses
 from tessera.settings import Settings
-
-KEYS = {"TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())}
 
 
 @dataclass
@@ -41,7 +39,7 @@ class Source:
             "TESSERA_DATABASE_URL": self.addresses.application,
             "TESSERA_OWNER_DATABASE_URL": self.addresses.owner,
         }
-        return urls | KEYS
+        return urls | TOKEN_KEYS_SETTING
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +106,8 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(source: Sou
     assert restored.returncode == 0, restored.stderr
     keys = data / "restored-keys.env"
     assert stat.S_IMODE(keys.stat().st_mode) == 0o600
-    assert keys.read_text().splitlines() == [f"TESSERA_TOKEN_KEYS={KEYS['TESSERA_TOKEN_KEYS']}"]
-    with running_server("serve", data=data, **KEYS) as server:
+    assert keys.read_text().splitlines() == [f"{name}={value}" for name, value in TOKEN_KEYS_SETTING.items()]
+    with running_server("serve", data=data, **TOKEN_KEYS_SETTING) as server:
         listed: list[str] = []
         page: str | None = f"{server.url}{URL}?limit=1000"
         while page:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from tests.cli.conftest import Run
+from tests.conftest import TOKEN_KEYS, TOKEN_KEYS_SETTING
 
 from tessera.cli.checks.database import check_schema, check_server
 from tessera.cli.checks.machine import check_machine
@@ -25,7 +26,6 @@ from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
-KEYS = {"1": "a-signing-key-of-the-tests-alone-0123456789"}
 SERVER = Server(
     major_version=18,
     role="tessera_app",
@@ -66,7 +66,7 @@ def problems(outcomes: Iterator[Outcome]) -> list[str]:
 
 
 def test_a_sound_installation_has_no_problem(tmp_path: Path) -> None:
-    settings = Settings(token_keys=KEYS, data_dir=tmp_path)
+    settings = Settings(token_keys=TOKEN_KEYS, data_dir=tmp_path)
     assert problems(check_server(SERVER, settings)) == []
     assert problems(check_schema(SCHEMA, code="0020")) == []
     assert problems(check_work(BACKLOG)) == []
@@ -126,7 +126,7 @@ def test_problems_of_settings_and_files_are_found(tmp_path: Path) -> None:
     (tmp_path / "token.key").write_text("another-key")
     (tmp_path / "token.key").chmod(0o644)
     others: dict[str, Any] = {"host": "0.0.0.0", "max_connections": 10_000_000, "data_dir": tmp_path}
-    found = problems(check_machine(Settings(token_keys=KEYS, **others)))
+    found = problems(check_machine(Settings(token_keys=TOKEN_KEYS, **others)))
     assert set(found) >= {"key of the data directory", "public URL", "files with secrets", "file descriptors"}
     assert "trusted proxies" in problems(check_machine(Settings(trusted_proxies="0.0.0.0/0", **others)))
     assert "token keys" in problems(check_machine(Settings(data_dir=tmp_path / "none")))
@@ -139,7 +139,7 @@ def test_the_database_of_the_tests_is_checked(
     superuser.execute("alter table tessera_open enable row level security, force row level security")
     superuser.execute("alter table tessera_own owner to tessera_app")
     try:
-        result = run("doctor", "--json", TESSERA_TOKEN_KEYS=f"1:{KEYS['1']}")
+        result = run("doctor", "--json", **TOKEN_KEYS_SETTING)
         used = run("jobs", "list")
         migrated = run("migrate", TESSERA_OWNER_DATABASE_URL=addresses.owner)
     finally:

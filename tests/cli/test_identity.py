@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.cli.conftest import Run
-from tests.conftest import NOW, TOKEN_KEYS
+from tests.conftest import NOW, TOKEN_KEYS_SETTING
 from tests.support.factories import Tenant
 
 from tessera.api.serving.resources import Resources
@@ -20,7 +20,6 @@ from tessera.vouchers.rules import Status
 SHOWN_ONCE = "Keep the secret now: it will not be shown again.\n"
 POINTS = "PartnerManagePromoCodes, PartnerManageVouchers, StorefrontRedeem, StorefrontSupport, ManageOrganization"
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
 NOBODY = str(uuid.UUID(int=1))
 
 
@@ -57,7 +56,7 @@ async def test_a_user_calls_with_an_issued_token_until_it_is_revoked(
     user = read(run, "user", "create", *organization, *address, *names)
     assert user == {"id": user["id"], "email": "grace@example.com"}
 
-    issued = run("token", "issue", *organization, *address, "--json", TESSERA_TOKEN_KEYS=KEYS)
+    issued = run("token", "issue", *organization, *address, "--json", **TOKEN_KEYS_SETTING)
     token = json.loads(issued.stdout)
     assert (issued.stderr, sorted(token)) == (SHOWN_ONCE, ["email", "expiresAt", "id", "token"])
     headers = {"Authorization": f"Bearer {token['token']}"}
@@ -82,7 +81,7 @@ async def test_a_partners_user_sees_only_that_partner(
     assert unknown == "tessera: There is no voucher partner Nobody.\n"
 
     read(run, "user", "create", *organization, *address, *names, "--partner", str(both[0].id))
-    issued = run("token", "issue", *organization, *address, "--json", TESSERA_TOKEN_KEYS=KEYS)
+    issued = run("token", "issue", *organization, *address, "--json", **TOKEN_KEYS_SETTING)
     headers = {"Authorization": f"Bearer {json.loads(issued.stdout)['token']}"}
     seen = (await client.get("/api/vouchers/partners", headers=headers)).json()["data"]
     assert [partner["name"] for partner in seen] == ["Acme Corp"]
@@ -180,7 +179,7 @@ def test_a_command_that_lacks_something_shows_its_usage(run: Run) -> None:
 async def test_the_platform_is_created_with_an_administrator(run: Run, client: httpx.AsyncClient) -> None:
     address = f"{uuid.uuid4()}@example.com"
     names = ("--first-name", "Pia", "--last-name", "Form")
-    result = read(run, "platform", "create", "--email", address, *names, TESSERA_TOKEN_KEYS=KEYS)
+    result = read(run, "platform", "create", "--email", address, *names, **TOKEN_KEYS_SETTING)
     assert sorted(result) == ["email", "expiresAt", "organizationId", "token"]
     headers = {"Authorization": f"Bearer {result['token']}"}
     assert (await client.get("/management/v1/organizations", headers=headers)).status_code == 200

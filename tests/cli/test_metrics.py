@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.cli.conftest import Run
+from tests.conftest import TOKEN_KEYS_SETTING
 from tests.support.commands import Server, answers, free_port, running_command, running_server
 from tests.support.waiting import wait_until
 
@@ -24,7 +25,6 @@ from tessera.provision import Addresses
 
 RULES = Path(__file__).parents[2] / "docs" / "files" / "tessera-alerts.yml"
 PROMETHEUS, PROMTOOL = shutil.which("prometheus"), shutil.which("promtool")
-KEYS = {"TESSERA_TOKEN_KEYS": "1:a-signing-key-of-the-tests-alone-0123456789"}
 
 needs_prometheus = pytest.mark.skipif(
     PROMETHEUS is None and "CI" not in os.environ, reason="these tests need prometheus, which is not installed"
@@ -71,7 +71,7 @@ def api(addresses: Addresses, place: Path) -> Iterator[tuple[Server, int]]:
     """An API in two processes, and the port of its metrics."""
     port = free_port()
     settings = {"TESSERA_DATABASE_URL": addresses.application, "TESSERA_METRICS_PORT": str(port)}
-    with running_server("api", data=place, TESSERA_PROCESSES="2", **KEYS, **settings) as server:
+    with running_server("api", data=place, TESSERA_PROCESSES="2", **TOKEN_KEYS_SETTING, **settings) as server:
         yield server, port
 
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from tests.conftest import TOKEN_KEYS
+from tests.conftest import TOKEN_KEYS_SETTING
 from tests.support.commands import Server, running_server
 from tests.support.connections import Connections
 from tests.support.factories import Tenant, add_platform, add_promo_codes, create_tenant, percent_code
@@ -51,7 +51,7 @@ def servers(application_addresses: Addresses, settings: Settings, tmp_path: Path
     environment = {
         "TESSERA_DATABASE_URL": application_addresses.application,
         "TESSERA_PREPARE_STATEMENTS": str(settings.prepare_statements),
-        "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items()),
+        **TOKEN_KEYS_SETTING,
         "TESSERA_LOG_LEVEL": "ERROR",
         "TESSERA_POOL_SIZE": "25",
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW, TOKEN_KEYS
+from tests.conftest import NOW, TOKEN_KEYS_SETTING
 from tests.support.commands import running_server
 from tests.support.factories import Tenant, percent_code
 from tests.support.promo_code_requests import PROMO_CODE, create, request
@@ -93,7 +93,7 @@ def servers(addresses: Addresses, settings: Settings, tmp_path: Path) -> Iterato
     """The addresses of two server processes on the database of the tests."""
     environment = {
         "TESSERA_DATABASE_URL": addresses.application,
-        "TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items()),
+        **TOKEN_KEYS_SETTING,
         "TESSERA_POOL_SIZE": str(settings.pool_size),
         "TESSERA_PROCESSES": "1",
     }

@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW, TOKEN_KEYS
+from tests.conftest import NOW, TOKEN_KEYS_SETTING
 from tests.support import dying, factories, guard
 from tests.support.commands import SECONDS_TO_END, postmaster_of, running_server
 from tests.support.factories import Tenant
@@ -37,7 +37,6 @@ from tessera.kit.embedded_postgres import server as embedded
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
-KEYS = ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())
 # Before and after each statement of BEGIN, the purchase's lock, the count of the code space, the vouchers, the claim,
 # the status, the audit log, the totals and COMMIT. After the last moment only the queue records the end of the job.
 LAST_MOMENT = 21
@@ -83,7 +82,7 @@ async def test_an_api_killed_right_after_its_answer_has_queued_the_vouchers(
     resources: Resources, addresses: Addresses, superuser: psycopg.Connection, tmp_path: Path
 ) -> None:
     tenant = await buyer(resources)
-    settings = {"TESSERA_DATABASE_URL": addresses.application, "TESSERA_TOKEN_KEYS": KEYS}
+    settings = {"TESSERA_DATABASE_URL": addresses.application, **TOKEN_KEYS_SETTING}
     with running_server("api", data=tmp_path, **settings) as server:
         async with httpx.AsyncClient(base_url=server.url, headers=tenant.bearer, timeout=90) as client:
             answer = await client.post("/api/vouchers/purchases", json=REQUEST)
