@@ -60,7 +60,7 @@ def pooled(url: str, **settings: str) -> Iterator[str]:
                 assert process.poll() is None, (directory / "pgbouncer.log").read_text()
                 yield pooler.render_as_string(hide_password=False)
             finally:
-                process.terminate()
+                process.kill()
 
 
 def _as_ordinary_user(directory: Path) -> list[str]:
@@ -73,8 +73,9 @@ def _as_ordinary_user(directory: Path) -> list[str]:
 
 
 def _answers(address: URL) -> bool:
+    url = address.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        psycopg.connect(address.set(drivername="postgresql").render_as_string(hide_password=False)).close()
+        psycopg.connect(url, connect_timeout=10).close()
     except psycopg.OperationalError:
         return False
     return True
