@@ -62,7 +62,8 @@ def report_redemptions(
 def rebuild_reports(session: OrganizationSession) -> None:
     """Compute the totals of closed days again from the ledger, for example after `ledger verify` has named some.
 
-    Reports can be read meanwhile. Days that a wrong clock closed too early are opened again.
+    Reports can be read meanwhile. Days that a wrong clock closed too early are opened again. `corrected` is the number
+    of totals that were wrong, counted up to 1,000.
     """
     rebuilt = session.run(lambda work: service.rebuild(work, now=clock()))
     fields = {"closedUntil": rebuilt.closed_until, "corrected": len(rebuilt.wrong)}
