@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
 from fastapi import FastAPI
 from tests.demo.conftest import Demonstration, load_into
@@ -96,6 +97,15 @@ async def test_one_code_is_held_for_a_week(demonstration: Demonstration, databas
         held = await lifecycle.list_by_cursor(work, filters, now=demonstration.loaded_at, after=None, size=10)
     until = (demonstration.loaded_at + timedelta(days=7)).replace(microsecond=0)
     assert [(each.code, each.held_until) for each in held.items] == [("ONHOLD", until)]
+
+
+def test_every_paid_purchase_is_complete_or_has_a_job(demonstration: Demonstration) -> None:
+    # Otherwise `tessera doctor` and the alert on stuck purchases would report the demonstration data.
+    with psycopg.connect(demonstration.addresses.owner.replace("+psycopg", "")) as superuser:
+        unfinished = superuser.execute("select id::text from voucher_purchases where status = 'VoucherCreation'")
+        queued = superuser.execute("select args ->> 'purchase_id' from procrastinate_jobs where status = 'todo'")
+        ids = sorted(unfinished.fetchall())
+        assert (len(ids), sorted(queued.fetchall())) == (len(NAMES), ids)
 
 
 async def test_loading_once_more_changes_nothing(demonstration: Demonstration, database: Database) -> None:

@@ -47,6 +47,8 @@ async def load(work: UnitOfWork, exams: Sequence[NewStoreExam], *, bulk_purchase
     for order in orders:
         if order.status is PurchaseStatus.COMPLETE:
             await purchases.issue(work, purchase_id=order.id, now=order.purchased_at)
+        if order.status is PurchaseStatus.VOUCHER_CREATION:
+            await purchases.queue(work, order.id)
     showcase = _order(market, PARTNER_NAME, PROGRAM_NAME, quantity=8, now=now - timedelta(days=40))
     await purchases.add_all(work, [showcase])
     await vouchers.add_all(work, list(_showcase(showcase, now=now)))
@@ -151,9 +153,9 @@ def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
     yield replace(
         _order(market, "Umbrella Academy", "Pilot Program", quantity=5, now=now - timedelta(days=400)), is_archived=True
     )
-    # A purchase whose job is missing; operators find it with `tessera purchase list --stuck` and retry it.
-    stuck = _order(market, "Globex Training", "Globex Employee Program", quantity=10, now=now)
-    yield replace(stuck, status=PurchaseStatus.VOUCHER_CREATION)
+    # A purchase whose vouchers the first worker creates.
+    waiting = _order(market, "Globex Training", "Globex Employee Program", quantity=10, now=now)
+    yield replace(waiting, status=PurchaseStatus.VOUCHER_CREATION)
 
 
 def _bulk_orders(market: Market, count: int, *, now: datetime) -> Iterator[NewPurchase]:
