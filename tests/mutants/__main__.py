@@ -13,7 +13,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -108,12 +108,11 @@ def measure(places: Sequence[Place]) -> None:
     free = queue_of(places)
 
     def execute(part: Sequence[str]) -> None:
-        place = free.get()
-        status, output = place.runner.run(place.copy, ["-p", "tests.mutants.measuring", *part], seconds=1200)
+        with taken(free) as place:
+            status, output = place.runner.run(place.copy, ["-p", "tests.mutants.measuring", *part], seconds=1200)
         if status != 0:
             reasons = lines_of_failures(output) or output.splitlines()[-1:]
             print(f"measured with status {status}:", *reasons, sep="\n  ", flush=True)
-        free.put(place)
 
     with ThreadPoolExecutor(len(places)) as pool:
         list(pool.map(execute, parts))
@@ -124,6 +123,16 @@ def queue_of(places: Sequence[Place]) -> "SimpleQueue[Place]":
     for place in places:
         queue.put(place)
     return queue
+
+
+@contextmanager
+def taken(free: "SimpleQueue[Place]") -> Iterator[Place]:
+    """A free place, which is free again after the block even if it fails: others wait for it without a time limit."""
+    place = free.get()
+    try:
+        yield place
+    finally:
+        free.put(place)
 
 
 def in_turn(slips: Sequence[Slip], seed: int) -> list[Slip]:
@@ -154,14 +163,11 @@ def run(places: Sequence[Place], slips: Sequence[Slip], intact: Path, *, end: fl
     def attempt(slip: Slip) -> Result | None:
         if time.monotonic() > end:
             return None
-        place = free.get()
-        try:
+        with taken(free) as place:
             start = time.monotonic()
             result = Result(slip, trials.try_slip(place, slip))
             print(f"{time.monotonic() - start:4.0f} s {line(result)}", flush=True)
             return result
-        finally:
-            free.put(place)
 
     with ThreadPoolExecutor(len(places)) as pool:
         yield from (result for result in pool.map(attempt, slips) if result is not None)
