@@ -22,10 +22,15 @@ class ManagedFilter:
     campaign: str | None = None
 
     @property
+    def campaign_key(self) -> str | None:
+        """The key of the campaign."""
+        return None if self.campaign is None else folded(stored_name(self.campaign))
+
+    @property
     def ordered(self) -> dict[str, str]:
         """The filters by the leading columns of the index for the list, in the order of the index."""
-        if self.campaign is not None:
-            return {"campaign_key": folded(stored_name(self.campaign))}
+        if self.campaign_key is not None:
+            return {"campaign_key": self.campaign_key}
         states = {"status": self.status, "kind": self.kind}
         return {name: value for name, value in states.items() if value is not None}
 

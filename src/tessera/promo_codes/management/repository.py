@@ -32,7 +32,7 @@ from tessera.kit.db.pages import (
     fetch_merged_cursor_page,
 )
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
-from tessera.kit.normalization import folded, key_of, stored_name
+from tessera.kit.normalization import key_of
 from tessera.promo_codes.management.records import ManagedFilter, ManagedPromoCode
 from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import terms_of
@@ -270,7 +270,7 @@ def _equal(
         "status": filters.status,
         "kind": filters.kind,
         "batch_id": filters.batch_id,
-        "campaign_key": None if filters.campaign is None else folded(stored_name(filters.campaign)),
+        "campaign_key": filters.campaign_key,
     }
     names = [name for name, value in values.items() if value is not None and name not in without]
     return [columns[name] == literal(values[name]) for name in names]
