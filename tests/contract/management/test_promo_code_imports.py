@@ -339,7 +339,7 @@ async def test_a_file_changes_a_limited_number_of_codes(
     assert status_and_body(answer) == import_failed((3, "name", "TooManyChanges", words))
 
 
-async def test_a_file_of_several_steps_changes_codes_in_the_order_of_their_ids(
+async def test_a_file_of_several_steps_changes_codes_in_the_order_of_locks(
     client: httpx.AsyncClient,
     resources: Resources,
     tenant: Tenant,
@@ -347,10 +347,13 @@ async def test_a_file_of_several_steps_changes_codes_in_the_order_of_their_ids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service, "LINES_PER_BATCH", 1)
-    await add_promo_codes(resources, tenant, percent_code(tenant, "ONE"), percent_code(tenant, "TWO"), now=NOW)
-    answer = await edit(client, tenant, "name,notes\nTWO,b\nONE,a\n")
-    assert (answer.status_code, answer.json()["changed"]) == (201, 2)
-    assert [entry[4]["notes"] for entry in audit_entries_of(superuser, tenant, "PromoCode")] == ["a", "b"]
+    limits = {"ONE": 9, "TWO": 9, "THREE": None}
+    codes = [percent_code(tenant, name, max_redemptions=limit) for name, limit in limits.items()]
+    await add_promo_codes(resources, tenant, *codes, now=NOW)
+    answer = await edit(client, tenant, "name,notes,maxRedemptions\nTWO,second,9\nONE,first,9\nTHREE,recounted,9\n")
+    assert (answer.status_code, answer.json()["changed"]) == (201, 3)
+    notes = [entry[4]["notes"] for entry in audit_entries_of(superuser, tenant, "PromoCode")]
+    assert notes == ["recounted", "first", "second"]
 
 
 async def test_whole_numbers_may_have_decimals_and_a_date_is_its_first_moment(

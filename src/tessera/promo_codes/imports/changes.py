@@ -38,6 +38,11 @@ class Change:
         """Whether the line differs from the code."""
         return self.draft != service.as_draft(self.code)
 
+    @property
+    def needs_recount(self) -> bool:
+        """Whether the uses of the code must be recounted for a new limit."""
+        return service.needs_recount(self.code, self.draft)
+
     async def violations(self, work: UnitOfWork, *, dry_run: bool, now: datetime) -> list[Violation]:
         """Change the code; returns the violations, if any. A dry run has no effect and keeps no lock."""
         if self.code.status == Status.ARCHIVED:

@@ -188,8 +188,9 @@ async def _collect_changes(work: UnitOfWork, state: _Import, lines: Sequence[_Ch
 
 
 async def _change_existing(work: UnitOfWork, state: _Import, *, dry_run: bool, now: datetime) -> None:
-    # In the order of ids, in which redemptions lock several codes as well.
-    for change in sorted(state.changes, key=lambda each: each.code.id):
+    # In the order of ids, in which redemptions lock several codes as well. They lock all codes against recounts before
+    # they lock rows, so the codes to recount come first.
+    for change in sorted(state.changes, key=lambda each: (not each.needs_recount, each.code.id)):
         violations = await change.violations(work, dry_run=dry_run or state.bad_count > 0, now=now)
         if violations:
             state.reject(change.line.number, violations)

@@ -203,13 +203,21 @@ async def _lock_uses(
     Uses are counted only for limits in total and of organizations, so for a new limit they are recounted while nobody
     else uses the code. The locks end lapsed holds, which must not count as uses.
     """
-    adds_limit = draft.max_redemptions is not None and current.max_redemptions is None
+    recounted = await uses.recount(work, current.id, as_of=now) if needs_recount(current, draft) else None
+    await uses.lock(work, ids=[current.id], as_of=now)
+    return recounted if _adds_limit(current, draft) else None
+
+
+def needs_recount(current: ManagedPromoCode, draft: PromoCodeDraft) -> bool:
+    """Whether the draft adds a limit with a count of its own, in total or of each organization."""
     adds_shares = (
         draft.max_redemptions_per_organization is not None and current.max_redemptions_per_organization is None
     )
-    recounted = await uses.recount(work, current.id, as_of=now) if adds_limit or adds_shares else None
-    await uses.lock(work, ids=[current.id], as_of=now)
-    return recounted if adds_limit else None
+    return adds_shares or _adds_limit(current, draft)
+
+
+def _adds_limit(current: ManagedPromoCode, draft: PromoCodeDraft) -> bool:
+    return draft.max_redemptions is not None and current.max_redemptions is None
 
 
 async def _write_counts(
