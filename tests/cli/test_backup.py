@@ -2,6 +2,7 @@
 
 import json
 import stat
+import subprocess
 import threading
 import zipfile
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 from tests.conftest import TOKEN_KEYS, TOKEN_KEYS_SETTING, Clock, migrated_database, opened_resources
-from tests.support.commands import running_server, tessera
+from tests.support.commands import TESSERA, environment, running_server, tessera
 from tests.support.factories import Tenant, add_promo_codes, create_tenant, percent_code
 from tests.support.redemption_requests import URL, body
 from tests.support.waiting import wait_until
@@ -128,6 +129,17 @@ def test_a_file_that_exists_is_not_replaced(source: Source, tmp_path: Path) -> N
     result = tessera("backup", str(tmp_path / "file"), **source.settings)
     assert (result.returncode, result.stderr) == (1, f"tessera: {tmp_path / 'file'} exists, and is not replaced\n")
     assert (tmp_path / "file").read_text() == "precious"
+
+
+def test_a_backup_without_room_leaves_no_file(source: Source, tmp_path: Path) -> None:
+    # A limit of 20 blocks, because a test cannot fill a disk.
+    script = f"ulimit -f 20; exec {TESSERA} backup {tmp_path / 'file'}"
+    variables = environment(source.settings | {"PYTHONDONTWRITEBYTECODE": "1"})  # it would cut off compiled modules
+    result = subprocess.run(
+        ["sh", "-c", script], env=variables, capture_output=True, text=True, check=False, timeout=90
+    )
+    assert (result.returncode, result.stderr) == (1, "tessera: File too large\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_time_limits_of_the_login_do_not_end_a_backup(source: Source, tmp_path: Path) -> None:

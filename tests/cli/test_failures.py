@@ -1,5 +1,6 @@
 """A command that cannot start prints one line and exits with status 1."""
 
+import errno
 import json
 import os
 import secrets
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from tests.support.commands import free_port, tessera
 
 from tessera import schema
+from tessera.cli import failures
 from tessera.provision import Addresses
 
 
@@ -164,6 +166,13 @@ def test_arguments_that_are_not_text(addresses: Addresses) -> None:
     arguments = ["exam", "list", "--organization", os.fsdecode(b"A\xff")]
     line = failure(*arguments, TESSERA_DATABASE_URL=addresses.application)
     assert line == "tessera: an argument or a setting is not text in UTF-8: A\\udcff\n"
+
+
+def test_a_file_without_access() -> None:
+    # Root, who may run the tests, has access to every file.
+    error = PermissionError(errno.EACCES, "Permission denied", "/data/token.key")
+    assert failures.is_expected(error)
+    assert list(failures.lines(error)) == ["Permission denied: /data/token.key"]
 
 
 def test_the_only_organization_is_the_default(empty: Addresses) -> None:
