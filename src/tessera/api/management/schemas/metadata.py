@@ -33,7 +33,9 @@ class MetadataQuery(CursorQuery):
 
     kind: Annotated[Kind, *choice(Kind, METADATA_KIND)] = Field(description="The kind of record.", examples=["Voucher"])
     key: Text = Field(description="The key (case-sensitive).", examples=["orderId"])
-    value: Text = Field(description="The value (case-sensitive).", examples=["ORD-1001"])
+    value: Text = Field(
+        description="The value (case-sensitive); an empty one cannot be searched for.", examples=["ORD-1001"]
+    )
 
 
 class MetadataModel(Representation):
