@@ -179,9 +179,10 @@ def empty(source: Source) -> Iterator[dict[str, str]]:
         (lambda content: content[: len(content) // 2], "the backup is damaged or incomplete: "),
         (lambda content: content.replace(b"PGDMP", b"PGDPM"), "pg_restore failed: "),
         (lambda content: content[:100_000] + b"damage" + content[100_006:], ""),
+        (lambda content: content.replace(b'{"test": ', b'["test": '), "the backup is damaged or incomplete: "),
         (lambda _: b"", "the backup is damaged or incomplete: "),
     ],
-    ids=["cut off", "altered at its start", "altered", "empty"],
+    ids=["cut off", "altered at its start", "altered", "altered keys", "empty"],
 )
 def test_a_damaged_backup_leaves_the_database_empty(
     backup: Path, empty: dict[str, str], tmp_path: Path, damage: Any, message: str

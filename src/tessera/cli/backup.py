@@ -1,7 +1,7 @@
 """The commands that back up and restore the database."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -82,17 +82,19 @@ def restore(
             typer.echo(f"The backup of {_summary(about)} can be restored. The ledger, reports and seals agree.")
             return
         require_database(settings, embedded=embedded)
+        keys = backups.keys_of(archive) if about.has_keys else None  # if they are damaged, the database stays empty
         with provision.database(settings) as addresses:
             backups.restore(settings, addresses, archive, about)
         typer.echo(f"Restored {_summary(about)}, as of {about.created_at}.")
-        if about.has_keys:
-            _store_keys(settings, ",".join(f"{kid}:{secret}" for kid, secret in backups.keys_of(archive).items()))
+        if keys is not None:
+            _store_keys(settings, keys)
     typer.echo("Run `tessera migrate`, and start the processes.")
 
 
-def _store_keys(settings: Settings, keys: str) -> None:
+def _store_keys(settings: Settings, keys: Mapping[str, str]) -> None:
     path = settings.data_dir / RESTORED_KEYS
-    write_private(path, f"TESSERA_TOKEN_KEYS={keys}\n")
+    text = ",".join(f"{kid}:{secret}" for kid, secret in keys.items())
+    write_private(path, f"TESSERA_TOKEN_KEYS={text}\n")
     typer.echo(f"The signing keys are in {path}: set TESSERA_TOKEN_KEYS to them, and delete the file.")
 
 
