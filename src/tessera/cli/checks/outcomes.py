@@ -1,5 +1,6 @@
 """The outcome of one check of an installation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,6 @@ def assess(check: str, is_fine: bool, finding: str, *, remedy: str, level: Level
     return Outcome(check, Level.OK, finding) if is_fine else Outcome(check, level, finding, remedy)
 
 
-def names(found: object) -> str:
+def names(found: Iterable[object]) -> str:
     """Names of things for a finding; `none` if there are none."""
-    return ", ".join(map(str, found)) or "none"  # type: ignore[call-overload]
+    return ", ".join(map(str, found)) or "none"
