@@ -187,8 +187,10 @@ async def resources(
 async def opened_resources(settings: Settings, addresses: Addresses, clock: Clock) -> AsyncIterator[Resources]:
     """The resources of an application on this database."""
     database = main.create_database(settings, addresses.application)
-    yield main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=clock)
-    await database.close()
+    try:
+        yield main.create_resources(settings, database, schema_revision=schema.latest_revision(), clock=clock)
+    finally:
+        await database.close()
 
 
 def app_on(database: Database, resources: Resources) -> FastAPI:
