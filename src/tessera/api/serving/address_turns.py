@@ -48,6 +48,9 @@ def _network(scope: Scope) -> str:
     if client is None or ":" not in client[0]:
         return client[0] if client else ""
     try:
-        return str(ipaddress.ip_network((client[0], 64), strict=False))
+        address = ipaddress.IPv6Address(client[0])
+        network = ipaddress.IPv6Network((client[0], 64), strict=False)
     except ValueError:
         return client[0]
+    # A socket that accepts both versions shows an IPv4 client as ::ffff:192.0.2.1.
+    return str(address.ipv4_mapped or network)
