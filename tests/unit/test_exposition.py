@@ -33,6 +33,14 @@ def connect(stack: ExitStack, port: int, start: bytes) -> socket.socket:
     return client
 
 
+def test_an_accept_that_cannot_be_parsed_counts_as_none(capfd: pytest.CaptureFixture[str]) -> None:
+    accept = {"Accept": "application/openmetrics-text; version=x"}
+    with ExitStack() as stack, metrics(stack) as port:
+        response = httpx.get(f"http://127.0.0.1:{port}/metrics", headers=accept)
+    assert (response.status_code, response.headers["Content-Type"].split(";")[0]) == (200, "text/plain")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_clients_beyond_the_places_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exposition, "SECONDS", 600)
     with ExitStack() as stack, metrics(stack) as port:

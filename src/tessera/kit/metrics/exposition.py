@@ -9,6 +9,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 # After this time a connection is closed, however slowly its client sends or reads. Prometheus waits as long.
@@ -18,6 +19,15 @@ MAX_CONNECTIONS = 20
 
 
 class _Handler(WSGIRequestHandler):
+    def get_environ(self) -> dict[str, Any]:
+        """The request for WSGI, without an `Accept` that the client library cannot parse."""
+        environ = super().get_environ()
+        try:
+            choose_encoder(environ.get("HTTP_ACCEPT", ""))
+        except TypeError:  # it compares a version such as `x` with numbers
+            del environ["HTTP_ACCEPT"]
+        return environ
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: ANN401 - the signature of its base
         """Log nothing."""
 
