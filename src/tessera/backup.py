@@ -83,12 +83,14 @@ def _read_manifest(archive: zipfile.ZipFile) -> Backup:
             raise CannotCopy(
                 f"this version of Tessera cannot read a backup from version {about['version']}; use that version"
             )
-        fields = {name: about[name] for name in ("postgres", "revision", "rows")}
         settings = [(str(role), str(name), str(value)) for role, name, value in about["role_settings"]]
-        contents = Contents(**fields, role_settings=settings)
+        contents = Contents(
+            postgres=about["postgres"], revision=str(about["revision"]), rows=about["rows"], role_settings=settings
+        )
         has_keys = KEYS in archive.namelist()
         return Backup(version=about["version"], created_at=about["createdAt"], contents=contents, has_keys=has_keys)
-    except (KeyError, ValueError, TypeError) as error:
+    # A RuntimeError is JSON that is nested too deep, or a member that is encrypted or compressed by an unknown method.
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CannotCopy("the file is not a backup of Tessera") from error
 
 

@@ -1,5 +1,6 @@
 """Backups of a database in use: complete, private, verified, restored into another server, and never over data."""
 
+import io
 import json
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from tests.support.waiting import wait_until
 
 from tessera import backup as backups
 from tessera.kit.clock import clock
+from tessera.kit.db.copies import CannotCopy
 from tessera.provision import Addresses
 from tessera.settings import Settings
 
@@ -210,6 +212,22 @@ def test_a_backup_of_a_newer_version_and_another_file_are_refused(backup: Path, 
     assert newer == "tessera: this version of Tessera cannot use a backup from version 9.0\n"
     assert other == "tessera: the file is not a backup of Tessera\n"
     assert lacking == "tessera: the backup is incomplete: it has no dump\n"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        "[" * 100_000,
+        '{"format": 1, "version": "", "createdAt": "", "postgres": 17, "revision": 1, "rows": {}, "role_settings": []}',
+    ],
+    ids=["nested", "number as revision"],
+)
+def test_a_crafted_manifest_is_refused(manifest: str) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(backups.MANIFEST, manifest)
+    with pytest.raises(CannotCopy), backups.opened(file):
+        pass
 
 
 def test_a_trial_finds_counts_that_disagree(source: Source, tmp_path: Path) -> None:
