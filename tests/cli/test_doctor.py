@@ -1,8 +1,11 @@
 """`tessera doctor`: what it finds in settings, files, database and queue, and that it always ends."""
 
 import json
+import os
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -179,6 +182,26 @@ def test_a_database_that_does_not_answer_is_a_failure(run: Run) -> None:
     assert result.stdout.splitlines()[-1].startswith("8 checks, ")
 
 
-def test_a_connection_to_a_server_that_freezes_is_cut(addresses: Addresses) -> None:
-    with pytest.raises(DatabaseUnavailable), connected(addresses.application, seconds=1) as connection:
-        connection.execute("set statement_timeout = 0; select pg_sleep(60)")
+def test_a_connection_to_a_server_that_freezes_is_cut_also_without_a_free_descriptor(addresses: Addresses) -> None:
+    with (
+        pytest.raises(DatabaseUnavailable),
+        connected(addresses.application, seconds=1) as connection,
+        no_free_descriptor(connection.fileno()),
+    ):
+        connection.execute("set statement_timeout = 0; select pg_sleep(10)")
+
+
+@contextmanager
+def no_free_descriptor(descriptor: int) -> Iterator[None]:
+    """A limit of descriptors that the open ones reach; `descriptor` remains within it."""
+    limits, copies = resource.getrlimit(resource.RLIMIT_NOFILE), list[int]()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptor + 1, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                copies.append(os.dup(descriptor))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        for copy in copies:
+            os.close(copy)

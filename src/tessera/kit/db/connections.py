@@ -1,9 +1,8 @@
 """Single connections, for what must neither wait for a pool nor depend on one."""
 
-import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Timer
 from typing import Any
 
@@ -63,8 +62,12 @@ def _cut_after(seconds: float, connection: psycopg.Connection[Any]) -> Iterator[
         yield
     finally:
         timer.cancel()
+        timer.join()  # once the descriptor is closed, its number may belong to another connection
 
 
 def _shut_down(descriptor: int) -> None:
-    with socket.socket(fileno=os.dup(descriptor)) as copy:
-        copy.shutdown(socket.SHUT_RDWR)
+    # Without a copy of the descriptor, for which none may be free.
+    connection = socket.socket(fileno=descriptor)
+    with suppress(OSError):  # the server has closed the connection
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.detach()
