@@ -28,29 +28,35 @@ def options_for(url: str, role: str) -> dict[str, str]:
 
 
 @contextmanager
+def opened(
+    url: str, *, connect_seconds: int, name: str = "tessera", role: str | None = None
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection in autocommit mode, of an application with this name, that acts as `role` or as its login.
+
+    Connecting takes at most `connect_seconds` for each host; statements have no limit. Raises DatabaseUnavailable.
+    """
+    arguments: dict[str, Any] = {"connect_timeout": connect_seconds, "application_name": name, **DEAD_PEER}
+    if role is not None:
+        arguments |= options_for(url, role)
+    try:
+        with psycopg.connect(conninfo(url), autocommit=True, **arguments) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(failures.message_of(error)) from error
+
+
+@contextmanager
 def connected(url: str, *, seconds: int, role: str = APPLICATION_ROLE) -> Iterator[psycopg.Connection[Any]]:
     """A connection in autocommit mode that acts as `role`, unless a pooler ignores that option.
 
     Connecting takes at most `seconds` for each host. When the block has run for `seconds`, the connection is cut,
     because a frozen server does not end statements. Raises DatabaseUnavailable.
     """
-    arguments: dict[str, Any] = {
-        "connect_timeout": seconds,
-        "application_name": "tessera",
-        **DEAD_PEER,
-        **options_for(url, role),
-    }
-    try:
-        with (
-            psycopg.connect(conninfo(url), autocommit=True, **arguments) as connection,
-            _cut_after(seconds, connection),
-        ):
-            connection.execute(
-                f"set time zone 'UTC'; set statement_timeout = '{seconds}s'; set lock_timeout = '{seconds}s'"
-            )
-            yield connection
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(failures.message_of(error)) from error
+    with opened(url, connect_seconds=seconds, role=role) as connection, _cut_after(seconds, connection):
+        connection.execute(
+            f"set time zone 'UTC'; set statement_timeout = '{seconds}s'; set lock_timeout = '{seconds}s'"
+        )
+        yield connection
 
 
 @contextmanager

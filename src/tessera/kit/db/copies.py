@@ -8,10 +8,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tessera.kit.db import failures, schema_version
-from tessera.kit.db.connections import conninfo
-from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, OWNER_ROLE
-from tessera.kit.errors import DatabaseUnavailable
+from tessera.kit.db import schema_version
+from tessera.kit.db.connections import opened
+from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, OWNER_ROLE
 
 _IS_BOUND = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user"
 _TABLES = """
@@ -55,19 +54,15 @@ class Contents:
 @contextmanager
 def administering(url: str) -> Iterator[Administrator]:
     """A connection that sees every row; raises CannotCopy if its login cannot, or DatabaseUnavailable."""
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "application_name": "tessera backup", **DEAD_PEER}
-    try:
-        with psycopg.connect(conninfo(url), autocommit=True, **arguments) as connection:
-            connection.execute(_WITHOUT_TIME_LIMITS)
-            if connection.execute(_IS_BOUND).fetchone() == (True,):
-                login = connection.info.user
-                raise CannotCopy(
-                    f"row-level security hides rows from {login}: set TESSERA_OWNER_DATABASE_URL to the login of a"
-                    " superuser, or of a role with BYPASSRLS"
-                )
-            yield connection
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(failures.message_of(error)) from error
+    with opened(url, connect_seconds=CONNECT_SECONDS, name="tessera backup") as connection:
+        connection.execute(_WITHOUT_TIME_LIMITS)
+        if connection.execute(_IS_BOUND).fetchone() == (True,):
+            login = connection.info.user
+            raise CannotCopy(
+                f"row-level security hides rows from {login}: set TESSERA_OWNER_DATABASE_URL to the login of a"
+                " superuser, or of a role with BYPASSRLS"
+            )
+        yield connection
 
 
 @contextmanager
