@@ -21,7 +21,7 @@ from psycopg.errors import (
 from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from tessera.kit.db import diagnosis, schema_version
+from tessera.kit.db import clocks, diagnosis, schema_version
 from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _find(connection: Connection) -> ConnectedDatabase:
     raw = connection.connection.driver_connection
     assert isinstance(raw, psycopg.Connection)  # noqa: S101 - for the type checker
     role = connection.scalar(text("select current_user"))
-    seconds_ahead = time.time() - float(connection.scalar(text("select extract(epoch from clock_timestamp())")) or 0)
+    seconds_ahead = clocks.seconds_ahead_of(raw)
     return ConnectedDatabase(raw.info.host, raw.info.port, raw.info.dbname, str(role), seconds_ahead)
 
 

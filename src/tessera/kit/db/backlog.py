@@ -1,6 +1,5 @@
 """What waits for workers, in all organizations."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row, dict_row
 
+from tessera.kit.db import clocks
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 
 # The functions that run with the owner's rights return rows only to the platform.
@@ -85,12 +85,4 @@ def read(connection: psycopg.Connection[Any]) -> Backlog:
         limits = {"stalled": STALLED_AFTER_SECONDS, "stuck": STUCK_AFTER_MINUTES}
         with connection.cursor(row_factory=dict_row) as cursor:
             (others,) = cursor.execute(_OTHERS, limits).fetchall()
-    return Backlog(jobs=jobs, **others, clock_seconds=clock_ahead(connection))
-
-
-def clock_ahead(connection: psycopg.Connection[Any]) -> float:
-    """The seconds by which the clock of this process is ahead of that of the database."""
-    before = time.time()
-    ((there,),) = connection.execute("select extract(epoch from clock_timestamp())::float").fetchall()
-    # The database has read its clock between the two readings of ours.
-    return (before + time.time()) / 2 - float(there)
+    return Backlog(jobs=jobs, **others, clock_seconds=clocks.seconds_ahead_of(connection))

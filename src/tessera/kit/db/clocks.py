@@ -1,16 +1,37 @@
 """The clock of this process, compared with that of the database."""
 
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
 from tessera.kit import clock
-from tessera.kit.db.database import Database
+
+if TYPE_CHECKING:
+    from tessera.kit.db.database import Database
 
 # Beyond this difference, a process neither expires nor closes anything.
 MAX_SECONDS = 5.0
+_QUERY = "select extract(epoch from clock_timestamp())::float"
 
 
-async def seconds_ahead(database: Database) -> float:
+async def seconds_ahead(database: "Database") -> float:
     """The seconds by which the clock of this process is ahead of that of the database; raises DatabaseUnavailable."""
-    before = clock.clock()
-    ((there,),) = await (await database.execute("select clock_timestamp()", {})).fetchall()
+    before = _now()
+    ((there,),) = await (await database.execute(_QUERY, {})).fetchall()
+    return _difference(before, there)
+
+
+def seconds_ahead_of(connection: psycopg.Connection[Any]) -> float:
+    """The same over a single connection; raises psycopg.Error."""
+    before = _now()
+    ((there,),) = connection.execute(_QUERY).fetchall()
+    return _difference(before, there)
+
+
+def _difference(before: float, there: float) -> float:
     # The database has read its clock between the two readings of ours.
-    seconds: float = (before - there + (clock.clock() - before) / 2).total_seconds()
-    return seconds
+    return (before + _now()) / 2 - there
+
+
+def _now() -> float:
+    return clock.clock().timestamp()
