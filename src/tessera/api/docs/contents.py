@@ -12,6 +12,7 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 Key = TypeVar("Key", bound=Hashable)
+Built = TypeVar("Built")
 
 _LEVEL = 6  # of gzip; higher levels take much longer and save little
 
@@ -51,19 +52,19 @@ def _accepts_gzip(accepted: str) -> bool:
     return False
 
 
-class BuiltContents(Generic[Key]):
+class BuiltContents(Generic[Key, Built]):
     """Contents that are built when they are first needed, in a thread and one at a time, and then kept.
 
     Endpoints that are not async would run in 40 threads, which together delay the event loop of all other requests.
     """
 
-    def __init__(self, build: Callable[[Key], Content], *, size: int = sys.maxsize) -> None:
+    def __init__(self, build: Callable[[Key], Built], *, size: int = sys.maxsize) -> None:
         self._build = build
         self._size = size
-        self._kept: dict[Key, Content] = {}
+        self._kept: dict[Key, Built] = {}
         self._lock = asyncio.Lock()
 
-    async def get(self, key: Key) -> Content:
+    async def get(self, key: Key) -> Built:
         """The content for this key; the latest `size` ones are kept."""
         if key not in self._kept:
             async with self._lock:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -34,12 +33,9 @@ _INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 def install_guide(app: FastAPI, directory: Path = DIRECTORY) -> None:
     """Serve the site in this directory at `/guide/`; without a site, a page that says how to build it."""
 
-    def file(name: str) -> Content:
-        return content_of((directory / name).read_bytes())
-
-    @cache
-    def policy(name: str) -> str:
-        return _policy((directory / name).read_bytes())
+    def file(name: str) -> tuple[Content, str]:
+        body = (directory / name).read_bytes()
+        return content_of(body), _policy(body)
 
     @app.get("/guide", include_in_schema=False)
     async def guide_without_slash() -> Response:
@@ -52,8 +48,9 @@ def install_guide(app: FastAPI, directory: Path = DIRECTORY) -> None:
         name = name or "index.html"
         if name not in names:
             raise UnknownPath
-        headers = HEADERS | {"Content-Security-Policy": policy(name)}
-        return respond(request, await files.get(name), TYPES.get(Path(name).suffix, OTHER_TYPE), headers)
+        content, policy = await files.get(name)
+        headers = HEADERS | {"Content-Security-Policy": policy}
+        return respond(request, content, TYPES.get(Path(name).suffix, OTHER_TYPE), headers)
 
     files = BuiltContents(file)
     # Only these names are read, so that no path leads out of the directory.

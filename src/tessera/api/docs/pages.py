@@ -94,7 +94,7 @@ def _install_documents(app: FastAPI) -> None:
 
 
 def _endpoint(path: Path, *, max_age: int = 0) -> Endpoint:
-    contents: BuiltContents[Path] = BuiltContents(lambda file: content_of(file.read_bytes()))
+    contents: BuiltContents[Path, Content] = BuiltContents(lambda file: content_of(file.read_bytes()))
     cache = {"Cache-Control": f"public, max-age={max_age}"} if max_age else {}
 
     async def serve(request: Request) -> Response:
