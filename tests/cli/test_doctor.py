@@ -1,11 +1,8 @@
 """`tessera doctor`: what it finds in settings, files, database and queue, and that it always ends."""
 
 import json
-import os
-import resource
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from psycopg import sql
 from tests.cli.conftest import Run
 from tests.conftest import TOKEN_KEYS, TOKEN_KEYS_SETTING
+from tests.support.descriptors import no_free_descriptor
 
 from tessera.cli.checks.database import check_schema, check_server
 from tessera.cli.checks.machine import check_machine
@@ -189,19 +187,3 @@ def test_a_connection_to_a_server_that_freezes_is_cut_also_without_a_free_descri
         no_free_descriptor(connection.fileno()),
     ):
         connection.execute("set statement_timeout = 0; select pg_sleep(10)")
-
-
-@contextmanager
-def no_free_descriptor(descriptor: int) -> Iterator[None]:
-    """A limit of descriptors that the open ones reach; `descriptor` remains within it."""
-    limits, copies = resource.getrlimit(resource.RLIMIT_NOFILE), list[int]()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (descriptor + 1, limits[1]))
-    try:
-        with suppress(OSError):
-            while True:
-                copies.append(os.dup(descriptor))
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        for copy in copies:
-            os.close(copy)

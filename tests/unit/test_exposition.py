@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from tests.support.descriptors import no_free_descriptor
 from tests.support.waiting import wait_until
 
 from tessera.kit.metrics import exposition
@@ -47,6 +48,16 @@ def test_clients_beyond_the_places_are_closed(monkeypatch: pytest.MonkeyPatch) -
         for _ in range(exposition.MAX_CONNECTIONS):
             connect(stack, port, b"GET /met")
         assert connect(stack, port, b"").recv(1) == b""
+
+
+def test_a_connection_waits_for_a_free_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as stack, metrics(stack) as port, socket.socket() as client, ExitStack() as shortage:
+        monkeypatch.setattr(exposition, "sleep", lambda _: shortage.close())
+        client.settimeout(30)
+        shortage.enter_context(no_free_descriptor(client.fileno()))
+        client.connect(("127.0.0.1", port))
+        client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert client.recv(1) == b"H"
 
 
 def test_slow_clients_are_cut_and_not_logged(

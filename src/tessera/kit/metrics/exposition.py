@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from socketserver import ThreadingMixIn
+from time import sleep
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -16,6 +17,7 @@ from prometheus_client.registry import Collector
 SECONDS = 10
 # Each has a thread and a file descriptor, which requests need as well. Prometheus uses one connection at a time.
 MAX_CONNECTIONS = 20
+PAUSE_SECONDS = 0.2
 
 
 class _Handler(WSGIRequestHandler):
@@ -39,6 +41,15 @@ class _Server(ThreadingMixIn, WSGIServer):
     def __init__(self, *arguments: Any) -> None:  # noqa: ANN401 - the signature of its base
         super().__init__(*arguments)
         self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+
+    def get_request(self) -> Any:  # noqa: ANN401 - the signature of its base
+        """Accept a connection."""
+        try:
+            return super().get_request()
+        except OSError:
+            # Without a free descriptor the connection still waits, and the next attempt would follow at once.
+            sleep(PAUSE_SECONDS)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the signature of its base
         """Respond in a thread of its own, or close the connection if there are too many."""
