@@ -14,8 +14,9 @@ from tests.support.factories import Tenant
 from tests.support.waiting import until
 
 from tessera.api.serving.resources import Resources
+from tessera.kit.imports.refusals import ImportRefused
+from tessera.kit.imports.steps import Source
 from tessera.promo_codes.imports import service
-from tessera.promo_codes.imports.service import ImportRefused, Source
 from tessera.provision import Addresses
 
 COUNT = 5

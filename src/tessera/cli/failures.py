@@ -8,7 +8,7 @@ from tessera.kit.control_characters import visible
 from tessera.kit.db.copies import CannotCopy
 from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
 from tessera.kit.errors import DomainError, Invalid
-from tessera.promo_codes.imports.service import ImportRefused
+from tessera.kit.imports.refusals import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
 

@@ -19,8 +19,9 @@ from tessera.cli.output import fields_of
 from tessera.cli.progress import bar
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.imports.steps import Source
 from tessera.promo_codes.imports import service as imports
-from tessera.promo_codes.imports.service import Imported, Source
+from tessera.promo_codes.imports.service import Imported
 from tessera.promo_codes.management import export, service
 from tessera.promo_codes.management.service import EXPORT_PAGE_SIZE, ManagedFilter
 from tessera.promo_codes.rules import Kind, Status

@@ -18,7 +18,8 @@ from tests.support.responses import status_and_body
 
 from tessera.api.http import parsing as http_parsing
 from tessera.api.serving.resources import Resources
-from tessera.promo_codes.imports import parsing, service
+from tessera.kit.imports import rows
+from tessera.promo_codes.imports import service
 from tessera.promo_codes.rules import Status
 
 URL = f"{ROOT}/promo-code-imports"
@@ -203,14 +204,14 @@ async def test_a_file_of_another_type_or_too_large_is_refused(
 async def test_too_many_blank_lines_are_refused(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parsing, "MAX_LINES", 3)
+    monkeypatch.setattr(rows, "MAX_LINES", 3)
     for blank_lines, status in ((3, 201), (4, 400)):
         answer = await send(client, tenant, "name,flatDiscount\n" + blank_lines * "\n" + f"ABC{blank_lines},5\n")
         assert (answer.status_code, "TooManyLines" in answer.text) == (status, status == 400)
 
 
 async def test_a_cell_above_the_size_limit_is_reported(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    answer = await send(client, tenant, f"name,notes\nABC,{'x' * (parsing.MAX_CELL + 1)}\n")
+    answer = await send(client, tenant, f"name,notes\nABC,{'x' * (rows.MAX_CELL + 1)}\n")
     assert [error["code"] for error in answer.json()["errors"]] == ["NotCsv"]
 
 

@@ -4,7 +4,7 @@ from tessera.api.error_rendering import problem_details
 from tessera.api.error_rendering.problem_details import ProblemResponse
 from tessera.api.management.router import RESOURCES
 from tessera.kit.errors import DomainError, Violation
-from tessera.promo_codes.imports.service import ImportRefused
+from tessera.kit.imports.refusals import ImportRefused
 
 BODIES = tuple(model for resource in RESOURCES for model in resource.BODIES)
 QUERIES = tuple(model for resource in RESOURCES for model in resource.QUERIES)

@@ -13,9 +13,9 @@ from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportQuery, PromoCodeImportModel
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import Manager
+from tessera.kit.imports.steps import Source
 from tessera.kit.wire import wire_name
 from tessera.promo_codes.imports import cells, service
-from tessera.promo_codes.imports.service import Source
 
 router = APIRouter(tags=["Management: promo-code batches"])
 

@@ -1,58 +1,30 @@
 """Imports of promo codes from CSV files; an import adds all codes, or none if any line has a violation."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import BinaryIO
 from uuid import UUID
 
 from tessera.audit import service as audit
 from tessera.audit.rules import Change as AuditedChange
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import DomainError, Violation
+from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
+from tessera.kit.imports.refusals import BadLines
+from tessera.kit.imports.rows import MAX_LINES, Unreadable
+from tessera.kit.imports.steps import OnProgress, Source, in_thread
 from tessera.kit.normalization import key_of
-from tessera.kit.wire import wire_name
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.imports.changes import Change
-from tessera.promo_codes.imports.parsing import MAX_LINES, Line, Unreadable, read_lines
+from tessera.promo_codes.imports.parsing import Line, read_lines
 from tessera.promo_codes.management import service as management
 
 KIND = "PromoCodeImport"
 LINES_PER_BATCH = 2000
 # Redemptions of the changed codes wait until the import ends: about ten seconds for this number.
 MAX_CHANGES = 2_000
-MAX_BAD_LINES = 10_000
-
-OnProgress = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class BadLine:
-    """A line of the file, counted from 1, and its violations, with the names of the columns."""
-
-    number: int
-    violations: Sequence[Violation]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The file, and the SHA-256 of its content in hexadecimal for the audit log."""
-
-    file: BinaryIO
-    digest: str
-
-
-class ImportRefused(DomainError):
-    """Nothing was imported; `lines` has the first 10,000 of `count` bad lines."""
-
-    def __init__(self, lines: Sequence[BadLine], count: int) -> None:
-        super().__init__(f"{count:,} bad lines in all. Nothing was imported.")
-        self.lines = lines
-        self.count = count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +47,9 @@ class _Import:
     owner_id: UUID
     lines: Iterator[Line]
     names: set[str] = field(default_factory=set)
-    bad_lines: list[BadLine] = field(default_factory=list)
-    bad_count: int = 0
+    bad: BadLines = field(default_factory=BadLines)
     count: int = 0
     changes: list[Change] = field(default_factory=list)
-
-    def reject(self, number: int, violations: Sequence[Violation]) -> None:
-        self.bad_count += 1
-        if len(self.bad_lines) < MAX_BAD_LINES:
-            self.bad_lines.append(BadLine(number, [_as_column(violation) for violation in violations]))
 
 
 async def import_file(
@@ -106,13 +72,12 @@ async def import_file(
         while lines := await _read_next(state, now):
             lines = await _collect_changes(work, state, lines) if update else lines
             valid_lines = await _look_up(work, state, lines)
-            if valid_lines and not dry_run and not state.bad_count:
+            if valid_lines and not dry_run and not state.bad.count:
                 await _add(work, state, valid_lines, now=now)
             on_progress(source.file.tell())
     await _change_existing(work, state, dry_run=dry_run, now=now)
     changed = len(state.changes) if update else None
-    if state.bad_count:
-        raise ImportRefused(sorted(state.bad_lines, key=lambda line: line.number), state.bad_count)
+    state.bad.raise_if_any()
     if not dry_run:
         after = {"promo_codes": state.count, "sha256": source.digest} | ({"changed": changed} if update else {})
         await audit.record(work, AuditedChange(action="Imported", kind=KIND, id=new_id(), after=after), now=now)
@@ -120,12 +85,7 @@ async def import_file(
 
 
 async def _read_next(state: _Import, now: datetime) -> list[_CheckedLine]:
-    step = asyncio.create_task(asyncio.to_thread(_next_lines, state, now))
-    try:
-        return await asyncio.shield(step)
-    finally:
-        # A thread cannot be stopped, so an import that is cancelled waits until nobody reads its file any more.
-        await asyncio.wait([step])
+    return await in_thread(lambda: _next_lines(state, now))
 
 
 def _next_lines(state: _Import, now: datetime) -> list[_CheckedLine]:
@@ -148,7 +108,7 @@ def _next_lines(state: _Import, now: datetime) -> list[_CheckedLine]:
                 break
     except Unreadable as error:
         state.lines = iter(())
-        state.reject(error.number, [error.violation])
+        state.bad.add(error.number, [error.violation])
     state.count += len(lines)
     return lines
 
@@ -176,12 +136,12 @@ async def _collect_changes(work: UnitOfWork, state: _Import, lines: Sequence[_Ch
         if code is None:
             new_lines.append((line, violations))
         elif repeated := [each for each in violations if each.code == "Repeated"]:
-            state.reject(line.number, repeated)
+            state.bad.add(line.number, repeated)
         elif not (change := Change.of(line, code, owner_id=state.owner_id)).is_needed:
             continue
         elif len(state.changes) >= MAX_CHANGES:
             message = f"is one too many: a file changes at most {MAX_CHANGES:,} promo codes"
-            state.reject(line.number, [Violation("TooManyChanges", "name", message)])
+            state.bad.add(line.number, [Violation("TooManyChanges", "name", message)])
         else:
             state.changes.append(change)
     return new_lines
@@ -191,9 +151,9 @@ async def _change_existing(work: UnitOfWork, state: _Import, *, dry_run: bool, n
     # In the order of ids, in which redemptions lock several codes as well. They lock all codes against recounts before
     # they lock rows, so the codes to recount come first.
     for change in sorted(state.changes, key=lambda each: (not each.needs_recount, each.code.id)):
-        violations = await change.violations(work, dry_run=dry_run or state.bad_count > 0, now=now)
+        violations = await change.violations(work, dry_run=dry_run or state.bad.count > 0, now=now)
         if violations:
-            state.reject(change.line.number, violations)
+            state.bad.add(change.line.number, violations)
 
 
 async def _look_up(
@@ -209,7 +169,7 @@ async def _look_up(
         if line.draft.name and key_of(line.draft.name) in taken:
             violations.append(taken[key_of(line.draft.name)])
         if violations:
-            state.reject(line.number, violations)
+            state.bad.add(line.number, violations)
         else:
             valid_lines.append((line, references))
     return valid_lines
@@ -226,8 +186,4 @@ async def _add(
         codes.append(code)
     # A concurrent transaction may have taken a name since `_look_up`.
     for code_id, violation in (await service.add_untaken(work, codes, now=now)).items():
-        state.reject(numbers[code_id], [violation])
-
-
-def _as_column(violation: Violation) -> Violation:
-    return Violation(violation.code, wire_name(violation.field), violation.message)
+        state.bad.add(numbers[code_id], [violation])
