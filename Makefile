@@ -66,13 +66,13 @@ format: $(BIN)/.development
 	$(BIN)/ruff format $(LINTED)
 	$(BIN)/ruff check --fix $(LINTED)
 
-# Pins every dependency and the extra with their hashes. Run it after a change to pyproject.toml; UPGRADE=--upgrade also
+# Pins every dependency and the extras with their hashes. Run it after a change to pyproject.toml; UPGRADE=--upgrade also
 # upgrades.
 lock: $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
-		--extra metrics -o requirements.lock pyproject.toml
+		--extra metrics --extra traces -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header $(UPGRADE) \
-		-c requirements.lock --extra metrics --group dev -o requirements-dev.lock pyproject.toml
+		-c requirements.lock --extra metrics --extra traces --group dev -o requirements-dev.lock pyproject.toml
 
 clean:
 	rm -rf .venv .venv-wheel .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from fastapi import FastAPI
 
+import tessera
 from tessera import limits, schema, worker
 from tessera.api.application import create_app
 from tessera.api.serving import server
 from tessera.api.serving.pipeline import Pipeline
 from tessera.api.serving.resources import Resources
-from tessera.kit import logging
+from tessera.kit import logging, tracing
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
 from tessera.kit.metrics import processes
@@ -77,6 +78,7 @@ def create_server(settings: Settings, url: str, *, schema_revision: str, with_wo
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            stack.enter_context(tracing.exporting("tessera-api", tessera.__version__))
             stack.push_async_callback(database.close)
             await stack.enter_async_context(processes.publishing())
             await stack.enter_async_context(resources.pipeline.key_uses.flushing(database))

@@ -1,4 +1,4 @@
-"""The metrics of a server or a worker."""
+"""The metrics and the traces of a server or a worker."""
 
 import os
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 import structlog
 
 from tessera.cli.startup import CannotStart
+from tessera.kit import tracing
 from tessera.kit.metrics.processes import VARIABLE
 from tessera.settings import Settings
 
@@ -43,3 +44,11 @@ def exposing_metrics(settings: Settings, *, processes: int = 1, backlog_of: str 
             raise CannotStart(f"{reason}; set TESSERA_METRICS_PORT to another port") from error
         log.info("metrics", url=f"http://{settings.metrics_host}:{port}/metrics")
         yield
+
+
+def require_tracing() -> None:
+    """Raise CannotStart if the environment names a collector of traces, and the libraries are not installed."""
+    try:
+        tracing.require_libraries()
+    except tracing.LibraryMissing as error:
+        raise CannotStart(str(error)) from error

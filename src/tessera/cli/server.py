@@ -9,17 +9,18 @@ from typing import Annotated
 import structlog
 import typer
 
+import tessera
 from tessera import limits, main, provision, schema
 from tessera import settings as configuration
 from tessera.api.serving import server
 from tessera.cli.demo_data import load_demo_data, with_demo_key
 from tessera.cli.greeting import show_banner, show_step
-from tessera.cli.monitoring import exposing_metrics
+from tessera.cli.monitoring import exposing_metrics, require_tracing
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.startup import CannotStart, Embedded, base_url_of, require_database, start
 from tessera.demo.credentials import DemoCredentials
 from tessera.demo.storefront import page
-from tessera.kit import descriptors
+from tessera.kit import descriptors, tracing
 from tessera.kit.db.clocks import MAX_SECONDS
 from tessera.kit.sockets import listen
 from tessera.provision import Addresses
@@ -44,6 +45,7 @@ def serve(
     The database is an embedded Postgres in TESSERA_DATA_DIR unless TESSERA_DATABASE_URL is set.
     """
     settings = start(needs_keys=True, settings=with_demo_key(configuration.load()) if demo else None)
+    require_tracing()
     with (
         _listening(settings) as listener,
         _database(settings) as addresses,
@@ -75,6 +77,7 @@ def api(*, embedded: Embedded = False) -> None:
     The number of processes is TESSERA_PROCESSES. Run `tessera migrate` first.
     """
     settings = start(needs_keys=True)
+    require_tracing()
     require_database(settings, embedded=embedded)
     with (
         _listening(settings, processes=settings.processes) as listener,
@@ -94,10 +97,12 @@ def worker(*, embedded: Embedded = False) -> None:
     SIGINT and SIGTERM let running jobs finish. Run `tessera migrate` first.
     """
     settings = start()
+    require_tracing()
     require_database(settings, embedded=embedded)
     with (
         provision.database(settings) as addresses,
         exposing_metrics(settings, backlog_of=addresses.application),
+        tracing.exporting("tessera-worker", tessera.__version__),
     ):
         _check_database(addresses)
         descriptors.raise_limit()

@@ -4,8 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from opentelemetry.trace import Span, get_current_span
+
+from tessera.kit import tracing
 from tessera.kit.errors import DomainError, TransactionAborted
 from tessera.kit.metrics.measurements import BATCHES
 
@@ -18,6 +21,14 @@ RETRY_DEADLINE = 12.0
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Key = TypeVar("Key", bound=Hashable)
+
+
+class Waiting(NamedTuple, Generic[Request, Response]):
+    """A request that waits for its response, and the span of its caller."""
+
+    request: Request
+    future: asyncio.Future[Response]
+    span: Span
 
 
 class Batcher(Generic[Request, Response]):
@@ -46,15 +57,15 @@ class Batcher(Generic[Request, Response]):
         self._when_idle = when_idle
         self._limit = limit
         self._max_concurrency = self._idle_workers = max_concurrency
-        self._waiting: list[tuple[Request, asyncio.Future[Response]]] = []
-        self._running: dict[asyncio.Task[Any], Sequence[tuple[Request, asyncio.Future[Response]]]] = {}
+        self._waiting: list[Waiting[Request, Response]] = []
+        self._running: dict[asyncio.Task[Any], Sequence[Waiting[Request, Response]]] = {}
         self._retry_slots = asyncio.Semaphore(max_concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, request: Request) -> Response:
         """The response to one request; raises what its batch raised."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, future))
+        self._waiting.append(Waiting(request, future, get_current_span()))
         if self._idle_workers:
             self._idle_workers -= 1
             self._start(self._work())
@@ -73,13 +84,13 @@ class Batcher(Generic[Request, Response]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-                await self._execute_batch([each for each in batch if not each[1].cancelled()])
+                await self._execute_batch([each for each in batch if not each.future.cancelled()])
         finally:
             self._idle_workers += 1
             if not self._waiting and self._idle_workers == self._max_concurrency:
                 self._when_idle()
 
-    async def _execute_batch(self, batch: list[tuple[Request, asyncio.Future[Response]]]) -> None:
+    async def _execute_batch(self, batch: list[Waiting[Request, Response]]) -> None:
         if not batch:
             return
         BATCHES.observe((), len(batch))
@@ -89,18 +100,17 @@ class Batcher(Generic[Request, Response]):
         except Exception as error:  # noqa: BLE001 - passed on to the callers
             self._fail_or_retry(batch, error)
             return
-        for (_, future), response in results:
-            _resolve(future, response)
+        for each, response in results:
+            _resolve(each.future, response)
 
-    async def _execute_cancellably(
-        self, batch: Sequence[tuple[Request, asyncio.Future[Response]]]
-    ) -> Sequence[Response]:
+    async def _execute_cancellably(self, batch: Sequence[Waiting[Request, Response]]) -> Sequence[Response]:
         """The responses to a batch; raises _Abandoned if it was cancelled because all its callers have left."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - for the type checker
         self._running[task] = batch
         try:
-            return await self._execute([request for request, _ in batch])
+            with tracing.batch([each.span for each in batch]):
+                return await self._execute([each.request for each in batch])
         except asyncio.CancelledError:
             if not (self.is_cancellable and _is_abandoned(batch)):
                 raise
@@ -109,30 +119,30 @@ class Batcher(Generic[Request, Response]):
         finally:
             del self._running[task]
 
-    def _fail_or_retry(self, batch: list[tuple[Request, asyncio.Future[Response]]], error: Exception) -> None:
+    def _fail_or_retry(self, batch: list[Waiting[Request, Response]], error: Exception) -> None:
         if isinstance(error, TransactionAborted) or (len(batch) > 1 and not isinstance(error, DomainError)):
             # Usually one request causes the unexpected exception. Retried by itself it does not fail the others, and a
             # request that waits for a lock does not delay them.
-            for request, future in batch:
-                self._start(self._retry(request, future))
+            for each in batch:
+                self._start(self._retry(each))
             return
-        for _, future in batch:
-            _fail(future, error)
+        for each in batch:
+            _fail(each.future, error)
 
-    async def _retry(self, request: Request, future: asyncio.Future[Response]) -> None:
+    async def _retry(self, waiting: Waiting[Request, Response]) -> None:
         pause, end = FIRST_PAUSE, time.monotonic() + RETRY_DEADLINE
-        while not future.done():
+        while not waiting.future.done():
             try:
                 async with self._retry_slots:
-                    (response,) = await self._execute_cancellably([(request, future)])
+                    (response,) = await self._execute_cancellably([waiting])
             except TransactionAborted as error:
                 if time.monotonic() > end:
-                    _fail(future, error)
+                    _fail(waiting.future, error)
             except Exception as error:  # noqa: BLE001 - passed on to the caller
-                _fail(future, error)
+                _fail(waiting.future, error)
             else:
-                _resolve(future, response)
-            if not future.done():
+                _resolve(waiting.future, response)
+            if not waiting.future.done():
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
 
@@ -146,8 +156,8 @@ class _Abandoned(DomainError):
     """All callers of a batch have left. Nobody receives this error."""
 
 
-def _is_abandoned(batch: Sequence[tuple[Any, asyncio.Future[Any]]]) -> bool:
-    return all(future.cancelled() for _, future in batch)
+def _is_abandoned(batch: Sequence[Waiting[Any, Any]]) -> bool:
+    return all(each.future.cancelled() for each in batch)
 
 
 def _resolve(future: asyncio.Future[Response], response: Response) -> None:

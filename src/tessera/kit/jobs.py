@@ -16,6 +16,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
+from tessera.kit import tracing
 from tessera.kit.db import clocks
 from tessera.kit.db.connections import conninfo, options_for
 from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
@@ -157,6 +158,7 @@ async def _work(app: App, stop: asyncio.Task[Any], *, context: Mapping[str, Any]
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=STALLED_AFTER_SECONDS,
             additional_context=dict(context),
+            worker_middleware=[tracing.run_job],
         )
     )
     lost = asyncio.create_task(outcomes.lost.wait())

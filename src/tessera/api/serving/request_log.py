@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
 from tessera.api.serving.limits import CLIENT_GONE
 from tessera.api.serving.repeated_refusals import RepeatedRefusals
+from tessera.kit import tracing
 from tessera.kit.errors import DomainError
 from tessera.kit.identifiers import new_id
 from tessera.kit.metrics import measurements
@@ -57,6 +58,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                _trace(scope, request_id)
                 message["headers"] = _with_cache_control([*message["headers"], (b"x-request-id", request_id.encode())])
             await send(message)
 
@@ -105,6 +107,15 @@ class RequestLog:
             paths = [str(context.path) for context in iter_route_contexts(scope["app"].routes)]
             self._words = frozenset(word for path in paths for word in path.split("/") if "{" not in word)
         return "/".join(word if word in self._words else "*" for word in scope["path"].split("/", 8)[:8])
+
+
+def _trace(scope: Scope, request_id: str) -> None:
+    # FastAPI names the spans of the operations that it executes itself, and ends each span with the response.
+    if tracing.is_traced():
+        route, organization_id = scope.get("route"), scope["state"].get("organization_id")
+        name = f"{scope['method']} {route.path}" if route and scope["method"] in _METHODS else None
+        organization = None if organization_id is None else str(organization_id)
+        tracing.describe_request(name, request_id=request_id, organization=organization)
 
 
 def _measure(scope: Scope, *, status: int, seconds: float) -> None:

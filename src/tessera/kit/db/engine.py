@@ -2,18 +2,21 @@
 
 import asyncio
 import re
+from collections.abc import Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 import structlog
 from psycopg import waiting
-from psycopg.abc import PQGen
+from psycopg.abc import Params, PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from tessera.kit import tracing
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +80,20 @@ class PromptConnection(psycopg.AsyncConnection[Any]):
             raise
 
 
+class TracedCursor(psycopg.AsyncCursor[Any]):
+    """A cursor with a span for each statement."""
+
+    async def execute(self, query: Any, params: Params | None = None, **options: Any) -> Self:  # noqa: ANN401 - the driver's
+        """Execute a statement, as the driver does."""
+        with tracing.statement(query):
+            return await super().execute(query, params, **options)
+
+    async def executemany(self, query: Any, params_seq: Iterable[Params], *, returning: bool = False) -> None:  # noqa: ANN401
+        """Execute a statement several times, as the driver does."""
+        with tracing.statement(query):
+            await super().executemany(query, params_seq, returning=returning)
+
+
 class WrongRole(psycopg.OperationalError):
     """A new connection does not act as the role that row-level security binds, so it must not be used."""
 
@@ -96,6 +113,8 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
     if not prepare_statements:
         arguments["prepare_threshold"] = None
     arguments["async_creator_fn"] = PromptConnection.connect
+    if tracing.is_wanted():
+        arguments["cursor_factory"] = TracedCursor
     address = with_driver(url)
     if address.username != role:
         arguments["options"] = f"-c role={role}"

@@ -6,6 +6,7 @@ from uuid import UUID
 from procrastinate import App, PsycopgConnector
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from tessera.kit import tracing
 from tessera.kit.db.unit_of_work import UnitOfWork
 
 NAMESPACE = "tessera"
@@ -31,9 +32,9 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], prio
     name = f"{NAMESPACE}:{task}"
     waiting = await _count_waiting(work.connection, work.organization_id, name)
     configured = _deferring.configure_task(name)
-    organization_id = str(work.organization_id)
+    common = {"organization_id": str(work.organization_id), **tracing.parent_of_job()}
     jobs = [
-        configured.make_new_job(organization_id=organization_id, **values).evolve(priority=priority - waiting - number)
+        configured.make_new_job(**common, **values).evolve(priority=priority - waiting - number)
         for number, values in enumerate(arguments)
     ]
     await configured.job_manager.batch_defer_jobs_async(jobs, connection=await work.driver_connection())
