@@ -8,7 +8,7 @@ a statement.
 import importlib
 import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -79,20 +79,21 @@ def describe_request(name: str | None, **attributes: str | None) -> None:
     span.set_attributes({f"tessera.{key}": value for key, value in attributes.items() if value is not None})
 
 
-@contextmanager
-def batch(requests: Sequence[Span]) -> Iterator[None]:
+def batch(requests: Sequence[Span]) -> AbstractContextManager[Any]:
     """A span for the common execution of these requests: it continues the trace of the first and links the others."""
     recorded = [span for span in requests if span.is_recording()]
-    if not recorded:
-        # A batch runs in a task that an earlier request started, whose span it must not continue.
-        with trace.use_span(trace.INVALID_SPAN):
-            yield
-        return
-    first, *others = recorded
+    if recorded:
+        return _batch_of(recorded, size=len(requests))
+    # A batch runs in a task that an earlier request started, whose span it must not continue.
+    return trace.use_span(trace.INVALID_SPAN) if is_traced() else nullcontext()
+
+
+@contextmanager
+def _batch_of(requests: Sequence[Span], *, size: int) -> Iterator[None]:
+    first, *others = requests
     context = trace.set_span_in_context(first)
     links = [Link(span.get_span_context()) for span in others]
-    attributes = {"tessera.batch_size": len(requests)}
-    with _span("batch", context=context, links=links, attributes=attributes) as span:
+    with _span("batch", context=context, links=links, attributes={"tessera.batch_size": size}) as span:
         for other in others:
             other.add_link(span.get_span_context())
         yield
