@@ -10,7 +10,7 @@ WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/c
 GUIDE := guide/index.html
 LINTED := hatch_build.py src migrations tests benchmarks docs
 
-.PHONY: run test test-wheel bench mutants attack docs upgrade-test check format lock clean
+.PHONY: run test test-wheel bench mutants attack drill docs upgrade-test check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime $(GUIDE)
@@ -46,6 +46,11 @@ mutants: $(BIN)/.development
 # Attacks a server of its own, and prints what an honest organization noticed. SECONDS=10 ONLY=imports,exports
 attack: $(BIN)/.development
 	@$(BIN)/python -m tests.attacks
+
+# Breaks what breaks in production, under load, and counts what was acknowledged. ONLY=processes,patroni SEED=2. It takes
+# up to 20 minutes.
+drill: $(BIN)/.development
+	@$(BIN)/python -m tests.drills
 
 # Builds the guide, which the server has at /guide, and reports every broken link.
 docs: $(BIN)/.development

@@ -29,10 +29,17 @@ NOT_INHERITED = ("TESSERA_", "PORT", "PG", "PYTHONDONTWRITEBYTECODE")
 class RunningCommand(subprocess.Popen[bytes]):
     """A running command. Its output goes to files, because a full pipe would block the command until it is read."""
 
-    def __init__(self, arguments: Sequence[str], settings: Mapping[str, str], directory: Path) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        settings: Mapping[str, str],
+        directory: Path,
+        *,
+        program: Sequence[str] = (str(TESSERA),),
+    ) -> None:
         self._stdout, self._stderr = directory / "stdout", directory / "stderr"
         with self._stdout.open("wb") as stdout, self._stderr.open("wb") as stderr:
-            super().__init__([TESSERA, *arguments], env=environment(settings), stdout=stdout, stderr=stderr)
+            super().__init__([*program, *arguments], env=environment(settings), stdout=stdout, stderr=stderr)
 
     @property
     def output(self) -> str:

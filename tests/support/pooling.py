@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -40,25 +41,51 @@ needs_pgbouncer = pytest.mark.skipif(
 )
 
 
-@contextmanager
-def pooled(url: str, **settings: str) -> Iterator[str]:
-    """The address of a pooler with these additional settings in front of the database with this address."""
-    assert PGBOUNCER, "PgBouncer is not installed"
+@dataclass(frozen=True)
+class Pooler:
+    """A pooler with its own directory, which may be killed and started again on the same port."""
+
+    directory: Path
+    address: URL
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Start the pooler, which answers when this returns."""
+        assert PGBOUNCER, "PgBouncer is not installed"
+        command = [PGBOUNCER, *_as_ordinary_user(self.directory), str(self.directory / "pgbouncer.ini")]
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # it logs to its file, too
+        try:
+            wait_until("PgBouncer answers", lambda: process.poll() is not None or _answers(self.address))
+            assert process.poll() is None, (self.directory / "pgbouncer.log").read_text()
+        except BaseException:
+            process.kill()
+            raise
+        return process
+
+    @property
+    def url(self) -> str:
+        """The address of the pooler."""
+        return self.address.render_as_string(hide_password=False)
+
+
+def configured(directory: Path, url: str, **settings: str) -> Pooler:
+    """A pooler with these additional settings for the database with this address, which does not run yet."""
     address = make_url(url)
     port = free_port()
+    (directory / "users.txt").write_text(f'"{address.username}" "{address.password or ""}"\n')
+    server = {"host": address.query.get("host") or address.host, "port": address.port or 5432}
+    text = CONFIGURATION.format(**server, listen_port=port, directory=directory)
+    (directory / "pgbouncer.ini").write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
+    return Pooler(directory, address.set(host="127.0.0.1", port=port, query={}))
+
+
+@contextmanager
+def pooled(url: str, **settings: str) -> Iterator[str]:
+    """The address of a running pooler with these additional settings in front of the database with this address."""
     with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        (directory / "users.txt").write_text(f'"{address.username}" "{address.password or ""}"\n')
-        server = {"host": address.query.get("host") or address.host, "port": address.port or 5432}
-        configuration = directory / "pgbouncer.ini"
-        text = CONFIGURATION.format(**server, listen_port=port, directory=directory)
-        configuration.write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
-        with subprocess.Popen([PGBOUNCER, *_as_ordinary_user(directory), configuration]) as process:
+        pooler = configured(Path(name), url, **settings)
+        with pooler.start() as process:
             try:
-                pooler = address.set(host="127.0.0.1", port=port, query={})
-                wait_until("PgBouncer answers", lambda: process.poll() is not None or _answers(pooler))
-                assert process.poll() is None, (directory / "pgbouncer.log").read_text()
-                yield pooler.render_as_string(hide_password=False)
+                yield pooler.url
             finally:
                 process.kill()
 

@@ -1,9 +1,7 @@
 """A database that stops responding: 503 within the time limit, and recovery as soon as it responds again."""
 
 import asyncio
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from fastapi import FastAPI
 from tests.conftest import NOW, TOKEN_KEYS
 from tests.support import factories
 from tests.support.factories import Tenant
+from tests.support.freezing import data_directory_of, frozen
 from tests.support.waiting import until
 
 from tessera import main, schema
@@ -63,23 +62,6 @@ async def caller(app: FastAPI) -> Tenant:
 
 
 @contextmanager
-def frozen(url: str) -> Iterator[None]:
-    """Stop all processes of the server; its sockets stay open and accept connections."""
-    with psycopg.connect(url.replace("+psycopg", "")) as connection:
-        (data,) = connection.execute("show data_directory").fetchone() or ("",)
-    postmaster = Path(data, "postmaster.pid").read_text().split("\n")[0]
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
-    pids = [int(pid) for pid in (postmaster, *children)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in reversed(pids):
-            os.kill(pid, signal.SIGCONT)
-
-
-@contextmanager
 def short_limits(app: FastAPI) -> Iterator[None]:
     """Limits that only a database which does not respond exceeds for sure."""
     resources: Resources = app.state.resources
@@ -114,7 +96,7 @@ async def test_a_frozen_database_is_503_in_time_and_serves_again_after_it_thaws(
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=60) as client:
         before = [answer.status_code for answer in await asyncio.gather(*requests_of(client, caller))]
-        with frozen(postgres), short_limits(app), structlog.testing.capture_logs() as lines:
+        with frozen(data_directory_of(postgres)), short_limits(app), structlog.testing.capture_logs() as lines:
             answers = await asyncio.wait_for(asyncio.gather(*requests_of(client, caller)), 30)
         assert [answer.status_code for answer in answers] == [503] * 5
         assert answers[0].json() == {"errorCode": "ServiceUnavailable", "errorMessages": [TOO_LONG]}

@@ -1,0 +1,1 @@
+"""Drills: what breaks in production, broken on purpose while acknowledged writes are counted."""

@@ -1,0 +1,90 @@
+"""The groups of drills, each with the installation that it breaks."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from tessera import schema
+from tests.attacks.parties import Party
+from tests.attacks.stage import populate
+from tests.drills import faults
+from tests.drills.counting import add_probe
+from tests.drills.database import Postgres, small_file_system
+from tests.drills.installation import installed
+from tests.drills.table import Table
+from tests.drills.wire import wired
+from tests.support.pooling import PGBOUNCER, configured
+
+ORGANIZATIONS = 5
+Parties = tuple[Party, ...]
+Group = Callable[[Table, Path], None]
+
+
+@contextmanager
+def _database(directory: Path) -> Iterator[tuple[Postgres, Parties]]:
+    """A Postgres with organizations, in a new directory."""
+    place = Path(tempfile.mkdtemp(dir=directory))
+    place.chmod(0o755)
+    with small_file_system(place) as is_small:
+        postgres = Postgres(place, is_small=is_small)
+        try:
+            schema.migrate(postgres.addresses.owner, postgres.addresses.application)
+            add_probe(postgres.addresses.owner)
+            yield postgres, asyncio.run(populate(postgres.addresses))[:ORGANIZATIONS]
+        finally:
+            postgres.stop()
+
+
+def processes(table: Table, directory: Path) -> None:
+    """kill -9 of each process, SIGSTOP of Postgres, a full disk and a wrong clock."""
+    with (
+        _database(directory) as (postgres, parties),
+        installed(postgres.addresses, parties, directory) as installation,
+    ):
+        for drill in (*faults.of_processes(postgres), faults.freeze(postgres), faults.SKEWED_CLOCK):
+            table.run(installation, drill)
+
+
+def disk(table: Table, directory: Path) -> None:
+    """A full disk."""
+    with _database(directory) as (postgres, parties):
+        drill = faults.fill_disk(postgres)
+        if not postgres.is_small:
+            table.skip(drill.name, "only root can mount a small file system")
+            return
+        with installed(postgres.addresses, parties, directory) as installation:
+            table.run(installation, drill)
+
+
+def peers(table: Table, directory: Path) -> None:
+    """Dead peers."""
+    with _database(directory) as (postgres, parties), wired(postgres.socket) as wire:
+        addresses = replace(postgres.addresses, application=wire.url(postgres.addresses.application))
+        with installed(addresses, parties, directory) as installation:
+            table.run(installation, faults.swallow(wire))
+            if faults.can_drop_packets():
+                table.run(installation, faults.drop(wire))
+            else:
+                table.skip(faults.DROP, "only root can, with iptables")
+
+
+def pooler(table: Table, directory: Path) -> None:
+    """PgBouncer in front of the API's connections; the worker has its own."""
+    if PGBOUNCER is None:
+        table.skip("PgBouncer", "it is not installed")
+        return
+    with _database(directory) as (postgres, parties), tempfile.TemporaryDirectory() as name:
+        bouncer = configured(Path(name), postgres.addresses.application, server_login_retry="1")
+        with faults.running(bouncer) as service:
+            direct = postgres.addresses.application
+            addresses = replace(postgres.addresses, application=bouncer.url)
+            settings = {"TESSERA_PREPARE_STATEMENTS": "false"}
+            with installed(addresses, parties, directory, worker_url=direct, **settings) as installation:
+                for drill in faults.of_pooler(service, postgres):
+                    table.run(installation, drill)
+
+
+ON_ONE_POSTGRES: Mapping[str, Group] = {"processes": processes, "disk": disk, "peers": peers, "pgbouncer": pooler}
