@@ -176,3 +176,23 @@ async def test_the_vouchers_of_a_purchase_are_handed_out_from_a_file(
     assert shell.read("purchase", "assign", "vp-1", str(file)) == [each | {"isNew": False} for each in expected]
     file.write_text("bob@example.com\nnobody\n")
     assert "must be a valid e-mail address" in shell.fail("purchase", "assign", "vp-1", str(file))
+
+
+async def test_vouchers_from_elsewhere_are_imported_from_a_file(
+    run: Run, resources: Resources, tenant: Tenant, tmp_path: Path
+) -> None:
+    await add_partner(resources, tenant, "Acme")
+    await add_program(resources, tenant, "Open")
+    file = tmp_path / "vouchers.csv"
+    file.write_text("code,usedAt\nOLD-1,2026-01-01\nOLD-2,\n")
+    command = ("voucher", "import", str(file), "--partner", "acme", "--program", "open", "--organization", tenant.name)
+    expected = {"vouchers": 2, "used": 1, "voucherPurchaseIds": [], "isDryRun": True}
+    assert json.loads(run(*command, "--dry-run", "--json").stdout) == expected
+    assert len(json.loads(run(*command, "--json").stdout)["voucherPurchaseIds"]) == 1
+    assert run(*command).stderr.splitlines()[-4:] == [
+        "tessera: line 2: code must be unique, and 'OLD-1' is taken by a voucher",
+        "tessera: line 2: reservationCode must be unique, and 'IMPORTED-OLD-1' is taken",
+        "tessera: line 3: code must be unique, and 'OLD-2' is taken by a voucher",
+        "tessera: 2 bad lines in all. Nothing was imported.",
+    ]
+    assert run("ledger", "verify", "--organization", tenant.name).returncode == 0

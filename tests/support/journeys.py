@@ -1,5 +1,6 @@
 """A successful request of every operation in the OpenAPI document, built from its documented example."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -102,6 +103,10 @@ class Journey:
         """The arguments of the request with the body of an operation, if it has one."""
         self.count += 1
         content = self.document["paths"][path][method.lower()].get("requestBody", {}).get("content", {})
+        if path == "/management/v1/voucher-imports":
+            file = re.sub("OLD|R-2025", rf"\\g<0>-{self.count}", content["text/csv"]["example"])
+            ids = {"partnerId": self.shop.partners["Acme"], "programId": self.shop.programs["Open"]}
+            return {"content": file, "params": {name: str(each) for name, each in ids.items()}}
         if "text/csv" in content:
             return {"content": content["text/csv"]["example"].replace("10,", f"{self.count},", 1)}
         if "application/json" not in content:

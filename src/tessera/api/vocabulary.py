@@ -204,6 +204,7 @@ AUDITED_KIND = Enumeration(
         "PromoCodeBatch": "A batch of promo codes.",
         "PromoCodeCampaign": "A campaign whose promo codes were deactivated together.",
         "PromoCodeImport": "An import of promo codes from a file.",
+        "VoucherImport": "An import of vouchers from a file.",
         "Redemption": "A redemption whose metadata were changed.",
         "StoreExam": "A store exam.",
         "Token": "A long-lived Bearer token.",

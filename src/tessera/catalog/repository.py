@@ -60,12 +60,14 @@ class CatalogRepository:
         rows = await _STORE_EXAMS.all(self._connection, values)
         return {row.code_key: (row.id, row.code) for row in rows}
 
-    async def find_store_exam_products(self, codes: Collection[str]) -> dict[str, Product]:
-        """The store exams on sale with these codes, by the key of the code."""
+    async def find_store_exam_products(
+        self, codes: Collection[str], *, statuses: Collection[Status] = (Status.ACTIVE,)
+    ) -> dict[str, Product]:
+        """The store exams with these codes and one of these statuses, by the key of the code."""
         statement = select(StoreExam.code_key, StoreExam.id, StoreExam.code, StoreExam.price).where(
             StoreExam.organization_id == self._organization_id,
             StoreExam.code_key == any_(literal([key_of(code) for code in codes], ARRAY(Text))),
-            StoreExam.status == Status.ACTIVE,
+            StoreExam.status.in_(statuses),
         )
         rows = await self._connection.execute(statement)
         return {row.code_key: Product(row.id, row.code, None, row.price) for row in rows}

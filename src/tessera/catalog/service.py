@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tessera.catalog.repository import CatalogRepository, NewProductBundle, NewStoreExam, Product
+from tessera.catalog.rules import Status
 from tessera.codes.rules import ProductChoice
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.normalization import key_of
@@ -31,6 +32,11 @@ async def find_products(work: UnitOfWork, choices: Collection[ProductChoice]) ->
         for choice in choices
     }
     return {choice: product for choice, product in products.items() if product is not None}
+
+
+async def find_past_store_exams(work: UnitOfWork, codes: Collection[str]) -> dict[str, Product]:
+    """The store exams with these codes, archived ones included, by the key of the code."""
+    return await CatalogRepository(work).find_store_exam_products(codes, statuses=tuple(Status))
 
 
 async def find_product_bundle_ids(work: UnitOfWork, bundle_ids: Collection[UUID]) -> frozenset[UUID]:

@@ -1,5 +1,6 @@
 """Files of any length that commands read and write; `-` is standard input or standard output."""
 
+import hashlib
 import os
 import shutil
 import sys
@@ -9,14 +10,28 @@ from dataclasses import dataclass
 from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import Annotated, BinaryIO
+
+import typer
 
 from tessera.cli.database_sessions import OrganizationDatabase, with_organization
 from tessera.cli.progress import bar
 from tessera.cli.startup import CannotStart, start
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.imports.steps import OnProgress, Source
 
 STANDARD_STREAM = Path("-")
+ImportedFile = Annotated[
+    Path,
+    typer.Argument(
+        help="A CSV file whose first line names the columns; - is standard input.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+        allow_dash=True,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and import nothing.")]
 Content = Callable[[OrganizationDatabase], AsyncIterator[bytes]]
 
 
@@ -73,6 +88,16 @@ def rewindable(file: Path) -> Iterator[BufferedReader | BufferedRandom]:
             shutil.copyfileobj(content, copy)
             copy.seek(0)
             yield copy
+
+
+@contextmanager
+def imported(file: Path) -> Iterator[tuple[Source, OnProgress]]:
+    """The file to import, and the function that moves its progress bar."""
+    with rewindable(file) as content, bar("Reading", length=content.seek(0, os.SEEK_END)) as set_position:
+        content.seek(0)
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+        content.seek(0)
+        yield Source(content, digest), set_position
 
 
 async def _write(session: OrganizationDatabase, content: Content, output: BinaryIO, length: Length | None) -> None:

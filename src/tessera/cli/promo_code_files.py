@@ -1,7 +1,5 @@
 """Commands that import and export promo codes as CSV files."""
 
-import hashlib
-import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,33 +9,20 @@ from uuid import UUID
 import typer
 
 from tessera.cli.database_sessions import OrganizationDatabase
-from tessera.cli.files import Length, rewindable, save
+from tessera.cli.files import DryRun, ImportedFile, Length, imported, save
 from tessera.cli.lookups import catalog as lookups
 from tessera.cli.options.types import Organization
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
-from tessera.cli.progress import bar
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.imports.steps import Source
 from tessera.promo_codes.imports import service as imports
 from tessera.promo_codes.imports.service import Imported
 from tessera.promo_codes.management import export, service
 from tessera.promo_codes.management.service import EXPORT_PAGE_SIZE, ManagedFilter
 from tessera.promo_codes.rules import Kind, Status
 
-File = Annotated[
-    Path,
-    typer.Argument(
-        help="A CSV file whose first line names the columns; - is standard input.",
-        exists=True,
-        dir_okay=False,
-        readable=True,
-        allow_dash=True,
-    ),
-]
 Update = Annotated[bool, typer.Option("--update", help="Change the existing promo codes that the file names.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check every line and import nothing.")]
 Output = Annotated[Path | None, typer.Argument(help="The file to write; - (default) is standard output.")]
 
 
@@ -65,23 +50,20 @@ class FilterOptions:
 
 
 def import_promo_codes(
-    session: OrganizationSession, file: File, *, update: Update = False, dry_run: DryRun = False
+    session: OrganizationSession, file: ImportedFile, *, update: Update = False, dry_run: DryRun = False
 ) -> None:
     """Import all promo codes of a CSV file, or none: every bad line is reported with its reasons."""
-    with rewindable(file) as content, bar("Reading", length=content.seek(0, os.SEEK_END)) as set_position:
-        content.seek(0)
-        source = Source(content, hashlib.file_digest(content, "sha256").hexdigest())
-        content.seek(0)
+    with imported(file) as (source, set_position):
 
         async def import_all(work: UnitOfWork) -> Imported:
             return await imports.import_file(
                 work, source, dry_run=dry_run, update=update, now=clock(), on_progress=set_position
             )
 
-        imported = session.run(import_all)
-    sentence = "Every line is valid." if dry_run else f"Imported {imported.promo_codes:,} promo codes."
+        result = session.run(import_all)
+    sentence = "Every line is valid." if dry_run else f"Imported {result.promo_codes:,} promo codes."
     fields = ("promo_codes", "changed", "is_dry_run") if update else ("promo_codes", "is_dry_run")
-    session.show(sentence, fields_of(imported, *fields))
+    session.show(sentence, fields_of(result, *fields))
 
 
 def export_promo_codes(filters: FilterOptions, organization: Organization = None, file: Output = None) -> None:

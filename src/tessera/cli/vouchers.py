@@ -14,6 +14,7 @@ from tessera.cli.options.pages import PageOptions
 from tessera.cli.options.types import Organization, Output, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
+from tessera.cli.voucher_files import import_vouchers
 from tessera.kit.clock import clock
 from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -80,6 +81,9 @@ def export_vouchers(organization: Organization = None, output: Output = None) ->
     """Export all vouchers as CSV, oldest first."""
     length = Length(exports.count, exports.EXPORT_PAGE_SIZE)
     save(organization, output, lambda session: exports.csv(session.database, session.organization_id), length)
+
+
+commands.command("import")(import_vouchers)
 
 
 @commands.command("assign")

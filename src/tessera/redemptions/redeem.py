@@ -260,8 +260,9 @@ class _RedemptionBatch:
         """Write the new redemptions, and expire the lapsed holds that they replace."""
         if not self.new_changes:
             return
-        if self.new_reservations:
-            await ReservationRepository(self.work).add(self.new_reservations)
+        new = self.new_reservations
+        if new and len(await ReservationRepository(self.work).add(new)) < len(new):
+            raise TransactionAborted  # An import, which takes no locks, has added one of them since.
         await transitions.write(self.work, [*await self._expirations(), *self.new_changes], now=self.now)
 
     async def _expirations(self) -> list[Change]:

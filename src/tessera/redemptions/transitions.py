@@ -68,6 +68,16 @@ async def write(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -
     await _count(work, changes)
 
 
+async def add_past(work: UnitOfWork, redemptions: Sequence[Redemption]) -> None:
+    """Add redemptions of vouchers that took place elsewhere, each with its ledger entry at its own time.
+
+    The caller adds the reservations and the used vouchers, and counts them.
+    """
+    repository = RedemptionRepository(work)
+    await repository.add(redemptions)
+    await repository.append([_entry(Change(each, None, None), now=each.created_at) for each in redemptions])
+
+
 def _entry(change: Change, *, now: datetime) -> NewLedgerEntry:
     redemption, (redeemed, held) = change.redemption, change.uses
     return NewLedgerEntry(

@@ -1,6 +1,6 @@
 """Reports on redemptions and vouchers, and the roll-up of closed days."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -11,6 +11,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.redemptions.rules import Discrepancy
 from tessera.reports import rules
+from tessera.reports.late.repository import LateRedemptionRepository
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository
 from tessera.reports.rules import Dimension, Period
 from tessera.vouchers.totals import service as vouchers
@@ -70,6 +71,16 @@ async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
     await reports.roll_up(day, after)
     await reports.move_mark(after)
     return day
+
+
+async def include_late(work: UnitOfWork, days: Collection[date]) -> None:
+    """Sum up those of these days again that are rolled up, after redemptions were added to them late.
+
+    Roll-ups wait until this transaction ends.
+    """
+    mark = await ReportRepository(work).lock_mark()
+    if closed_days := {day for day in days if day < mark}:
+        await LateRedemptionRepository(work).sum_again(closed_days)
 
 
 async def rebuild(work: UnitOfWork, *, now: datetime) -> Rebuilding:

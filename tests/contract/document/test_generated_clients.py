@@ -45,7 +45,7 @@ def python_client(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert result.returncode == 0
     # The generator does not support CSV bodies.
     warnings = re.findall(r"WARNING parsing (.+) within", result.stdout + result.stderr)
-    assert warnings == ["POST /management/v1/promo-code-imports"]
+    assert warnings == ["POST /management/v1/promo-code-imports", "POST /management/v1/voucher-imports"]
     monkeypatch.syspath_prepend(tmp_path / "made")
     return "tessera_client"
 

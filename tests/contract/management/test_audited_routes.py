@@ -37,6 +37,7 @@ EXCEPTIONS = {
     f"{ROOT}/promo-code-campaigns/deactivate": ["Deactivated"],
     f"{ROOT}/promo-code-imports": ["Imported"],
     f"{ROOT}/tokens": ["Issued"],
+    f"{ROOT}/voucher-imports": ["Created", "Imported"],
     f"{ROOT}/voucher-partners/{{voucherPartnerId}}/users": ["Invited"],
     f"{ROOT}/voucher-purchases/{{voucherPurchaseId}}/assignments": ["Assigned"],
     f"{ROOT}/vouchers/bulk": ["Assigned", "Assigned"],

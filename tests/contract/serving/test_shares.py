@@ -90,7 +90,11 @@ async def test_heavy_work_beyond_the_share_is_429_until_a_response_has_been_sent
         ("GET", "/management/v1/exports/promo-codes", {}),
         ("GET", "/management/v1/reports/vouchers?format=csv", {}),
         ("GET", "/management/v1/reports/redemptions", {}),
-        ("POST", parsing.IMPORTS, {"content": "name,flatDiscount\nXXX,1\n", "headers": {"Content-Type": "text/csv"}}),
+        (
+            "POST",
+            parsing.IMPORTS,
+            {"content": "name,flatDiscount\nXXX,1\n", "headers": {"Content-Type": "text/csv"}},
+        ),
         (
             "POST",
             "/storefront/v1/validations",

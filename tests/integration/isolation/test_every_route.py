@@ -141,6 +141,7 @@ async def work_for(journey: Journey, database: Database) -> None:
         await seals.seal(work, now=NOW)
         while await reports.roll_up(work, now=later):
             continue
+        await reports.include_late(work, [NOW.date()])
         await reports.rebuild(work, now=later)
     async with database.unit_of_work(tenant.id) as work:
         # The shop's used vouchers have no redemptions.

@@ -18,7 +18,8 @@ from tessera.kit.errors import Invalid, NotFound, Violation
 
 MAX_BODY_BYTES = 1024 * 1024
 IMPORTS = "/management/v1/promo-code-imports"
-_LARGER = {IMPORTS: 100 * 1024 * 1024}
+VOUCHER_IMPORTS = "/management/v1/voucher-imports"
+_LARGER = dict.fromkeys((IMPORTS, VOUCHER_IMPORTS), 100 * 1024 * 1024)
 
 
 @dataclass(frozen=True, slots=True)

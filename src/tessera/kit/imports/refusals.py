@@ -1,6 +1,6 @@
 """The bad lines of an imported file, because of which nothing of it is imported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tessera.kit.errors import DomainError, Violation
@@ -40,6 +40,12 @@ class BadLines:
         if len(self._lines) < MAX_BAD_LINES:
             titled = [Violation(each.code, self.title(each.field), each.message) for each in violations]
             self._lines.append(BadLine(number, titled))
+
+    def add_all(self, violations: Mapping[int, Sequence[Violation]]) -> None:
+        """Add the lines with these numbers that have violations."""
+        for number, of_line in violations.items():
+            if of_line:
+                self.add(number, of_line)
 
     def raise_if_any(self) -> None:
         """Raise ImportRefused if there is a bad line."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Text, any_, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from tessera.kit.db.bulk_insert import insert_rows, row_of
+from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions.tables import Reservation as ReservationTable
 from tessera.vouchers.rules import ReservationStatus
@@ -64,10 +64,11 @@ class ReservationRepository:
         rows = (await self._connection.execute(statement)).mappings()
         return {row["code"]: Reservation(**{**row, "status": ReservationStatus(row["status"])}) for row in rows}
 
-    async def add(self, reservations: Sequence[Reservation]) -> None:
-        """Add reservations whose codes are locked."""
+    async def add(self, reservations: Sequence[Reservation]) -> frozenset[UUID]:
+        """Add the reservations whose codes are unused; returns their ids."""
         rows = [{"organization_id": self._organization_id, **row_of(each)} for each in reservations]
-        await insert_rows(self._connection, ReservationTable, rows)
+        unique_code = "reservations_organization_id_code_key"
+        return await insert_ignoring_conflicts(self._connection, ReservationTable, rows, constraint=unique_code)
 
     async def change(self, reservation: Reservation) -> None:
         """Write the state of a locked reservation."""

@@ -5,9 +5,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
 
+import orjson
 from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from tessera.kit import editing
+from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id_text
 from tessera.vouchers.rules import ReservationStatus
@@ -51,6 +54,19 @@ where not exists (
 )
 on conflict (organization_id, code) do nothing
 """
+
+
+_NEW_COLUMNS = ", ".join(["organization_id", *NewVoucher.__dataclass_fields__, "version"])
+ADD_UNTAKEN = f"""
+insert into vouchers ({_NEW_COLUMNS})
+select {_NEW_COLUMNS} from json_populate_recordset(null::vouchers, %(vouchers)s::json) as new
+where not exists (
+    select from promo_codes p
+    where p.organization_id = %(organization_id)s and p.name_key = lower(new.code collate "C") collate "default"
+)
+on conflict (organization_id, code) do nothing
+returning id
+"""  # noqa: S608 - names of columns
 
 
 class VoucherRepository:
@@ -101,6 +117,14 @@ class VoucherRepository:
         await self._connection.execute(
             delete(Voucher).where(Voucher.organization_id == self._organization_id, Voucher.purchase_id == purchase_id)
         )
+
+    async def add_untaken(self, vouchers: Sequence[NewVoucher]) -> frozenset[UUID]:
+        """Add the vouchers whose code is neither another voucher's nor the name of a promo code; returns their ids."""
+        common = {"organization_id": self._organization_id, "version": editing.FIRST}
+        content = orjson.dumps([common | row_of(voucher) for voucher in vouchers]).decode()
+        parameters = {"organization_id": self._organization_id, "vouchers": content}
+        rows = await self._connection.exec_driver_sql(ADD_UNTAKEN, parameters)
+        return frozenset(row.id for row in rows)
 
     async def add_all(self, vouchers: Sequence[NewVoucher]) -> None:
         """Add vouchers in any state; a taken code raises the driver's error."""

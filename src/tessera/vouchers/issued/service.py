@@ -69,12 +69,14 @@ async def issue(work: UnitOfWork, batch: Batch, *, now: datetime) -> None:
     if required_length > length:
         await vouchers.remove_batch(batch.purchase_id)
         await _add(vouchers, batch, length=required_length, now=now)
-    await totals.add_equal(work, batch.partner_id, CountedState(_expiry(batch, now=now)), quantity=batch.quantity)
+    state = CountedState(expiry(now, batch.valid_days))
+    await totals.add_counts(work, batch.partner_id, {state: batch.quantity})
 
 
-def _expiry(batch: Batch, *, now: datetime) -> datetime:
+def expiry(now: datetime, valid_days: int) -> datetime:
+    """The expiry of a voucher that is issued now."""
     # Whole seconds, as responses show it: an expiry that is read and sent back must be the same.
-    return now.replace(microsecond=0) + timedelta(days=batch.valid_days)
+    return now.replace(microsecond=0) + timedelta(days=valid_days)
 
 
 async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: datetime) -> None:
@@ -87,7 +89,7 @@ async def _add(vouchers: VoucherRepository, batch: Batch, *, length: int, now: d
             [text for text in texts if not looks_like_number(text)],
             purchase_id=batch.purchase_id,
             partner_id=batch.partner_id,
-            expires_at=_expiry(batch, now=now),
+            expires_at=expiry(now, batch.valid_days),
         )
     raise codes.NoUnusedCode
 
@@ -130,6 +132,16 @@ async def get(work: UnitOfWork, voucher_id: UUID) -> Voucher:
 async def find_id(work: UnitOfWork, code: str) -> UUID | None:
     """The id of the voucher with this code, ignoring case."""
     return await VoucherListRepository(work).find_id(code)
+
+
+async def add_untaken(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> frozenset[UUID]:
+    """Add those vouchers whose code is unused, without counting them; returns their ids."""
+    return await VoucherRepository(work).add_untaken(vouchers)
+
+
+async def claim_codes(work: UnitOfWork, prefix: str, quantity: int) -> None:
+    """Count codes with a prefix that were issued elsewhere, so that new codes are as hard to guess as before."""
+    await VoucherRepository(work).claim_code_space(prefix, quantity)
 
 
 async def add_all(work: UnitOfWork, vouchers: Sequence[NewVoucher]) -> None:

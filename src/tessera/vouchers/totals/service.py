@@ -42,9 +42,12 @@ async def add(work: UnitOfWork, vouchers: Iterable[tuple[UUID, CountedState]]) -
     await _change(work, changes)
 
 
-async def add_equal(work: UnitOfWork, partner_id: UUID, voucher: CountedState, *, quantity: int) -> None:
-    """Count `quantity` equal new vouchers of one partner."""
-    await _change(work, {bucket_of(partner_id, voucher.expires_at): [_count(voucher, quantity)]})
+async def add_counts(work: UnitOfWork, partner_id: UUID, quantities: Mapping[CountedState, int]) -> None:
+    """Count new vouchers of one partner: a quantity for each state."""
+    changes: Changes = defaultdict(list)
+    for voucher, quantity in quantities.items():
+        changes[bucket_of(partner_id, voucher.expires_at)].append(_count(voucher, quantity))
+    await _change(work, changes)
 
 
 async def change(work: UnitOfWork, vouchers: Iterable[tuple[UUID, CountedState, CountedState]]) -> None:

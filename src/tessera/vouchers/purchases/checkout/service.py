@@ -12,8 +12,9 @@ from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import stored_email
-from tessera.vouchers.partners.repository import PartnerRepository
+from tessera.vouchers.partners.repository import ManagedPartner, PartnerRepository
 from tessera.vouchers.programs import service as programs
+from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import rules
 from tessera.vouchers.purchases.checkout.rules import Order
@@ -28,6 +29,18 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
 
     Raises Invalid with every violation, including an unknown partner or program.
     """
+    partner, program = await find_offer(work, order, now=now)
+    quantity, tiers = order.quantity or 0, [(tier.quantity, tier.percent) for tier in program.discounts]
+    price = amount(program.partner_cost_per_voucher, quantity, tiers)
+    if violations := list(rules.amount_violations(price, quantity)):
+        raise Invalid(violations)
+    purchase = _new_purchase(order, partner.id, program.id, price, now=now)
+    (result,) = await purchases.place(work, [PurchaseOrder(purchase, partner.name, program.name)], now=now)
+    return result
+
+
+async def find_offer(work: UnitOfWork, order: Order, *, now: datetime) -> tuple[ManagedPartner, Program]:
+    """The partner and the program of an order, locked FOR SHARE; raises Invalid with every violation of the order."""
     partner = await PartnerRepository(work).find_for_share(order.partner_id) if order.partner_id else None
     program, is_open = await programs.find_for_share(work, order.program_id, partner_id=order.partner_id)
     terms = Terms(
@@ -39,13 +52,7 @@ async def start(work: UnitOfWork, order: Order, *, now: datetime) -> Purchase:
     violations = [*rules.violations(order, now=now), *rules.terms_violations(order, terms)]
     if violations or partner is None or program is None:
         raise Invalid(violations)
-    quantity, tiers = order.quantity or 0, [(tier.quantity, tier.percent) for tier in program.discounts]
-    price = amount(terms.cost_per_voucher, quantity, tiers)
-    if violations := list(rules.amount_violations(price, quantity)):
-        raise Invalid(violations)
-    purchase = _new_purchase(order, partner.id, program.id, price, now=now)
-    (result,) = await purchases.place(work, [PurchaseOrder(purchase, partner.name, program.name)], now=now)
-    return result
+    return partner, program
 
 
 async def settle(work: UnitOfWork, target: Target, *, outcome: PurchaseStatus, now: datetime) -> Purchase:

@@ -1,0 +1,41 @@
+"""Statements that sum closed days up again."""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Any
+
+from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.reports.repository import COUNTS, DIMENSION_KEYS, KEYS
+
+# All dimensions are named, because the index has the dimension before the day.
+REMOVE = """
+delete from redemption_totals
+where organization_id = %(organization_id)s and dimension = any(%(dimensions)s::text[]) and day = any(%(days)s::date[])
+"""
+ADD = f"""
+insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
+select %(organization_id)s::uuid, keyed.dimension, keyed.key, days.day, {COUNTS}
+from unnest(%(days)s::date[]) as days (day)
+cross join lateral (
+    select * from redemption_ledger
+    where organization_id = %(organization_id)s and redeemed_change <> 0
+      and at >= days.day::timestamp at time zone 'UTC' and at < (days.day + 1)::timestamp at time zone 'UTC'
+) l
+cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
+where keyed.key is not null
+group by 2, 3, 4
+"""  # noqa: S608 - our own constants
+
+
+class LateRedemptionRepository:
+    """The totals of the organization that the unit of work is pinned to."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+        self._organization_id = work.organization_id
+
+    async def sum_again(self, days: Collection[date]) -> None:
+        """Replace the totals of these days, which are before the locked mark, by the sums of the ledger."""
+        parameters: dict[str, Any] = {"organization_id": self._organization_id, "days": sorted(days)}
+        await self._connection.exec_driver_sql(REMOVE, parameters | {"dimensions": list(KEYS)})
+        await self._connection.exec_driver_sql(ADD, parameters)
