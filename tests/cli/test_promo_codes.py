@@ -143,3 +143,11 @@ def test_an_export_replaces_neither_links_nor_devices(run: Run, shop: Tenant, tm
     nowhere = run("promo-code", "export", str(tmp_path / "none" / "codes.csv"), "--organization", shop.name)
     assert nowhere.stderr.endswith("codes.csv: No such file or directory\n")
     assert sorted(tmp_path.iterdir()) == [link]
+
+
+def test_the_export_of_another_vendor_is_imported(run: Run, shop: Tenant, tmp_path: Path) -> None:
+    file = tmp_path / "stripe.csv"
+    file.write_text("code,coupon.percent_off,max_redemptions,times_redeemed\nSTRIPE10,10,100,99\n")
+    command = ("promo-code", "import", str(file), "--organization", shop.name, "--json")
+    assert json.loads(run(*command, "--from", "stripe").stdout) == {"promoCodes": 1, "isDryRun": False}
+    assert run(*command, "--from", "recurly").returncode == 2

@@ -5,6 +5,7 @@ from tessera.catalog.rules import Status as ProductStatus
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.actors import ActorKind
 from tessera.promo_codes.batches.rules import BatchStatus
+from tessera.promo_codes.imports.presets.vendors import PRESETS, Vendor
 from tessera.promo_codes.rules import Kind
 from tessera.promo_codes.rules import Status as PromoCodeStatus
 from tessera.record_metadata.rules import Kind as MetadataKind
@@ -21,6 +22,19 @@ CODE_KIND = Enumeration(
     {
         CodeKind.PROMO_CODE: "A discount by name, which many candidates may be able to use.",
         CodeKind.VOUCHER: "A single-use code that pays for one exam.",
+    },
+)
+VENDOR = Enumeration(
+    "Vendor",
+    "A vendor whose export of promo codes can be imported.",
+    {
+        Vendor.SHOPIFY: f"The Discounts sheet of Matrixify ({PRESETS[Vendor.SHOPIFY].documentation}).",
+        Vendor.WOOCOMMERCE: f"WooCommerce coupons ({PRESETS[Vendor.WOOCOMMERCE].documentation}).",
+        Vendor.VOUCHERIFY: f"Discount coupons in percent ({PRESETS[Vendor.VOUCHERIFY].documentation}).",
+        Vendor.STRIPE: (
+            f"The attributes of promotion codes ({PRESETS[Vendor.STRIPE].documentation}), those of the coupon and the"
+            " restrictions after a dot, such as `coupon.percent_off`."
+        ),
     },
 )
 REDEMPTION_STATUS = Enumeration(

@@ -18,7 +18,7 @@ from tessera.cli.database_sessions import OrganizationDatabase, with_organizatio
 from tessera.cli.progress import bar
 from tessera.cli.startup import CannotStart, start
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.imports.steps import OnProgress, Source
+from tessera.kit.imports.steps import Source
 
 STANDARD_STREAM = Path("-")
 ImportedFile = Annotated[
@@ -91,13 +91,13 @@ def rewindable(file: Path) -> Iterator[BufferedReader | BufferedRandom]:
 
 
 @contextmanager
-def imported(file: Path) -> Iterator[tuple[Source, OnProgress]]:
-    """The file to import, and the function that moves its progress bar."""
+def imported(file: Path) -> Iterator[Source]:
+    """The file to import, with a progress bar."""
     with rewindable(file) as content, bar("Reading", length=content.seek(0, os.SEEK_END)) as set_position:
         content.seek(0)
         digest = hashlib.file_digest(content, "sha256").hexdigest()
         content.seek(0)
-        yield Source(content, digest), set_position
+        yield Source(content, digest, set_position)
 
 
 async def _write(session: OrganizationDatabase, content: Content, output: BinaryIO, length: Length | None) -> None:

@@ -17,11 +17,16 @@ from tessera.cli.output import fields_of
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.imports import service as imports
+from tessera.promo_codes.imports.presets.vendors import Vendor
 from tessera.promo_codes.imports.service import Imported
 from tessera.promo_codes.management import export, service
 from tessera.promo_codes.management.service import EXPORT_PAGE_SIZE, ManagedFilter
 from tessera.promo_codes.rules import Kind, Status
 
+From = Annotated[
+    Vendor | None,
+    typer.Option("--from", help="The vendor of the export; default: Tessera.", case_sensitive=False),
+]
 Update = Annotated[bool, typer.Option("--update", help="Change the existing promo codes that the file names.")]
 Output = Annotated[Path | None, typer.Argument(help="The file to write; - (default) is standard output.")]
 
@@ -50,15 +55,18 @@ class FilterOptions:
 
 
 def import_promo_codes(
-    session: OrganizationSession, file: ImportedFile, *, update: Update = False, dry_run: DryRun = False
+    session: OrganizationSession,
+    file: ImportedFile,
+    *,
+    vendor: From = None,
+    update: Update = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Import all promo codes of a CSV file, or none: every bad line is reported with its reasons."""
-    with imported(file) as (source, set_position):
+    with imported(file) as source:
 
         async def import_all(work: UnitOfWork) -> Imported:
-            return await imports.import_file(
-                work, source, dry_run=dry_run, update=update, now=clock(), on_progress=set_position
-            )
+            return await imports.import_file(work, source, dry_run=dry_run, update=update, vendor=vendor, now=clock())
 
         result = session.run(import_all)
     sentence = "Every line is valid." if dry_run else f"Imported {result.promo_codes:,} promo codes."

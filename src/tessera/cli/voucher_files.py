@@ -22,15 +22,13 @@ def import_vouchers(
     session: OrganizationSession, file: ImportedFile, *, partner: Partner, program: Program, dry_run: DryRun = False
 ) -> None:
     """Import all vouchers of a CSV file with their uses, or none: every bad line is reported with its reasons."""
-    with imported(file) as (source, set_position):
+    with imported(file) as source:
 
         async def import_all(work: UnitOfWork) -> ImportedVouchers:
             order = Order(
                 partner_id=await lookups.partner_id(work, partner), program_id=await lookups.program_id(work, program)
             )
-            return await imports.import_file(
-                work, source, order, dry_run=dry_run, now=clock(), on_progress=set_position
-            )
+            return await imports.import_file(work, source, order, dry_run=dry_run, now=clock())
 
         result = session.run(import_all)
     sentence = (

@@ -16,7 +16,7 @@ from tessera.kit.errors import Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.imports.refusals import BadLines
 from tessera.kit.imports.rows import MAX_LINES, Row, Unreadable, read_rows
-from tessera.kit.imports.steps import OnProgress, Source, in_thread
+from tessera.kit.imports.steps import Source, in_thread
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts as promo_codes
 from tessera.redemptions.past import service as past
@@ -76,7 +76,6 @@ async def import_file(
     *,
     dry_run: bool,
     now: datetime,
-    on_progress: OnProgress = lambda _: None,
 ) -> ImportedVouchers:
     """Import the vouchers of a CSV file as complete purchases of up to 1,000 each, or only check it with `dry_run`.
 
@@ -91,7 +90,7 @@ async def import_file(
             valid = await _look_up(work, state, lines)
             if not dry_run and not state.bad.count:
                 await _add(work, state, valid)
-            on_progress(source.file.tell())
+            source.on_progress(source.file.tell())
     state.bad.raise_if_any()
     if not dry_run:
         await _finish(work, state, source)

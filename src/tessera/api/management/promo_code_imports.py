@@ -34,6 +34,11 @@ can be edited and sent back. Archived promo codes cannot change. A file changes 
 Redemptions of a changed promo code that has a limit wait until the import ends, which takes some seconds for every
 1,000 changes; after 15 seconds they are 503. Change promo codes that are in use by files of up to 1,000 lines.
 
+With `from`, the file is the export of another vendor, as its documentation describes it, and cannot update promo codes.
+A limit is reduced by the uses so far, so 99 of 100 uses leave one, and a used-up code is archived. Whatever a promo
+code cannot carry is reported as a bad line, such as another currency, free shipping, or a minimum amount. To import the
+code without it, remove the cell or its column.
+
 The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active`, `Inactive` or `Archived`.
 Columns that only an export has are ignored. Separate the values in a cell by `|`; escape a `|` or a backslash in a
 value by a backslash. The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
@@ -69,11 +74,13 @@ async def import_promo_codes(request: Request, caller: Manager) -> Response:
     """Import all promo codes of a file, or none."""
     filters = read_filters(request, ImportQuery)
     upload = uploads.read_upload(request, MEDIA_TYPE)
-    dry_run, update = bool(filters.get("dry_run")), bool(filters.get("update"))
+    dry_run, update, vendor = bool(filters.get("dry_run")), bool(filters.get("update")), filters.get("vendor")
 
     async def effect() -> JsonResponse:
         source = Source(upload.file, upload.digest)
-        imported = await service.import_file(caller.work, source, dry_run=dry_run, update=update, now=caller.now)
+        imported = await service.import_file(
+            caller.work, source, dry_run=dry_run, update=update, vendor=vendor, now=caller.now
+        )
         return JsonResponse(PromoCodeImportModel.of(imported), 200 if dry_run else 201)
 
     # A dry run has no effect, so its Idempotency-Key is ignored.

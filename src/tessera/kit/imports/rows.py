@@ -24,13 +24,15 @@ class Columns:
     """The columns of a kind of file.
 
     Cells of the columns that are only `exported` are ignored. A file must have the `required` column. White space
-    around a value is insignificant, except in the `verbatim` columns.
+    around a value is insignificant, except in the `verbatim` columns. With `allows_unknown`, a file may have other
+    columns, which are read under their titles.
     """
 
     imported: Sequence[str]
     exported: Sequence[str] = ()
     required: str
     verbatim: frozenset[str] = frozenset()
+    allows_unknown: bool = False
 
     @property
     def by_title(self) -> Mapping[str, str]:
@@ -119,7 +121,7 @@ def _separator(line: str) -> str:
 def _columns_of(line: str, columns: Columns) -> list[str]:
     titles = next(csv.reader([line], delimiter=_separator(line)), [])
     by_title = columns.by_title
-    names = [by_title.get(title_key(title), "") for title in titles]
+    names = [by_title.get(title_key(title), title.strip() if columns.allows_unknown else "") for title in titles]
     unknown_titles = [title for title, name in zip(titles, names, strict=True) if not name]
     if unknown_titles:
         known_titles = ", ".join(map(wire_name, columns.imported))
@@ -144,7 +146,7 @@ def _row(number: int, names: Sequence[str], row: Sequence[str], columns: Columns
     cells = {
         column: plain(text if column in columns.verbatim else text.strip())
         for column, text in zip(names, row, strict=True)
-        if column in columns.imported and text.strip()
+        if column not in columns.exported and text.strip()
     }
     if not_text := tuple(
         Violation("NotText", column, NOT_TEXT) for column, text in cells.items() if not _is_text(text)

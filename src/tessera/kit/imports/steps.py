@@ -11,10 +11,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file, and the SHA-256 of its content in hexadecimal for the audit log."""
+    """The file, and the SHA-256 of its content in hexadecimal for the audit log.
+
+    `on_progress` receives the number of bytes that are read.
+    """
 
     file: BinaryIO
     digest: str
+    on_progress: OnProgress = lambda _: None
 
 
 async def in_thread(step: Callable[[], Result]) -> Result:

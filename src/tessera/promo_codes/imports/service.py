@@ -9,16 +9,18 @@ from uuid import UUID
 from tessera.audit import service as audit
 from tessera.audit.rules import Change as AuditedChange
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Violation
+from tessera.kit.errors import Invalid, Violation
 from tessera.kit.identifiers import new_id
 from tessera.kit.imports.refusals import BadLines
 from tessera.kit.imports.rows import MAX_LINES, Unreadable
-from tessera.kit.imports.steps import OnProgress, Source, in_thread
+from tessera.kit.imports.steps import Source, in_thread
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts, rules, service
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.imports.changes import Change
 from tessera.promo_codes.imports.parsing import Line, read_lines
+from tessera.promo_codes.imports.presets import preset as presets
+from tessera.promo_codes.imports.presets.vendors import PRESETS, Vendor
 from tessera.promo_codes.management import service as management
 
 KIND = "PromoCodeImport"
@@ -58,23 +60,27 @@ async def import_file(
     *,
     dry_run: bool,
     update: bool = False,
+    vendor: Vendor | None = None,
     now: datetime,
-    on_progress: OnProgress = lambda _: None,
 ) -> Imported:
-    """Import the promo codes of a CSV file, or only check it with `dry_run`.
+    """Import the promo codes of a CSV file, ours or the export of a vendor, or only check it with `dry_run`.
 
     With `update`, a line with the name of an existing code changes those of its fields that the file has columns for.
-    The import is one transaction, so a crash leaves all codes or none. `on_progress` receives the number of bytes read.
-    Raises ImportRefused with the bad lines.
+    The import is one transaction, so a crash leaves all codes or none. Raises ImportRefused with the bad lines, and
+    Invalid for an update by the export of a vendor.
     """
-    with closing(read_lines(source.file)) as all_lines:
-        state = _Import(work.organization_id, all_lines)
+    if vendor is not None and update:
+        raise Invalid([Violation("NotForVendors", "update", "is for files with the columns of an export from Tessera")])
+    preset = PRESETS[vendor] if vendor else None
+    with closing(presets.read_lines(source.file, preset) if preset else read_lines(source.file)) as all_lines:
+        bad = BadLines(preset.title) if preset else BadLines()
+        state = _Import(work.organization_id, all_lines, bad=bad)
         while lines := await _read_next(state, now):
             lines = await _collect_changes(work, state, lines) if update else lines
             valid_lines = await _look_up(work, state, lines)
             if valid_lines and not dry_run and not state.bad.count:
                 await _add(work, state, valid_lines, now=now)
-            on_progress(source.file.tell())
+            source.on_progress(source.file.tell())
     await _change_existing(work, state, dry_run=dry_run, now=now)
     changed = len(state.changes) if update else None
     state.bad.raise_if_any()

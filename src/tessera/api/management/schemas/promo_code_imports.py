@@ -1,9 +1,13 @@
 """Request and response models of promo code imports."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from tessera.api.http.fields import Flag, RequestModel
+from tessera.api.http.fields import Flag, RequestModel, choice
 from tessera.api.management.serialization import Representation
+from tessera.api.vocabulary import VENDOR
+from tessera.promo_codes.imports.presets.vendors import Vendor
 
 
 class ImportQuery(RequestModel):
@@ -16,6 +20,12 @@ class ImportQuery(RequestModel):
         None,
         description="Whether a line changes the existing promo code with its name; default: false.",
         examples=["false"],
+    )
+    vendor: Annotated[Vendor, *choice(Vendor, VENDOR)] | None = Field(
+        None,
+        alias="from",
+        description="The vendor whose export the file is; default: the columns of an export from Tessera.",
+        examples=["stripe"],
     )
 
 
