@@ -128,6 +128,7 @@ def test_a_program_is_shown_with_all_that_it_has(run: Run, tenant: Tenant) -> No
         "voucherCodePrefix": "PRO-",
         "expirationPeriodInDays": 365,
         "allowAchPayments": False,
+        "metadata": None,
         "createdAt": shown["createdAt"],
     }
     assert shell.read("program", "show", program["id"]) == shown

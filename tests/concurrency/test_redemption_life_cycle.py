@@ -35,8 +35,8 @@ from tessera.redemptions import redeem as redeeming
 from tessera.redemptions.drafts import Candidate, RedemptionDraft
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
+from tessera.redemptions.records import Redemption
 from tessera.redemptions.redeem import NotRedeemable
-from tessera.redemptions.repository import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.service import ReservationNotFound
 from tessera.redemptions.rules import RedemptionStatus

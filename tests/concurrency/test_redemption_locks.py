@@ -24,7 +24,7 @@ from tessera.redemptions import lifecycle
 from tessera.redemptions import redeem as redeeming
 from tessera.redemptions.drafts import Candidate, RedemptionDraft
 from tessera.redemptions.ledger import service as ledger
-from tessera.redemptions.repository import Redemption
+from tessera.redemptions.records import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.vouchers.rules import ReservationStatus

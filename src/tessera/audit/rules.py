@@ -12,6 +12,7 @@ from uuid import UUID
 SECRETS = frozenset(
     {"secret", "client_secret", "secret_digest", "key_digest", "digest", "token", "api_key", "password"}
 )
+METADATA = "metadata"
 
 
 class Action(StrEnum):
@@ -38,8 +39,13 @@ class Change:
 
 
 def json_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the log stores them: JSON, with money as text and times in UTC, without secrets."""
-    return {name: _json_value(value) for name, value in values.items() if name not in SECRETS}
+    """The values as the log stores them: JSON, with money as text and times in UTC, without secrets.
+
+    Of metadata it has the keys only, because a text may name a person, and the log cannot forget it.
+    """
+    stored = {name: _json_value(value) for name, value in values.items() if name not in SECRETS | {METADATA}}
+    metadata = values.get(METADATA)
+    return stored if metadata is None else stored | {f"{METADATA}_keys": sorted(metadata)}
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - any value of a domain record

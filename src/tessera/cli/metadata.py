@@ -1,7 +1,6 @@
 """Commands on the metadata of records."""
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 from uuid import UUID
 
@@ -9,13 +8,12 @@ import typer
 
 from tessera.cli.lookups import redemptions, vouchers
 from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.metadata import parse_metadata
 from tessera.cli.options.types import Cursor, Limit
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
 from tessera.kit.clock import clock
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.kit.errors import Invalid, Violation
-from tessera.kit.normalization import stored_name
 from tessera.promo_codes.management import service as promo_codes
 from tessera.record_metadata import service
 from tessera.record_metadata.rules import Kind
@@ -46,7 +44,7 @@ def show_metadata(session: OrganizationSession, kind: RecordKind, record: Record
     """Show the metadata of a promo code, a voucher program, a purchase, a voucher or a redemption."""
 
     async def get(work: UnitOfWork) -> RecordWithMetadata:
-        return await service.get(work, kind, await _IDS[kind](work, record), now=clock())
+        return await service.get(work, kind, await _IDS[kind](work, record))
 
     session.show(f"The metadata of {record}.", fields_of(session.run(get), *FIELDS))
 
@@ -59,25 +57,13 @@ def set_metadata(
     texts: Annotated[list[str] | None, typer.Argument(help="Each text with its key.", metavar="KEY=TEXT...")] = None,
 ) -> None:
     """Replace all metadata of a record; without texts, remove them."""
-    pairs = [text.partition("=") for text in texts or ()]
-    if violations := list(_violations(pairs)):
-        raise Invalid(violations)
+    metadata = parse_metadata(texts or (), field="texts")
 
     async def replace(work: UnitOfWork) -> RecordWithMetadata:
         record_id = await _IDS[kind](work, record)
-        return await service.replace(work, kind, record_id, {key: text for key, _, text in pairs}, now=clock())
+        return await service.replace(work, kind, record_id, metadata, now=clock())
 
     session.show(f"Replaced the metadata of {record}.", fields_of(session.run(replace), *FIELDS))
-
-
-def _violations(pairs: Sequence[tuple[str, str, str]]) -> Iterator[Violation]:
-    counts = Counter(stored_name(key) for key, separator, _ in pairs if separator)
-    for key, separator, _ in pairs:
-        if not separator:
-            yield Violation("NotKeyAndText", "texts", f"must be KEY=TEXT: {key}")
-    for key, count in counts.items():
-        if count > 1:
-            yield Violation("Repeated", "texts", f"must name each key once: {key}")
 
 
 @commands.command("find")

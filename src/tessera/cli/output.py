@@ -120,6 +120,8 @@ def _words(name: str) -> str:
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = [f"{key}={item}" for key, item in value.items()]
     match value:
         case None | [] | ():
             return "-"

@@ -1,5 +1,6 @@
 """Commands on voucher programs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +13,7 @@ import typer
 from tessera.cli.confirmation import confirm
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.metadata import Metadata, MetadataFilter, parse_filter, parse_metadata
 from tessera.cli.options.types import Cursor, Limit, Yes, parse_decimal
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of
@@ -46,17 +48,19 @@ commands = CommandGroup()
 
 
 class Clearable(StrEnum):
-    """The lists of a program that can be empty."""
+    """The fields of a program that can be empty."""
 
     TIERS = "tiers"
     PARTNERS = "partners"
     EMAIL_DOMAINS = "email-domains"
+    METADATA = "metadata"
 
 
-_CLEARABLE_FIELDS = {
-    Clearable.TIERS: "tiers",
-    Clearable.PARTNERS: "partner_ids",
-    Clearable.EMAIL_DOMAINS: "email_domains",
+_EMPTY: Mapping[Clearable, tuple[str, Any]] = {
+    Clearable.TIERS: ("tiers", ()),
+    Clearable.PARTNERS: ("partner_ids", ()),
+    Clearable.EMAIL_DOMAINS: ("email_domains", ()),
+    Clearable.METADATA: ("metadata", {}),
 }
 
 
@@ -84,12 +88,15 @@ class ProgramChanges:
     voucher_code_prefix: Prefix = None
     expiration_period_in_days: Days = None
     allow_ach_payments: Ach = None
+    metadata: Metadata = None
 
     def draft(self) -> ProgramDraft:
         """The draft with these options, except for its partners; raises Invalid."""
         values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
         del values["partner_ids"]
         values |= {name: tuple(value) or None for name, value in values.items() if isinstance(value, list)}
+        if self.metadata:
+            values["metadata"] = parse_metadata(self.metadata)
         if self.cost_per_voucher is not None:
             values["cost_per_voucher"] = parse_decimal("cost_per_voucher", self.cost_per_voucher)
         if self.tiers:
@@ -130,14 +137,14 @@ def update_program(
     session: OrganizationSession,
     program: ProgramRef,
     changes: ProgramChanges,
-    clear: Annotated[list[Clearable] | None, typer.Option("--clear", help="A list to empty; repeatable.")] = None,
+    clear: Annotated[list[Clearable] | None, typer.Option("--clear", help="A field to empty; repeatable.")] = None,
 ) -> None:
     """Change the fields of a voucher program that have an option."""
     draft = changes.draft()
-    empty_lists: dict[str, Any] = {_CLEARABLE_FIELDS[name]: () for name in clear or ()}
+    cleared = dict(_EMPTY[name] for name in clear or ())
 
     async def update(work: UnitOfWork, target: Target, *, now: datetime) -> Program:
-        values = {"partner_ids": await _partner_ids(work, changes.partner_ids)} | empty_lists
+        values = {"partner_ids": await _partner_ids(work, changes.partner_ids)} | cleared
         return await programs.edit(work, target, draft=replace(draft, **values), now=now)
 
     updated_program = session.change(lookups.program_id, program, update)
@@ -149,11 +156,12 @@ def list_programs(
     session: OrganizationSession,
     name: Annotated[str | None, typer.Option(help="Any part of the name, in any case.")] = None,
     status: Annotated[Status | None, typer.Option(help="The status.", case_sensitive=False)] = None,
+    metadata: MetadataFilter = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> None:
     """List voucher programs, newest first."""
-    filters = ProgramFilter(program_name_part=name, status=status)
+    filters = ProgramFilter(program_name_part=name, status=status, metadata=parse_filter(metadata))
     page = session.run(
         lambda work: programs.list_by_cursor(work, filters=filters, newest=True, after=cursor, size=limit)
     )
@@ -224,7 +232,7 @@ def _fields(program: Program) -> dict[str, Any]:
 def _all_fields(program: Program) -> Fields:
     names = (
         *("can_assigned_partners_purchase_zero_price", "enforce_assigned_email", "voucher_code_prefix"),
-        *("expiration_period_in_days", "allow_ach_payments", "created_at"),
+        *("expiration_period_in_days", "allow_ach_payments", "metadata", "created_at"),
     )
     domains = [rule.domain for rule in program.email_domains]
     return _fields(program) | {"emailDomains": domains} | fields_of(program, *names)

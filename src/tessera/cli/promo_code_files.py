@@ -11,6 +11,7 @@ import typer
 from tessera.cli.database_sessions import OrganizationDatabase
 from tessera.cli.files import DryRun, ImportedFile, Length, imported, save
 from tessera.cli.lookups import catalog as lookups
+from tessera.cli.options.metadata import MetadataFilter, parse_filter
 from tessera.cli.options.types import Organization
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
@@ -46,12 +47,14 @@ class FilterOptions:
     batch_id: Annotated[UUID | None, typer.Option("--batch", help="Only promo codes of this batch.")] = None
 
     campaign: Annotated[str | None, typer.Option(help="Only promo codes of this campaign.")] = None
+    metadata: MetadataFilter = None
 
     async def managed_filter(self, work: UnitOfWork) -> ManagedFilter:
         """These options as a filter of the service; raises NotFound, Conflict."""
         bundle = self.product_bundle_id
         bundle_id = None if bundle is None else await lookups.bundle_id(work, bundle)
-        return ManagedFilter(**asdict(self) | {"product_bundle_id": bundle_id})
+        parsed = {"product_bundle_id": bundle_id, "metadata": parse_filter(self.metadata)}
+        return ManagedFilter(**asdict(self) | parsed)
 
 
 def import_promo_codes(

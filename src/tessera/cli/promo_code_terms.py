@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tessera.cli.lookups import catalog as lookups
+from tessera.cli.options.metadata import Metadata, parse_metadata
 from tessera.kit.csv import join
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
@@ -46,6 +47,7 @@ class TermOptions:
         typer.Option("--combinable/--not-combinable", help="Whether a reservation can use it with other such codes."),
     ] = None
     campaign: Annotated[str | None, typer.Option(help="The campaign to which it belongs.")] = None
+    metadata: Metadata = None
     notes: Annotated[str | None, typer.Option(help="Internal notes.")] = None
 
     async def values(self, work: UnitOfWork) -> dict[str, Any]:
@@ -59,9 +61,10 @@ class TermOptions:
             for name, value in (asdict(self) | {"product_bundle_ids": bundles}).items()
             if name in PromoCodeDraft.__dataclass_fields__ and value not in (None, "", [])
         }
+        metadata = {"metadata": parse_metadata(options.pop("metadata"))} if "metadata" in options else {}
         flags = {name: value for name, value in options.items() if isinstance(value, bool)}
         texts = {name: join(value) if isinstance(value, list) else value for name, value in options.items()}
-        return cells.parse({name: text for name, text in texts.items() if name not in flags}) | flags
+        return cells.parse({name: text for name, text in texts.items() if name not in flags}) | flags | metadata
 
 
 _EMPTY: dict[str, Any] = {

@@ -13,6 +13,7 @@ from tessera.cli.database_sessions import pinned_to
 from tessera.cli.files import rewindable
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.metadata import Metadata, MetadataFilter, parse_filter, parse_metadata
 from tessera.cli.options.types import Cursor, Limit, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of, show_rows
@@ -48,6 +49,7 @@ class NewOrder:
     checkout_expires_at: Annotated[
         str | None, typer.Option("--expires-at", help="The payment deadline, ISO 8601; default: 24 hours.")
     ] = None
+    metadata: Metadata = None
 
 
 @commands.command("order")
@@ -66,6 +68,7 @@ def order_vouchers(session: OrganizationSession, order: NewOrder) -> None:
             purchased_by_last_name=order.purchased_by_last_name,
             purchased_by_email=order.purchased_by_email,
             checkout_expires_at=expires_at,
+            metadata=parse_metadata(order.metadata or ()),
         )
         return await checkouts.start(work, checkout, now=clock())
 
@@ -85,13 +88,14 @@ class PurchaseListOptions:
     ] = 5
     partner: PartnerFilter = None
     status: Annotated[PurchaseStatus | None, typer.Option(help="The status.", case_sensitive=False)] = None
+    metadata: MetadataFilter = None
     limit: Limit = 100
     cursor: Cursor = None
 
     async def fetch_page(self, work: UnitOfWork) -> CursorPage[Purchase]:
         """The page of purchases in the organization of the unit of work."""
         partner_id = await lookups.partner_id(work, self.partner) if self.partner else None
-        filters = PurchaseFilter(partner_id=partner_id, status=self.status)
+        filters = PurchaseFilter(partner_id=partner_id, status=self.status, metadata=parse_filter(self.metadata))
         return await purchases.list_by_cursor(
             work, filters=filters, newest=True, after=self.cursor, size=self.limit, now=clock()
         )
@@ -212,5 +216,5 @@ def _fields(purchase: Purchase) -> Fields:
     return fields_of(
         purchase,
         *("code", "status", "partner_name", "program_name", "quantity", "amount", "amount_paid", "quantity_used"),
-        *("purchased_at", "checkout_expires_at", "is_archived", "version", "id"),
+        *("purchased_at", "checkout_expires_at", "is_archived", "metadata", "version", "id"),
     )

@@ -11,6 +11,7 @@ from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
 from tessera.cli.lookups import redemptions as lookups
 from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.metadata import MetadataFilter, parse_filter
 from tessera.cli.options.types import Cursor, Limit, Organization, Output, Yes
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import fields_of
@@ -28,7 +29,7 @@ LIST_FIELDS = ("code", "status", "reservation_code", "created_at", "discount", "
 DETAIL_FIELDS = (
     *LIST_FIELDS,
     *("reservation_status", "product_bundle_id", "client_candidate_id", "first_name", "last_name", "email"),
-    *("list_price", "held_until", "updated_at", "made_by"),
+    *("list_price", "held_until", "updated_at", "made_by", "metadata"),
 )
 
 commands = CommandGroup()
@@ -48,6 +49,7 @@ class Filters:
     created_before: Annotated[datetime | None, typer.Option(help="Only redemptions created before this time, UTC.")] = (
         None
     )
+    metadata: MetadataFilter = None
 
     def parse(self) -> RedemptionFilter:
         """These options as filters of the service."""
@@ -58,6 +60,7 @@ class Filters:
             status=self.status,
             created_from=self.created_from and self.created_from.replace(tzinfo=UTC),
             created_before=self.created_before and self.created_before.replace(tzinfo=UTC),
+            metadata=parse_filter(self.metadata),
         )
 
 

@@ -10,6 +10,7 @@ from tessera.cli.confirmation import confirm
 from tessera.cli.files import Length, save
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.options.metadata import MetadataFilter, parse_filter
 from tessera.cli.options.pages import PageOptions
 from tessera.cli.options.types import Organization, Output, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
@@ -43,6 +44,7 @@ class VoucherListOptions(PageOptions):
     archived: Annotated[
         bool | None, typer.Option("--archived/--not-archived", help="Whether the voucher is archived.")
     ] = None
+    metadata: MetadataFilter = None
 
     async def fetch(self, work: UnitOfWork) -> CursorPage[Voucher]:
         """The page of vouchers; raises Invalid, NotFound."""
@@ -54,6 +56,7 @@ class VoucherListOptions(PageOptions):
             is_used=self.used,
             is_active=self.on,
             is_archived=self.archived,
+            metadata=parse_filter(self.metadata),
         )
         return await vouchers.list_by_cursor(work, filters=filters, **self.position())
 
@@ -163,7 +166,7 @@ _FIELDS = (
 )
 _DETAIL_FIELDS = (
     *("assigned_at", "reservation_code", "reservation_status", "store_exam_code", "used_at", "used_by_person_id"),
-    *("used_by_client_candidate_id", "used_by_first_name", "used_by_last_name"),
+    *("used_by_client_candidate_id", "used_by_first_name", "used_by_last_name", "metadata"),
 )
 
 

@@ -33,6 +33,8 @@ from tessera.kit.normalization import email_key, key_of
 from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import TERM_COLUMNS, PromoCodeTerms, Status
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
+from tessera.record_metadata.repository import MetadataRepository
+from tessera.record_metadata.rules import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ class PromoCodeRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
+        self._metadata = MetadataRepository(work, Kind.PROMO_CODE)
 
     async def find_used_names(self, names: Collection[str]) -> dict[str, bool]:
         """The names in use, by key: True if a voucher has the name, False if a promo code (archived or not) has it."""
@@ -164,7 +167,9 @@ class PromoCodeRepository:
             "version": editing.FIRST,
         }
         added_rows = await (await execute_text(self._connection, ADD, values)).fetchall()
-        return frozenset(code.id for code in codes) - {code_id for (code_id,) in added_rows}
+        added_ids = {code_id for (code_id,) in added_rows}
+        await self._metadata.find_new_by({code.id: code.metadata for code in codes if code.id in added_ids})
+        return frozenset(code.id for code in codes) - added_ids
 
     async def list_pages(
         self, requests: Sequence[tuple[PromoCodeFilter, int]], *, projection: JsonProjection

@@ -15,6 +15,7 @@ from tessera.kit.control_characters import has_controls
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import distinct, email_key, folded, stored_name
+from tessera.record_metadata import rules as metadata_rules
 
 NAME = re.compile(r"[A-Za-z0-9]*", re.ASCII)
 MAX_EMAIL_ADDRESSES = 10_000
@@ -60,11 +61,13 @@ class PromoCodeTerms:
     max_redemptions_per_organization: int | None = None
     is_combinable: bool | None = None
     campaign: str | None = None
+    metadata: Mapping[str, str] | None = None
     notes: str | None = None
 
     def __post_init__(self) -> None:
-        """Store the campaign like a name; an empty one is none."""
+        """Store the campaign like a name; an empty one is none, and so are empty metadata."""
         object.__setattr__(self, "campaign", stored_name(self.campaign or "") or None)
+        object.__setattr__(self, "metadata", self.metadata or None)
 
     @property
     def campaign_key(self) -> str | None:
@@ -134,6 +137,7 @@ def managed_violations(
     yield from _email_addresses(draft)
     yield from _dates(draft, now=now, kept_expiry=kept_expiry)
     yield from _campaign(draft)
+    yield from metadata_rules.violations(draft.metadata)
     yield from _notes(draft)
 
 

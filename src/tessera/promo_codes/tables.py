@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
-from tessera.kit.db.table_base import Base, Timestamp
+from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
 
 # The codes that the documented list can express: a percentage for some exams, with an expiry and a limit in total.
 LISTED = "discount_percent is not null and has_store_exams and expires_at is not null and max_redemptions is not null"
@@ -30,7 +30,7 @@ def _references_promo_code() -> ForeignKeyConstraint:
     return ForeignKeyConstraint(["organization_id", "promo_code_id"], ["promo_codes.organization_id", "promo_codes.id"])
 
 
-class TermColumns:
+class TermColumns(MetadataColumn):
     """The columns of `PromoCodeTerms`; a batch has them for all its codes."""
 
     discount_percent: Mapped[int | None]

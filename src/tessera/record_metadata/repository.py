@@ -1,17 +1,80 @@
-"""Statements on the metadata of one tenant."""
+"""Statements on the metadata of one tenant: the columns of the records, and the rows that find records by them."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import any_, delete, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import Uuid
+from sqlalchemy import (
+    ColumnClause,
+    ColumnElement,
+    Select,
+    TableClause,
+    Uuid,
+    and_,
+    any_,
+    column,
+    delete,
+    exists,
+    literal,
+    literal_column,
+    select,
+    table,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from tessera.kit.db.bulk_insert import insert_rows
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import UnitOfWork
-from tessera.record_metadata.rules import Kind
+from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.record_metadata.tables import RecordMetadata
+
+# Lists with a filter by metadata are in this order, which is that of creation.
+RECORD_ID: ColumnElement[UUID] = RecordMetadata.__table__.c.record_id
+
+
+def _records(kind: Kind) -> TableClause:
+    metadata: ColumnClause[dict[str, str] | None] = column("metadata", JSONB(none_as_null=True))
+    others: tuple[ColumnClause[Any], ...] = (column("organization_id"), column("id"), column("version"))
+    return table(f"{kind.noun.replace(' ', '_')}s", metadata, *others)
+
+
+_RECORDS = {kind: _records(kind) for kind in Kind}
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataFilter:
+    """The filter of records of one kind, whose ids are in this column, by the text of one key."""
+
+    kind: Kind
+    record_id: ColumnElement[UUID]
+
+    def apply(
+        self, records: Select[*tuple[Any, ...]], pair: KeyAndText, organization_id: UUID
+    ) -> Select[*tuple[Any, ...]]:
+        """Those of these records that have the text; an index returns them in the order of RECORD_ID.
+
+        Each record is looked up on its own. For a join, a plan may read all records of the organization instead.
+        """
+        record = records.where(self.record_id == RECORD_ID).limit(literal_column("1")).lateral("record")
+        matches = _matches(pair, self.kind, organization_id)
+        return select(record).select_from(RecordMetadata).join(record, true()).where(matches)
+
+    def matches(self, pair: KeyAndText, organization_id: UUID) -> ColumnElement[bool]:
+        """Whether a record has the text, for lists in another order."""
+        return exists().where(_matches(pair, self.kind, organization_id), self.record_id == RECORD_ID)
+
+
+def _matches(pair: KeyAndText, kind: Kind, organization_id: UUID) -> ColumnElement[bool]:
+    return and_(
+        RecordMetadata.organization_id == organization_id,
+        RecordMetadata.kind == kind,
+        RecordMetadata.key == pair.key,
+        RecordMetadata.value == pair.text,
+    )
 
 
 class MetadataRepository:
@@ -22,51 +85,75 @@ class MetadataRepository:
         self._organization_id = work.organization_id
         self._kind = kind
 
-    async def lock(self, record_id: UUID) -> None:
-        """Let no other transaction write the metadata of this record until this one ends."""
-        await self._connection.exec_driver_sql(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"metadata/{record_id}",)
+    async def find(self, record_id: UUID, *, lock: bool = False) -> dict[str, str] | None:
+        """The metadata of a record, locked FOR UPDATE on request; None if there is no such record."""
+        record = _RECORDS[self._kind].c
+        statement = select(record.metadata).where(
+            record.organization_id == self._organization_id, record.id == record_id
         )
+        row = (await self._connection.execute(statement.with_for_update() if lock else statement)).first()
+        return None if row is None else row.metadata or {}
 
-    async def find_all(self, ids: Sequence[UUID]) -> Mapping[UUID, dict[str, str]]:
-        """The metadata of these records, in the order of keys; records without metadata have none."""
-        table = RecordMetadata
-        statement = (
-            select(table.record_id, table.key, table.value)
-            .where(
-                table.organization_id == self._organization_id,
-                table.kind == self._kind,
-                table.record_id == any_(literal(list(ids), ARRAY(Uuid))),
+    async def replace(self, record_id: UUID, metadata: Mapping[str, str]) -> None:
+        """Write the metadata of a locked record in place of its present metadata, as a new version of the record."""
+        records = _RECORDS[self._kind]
+        values: dict[str, Any] = {"metadata": dict(metadata) or None}
+        if self._kind is not Kind.REDEMPTION:  # which has no versions
+            values["version"] = records.c.version + 1
+        await self._connection.execute(
+            update(records)
+            .where(records.c.organization_id == self._organization_id, records.c.id == record_id)
+            .values(values)
+        )
+        await self.find_by(record_id, metadata)
+
+    async def find_by(self, record_id: UUID, metadata: Mapping[str, str] | None) -> None:
+        """Let lists find a record by these metadata only, which its row has."""
+        await self._connection.execute(
+            delete(RecordMetadata).where(
+                RecordMetadata.organization_id == self._organization_id,
+                RecordMetadata.kind == self._kind,
+                RecordMetadata.record_id == record_id,
             )
-            .order_by(table.record_id, table.key)
+        )
+        await self.find_new_by({record_id: metadata})
+
+    async def find_new_by(self, metadata: Mapping[UUID, Mapping[str, str] | None]) -> None:
+        """Let lists find new records, by id, by the metadata that their rows have; without any, sends no statement."""
+        rows = [
+            {
+                "organization_id": self._organization_id,
+                "kind": self._kind,
+                "record_id": record_id,
+                "key": key,
+                "value": text,
+            }
+            for record_id, texts in metadata.items()
+            for key, text in (texts or {}).items()
+        ]
+        if rows:
+            await insert_rows(self._connection, RecordMetadata, rows)
+
+    async def list_by_cursor(
+        self, pair: KeyAndText, *, after: str | None, size: int
+    ) -> CursorPage[tuple[UUID, dict[str, str]]]:
+        """A page of the records that have this text of this key, with their metadata, in the order of their ids."""
+        statement = select(RecordMetadata.record_id).where(_matches(pair, self._kind, self._organization_id))
+        page = await fetch_cursor_page(self._connection, statement, order=[RECORD_ID], after=after, size=size)
+        found = await self._find_all([row.record_id for row in page.items])
+        return page.map(lambda row: (row.record_id, found[row.record_id]))
+
+    async def _find_all(self, ids: Sequence[UUID]) -> Mapping[UUID, dict[str, str]]:
+        statement = (
+            select(RecordMetadata.record_id, RecordMetadata.key, RecordMetadata.value)
+            .where(
+                RecordMetadata.organization_id == self._organization_id,
+                RecordMetadata.kind == self._kind,
+                RecordMetadata.record_id == any_(literal(list(ids), ARRAY(Uuid))),
+            )
+            .order_by(RecordMetadata.record_id, RecordMetadata.key)
         )
         found: dict[UUID, dict[str, str]] = defaultdict(dict)
         for row in await self._connection.execute(statement):
             found[row.record_id][row.key] = row.value
-        return {record_id: found.get(record_id, {}) for record_id in ids}
-
-    async def replace(self, record_id: UUID, metadata: Mapping[str, str]) -> None:
-        """Write the metadata of a locked record in place of its present metadata."""
-        table = RecordMetadata
-        record = {"organization_id": self._organization_id, "kind": self._kind, "record_id": record_id}
-        await self._connection.execute(
-            delete(table).where(
-                table.organization_id == self._organization_id, table.kind == self._kind, table.record_id == record_id
-            )
-        )
-        if metadata:
-            rows = [record | {"key": key, "value": value} for key, value in metadata.items()]
-            await self._connection.execute(insert(table), rows)
-
-    async def list_ids(self, key: str, value: str, *, after: str | None, size: int) -> CursorPage[UUID]:
-        """A page of the records that have this value of this key, in the order of their ids."""
-        table = RecordMetadata
-        statement = select(table.record_id).where(
-            table.organization_id == self._organization_id,
-            table.kind == self._kind,
-            table.key == key,
-            table.value == value,
-        )
-        order = [table.__table__.c.record_id]
-        page = await fetch_cursor_page(self._connection, statement, order=order, after=after, size=size)
-        return page.map(lambda row: row.record_id)
+        return found

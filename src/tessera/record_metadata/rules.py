@@ -1,7 +1,9 @@
 """Metadata: up to 20 keys with texts, which an integration attaches to a record."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from typing import Any, NamedTuple
 
 from tessera.kit.control_characters import has_controls
 from tessera.kit.errors import Violation
@@ -21,25 +23,64 @@ class Kind(StrEnum):
     VOUCHER = "Voucher"
     REDEMPTION = "Redemption"
 
+    @property
+    def noun(self) -> str:
+        """The name of such a record in errors."""
+        return re.sub(r"(?<!^)(?=[A-Z])", " ", self).lower()
 
-def stored(metadata: Mapping[str, str]) -> dict[str, str]:
-    """The stored form of metadata: keys and values like names, in the order of the keys."""
-    return dict(sorted((stored_name(key), stored_name(value)) for key, value in metadata.items()))
+
+class KeyAndText(NamedTuple):
+    """A key and its text, as a filter of records."""
+
+    key: str
+    text: str
 
 
-def violations(metadata: Mapping[str, str]) -> Iterator[Violation]:
-    """The violations of metadata, whose fields are `metadata` and `metadata/KEY`."""
+class NotMetadata(ValueError):
+    """A value is not metadata: its `code`, and a predicate such as "must be an object"."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def parse(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON value
+    """The stored form of a JSON object with texts: keys and texts like names, in the order of keys.
+
+    Raises NotMetadata.
+    """
+    if not isinstance(value, dict):
+        raise NotMetadata("NotObject", "must be an object")
+    if not all(isinstance(item, str) for item in value.values()):
+        raise NotMetadata("NotText", "must have strings as values")
+    stored = {stored_name(key): stored_name(text) for key, text in value.items()}
+    if len(stored) < len(value):
+        raise NotMetadata("Repeated", "must have each key once, apart from white space around it")
+    return dict(sorted(stored.items()))
+
+
+def parse_filter(text: str) -> KeyAndText:
+    """The filter `KEY=TEXT`, whose text may be empty or contain `=`; raises NotMetadata."""
+    key, separator, value = text.partition("=")
+    if has_controls(text):
+        raise NotMetadata("ControlCharacters", "must not contain control characters")
+    if not separator or not stored_name(key):
+        raise NotMetadata("NotKeyAndText", "must be KEY=TEXT, such as orderId=ORD-1001")
+    return KeyAndText(stored_name(key), stored_name(value))
+
+
+def violations(metadata: Mapping[str, str] | None) -> Iterator[Violation]:
+    """The violations of metadata in their stored form, whose fields are `metadata` and `metadata/KEY`."""
+    metadata = metadata or {}
     if len(metadata) > MAX_KEYS:
         yield Violation("TooManyKeys", "metadata", f"must have at most {MAX_KEYS} keys")
         return
-    if len(stored(metadata)) < len(metadata):
-        yield Violation("Repeated", "metadata", "must have each key once, apart from white space around it")
-    for key, value in metadata.items():
+    for key, text in metadata.items():
         # A segment of a JSON Pointer.
         field = "metadata/" + key[:MAX_KEY_LENGTH].replace("~", "~0").replace("/", "~1")
-        if not 1 <= len(stored_name(key)) <= MAX_KEY_LENGTH:
+        if not 1 <= len(key) <= MAX_KEY_LENGTH:
             yield Violation("KeyLength", field, f"must have a key of 1 to {MAX_KEY_LENGTH} characters")
-        if len(stored_name(value)) > MAX_VALUE_LENGTH:
+        if len(text) > MAX_VALUE_LENGTH:
             yield Violation("ValueTooLong", field, f"must have at most {MAX_VALUE_LENGTH} characters")
-        if has_controls(key) or has_controls(value):
+        if has_controls(key) or has_controls(text):
             yield Violation("ControlCharacters", field, "must not contain control characters")

@@ -1,4 +1,4 @@
-"""The table of metadata."""
+"""The table that finds records by their metadata."""
 
 from uuid import UUID
 
@@ -9,9 +9,9 @@ from tessera.kit.db.table_base import Base
 
 
 class RecordMetadata(Base):
-    """One key of the metadata of one record.
+    """One key of the metadata of one record, by which lists find the record.
 
-    A table of its own, because under row-level security an index on JSON could not serve a filter.
+    A table, because under row-level security an index on the JSON of the record could not serve a filter.
     """
 
     __tablename__ = "record_metadata"

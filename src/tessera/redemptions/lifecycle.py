@@ -10,7 +10,8 @@ from tessera.kit.db.pages import CursorPage
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, NotFound, TransactionAborted, Violation, WrongState
 from tessera.redemptions import rules, transitions
-from tessera.redemptions.repository import Redemption, RedemptionFilter, RedemptionRepository
+from tessera.redemptions.records import Redemption, RedemptionFilter
+from tessera.redemptions.repository import RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 

@@ -17,7 +17,8 @@ from tessera.promo_codes.uses.service import StorefrontPromoCode
 from tessera.redemptions import combining, lifecycle, lookup, rules, transitions, validate
 from tessera.redemptions.drafts import RedemptionDraft
 from tessera.redemptions.lookup import StorefrontCode
-from tessera.redemptions.repository import Redemption, RedemptionRepository
+from tessera.redemptions.records import Redemption
+from tessera.redemptions.repository import RedemptionRepository
 from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.redemptions.transitions import Change

@@ -1,7 +1,7 @@
 """Statements on the redemptions of one tenant and on their ledger."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -30,96 +30,19 @@ from tessera.kit.db.bulk_insert import insert_rows, row_of
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import key_of
+from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
+from tessera.record_metadata.rules import Kind
+from tessera.redemptions.records import NewLedgerEntry, Redemption, RedemptionFilter
 from tessera.redemptions.rules import LIVE, RedemptionStatus
 from tessera.redemptions.tables import LedgerEntry, Reservation
 from tessera.redemptions.tables import Redemption as RedemptionTable
 from tessera.vouchers.rules import ReservationStatus
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Redemption:
-    """A use of a promo code or a voucher for a reservation; `changes` is the number of its ledger entries.
-
-    `made_by` is the credential that made it, or the first key of its series if it was a rotated key; None if no
-    credential made it, or a release that did not record it. `earlier_discounts` is the sum of the discounts of the
-    reservation's earlier codes. `is_combinable` says whether its code was combinable when it was made.
-    """
-
-    id: UUID
-    reservation_id: UUID
-    reservation_code: str
-    reservation_status: ReservationStatus
-    code: str
-    promo_code_owner_id: UUID | None = None
-    promo_code_id: UUID | None = None
-    voucher_id: UUID | None = None
-    purchase_id: UUID | None = None
-    partner_id: UUID | None = None
-    store_exam_id: UUID | None
-    store_exam_code: str | None
-    product_bundle_id: UUID | None
-    person_id: str
-    client_candidate_id: str
-    first_name: str
-    last_name: str
-    email: str | None
-    list_price: Decimal
-    discount: Decimal
-    earlier_discounts: Decimal
-    is_combinable: bool
-    made_by: UUID | None
-    status: RedemptionStatus
-    held_until: datetime | None
-    changes: int
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def final_price(self) -> Decimal:
-        """The amount to pay after the discounts of this code and of the earlier ones."""
-        return self.list_price - self.earlier_discounts - self.discount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLedgerEntry:
-    """A ledger entry to append: change `number` of a redemption."""
-
-    redemption_id: UUID
-    number: int
-    status: RedemptionStatus
-    redeemed_change: int
-    held_change: int
-    promo_code_owner_id: UUID | None
-    promo_code_id: UUID | None
-    voucher_id: UUID | None
-    purchase_id: UUID | None
-    partner_id: UUID | None
-    code: str
-    store_exam_id: UUID | None
-    product_bundle_id: UUID | None
-    discount: Decimal
-    caller_id: UUID | None
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedemptionFilter:
-    """Filters of redemptions; None matches all. The period includes `created_from` and excludes `created_before`."""
-
-    code: str | None = None
-    reservation_code: str | None = None
-    person_id: str | None = None
-    status: RedemptionStatus | None = None
-    created_from: datetime | None = None
-    created_before: datetime | None = None
-    made_by: UUID | None = None
-
-
 _NAMES = tuple(Redemption.__dataclass_fields__)
 _values_of = attrgetter(*_NAMES)
 _JOINED_COLUMNS = ("reservation_code", "reservation_status", "store_exam_code")
 _OWN_COLUMNS = [
-    getattr(RedemptionTable, field.name) for field in fields(Redemption) if field.name not in _JOINED_COLUMNS
+    RedemptionTable.__table__.c[field.name] for field in fields(Redemption) if field.name not in _JOINED_COLUMNS
 ]
 _ORDER: Sequence[ColumnElement[Any]] = (RedemptionTable.created_at, RedemptionTable.id)  # type: ignore[assignment]
 
@@ -152,6 +75,12 @@ class RedemptionRepository:
         self, filters: RedemptionFilter, *, now: datetime, newest: bool = False, after: str | None, size: int
     ) -> CursorPage[Redemption]:
         """A page of redemptions, oldest or newest first; raises Invalid for a cursor of another list."""
+        if filters.metadata is not None:
+            statement = self._matching(self._select(), filters, now=now)
+            page = await fetch_cursor_page(
+                self._connection, statement, order=[RECORD_ID], after=after, size=size, descending=newest
+            )
+            return page.map(_redemption)
         pages = []
         for state in _states(filters.status, now=now):
             statement = self._select().where(*self._conditions(filters), state)
@@ -163,12 +92,19 @@ class RedemptionRepository:
 
     async def count(self, filters: RedemptionFilter, *, now: datetime) -> int:
         """The number of redemptions that match."""
-        statement = select(func.count()).where(
-            RedemptionTable.organization_id == self._organization_id,
-            *self._conditions(filters),
-            or_(*_states(filters.status, now=now)),
-        )
+        tenant = RedemptionTable.organization_id == self._organization_id
+        matching = self._matching(select(RedemptionTable.id).where(tenant), filters, now=now)
+        statement = select(func.count()).select_from(matching.subquery())
         return int((await self._connection.execute(statement)).scalar_one())
+
+    def _matching(
+        self, statement: Select[*tuple[Any, ...]], filters: RedemptionFilter, *, now: datetime
+    ) -> Select[*tuple[Any, ...]]:
+        statement = statement.where(*self._conditions(filters), or_(*_states(filters.status, now=now)))
+        if filters.metadata is None:
+            return statement
+        by_metadata = MetadataFilter(Kind.REDEMPTION, RedemptionTable.__table__.c.id)
+        return by_metadata.apply(statement, filters.metadata, self._organization_id)
 
     def _conditions(self, filters: RedemptionFilter) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from tessera.kit.db.table_base import Base, Timestamp
+from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
 
 # There are no foreign keys to organizations, exams or promo codes, because each new row would lock the popular row that
 # it references. Those rows are never deleted.
@@ -31,7 +31,7 @@ class Reservation(Base):
     updated_at: Mapped[datetime] = mapped_column(Timestamp)
 
 
-class Redemption(Base):
+class Redemption(MetadataColumn, Base):
     """A use of a promo code or a voucher for a reservation; the platform owns global promo codes.
 
     Redemptions from releases in which no codes could be combined have neither `earlier_discounts` nor `is_combinable`.

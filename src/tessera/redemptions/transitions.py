@@ -10,7 +10,8 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.promo_codes.uses import service as promo_codes
 from tessera.promo_codes.uses.service import UseChange
 from tessera.redemptions import rules
-from tessera.redemptions.repository import NewLedgerEntry, Redemption, RedemptionRepository
+from tessera.redemptions.records import NewLedgerEntry, Redemption
+from tessera.redemptions.repository import RedemptionRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.issued.uses.service import VoucherUse

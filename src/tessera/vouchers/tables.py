@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
-from tessera.kit.db.table_base import Base, Timestamp
+from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
 
 
 def _refers_to(table: str, column: str) -> ForeignKeyConstraint:
@@ -27,6 +27,11 @@ def _refers_to(table: str, column: str) -> ForeignKeyConstraint:
 
 def _unique_by_prefix(name: str, column: str) -> Index:
     return Index(name, "organization_id", column, unique=True, postgresql_ops={column: "text_pattern_ops"})
+
+
+def _by_present(name: str, column: str) -> Index:
+    """An index of the few rows that have a value in a column."""
+    return Index(name, "organization_id", column, "partner_id", "id", postgresql_where=f"{column} is not null")
 
 
 class VoucherPartner(Base):
@@ -48,7 +53,7 @@ class VoucherPartner(Base):
     version: Mapped[int] = mapped_column(default=editing.FIRST)
 
 
-class VoucherProgram(Base):
+class VoucherProgram(MetadataColumn, Base):
     """An offer to partners: its exams, its cost, and the partners and candidates to which it is open."""
 
     __tablename__ = "voucher_programs"
@@ -142,7 +147,7 @@ class VoucherProgramEmailDomain(Base):
     domain: Mapped[str] = mapped_column(Text)
 
 
-class VoucherPurchase(Base):
+class VoucherPurchase(MetadataColumn, Base):
     """An order for vouchers of one program by one partner."""
 
     __tablename__ = "voucher_purchases"
@@ -153,14 +158,7 @@ class VoucherPurchase(Base):
         Index("voucher_purchases_by_status_index", "organization_id", "status", "partner_id", "id"),
         Index("voucher_purchases_by_partner_index", "organization_id", "partner_id", "status", "id"),
         Index("voucher_purchases_by_program_index", "organization_id", "program_id", "partner_id", "id"),
-        Index(
-            "voucher_purchases_by_email_index",
-            "organization_id",
-            "purchased_by_email_key",
-            "partner_id",
-            "id",
-            postgresql_where="purchased_by_email_key is not null",
-        ),
+        _by_present("voucher_purchases_by_email_index", "purchased_by_email_key"),
         Index(
             "voucher_purchases_by_deadline_index",
             "organization_id",
@@ -213,7 +211,7 @@ class VoucherCodeSpace(Base):
     issued: Mapped[int] = mapped_column(BigInteger)
 
 
-class Voucher(Base):
+class Voucher(MetadataColumn, Base):
     """A single-use code that pays for one exam; the reservation is its latest one, and `held_by` is a redemption."""
 
     __tablename__ = "vouchers"
@@ -233,14 +231,7 @@ class Voucher(Base):
         ),
         Index("vouchers_by_partner_index", "organization_id", "partner_id", "is_active", "is_used", "id"),
         Index("vouchers_by_purchase_index", "organization_id", "purchase_id", "partner_id", "id"),
-        Index(
-            "vouchers_by_recipient_index",
-            "organization_id",
-            "recipient_email_key",
-            "partner_id",
-            "id",
-            postgresql_where="recipient_email_key is not null",
-        ),
+        _by_present("vouchers_by_recipient_index", "recipient_email_key"),
         Index(
             "vouchers_by_reservation_index",
             "organization_id",
@@ -248,14 +239,7 @@ class Voucher(Base):
             "id",
             postgresql_where="reservation_code is not null",
         ),
-        Index(
-            "vouchers_by_store_exam_index",
-            "organization_id",
-            "store_exam_id",
-            "partner_id",
-            "id",
-            postgresql_where="store_exam_id is not null",
-        ),
+        _by_present("vouchers_by_store_exam_index", "store_exam_id"),
         Index("vouchers_archived_index", "organization_id", "id", postgresql_where="is_archived"),
         CheckConstraint(
             "reservation_status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')",

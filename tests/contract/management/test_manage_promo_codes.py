@@ -48,6 +48,7 @@ NEW = {
     "emailAddresses": ["Ada@example.com", "ada@EXAMPLE.com", "bob@example.com"],
     "restrictToEmailAddresses": True,
     "campaign": " Caf\u0065\u0301 2030 ",
+    "metadata": {" order": " 1"},
     "notes": "Spring",
 }
 CREATED = {
@@ -64,6 +65,7 @@ CREATED = {
     "maxRedemptionsPerCandidate": 1,
     "redemptionCount": 0,
     "campaign": "Caf\u00e9 2030",
+    "metadata": {"order": "1"},
     "notes": "Spring",
     "createdAt": "2026-06-15T12:00:00Z",
     "version": 1,
@@ -130,6 +132,7 @@ async def test_a_code_is_created_read_changed_and_moved_through_its_life(
     absent_fields = ("discountPercent", "startsAt", "expiresAt", "maxRedemptionsPerCandidate", "campaign", "notes")
     expected = {name: value for name, value in code.items() if name not in absent_fields} | change
     expected |= {"storeExamCodes": [], "emailAddresses": [], "restrictToEmailAddresses": False, "version": 2}
+    expected["metadata"] = {}
     assert (status_and_body(changed), changed.headers["ETag"]) == ((200, expected), '"2"')
 
     moves = (("deactivate", "Inactive"), ("activate", "Active"), ("archive", "Archived"))

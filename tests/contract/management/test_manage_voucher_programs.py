@@ -30,6 +30,7 @@ CREATED = {name: value for name, value in PROGRAM.items() if name != "isActive"}
     "enforceAssignedEmail": False,
     "expirationPeriodInDays": 365,
     "allowAchPayments": False,
+    "metadata": {},
     "createdAt": "2026-06-15T12:00:00Z",
     "version": 1,
 }

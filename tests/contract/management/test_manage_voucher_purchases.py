@@ -100,6 +100,7 @@ async def test_a_paid_purchase_has_its_vouchers_made(
         "amountPaid": 0.0,
         "purchasedAt": "2026-06-15T12:00:00Z",
         "checkoutExpiresAt": "2026-06-16T12:00:00Z",
+        "metadata": {},
         "version": 1,
     }
     url = f"{PURCHASES}/{purchase['id']}"

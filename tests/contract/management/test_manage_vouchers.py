@@ -145,6 +145,7 @@ async def test_a_voucher_is_assigned_switched_prolonged_and_archived(
         "reservationStatus": None,
         "storeExamCode": None,
         "usedAt": None,
+        "metadata": {},
         "version": 1,
     }
     assert (status_and_body(read), read.headers["ETag"]) == ((200, expected), '"1"')

@@ -13,6 +13,7 @@ from tests.support.management_requests import (
     ROOT,
     audit_entries_of,
     headers_without_rights,
+    if_match,
     invalid,
     not_found,
     problem,
@@ -20,6 +21,7 @@ from tests.support.management_requests import (
 from tests.support.redemption_requests import create_redemption
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.voucher_management import PROGRAM, PROGRAMS, create_purchase, create_resource
 
 from tessera.api.serving.resources import Resources
 
@@ -30,6 +32,9 @@ KINDS = {
     "VoucherPurchase": "voucher-purchases",
     "Voucher": "vouchers",
     "Redemption": "redemptions",
+}
+LISTS = {kind: f"{ROOT}/{collection}" for kind, collection in KINDS.items()} | {
+    "Redemption": "/storefront/v1/redemptions"
 }
 NOBODY = UUID(int=7)
 
@@ -49,6 +54,10 @@ async def records(client: httpx.AsyncClient, resources: Resources, tenant: Tenan
 async def put(client: httpx.AsyncClient, tenant: Tenant, kind: str, id_: object, metadata: Any) -> httpx.Response:
     url = f"{ROOT}/{KINDS[kind]}/{id_}/metadata"
     return await client.put(url, json={"metadata": metadata}, headers=tenant.bearer)
+
+
+async def show(client: httpx.AsyncClient, tenant: Tenant, kind: str, id_: object) -> dict[str, Any]:
+    return dict((await client.get(f"{LISTS[kind]}/{id_}", headers=tenant.bearer)).json())
 
 
 async def find(client: httpx.AsyncClient, tenant: Tenant, **query: object) -> dict[str, Any]:
@@ -77,12 +86,76 @@ async def test_records_of_each_kind_have_metadata_and_are_found_by_them(
         assert (await client.get(url, headers=tenant.bearer)).json() == expected
         found = await find(client, tenant, kind=kind, key="order ", value="1")
         assert found == {"data": [expected], "nextLink": None, "nextCursor": None}
+        if kind != "Redemption":
+            assert (await show(client, tenant, kind, id_))["version"] == 2
         changed = await put(client, tenant, kind, id_, {"order": "2"})
         assert changed.json()["metadata"] == {"order": "2"}
         assert (await find(client, tenant, kind=kind, key="order", value="1"))["data"] == []
         entries = [entry for entry in audit_entries_of(superuser, tenant, kind) if entry[2] == "Updated"]
         keys = [(entry[3]["metadata_keys"], entry[4]["metadata_keys"]) for entry in entries]
         assert keys == [([], ["Caf\u00e9", "order"]), (["Caf\u00e9", "order"], ["order"])]
+
+
+async def test_each_list_has_metadata_and_a_filter_by_them(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    theirs, texts = await records(client, resources, other_tenant), {"order": "A=1", "note": ""}
+    for kind, id_ in (await records(client, resources, tenant)).items():
+        assert (await put(client, other_tenant, kind, theirs[kind], texts)).status_code == 200
+        assert (await put(client, tenant, kind, id_, texts)).status_code == 200
+        assert (await show(client, tenant, kind, id_))["metadata"] == texts
+        for query in ("metadata=order=A%3D1", "metadata=order%20=A=1", "metadata=note="):
+            page = (await client.get(f"{LISTS[kind]}?{query}", headers=tenant.bearer)).json()
+            found = [(each["id"], each["metadata"]) for each in page["data"]]
+            assert (query, found, page["nextLink"]) == (query, [(str(id_), texts)], None)
+        for query in ("metadata=order=a=1", "metadata=Order=A=1", "metadata=order=", "metadata=order=A"):
+            assert (await client.get(f"{LISTS[kind]}?{query}", headers=tenant.bearer)).json()["data"] == []
+        message = ("NotKeyAndText", "metadata must be KEY=TEXT, such as orderId=ORD-1001.")
+        for query in ("metadata=order", "metadata==1", "metadata=%20=1"):
+            answer = await client.get(f"{LISTS[kind]}?{query}", headers=tenant.bearer)
+            assert status_and_body(answer) == invalid(("/metadata", *message))
+        answer = await client.get(f"{LISTS[kind]}?metadata=order=%00", headers=tenant.bearer)
+        assert answer.json()["errors"][0]["code"] == "ControlCharacters"
+
+
+async def test_bodies_set_keep_and_clear_metadata(
+    client: httpx.AsyncClient, tenant: Tenant, superuser: psycopg.Connection
+) -> None:
+    code = await create_resource(
+        client, tenant, LISTS["PromoCode"], {"name": "SPRING", "discountPercent": 10, "metadata": {"order": "1"}}
+    )
+    texts = {"metadata": {"order": "1"}}
+    purchase = await create_purchase(client, tenant, program=texts, **texts)
+    program = (await client.get(f"{PROGRAMS}/{purchase['programId']}", headers=tenant.bearer)).json()
+    for kind, record in (("PromoCode", code), ("VoucherProgram", program), ("VoucherPurchase", purchase)):
+        assert record["metadata"] == {"order": "1"}
+        found = (await client.get(f"{LISTS[kind]}?metadata=order=1", headers=tenant.bearer)).json()["data"]
+        assert [each["id"] for each in found] == [record["id"]]
+        assert audit_entries_of(superuser, tenant, kind)[0][4]["metadata_keys"] == ["order"]
+    changed_program = {name: value for name, value in PROGRAM.items() if name != "isActive"}
+    changes = (("PromoCode", code, {"discountPercent": 20}), ("VoucherProgram", program, changed_program))
+    for kind, record, body in changes:
+        url = f"{LISTS[kind]}/{record['id']}"
+        for number, metadata in enumerate(({"order": "2", "note": "x"}, {"note": "x"}, {}), start=1):
+            sent = body | ({"metadata": metadata} if metadata else {})
+            answer = await client.put(url, json=sent, headers=if_match(number, tenant))
+            assert (answer.json()["metadata"], answer.json()["version"]) == (metadata, number + 1)
+            for key, text in {"order": "2", "note": "x"}.items():
+                answer = await client.get(f"{LISTS[kind]}?metadata={key}={text}", headers=tenant.bearer)
+                assert [each["id"] for each in answer.json()["data"]] == [record["id"]] * (key in metadata)
+
+
+@pytest.mark.parametrize("kind", ["PromoCode", "VoucherProgram", "VoucherPurchase"])
+async def test_everything_that_is_wrong_in_a_body_is_named(
+    client: httpx.AsyncClient, tenant: Tenant, kind: str
+) -> None:
+    for metadata, code in (
+        ({"order": 1}, ("/metadata", "NotText")),
+        ({"k": "", "k ": ""}, ("/metadata", "Repeated")),
+        ({"a/b": "v" * 501}, ("/metadata/a~1b", "ValueTooLong")),
+    ):
+        answer = await client.post(LISTS[kind], json={"metadata": metadata}, headers=tenant.bearer)
+        assert code in [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
 
 
 async def test_without_the_function_point_every_operation_is_403(client: httpx.AsyncClient, tenant: Tenant) -> None:
@@ -122,8 +195,7 @@ async def test_a_record_of_nobody_or_of_another_organization_is_not_there(
         (
             {" ": "", "k" * 41: "", "a/b": "v" * 501, "c": "\u0000", "d\u2028e": ""},
             [
-                ("/metadata/ ", "KeyLength", "metadata/  must have a key of 1 to 40 characters."),
-                (f"/metadata/{'k' * 40}", "KeyLength", f"metadata/{'k' * 40} must have a key of 1 to 40 characters."),
+                ("/metadata/", "KeyLength", "metadata/ must have a key of 1 to 40 characters."),
                 ("/metadata/a~1b", "ValueTooLong", "metadata/a~1b must have at most 500 characters."),
                 ("/metadata/c", "ControlCharacters", "metadata/c must not contain control characters."),
                 (
@@ -131,6 +203,7 @@ async def test_a_record_of_nobody_or_of_another_organization_is_not_there(
                     "ControlCharacters",
                     "metadata/d\u2028e must not contain control characters.",
                 ),
+                (f"/metadata/{'k' * 40}", "KeyLength", f"metadata/{'k' * 40} must have a key of 1 to 40 characters."),
             ],
         ),
     ],

@@ -39,6 +39,7 @@ NEW = {
     "startsAt": "2026-06-01T00:00:00Z",
     "maxRedemptions": 1,
     "campaign": "Spring 2030",
+    "metadata": {"order": "1"},
     "notes": "Fair",
     "isActive": True,
 }
@@ -112,7 +113,8 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
         "nextCursor": None,
     }
 
-    listed = (await client.get(f"{ROOT}/promo-codes?batchId={batch['id']}", headers=tenant.bearer)).json()["data"]
+    query = f"batchId={batch['id']}&metadata=order=1"
+    listed = (await client.get(f"{ROOT}/promo-codes?{query}", headers=tenant.bearer)).json()["data"]
     code = listed[0]
     own = {"id": code["id"], "name": code["name"], "createdAt": code["createdAt"], "batchId": batch["id"]}
     assert (len(listed), code) == (
@@ -128,6 +130,7 @@ async def test_a_batch_is_made_by_a_worker_listed_and_exported(
             "maxRedemptions": 1,
             "redemptionCount": 0,
             "campaign": "Spring 2030",
+            "metadata": {"order": "1"},
             "notes": "Fair",
             "version": 1,
         },

@@ -88,6 +88,7 @@ async def test_a_promo_code_is_redeemed_and_counted(client: httpx.AsyncClient, s
         "heldUntil": None,
         "createdAt": "2026-06-15T12:00:00Z",
         "updatedAt": "2026-06-15T12:00:00Z",
+        "metadata": {},
     }
     assert await redemption_count(client, shop, "Spring") == 1
     assert (await client.get(f"{URL}/{redemption['id']}", headers=shop.api_key)).json() == redemption

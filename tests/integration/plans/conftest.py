@@ -18,6 +18,7 @@ BIG = 200_000
 BESIDE = 20_000
 
 # Of each 200 codes 100 are active, 98 inactive and 2 archived; one of 1,000 is restricted; the exams have 98, 1 and 1.
+# Every second one has metadata.
 FILL = """
 with numbered as (
     select n, md5(%(tenant)s::text || n)::uuid as id from generate_series(1, %(count)s) n
@@ -31,6 +32,10 @@ with numbered as (
            case when n %% 1000 = 5 then 'Few' when n %% 2 = 0 then 'Many' end,
            case when n %% 1000 = 5 then 'few' when n %% 2 = 0 then 'many' end, '2026-01-01', 1
     from numbered
+), texts as (
+    insert into record_metadata (organization_id, kind, record_id, key, value)
+    select %(tenant)s, 'PromoCode', id, 'channel', case when n %% 1000 = 5 then 'few' else 'many' end
+    from numbered where n %% 2 = 1
 ), exams as (
     insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
     select %(tenant)s, id, (%(exams)s::uuid[])[case n %% 100 when 0 then 2 when 1 then 3 else 1 end], 0 from numbered
@@ -40,7 +45,7 @@ select %(tenant)s, id, address, address, 0
 from numbered, lateral (values ('everyone@example.com'), ('a' || n || '@example.com')) as listed (address)
 where n %% 10 = 0
 """
-TABLES = ("promo_codes", "promo_code_store_exams", "promo_code_email_addresses", "store_exams")
+TABLES = ("promo_codes", "record_metadata", "promo_code_store_exams", "promo_code_email_addresses", "store_exams")
 
 
 @pytest.fixture(scope="session")

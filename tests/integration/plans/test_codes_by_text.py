@@ -49,13 +49,19 @@ with purchases as (
 ), keys as (
     insert into idempotency_keys (organization_id, caller_id, key, request_digest, status, body, created_at)
     select %(tenant)s, %(tenant)s, 'K' || n, '', 200, '', %(now)s from generate_series(1, %(vouchers)s) n
+), added as (
+    insert into vouchers (
+        organization_id, id, purchase_id, partner_id, code, is_active, expires_at, is_archived, version
+    )
+    select %(tenant)s, gen_random_uuid(), md5(%(tenant)s::text || n %% %(purchases)s)::uuid, %(partner)s, 'V' || n,
+           true, %(now)s + interval '1 year', false, 1
+    from generate_series(1, %(vouchers)s) n
+    returning id, code
 )
-insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_active, expires_at, is_archived, version)
-select %(tenant)s, gen_random_uuid(), md5(%(tenant)s::text || n %% %(purchases)s)::uuid, %(partner)s, 'V' || n, true,
-       %(now)s + interval '1 year', false, 1
-from generate_series(1, %(vouchers)s) n
+insert into record_metadata (organization_id, kind, record_id, key, value)
+select %(tenant)s, 'Voucher', id, 'channel', case when code like 'V%%77' then 'few' else 'many' end from added
 """
-TABLES = ("vouchers", "voucher_purchases", "voucher_programs", "idempotency_keys")
+TABLES = ("vouchers", "record_metadata", "voucher_purchases", "voucher_programs", "idempotency_keys")
 Look = Callable[[UnitOfWork, list[str]], Awaitable[Any]]
 
 
@@ -155,6 +161,11 @@ PAGE = 5 * 101
         ("search=V77&order=newest", 100, 2 * 1_111 + PAGE),
         ("search=V77&isUsed=true", 0, 2 * 1_111 + PAGE),
         ("order=newest&storeExamCode=NCA-GENL", 0, PAGE),
+        ("metadata=channel=few", 100, PAGE),
+        ("metadata=channel=many&order=newest", 100, PAGE),
+        ("metadata=channel=many&isUsed=false&partnerId={partner}", 100, PAGE),
+        ("metadata=channel=none", 0, 0),
+        ("metadata=channel=few&search=V77", 13, 3 * 1_111 + PAGE),
     ],
 )
 async def test_a_list_of_vouchers_in_another_order_reads_little_more_than_it_shows(

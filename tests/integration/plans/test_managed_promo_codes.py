@@ -18,6 +18,7 @@ from tessera.promo_codes.management import service
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
 from tessera.provision import Addresses
+from tessera.record_metadata.rules import KeyAndText
 
 # The rows that a page of a hundred may read: each code with its exams, and one more for the next page.
 PAGE = 1_000
@@ -41,6 +42,14 @@ FILTERS = [
     ("campaign=few&status=Inactive", 0, 2 * 200),
     ("campaign=many&storeExamCode=NCA-GENL&order=newest", 100, 4 * PAGE),
     ("search=code77&campaign=many", 100, 3 * 1_111 + PAGE),
+    ("metadata=channel=few", 100, PAGE),
+    ("metadata=channel=many", 100, PAGE),
+    ("metadata=channel=none", 0, 0),
+    ("metadata=none=many", 0, 0),
+    ("metadata=channel=many&order=newest&status=Active", 100, 2 * PAGE),
+    ("metadata=channel=few&status=Archived", 0, 2 * 200),
+    ("metadata=channel=few&storeExamCode=NCA-GENL", 100, PAGE),
+    ("search=code77&metadata=channel=few", 1, 3 * 1_111 + PAGE),
     ("order=newest", 100, PAGE),
     ("order=newest&status=Archived", 100, PAGE),
     ("order=newest&storeExamCode=ncp-ads", 100, PAGE),
@@ -115,6 +124,7 @@ async def test_a_step_of_a_campaigns_deactivation_reads_only_its_codes(
         ManagedFilter(status=Status.ACTIVE),
         ManagedFilter(store_exam_code="NCA-GENL"),
         ManagedFilter(campaign="Many"),
+        ManagedFilter(metadata=KeyAndText("channel", "many")),
     ],
 )
 async def test_a_part_of_an_export_reads_little_more_than_it_tells(

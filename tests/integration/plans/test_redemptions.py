@@ -43,6 +43,9 @@ with numbered as (
     insert into reservations (organization_id, id, code, status, created_at, updated_at)
     select distinct on (reservation_id) %(tenant)s::uuid, reservation_id, 'RSV-' || n / 2, 'Created', at, at
     from numbered
+), texts as (
+    insert into record_metadata (organization_id, kind, record_id, key, value)
+    select %(tenant)s, 'Redemption', id, 'channel', case when n %% 100 = 99 then 'few' else 'many' end from numbered
 )
 insert into redemptions (organization_id, id, reservation_id, code, promo_code_owner_id, promo_code_id, store_exam_id,
     person_id, client_candidate_id, first_name, last_name, list_price, discount, status, held_until, changes,
@@ -74,6 +77,10 @@ QUERIES = [
     ("personId=P-7&code=code7", 60, PART),
     ("personId=P-7&code=code8", 0, 60 * 3 + 20),
     ("reservationCode=RSV-77&status=Redeemed&code=code7", 0, 20),
+    ("metadata=channel=many", 100, PART + 101),
+    ("metadata=channel=few&status=Held", 100, PART + 101),
+    ("metadata=channel=many&status=Redeemed", 100, 2 * PART),
+    ("metadata=channel=none", 0, 0),
 ]
 
 
@@ -86,7 +93,7 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
         for tenant, count in zip(tenants, (BIG, BESIDE), strict=True):
             values = {"tenant": tenant.id, "count": count, "now": NOW, "exam": tenant.exam_ids["NCA-GENL"]}
             superuser.execute(FILL, values)
-        vacuum(superuser, "reservations", "redemptions", "store_exams")
+        vacuum(superuser, "reservations", "redemptions", "record_metadata", "store_exams")
     return tenants[0]
 
 

@@ -56,15 +56,14 @@ def _add_operations(kind: Kind, collection: str) -> None:
         openapi_extra=documentation.retrieving(name),
     )
     async def get_metadata(request: Request, caller: Manager) -> JsonResponse:
-        return JsonResponse(
-            MetadataModel.of(await service.get(caller.work, kind, path_id(request, name), now=caller.now))
-        )
+        return JsonResponse(MetadataModel.of(await service.get(caller.work, kind, path_id(request, name))))
 
     @router.put(
         path,
         operation_id=f"replace{kind}Metadata",
         summary=f"Replace the metadata of a {noun}",
-        description="Replace all of its metadata. The record and its version do not change.",
+        description="Replace all of its metadata, whatever the version of the record is."
+        + ("" if kind is Kind.REDEMPTION else " A change is a new version of it."),
         responses=documentation.replaced(MetadataModel, example, violation=TOO_LONG),
         openapi_extra=documentation.creating(MetadataRequest, CHANGE, name),
     )

@@ -96,6 +96,7 @@ _HELD = {
     "heldUntil": "2026-11-25T12:15:00Z",
     "createdAt": "2026-11-25T12:00:00Z",
     "updatedAt": "2026-11-25T12:00:00Z",
+    "metadata": {},
 }
 _BOOKING = {"reservationCode": "RSV-1002", "status": "Rescheduled", "redemptions": [_HELD]}
 _COMMON = problem_details.documented(401, 403, 429, 500, 503)

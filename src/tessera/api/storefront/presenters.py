@@ -68,6 +68,7 @@ def redemption(item: Redemption) -> dict[str, Any]:
         "heldUntil": item.held_until,
         "createdAt": item.created_at,
         "updatedAt": item.updated_at,
+        "metadata": item.metadata or {},
     }
 
 

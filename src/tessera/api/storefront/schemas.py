@@ -15,6 +15,7 @@ from tessera.api.http.fields import (
     choice,
     parse_error,
 )
+from tessera.api.http.metadata import FILTER, FILTER_EXAMPLES, MetadataFilter
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import CODE_KIND, REASON, REDEMPTION_STATUS, RESERVATION_STATUS
 from tessera.kit.normalization import typed_code
@@ -157,32 +158,22 @@ class RedemptionQuery(CursorQuery):
     """Query of GET /storefront/v1/redemptions."""
 
     code: Text | None = Field(
-        None,
-        alias="code",
-        description="Only redemptions of this promo code or voucher (not case-sensitive).",
-        examples=["WELCOME"],
+        None, description="Only redemptions of this promo code or voucher (not case-sensitive).", examples=["WELCOME"]
     )
     reservation_code: Text | None = Field(
-        None, alias="reservationCode", description="Only redemptions for this reservation.", examples=["RSV-1001"]
+        None, description="Only redemptions for this reservation.", examples=["RSV-1001"]
     )
-    person_id: Text | None = Field(
-        None, alias="personId", description="Only redemptions of this candidate.", examples=["P-4711"]
-    )
+    person_id: Text | None = Field(None, description="Only redemptions of this candidate.", examples=["P-4711"])
     status: Annotated[RedemptionStatus, *choice(RedemptionStatus, REDEMPTION_STATUS)] | None = Field(
-        None, alias="status", description="Only redemptions that now have this status.", examples=["Held"]
+        None, description="Only redemptions that now have this status.", examples=["Held"]
     )
     created_from: Instant | None = Field(
-        None,
-        alias="createdFrom",
-        description="Only redemptions created at this time or later.",
-        examples=["2026-11-01T00:00:00Z"],
+        None, description="Only redemptions created at this time or later.", examples=["2026-11-01T00:00:00Z"]
     )
     created_before: Instant | None = Field(
-        None,
-        alias="createdBefore",
-        description="Only redemptions created before this time.",
-        examples=["2026-12-01T00:00:00Z"],
+        None, description="Only redemptions created before this time.", examples=["2026-12-01T00:00:00Z"]
     )
+    metadata: MetadataFilter | None = Field(None, description=FILTER, examples=FILTER_EXAMPLES)
 
 
 class CodeValidationRequest(RequestModel):
@@ -280,6 +271,7 @@ class RedemptionModel(ResponseModel):
     heldUntil: datetime | None = Field(description="When the hold expires, UTC; null without a hold.")
     createdAt: datetime = Field(description="When the redemption was created, UTC.")
     updatedAt: datetime = Field(description="When the status last changed, UTC.")
+    metadata: dict[str, str] = Field(description="Texts by key, attached by an integration of the management API.")
 
 
 class RedemptionPage(ResponseModel):

@@ -1,7 +1,8 @@
-"""The declarative base of all tables, and the type of their timestamps."""
+"""The declarative base of all tables, the type of their timestamps, and the column of their metadata."""
 
 from sqlalchemy import DateTime, MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
@@ -16,6 +17,12 @@ class Base(DeclarativeBase):
             "ck": "%(table_name)s_%(constraint_name)s_check",
         }
     )
+
+
+class MetadataColumn:
+    """The metadata of a record, null if it has none. The attribute `metadata` of a table is SQLAlchemy's own."""
+
+    record_metadata: Mapped[dict[str, str] | None] = mapped_column("metadata", JSONB(none_as_null=True))
 
 
 Timestamp = DateTime(timezone=True)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from tessera.kit.normalization import folded, stored_name
 from tessera.promo_codes.rules import Kind, PromoCodeTerms, Status
+from tessera.record_metadata.rules import KeyAndText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,7 @@ class ManagedFilter:
     product_bundle_id: UUID | None = None
     batch_id: UUID | None = None
     campaign: str | None = None
+    metadata: KeyAndText | None = None
 
     @property
     def campaign_key(self) -> str | None:

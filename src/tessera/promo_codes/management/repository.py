@@ -1,6 +1,7 @@
 """Statements for the management of promo codes of every kind: single codes, edits, and lists of any length."""
 
 from collections.abc import Collection, Container
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,8 @@ from tessera.promo_codes.management.records import ManagedFilter, ManagedPromoCo
 from tessera.promo_codes.restrictions import repository as restrictions
 from tessera.promo_codes.rules import terms_of
 from tessera.promo_codes.tables import PromoCode, PromoCodeEmailAddress, PromoCodeProductBundle, PromoCodeStoreExam
+from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
+from tessera.record_metadata.rules import Kind
 
 _COMPARED = ("status", "kind", "batch_id", "campaign_key")
 
@@ -173,6 +176,9 @@ class ManagedPromoCodeRepository:
                     exam.store_exam_id == self._exam_id(filters.store_exam_code),
                 )
             )
+        if filters.metadata is not None:
+            by_metadata = MetadataFilter(Kind.PROMO_CODE, promo_code_id)
+            conditions.append(by_metadata.matches(filters.metadata, self._organization_id))
         if filters.product_bundle_id is not None:
             conditions.append(
                 exists().where(
@@ -202,7 +208,8 @@ class ManagedPromoCodeRepository:
 
     async def count(self, filters: ManagedFilter) -> int:
         """The number of promo codes that match."""
-        statement, _ = self._matching(select(func.count()).select_from(PromoCode), filters)
+        matching, _ = self._matching(select(PromoCode.id), filters)
+        statement = select(func.count()).select_from(matching.subquery())
         return int((await self._connection.execute(statement)).scalar_one())
 
     def _is(self, promo_code_id: UUID) -> ColumnElement[bool]:
@@ -222,6 +229,11 @@ class ManagedPromoCodeRepository:
         """The statement with these filters, and the columns of the order in which an index returns the matches."""
         code = PromoCode.__table__.c
         statement = statement.where(code.organization_id == self._organization_id)
+        if filters.metadata is not None:
+            conditions = [*_equal(code, filters), *self._restrictions(code.id, replace(filters, metadata=None))]
+            by_metadata = MetadataFilter(Kind.PROMO_CODE, code.id)
+            statement = by_metadata.apply(statement.where(*conditions), filters.metadata, self._organization_id)
+            return statement, [RECORD_ID]
         if filters.store_exam_code is not None or filters.product_bundle_id is not None:
             statement, id_column = self._restricted(statement, filters)
             return statement.where(*_equal(code, filters)), [id_column]

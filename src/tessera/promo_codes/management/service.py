@@ -23,6 +23,8 @@ from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.rules import PromoCodeDraft, Status, terms_of
 from tessera.promo_codes.shares.repository import ShareRepository
 from tessera.promo_codes.uses import service as uses
+from tessera.record_metadata.repository import MetadataRepository
+from tessera.record_metadata.rules import Kind
 
 __all__ = ["ManagedFilter", "ManagedPromoCode"]
 
@@ -190,6 +192,8 @@ async def _write(
         version=before.version + 1,
     )
     await promo_codes.change(after)
+    if after.metadata != before.metadata:
+        await MetadataRepository(work, Kind.PROMO_CODE).find_by(before.id, after.metadata)
     await promo_codes.remove_restrictions(before.id)
     code = replace(drafts.new_promo_code(draft, references), id=before.id)
     await PromoCodeRepository(work).add_restrictions([code])

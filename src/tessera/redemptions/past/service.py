@@ -11,7 +11,7 @@ from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.redemptions import transitions
 from tessera.redemptions.drafts import Candidate
-from tessera.redemptions.repository import Redemption
+from tessera.redemptions.records import Redemption
 from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.redemptions.rules import RedemptionStatus
 from tessera.vouchers.rules import ReservationStatus

@@ -9,7 +9,8 @@ from tessera.identity.rules import Principal
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Conflict, NotFound, WrongState
 from tessera.redemptions import lifecycle, rules, transitions
-from tessera.redemptions.repository import Redemption, RedemptionRepository
+from tessera.redemptions.records import Redemption
+from tessera.redemptions.repository import RedemptionRepository
 from tessera.redemptions.reservations.repository import Reservation, ReservationRepository
 from tessera.vouchers.issued.uses import service as vouchers
 from tessera.vouchers.rules import ReservationStatus

@@ -1,6 +1,6 @@
 """Vouchers: single-use codes that each pay for one exam."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -55,6 +55,7 @@ class Voucher:
     used_by_first_name: str | None
     used_by_last_name: str | None
     is_archived: bool
+    metadata: Mapping[str, str] | None
     version: int
 
 

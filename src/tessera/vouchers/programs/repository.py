@@ -18,6 +18,8 @@ from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import Invalid
 from tessera.kit.identifiers import new_id
 from tessera.kit.normalization import composed, stored_name
+from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
+from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.vouchers.rules import Status, name_taken
 from tessera.vouchers.tables import (
     VoucherPartner,
@@ -37,6 +39,7 @@ class ProgramFilter:
 
     program_name_part: str | None = None
     status: Status | None = None
+    metadata: KeyAndText | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class NewProgram:
     partner_cost_per_voucher: Decimal = Decimal(0)
     enforce_assigned_email: bool = False
     voucher_code_prefix: str = ""
+    metadata: Mapping[str, str] | None = None
     store_exam_ids: tuple[UUID, ...] = ()
     partner_ids: tuple[UUID, ...] = ()
     discounts: tuple[tuple[int, Decimal], ...] = ()
@@ -87,6 +91,7 @@ class ProgramRepository:
         self._connection = work.connection
         self._organization_id = work.organization_id
         self._partner_id = work.partner_id
+        self._metadata = MetadataRepository(work, Kind.VOUCHER_PROGRAM)
 
     async def find_by_name(self, name: str, *, partner_id: UUID | None) -> AnyRow | None:
         """The visible program with this name, ignoring case, and whether it is open to the partner."""
@@ -168,7 +173,11 @@ class ProgramRepository:
             statement = statement.where(
                 func.strpos(VoucherProgram.name_key, func.lower(composed(filters.program_name_part))) > 0
             )
-        order = [VoucherProgram.__table__.c.id]
+        order: list[ColumnElement[UUID]] = [VoucherProgram.__table__.c.id]
+        if filters.metadata is not None:
+            by_metadata = MetadataFilter(Kind.VOUCHER_PROGRAM, VoucherProgram.__table__.c.id)
+            statement = by_metadata.apply(statement, filters.metadata, self._organization_id)
+            order = [RECORD_ID]
         return await fetch_cursor_page(
             self._connection, statement, order=order, after=after, size=size, descending=newest
         )
@@ -217,6 +226,7 @@ class ProgramRepository:
         if (await self._connection.execute(statement)).first() is None:
             return False
         await self._insert(program.id, relations)
+        await self._metadata.find_new_by({program.id: program.metadata})
         return True
 
     async def change(self, program_id: UUID, columns: Mapping[str, Any], relations: ProgramRelations) -> None:
@@ -228,6 +238,8 @@ class ProgramRepository:
                 .where(VoucherProgram.organization_id == self._organization_id, VoucherProgram.id == program_id)
                 .values(**columns, version=VoucherProgram.version + 1)
             )
+        if "metadata" in columns:
+            await self._metadata.find_by(program_id, columns["metadata"])
         for name, table in _TABLES.items():
             if getattr(relations, name) is not None:
                 await self._connection.execute(

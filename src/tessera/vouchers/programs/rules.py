@@ -1,7 +1,7 @@
 """The rules of voucher programs."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -10,6 +10,7 @@ from uuid import UUID
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation
 from tessera.kit.normalization import domain_key, store_names
+from tessera.record_metadata import rules as metadata_rules
 
 MAX_COST = Decimal("9999999999.99")
 MAX_TIERS = 100
@@ -45,6 +46,7 @@ class ProgramDraft:
     voucher_code_prefix: str | None = None
     expiration_period_in_days: int | None = None
     allow_ach_payments: bool | None = None
+    metadata: Mapping[str, str] | None = None
     is_active: bool | None = None
     parse_violations: tuple[Violation, ...] = ()
 
@@ -70,6 +72,7 @@ def violations(draft: ProgramDraft) -> Iterator[Violation]:
     days = draft.expiration_period_in_days
     if days is not None and not 1 <= days <= MAX_DAYS:
         yield Violation("ExpiryRange", "expiration_period_in_days", f"must be between 1 and {MAX_DAYS:,}")
+    yield from metadata_rules.violations(draft.metadata)
 
 
 def _tiers(tiers: Sequence[Tier]) -> Iterator[Violation]:

@@ -44,17 +44,19 @@ class Program:
     voucher_code_prefix: str
     created_at: datetime
     version: int
+    metadata: Mapping[str, str] | None
     discounts: Sequence[AnyRow]
     assigned_partners: Sequence[AnyRow]
     email_domains: Sequence[AnyRow]
     store_exams: Sequence[AnyRow]
 
 
-_OWN_COLUMNS = tuple(Program.__dataclass_fields__)[:12]
+_OWN_COLUMNS = tuple(Program.__dataclass_fields__)[:13]
 # The column of a program for each field of a draft.
 _DRAFT_COLUMNS = {
     "name": "name",
     "allow_ach_payments": "allow_ach_payments",
+    "metadata": "metadata",
     "expiration_period_in_days": "expiration_period_in_days",
     "can_assigned_partners_purchase_zero_price": "can_assigned_partners_purchase_zero_price",
     "is_available_to_all_partners": "is_available_to_all_partners",

@@ -28,6 +28,8 @@ from tessera.kit.db.pages import CursorPage, Page, fetch_cursor_page, fetch_page
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.normalization import email_key, stored_name
+from tessera.record_metadata.repository import RECORD_ID, MetadataFilter, MetadataRepository
+from tessera.record_metadata.rules import Kind
 from tessera.vouchers import codes
 from tessera.vouchers.purchases.rules import NewPurchase, Purchase, PurchaseFilter
 from tessera.vouchers.rules import PurchaseStatus
@@ -38,6 +40,7 @@ class PurchaseRepository:
     """The voucher purchases visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
         self._connection = work.connection
         self._organization_id = work.organization_id
         self._partner_id = work.partner_id
@@ -49,7 +52,10 @@ class PurchaseRepository:
             for purchase in purchases
         ]
         unique_code = "voucher_purchases_organization_id_code_key"
-        return await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=unique_code)
+        added_ids = await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=unique_code)
+        added = MetadataRepository(self._work, Kind.VOUCHER_PURCHASE)
+        await added.find_new_by({each.id: each.metadata for each in purchases if each.id in added_ids})
+        return added_ids
 
     async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
         """Add purchases in any status; a taken code raises the driver's error."""
@@ -141,8 +147,11 @@ class PurchaseRepository:
         self, filters: PurchaseFilter, *, newest: bool = False, after: str | None, size: int, now: datetime
     ) -> CursorPage[Purchase]:
         """A page of purchases, in the order of the index that finds them, or in the reverse order."""
-        statement = self._select().where(*self._conditions(filters, now=now))
-        order = _order(filters)
+        statement, order = self._select().where(*self._conditions(filters, now=now)), _order(filters)
+        if filters.metadata is not None:
+            by_metadata = MetadataFilter(Kind.VOUCHER_PURCHASE, VoucherPurchase.__table__.c.id)
+            statement = by_metadata.apply(statement, filters.metadata, self._organization_id)
+            order = [RECORD_ID]
         page = await fetch_cursor_page(
             self._connection, statement, order=order, after=after, size=size, descending=newest
         )

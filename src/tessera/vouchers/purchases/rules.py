@@ -8,6 +8,7 @@ from uuid import UUID
 
 from tessera.kit.editing import Move
 from tessera.kit.errors import Violation
+from tessera.record_metadata.rules import KeyAndText
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 MAX_QUANTITY = 1000
@@ -42,6 +43,7 @@ class NewPurchase:
     is_archived: bool = False
     amount: Decimal = Decimal(0)
     checkout_expires_at: datetime | None = None
+    metadata: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ class Purchase:
     purchased_by_email: str | None
     purchased_at: datetime
     checkout_expires_at: datetime | None
+    metadata: Mapping[str, str] | None
     version: int
 
 
@@ -81,6 +84,7 @@ class PurchaseFilter:
     partner_id: UUID | None = None
     program_id: UUID | None = None
     is_archived: bool | None = None
+    metadata: KeyAndText | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

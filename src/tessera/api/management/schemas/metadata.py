@@ -1,29 +1,25 @@
 """Request and response models of metadata."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from tessera.api.http.fields import RequestModel, Text, choice, parse_error
-from tessera.api.management.serialization import Representation
+from tessera.api.http.fields import RequestModel, Text, choice
+from tessera.api.http.metadata import EXAMPLE, Metadata
+from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import METADATA_KIND
 from tessera.record_metadata.rules import Kind
 
-
-def _texts_by_key(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON value
-    if not isinstance(value, dict):
-        raise parse_error("NotObject", "must be an object")
-    if not all(isinstance(item, str) for item in value.values()):
-        raise parse_error("NotText", "must have strings as values")
-    return value
+# Records without metadata have an empty object.
+MetadataOf = Annotated[dict[str, str], From(lambda record: record.metadata or {})]
 
 
 class MetadataRequest(RequestModel):
     """Body of PUT .../metadata."""
 
-    metadata: Annotated[dict[str, str], BeforeValidator(_texts_by_key)] = Field(
+    metadata: Metadata = Field(
         description="Up to 20 keys of 1 to 40 characters, with texts of up to 500 characters; `{}` removes all."
     )
 
@@ -54,5 +50,5 @@ class MetadataPage(Representation):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-CHANGE = {"metadata": {"orderId": "ORD-1001", "costCenter": "4711"}}
+CHANGE = {"metadata": EXAMPLE}
 METADATA = {"id": "01906a6e-0000-7000-8000-000000000001", "kind": "Voucher", **CHANGE}

@@ -65,6 +65,7 @@ class PromoCodeBatchModel(Representation):
         None, description="Whether a reservation can combine the codes with others that are combinable; absent if not."
     )
     campaign: str | None = Field(None, description="The campaign to which the codes belong.")
+    metadata: dict[str, str] | None = Field(None, description="The metadata of the codes.")
     notes: str | None = Field(None, description="Internal notes.")
     created_at: datetime = Field(description="The time of the order, in UTC.")
     version: int = Field(description="The version, incremented by each change and by progress; also the `ETag`.")

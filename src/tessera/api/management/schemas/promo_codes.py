@@ -19,6 +19,8 @@ from tessera.api.http.fields import (
     WholeNumber,
     choice,
 )
+from tessera.api.http.metadata import EXAMPLE, FILTER, FILTER_EXAMPLES, METADATA, Metadata, MetadataFilter
+from tessera.api.management.schemas.metadata import MetadataOf
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CodeQuery
 from tessera.api.vocabulary import PROMO_CODE_KIND, PROMO_CODE_STATUS
@@ -51,6 +53,7 @@ class PromoCodeExportQuery(RequestModel):
     campaign: Text | None = Field(
         None, description="Only promo codes of this campaign (not case-sensitive).", examples=["Spring 2030"]
     )
+    metadata: MetadataFilter | None = Field(None, description=FILTER, examples=FILTER_EXAMPLES)
 
 
 class PromoCodeQuery(PromoCodeExportQuery, CodeQuery):
@@ -103,6 +106,7 @@ class PromoCodeTermsRequest(RequestModel):
         description="The campaign to which it belongs, up to 100 characters (not case-sensitive).",
         json_schema_extra={"maxLength": 100},
     )
+    metadata: Metadata | None = Field(None, description=METADATA)
     notes: Text | None = Field(
         None, description="Internal notes, up to 256 characters.", json_schema_extra={"maxLength": 256}
     )
@@ -161,6 +165,7 @@ class ManagedPromoCodeModel(Representation):
         description="The number of redemptions; counted only for codes with `maxRedemptions`."
     )
     campaign: str | None = Field(None, description="The campaign to which it belongs.")
+    metadata: MetadataOf = Field(description="Texts by key, attached by an integration.")
     notes: str | None = Field(None, description="Internal notes.")
     batch_id: UUID | None = Field(None, description="The id of its batch.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
@@ -187,6 +192,7 @@ UPDATE = {
     "emailAddresses": ["ada@example.com"],
     "restrictToEmailAddresses": True,
     "campaign": "Spring 2030",
+    "metadata": EXAMPLE,
     "notes": "For the fair",
 }
 CREATE = {"name": "SPRING10", "isActive": True, **UPDATE}
@@ -203,6 +209,7 @@ LISTED_PROMO_CODE = {
     "maxRedemptionsPerCandidate": 1,
     "redemptionCount": 0,
     "campaign": "Spring 2030",
+    "metadata": EXAMPLE,
     "notes": "For the fair",
     "createdAt": "2026-01-01T00:00:00Z",
     "version": 1,

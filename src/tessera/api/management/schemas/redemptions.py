@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from tessera.api.http.fields import Instant, RequestModel, Text, choice
+from tessera.api.http.metadata import FILTER, FILTER_EXAMPLES, MetadataFilter
 from tessera.api.vocabulary import REDEMPTION_STATUS
 from tessera.redemptions.rules import RedemptionStatus
 
@@ -28,6 +29,7 @@ class RedemptionExportQuery(RequestModel):
     created_before: Instant | None = Field(
         None, description="Only redemptions created before this time.", examples=["2026-12-01T00:00:00Z"]
     )
+    metadata: MetadataFilter | None = Field(None, description=FILTER, examples=FILTER_EXAMPLES)
 
 
 EXPORT = (

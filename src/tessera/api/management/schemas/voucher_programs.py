@@ -19,6 +19,8 @@ from tessera.api.http.fields import (
     WholeNumber,
     list_of,
 )
+from tessera.api.http.metadata import EXAMPLE, FILTER, FILTER_EXAMPLES, METADATA, Metadata, MetadataFilter
+from tessera.api.management.schemas.metadata import MetadataOf
 from tessera.api.management.schemas.voucher_partners import StatusChoice
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
@@ -51,6 +53,7 @@ class VoucherProgramQuery(CursorQuery):
         examples=["Spring"],
     )
     status: StatusChoice | None = Field(None, description="Only programs with this status.", examples=["Active"])
+    metadata: MetadataFilter | None = Field(None, description=FILTER, examples=FILTER_EXAMPLES)
 
 
 class VoucherProgramUpdateRequest(RequestModel):
@@ -93,6 +96,7 @@ class VoucherProgramUpdateRequest(RequestModel):
         json_schema_extra={"minimum": 1, "maximum": 36_500},
     )
     allow_ach_payments: Boolean = Field(default=False, description="Whether purchases can be paid by ACH.")
+    metadata: Metadata = Field({}, description=METADATA)
 
 
 class VoucherProgramCreateRequest(VoucherProgramUpdateRequest):
@@ -146,6 +150,7 @@ class VoucherProgramModel(Representation):
     voucher_code_prefix: str = Field(description="The prefix of voucher codes.")
     expiration_period_in_days: int = Field(description="The validity of vouchers after creation, in days.")
     allow_ach_payments: bool = Field(description="Whether purchases can be paid by ACH.")
+    metadata: MetadataOf = Field(description="Texts by key, attached by an integration.")
     created_at: datetime = Field(description="The time of creation, in UTC.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
@@ -171,6 +176,7 @@ UPDATE_PROGRAM = {
     "enforceAssignedEmail": True,
     "voucherCodePrefix": "PRO-",
     "expirationPeriodInDays": 365,
+    "metadata": EXAMPLE,
 }
 CREATE_PROGRAM = UPDATE_PROGRAM | {"name": "Summer Program", "voucherCodePrefix": "SUMMER-", "isActive": True}
 PROGRAM = UPDATE_PROGRAM | {

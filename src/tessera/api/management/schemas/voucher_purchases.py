@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import DisplayName, EmailText, Flag, Instant, RequestModel, Text, Uuid, WholeNumber, choice
+from tessera.api.http.metadata import EXAMPLE, FILTER, FILTER_EXAMPLES, METADATA, Metadata, MetadataFilter
+from tessera.api.management.schemas.metadata import MetadataOf
 from tessera.api.management.serialization import Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import PURCHASE_STATUS
@@ -36,6 +38,7 @@ class VoucherPurchaseQuery(CursorQuery):
     is_archived: Flag | None = Field(
         None, description="`true` for archived purchases, `false` for all others.", examples=["false"]
     )
+    metadata: MetadataFilter | None = Field(None, description=FILTER, examples=FILTER_EXAMPLES)
 
 
 class ManagedVoucherPurchaseCreateRequest(RequestModel):
@@ -55,6 +58,7 @@ class ManagedVoucherPurchaseCreateRequest(RequestModel):
     checkout_expires_at: Instant | None = Field(
         None, description="The payment deadline, within 30 days; default: in 24 hours."
     )
+    metadata: Metadata = Field({}, description=METADATA)
 
 
 class ManagedVoucherPurchaseModel(Representation):
@@ -80,6 +84,7 @@ class ManagedVoucherPurchaseModel(Representation):
     checkout_expires_at: datetime | None = Field(
         description="The payment deadline, in UTC; null for a purchase that costs nothing."
     )
+    metadata: MetadataOf = Field(description="Texts by key, attached by an integration.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
@@ -99,6 +104,7 @@ ORDER = {
     "purchasedByFirstName": "Grace",
     "purchasedByLastName": "Hopper",
     "purchasedByEmail": "grace@acme.example.com",
+    "metadata": EXAMPLE,
 }
 PURCHASE = ORDER | {
     "id": "01906a6e-0000-7000-8000-000000000004",

@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from tessera.api.http.fields import EmailText, Flag, Instant, RequestModel, Text, Uuid, choice, list_of
+from tessera.api.http.metadata import EXAMPLE, FILTER, FILTER_EXAMPLES, MetadataFilter
+from tessera.api.management.schemas.metadata import MetadataOf
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CodeQuery
 from tessera.api.vocabulary import RESERVATION_STATUS, VOUCHER_ACTION, VOUCHER_REFUSAL
@@ -42,6 +44,7 @@ class ManagedVoucherQuery(CodeQuery):
     is_archived: Flag | None = Field(
         None, description="`true` for archived vouchers, `false` for all others.", examples=["false"]
     )
+    metadata: MetadataFilter | None = Field(None, description=FILTER, examples=FILTER_EXAMPLES)
 
 
 class VoucherAssignRequest(RequestModel):
@@ -102,6 +105,7 @@ class ManagedVoucherModel(Representation):
     reservation_status: Annotated[str, RESERVATION_STATUS] | None = Field(description="The status of that reservation.")
     store_exam_code: str | None = Field(description="The code of the exam of that reservation.")
     used_at: datetime | None = Field(description="The time of use, in UTC.")
+    metadata: MetadataOf = Field(description="Texts by key, attached by an integration.")
     version: int = Field(description="The version, incremented by each change; also the `ETag`.")
 
 
@@ -166,6 +170,7 @@ VOUCHER = {
     "reservationStatus": "Created",
     "storeExamCode": "NCA-GENL",
     "usedAt": "2026-02-01T00:00:00Z",
+    "metadata": EXAMPLE,
     "version": 2,
 }
 ASSIGN = {"recipientEmail": "ada@example.com"}

@@ -29,6 +29,8 @@ from tessera.kit.db.pages import (
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.kit.errors import TooManyResults
 from tessera.kit.normalization import email_key, key_of
+from tessera.record_metadata.repository import RECORD_ID, MetadataFilter
+from tessera.record_metadata.rules import KeyAndText, Kind
 from tessera.vouchers import codes
 from tessera.vouchers.tables import Voucher, VoucherPurchase
 
@@ -47,6 +49,7 @@ class VoucherFilter:
     purchase_id: UUID | None = None
     partner_id: UUID | None = None
     is_archived: bool | None = None
+    metadata: KeyAndText | None = None
 
 
 Tenant = UUID | BindParameter[UUID]
@@ -100,9 +103,15 @@ class VoucherListRepository:
     ) -> CursorPage[AnyRow]:
         """A page of vouchers, in the order of the index that finds them, or the newest first."""
         values = self._values(filters)
-        has_filters = values.keys() != {"organization_id"}
+        has_filters = values.keys() != {"organization_id"} or filters.metadata is not None
+        if search is None and filters.metadata is not None:
+            by_metadata = MetadataFilter(Kind.VOUCHER, Voucher.__table__.c.id)
+            vouchers = _select(self._organization_id).where(*_conditions(values))
+            rows = by_metadata.apply(vouchers, filters.metadata, self._organization_id)
+            order = CursorOrder(columns=[RECORD_ID], descending=newest)
+            return await fetch_cursor_page(self._connection, rows, order=order, after=after, size=size)
         if (search is not None and (newest or has_filters)) or (newest and values.keys() & UNSORTED_FILTERS):
-            parts, order = await self._few(values, search, newest=newest)
+            parts, order = await self._few(values, search, filters.metadata, newest=newest)
         elif newest and values.keys() & SORTED_FILTERS and not values.keys() & NARROW_FILTERS:
             parts, order = _in_order(values), _NEWEST
         else:
@@ -115,7 +124,7 @@ class VoucherListRepository:
         )
 
     async def _few(
-        self, values: Mapping[str, Any], search: str | None, *, newest: bool
+        self, values: Mapping[str, Any], search: str | None, pair: KeyAndText | None, *, newest: bool
     ) -> tuple[list[Select[UUID]], CursorOrder]:
         """The vouchers that an index finds by the search, or else by the unsorted filters, to be sorted differently."""
         keys = {"organization_id"} if search is not None else {"organization_id", "own_partner_id", *UNSORTED_FILTERS}
@@ -124,6 +133,8 @@ class VoucherListRepository:
         matching = select(*columns).where(*_conditions(by_index), *_begins_with(search))
         matches = await fetch_few(self._connection, matching)
         ids = select(matches.c.id).where(*_conditions(values, matches.c))
+        if pair is not None:
+            ids = ids.where(MetadataFilter(Kind.VOUCHER, matches.c.id).matches(pair, self._organization_id))
         by_code = CursorOrder(columns=[matches.c.code], bytewise=True)
         return [ids], CursorOrder(columns=[matches.c.id], descending=True) if newest else by_code
 

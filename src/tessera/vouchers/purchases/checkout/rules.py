@@ -1,6 +1,6 @@
 """The rules of paid purchases: orders, their checkouts and archiving."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,6 +9,7 @@ from uuid import UUID
 from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation, WrongState
 from tessera.kit.normalization import store_names
+from tessera.record_metadata import rules as metadata_rules
 from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing_violations
 from tessera.vouchers.rules import PurchaseStatus, Status
 
@@ -30,6 +31,7 @@ class Order:
     purchased_by_last_name: str | None = None
     purchased_by_email: str | None = None
     checkout_expires_at: datetime | None = None
+    metadata: Mapping[str, str] | None = None
     parse_violations: tuple[Violation, ...] = ()
 
     def __post_init__(self) -> None:
@@ -50,6 +52,7 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
     deadline = order.checkout_expires_at
     if deadline is not None and not now < deadline <= now + MAX_LIFETIME:
         yield Violation("DeadlineRange", "checkout_expires_at", "must be in the future, within 30 days")
+    yield from metadata_rules.violations(order.metadata)
 
 
 def amount_violations(price: Decimal, quantity: int) -> Iterator[Violation]:

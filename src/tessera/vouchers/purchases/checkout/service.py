@@ -108,4 +108,5 @@ def _new_purchase(order: Order, partner_id: UUID, program_id: UUID, price: Decim
         purchased_by_email=order.purchased_by_email and stored_email(order.purchased_by_email),
         purchased_at=now,
         checkout_expires_at=(order.checkout_expires_at or now + rules.LIFETIME) if price else None,
+        metadata=order.metadata or None,
     )
