@@ -1,5 +1,8 @@
 """Text that is compared without case."""
 
+from collections.abc import Callable
+from unicodedata import normalize
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +75,19 @@ def test_names_are_trimmed_and_composed_and_compared_after_case_folding() -> Non
     assert (stored_name(decomposed), folded(stored_name(decomposed))) == ("Café", "café")
     assert folded("CAFE\N{COMBINING ACUTE ACCENT}") == folded("Café")
     assert folded("ΣΊΣΥΦΟΣ") == folded("σίσυφος")
+
+
+MARKS = "a@" + "\N{COMBINING COMMA ABOVE RIGHT}\N{COMBINING GRAVE ACCENT}" * 200_000
+
+
+@pytest.mark.parametrize("normal_form", [stored_name, folded, email_key, domain_key, stored_email])
+def test_a_text_that_is_too_long_for_every_field_is_not_normalized(normal_form: Callable[[str], str]) -> None:
+    # Normalization would sort the marks for minutes, in which the process does nothing else.
+    assert normal_form(MARKS) == MARKS
+
+
+def test_the_longest_stored_text_is_normalized_from_every_spelling() -> None:
+    alpha = "\N{GREEK SMALL LETTER ALPHA WITH PSILI AND VARIA AND YPOGEGRAMMENI}"
+    spelling = normalize("NFD", alpha * 500)
+    assert len(spelling) == 2_000
+    assert stored_name(" " * 100 + spelling) == alpha * 500

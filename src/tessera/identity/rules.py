@@ -13,7 +13,7 @@ from tessera.audit.rules import Action
 from tessera.kit.actors import Actor
 from tessera.kit.editing import Move
 from tessera.kit.errors import Invalid, LacksFunctionPoint, NotAllowed, Violation
-from tessera.kit.normalization import store_names
+from tessera.kit.normalization import MAX_EMAIL_LENGTH, store_names
 
 PLATFORM_ID = UUID(int=0)
 MAX_OVERLAP_HOURS = 24 * 366
@@ -100,7 +100,7 @@ def rights_of(user: Collection[str], token: Collection[str] | None, *, partner_i
 
 def is_email_address(text: str) -> bool:
     """Whether the syntax of the address is valid; DNS is not queried."""
-    if len(text) > 254:
+    if len(text) > MAX_EMAIL_LENGTH:
         return False
     try:
         validate_email(text, check_deliverability=False, test_environment=True)
@@ -151,7 +151,7 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
     """The violations of a draft that need no query."""
     yield from draft.parse_violations
     if draft.email is not None and not is_email_address(draft.email):
-        yield Violation("InvalidEmail", "email", f"is not a valid e-mail address: {draft.email[:254]}")
+        yield Violation("InvalidEmail", "email", f"is not a valid e-mail address: {draft.email[:MAX_EMAIL_LENGTH]}")
     for field in ("first_name", "last_name"):
         name: str | None = getattr(draft, field)
         if name is not None:

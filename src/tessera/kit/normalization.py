@@ -7,6 +7,12 @@ from unicodedata import normalize
 
 import idna
 
+# The longest text that has a normal form, which is four times the longest text that is stored in one: no canonical
+# decomposition is longer. Normalization takes quadratic time for a run of combining marks and holds the interpreter,
+# so that a text of 1 MiB would stop this process for minutes.
+MAX_NORMALIZED = 2_000
+# The longest e-mail address (RFC 5321, 4.5.3.1.3).
+MAX_EMAIL_LENGTH = 254
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 # Zero-width characters and the byte-order mark, which are often copied along with a code.
 _ZERO_WIDTH = "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -28,13 +34,16 @@ def typed_code(text: str) -> str:
 
 
 def composed(text: str) -> str:
-    """The text in Unicode NFC, in which names are stored."""
-    return normalize("NFC", text)
+    """The text in Unicode NFC, in which names are stored.
+
+    A text of more than `MAX_NORMALIZED` characters is returned unchanged: it is too long for every field.
+    """
+    return normalize("NFC", text) if len(text) <= MAX_NORMALIZED else text
 
 
 def stored_name(text: str) -> str:
     """The stored form of a name: composed, and without white space around it."""
-    return composed(text).strip()
+    return composed(text.strip()).strip()
 
 
 def store_names(draft: object, *fields: str) -> None:
@@ -46,13 +55,21 @@ def store_names(draft: object, *fields: str) -> None:
 
 
 def folded(text: str) -> str:
-    """The key by which names are compared: the text after Unicode case folding, composed (NFC)."""
+    """The key by which names are compared: the text after Unicode case folding, composed (NFC).
+
+    A text of more than `MAX_NORMALIZED` characters is only case-folded.
+    """
+    if len(text) > MAX_NORMALIZED:
+        return text.casefold()
     return text.lower() if text.isascii() else normalize("NFC", normalize("NFD", text).casefold())
 
 
 def email_key(address: str) -> str:
-    """The key by which e-mail addresses are compared: case-folded and composed, with the domain in its IDNA form."""
-    if address.isascii():
+    """The key by which e-mail addresses are compared: case-folded and composed, with the domain in its IDNA form.
+
+    A text that is too long for an address is only put in lower case.
+    """
+    if address.isascii() or len(address) > MAX_EMAIL_LENGTH:
         return address.lower()
     local, at, domain = address.rpartition("@")
     return f"{folded(local)}{at}{domain_key(domain)}"
@@ -60,7 +77,7 @@ def email_key(address: str) -> str:
 
 def domain_key(domain: str) -> str:
     """The IDNA form of a domain in lower case; a domain that has none is only case-folded."""
-    if domain.isascii():
+    if domain.isascii() or len(domain) > MAX_EMAIL_LENGTH:
         return domain.lower()
     try:
         return idna.encode(domain, uts46=True).decode().lower()
