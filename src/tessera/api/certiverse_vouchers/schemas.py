@@ -111,7 +111,11 @@ class VoucherQuery(DocumentedRequestModel):
 class VoucherPurchaseCreateCommand(DocumentedRequestModel):
     """Body of POST /api/vouchers/purchases."""
 
-    notes: Text = Field(alias="notes", description="Notes on the purchase.", json_schema_extra={"minLength": 1})
+    notes: Text = Field(
+        alias="notes",
+        description="Notes on the purchase, up to 2,000 characters.",
+        json_schema_extra={"minLength": 1, "maxLength": 2000},
+    )
     partner_name: Text = Field(
         alias="partnerName",
         description="Name of an active partner within your organization.",

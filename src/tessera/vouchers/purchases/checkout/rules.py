@@ -10,10 +10,9 @@ from tessera.identity.rules import name_violations
 from tessera.kit.errors import Violation, WrongState
 from tessera.kit.normalization import store_names
 from tessera.record_metadata import rules as metadata_rules
-from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, standing_violations
+from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, notes_violations, standing_violations
 from tessera.vouchers.rules import PurchaseStatus, Status
 
-MAX_NOTES = 2000
 LIFETIME = timedelta(hours=24)
 MAX_AMOUNT = Decimal("9999999999.99")
 MAX_LIFETIME = timedelta(days=30)
@@ -43,8 +42,7 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
     yield from order.parse_violations
     if order.quantity is not None and not 1 <= order.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
-    if order.notes is not None and len(order.notes) > MAX_NOTES:
-        yield Violation("TooLong", "notes", f"must have at most {MAX_NOTES:,} characters")
+    yield from notes_violations(order.notes)
     for field in ("purchased_by_first_name", "purchased_by_last_name"):
         name: str | None = getattr(order, field)
         if name is not None:
