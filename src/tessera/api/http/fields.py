@@ -29,6 +29,8 @@ from tessera.kit.normalization import key_of, parse_time
 from tessera.kit.wire import wire_name
 
 MAX_LIST_ERRORS = 100
+# More than the longest list that an operation accepts, which repeats may exceed. A body has room for 500,000 items.
+MAX_LIST_ITEMS = 20_000
 MAX_PAGE = 10**9  # beyond the last page of every list
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -189,6 +191,8 @@ def list_of(item: Any, plural: str) -> PlainValidator:  # noqa: ANN401 - an anno
     def read(value: Any) -> tuple[Any, ...]:  # noqa: ANN401 - whatever JSON holds
         if not isinstance(value, list):
             raise parse_error("NotList", f"must be a list of {plural}")
+        if len(value) > MAX_LIST_ITEMS:
+            raise parse_error("TooManyItems", f"must have at most {MAX_LIST_ITEMS:,} items")
         items, errors = [], list[InitErrorDetails]()
         for position, element in enumerate(value):
             try:
