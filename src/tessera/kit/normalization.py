@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from unicodedata import normalize
 
@@ -13,6 +14,9 @@ import idna
 MAX_NORMALIZED = 2_000
 # The longest e-mail address (RFC 5321, 4.5.3.1.3).
 MAX_EMAIL_LENGTH = 254
+# The IDNA form of a domain takes up to a millisecond. Lists of addresses are checked in a thread, which fills the cache
+# for the event loop; the longest list has half of this number.
+MAX_CACHED_DOMAINS = 20_000
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 # Zero-width characters and the byte-order mark, which are often copied along with a code.
 _ZERO_WIDTH = "\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -79,6 +83,11 @@ def domain_key(domain: str) -> str:
     """The IDNA form of a domain in lower case; a domain that has none is only case-folded."""
     if domain.isascii() or len(domain) > MAX_EMAIL_LENGTH:
         return domain.lower()
+    return _idna_form(domain)
+
+
+@lru_cache(maxsize=MAX_CACHED_DOMAINS)
+def _idna_form(domain: str) -> str:
     try:
         return idna.encode(domain, uts46=True).decode().lower()
     except UnicodeError:
