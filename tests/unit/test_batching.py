@@ -270,3 +270,11 @@ async def test_no_request_is_forgotten() -> None:
 
     result = await asyncio.wait_for(asyncio.gather(*(ask_often(1000 * caller) for caller in range(40))), timeout=60)
     assert result == [[1000 * caller + number for number in range(50)] for caller in range(40)]
+
+
+async def test_a_keyed_batcher_splits_the_requests_of_a_key_at_its_limit() -> None:
+    oracle = Oracle()
+    oracle.gate.set()
+    batchers = KeyedBatcher(for_any_key(oracle), limit=2, max_concurrency=1)
+    await asyncio.gather(*(batchers.submit("a", number) for number in range(5)))
+    assert [len(batch) for batch in oracle.batches] == [2, 2, 1]

@@ -177,10 +177,12 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         self,
         execute: Callable[[Key, Sequence[Request]], Awaitable[Sequence[Response]]],
         *,
+        limit: int = 100,
         max_concurrency: int = 2,
         is_cancellable: bool = False,
     ) -> None:
         self._execute = execute
+        self._limit = limit
         self._max_concurrency = max_concurrency
         self._is_cancellable = is_cancellable
         self._heavy = asyncio.Semaphore(MAX_HEAVY)
@@ -192,6 +194,7 @@ class KeyedBatcher(Generic[Key, Request, Response]):
         if batcher is None:
             batcher = self._by_key[key] = Batcher(
                 partial(self._execute, key),
+                limit=self._limit,
                 max_concurrency=self._max_concurrency,
                 is_cancellable=self._is_cancellable,
                 # Keys without requests must not occupy memory.

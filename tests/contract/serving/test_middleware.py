@@ -1,11 +1,12 @@
 """The middleware: request ids, log lines, unexpected errors and unknown routes, in each error format."""
 
+import asyncio
 import base64
 import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
@@ -13,10 +14,12 @@ import psycopg
 import pytest
 import structlog
 from fastapi import FastAPI
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 from tests.support.factories import Tenant
 
-from tessera.api.application import create_app
+from tessera.api.application import ERROR_RENDERERS, create_app
+from tessera.api.serving.limits import LARGE_PART_BYTES
+from tessera.api.serving.request_log import RequestLog
 from tessera.api.serving.resources import Resources
 from tessera.kit.metrics import measurements
 
@@ -368,3 +371,24 @@ def render(line: Any) -> dict[str, str]:
     """A log line with its exception as text."""
     shown = structlog.processors.format_exc_info(None, "", dict(line))
     return {name: str(value) for name, value in shown.items()}
+
+
+async def test_large_responses_that_are_ready_together_are_sent_one_at_a_time() -> None:
+    sent: list[int] = []
+    steps = 0
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": bytes(LARGE_PART_BYTES + 1)})
+
+    async def send(message: Message) -> None:
+        sent.extend([steps] if "body" in message else [])
+
+    app = RequestLog(respond, error_renderers=ERROR_RENDERERS)
+    scopes = [{"type": "http", "method": "GET", "path": "/", "headers": [], "app": FastAPI()} for _ in range(5)]
+    requests = [asyncio.create_task(app(scope, cast(Receive, None), send)) for scope in scopes]
+    while len(sent) < len(requests):
+        await asyncio.sleep(0)
+        steps += 1
+    assert len(set(sent)) == len(requests)
+    await asyncio.gather(*requests)

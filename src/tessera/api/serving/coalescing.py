@@ -21,6 +21,10 @@ from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError, NotAuthenticated
 
+# The requests in one batch. A page may have megabytes, and the pages of a batch arrive without a pause between them.
+MAX_READS = 20
+MAX_WRITES = 100
+
 
 @dataclass(frozen=True, slots=True)
 class HotRequest:
@@ -72,10 +76,12 @@ class Coalescer:
     ) -> KeyedBatcher[Hashable, HotRequest, Any]:
         batcher = self._batchers.get(operation)
         if batcher is None:
+            is_read = isinstance(operation, HotRead)
             batcher = KeyedBatcher(
                 partial(execute, operation),
+                limit=MAX_READS if is_read else MAX_WRITES,
                 max_concurrency=operation.coalescing.max_concurrency,
-                is_cancellable=isinstance(operation, HotRead),
+                is_cancellable=is_read,
             )
             self._batchers[operation] = batcher
         return batcher

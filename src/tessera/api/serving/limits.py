@@ -19,6 +19,7 @@ DEADLINE = "deadline"
 BODY_ACCOUNT = "body_account"  # the account that the body of an admitted request is charged to
 # A body up to this size is not charged, so that a caller with many large bodies can still send small ones.
 FREE_BODY_BYTES = 4096
+LARGE_PART_BYTES = 64 * 1024
 
 
 class Deadline:
@@ -44,6 +45,24 @@ class Deadline:
         self._start += self._loop.time() - before
         self._timeout.reschedule(self._start + self._seconds)
         return message
+
+
+class LargeResponses:
+    """Lets large parts of responses take turns, so that the server reads other requests between two of them.
+
+    Responses to requests that were executed together are ready together, and each megabyte takes some milliseconds to
+    copy to its socket.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def send(self, message: Message, send: Send) -> None:
+        """Send this message in its turn. The turn ends before the send, which may wait for a slow client."""
+        if len(message.get("body", b"")) > LARGE_PART_BYTES:
+            async with self._turn:
+                await asyncio.sleep(0)
+        await send(message)
 
 
 class RequestLimits:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tessera.api.error_rendering.renderers import ErrorRenderers, unexpected
-from tessera.api.serving.limits import CLIENT_GONE
+from tessera.api.serving.limits import CLIENT_GONE, LargeResponses
 from tessera.api.serving.repeated_refusals import RepeatedRefusals
 from tessera.kit import tracing
 from tessera.kit.errors import DomainError
@@ -37,6 +37,7 @@ class RequestLog:
         self._error_renderers = error_renderers
         self._refusals = RepeatedRefusals(log)
         self._words: frozenset[str] | None = None
+        self._large_responses = LargeResponses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -60,7 +61,7 @@ class RequestLog:
                 status = message["status"]
                 _trace(scope, request_id)
                 message["headers"] = _with_cache_control([*message["headers"], (b"x-request-id", request_id.encode())])
-            await send(message)
+            await self._large_responses.send(message, send)
 
         bound = structlog.contextvars.bind_contextvars(request_id=request_id)
         try:
