@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import structlog
 from psycopg import sql
 
 from tessera.kit.embedded_postgres import server as embedded
+from tessera.kit.embedded_postgres.archive import Archive
 from tessera.settings import Settings
 
 DATABASE = "tessera"
@@ -35,16 +36,27 @@ def database(settings: Settings) -> Iterator[Addresses]:
     if settings.database_url:
         yield Addresses(settings.database_url, settings.owner_database_url or settings.database_url)
         return
+    archive = archive_of(settings)
+    if archive:
+        archive.create()
+    options = archive.settings if archive else {}
     with ExitStack() as stack:
         with _signals_deferred():
-            server = embedded.start(settings.data_dir)
+            server = embedded.start(settings.data_dir, settings=options)
             stack.callback(_stop, server)
         create_database(server, DATABASE)
-        stack.enter_context(_supervised(server, settings.data_dir))
+        stack.enter_context(_supervised(server, settings.data_dir, options))
         yield Addresses(
             application=server.url(user="tessera_app", database=DATABASE),
             owner=server.url(user=SUPERUSER, database=DATABASE),
         )
+
+
+def archive_of(settings: Settings) -> Archive | None:
+    """The archive of the embedded server, if the settings name one."""
+    if settings.archive_dir is None:
+        return None
+    return Archive(settings.archive_dir.expanduser().resolve(), settings.data_dir.expanduser().resolve())
 
 
 def _stop(server: embedded.EmbeddedPostgres) -> None:
@@ -68,10 +80,10 @@ def _signals_deferred() -> Iterator[None]:
 
 
 @contextmanager
-def _supervised(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[None]:
+def _supervised(server: embedded.EmbeddedPostgres, directory: Path, options: Mapping[str, str]) -> Iterator[None]:
     """Restart the server after it was killed, for example by the out-of-memory killer; its clients then reconnect."""
     stopping = threading.Event()
-    thread = threading.Thread(target=_supervise, args=(server, directory, stopping))
+    thread = threading.Thread(target=_supervise, args=(server, directory, options, stopping))
     thread.start()
     try:
         yield
@@ -80,13 +92,15 @@ def _supervised(server: embedded.EmbeddedPostgres, directory: Path) -> Iterator[
         thread.join()
 
 
-def _supervise(server: embedded.EmbeddedPostgres, directory: Path, stopping: threading.Event) -> None:
+def _supervise(
+    server: embedded.EmbeddedPostgres, directory: Path, options: Mapping[str, str], stopping: threading.Event
+) -> None:
     while not stopping.wait(WATCH_SECONDS):
         try:
             if server.is_running():
                 continue
             log.error("the embedded Postgres was killed and is restarted")
-            embedded.start(directory).stop()  # ends only this second use; the server keeps running
+            embedded.start(directory, settings=options).stop()  # ends only this second use; the server keeps running
         except (embedded.EmbeddedPostgresError, OSError) as error:
             # OSError: without a free file descriptor the check fails now, and may succeed the next time. This thread
             # must not end, because nothing else restarts the server.

@@ -38,6 +38,7 @@ SERVER = Server(
     is_durable=True,
     has_autovacuum=True,
     transaction_age=1000,
+    cannot_archive=False,
     is_encrypted=False,
     is_local=True,
 )
@@ -83,6 +84,7 @@ def test_a_sound_installation_has_no_problem(tmp_path: Path) -> None:
         ({"is_durable": False}, "durability"),
         ({"has_autovacuum": False}, "autovacuum"),
         ({"transaction_age": 1_500_000_000}, "transaction ids"),
+        ({"cannot_archive": True}, "archive"),
         ({"is_local": False}, "encryption"),
         ({"max_connections": 39}, "connection limit"),
         ({"role_connections": 39}, "connection limit"),

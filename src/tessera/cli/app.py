@@ -41,6 +41,7 @@ GROUPS = {
     "report": ("reports", "Reports on redemptions and vouchers."),
     "ledger": ("ledger", "The ledger of redemptions."),
     "jobs": ("jobs", "Jobs of the workers, in all organizations."),
+    "archive": ("archive", "The archive of the embedded Postgres, to restore any point in time."),
     "token": ("tokens", "Long-lived Bearer tokens of users."),
 }
 

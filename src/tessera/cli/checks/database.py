@@ -58,6 +58,12 @@ def _server_upkeep(server: Server) -> Iterator[Outcome]:
         remedy="Find what keeps vacuum from freezing rows: old or prepared transactions, or replication slots.",
     )
     yield assess(
+        "archive",
+        not server.cannot_archive,
+        "the last file could not be archived" if server.cannot_archive else "no failure",
+        remedy="See the log of Postgres: the archive may be full or missing, and the disk of Postgres fills meanwhile.",
+    )
+    yield assess(
         "encryption",
         server.is_encrypted or server.is_local,
         "TLS" if server.is_encrypted else "no TLS, on this machine" if server.is_local else "no TLS",

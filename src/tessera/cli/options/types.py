@@ -58,6 +58,12 @@ def parse_decimal(field: str, text: str) -> Decimal:
     return number
 
 
+def parse_exact_time(field: str, text: str) -> datetime:
+    """A time with its parts of a second in the option of this field, UTC unless it has an offset; raises Invalid."""
+    seconds = parse_time(field, text)
+    return seconds.replace(microsecond=datetime.fromisoformat(text).microsecond)
+
+
 def parse_time(field: str, text: str) -> datetime:
     """A time in the option of this field, UTC unless it has an offset; raises Invalid."""
     try:

@@ -23,6 +23,7 @@ select
   current_setting('fsync') = 'on' and current_setting('full_page_writes') = 'on' as is_durable,
   current_setting('autovacuum') = 'on' as has_autovacuum,
   (select age(datfrozenxid) from pg_database where datname = current_database()) as transaction_age,
+  (select last_failed_time > coalesce(last_archived_time, '-infinity') from pg_stat_archiver) is true as cannot_archive,
   coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false) as is_encrypted,
   inet_server_addr() is null or inet_server_addr() <<= '127.0.0.0/8' or inet_server_addr() = '::1' as is_local
 """
@@ -59,6 +60,7 @@ class Server:
     is_durable: bool
     has_autovacuum: bool
     transaction_age: int
+    cannot_archive: bool
     is_encrypted: bool
     is_local: bool
 

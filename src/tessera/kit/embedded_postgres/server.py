@@ -40,7 +40,7 @@ class EmbeddedPostgresError(Exception):
 class EmbeddedPostgres:
     """One use of a running server; the server runs until its last use ends."""
 
-    def __init__(self, cluster: "_Cluster", socket_directory: Path, use_lock: int) -> None:
+    def __init__(self, cluster: "Cluster", socket_directory: Path, use_lock: int) -> None:
         self.socket_directory = socket_directory
         self._cluster = cluster
         self._use_lock = use_lock
@@ -75,7 +75,7 @@ def start(data_directory: Path, *, settings: Mapping[str, str] = {}) -> Embedded
     The settings apply only if this call starts the server. Raises EmbeddedPostgresError.
     """
     try:
-        cluster = _open_cluster(data_directory.expanduser().resolve())
+        cluster = open_cluster(data_directory.expanduser().resolve())
         with locked(cluster.start_lock):
             use_lock = open_private(cluster.directory / "use.lock")
             try:
@@ -91,7 +91,7 @@ def start(data_directory: Path, *, settings: Mapping[str, str] = {}) -> Embedded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Cluster:
+class Cluster:
     """A directory with a database, its locks and its log.
 
     The kernel releases all three locks when their holders die, even by kill -9: `start.lock` is held during start and
@@ -105,13 +105,16 @@ class _Cluster:
 
     @property
     def data(self) -> Path:
+        """The directory of the database."""
         return self.directory / "postgres"
 
     @property
     def start_lock(self) -> Path:
+        """The file whose lock is held during start and stop."""
         return self.directory / "start.lock"
 
     def program(self, name: str) -> Path:
+        """The path of a program of this Postgres."""
         return self.installation.directory / name
 
     def bring_up(self, settings: Mapping[str, str]) -> Path:
@@ -119,7 +122,7 @@ class _Cluster:
         for _ in _ticks():
             if (server_lock := self._take_server_lock()) is not None:
                 return self._start_server(server_lock, settings)
-            if socket_directory := _find_ready_socket(self.data):
+            if socket_directory := find_ready_socket(self.data):
                 return socket_directory
         raise EmbeddedPostgresError(f"the server in {self.data} runs but does not answer; see {self._log_path}")
 
@@ -155,6 +158,7 @@ class _Cluster:
         return None
 
     def is_stopped(self) -> bool:
+        """Whether no process of the server is alive."""
         descriptor = self._take_server_lock()
         if descriptor is None:
             return False
@@ -185,9 +189,9 @@ class _Cluster:
         options = ["-U", "postgres", "--auth=trust", "-E", "UTF8", *self._locale_options(), *([] if sync else ["-N"])]
         result = self.identity.run([self.program("initdb"), "-D", partial, *options], pass_fds=[server_lock])
         if result.returncode:
-            raise EmbeddedPostgresError(f"cannot create a database in {self.directory}: {_find_reason(result.stdout)}")
+            raise EmbeddedPostgresError(f"cannot create a database in {self.directory}: {find_reason(result.stdout)}")
         partial.rename(self.data)
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
 
     def _locale_options(self) -> list[str]:
         if self.installation.major < _FIRST_MAJOR_WITH_BUILTIN_LOCALE:
@@ -210,18 +214,19 @@ class _Cluster:
 
     def _wait_until_ready(self, log_start: int) -> Path:
         for _ in _ticks():
-            if socket_directory := _find_ready_socket(self.data):
+            if socket_directory := find_ready_socket(self.data):
                 return socket_directory
             if self.is_stopped():
-                reason = _find_reason(_read_from(self._log_path, log_start))
+                reason = find_reason(_read_from(self._log_path, log_start))
                 raise EmbeddedPostgresError(f"Postgres does not start in {self.data}: {reason}")
         raise EmbeddedPostgresError(f"Postgres is not ready after {_TIMEOUT_SECONDS:.0f} s; see {self._log_path}")
 
 
-def _open_cluster(directory: Path) -> _Cluster:
+def open_cluster(directory: Path) -> Cluster:
+    """The cluster of a directory, which is created if it is missing; raises NoUsablePrograms, OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     installation = find_installation(directory / "postgres")
-    return _Cluster(
+    return Cluster(
         directory=directory, installation=installation, identity=choose_identity(directory, installation.directory)
     )
 
@@ -255,7 +260,7 @@ def _remove_stale_pid_file(pid_file: Path, data: Path) -> None:
         pid_file.unlink()
 
 
-def _find_ready_socket(data: Path) -> Path | None:
+def find_ready_socket(data: Path) -> Path | None:
     """The socket directory in postmaster.pid, or None unless the server reports that it is ready and listens."""
     try:
         lines = os.fsdecode((data / "postmaster.pid").read_bytes()).splitlines()
@@ -277,7 +282,8 @@ def _ticks() -> Iterator[None]:
         time.sleep(_POLL_SECONDS)
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make the names of the files in a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -291,7 +297,8 @@ def _read_from(path: Path, position: int) -> str:
         return file.read().decode(errors="replace")
 
 
-def _find_reason(output: str) -> str:
+def find_reason(output: str) -> str:
+    """The line of a program's output that says why it failed."""
     lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed no reason"]
     errors = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)]
     return (errors or lines)[-1]

@@ -1,0 +1,174 @@
+"""The archive of an embedded server: snapshots of its files, and every change since, up to any point in time.
+
+The archive is a directory, best on another disk, with `snapshots/`, one directory each, named by the time at which it
+was complete, and `wal/`, the files of the write-ahead log. Postgres archives each of these when it is full, or after
+ARCHIVE_SECONDS.
+"""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import quote
+
+from tessera.kit.embedded_postgres import server
+from tessera.kit.embedded_postgres.file_locks import open_private, try_lock
+from tessera.kit.embedded_postgres.programs import NoUsablePrograms
+from tessera.kit.embedded_postgres.server import Cluster, EmbeddedPostgresError
+
+ARCHIVE_SECONDS = 60
+NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
+# Postgres replaces %p by the path of a file and %f by its name. It calls the command again after a crash, so a file
+# that is there already is right if it is the same one, and none is visible before it is durable.
+_ARCHIVE = (
+    "if test -f {wal}/%f; then cmp -s %p {wal}/%f;"
+    " else cp %p {wal}/%f.unfinished && sync {wal}/%f.unfinished && mv {wal}/%f.unfinished {wal}/%f && sync {wal}; fi"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An archive and the directory of the server that it belongs to."""
+
+    directory: Path
+    data_directory: Path
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """The settings with which Postgres archives its changes."""
+        command = _ARCHIVE.format(wal=_in_shell(self.wal))
+        return {"archive_mode": "on", "archive_timeout": str(ARCHIVE_SECONDS), "archive_command": command}
+
+    @property
+    def wal(self) -> Path:
+        """The directory of the files of the write-ahead log."""
+        return self.directory / "wal"
+
+    @property
+    def snapshots(self) -> Path:
+        """The directory of the snapshots."""
+        return self.directory / "snapshots"
+
+    def create(self) -> None:
+        """Create its directories, if they are missing, for the user who runs Postgres; raises EmbeddedPostgresError."""
+        try:
+            self.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            server.open_cluster(self.data_directory)  # the server's directory gets its owner
+            owner = self.data_directory.stat()
+            for directory in (self.directory, self.wal, self.snapshots):
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if os.geteuid() == 0:
+                    os.chown(directory, owner.st_uid, owner.st_gid)
+        except NoUsablePrograms as error:
+            raise EmbeddedPostgresError(str(error)) from error
+        except OSError as error:
+            raise EmbeddedPostgresError(f"cannot keep an archive in {self.directory}: {error}") from error
+
+    def list_snapshots(self) -> Sequence[datetime]:
+        """The times of the complete snapshots, the oldest first."""
+        names = [path.name for path in self.snapshots.glob("*Z")] if self.snapshots.exists() else []
+        return sorted(datetime.strptime(name, NAME).replace(tzinfo=UTC) for name in names)
+
+    def take_snapshot(self) -> datetime:
+        """Copy the files of the running server; returns the time from which the copy can be used.
+
+        Raises EmbeddedPostgresError.
+        """
+        lock = open_private(self.directory / "snapshot.lock")
+        try:
+            if not try_lock(lock):
+                raise EmbeddedPostgresError("another process is taking a snapshot")
+            return self._take_snapshot()
+        finally:
+            os.close(lock)
+
+    def _take_snapshot(self) -> datetime:
+        cluster = server.open_cluster(self.data_directory)
+        unfinished = self.snapshots / "unfinished"
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        address = ["-h", server.find_ready_socket(cluster.data) or "/", "-U", "postgres"]
+        _run(cluster, "pg_basebackup", *address, "-D", unfinished, "--checkpoint=fast", "--wal-method=stream")
+        end = datetime.now(UTC)
+        unfinished.rename(self._path_of(end))
+        server.sync_directory(self.snapshots)
+        return end
+
+    def keep(self, count: int) -> None:
+        """Delete all snapshots but the newest ones, and the changes before them; raises EmbeddedPostgresError."""
+        times = self.list_snapshots()
+        for each in times[:-count]:
+            shutil.rmtree(self._path_of(each))
+        oldest = self._path_of(times[-count:][0])
+        _run(server.open_cluster(self.data_directory), "pg_archivecleanup", self.wal, _first_file(oldest))
+
+    def prepare_restore(self, at: datetime | None, timeline: str = "latest") -> datetime:
+        """Let the next start of the server recover its state at a time, or the latest one; returns the used snapshot.
+
+        Raises EmbeddedPostgresError; then the data directory has no database, as before.
+        """
+        data = self.data_directory / "postgres"
+        if data.exists():
+            raise EmbeddedPostgresError(f"{data} is a database, and is not replaced")
+        times = [time for time in self.list_snapshots() if at is None or time <= at]
+        if not times:
+            raise EmbeddedPostgresError(f"{self.snapshots} has no snapshot from before that time")
+        self.create()
+        partial = self.data_directory / "postgres.unfinished"
+        if partial.exists():
+            shutil.rmtree(partial)
+        cluster = server.open_cluster(self.data_directory)
+        _run(cluster, "cp", "-a", self._path_of(times[-1]), partial)
+        with (partial / "postgresql.auto.conf").open("a") as file:
+            file.writelines(f"{name} = {_in_settings(value)}\n" for name, value in self._recovery(at, timeline))
+        os.close(open_private(partial / "recovery.signal"))
+        partial.rename(data)
+        server.sync_directory(self.data_directory)
+        return times[-1]
+
+    def _recovery(self, at: datetime | None, timeline: str) -> Sequence[tuple[str, str]]:
+        # A restored server keeps these settings, which have no effect without recovery.signal; later ones replace them.
+        return (
+            ("restore_command", f"cp {_in_shell(self.wal)}/%f %p"),
+            ("recovery_target_time", at.isoformat() if at else ""),
+            ("recovery_target_timeline", timeline),
+            ("recovery_target_action", "promote"),
+            ("hot_standby", "off"),  # otherwise the server is called ready before it has recovered
+        )
+
+    def discard_restore(self) -> None:
+        """Remove the database if its recovery has not ended; its server must not run."""
+        data = self.data_directory / "postgres"
+        if (data / "recovery.signal").exists():
+            shutil.rmtree(data)
+
+    def _path_of(self, time: datetime) -> Path:
+        return self.snapshots / time.strftime(NAME)
+
+
+def _run(cluster: Cluster, program: str, *arguments: str | Path) -> None:
+    path = cluster.program(program) if program.startswith("pg_") else program
+    result = cluster.identity.run([path, *arguments])
+    if result.returncode:
+        raise EmbeddedPostgresError(f"{program} failed: {server.find_reason(result.stdout)}")
+
+
+def _first_file(snapshot: Path) -> str:
+    """The name of the first file of the write-ahead log that a snapshot needs."""
+    label = (snapshot / "backup_label").read_text()
+    found = re.search(r"\(file ([0-9A-F]{24})\)", label)
+    if found is None:
+        raise EmbeddedPostgresError(f"{snapshot} is not a snapshot")
+    return found[1]
+
+
+def _in_shell(path: Path) -> str:
+    return quote(str(path)).replace("%", "%%")
+
+
+def _in_settings(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"

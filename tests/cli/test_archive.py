@@ -1,0 +1,136 @@
+"""The archive of an embedded Postgres: any point in time comes back, and what cannot is refused."""
+
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.support.commands import postmaster_of, tessera
+from tests.support.waiting import wait_until
+
+from tessera import provision, schema
+from tessera.kit.embedded_postgres import server as embedded
+from tessera.kit.embedded_postgres.archive import NAME, Archive
+from tessera.settings import Settings
+
+
+@dataclass(frozen=True)
+class Archived:
+    """An archive with one snapshot, and the times around the creation of two organizations since then."""
+
+    directory: Path
+    before: datetime
+    between: datetime
+    after: datetime
+
+
+def settings_of(data: Path, archive: Path) -> dict[str, str]:
+    return {"TESSERA_DATA_DIR": str(data), "TESSERA_ARCHIVE_DIR": str(archive)}
+
+
+def organizations(data: Path, archive: Path) -> list[str]:
+    listed = tessera("organization", "list", **settings_of(data, archive))
+    assert listed.returncode == 0, listed.stderr
+    return sorted(name for name in ("Alpha", "Beta") if name in listed.stdout)
+
+
+@pytest.fixture(scope="module")
+def archived(place: Path) -> Archived:
+    """An archive whose path needs quotes; its server was killed, and its data are lost."""
+    data, archive = place / "data", place / "it's 100 % safe"
+    settings = settings_of(data, archive)
+    with provision.database(Settings(data_dir=data, archive_dir=archive)) as addresses:
+        schema.migrate(addresses.owner, addresses.application)
+        taken = tessera("archive", "snapshot", **settings)
+        assert taken.returncode == 0, taken.stderr
+        before = datetime.now(UTC)
+        assert tessera("organization", "create", "Alpha", **settings).returncode == 0
+        between = datetime.now(UTC)
+        assert tessera("organization", "create", "Beta", **settings).returncode == 0
+        after = datetime.now(UTC)
+        archive_everything(addresses.owner)
+    shutil.rmtree(data)
+    return Archived(archive, before, between, after)
+
+
+def copy(directory: Path, target: Path) -> None:
+    """Copy a directory with the owners of its files."""
+    subprocess.run(["cp", "-a", directory, target], check=True)
+
+
+def archive_everything(url: str) -> None:
+    """Wait until all changes so far are in the archive."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        ((current,),) = connection.execute("select pg_walfile_name(pg_current_wal_lsn())").fetchall()
+        connection.execute("select pg_switch_wal()")
+        query = "select coalesce(last_archived_wal, '') >= %s from pg_stat_archiver"
+        wait_until("the changes are archived", lambda: connection.execute(query, [current]).fetchone() == (True,))
+
+
+def test_a_point_in_time_comes_back_with_what_was_before_it_and_nothing_after(archived: Archived, place: Path) -> None:
+    data = place / "between"
+    restored = tessera(
+        "archive", "restore", "--at", archived.between.isoformat(), **settings_of(data, archived.directory)
+    )
+    assert (restored.returncode, restored.stderr.count("\n")) == (0, 1), restored.stderr
+    assert "reports and seals agree" in restored.stdout
+    assert organizations(data, archived.directory) == ["Alpha"]
+
+
+def test_a_restore_without_a_time_brings_back_all_changes_of_its_timeline(archived: Archived, place: Path) -> None:
+    data = place / "latest"
+    Archive(archived.directory, data).prepare_restore(None, timeline="1")
+    assert organizations(data, archived.directory) == ["Alpha", "Beta"]
+
+
+def test_a_recovery_that_is_killed_goes_on_with_the_next_start(archived: Archived, place: Path) -> None:
+    data = place / "killed"
+    Archive(archived.directory, data).prepare_restore(None, timeline="1")
+    server = embedded.start(data)
+    os.kill(postmaster_of(data), signal.SIGKILL)
+    server.stop()
+    assert organizations(data, archived.directory) == ["Alpha", "Beta"]
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [
+        (timedelta(days=-1), "has no snapshot from before that time"),
+        (timedelta(days=1), "recovery ended before configured recovery target was reached"),
+    ],
+    ids=["before the first snapshot", "after the last change"],
+)
+def test_a_time_that_the_archive_does_not_have_is_refused_and_leaves_no_database(
+    archived: Archived, place: Path, time: timedelta, reason: str
+) -> None:
+    data = place / f"refused {time.days}"
+    at = (archived.before + time).isoformat()
+    refused = tessera("archive", "restore", "--at", at, **settings_of(data, archived.directory))
+    assert refused.returncode == 1
+    assert reason in refused.stderr
+    assert not (data / "postgres").exists()
+
+
+def test_an_existing_database_is_not_replaced(archived: Archived, tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    refused = tessera("archive", "restore", **settings_of(tmp_path, archived.directory))
+    assert refused.returncode == 1
+    assert "is not replaced" in refused.stderr
+
+
+def test_only_the_newest_snapshots_and_the_changes_since_are_kept(archived: Archived, place: Path) -> None:
+    archive = Archive(place / "copy", place / "kept")
+    copy(archived.directory, archive.directory)
+    (first,) = archive.list_snapshots()
+    later = first + timedelta(days=1)
+    copy(archive.snapshots / first.strftime(NAME), archive.snapshots / later.strftime(NAME))
+    files = {file.name for file in archive.wal.iterdir()}
+    (archive.wal / "000000010000000000000001").touch()
+    archive.keep(1)
+    assert archive.list_snapshots() == [later]
+    assert {file.name for file in archive.wal.iterdir()} == files - {"000000010000000000000001"}
