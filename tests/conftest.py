@@ -19,7 +19,7 @@ import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import BrowserContext, async_playwright
 from psycopg import sql
 from sqlalchemy import make_url
 
@@ -254,11 +254,12 @@ async def other_tenant(resources: Resources, clock: Clock) -> Tenant:
 
 
 @pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    """A Chromium browser."""
+async def browser() -> AsyncIterator[BrowserContext]:
+    """A Chromium browser, whose visits share one process and nothing else."""
     assert CHROMIUM, "Chromium is not installed"
     async with async_playwright() as playwright:
-        yield await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield await chromium.new_context(locale="en-US")
 
 
 @pytest.fixture

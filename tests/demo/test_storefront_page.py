@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Browser, Locator, Request, Route, ViewportSize, expect
+from playwright.async_api import BrowserContext, Locator, Request, Route, ViewportSize, expect
 from tests.demo.conftest import Demonstration
 from tests.support.browsing import Visit, needs_chromium, visiting
 from tests.support.live import serving
@@ -89,8 +89,8 @@ def storefront_url(demonstration: Demonstration, settings: Settings) -> Iterator
 
 
 @pytest.fixture
-async def shop(browser: Browser, demonstration: Demonstration, storefront_url: str) -> AsyncIterator[Storefront]:
-    async with visiting(Storefront, await browser.new_page(locale="en-US"), storefront_url) as found:
+async def shop(browser: BrowserContext, demonstration: Demonstration, storefront_url: str) -> AsyncIterator[Storefront]:
+    async with visiting(Storefront, browser, storefront_url) as found:
         found.url, found.api_key = storefront_url, demonstration.credentials.organizations[0].api_key
         await found.open(storefront_url)
         yield found

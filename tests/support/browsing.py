@@ -9,7 +9,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, Route, expect
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Route, expect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -20,6 +20,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--js-flags=--no-opt --no-maglev",  # these short visits would not use the code that it optimizes
 ]
 
 needs_chromium = pytest.mark.skipif(
@@ -43,12 +44,17 @@ AnyVisit = TypeVar("AnyVisit", bound=Visit)
 
 
 @asynccontextmanager
-async def visiting(kind: type[AnyVisit], page: Page, url: str) -> AsyncIterator[AnyVisit]:
-    """A visit to the server at `url`, which fails at its end if the browser has logged anything unexpected."""
-    visit = kind(page)
+async def visiting(kind: type[AnyVisit], browser: BrowserContext, url: str) -> AsyncIterator[AnyVisit]:
+    """A visit to the server at `url`, which fails at its end if the browser has logged anything unexpected.
+
+    The browser forgets what the pages have stored. A context for each visit would take twice as long.
+    """
+    visit = kind(await browser.new_page())
     await _watch(visit, url)
     yield visit
-    await page.close()
+    await visit.page.evaluate("localStorage.clear()")
+    await visit.page.close()
+    await browser.clear_cookies()
     assert (visit.foreign_urls, visit.warnings) == ([], visit.expected)
 
 

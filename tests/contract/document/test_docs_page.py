@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import BrowserContext, Locator, expect
 from tests.conftest import Clock
 from tests.support import factories
 from tests.support.browsing import Visit, needs_chromium, visiting
@@ -61,8 +61,8 @@ class Docs(Visit):
 
 
 @pytest.fixture
-async def blank(browser: Browser, live_url: str) -> AsyncIterator[Docs]:
-    async with visiting(Docs, await browser.new_page(), live_url) as docs:
+async def blank(browser: BrowserContext, live_url: str) -> AsyncIterator[Docs]:
+    async with visiting(Docs, browser, live_url) as docs:
         yield docs
 
 
@@ -118,19 +118,17 @@ async def test_a_wrong_secret_is_refused_on_the_page(promo_docs: Docs, tenant: T
     await expect(form.locator(".errors")).to_contain_text("The client or its secret is not valid.")
 
 
-async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(
-    promo_docs: Docs, live_url: str, tenant: Tenant
-) -> None:
+async def test_under_a_prefix_the_page_calls_what_lies_under_it_too(blank: Docs, live_url: str, tenant: Tenant) -> None:
     assert tenant.client.secret is not None
-    await promo_docs.open(f"{live_url}/behind-a-proxy/docs?api=certiverse-promo")
+    await blank.open(f"{live_url}/behind-a-proxy/docs?api=certiverse-promo")
     urls: list[str] = []
-    promo_docs.page.on("request", lambda request: urls.append(request.url))
-    await promo_docs.authorize(
+    blank.page.on("request", lambda request: urls.append(request.url))
+    await blank.authorize(
         "clientCredentials",
         client_id_clientCredentials=tenant.client.name,
         client_secret_clientCredentials=tenant.client.secret,
     )
-    assert await promo_docs.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
+    assert await blank.execute("listPromoCodes") == ("200", {"data": [], "nextLink": None})
     assert urls == [f"{live_url}/behind-a-proxy/oauth/token", f"{live_url}/behind-a-proxy/promo-codes?page=1"]
 
 
@@ -144,10 +142,10 @@ async def test_the_filter_finds_operations_by_their_words(docs: Docs) -> None:
     await expect(docs.page.locator(".opblock-tag")).to_have_count(len(TAGS))
 
 
-async def test_one_api_is_shown_when_it_is_chosen(docs: Docs) -> None:
-    await docs.page.locator("#apis").get_by_role("link", name="CareValidate").click()
-    await expect(docs.page.locator(".opblock")).to_have_count(1)
-    await expect(docs.page.locator("[aria-current]")).to_have_text("CareValidate")
+async def test_one_api_is_shown_when_it_is_chosen(promo_docs: Docs) -> None:
+    await promo_docs.page.locator("#apis").get_by_role("link", name="CareValidate").click()
+    await expect(promo_docs.page.locator(".opblock")).to_have_count(1)
+    await expect(promo_docs.page.locator("[aria-current]")).to_have_text("CareValidate")
 
 
 async def test_credentials_are_remembered_for_the_tab_and_nowhere_else(promo_docs: Docs, tenant: Tenant) -> None:
