@@ -10,15 +10,13 @@ from tessera.demo import promo_codes as demo_promo_codes
 from tessera.demo import vouchers as demo_vouchers
 from tessera.demo.credentials import DemoCredentials
 from tessera.demo.issuing import Issuer
-from tessera.demo.organizations import EXAMPLE_ID, DemoOrganization
+from tessera.demo.organizations import DemoOrganization
 from tessera.identity import provisioning
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 from tessera.kit.tokens import TokenSigner
 from tessera.promo_codes import service as promo_codes
-from tessera.record_metadata import service as record_metadata
-from tessera.record_metadata.service import Kind
 
 
 async def load(
@@ -77,7 +75,4 @@ async def _load_organization(database: Database, organization: DemoOrganization,
         await promo_codes.add_all(work, list(demo_promo_codes.promo_codes(organization, exams, now=now)), now=now)
         await demo_vouchers.load(work, exams, bulk_purchases=organization.bulk_purchases, now=now)
         await redemptions.load(work, now=now)
-        for kind in (Kind.PROMO_CODE, Kind.VOUCHER_PROGRAM, Kind.VOUCHER_PURCHASE, Kind.VOUCHER):
-            texts = {"orderId": "ORD-1001", "costCenter": "4711"}
-            await record_metadata.replace(work, kind, EXAMPLE_ID, texts, now=now)
         return work.organization_id

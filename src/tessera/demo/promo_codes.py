@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from tessera.catalog.service import NewStoreExam
-from tessera.demo.organizations import EXAMPLE_ID, PRODUCT_BUNDLE_ID, DemoOrganization
+from tessera.demo.organizations import EXAMPLE_ID, METADATA, PRODUCT_BUNDLE_ID, DemoOrganization
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
@@ -38,6 +38,7 @@ def promo_codes(organization: DemoOrganization, exams: list[NewStoreExam], *, no
             id=EXAMPLE_ID if number == 1 else new_id(),
             name=f"DEMO{number:05}",
             campaign=f"Demonstration {number % 4}" if number % 4 else None,
+            metadata=METADATA if number == 1 else {"channel": "fair"} if number % 5 == 0 else None,
             status=statuses[number % len(statuses)],
             discount_percent=number % 100 + 1,
             expires_at=now + timedelta(days=365 + number % 30),

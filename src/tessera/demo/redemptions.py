@@ -5,10 +5,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tessera.codes.rules import ProductChoice
+from tessera.demo.organizations import METADATA
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DomainError
+from tessera.record_metadata import service as record_metadata
+from tessera.record_metadata.service import Kind
 from tessera.redemptions import redeem
 from tessera.redemptions.drafts import Candidate, RedemptionDraft
+from tessera.redemptions.lifecycle import Redemption
 from tessera.redemptions.reservations import service as reservations
 from tessera.redemptions.rules import MAX_HOLD_SECONDS
 from tessera.vouchers.rules import ReservationStatus
@@ -32,17 +36,21 @@ FINAL_STATUSES = {
 
 async def load(work: UnitOfWork, *, now: datetime) -> None:
     """Redeem vouchers and promo codes five days ago, change some of them a day ago, and place one long hold."""
-    await _redeem(work, list(_bookings()), now=now - timedelta(days=5))
+    redemption, *_ = await _redeem(work, list(_bookings()), now=now - timedelta(days=5))
+    await record_metadata.replace(work, Kind.REDEMPTION, redemption.id, METADATA, now=now - timedelta(days=5))
     for code, status in FINAL_STATUSES.items():
         await reservations.change(work, code, status, new_code=None, caller=None, now=now - timedelta(days=1))
     hold = replace(_booking("ONHOLD", "RSV-1007", GRACE), hold=timedelta(seconds=MAX_HOLD_SECONDS))
     await _redeem(work, [hold], now=now)
 
 
-async def _redeem(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> None:
+async def _redeem(work: UnitOfWork, drafts: Sequence[RedemptionDraft], *, now: datetime) -> list[Redemption]:
+    redemptions = []
     for result in await redeem.redeem_all(work, drafts, now=now):
         if isinstance(result, DomainError):
             raise result
+        redemptions.append(result)
+    return redemptions
 
 
 def _bookings() -> Iterator[RedemptionDraft]:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from tessera.catalog.service import NewStoreExam
-from tessera.demo.organizations import EXAMPLE_ID
+from tessera.demo.organizations import EXAMPLE_ID, METADATA
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -106,6 +106,7 @@ def _programs(exams: Sequence[NewStoreExam], partner_ids: dict[str, UUID]) -> It
         can_assigned_partners_purchase_zero_price=False,
         partner_cost_per_voucher=Decimal("99.50"),
         discounts=TIERS,
+        metadata=METADATA,
     )
     yield program("Winter Program", "WIN-", status=Status.INACTIVE)
     yield program("Pilot Program", "PILOT-", status=Status.ARCHIVED)
@@ -139,6 +140,7 @@ def _orders(market: Market, *, now: datetime) -> Iterator[NewPurchase]:
             amount=purchase_rules.amount(Decimal("99.50"), 20, TIERS),
             checkout_expires_at=now + timedelta(days=1),
             purchased_by_email="hedy@globex.example.com",
+            metadata=METADATA,
         )
     order = _order(market, PARTNER_NAME, "Professional Program", quantity=60, now=now - timedelta(days=30))
     price = purchase_rules.amount(Decimal("99.50"), 60, TIERS)
@@ -206,4 +208,4 @@ def _showcase(order: NewPurchase, *, now: datetime) -> Iterator[NewVoucher]:
     yield assigned("RESERVED", "ada@example.com")
     yield assigned("COMPLETED", "grace@acme.example.com")
     yield assigned("CANCELLED", "ada@example.com")
-    yield replace(voucher("SPARE"), id=EXAMPLE_ID)
+    yield replace(voucher("SPARE"), id=EXAMPLE_ID, metadata=METADATA)

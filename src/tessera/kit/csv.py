@@ -6,7 +6,8 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Protocol
+from operator import attrgetter
+from typing import Any, Protocol
 from uuid import UUID
 
 from tessera.kit.control_characters import escape, unescape
@@ -42,18 +43,27 @@ class Record(Protocol):
         """The id of the record."""
 
 
+# The value of each column in a record, by the title of the column.
+Columns = dict[str, Callable[[Any], object]]
+
+
+def columns_of(fields: Iterable[str]) -> Columns:
+    """The columns with these attributes of records, which have their wire names as titles."""
+    return {wire_name(field): attrgetter(field) for field in fields}
+
+
 async def file(
-    fields: Sequence[str], list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
+    columns: Columns, list_after: Callable[[UUID | None], Awaitable[Sequence[Record]]]
 ) -> AsyncIterator[bytes]:
-    """Yield a file in chunks: a first line with the wire names of these fields, then the records.
+    """Yield a file in chunks: a first line with the titles of the columns, then the records.
 
     `list_after` returns the next records after an id, and none at the end. It must open a unit of work for each call,
     so that a slow reader holds neither a connection nor old row versions. Rows reflect the time of their call.
     """
-    yield lines([[wire_name(field) for field in fields]])
+    yield lines([list(columns)])
     after: UUID | None = None
     while records := await list_after(after):
-        yield lines([[getattr(record, field) for field in fields] for record in records])
+        yield lines([[read(record) for read in columns.values()] for record in records])
         after = records[-1].id
 
 

@@ -77,6 +77,25 @@ def _matches(pair: KeyAndText, kind: Kind, organization_id: UUID) -> ColumnEleme
     )
 
 
+# The index is read once for each key, because Postgres cannot skip the other rows of a key for `distinct`.
+LIST_KEYS = """
+with recursive keys (key) as (
+    (
+        select key from record_metadata where organization_id = %(organization_id)s and kind = %(kind)s
+        order by key limit 1
+    )
+    union all
+    select (
+        select m.key from record_metadata m
+        where m.organization_id = %(organization_id)s and m.kind = %(kind)s and m.key > keys.key
+        order by m.key limit 1
+    )
+    from keys where keys.key is not null
+)
+select key from keys where key is not null limit %(limit)s
+"""
+
+
 class MetadataRepository:
     """The metadata of records of one kind, in the organization that the unit of work is pinned to."""
 
@@ -133,6 +152,11 @@ class MetadataRepository:
         ]
         if rows:
             await insert_rows(self._connection, RecordMetadata, rows)
+
+    async def list_keys(self, *, limit: int) -> list[str]:
+        """The first keys that records of this kind have, in their order."""
+        values = {"organization_id": self._organization_id, "kind": self._kind, "limit": limit}
+        return [row.key for row in await self._connection.exec_driver_sql(LIST_KEYS, values)]
 
     async def list_by_cursor(
         self, pair: KeyAndText, *, after: str | None, size: int

@@ -12,6 +12,8 @@ from tessera.kit.normalization import stored_name
 MAX_KEYS = 20
 MAX_KEY_LENGTH = 40
 MAX_VALUE_LENGTH = 500
+# Before the key, in the title of a column of a CSV file.
+COLUMN_PREFIX = "metadata."
 
 
 class Kind(StrEnum):
@@ -57,6 +59,11 @@ def parse(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON value
     if len(stored) < len(value):
         raise NotMetadata("Repeated", "must have each key once, apart from white space around it")
     return dict(sorted(stored.items()))
+
+
+def key_of_column(column: str) -> str | None:
+    """The key whose texts a column of a CSV file has, if any."""
+    return column.removeprefix(COLUMN_PREFIX) if column.startswith(COLUMN_PREFIX) else None
 
 
 def parse_filter(text: str) -> KeyAndText:

@@ -49,6 +49,11 @@ async def replace(
     return after
 
 
+async def list_keys(work: UnitOfWork, kind: Kind, *, limit: int) -> list[str]:
+    """The first keys that records of this kind have, in their order."""
+    return await MetadataRepository(work, kind).list_keys(limit=limit)
+
+
 async def list_by_cursor(
     work: UnitOfWork, kind: Kind, *, key: str, value: str, after: str | None, size: int
 ) -> CursorPage[RecordWithMetadata]:

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from tessera.kit import csv as csv_export
 from tessera.kit.db.database import Database
+from tessera.record_metadata import export as metadata
+from tessera.record_metadata.rules import Kind
 from tessera.redemptions import lifecycle
 from tessera.redemptions.lifecycle import Redemption, RedemptionFilter
 from tessera.redemptions.validate import CodeKind
@@ -44,12 +46,13 @@ async def csv(
     Each page has its own unit of work, so a slow reader holds neither a connection nor old row versions. A change
     during the export appears in the pages that are read after it.
     """
-    yield csv_export.lines([COLUMNS])
+    texts = await metadata.columns(database, organization_id, Kind.REDEMPTION)
+    yield csv_export.lines([[*COLUMNS, *texts]])
     after, has_more = None, True
     while has_more:
         async with database.unit_of_work(organization_id) as work:
             page = await lifecycle.list_by_cursor(work, filters, now=now, after=after, size=PAGE_SIZE)
-        yield csv_export.lines([_cells(each) for each in page.items])
+        yield csv_export.lines([[*_cells(each), *(read(each) for read in texts.values())] for each in page.items])
         after, has_more = page.cursor, page.cursor is not None
 
 

@@ -7,6 +7,8 @@ from tessera.kit.imports import cells
 from tessera.kit.imports.cells import Parser
 from tessera.kit.imports.rows import Columns
 from tessera.kit.normalization import key_of, typed_code
+from tessera.record_metadata import cells as metadata_cells
+from tessera.record_metadata.rules import COLUMN_PREFIX
 from tessera.vouchers.rules import ReservationStatus
 
 _STATUSES = {key_of(status): status for status in ReservationStatus}
@@ -34,10 +36,15 @@ PARSERS: Mapping[str, Parser] = {
     "used_by_first_name": str,
     "used_by_last_name": str,
 }
-FILE = Columns(imported=tuple(PARSERS), exported=("purchase_code", "partner_name", "id"), required="code")
+FILE = Columns(
+    imported=(*PARSERS, "metadata"),
+    exported=("purchase_code", "partner_name", "id"),
+    required="code",
+    prefix=COLUMN_PREFIX,
+)
 
 
 def parse(texts: Mapping[str, str]) -> dict[str, Any]:
     """The fields of a draft, from the text of its cells by column."""
-    fields, violations = cells.parse_all(texts, PARSERS)
+    fields, violations = metadata_cells.parse_all(texts, PARSERS)
     return {**fields, "parse_violations": tuple(violations)}

@@ -73,6 +73,7 @@ def new_voucher(
         reservation_code=draft.reservation if draft.was_used else draft.reservation_code,
         reservation_status=draft.status_of_reservation,
         store_exam_id=exam.store_exam_id if exam else None,
+        metadata=draft.metadata or None,
     )
     if not draft.was_used:
         return voucher

@@ -1,12 +1,13 @@
 """The rules of vouchers from elsewhere: which lines of a file are valid, and what they leave open."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from tessera.identity.rules import is_email_address
 from tessera.kit.control_characters import has_controls
 from tessera.kit.errors import Violation
+from tessera.record_metadata import rules as metadata_rules
 from tessera.vouchers.codes import stored_code
 from tessera.vouchers.rules import ReservationStatus
 
@@ -40,6 +41,7 @@ class VoucherDraft:
     used_by_client_candidate_id: str | None = None
     used_by_first_name: str | None = None
     used_by_last_name: str | None = None
+    metadata: Mapping[str, str] | None = None
     parse_violations: tuple[Violation, ...] = ()
 
     @property
@@ -68,6 +70,7 @@ def violations(draft: VoucherDraft, *, now: datetime) -> Iterator[Violation]:
     yield from draft.parse_violations
     yield from _code(draft)
     yield from _texts(draft)
+    yield from metadata_rules.violations(draft.metadata)
     for field in ("assigned_at", "used_at"):
         time: datetime | None = getattr(draft, field)
         if time is not None and not EARLIEST <= time <= now:

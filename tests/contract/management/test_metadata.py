@@ -1,5 +1,7 @@
 """Metadata of records of each kind: show, replace, and find by one key."""
 
+import csv
+import io
 from typing import Any
 from uuid import UUID
 
@@ -143,6 +145,23 @@ async def test_bodies_set_keep_and_clear_metadata(
             for key, text in {"order": "2", "note": "x"}.items():
                 answer = await client.get(f"{LISTS[kind]}?metadata={key}={text}", headers=tenant.bearer)
                 assert [each["id"] for each in answer.json()["data"]] == [record["id"]] * (key in metadata)
+
+
+async def test_files_have_a_column_for_each_key(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    theirs = await records(client, resources, other_tenant)
+    for kind, id_ in (await records(client, resources, tenant)).items():
+        await put(client, other_tenant, kind, theirs[kind], {"theirs": "1"})
+        await put(client, tenant, kind, id_, {"order;no": "=1", "Note": "x"})
+        if kind in ("PromoCode", "Voucher", "Redemption"):
+            answer = await client.get(f"{ROOT}/exports/{KINDS[kind]}", headers=tenant.bearer)
+            (row,) = csv.DictReader(io.StringIO(answer.text))
+            found = {title: text for title, text in row.items() if title.startswith("metadata")}
+            assert found == {"metadata.Note": "x", "metadata.order;no": "'=1"}
+            assert row["id"] == str(id_)
+    exported = await client.get(f"{ROOT}/exports/redemptions?metadata=Note=y", headers=tenant.bearer)
+    assert len(exported.text.splitlines()) == 1
 
 
 @pytest.mark.parametrize("kind", ["PromoCode", "VoucherProgram", "VoucherPurchase"])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -74,6 +75,7 @@ async def test_a_file_is_looked_at_and_imported(
         "emailAddresses": [],
         "expiresAt": "2030-01-01T00:00:00Z",
         "redemptionCount": 0,
+        "metadata": {},
         "createdAt": "2026-06-15T12:00:00Z",
         "version": 1,
     }
@@ -237,6 +239,7 @@ async def test_what_is_exported_can_be_imported_elsewhere(
     everything = {"name": "FULL", "discountPercent": 1, "emailAddresses": ["+a@example.com", "b|c@example.com"]}
     everything |= {"restrictToEmailAddresses": True, "maxRedemptions": 3, "maxRedemptionsPerCandidate": 2}
     everything["notes"] = " '=1\r\n"
+    everything["metadata"] = {"order_id": "=1", "=a;b": "x|y", "Order ID": "'2"}
     await client.post(CODES, json=everything, headers=tenant.bearer)
     exported = await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)
     answer = await send(client, other_tenant, exported.content)
@@ -273,6 +276,7 @@ async def test_an_export_that_is_sent_back_changes_nothing(
     expired = percent_code(tenant, "BYGONE", expires_at=NOW - timedelta(days=1), email_addresses=("a|b@example.com",))
     archived = percent_code(tenant, "RETIRED", status=Status.ARCHIVED, product_bundle_ids=(tenant.bundle_id,))
     flat = percent_code(tenant, "FLAT", discount_percent=None, flat_discount=Decimal("5.50"), notes=" '=1\r\n")
+    flat = replace(flat, metadata={"order_id": "-1"})
     await add_promo_codes(resources, tenant, expired, archived, flat, now=NOW)
     superuser.execute("update store_exams set status = 'Archived' where organization_id = %s", [tenant.id])
     before = await codes_of(client, tenant)
@@ -304,6 +308,51 @@ async def test_a_file_changes_existing_codes_by_name_and_adds_the_others(
     assert (one, two, new["discountPercent"]) == (unchanged | changes, before[1], 20)
     assert [entry[2] for entry in audit_entries_of(superuser, tenant, "PromoCode")] == ["Updated", "Archived"]
     assert [entry[4]["changed"] for entry in audit_entries_of(superuser, tenant, "PromoCodeImport")] == [1]
+
+
+async def test_a_file_changes_the_keys_of_metadata_that_it_has_columns_for(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    texts = {"order": "1", "note": "x", "channel": "web"}
+    codes = [percent_code(tenant, name, metadata=texts) for name in ("ONE", "TWO")]
+    await add_promo_codes(resources, tenant, *codes, now=NOW)
+    content = "name,METADATA.order,metadata. note \none,2,\ntwo,1,x\n"
+    assert (await edit(client, tenant, content)).json()["changed"] == 1
+    assert [code["metadata"] for code in await codes_of(client, tenant)] == [{"order": "2", "channel": "web"}, texts]
+    listed = await client.get(f"{CODES}?metadata=order=2", headers=tenant.bearer)
+    assert [code["name"] for code in listed.json()["data"]] == ["ONE"]
+    await edit(client, tenant, 'name,metadata\none,"{""a"": ""b""}"\ntwo,\n')
+    assert [code["metadata"] for code in await codes_of(client, tenant)] == [{"a": "b"}, {}]
+    many = ",".join(f"metadata.k{number}" for number in range(101))
+    for header, code in (("name,metadata.a,metadata.a ", "Repeated"), (f"name,{many}", "TooManyColumns")):
+        assert (await edit(client, tenant, f"{header}\n")).json()["errors"][0]["code"] == code
+    one_key = ",".join(f"metadata.k{number}" for number in range(21))
+    content = f"name,discountPercent,metadata.long_text,{one_key}\nBAD,5,{'v' * 501}{',' * 21}\nBAD2,5{',x' * 22}\n"
+    assert status_and_body(await send(client, tenant, content)) == import_failed(
+        (2, "metadata/long_text", "ValueTooLong", "must have at most 500 characters"),
+        (3, "metadata", "TooManyKeys", "must have at most 20 keys"),
+    )
+    answer = await send(client, tenant, 'name,discountPercent,metadata\nBAD,5,[]\nBAD2,5,{\nBAD3,5,"{""a"":1}"\n')
+    assert status_and_body(answer) == import_failed(
+        (2, "metadata", "NotObject", "must be an object"),
+        (3, "metadata", "NotObject", "must be a JSON object"),
+        (4, "metadata", "NotText", "must have strings as values"),
+    )
+
+
+async def test_more_keys_than_columns_are_exported_as_json(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, other_tenant: Tenant
+) -> None:
+    codes = [
+        percent_code(tenant, f"CODE{number}", metadata={f"k{number}-{key}": "\u00e9 1" for key in range(17)})
+        for number in range(6)
+    ]
+    await add_promo_codes(resources, tenant, *codes, now=NOW)
+    exported = (await client.get(f"{ROOT}/exports/promo-codes", headers=tenant.bearer)).content
+    assert [title for title in exported.decode().partition("\r\n")[0].split(",") if "metadata" in title] == ["metadata"]
+    assert (await send(client, other_tenant, exported)).status_code == 201
+    texts = {code["name"]: code["metadata"] for code in await codes_of(client, other_tenant)}
+    assert texts == {code.name: code.metadata for code in codes}
 
 
 async def test_every_line_that_cannot_change_its_code_is_named_and_nothing_is_changed(

@@ -253,18 +253,23 @@ async def test_an_export_of_vouchers_can_be_imported_elsewhere(
 ) -> None:
     await send(client, tenant, shop, GOOD)
     await update_reservation(client, tenant, "R-17", "Cancelled")
+    one, *_ = (await vouchers_of(client, tenant)).values()
+    texts = {"metadata": {"orderId": "A|1"}}
+    await client.put(f"{ROOT}/vouchers/{one['id']}/metadata", json=texts, headers=tenant.bearer)
     export = await client.get(f"{ROOT}/exports/vouchers", headers=tenant.bearer)
     elsewhere = await shop_of(resources, other_tenant)
     assert (await send(client, other_tenant, elsewhere, export.content)).status_code == 201
     fields = ("code", "isActive", "isUsed", "expiresAt", "recipientEmail", "assignedAt", "reservationCode", "usedAt")
     here, there = [
         [
-            {name: each[name] for name in (*fields, "reservationStatus", "storeExamCode")}
+            {name: each[name] for name in (*fields, "reservationStatus", "storeExamCode", "metadata")}
             for each in (await vouchers_of(client, organization)).values()
         ]
         for organization in (tenant, other_tenant)
     ]
     assert here == there
+    found = await client.get(f"{ROOT}/vouchers?metadata=orderId=A%7C1", headers=other_tenant.bearer)
+    assert [each["code"] for each in found.json()["data"]] == [one["code"]]
     assert await discrepancies(resources, other_tenant) == []
 
 

@@ -40,8 +40,10 @@ code cannot carry is reported as a bad line, such as another currency, free ship
 code without it, remove the cell or its column.
 
 The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active`, `Inactive` or `Archived`.
-Columns that only an export has are ignored. Separate the values in a cell by `|`; escape a `|` or a backslash in a
-value by a backslash. The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
+A column `metadata.KEY` has the texts of one key of metadata, and with `update=true` the other keys stay; `metadata` has
+all of them as a JSON object. Columns that only an export has are ignored. Separate the values in a cell by `|`; escape
+a `|` or a backslash in a value by a backslash. The file is UTF-8, or UTF-16 with a byte-order mark, with comma,
+semicolon or tab as separator.
 """
 
 RESPONSES: dict[int | str, Any] = {

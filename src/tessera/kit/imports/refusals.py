@@ -26,11 +26,17 @@ class ImportRefused(DomainError):
         self.count = count
 
 
+def _title(field: str) -> str:
+    # After a slash, the name of a part of the value, such as a key of metadata, is a text of the file.
+    name, slash, part = field.partition("/")
+    return wire_name(name) + slash + part
+
+
 @dataclass(slots=True)
 class BadLines:
     """The bad lines so far; `title` gives the title of the column that a field has in the file."""
 
-    title: Callable[[str], str] = wire_name
+    title: Callable[[str], str] = _title
     count: int = 0
     _lines: list[BadLine] = field(default_factory=list)
 

@@ -8,11 +8,12 @@ from typing import BinaryIO
 
 from tessera.kit.csv import plain
 from tessera.kit.errors import Violation
-from tessera.kit.normalization import key_of
+from tessera.kit.normalization import key_of, stored_name
 from tessera.kit.wire import wire_name
 
 SEPARATORS = ",;\t"
 MAX_LINES = 1_000_000
+MAX_PREFIXED = 100
 # Enough for 10,000 addresses, and a limit to the text after an unclosed quotation mark.
 MAX_CELL = 2**20
 HEADER = "header"
@@ -25,7 +26,8 @@ class Columns:
 
     Cells of the columns that are only `exported` are ignored. A file must have the `required` column. White space
     around a value is insignificant, except in the `verbatim` columns. With `allows_unknown`, a file may have other
-    columns, which are read under their titles.
+    columns, which are read under their titles; otherwise it may have up to 100 whose titles begin with the `prefix`,
+    after which case matters.
     """
 
     imported: Sequence[str]
@@ -33,11 +35,21 @@ class Columns:
     required: str
     verbatim: frozenset[str] = frozenset()
     allows_unknown: bool = False
+    prefix: str | None = None
 
     @property
     def by_title(self) -> Mapping[str, str]:
         """The columns by the keys of their titles."""
         return {title_key(wire_name(column)): column for column in (*self.imported, *self.exported)}
+
+    def find(self, title: str) -> str:
+        """The column with this title, or an empty text."""
+        text, length = title.strip(), len(self.prefix or "")
+        if column := self.by_title.get(title_key(title)):
+            return column
+        if self.prefix is not None and key_of(text[:length]) == self.prefix and text[length:].strip():
+            return self.prefix + stored_name(plain(text[length:]))
+        return text if self.allows_unknown else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +132,15 @@ def _separator(line: str) -> str:
 
 def _columns_of(line: str, columns: Columns) -> list[str]:
     titles = next(csv.reader([line], delimiter=_separator(line)), [])
-    by_title = columns.by_title
-    names = [by_title.get(title_key(title), title.strip() if columns.allows_unknown else "") for title in titles]
+    names = [columns.find(title) for title in titles]
     unknown_titles = [title for title, name in zip(titles, names, strict=True) if not name]
     if unknown_titles:
         known_titles = ", ".join(map(wire_name, columns.imported))
         message = f"must name only known columns ({known_titles}), and '{unknown_titles[0][:60]}' is unknown"
         raise Unreadable(1, Violation("UnknownColumn", HEADER, message))
+    if columns.prefix is not None and sum(name.startswith(columns.prefix) for name in names) > MAX_PREFIXED:
+        message = f"must have at most {MAX_PREFIXED} columns that begin with '{columns.prefix}'"
+        raise Unreadable(1, Violation("TooManyColumns", HEADER, message))
     if len(set(names)) < len(names):
         raise Unreadable(1, Violation("Repeated", HEADER, "must name each column once"))
     if columns.required not in names:

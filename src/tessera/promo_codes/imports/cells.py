@@ -10,6 +10,8 @@ from tessera.kit.imports.cells import Parser
 from tessera.kit.imports.rows import Columns
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.rules import Status
+from tessera.record_metadata import cells as metadata_cells
+from tessera.record_metadata.rules import COLUMN_PREFIX
 
 _STATUSES = {key_of(status): status for status in Status}
 
@@ -50,11 +52,17 @@ _PARSERS: Mapping[str, Parser] = {
     "campaign": str,
     "notes": str,
 }
-IMPORTED_COLUMNS = tuple(_PARSERS)
+IMPORTED_COLUMNS = (*_PARSERS, "metadata")
 # An import ignores the columns that only an export has.
 _EXPORTED_COLUMNS = ("redemption_count", "batch_id", "created_at", "id")
 COLUMNS = (*IMPORTED_COLUMNS, *_EXPORTED_COLUMNS)
-FILE = Columns(imported=IMPORTED_COLUMNS, exported=_EXPORTED_COLUMNS, required="name", verbatim=frozenset({"notes"}))
+FILE = Columns(
+    imported=IMPORTED_COLUMNS,
+    exported=_EXPORTED_COLUMNS,
+    required="name",
+    verbatim=frozenset({"notes"}),
+    prefix=COLUMN_PREFIX,
+)
 
 
 def parse(texts: Mapping[str, str]) -> dict[str, Any]:
@@ -62,7 +70,7 @@ def parse(texts: Mapping[str, str]) -> dict[str, Any]:
 
     A field that cannot be parsed is None and is listed in `parse_violations`.
     """
-    fields, violations = cells.parse_all(texts, _PARSERS)
+    fields, violations = metadata_cells.parse_all(texts, _PARSERS)
     if "status" in fields:
         status = fields.pop("status")
         fields |= {"is_active": status and status is Status.ACTIVE, "is_archived": status is Status.ARCHIVED}

@@ -26,10 +26,13 @@ class Change:
 
     @classmethod
     def of(cls, line: Line, code: ManagedPromoCode, *, owner_id: UUID) -> "Change":
-        """The change of a code by a line; fields without a column stay as they are."""
+        """The change of a code by a line; fields and keys of metadata without a column stay."""
         fields = {name: getattr(line.draft, name) for name in (*line.fields, "parse_violations")}
         if "store_exam_codes" in fields:
             fields["store_exam_codes"] = line.draft.store_exam_codes or ()
+        if line.keys:
+            others = {key: text for key, text in (code.metadata or {}).items() if key not in line.keys}
+            fields["metadata"] = others | dict(line.draft.metadata or {})
         draft = replace(service.as_draft(code), **fields)
         return cls(line, code, rules.with_share(draft, owner_id=owner_id))
 

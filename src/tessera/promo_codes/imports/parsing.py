@@ -9,6 +9,7 @@ from tessera.kit.errors import Violation
 from tessera.kit.imports.rows import Row, read_rows
 from tessera.promo_codes.imports import cells
 from tessera.promo_codes.rules import PromoCodeDraft
+from tessera.record_metadata.rules import key_of_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,14 @@ class Line:
     """The promo code that begins at this line of the file; `parse_violations` concern the line itself.
 
     `fields` are the fields of the draft that the file has columns for; a line without a status keeps that of its code.
+    Of metadata, a file with columns for some `keys` has only those.
     """
 
     number: int
     draft: PromoCodeDraft
     fields: frozenset[str] = frozenset()
     parse_violations: tuple[Violation, ...] = ()
+    keys: frozenset[str] = frozenset()
 
 
 def read_lines(file: BinaryIO) -> Generator[Line, None, None]:
@@ -39,6 +42,7 @@ def _line(row: Row) -> Line:
     fields = cells.parse(row.cells)
     fields["parse_violations"] = (*row.violations, *fields["parse_violations"])
     titled = (set(row.columns) & set(cells.IMPORTED_COLUMNS)) - {"name", "status"}
-    return Line(
-        row.number, PromoCodeDraft(**fields), frozenset(titled | (fields.keys() & {"is_active", "is_archived"}))
-    )
+    titled |= fields.keys() & {"is_active", "is_archived"}
+    keys = frozenset(filter(None, map(key_of_column, row.columns))) if "metadata" not in titled else frozenset[str]()
+    titled |= {"metadata"} if keys else set()
+    return Line(row.number, PromoCodeDraft(**fields), frozenset(titled), keys=keys)

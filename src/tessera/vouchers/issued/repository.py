@@ -1,6 +1,6 @@
 """Statements that add and remove vouchers of one tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,8 @@ from tessera.kit import editing
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id_text
+from tessera.record_metadata.repository import MetadataRepository
+from tessera.record_metadata.rules import Kind
 from tessera.vouchers.rules import ReservationStatus
 from tessera.vouchers.tables import Voucher, VoucherCodeSpace
 
@@ -38,6 +40,7 @@ class NewVoucher:
     used_by_first_name: str | None = None
     used_by_last_name: str | None = None
     is_archived: bool = False
+    metadata: Mapping[str, str] | None = None
 
 
 # The fastest insert that row-level security allows, since it rejects COPY. Ids and codes are two text parameters
@@ -75,6 +78,7 @@ class VoucherRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
+        self._metadata = MetadataRepository(work, Kind.VOUCHER)
 
     async def count_code_space(self, prefix: str) -> int:
         """The number of issued codes with this prefix."""
@@ -124,9 +128,12 @@ class VoucherRepository:
         content = orjson.dumps([common | row_of(voucher) for voucher in vouchers]).decode()
         parameters = {"organization_id": self._organization_id, "vouchers": content}
         rows = await self._connection.exec_driver_sql(ADD_UNTAKEN, parameters)
-        return frozenset(row.id for row in rows)
+        added_ids = frozenset(row.id for row in rows)
+        await self._metadata.find_new_by({each.id: each.metadata for each in vouchers if each.id in added_ids})
+        return added_ids
 
     async def add_all(self, vouchers: Sequence[NewVoucher]) -> None:
         """Add vouchers in any state; a taken code raises the driver's error."""
         rows = [{"organization_id": self._organization_id, **asdict(voucher)} for voucher in vouchers]
         await self._connection.execute(insert(Voucher), rows)
+        await self._metadata.find_new_by({each.id: each.metadata for each in vouchers})

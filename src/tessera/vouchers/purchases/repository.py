@@ -40,10 +40,10 @@ class PurchaseRepository:
     """The voucher purchases visible to the unit of work."""
 
     def __init__(self, work: UnitOfWork) -> None:
-        self._work = work
         self._connection = work.connection
         self._organization_id = work.organization_id
         self._partner_id = work.partner_id
+        self._metadata = MetadataRepository(work, Kind.VOUCHER_PURCHASE)
 
     async def add(self, purchases: Sequence[NewPurchase]) -> frozenset[UUID]:
         """Add the purchases whose codes are unused; returns their ids."""
@@ -53,14 +53,14 @@ class PurchaseRepository:
         ]
         unique_code = "voucher_purchases_organization_id_code_key"
         added_ids = await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=unique_code)
-        added = MetadataRepository(self._work, Kind.VOUCHER_PURCHASE)
-        await added.find_new_by({each.id: each.metadata for each in purchases if each.id in added_ids})
+        await self._metadata.find_new_by({each.id: each.metadata for each in purchases if each.id in added_ids})
         return added_ids
 
     async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
         """Add purchases in any status; a taken code raises the driver's error."""
         rows = [{"organization_id": self._organization_id, **asdict(purchase)} for purchase in purchases]
         await self._connection.execute(insert(VoucherPurchase), rows)
+        await self._metadata.find_new_by({each.id: each.metadata for each in purchases})
 
     async def find_id(self, code: str) -> UUID | None:
         """The id of the purchase with this code, ignoring case."""

@@ -50,5 +50,5 @@ class MetadataPage(Representation):
     next_cursor: str | None = Field(description="The `cursor` of the next page; null on the last page.")
 
 
-CHANGE = {"metadata": EXAMPLE}
+CHANGE = {"metadata": EXAMPLE | {"costCenter": "4712"}}
 METADATA = {"id": "01906a6e-0000-7000-8000-000000000001", "kind": "Voucher", **CHANGE}

@@ -6,6 +6,8 @@ from uuid import UUID
 from tessera.kit import csv as csv_export
 from tessera.kit.db.database import Database
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
+from tessera.record_metadata import export as metadata
+from tessera.record_metadata.rules import Kind
 from tessera.vouchers.issued.export.repository import VoucherExportRepository
 
 EXPORT_PAGE_SIZE = 1000
@@ -36,11 +38,13 @@ async def count(work: UnitOfWork) -> int:
     return await VoucherExportRepository(work).count()
 
 
-def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:
+async def csv(database: Database, organization_id: UUID) -> AsyncIterator[bytes]:
     """The chunks of the CSV file: a header line, then the vouchers, oldest first."""
+    columns = csv_export.columns_of(COLUMNS) | await metadata.columns(database, organization_id, Kind.VOUCHER)
 
     async def list_after(after: UUID | None) -> Sequence[AnyRow]:
         async with database.unit_of_work(organization_id) as work:
             return await VoucherExportRepository(work).list_after(after, size=EXPORT_PAGE_SIZE)
 
-    return csv_export.file(COLUMNS, list_after)
+    async for chunk in csv_export.file(columns, list_after):
+        yield chunk
