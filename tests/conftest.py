@@ -25,7 +25,7 @@ from sqlalchemy import make_url
 
 from tessera import main, schema
 from tessera.api.application import create_app
-from tessera.api.serving.connections import ConnectionLimits
+from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.resources import Resources
 from tessera.api.serving.server import DEFAULT_LIMITS
 from tessera.kit.db.database import Database

@@ -1,7 +1,7 @@
 """The limits of one process, from the settings."""
 
 from tessera.api.serving.budgets import GuessLimits
-from tessera.api.serving.connections import ConnectionLimits
+from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.shares import ShareLimits, Shares
 from tessera.kit.shares import SlotTimeouts
 from tessera.kit.token_buckets import Rate

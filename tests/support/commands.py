@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from threading import Timer
 from urllib.request import urlopen
@@ -100,7 +101,7 @@ def _run_to_end(arguments: Sequence[str], settings: Mapping[str, str], *streams:
 
 def _run_tessera(arguments: Sequence[str], variables: Mapping[str, str], *streams: Path) -> None:
     for number, stream in enumerate(streams):
-        os.dup2(os.open(stream, (os.O_WRONLY | os.O_CREAT) if number else os.O_RDONLY, 0o600), number)
+        os.dup2(os.open(stream, (os.O_WRONLY | os.O_CREAT | os.O_APPEND) if number else os.O_RDONLY, 0o600), number)
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing has closed it
     os.environ.clear()
     os.environ.update(variables)
@@ -121,6 +122,19 @@ def running_command(*arguments: str, **settings: str) -> Iterator[RunningCommand
         finally:
             process.kill()
             process.wait(SECONDS_TO_END)
+
+
+@contextmanager
+def forked_command(*arguments: str, log: Path, **settings: str) -> Iterator[ForkServerProcess]:
+    """A running command that adds its output to a file; it starts faster than the others, as a fork."""
+    files = (Path(os.devnull), log, log)
+    process = _processes.Process(target=_run_tessera, args=(arguments, environment(settings), *files))
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join(SECONDS_TO_END)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-from tessera.api.serving.connections import ConnectionLimits
+from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.server import DEFAULT_LIMITS, configuration
 
 

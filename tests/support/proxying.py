@@ -1,15 +1,16 @@
-"""nginx with the main configuration of Debian's package and the site of the guide, in a directory of its own."""
+"""nginx and HAProxy as Debian packages them, with the configurations of the guide, in directories of their own."""
 
 import getpass
 import os
 import shutil
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -23,17 +24,22 @@ from tests.support.waiting import wait_until
 from tessera.kit.clock import clock
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-MAIN = Path("/etc/nginx/nginx.conf")
-SITE = Path(__file__).parents[2] / "docs" / "files" / "nginx-tessera.conf"
+HAPROXY = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+MAIN, HAPROXY_MAIN = Path("/etc/nginx/nginx.conf"), Path("/etc/haproxy/haproxy.cfg")
+FILES = Path(__file__).parents[2] / "docs" / "files"
 
 needs_nginx = pytest.mark.skipif(
     (NGINX is None or not MAIN.exists()) and "CI" not in os.environ,
     reason="these tests need nginx as Debian packages it, which is not installed",
 )
+needs_haproxy = pytest.mark.skipif(
+    (HAPROXY is None or not HAPROXY_MAIN.exists()) and "CI" not in os.environ,
+    reason="these tests need haproxy as Debian packages it, which is not installed",
+)
 
 
 class Proxy:
-    """A running nginx: its addresses, and clients that trust its certificate."""
+    """A running proxy: its addresses, and clients that trust its certificate."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -48,18 +54,37 @@ class Proxy:
 
 
 @contextmanager
-def proxying(server: str, directory: Path) -> Iterator[Proxy]:
-    """nginx in front of the server at this URL."""
+def proxying(*servers: str, directory: Path) -> Iterator[Proxy]:
+    """nginx in front of the servers at these URLs."""
     assert NGINX, "nginx is not installed"
     proxy = Proxy(directory)
-    (directory / "site.conf").write_text(site(proxy, server))
+    (directory / "site.conf").write_text(site(proxy, servers))
     (directory / "nginx.conf").write_text(main(directory))
     arguments = [NGINX, "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "error.log")]
-    with subprocess.Popen([*arguments, "-g", "daemon off;"]) as process:
+    with _running([*arguments, "-g", "daemon off;"], proxy, directory / "error.log"):
+        yield proxy
+
+
+@contextmanager
+def balancing(*servers: str, directory: Path) -> Iterator[Proxy]:
+    """HAProxy in front of the servers at these URLs."""
+    assert HAPROXY, "HAProxy is not installed"
+    proxy = Proxy(directory)
+    pair = [(directory / f"certificate.{kind}").read_text() for kind in ("pem", "key")]
+    (directory / "pair.pem").write_text("".join(pair))
+    configuration, errors = directory / "haproxy.cfg", directory / "errors.log"
+    configuration.write_text(haproxy_main() + haproxy_site(proxy, servers))
+    with errors.open("wb") as output, _running([HAPROXY, "-f", str(configuration)], proxy, errors, output):
+        yield proxy
+
+
+@contextmanager
+def _running(command: list[str], proxy: Proxy, errors: Path, output: IO[bytes] | None = None) -> Iterator[None]:
+    with subprocess.Popen(command, stderr=output) as process:
         try:
-            wait_until("nginx listens", lambda: process.poll() is not None or listens(proxy.plain))
-            assert process.poll() is None, (directory / "error.log").read_text()
-            yield proxy
+            wait_until("the proxy listens", lambda: process.poll() is not None or listens(proxy.plain))
+            assert process.poll() is None, errors.read_text()
+            yield
         finally:
             process.terminate()
 
@@ -72,15 +97,16 @@ def listens(url: str) -> bool:
     return True
 
 
-def site(proxy: Proxy, server: str) -> str:
+def site(proxy: Proxy, servers: Sequence[str]) -> str:
     """The site of the guide with other names, ports and files."""
+    addresses = [server.removeprefix("http://") for server in servers]
     return substituted(
-        SITE.read_text(),
+        (FILES / "nginx-tessera.conf").read_text(),
         {
             "listen 80;": f"listen {proxy.plain.removeprefix('http://')};",
             "listen 443 ssl;": f"listen {proxy.url.removeprefix('https://')} ssl;",
             "server_name codes.example.com;": "server_name 127.0.0.1;",
-            "server 127.0.0.1:8000;": f"server {server.removeprefix('http://')};",
+            "server 127.0.0.1:8000 fail_timeout=1s;": "".join(f"server {each} fail_timeout=1s;" for each in addresses),
             "/etc/ssl/codes.example.com.pem": str(proxy.directory / "certificate.pem"),
             "/etc/ssl/codes.example.com.key": str(proxy.directory / "certificate.key"),
         },
@@ -104,6 +130,28 @@ def main(directory: Path) -> str:
             "include /etc/nginx/conf.d/*.conf;": f"include {directory / 'site.conf'};",
         },
     )
+
+
+def haproxy_site(proxy: Proxy, servers: Sequence[str]) -> str:
+    """The configuration of the guide with other ports and files; the last server is also the second one."""
+    addresses = [server.removeprefix("http://") for server in servers]
+    return substituted(
+        (FILES / "haproxy-tessera.cfg").read_text(),
+        {
+            "bind :80": f"bind {proxy.plain.removeprefix('http://')}",
+            "bind :443": f"bind {proxy.url.removeprefix('https://')}",
+            "/etc/haproxy/codes.example.com.pem": str(proxy.directory / "pair.pem"),
+            "127.0.0.1:8000": addresses[0],
+            "127.0.0.1:8001": addresses[-1],
+        },
+    )
+
+
+def haproxy_main() -> str:
+    """Debian's main configuration, whose paths and users an ordinary user may not use."""
+    paths = ("chroot /var/lib/haproxy", "stats socket /run/haproxy/admin.sock mode 660 level admin")
+    removed = (*paths, "user haproxy", "group haproxy", "daemon")
+    return substituted(HAPROXY_MAIN.read_text(), {f"\t{line}\n": "" for line in removed})
 
 
 def substituted(text: str, replacements: dict[str, str]) -> str:

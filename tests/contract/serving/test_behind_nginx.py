@@ -25,7 +25,7 @@ def proxy(settings: Settings, addresses: Addresses, tmp_path_factory: pytest.Tem
     directory: Path = tmp_path_factory.mktemp("nginx")
     with (
         serving_at_now(settings, addresses, trusted_proxies=["127.0.0.1"]) as server,
-        proxying(server, directory) as proxy,
+        proxying(server, directory=directory) as proxy,
     ):
         yield proxy
 

@@ -13,7 +13,8 @@ from tests.conftest import serving_at_now
 from tests.support.factories import Tenant
 
 from tessera.api.http.parsing import IMPORTS
-from tessera.api.serving.connections import MAX_PIPELINED, ConnectionLimits
+from tessera.api.serving.connection_limits import ConnectionLimits
+from tessera.api.serving.connections import MAX_PIPELINED
 from tessera.provision import Addresses
 from tessera.settings import Settings
 

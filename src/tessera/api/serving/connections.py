@@ -5,7 +5,8 @@ httptools has no limit for the size of a head, and uvicorn none for the time tha
 
 import asyncio
 import heapq
-from dataclasses import dataclass
+import multiprocessing
+from ctypes import c_bool
 from typing import Any
 
 from starlette.responses import Response
@@ -16,6 +17,7 @@ from uvicorn.server import ServerState
 
 from tessera.api.error_rendering import problem_details
 from tessera.api.http.errors import BodyTooSlow, HeadTooLarge, HeadTooSlow, Malformed, TooManyConnections
+from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.limits import CLIENT_GONE, DRAINING, REFUSAL
 from tessera.api.serving.lingering import LINGER_SECONDS, MAX_DISCARDED_BYTES, LingeringTransport
 from tessera.kit.errors import DomainError
@@ -25,19 +27,8 @@ from tessera.kit.errors import DomainError
 MAX_PIPELINED = 2
 # The part of the idle connections that is closed when there are too many. Closing several saves searches of all.
 EVICTED_PART = 0.05
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectionLimits:
-    """The limits of the connections of one process; times are in seconds."""
-
-    head_bytes: int = 32 * 1024
-    head_seconds: float = 10
-    body_bytes_per_second: int = 1024
-    body_window_seconds: float = 10
-    write_seconds: float = 60
-    keep_alive_seconds: float = 75
-    max_connections: int = 4000
+# How long a process that ends waits for requests that were sent before their senders saw its end.
+LAST_REQUEST_SECONDS = 0.5
 
 
 class ConnectionGuard:
@@ -51,6 +42,8 @@ class ConnectionGuard:
         self.limits = limits
         self.now = 0.0
         self.is_draining = False  # each connection is closed after its next response
+        # Shared with the other processes of the address: whether all of them end, so that none is ready.
+        self.is_address_ending = multiprocessing.get_context("spawn").RawValue(c_bool)
         self._connections: set[GuardedConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         times = (limits.head_seconds, limits.body_window_seconds, limits.write_seconds, limits.keep_alive_seconds)
@@ -169,7 +162,7 @@ class GuardedConnection(HttpToolsProtocol):
         if self._head_size_at_most > self._limits.head_bytes and self._head_size() > self._limits.head_bytes:
             self.scope["state"][REFUSAL] = HeadTooLarge(self._limits.head_bytes)
             self._is_refused = True
-        if self._guard.is_draining:
+        if self._guard.is_draining and self._guard.is_address_ending.value:
             self.scope["state"][DRAINING] = True
         super().on_headers_complete()
         if self._is_refused or self._guard.is_draining:
@@ -207,6 +200,13 @@ class GuardedConnection(HttpToolsProtocol):
         self._handler = self.loop.create_task(cycle.run_asgi(app))
         self._handler.add_done_callback(self.tasks.discard)
         self.tasks.add(self._handler)
+
+    def shutdown(self) -> None:
+        """End the connection; while the process drains, its next request may be on its way."""
+        if self._guard.is_draining and self.is_idle:
+            self.loop.call_later(LAST_REQUEST_SECONDS, super().shutdown)
+        else:
+            super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
         self.refuse(Malformed("The request is not valid HTTP/1.1."))

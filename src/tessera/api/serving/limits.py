@@ -14,7 +14,7 @@ from tessera.kit.errors import DeadlineExceeded
 # Keys of a request's state. The server sets the first three.
 REFUSAL = "refusal"  # the DomainError to respond with after the server has stopped reading the head or the body
 CLIENT_GONE = "client_gone"  # true if the server has cancelled the request because its connection was closed
-DRAINING = "draining"  # true if the process ends soon
+DRAINING = "draining"  # true if all processes at the address end soon
 DEADLINE = "deadline"
 BODY_ACCOUNT = "body_account"  # the account that the body of an admitted request is charged to
 # A body up to this size is not charged, so that a caller with many large bodies can still send small ones.

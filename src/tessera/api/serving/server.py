@@ -15,7 +15,9 @@ from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
-from tessera.api.serving.connections import ConnectionGuard, ConnectionLimits
+from tessera.api.serving.connection_limits import ConnectionLimits
+from tessera.api.serving.connections import ConnectionGuard
+from tessera.api.serving.draining import Drain
 
 log = structlog.get_logger(__name__)
 
@@ -73,10 +75,10 @@ def serve_processes(
 ) -> None:
     """Serve in several processes, each of which calls the factory `module:function`.
 
-    A process that ends is replaced. SIGHUP replaces all processes, one by one.
+    A process that ends is replaced. SIGHUP replaces all processes, one by one; the others stay ready meanwhile.
     """
     options = configuration(factory, limits, drain_seconds=drain_seconds, factory=True, workers=processes)
-    Multiprocess(options, sockets=[listener]).run()
+    _Supervisor(options, sockets=[listener]).run()
 
 
 class _Configuration(uvicorn.Config):
@@ -88,24 +90,12 @@ class _Configuration(uvicorn.Config):
 
     def load(self) -> None:
         """Load the application; the server calls this after it has installed its signal handlers."""
+        if self._drain_seconds:  # before the application is loaded, so that an early signal does the same as a late one
+            guard: Any = self.http
+            Drain(guard, seconds=self._drain_seconds).begin_on_sigterm(ends_address=self.workers == 1)
         super().load()
-        if self._drain_seconds:
-            self._drain_on_sigterm(asyncio.get_running_loop())
         if parent := multiprocessing.parent_process():
             asyncio.get_running_loop().add_reader(parent.sentinel, _end_with_parent, parent.sentinel)
-
-    def _drain_on_sigterm(self, loop: asyncio.AbstractEventLoop) -> None:
-        guard: Any = self.http
-        end: Any = signal.getsignal(signal.SIGTERM)
-
-        def drain(number: int, frame: object) -> None:
-            if guard.is_draining or loop.is_closed():  # a second signal ends the process at once
-                end(number, frame)
-                return
-            guard.is_draining = True
-            loop.call_soon_threadsafe(loop.call_later, self._drain_seconds, end, number, None)
-
-        signal.signal(signal.SIGTERM, drain)
 
 
 def _end_with_parent(sentinel: int) -> None:
@@ -113,6 +103,27 @@ def _end_with_parent(sentinel: int) -> None:
     asyncio.get_running_loop().remove_reader(sentinel)
     log.error("the parent process has ended, and this process ends, too")
     signal.raise_signal(signal.SIGTERM)
+
+
+class _Supervisor(Multiprocess):
+    """The parent of several processes, which logs those that died, and tells the others when their address ends."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace the processes that have ended or do not respond."""
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        for process in before:
+            if process not in self.processes:
+                log.error("a process died and is replaced", pid=process.pid, exit_code=process.exitcode)
+
+    def terminate_all(self) -> None:
+        """Send SIGTERM to the processes."""
+        guard: Any = self.config.http
+        guard.is_address_ending.value = True
+        super().terminate_all()
+        # From now on, a process that closes its listener refuses new connections, which would wait here in vain.
+        for listener in self.sockets:
+            listener.close()
 
 
 class _Server(uvicorn.Server):

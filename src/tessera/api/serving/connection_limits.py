@@ -1,0 +1,16 @@
+"""The limits of connections."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """The limits of the connections of one process; times are in seconds."""
+
+    head_bytes: int = 32 * 1024
+    head_seconds: float = 10
+    body_bytes_per_second: int = 1024
+    body_window_seconds: float = 10
+    write_seconds: float = 60
+    keep_alive_seconds: float = 75
+    max_connections: int = 4000
