@@ -20,8 +20,9 @@ from tessera.kit.db import copies, diagnosis
 from tessera.kit.db.connections import connected
 from tessera.kit.db.copies import CannotCopy, Contents
 from tessera.kit.db.database import Database
+from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE
 from tessera.kit.embedded_postgres import dumps
-from tessera.provision import Addresses
+from tessera.provision import Addresses, Roles
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
 from tessera.settings import Settings
@@ -38,6 +39,7 @@ class Backup:
     version: str
     created_at: str
     contents: Contents
+    roles: Roles
     has_keys: bool
 
 
@@ -48,14 +50,16 @@ def write(settings: Settings, addresses: Addresses, output: IO[bytes], *, with_k
         copies.snapshot(connection, lock=schema.MIGRATION_LOCK) as snapshot,
         zipfile.ZipFile(output, "w") as archive,  # without compression, because the dump is compressed
     ):
-        contents = copies.read_contents(connection)
-        about = {"format": FORMAT, "version": tessera.__version__, "createdAt": now.isoformat()} | asdict(contents)
-        archive.writestr(MANIFEST, json.dumps(about, indent=2))
+        contents, roles = copies.read_contents(connection, addresses.roles), addresses.roles
+        about = {"format": FORMAT, "version": tessera.__version__, "createdAt": now.isoformat(), "roles": roles}
+        archive.writestr(MANIFEST, json.dumps(about | asdict(contents), indent=2))
         if with_keys:
             archive.writestr(KEYS, json.dumps(settings.token_keys))
         with archive.open(DUMP, "w", force_zip64=True) as dump:
             dumps.dump(addresses.owner, dump, snapshot=snapshot, data=_data(settings))
-    return Backup(version=tessera.__version__, created_at=now.isoformat(), contents=contents, has_keys=with_keys)
+    return Backup(
+        version=tessera.__version__, created_at=now.isoformat(), contents=contents, roles=roles, has_keys=with_keys
+    )
 
 
 @contextmanager
@@ -87,8 +91,14 @@ def _read_manifest(archive: zipfile.ZipFile) -> Backup:
         contents = Contents(
             postgres=about["postgres"], revision=str(about["revision"]), rows=about["rows"], role_settings=settings
         )
-        has_keys = KEYS in archive.namelist()
-        return Backup(version=about["version"], created_at=about["createdAt"], contents=contents, has_keys=has_keys)
+        owner, application = about.get("roles", (OWNER_ROLE, APPLICATION_ROLE))
+        return Backup(
+            version=about["version"],
+            created_at=about["createdAt"],
+            contents=contents,
+            roles=(str(owner), str(application)),
+            has_keys=KEYS in archive.namelist(),
+        )
     # A RuntimeError is JSON that is nested too deep, or a member that is encrypted or compressed by an unknown method.
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CannotCopy("the file is not a backup of Tessera") from error
@@ -105,6 +115,12 @@ def restore(settings: Settings, addresses: Addresses, archive: zipfile.ZipFile, 
 
     Raises CannotCopy; then the database is still empty.
     """
+    if backup.roles != addresses.roles:  # its policies and rights name the roles
+        owner, application = backup.roles
+        raise CannotCopy(
+            f"the backup needs the roles {owner} and {application}:"
+            " set TESSERA_OWNER_ROLE and TESSERA_APPLICATION_ROLE to these names"
+        )
     with (
         schema.with_roles(addresses.owner, addresses.application),
         copies.administering(addresses.owner) as connection,
@@ -114,7 +130,7 @@ def restore(settings: Settings, addresses: Addresses, archive: zipfile.ZipFile, 
         with archive.open(DUMP) as dump:
             dumps.restore(addresses.owner, dump, data=_data(settings))
         copies.complete(connection, backup.contents.role_settings)
-        restored = copies.read_contents(connection)
+        restored = copies.read_contents(connection, addresses.roles)
         if restored.rows != backup.contents.rows:
             raise CannotCopy("the restored database lacks rows of the backup, or has more; do not use it")
 
@@ -126,7 +142,8 @@ def verify(settings: Settings, archive: zipfile.ZipFile, backup: Backup) -> list
     """
     with TemporaryDirectory(prefix="tessera-trial-") as directory:
         changes = {"data_dir": Path(directory), "database_url": None, "owner_database_url": None}
-        trial = settings.model_copy(update=changes)
+        roles = dict(zip(("owner_role", "application_role"), backup.roles, strict=True))
+        trial = settings.model_copy(update=changes | roles)
         with provision.database(trial) as addresses:
             restore(trial, addresses, archive, backup)
             schema.migrate(addresses.owner, addresses.application)  # the backup may be one of an older version

@@ -11,6 +11,7 @@ import psycopg
 import structlog
 from psycopg import sql
 
+from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE, role_of, with_role
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.embedded_postgres.archive import Archive
 from tessera.settings import Settings
@@ -18,6 +19,7 @@ from tessera.settings import Settings
 DATABASE = "tessera"
 SUPERUSER = "postgres"
 WATCH_SECONDS = 0.5
+Roles = tuple[str, str]  # of the owner, and of the application
 
 log = structlog.get_logger(__name__)
 
@@ -29,12 +31,17 @@ class Addresses:
     application: str
     owner: str
 
+    @property
+    def roles(self) -> Roles:
+        """The roles of the owner and of the application."""
+        return role_of(self.owner, OWNER_ROLE), role_of(self.application)
+
 
 @contextmanager
 def database(settings: Settings) -> Iterator[Addresses]:
     """Provide the database of these settings until the context ends; raises EmbeddedPostgresError."""
     if settings.database_url:
-        yield Addresses(settings.database_url, settings.owner_database_url or settings.database_url)
+        yield _addresses(settings, settings.database_url, settings.owner_database_url or settings.database_url)
         return
     archive = archive_of(settings)
     if archive:
@@ -46,10 +53,16 @@ def database(settings: Settings) -> Iterator[Addresses]:
             stack.callback(_stop, server)
         create_database(server, DATABASE)
         stack.enter_context(_supervised(server, settings.data_dir, options))
-        yield Addresses(
-            application=server.url(user="tessera_app", database=DATABASE),
-            owner=server.url(user=SUPERUSER, database=DATABASE),
-        )
+        application = server.url(user=settings.application_role, database=DATABASE)
+        yield _addresses(settings, application, server.url(user=SUPERUSER, database=DATABASE))
+
+
+def _addresses(settings: Settings, application: str, owner: str) -> Addresses:
+    if settings.application_role != APPLICATION_ROLE:
+        application = with_role(application, settings.application_role)
+    if settings.owner_role != OWNER_ROLE:
+        owner = with_role(owner, settings.owner_role)
+    return Addresses(application, owner)
 
 
 def archive_of(settings: Settings) -> Archive | None:

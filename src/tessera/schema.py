@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import structlog
-from psycopg import sql
 from psycopg.errors import (
     DeadlockDetected,
     InsufficientPrivilege,
@@ -18,11 +18,12 @@ from psycopg.errors import (
     ReadOnlySqlTransaction,
     UndefinedTable,
 )
-from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
-from tessera.kit.db import clocks, diagnosis, schema_version
-from tessera.kit.db.engine import APPLICATION_ROLE, OWNER_ROLE, with_driver
+from tessera.kit.db import clocks, diagnosis, role_creation, schema_version
+from tessera.kit.db.engine import with_driver
+from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE, role_of
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -32,6 +33,7 @@ log = structlog.get_logger(__name__)
 # A wheel contains alembic.ini and the migrations inside the package; a checkout has them at its top level.
 _PACKAGED = Path(__file__).with_name("_schema") / "alembic.ini"
 CONFIGURATION = _PACKAGED if _PACKAGED.exists() else Path(__file__).parents[2] / "alembic.ini"
+_DEFAULT_ROLES = re.compile(rf"\b(?:{OWNER_ROLE}|{APPLICATION_ROLE})\b")
 _REVISION = re.compile(r'^revision = "(\w+)"$.*?^down_revision = (?:None|"(\w+)")$', re.MULTILINE | re.DOTALL)
 # An arbitrary number that no other application uses in this database.
 MIGRATION_LOCK = 7_355_608
@@ -40,12 +42,7 @@ MIGRATION_LOCK = 7_355_608
 LOCK_TIMEOUT = "200ms"
 LOCK_PAUSES = (0.1, 0.2, 0.3, 0.5, 0.8, 1, *(2,) * 30)  # seconds between attempts
 
-# Roles are shared by all databases of a server, and a migration of another database may create them concurrently.
-_CREATE_ROLE = sql.SQL(
-    "do $$ begin create role {} nosuperuser nobypassrls;"
-    " exception when duplicate_object or unique_violation then null; end $$"
-)
-
+_OWNER_OF_SCHEMA = "select pg_get_userbyid(relowner) from pg_class where oid = to_regclass('public.alembic_version')"
 _BYPASSES_ROW_SECURITY = "select rolsuper or rolbypassrls from pg_roles where rolname = current_user"
 
 
@@ -84,7 +81,9 @@ def migrate(owner_url: str, application_url: str, *, lock_pauses: Iterable[float
     Concurrent calls wait for each other. A revision that does not get a lock is tried again after each of the pauses,
     in seconds. Raises CannotMigrate.
     """
+    roles = {OWNER_ROLE: role_of(owner_url, OWNER_ROLE), APPLICATION_ROLE: role_of(application_url)}
     with with_roles(owner_url, application_url) as connection:
+        event.listen(connection, "before_cursor_execute", partial(_rename_roles, roles), retval=True)
         _upgrade(connection, lock_pauses)
     return latest_revision()
 
@@ -94,7 +93,7 @@ def with_roles(owner_url: str, application_url: str) -> Iterator[Connection]:
     """A connection of the owner after missing roles were created; no migration runs meanwhile. Raises CannotMigrate."""
     with _errors_explained(), _engine(owner_url).connect() as connection:
         _lock(connection)
-        _create_roles(connection, application_url)
+        _create_roles(connection, role_of(owner_url, OWNER_ROLE), application_url)
         yield connection
 
 
@@ -135,14 +134,13 @@ def check(application_url: str) -> ConnectedDatabase:
 
     This code must be able to use its schema, and row-level security must apply to the application.
     """
+    role = role_of(application_url)
     try:
         with _engine(application_url).connect() as connection:
-            if with_driver(application_url).username != APPLICATION_ROLE:
-                connection.execute(text(f"set role {APPLICATION_ROLE}"))
+            if with_driver(application_url).username != role:
+                connection.execute(text(f"set role {role}"))
             if connection.scalar(text(_BYPASSES_ROW_SECURITY)):
-                raise CannotUse(
-                    f"the role {APPLICATION_ROLE} is a superuser or has BYPASSRLS, which disables tenant isolation"
-                )
+                raise CannotUse(f"the role {role} is a superuser or has BYPASSRLS, which disables tenant isolation")
             _check_version(connection)
             if problem := _missing_isolation(connection):
                 raise CannotUse(problem)
@@ -150,7 +148,7 @@ def check(application_url: str) -> ConnectedDatabase:
     except (OperationalError, ProgrammingError) as error:
         reason = _reason(error)
         # The first migration creates the role and the table.
-        if f'role "{APPLICATION_ROLE}" does not exist' in reason or isinstance(error.orig, UndefinedTable):
+        if f'role "{role}" does not exist' in reason or isinstance(error.orig, UndefinedTable):
             raise CannotUse("it has not been migrated; run `tessera migrate`") from error
         raise CannotUse(reason) from error
 
@@ -203,27 +201,30 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "orig", error)).strip().splitlines()[0]
 
 
-def _create_roles(connection: Connection, application_url: str) -> None:
-    login = with_driver(application_url)
-    for role in (OWNER_ROLE, APPLICATION_ROLE):
-        exists = connection.execute(text("select from pg_roles where rolname = :role"), {"role": role}).first()
-        if exists is None:
-            _run(connection, _CREATE_ROLE.format(sql.Identifier(role)))
-            _run(connection, sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
-            if role == login.username:
-                statement = sql.SQL("alter role {} login password {}")
-                _run(connection, statement.format(sql.Identifier(role), sql.Literal(login.password)))
+def _create_roles(connection: Connection, owner_role: str, application_url: str) -> None:
     if connection.dialect.server_version_info < (15,):  # type: ignore[operator]
         raise CannotMigrate("Postgres 15 or newer is required.")
-    _run(connection, sql.SQL("grant usage, create on schema public to {}").format(sql.Identifier(OWNER_ROLE)))
-    _run(connection, sql.SQL("grant usage on schema public to {}").format(sql.Identifier(APPLICATION_ROLE)))
+    _require_roles_of_schema(connection, owner_role)
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - for the type checker
+    role_creation.create_missing(raw, owner_role, application_url)
     connection.commit()
 
 
-def _run(connection: Connection, statement: sql.Composed) -> None:
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)  # noqa: S101 - for the type checker
-    raw.execute(statement)
+def _require_roles_of_schema(connection: Connection, owner_role: str) -> None:
+    owner = connection.scalar(text(_OWNER_OF_SCHEMA))
+    if owner not in (None, owner_role):
+        raise CannotMigrate(
+            f"the schema belongs to the role {owner}, not to {owner_role}:"
+            " set TESSERA_OWNER_ROLE and TESSERA_APPLICATION_ROLE as at the first migration"
+        )
+
+
+def _rename_roles(
+    names: Mapping[str, str], _connection: object, _cursor: object, statement: str, parameters: object, *_: object
+) -> tuple[str, object]:
+    """The statement with the names of this installation; migrations are written with the default ones."""
+    return _DEFAULT_ROLES.sub(lambda match: names[match[0]], statement), parameters
 
 
 def _upgrade(connection: Connection, lock_pauses: Iterable[float]) -> None:
@@ -231,7 +232,7 @@ def _upgrade(connection: Connection, lock_pauses: Iterable[float]) -> None:
     from alembic.config import Config  # noqa: PLC0415
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
 
-    connection.execute(text(f"set role {OWNER_ROLE}"))
+    connection.execute(text(f"set role {OWNER_ROLE}"))  # renamed, as in migrations
     connection.commit()
     revision = MigrationContext.configure(connection).get_current_revision()
     connection.commit()  # otherwise, all revisions would run in the transaction of this read

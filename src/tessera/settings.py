@@ -18,10 +18,13 @@ from pydantic_settings import (
 )
 
 from tessera import settings_sources as sources
+from tessera.kit.db.roles import APPLICATION_ROLE, OWNER_ROLE
 from tessera.kit.secret_files import write_private
 
 MIN_SECRET_LENGTH = 32
 KEY_FILE_NAME = "token.key"
+# SQL needs no quotes for such a name.
+Role = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
 class SettingsInvalid(Exception):
@@ -52,6 +55,10 @@ class Settings(BaseSettings):
         None, description="The URL of an external Postgres; without it, an embedded one is started."
     )
     owner_database_url: str | None = Field(None, description="The URL with the login for migrations, if it differs.")
+    application_role: Role = Field(APPLICATION_ROLE, description="The role of the application, which owns nothing.")
+    owner_role: Role = Field(
+        OWNER_ROLE, description="The role that owns the schema; installations on one server need two roles each."
+    )
     data_dir: Path = Field(Path(".tessera"), description="The directory of the embedded Postgres and of demo.json.")
     archive_dir: Path | None = Field(
         None, description="The directory to which the embedded Postgres archives its changes, best on another disk."

@@ -43,6 +43,7 @@ SERVER = Server(
     is_local=True,
 )
 SCHEMA = Schema(
+    role="tessera_app",
     open_tables=[],
     own_tables=[],
     invalid_indexes=[],

@@ -9,7 +9,8 @@ from tests.support.pooling import needs_pgbouncer, pooled
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
-from tessera.kit.db.engine import APPLICATION_ROLE, SETTINGS, STATEMENT_SECONDS
+from tessera.kit.db.engine import SETTINGS, STATEMENT_SECONDS
+from tessera.kit.db.roles import APPLICATION_ROLE
 from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
 

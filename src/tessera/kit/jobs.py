@@ -19,8 +19,9 @@ from procrastinate.manager import JobManager
 from tessera.kit import tracing
 from tessera.kit.db import clocks
 from tessera.kit.db.connections import conninfo, options_for
-from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
+from tessera.kit.db.engine import CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
 from tessera.kit.db.job_queue import NAMESPACE
+from tessera.kit.db.roles import role_of
 from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
 
@@ -42,7 +43,7 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "tessera worker", **DEAD_PEER}
     connector = PsycopgConnector(
         conninfo=conninfo(url),
-        kwargs=arguments | options_for(url, APPLICATION_ROLE),
+        kwargs=arguments | options_for(url, role_of(url)),
         configure=_prepare_session,
         min_size=1,
         max_size=5,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tessera.cli.checks.outcomes import Level, Outcome, assess, names
 from tessera.kit.db.diagnosis import Schema, Server
-from tessera.kit.db.engine import APPLICATION_ROLE, SETTINGS
+from tessera.kit.db.engine import SETTINGS
 from tessera.settings import Settings
 
 MIN_MAJOR_VERSION = 15
@@ -22,12 +22,13 @@ def check_server(server: Server, settings: Settings) -> Iterator[Outcome]:
         str(server.major_version),
         remedy=f"Upgrade Postgres to {MIN_MAJOR_VERSION} or newer.",
     )
-    is_bound = server.role == APPLICATION_ROLE and not server.bypasses_row_security
+    application = settings.application_role
+    is_bound = server.role == application and not server.bypasses_row_security
     role = assess(
         "role",
         is_bound,
         server.role if is_bound else f"{server.role}, which row-level security does not bind",
-        remedy=f"Log in as {APPLICATION_ROLE}, and: alter role {APPLICATION_ROLE} nosuperuser nobypassrls",
+        remedy=f"Log in as {application}, and: alter role {application} nosuperuser nobypassrls",
     )
     writable = assess(
         "primary",
@@ -112,8 +113,8 @@ def check_schema(schema: Schema | None, *, code: str) -> Iterator[Outcome]:
     yield assess(
         "owner of the tables",
         not schema.own_tables,
-        f"tables of {APPLICATION_ROLE}: {names(schema.own_tables)}",
-        remedy=f"An owner can turn row-level security off: {APPLICATION_ROLE} must own nothing (reassign owned by ..).",
+        f"tables of {schema.role}: {names(schema.own_tables)}",
+        remedy=f"An owner can turn row-level security off: {schema.role} must own nothing (reassign owned by ..).",
     )
     missing = sorted(SETTINGS.keys() - set(schema.role_settings))
     yield assess(

@@ -10,7 +10,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from tessera.kit.db import failures
-from tessera.kit.db.engine import APPLICATION_ROLE, DEAD_PEER, with_driver
+from tessera.kit.db.engine import DEAD_PEER, with_driver
+from tessera.kit.db.roles import role_of
 from tessera.kit.errors import DatabaseUnavailable
 
 
@@ -46,13 +47,13 @@ def opened(
 
 
 @contextmanager
-def connected(url: str, *, seconds: int, role: str = APPLICATION_ROLE) -> Iterator[psycopg.Connection[Any]]:
-    """A connection in autocommit mode that acts as `role`, unless a pooler ignores that option.
+def connected(url: str, *, seconds: int) -> Iterator[psycopg.Connection[Any]]:
+    """A connection in autocommit mode that acts as the role in the URL, unless a pooler ignores that option.
 
     Connecting takes at most `seconds` for each host. When the block has run for `seconds`, the connection is cut,
     because a frozen server does not end statements. Raises DatabaseUnavailable.
     """
-    with opened(url, connect_seconds=seconds, role=role) as connection, _cut_after(seconds, connection):
+    with opened(url, connect_seconds=seconds, role=role_of(url)) as connection, _cut_after(seconds, connection):
         connection.execute(
             f"set time zone 'UTC'; set statement_timeout = '{seconds}s'; set lock_timeout = '{seconds}s'"
         )

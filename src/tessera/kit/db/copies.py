@@ -10,7 +10,7 @@ from psycopg import sql
 
 from tessera.kit.db import schema_version
 from tessera.kit.db.connections import opened
-from tessera.kit.db.engine import APPLICATION_ROLE, CONNECT_SECONDS, OWNER_ROLE
+from tessera.kit.db.engine import CONNECT_SECONDS
 
 _IS_BOUND = "select not (rolsuper or rolbypassrls) from pg_roles where rolname = current_user"
 _TABLES = """
@@ -76,8 +76,11 @@ def snapshot(connection: Administrator, *, lock: int) -> Iterator[str]:
         yield str(name)
 
 
-def read_contents(connection: Administrator) -> Contents:
-    """What the database contains; counts every row. Raises CannotCopy if it was never migrated."""
+def read_contents(connection: Administrator, roles: Sequence[str]) -> Contents:
+    """What the database contains, with the settings of these roles; counts every row.
+
+    Raises CannotCopy if it was never migrated.
+    """
     tables = list_tables(connection)
     if "alembic_version" not in tables:
         raise CannotCopy("there is nothing to back up: the database was never migrated")
@@ -86,7 +89,7 @@ def read_contents(connection: Administrator) -> Contents:
         postgres=connection.info.server_version // 10_000,
         revision=str(version.revision),
         rows={table: _count(connection, table) for table in tables},
-        role_settings=connection.execute(_ROLE_SETTINGS, [[OWNER_ROLE, APPLICATION_ROLE]]).fetchall(),
+        role_settings=connection.execute(_ROLE_SETTINGS, [list(roles)]).fetchall(),
     )
 
 

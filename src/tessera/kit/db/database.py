@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tessera.kit.actors import INSTALLATION, Actor
 from tessera.kit.batching import Batcher
 from tessera.kit.db import failures, schema_version
-from tessera.kit.db.engine import APPLICATION_ROLE, STATEMENT_SECONDS, create_engine
+from tessera.kit.db.engine import STATEMENT_SECONDS, create_engine
+from tessera.kit.db.roles import role_of
 from tessera.kit.db.schema_version import SchemaVersion
 from tessera.kit.db.unit_of_work import UnitOfWork, driver_of
 from tessera.kit.metrics.measurements import CONNECTIONS, MAX_CONNECTIONS, WAITING
@@ -47,14 +48,11 @@ class Database:
         self._slots: FairSlots[UUID] = FairSlots(
             pool_size, per_key=share or pool_size, timeouts=slot_timeouts, name="connections"
         )
-        self._engine = create_engine(
-            url, role=APPLICATION_ROLE, pool_size=pool_size, prepare_statements=prepare_statements
-        )
+        role = role_of(url)
+        self._engine = create_engine(url, role=role, pool_size=pool_size, prepare_statements=prepare_statements)
         # A few dedicated connections stay checked out, because checking one out and returning it takes longer than
         # the single statement of a reader.
-        self._readers = create_engine(
-            url, role=APPLICATION_ROLE, pool_size=MAX_READERS, prepare_statements=prepare_statements
-        )
+        self._readers = create_engine(url, role=role, pool_size=MAX_READERS, prepare_statements=prepare_statements)
         self._idle_readers: list[tuple[AsyncConnection, psycopg.AsyncConnection[Any]]] = []
         # Readers wait here and not for the pool, because these connections never return to it.
         self._reader_turns = asyncio.Semaphore(MAX_READERS)

@@ -8,7 +8,6 @@ import psycopg
 from psycopg.rows import dict_row
 
 from tessera.kit.db import schema_version
-from tessera.kit.db.engine import APPLICATION_ROLE
 from tessera.kit.db.schema_version import SchemaVersion
 
 _SERVER = """
@@ -36,12 +35,13 @@ order by 1
 """
 _SCHEMA = f"""
 select
+  current_user::text as role,
   array({OPEN_TABLES}) as open_tables,
   array(select relname::text from pg_class where relkind in ('r', 'p') and relnamespace = 'public'::regnamespace
-    and pg_get_userbyid(relowner) = %(role)s order by 1) as own_tables,
+    and pg_get_userbyid(relowner) = current_user order by 1) as own_tables,
   array(select indexrelid::regclass::text from pg_index where not indisvalid order by 1) as invalid_indexes,
   array(select split_part(setting, '=', 1) from pg_db_role_setting, unnest(setconfig) as setting
-    where setrole = (select oid from pg_roles where rolname = %(role)s)
+    where setrole = (select oid from pg_roles where rolname = current_user)
       and setdatabase in (0, (select oid from pg_database where datname = current_database()))) as role_settings
 """  # noqa: S608 - our own constants
 
@@ -67,8 +67,9 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The schema: tables without row-level security, tables of the application's role, invalid indexes."""
+    """The schema: tables without row-level security, tables of the role that reads it, invalid indexes."""
 
+    role: str
     open_tables: Sequence[str]
     own_tables: Sequence[str]
     invalid_indexes: Sequence[str]
@@ -88,6 +89,6 @@ def read_schema(connection: psycopg.Connection[Any]) -> Schema | None:
     if connection.execute("select to_regclass('alembic_version')").fetchone() == (None,):
         return None
     with connection.cursor(row_factory=dict_row) as cursor:
-        (row,) = cursor.execute(_SCHEMA, {"role": APPLICATION_ROLE}).fetchall()
+        (row,) = cursor.execute(_SCHEMA).fetchall()
     version = schema_version.from_row(connection.execute(schema_version.QUERY).fetchone())
     return Schema(**row, version=version)

@@ -17,13 +17,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera.kit import tracing
+from tessera.kit.db.roles import ROLE_PARAMETER
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-APPLICATION_ROLE = "tessera_app"
-OWNER_ROLE = "tessera_owner"
 
 # The exceptions that a statement raises if the database rejects it.
 STATEMENT_ERRORS = (DBAPIError, psycopg.Error)
@@ -144,6 +142,10 @@ def _prepare_session(role: str, connection: DBAPIConnection, _: object) -> None:
 
 def with_driver(url: str) -> URL:
     """The URL with the psycopg driver, for any spelling of the scheme, and for several hosts as libpq writes them."""
+    return _with_driver(url).difference_update_query([ROLE_PARAMETER])
+
+
+def _with_driver(url: str) -> URL:
     scheme, separator, rest = url.partition("://")
     authority, path = (*re.split("(?=[/?])", rest, maxsplit=1), "")[:2]
     login, at, hosts = authority.rpartition("@")

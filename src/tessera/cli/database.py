@@ -1,0 +1,34 @@
+"""Commands on the database as a whole."""
+
+from typing import Annotated
+
+import typer
+
+from tessera.cli.options.expansion import CommandGroup
+from tessera.cli.startup import CannotStart, start
+from tessera.kit.db import role_creation
+
+commands = CommandGroup()
+
+
+@commands.callback()
+def _group() -> None:
+    pass
+
+
+@commands.command("rotate-password")
+def rotate_password(
+    *,
+    of_owner: Annotated[bool, typer.Option("--owner", help="Of the login in TESSERA_OWNER_DATABASE_URL.")] = False,
+) -> None:
+    """Give the login in TESSERA_DATABASE_URL a new password, and print the new URL, which is shown once.
+
+    Open connections go on. Change the setting, and restart the processes one by one: they need the new password for
+    new connections.
+    """
+    settings = start()
+    name = "TESSERA_OWNER_DATABASE_URL" if of_owner else "TESSERA_DATABASE_URL"
+    url = settings.owner_database_url if of_owner else settings.database_url
+    if url is None:
+        raise CannotStart(f"{name} is not set; the embedded Postgres has no passwords")
+    typer.echo(f"{name}={role_creation.replace_password(url)}")

@@ -1,0 +1,101 @@
+"""The roles of an installation in Postgres: their creation before the first migration, and the passwords of logins."""
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import URL
+
+from tessera.kit.db.connections import opened
+from tessera.kit.db.engine import CONNECT_SECONDS, with_driver
+from tessera.kit.db.roles import OWNER_ROLE, role_of
+
+# Roles are shared by all databases of a server, and a migration of another database may create them concurrently.
+_CREATE_ROLE = """do $$ begin create role {} nosuperuser nobypassrls;
+exception when duplicate_object or unique_violation then null; end $$"""
+_IS_NEW_AND_OURS = """
+select to_regclass('public.alembic_version') is null and pg_has_role(datdba, 'usage')
+from pg_database where datname = current_database()
+"""
+_SCRIPT_HEAD = """\
+-- The roles of Tessera in the database {database}. Run this there as a superuser, or as the owner of the database with
+-- CREATEROLE. Then `tessera migrate` creates no roles. In psql, \\password NAME sets the password of a login.
+"""
+
+
+def create_missing(connection: psycopg.Connection[Any], owner_role: str, application_url: str) -> None:
+    """Create the roles that are missing; in a new database, also let nobody else connect. Raises psycopg.Error."""
+    login, roles = with_driver(application_url), (owner_role, role_of(application_url))
+    for role in roles:
+        if not _exists(connection, role):
+            _create(connection, role, login if role == login.username else None)
+    for statement in _grants_on_schema(*roles):
+        connection.execute(statement)
+    if connection.execute(_IS_NEW_AND_OURS).fetchone() == (True,):
+        grantees = {*roles} | ({login.username} if login.username and _exists(connection, login.username) else set())
+        for statement in _closing_to_others(connection.info.dbname, grantees):
+            connection.execute(statement)
+
+
+def _exists(connection: psycopg.Connection[Any], role: str) -> bool:
+    return connection.execute("select from pg_roles where rolname = %s", [role]).fetchone() is not None
+
+
+def _create(connection: psycopg.Connection[Any], role: str, login: URL | None) -> None:
+    name = sql.Identifier(role)
+    connection.execute(sql.SQL(_CREATE_ROLE).format(name))
+    connection.execute(sql.SQL("grant {} to current_user").format(name))
+    if login is not None:
+        connection.execute(sql.SQL("alter role {} login password {}").format(name, login.password))
+
+
+def _grants_on_schema(owner_role: str, application_role: str) -> Iterator[sql.Composed]:
+    yield sql.SQL("grant usage, create on schema public to {}").format(sql.Identifier(owner_role))
+    yield sql.SQL("grant usage on schema public to {}").format(sql.Identifier(application_role))
+
+
+def _closing_to_others(database: str, roles: set[str]) -> Iterator[sql.Composed]:
+    # Otherwise, the roles of another installation on the same server could connect.
+    name, grantees = sql.Identifier(database), sql.SQL(", ").join(map(sql.Identifier, sorted(roles)))
+    yield sql.SQL("revoke connect on database {} from public").format(name)
+    yield sql.SQL("grant connect on database {} to {}").format(name, grantees)
+
+
+def script(owner_url: str, application_url: str) -> str:
+    """What `create_missing` does, for a database administrator; also creates the logins in the addresses."""
+    roles = (role_of(owner_url, OWNER_ROLE), role_of(application_url))
+    database = with_driver(application_url).database or ""
+    owner_login, login = (str(with_driver(url).username or "postgres") for url in (owner_url, application_url))
+    logins, everybody = {owner_login, login}, {*roles, owner_login, login}
+    grants = {(role, owner_login) for role in roles} | {(roles[1], login)}
+    statements = [
+        *(sql.SQL(_CREATE_ROLE).format(sql.Identifier(name)) for name in sorted(everybody)),
+        *(sql.SQL("alter role {} login").format(sql.Identifier(name)) for name in sorted(logins)),
+        *(
+            sql.SQL("grant {} to {}").format(sql.Identifier(role), sql.Identifier(member))
+            for role, member in sorted(grants)
+            if role != member
+        ),
+        *_grants_on_schema(*roles),
+        *_closing_to_others(database, everybody),
+    ]
+    lines = [f"{statement.as_string()};" for statement in statements]
+    return _SCRIPT_HEAD.format(database=database) + "\n".join(lines)
+
+
+def replace_password(url: str) -> str:
+    """Give the login in the URL a new random password; returns the URL with it. Raises DatabaseUnavailable.
+
+    Each role may change its own password, so this needs no other right. Postgres and its log receive only a verifier.
+    """
+    password = secrets.token_hex(24)
+    with opened(url, connect_seconds=CONNECT_SECONDS) as connection:
+        login = connection.info.user
+        verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+        connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(login), verifier))
+    replaced = with_driver(url).set(password=password, drivername="postgresql")
+    address = replaced.render_as_string(hide_password=False)
+    with opened(address, connect_seconds=CONNECT_SECONDS):
+        return address
