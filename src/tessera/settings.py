@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         None, ge=0, le=65535, description="The port of the metrics for Prometheus; without it, there are none."
     )
+    worker_port: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="The port of the health checks of `tessera worker`; without it, there are none.",
+    )
     processes: int = Field(1, ge=1, description="API processes of `tessera api`.")
     drain_seconds: float = Field(
         2, ge=0, description="The time from SIGTERM to the end of `tessera api`, in which it is not ready."

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,6 +10,7 @@ from tessera.audit import jobs as audit
 from tessera.idempotency import jobs as idempotency
 from tessera.kit.clock import clock
 from tessera.kit.db.database import Database
+from tessera.kit.heartbeats import Heartbeat, answering
 from tessera.kit.jobs import create_jobs, keep_working
 from tessera.promo_codes.batches import jobs as promo_code_batches
 from tessera.redemptions import jobs as redemptions
@@ -16,8 +18,10 @@ from tessera.reports import jobs as reports
 from tessera.vouchers import jobs as vouchers
 
 
-async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None:
-    """Run jobs until `stopping` is set."""
+async def work(
+    url: str, *, database: Database, stopping: asyncio.Event, health_checks: socket.socket | None = None
+) -> None:
+    """Run jobs until `stopping` is set, and answer health checks at a listening socket."""
     blueprints = (
         vouchers.blueprint,
         promo_code_batches.blueprint,
@@ -26,8 +30,9 @@ async def work(url: str, *, database: Database, stopping: asyncio.Event) -> None
         idempotency.blueprint,
         audit.blueprint,
     )
-    jobs = create_jobs(url, *blueprints)
-    await keep_working(jobs, stopping=stopping, context={"database": database, "clock": clock})
+    jobs, heartbeat = create_jobs(url, *blueprints), Heartbeat()
+    async with answering(heartbeat, health_checks):
+        await keep_working(jobs, stopping=stopping, heartbeat=heartbeat, context={"database": database, "clock": clock})
 
 
 @asynccontextmanager
@@ -42,7 +47,7 @@ async def running(url: str, *, database: Database) -> AsyncIterator[None]:
         await task
 
 
-async def run_until_signalled(url: str, *, database: Database) -> None:
+async def run_until_signalled(url: str, *, database: Database, health_checks: socket.socket | None = None) -> None:
     """Run jobs until SIGINT or SIGTERM, then finish running jobs and close the connections."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -54,6 +59,6 @@ async def run_until_signalled(url: str, *, database: Database) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     try:
-        await work(url, database=database, stopping=stopping)
+        await work(url, database=database, stopping=stopping, health_checks=health_checks)
     finally:
         await database.close()

@@ -22,6 +22,7 @@ from tests.support.commands import (
     SECONDS_TO_END,
     Server,
     answers,
+    free_port,
     postgres_runs,
     postmaster_of,
     running_command,
@@ -341,9 +342,11 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
 
 
 def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:
-    started = datetime.now(UTC)
-    with running_command("worker", "--embedded", TESSERA_DATA_DIR=str(ended_server.data)) as worker:
+    started, port = datetime.now(UTC), free_port()
+    settings = {"TESSERA_DATA_DIR": str(ended_server.data), "TESSERA_WORKER_PORT": str(port)}
+    with running_command("worker", "--embedded", **settings) as worker:
         wait_until("the worker has started", lambda: has_worker(ended_server.data, since=started))
+        wait_until("the worker is ready", lambda: answers(f"http://127.0.0.1:{port}/health/ready"))
         with pytest.raises(subprocess.TimeoutExpired):
             worker.wait(2)
         worker.send_signal(signal.SIGTERM)

@@ -18,6 +18,7 @@ WORKER = """
 import asyncio, sys
 from procrastinate import Blueprint
 from tessera.kit import logging
+from tessera.kit.heartbeats import Heartbeat
 from tessera.kit.jobs import create_jobs, keep_working
 
 logging.configure()
@@ -35,7 +36,7 @@ async def main() -> None:
     async with jobs.open_async():
         if permitted == "no":
             await jobs.configure_task(f"tessera:{name}", queue=name).defer_async()
-    await keep_working(jobs, stopping=asyncio.Event(), context={})
+    await keep_working(jobs, stopping=asyncio.Event(), heartbeat=Heartbeat(), context={})
 
 asyncio.run(main())
 """

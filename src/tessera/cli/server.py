@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 import socket
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import structlog
@@ -100,6 +100,7 @@ def worker(*, embedded: Embedded = False) -> None:
     require_tracing()
     require_database(settings, embedded=embedded)
     with (
+        _health_checks(settings) as health_checks,
         provision.database(settings) as addresses,
         exposing_metrics(settings, backlog_of=addresses.application),
         tracing.exporting("tessera-worker", tessera.__version__),
@@ -108,7 +109,7 @@ def worker(*, embedded: Embedded = False) -> None:
         descriptors.raise_limit()
         database = main.create_database(settings, addresses.application).within(settings.job_seconds)
         database.measure()
-        asyncio.run(run_until_signalled(addresses.application, database=database))
+        asyncio.run(run_until_signalled(addresses.application, database=database, health_checks=health_checks))
 
 
 def pages_of(settings: Settings) -> dict[str, str]:
@@ -141,8 +142,18 @@ def _check_database(addresses: Addresses) -> None:
 
 
 def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
+    return _listen_at(settings.host, settings.port, variable="PORT", processes=processes)
+
+
+def _health_checks(settings: Settings) -> AbstractContextManager[socket.socket | None]:
+    if settings.worker_port is None:
+        return nullcontext()
+    return _listen_at(settings.host, settings.worker_port, variable="TESSERA_WORKER_PORT")
+
+
+def _listen_at(host: str, port: int, *, variable: str, processes: int = 1) -> socket.socket:
     try:
-        return listen(settings.host, settings.port, processes=processes)
+        return listen(host, port, processes=processes)
     except OSError as error:
-        address = f"{settings.host}:{settings.port}"
-        raise CannotStart(f"cannot listen on {address}: {error.strerror}; set PORT to another port") from error
+        message = f"cannot listen on {host}:{port}: {error.strerror}; set {variable} to another port"
+        raise CannotStart(message) from error

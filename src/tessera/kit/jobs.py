@@ -22,8 +22,8 @@ from tessera.kit.db.connections import conninfo, options_for
 from tessera.kit.db.engine import CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
 from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.roles import role_of
-from tessera.kit.db.workers import STALLED_AFTER_SECONDS
 from tessera.kit.errors import NotFound
+from tessera.kit.heartbeats import STALLED_AFTER_SECONDS, Heartbeat
 
 POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
 HEARTBEAT_SECONDS = 5
@@ -129,7 +129,9 @@ async def delete_old_jobs(context: JobContext, timestamp: int) -> None:
     await context.app.job_manager.delete_old_jobs(nb_hours=KEEP_HOURS)
 
 
-async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[str, Any], concurrency: int = 4) -> None:
+async def keep_working(
+    app: App, *, stopping: asyncio.Event, heartbeat: Heartbeat, context: Mapping[str, Any], concurrency: int = 4
+) -> None:
     """Run jobs until `stopping` is set, then finish running jobs.
 
     The worker of procrastinate ends when it loses the database, so it is restarted, with growing pauses.
@@ -140,7 +142,7 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
         start = time.monotonic()
         try:
             async with app.open_async():
-                await _work(app, stop, context=context, concurrency=concurrency)
+                await _work(app, stop, heartbeat, context=context, concurrency=concurrency)
         except (OSError, ConnectorException, psycopg.OperationalError) as error:
             log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
         if not stopping.is_set():
@@ -148,8 +150,10 @@ async def keep_working(app: App, *, stopping: asyncio.Event, context: Mapping[st
             await asyncio.wait({stop}, timeout=pause)
 
 
-async def _work(app: App, stop: asyncio.Task[Any], *, context: Mapping[str, Any], concurrency: int) -> None:
-    outcomes = _Outcomes(app)
+async def _work(
+    app: App, stop: asyncio.Task[Any], heartbeat: Heartbeat, *, context: Mapping[str, Any], concurrency: int
+) -> None:
+    outcomes = _Outcomes(app, heartbeat)
     worker = asyncio.create_task(
         app.run_worker_async(
             concurrency=concurrency,
@@ -172,16 +176,28 @@ async def _work(app: App, stop: asyncio.Task[Any], *, context: Mapping[str, Any]
 
 
 class _Outcomes(JobManager):
-    """The job manager of one worker; sets `lost` if the outcome of a job cannot be written.
+    """The job manager of one worker, which notes heartbeats; sets `lost` if the outcome of a job cannot be written.
 
     Such a job keeps the state `doing` under a live worker, so the search for stalled jobs never finds it. The worker
     therefore ends, and its successor finds a job without a worker.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, heartbeat: Heartbeat) -> None:
         super().__init__(app.connector)
         app.job_manager = self
+        self._heartbeat = heartbeat
         self.lost = asyncio.Event()
+
+    async def register_worker(self) -> int:
+        """Register the worker, which counts as its first heartbeat."""
+        worker = await super().register_worker()
+        self._heartbeat.beat()
+        return worker
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Tell the database that the worker runs."""
+        await super().update_heartbeat(worker_id)
+        self._heartbeat.beat()
 
     async def finish_job(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Write the final state of a job."""

@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 
 from tessera.kit.db import clocks
-from tessera.kit.db.workers import STALLED_AFTER_SECONDS
+from tessera.kit.heartbeats import STALLED_AFTER_SECONDS
 
 # The functions that run with the owner's rights return rows only to the platform.
 _PIN = f"set local app.organization_id = '{UUID(int=0)}'"

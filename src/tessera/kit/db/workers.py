@@ -1,8 +1,7 @@
 """The workers of the job queue, by their heartbeats in the database."""
 
 from tessera.kit.db.unit_of_work import UnitOfWork
-
-STALLED_AFTER_SECONDS = 15  # three missed heartbeats
+from tessera.kit.heartbeats import STALLED_AFTER_SECONDS
 
 _HAS_LIVE = """
 select exists (

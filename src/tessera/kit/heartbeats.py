@@ -1,0 +1,68 @@
+"""The heartbeats of a worker, for what restarts it: health checks on a port, and the watchdog of systemd."""
+
+import asyncio
+import json
+import os
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+STALLED_AFTER_SECONDS = 15  # three missed heartbeats
+SECONDS_TO_ASK = 5
+MAX_HEAD_BYTES = 8192
+
+
+class Heartbeat:
+    """The last time at which a worker has told its database that it runs."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def beat(self) -> None:
+        """Note a heartbeat, and pass it on to systemd if that has started the process."""
+        self._last = time.monotonic()
+        if name := os.environ.get("NOTIFY_SOCKET"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications, suppress(OSError):
+                notifications.sendto(b"READY=1\nWATCHDOG=1", name.replace("@", "\0", 1))
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether the worker does its work: its event loop runs, and it reaches its database."""
+        return self._last is not None and time.monotonic() - self._last < STALLED_AFTER_SECONDS
+
+
+@asynccontextmanager
+async def answering(heartbeat: Heartbeat, listener: socket.socket | None) -> AsyncIterator[None]:
+    """Answer `/health/live` and `/health/ready` at this socket, if there is one, until the block ends."""
+    if listener is None:
+        yield
+        return
+    async with await asyncio.start_server(partial(_answer, heartbeat), sock=listener, limit=MAX_HEAD_BYTES):
+        yield
+
+
+async def _answer(heartbeat: Heartbeat, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    # A client that is slow, sends too much or is gone gets no response.
+    with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        async with asyncio.timeout(SECONDS_TO_ASK):
+            head = await reader.readuntil(b"\r\n\r\n")
+            writer.write(_response(heartbeat, head.split(b" ", 2)[1:2]))
+            await writer.drain()
+    writer.close()
+
+
+def _response(heartbeat: Heartbeat, path: list[bytes]) -> bytes:
+    match path:
+        case [b"/health/live"]:
+            line, state = "200 OK", "live"
+        case [b"/health/ready"] if heartbeat.is_recent:
+            line, state = "200 OK", "ready"
+        case [b"/health/ready"]:
+            line, state = "503 Service Unavailable", "not ready"
+        case _:
+            line, state = "404 Not Found", "unknown path"
+    body = json.dumps({"status": state})
+    fields = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
+    return f"HTTP/1.1 {line}\r\n{fields}\r\n\r\n{body}".encode()

@@ -1,0 +1,66 @@
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from tessera.kit import heartbeats
+from tessera.kit.heartbeats import Heartbeat, answering
+
+
+@pytest.fixture
+def heartbeat() -> Heartbeat:
+    return Heartbeat()
+
+
+@pytest.fixture
+async def url(heartbeat: Heartbeat) -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        async with answering(heartbeat, listener):
+            yield f"http://127.0.0.1:{port}"
+
+
+async def ask(url: str) -> tuple[int, object]:
+    async with httpx.AsyncClient() as client:
+        response = await client.get(url)
+    return response.status_code, response.json()
+
+
+async def test_a_worker_is_ready_after_a_recent_heartbeat(
+    url: str, heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await ask(f"{url}/health/ready") == (503, {"status": "not ready"})
+    heartbeat.beat()
+    assert await ask(f"{url}/health/ready") == (200, {"status": "ready"})
+    monkeypatch.setattr(heartbeats, "STALLED_AFTER_SECONDS", 0)
+    assert await ask(f"{url}/health/ready") == (503, {"status": "not ready"})
+    assert await ask(f"{url}/health/live") == (200, {"status": "live"})
+    assert await ask(f"{url}/metrics") == (404, {"status": "unknown path"})
+
+
+async def test_a_client_that_sends_no_request_or_too_much_gets_no_response(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeats, "SECONDS_TO_ASK", 0.1)
+    for request in (b"GET /health/live HTTP/1.1\r\n", b"GET /" + b"a" * 100_000):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(request)
+        try:
+            assert await reader.read() == b""
+        except ConnectionResetError:  # the server has closed the connection before it has read everything
+            continue
+        finally:
+            writer.close()
+
+
+def test_each_heartbeat_is_passed_on_to_systemd(heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(f"\0tessera-test-{os.getpid()}")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@tessera-test-{os.getpid()}")
+        heartbeat.beat()
+        assert systemd.recv(100) == b"READY=1\nWATCHDOG=1"
+    heartbeat.beat()  # nobody listens
+    assert heartbeat.is_recent
