@@ -25,7 +25,8 @@ test: $(BIN)/.development
 	@$(KEEP_COMPILED) $(BIN)/pytest $(PARALLEL)
 
 # The documented APIs, the migrations and the server's start, on the built wheel instead of the sources. With
-# POOLER=--pgbouncer, the connections of the application go through PgBouncer in transaction mode.
+# POOLER=--pgbouncer, the connections of the application go through PgBouncer in transaction mode; PGBOUNCER=... names
+# another version of it, such as that of .ci/newest-pgbouncer.
 test-wheel: $(BIN)/.development
 	@rm -rf .venv-wheel
 	@$(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python --out-dir .venv-wheel/wheel .

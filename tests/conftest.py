@@ -36,7 +36,7 @@ from tests.support import factories, guard, tenant_clauses
 from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
-from tests.support.pooling import pooled
+from tests.support.pooling import forwards_prepared_statements, pooled
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 TOKEN_KEYS_SETTING = {"TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())}
@@ -157,8 +157,7 @@ def application_addresses(addresses: Addresses, request: pytest.FixtureRequest) 
 
 @pytest.fixture(scope="session")
 def settings(request: pytest.FixtureRequest) -> Settings:
-    # PgBouncer as Debian packages it is older than 1.21.
-    prepare_statements = not request.config.getoption("--pgbouncer")
+    prepare_statements = not request.config.getoption("--pgbouncer") or forwards_prepared_statements()
     limits = {"pool_size": 8, "request_seconds": 60, **NO_LIMITS}
     return Settings(token_keys=TOKEN_KEYS, prepare_statements=prepare_statements, **limits)
 

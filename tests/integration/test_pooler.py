@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
-from tests.support.pooling import needs_pgbouncer, pooled
+from tests.support.pooling import forwards_prepared_statements, needs_pgbouncer, pooled
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
@@ -41,7 +41,9 @@ async def test_a_connection_of_the_pooler_that_is_replaced_keeps_the_role_and_it
     addresses: Addresses,
 ) -> None:
     with pooled(addresses.application) as application:
-        database = Database(application, pool_size=1, prepare_statements=False, deadline=STATEMENT_SECONDS)
+        database = Database(
+            application, pool_size=1, prepare_statements=forwards_prepared_statements(), deadline=STATEMENT_SECONDS
+        )
         settings = await settings_on_another_connection(database)
         await database.close()
     assert settings == {"user": APPLICATION_ROLE, **SETTINGS}

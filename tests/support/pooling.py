@@ -1,7 +1,9 @@
-"""PgBouncer in transaction mode, as Debian packages it, between the application and Postgres."""
+"""PgBouncer in transaction mode, as Debian packages it or newer, between the application and Postgres."""
 
+import functools
 import getpass
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +18,8 @@ from sqlalchemy import URL, make_url
 from tests.support.commands import free_port
 from tests.support.waiting import wait_until
 
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+# The variable names another version; .ci/newest-pgbouncer provides one.
+PGBOUNCER = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 # It forwards connections of any user to any database of one server, and replaces them every second, so that each test
 # meets connections without the settings of their sessions.
 CONFIGURATION = """
@@ -34,11 +37,21 @@ default_pool_size = 30
 server_lifetime = 1
 logfile = {directory}/pgbouncer.log
 """
-
+NEWER_CONFIGURATION = "max_prepared_statements = 200\n"
 
 needs_pgbouncer = pytest.mark.skipif(
     PGBOUNCER is None and "CI" not in os.environ, reason="these tests need PgBouncer, which is not installed"
 )
+
+
+@functools.cache
+def forwards_prepared_statements() -> bool:
+    """Whether PgBouncer is as new as 1.21, which prepares statements on each of its connections."""
+    assert PGBOUNCER, "PgBouncer is not installed"
+    version = subprocess.run([PGBOUNCER, "--version"], check=True, capture_output=True, text=True).stdout
+    match = re.match(r"PgBouncer (\d+)\.(\d+)", version)
+    assert match, version
+    return tuple(map(int, match.groups())) >= (1, 21)
 
 
 @dataclass(frozen=True)
@@ -74,6 +87,7 @@ def configured(directory: Path, url: str, **settings: str) -> Pooler:
     (directory / "users.txt").write_text(f'"{address.username}" "{address.password or ""}"\n')
     server = {"host": address.query.get("host") or address.host, "port": address.port or 5432}
     text = CONFIGURATION.format(**server, listen_port=port, directory=directory)
+    text += NEWER_CONFIGURATION if forwards_prepared_statements() else ""
     (directory / "pgbouncer.ini").write_text(text + "".join(f"{name} = {value}\n" for name, value in settings.items()))
     return Pooler(directory, address.set(host="127.0.0.1", port=port, query={}))
 
