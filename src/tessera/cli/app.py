@@ -19,6 +19,10 @@ COMMANDS = {
     "migrate": ("migrate", "Create missing roles and apply pending migrations."),
     "backup": ("backup", "Back up the whole database to a file."),
     "restore": ("backup", "Restore a backup into an empty database."),
+    "upgrade-postgres": (
+        "upgrade_postgres",
+        "Move the embedded database to the newest major version of Postgres that is installed.",
+    ),
     "doctor": ("doctor", "Check settings, files, database, schema and workers, and say what to do."),
 }
 GROUPS = {

@@ -6,13 +6,25 @@ from collections.abc import Iterator
 from tessera.cli.startup import CannotStart
 from tessera.kit.control_characters import visible
 from tessera.kit.db.copies import CannotCopy
+from tessera.kit.embedded_postgres.programs import NoUsablePrograms
 from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
+from tessera.kit.embedded_postgres.upgrades import CannotUpgrade
 from tessera.kit.errors import DomainError, Invalid
 from tessera.kit.imports.refusals import ImportRefused
 from tessera.schema import CannotMigrate, CannotUse
 from tessera.settings import SettingsInvalid
 
-_EXPECTED = (CannotStart, SettingsInvalid, EmbeddedPostgresError, CannotMigrate, CannotUse, CannotCopy, DomainError)
+_EXPECTED = (
+    CannotStart,
+    SettingsInvalid,
+    EmbeddedPostgresError,
+    NoUsablePrograms,
+    CannotUpgrade,
+    CannotMigrate,
+    CannotUse,
+    CannotCopy,
+    DomainError,
+)
 _OF_MACHINE = {errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from shlex import quote
 
 from tessera.kit.embedded_postgres import server
-from tessera.kit.embedded_postgres.file_locks import open_private, try_lock
+from tessera.kit.embedded_postgres.file_locks import open_private, sync_directory, try_lock
 from tessera.kit.embedded_postgres.programs import NoUsablePrograms
 from tessera.kit.embedded_postgres.server import Cluster, EmbeddedPostgresError
 
@@ -94,7 +94,7 @@ class Archive:
         _run(cluster, "pg_basebackup", *address, "-D", unfinished, "--checkpoint=fast", "--wal-method=stream")
         end = datetime.now(UTC)
         unfinished.rename(self._path_of(end))
-        server.sync_directory(self.snapshots)
+        sync_directory(self.snapshots)
         return end
 
     def keep(self, count: int) -> None:
@@ -126,7 +126,7 @@ class Archive:
             file.writelines(f"{name} = {_in_settings(value)}\n" for name, value in self._recovery(at, timeline))
         os.close(open_private(partial / "recovery.signal"))
         partial.rename(data)
-        server.sync_directory(self.data_directory)
+        sync_directory(self.data_directory)
         return times[-1]
 
     def _recovery(self, at: datetime | None, timeline: str) -> Sequence[tuple[str, str]]:

