@@ -106,6 +106,11 @@ def test_every_other_token_is_refused(token: Callable[[], str]) -> None:
     assert not isinstance(caught.value, TokenExpired | TokenKeyUnknown)
 
 
+@pytest.mark.parametrize("claims", [b"[" * 2900, b"{}", b"[]", b"x", bytes([255])])
+def test_a_forged_token_without_readable_claims_has_none(claims: bytes) -> None:
+    assert SIGNER.read_unverified(f"{segment({'kid': 'new'})}.{segment(claims)}.x") == {}
+
+
 def test_the_refusal_of_a_token_with_an_unknown_key_says_so() -> None:
     with pytest.raises(TokenKeyUnknown, match=r"^The token was signed with a key that this server does not know\.$"):
         SIGNER.read(sign(WHOLE, kid="unknown"), now=NOW)

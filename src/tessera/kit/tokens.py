@@ -69,7 +69,7 @@ class TokenSigner:
         """The claims of a token that anybody may have written; empty if it has none."""
         try:
             claims: Mapping[str, Any] = jwt.get_unverified_claims(token) if len(token) <= MAX_LENGTH else {}
-        except JWTError:
+        except (JWTError, RecursionError):  # the library does not expect JSON that is nested deeply
             return {}
         return claims
 
