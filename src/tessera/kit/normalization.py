@@ -3,15 +3,18 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import groupby
 from string import ascii_lowercase, ascii_uppercase
-from unicodedata import normalize
+from unicodedata import combining, normalize
 
 import idna
 
-# The longest text that has a normal form, which is four times the longest text that is stored in one: no canonical
-# decomposition is longer. Normalization takes quadratic time for a run of combining marks and holds the interpreter,
-# so that a text of 1 MiB would stop this process for minutes.
+# Normalization takes quadratic time for a run of combining marks and holds the interpreter, so that a text of 1 MiB
+# would stop this process for minutes. The longest text that is normalized is four times the longest that is stored,
+# because no canonical decomposition is longer; and 30 marks in a row are more than any language has (Unicode Standard
+# Annex 15, section 13).
 MAX_NORMALIZED = 2_000
+MAX_MARKS = 30
 # The longest e-mail address (RFC 5321, 4.5.3.1.3).
 MAX_EMAIL_LENGTH = 254
 # The IDNA form of a domain takes up to a millisecond. Lists of addresses are checked in a thread, which fills the cache
@@ -40,9 +43,16 @@ def typed_code(text: str) -> str:
 def composed(text: str) -> str:
     """The text in Unicode NFC, in which names are stored.
 
-    A text of more than `MAX_NORMALIZED` characters is returned unchanged: it is too long for every field.
+    A text that is too long for every field, or that has too many marks in a row, is returned unchanged.
     """
-    return normalize("NFC", text) if len(text) <= MAX_NORMALIZED else text
+    return normalize("NFC", text) if _is_normalizable(text) else text
+
+
+def _is_normalizable(text: str) -> bool:
+    if text.isascii():
+        return True
+    runs = (sum(1 for _ in run) for is_mark, run in groupby(text, lambda each: combining(each) > 0) if is_mark)
+    return len(text) <= MAX_NORMALIZED and max(runs, default=0) <= MAX_MARKS
 
 
 def stored_name(text: str) -> str:
@@ -61,11 +71,13 @@ def store_names(draft: object, *fields: str) -> None:
 def folded(text: str) -> str:
     """The key by which names are compared: the text after Unicode case folding, composed (NFC).
 
-    A text of more than `MAX_NORMALIZED` characters is only case-folded.
+    A text that `composed` leaves unchanged for its length or its marks is only case-folded.
     """
-    if len(text) > MAX_NORMALIZED:
+    if text.isascii():
+        return text.lower()
+    if not _is_normalizable(text):
         return text.casefold()
-    return text.lower() if text.isascii() else normalize("NFC", normalize("NFD", text).casefold())
+    return normalize("NFC", normalize("NFD", text).casefold())
 
 
 def email_key(address: str) -> str:
