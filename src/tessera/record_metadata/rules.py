@@ -14,6 +14,8 @@ MAX_KEY_LENGTH = 40
 MAX_VALUE_LENGTH = 500
 # Before the key, in the title of a column of a CSV file.
 COLUMN_PREFIX = "metadata."
+# A list shows the metadata of up to 1,000 records.
+MAX_BYTES = 8_000
 
 
 class Kind(StrEnum):
@@ -53,6 +55,8 @@ def parse(value: Any) -> dict[str, str]:  # noqa: ANN401 - any JSON value
     """
     if not isinstance(value, dict):
         raise NotMetadata("NotObject", "must be an object")
+    if len(value) > MAX_KEYS:
+        raise NotMetadata("TooManyKeys", f"must have at most {MAX_KEYS} keys")
     if not all(isinstance(item, str) for item in value.values()):
         raise NotMetadata("NotText", "must have strings as values")
     stored = {stored_name(key): stored_name(text) for key, text in value.items()}
@@ -82,6 +86,8 @@ def violations(metadata: Mapping[str, str] | None) -> Iterator[Violation]:
     if len(metadata) > MAX_KEYS:
         yield Violation("TooManyKeys", "metadata", f"must have at most {MAX_KEYS} keys")
         return
+    if sum(len(key.encode()) + len(text.encode()) for key, text in metadata.items()) > MAX_BYTES:
+        yield Violation("TooLong", "metadata", f"must have at most {MAX_BYTES:,} bytes in all")
     for key, text in metadata.items():
         # A segment of a JSON Pointer.
         field = "metadata/" + key[:MAX_KEY_LENGTH].replace("~", "~0").replace("/", "~1")

@@ -208,6 +208,10 @@ async def test_a_record_of_nobody_or_of_another_organization_is_not_there(
         ({"order": 1}, [("/metadata", "NotText", "metadata must have strings as values.")]),
         ({f"k{n}": "" for n in range(21)}, [("/metadata", "TooManyKeys", "metadata must have at most 20 keys.")]),
         (
+            {f"k{n}": "\U0001f600" * 100 for n in range(20)},
+            [("/metadata", "TooLong", "metadata must have at most 8,000 bytes in all.")],
+        ),
+        (
             {"k": "", " k": ""},
             [("/metadata", "Repeated", "metadata must have each key once, apart from white space around it.")],
         ),

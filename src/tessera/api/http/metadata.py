@@ -36,7 +36,10 @@ Metadata = Annotated[
 MetadataFilter = Annotated[
     KeyAndText, _parsed_by(rules.parse_filter), WithJsonSchema({"type": "string", "pattern": "^[^=]*[^=\\s][^=]*="})
 ]
-METADATA = "Texts by key, attached by an integration: up to 20 keys of 1 to 40 characters, with up to 500 characters."
+METADATA = (
+    "Texts by key, attached by an integration: up to 20 keys of 1 to 40 characters, with up to 500 characters, and"
+    " 8,000 bytes in all."
+)
 FILTER = "`KEY=TEXT`: only records whose metadata have this text (case-sensitive)."
 EXAMPLE = {"orderId": "ORD-1001", "costCenter": "4711"}
 FILTER_EXAMPLES = ["orderId=ORD-1001"]

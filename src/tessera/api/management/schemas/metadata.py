@@ -20,7 +20,8 @@ class MetadataRequest(RequestModel):
     """Body of PUT .../metadata."""
 
     metadata: Metadata = Field(
-        description="Up to 20 keys of 1 to 40 characters, with texts of up to 500 characters; `{}` removes all."
+        description="Up to 20 keys of 1 to 40 characters, with texts of up to 500 characters, and 8,000 bytes in all;"
+        " `{}` removes all."
     )
 
 
