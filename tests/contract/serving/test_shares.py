@@ -89,7 +89,8 @@ async def test_heavy_work_beyond_the_share_is_429_until_a_response_has_been_sent
     heavy: list[tuple[str, str, dict[str, Any]]] = [
         ("GET", "/management/v1/exports/promo-codes", {}),
         ("GET", "/management/v1/reports/vouchers?format=csv", {}),
-        ("GET", "/management/v1/reports/redemptions", {}),
+        ("GET", "/management/v1/reports/redemptions?limit=200", {}),
+        ("GET", "/management/v1/promo-codes?limit=101", {}),
         (
             "POST",
             parsing.IMPORTS,

@@ -114,6 +114,7 @@ class Pipeline:
         """
         principal = await self.admit(request, policy)
         async with self._shares.heavy(principal.organization_id):
+            request.state.has_heavy_slot = True
             yield
 
     @contextmanager

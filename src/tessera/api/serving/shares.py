@@ -13,6 +13,8 @@ from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 
 # A longer validation has hundreds of codes, and takes as long as a report.
 LARGE_VALIDATION_BYTES = 4 * 1024
+# Each item of a page may have 40 kB of metadata.
+LARGE_PAGE_ITEMS = 100
 MAX_UPLOADS = 1000
 
 
@@ -20,9 +22,9 @@ MAX_UPLOADS = 1000
 class ShareLimits:
     """The limits of one process, and the part that one organization may use of each.
 
-    `heavy` counts imports, exports, reports and large validations that run at once; `bodies` and `uploads` are bytes
-    of bodies in memory and of files on disk. `open_imports_of_one` counts the imports of one organization that wait,
-    arrive or run.
+    `heavy` counts imports, exports, reports, large validations and large pages that run at once; `bodies` and
+    `uploads` are bytes of bodies in memory and of files on disk. `open_imports_of_one` counts the imports of one
+    organization that wait, arrive or run.
     """
 
     heavy: int
@@ -57,11 +59,15 @@ class Shares:
     async def heavy_if_large(
         self, request: Request, policy: Policy, organization_id: UUID
     ) -> AbstractAsyncContextManager[None]:
-        """A slot for heavy work if the received body makes the request heavy."""
+        """A slot for heavy work if the path, the received body or the size of the page makes the request heavy.
+
+        A request that has a slot needs no other one.
+        """
+        if getattr(request.state, "has_heavy_slot", False):
+            return nullcontext()
         is_large_validation = policy.asks_for_codes and await size_of_body(request) > LARGE_VALIDATION_BYTES
-        return (
-            self.heavy(organization_id) if is_large_validation or is_transfer(request.scope["path"]) else nullcontext()
-        )
+        is_heavy = is_large_validation or is_transfer(request.scope["path"]) or _asks_for_large_page(request)
+        return self.heavy(organization_id) if is_heavy else nullcontext()
 
     @asynccontextmanager
     async def upload(self, request: Request, organization_id: UUID) -> AsyncIterator[None]:
@@ -77,3 +83,8 @@ class Shares:
     def space(self, request: Request) -> Space[UUID]:
         """The space that the body of this request takes."""
         return self._disk if is_transfer(request.scope["path"]) else self._memory
+
+
+def _asks_for_large_page(request: Request) -> bool:
+    limit = request.query_params.get("limit", "")
+    return limit.isdecimal() and int(limit[:7]) > LARGE_PAGE_ITEMS

@@ -1,5 +1,6 @@
 """Pages of lists: the Certiverse lists use page numbers, up to a cap; all other lists use cursors, without a cap."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -256,7 +257,9 @@ async def fetch_cursor_page(
     if not isinstance(order, CursorOrder):
         order = CursorOrder(columns=order, descending=descending)
     statement = order.first_rows(statement, after=after, size=size)
-    return order.page((await connection.execute(statement)).all(), size=size)
+    rows = (await connection.execute(statement)).all()
+    await asyncio.sleep(0)  # reading and presenting a large page takes two turns of the event loop
+    return order.page(rows, size=size)
 
 
 async def fetch_merged_cursor_page(
