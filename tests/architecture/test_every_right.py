@@ -15,8 +15,12 @@ RIGHTS = {
     "/api/vouchers": FunctionPoint.PARTNER_MANAGE_VOUCHERS,
     "/promo-codes": FunctionPoint.PARTNER_MANAGE_PROMO_CODES,
 }
-# Some operations of the storefront accept this right instead (tests/contract/storefront/test_own_redemptions.py).
-ALTERNATIVES = {FunctionPoint.STOREFRONT_REDEEM: FunctionPoint.STOREFRONT_SUPPORT}
+# Some operations accept this right instead (tests/contract/storefront/test_own_redemptions.py,
+# tests/contract/management/test_voucher_assignments.py).
+ALTERNATIVES = {
+    FunctionPoint.STOREFRONT_REDEEM: FunctionPoint.STOREFRONT_SUPPORT,
+    FunctionPoint.MANAGE_ORGANIZATION: FunctionPoint.PARTNER_ASSIGN_VOUCHERS,
+}
 # One is only for the platform, the other for every caller.
 WITHOUT = ("/management/v1/organizations", "/management/v1/me")
 

@@ -179,6 +179,7 @@ FUNCTION_POINT = Enumeration(
     {
         FunctionPoint.PARTNER_MANAGE_PROMO_CODES: "Create and list promo codes through the Certiverse Promo Code API.",
         FunctionPoint.PARTNER_MANAGE_VOUCHERS: "Use the Certiverse Voucher Partner API.",
+        FunctionPoint.PARTNER_ASSIGN_VOUCHERS: "Assign vouchers of purchases to people, and see who has which.",
         FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel redemptions of the same credential.",
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",

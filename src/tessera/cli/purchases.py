@@ -1,5 +1,6 @@
 """Commands on voucher purchases."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -9,12 +10,12 @@ from typing import Annotated
 import typer
 
 from tessera.cli.confirmation import confirm
-from tessera.cli.database_sessions import pinned_to
-from tessera.cli.files import rewindable
+from tessera.cli.database_sessions import OrganizationDatabase, pinned_to
+from tessera.cli.files import rewindable, save
 from tessera.cli.lookups import vouchers as lookups
 from tessera.cli.options.expansion import CommandGroup
 from tessera.cli.options.metadata import Metadata, MetadataFilter, parse_filter, parse_metadata
-from tessera.cli.options.types import Cursor, Limit, PartnerFilter, Yes, parse_time
+from tessera.cli.options.types import Cursor, Limit, Organization, Output, PartnerFilter, Yes, parse_time
 from tessera.cli.organization_session import OrganizationSession
 from tessera.cli.output import Fields, fields_of, show_rows
 from tessera.cli.startup import start
@@ -191,6 +192,18 @@ def assign_vouchers(
         for each in session.run(assign)
     ]
     session.show_rows(rows, if_none="")
+
+
+@commands.command("assignments")
+def export_assignments(purchase: PurchaseRef, organization: Organization = None, output: Output = None) -> None:
+    """Export who has which voucher of the purchase as CSV."""
+
+    async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
+        async with session.unit_of_work() as work:
+            purchase_id = await lookups.purchase_id(work, purchase)
+            yield await assignments.csv(work, (await purchases.get(work, purchase_id, now=clock())).id)
+
+    save(organization, output, content)
 
 
 @commands.command("retry")

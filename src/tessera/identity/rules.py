@@ -36,13 +36,14 @@ class FunctionPoint(StrEnum):
 
     PARTNER_MANAGE_PROMO_CODES = "PartnerManagePromoCodes"
     PARTNER_MANAGE_VOUCHERS = "PartnerManageVouchers"
+    PARTNER_ASSIGN_VOUCHERS = "PartnerAssignVouchers"
     STOREFRONT_REDEEM = "StorefrontRedeem"
     STOREFRONT_SUPPORT = "StorefrontSupport"
     MANAGE_ORGANIZATION = "ManageOrganization"
 
 
 # The rights that users of a voucher partner may have; a constraint of the table says so too.
-PARTNER_RIGHTS = frozenset({FunctionPoint.PARTNER_MANAGE_VOUCHERS})
+PARTNER_RIGHTS = frozenset({FunctionPoint.PARTNER_MANAGE_VOUCHERS, FunctionPoint.PARTNER_ASSIGN_VOUCHERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def user_violations(draft: UserDraft) -> Iterator[Violation]:
             yield from name_violations(field, name)
     yield from function_point_violations(draft.function_points or ())
     if draft.partner_id is not None and not PARTNER_RIGHTS.issuperset(draft.function_points or ()):
-        message = f"of a voucher partner's user can only be {' and '.join(PARTNER_RIGHTS)}"
+        message = f"of a voucher partner's user can only be {' and '.join(sorted(PARTNER_RIGHTS))}"
         yield Violation("NotForPartner", "function_points", message)
 
 

@@ -46,7 +46,8 @@ class User(Base):
         Index(None, "organization_id", "partner_id", postgresql_where="partner_id is not null"),
         CheckConstraint("invitation in ('Invited', 'Accepted')", name="invitation"),
         CheckConstraint(
-            "not (partner_id is not null and not function_points <@ array['PartnerManageVouchers'])",
+            "not (partner_id is not null"
+            " and not function_points <@ array['PartnerManageVouchers', 'PartnerAssignVouchers'])",
             name="partner_rights",
         ),
         Index(None, "organization_id", "is_active", "id"),

@@ -152,7 +152,7 @@ async def test_the_users_of_a_partner_have_the_right_on_vouchers_alone(
         (
             "/functionPoints",
             "NotForPartner",
-            "functionPoints of a voucher partner's user can only be PartnerManageVouchers.",
+            "functionPoints of a voucher partner's user can only be PartnerAssignVouchers and PartnerManageVouchers.",
         )
     )
     with pytest.raises(psycopg.errors.CheckViolation):

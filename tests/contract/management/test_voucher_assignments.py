@@ -19,10 +19,21 @@ from tests.support.management_requests import (
     not_found,
     problem,
 )
+from tests.support.recording import record_statements
 from tests.support.responses import status_and_body
-from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, usage, voucher
+from tests.support.voucher_factories import (
+    add_partner,
+    add_program,
+    add_purchase,
+    add_user,
+    add_vouchers,
+    usage,
+    voucher,
+)
 
 from tessera.api.serving.resources import Resources
+from tessera.identity.rules import FunctionPoint
+from tessera.vouchers.purchases import service as purchases
 
 NOBODY = UUID(int=7)
 
@@ -127,3 +138,69 @@ async def test_of_two_lists_at_once_no_voucher_has_two_people(
         *(assign(client, tenant, purchase, f"a{n}@example.com", f"b{n}@example.com") for n in range(2))
     )
     assert sorted(answer.status_code for answer in answers) == [200, 400]
+
+
+@pytest.fixture
+async def partners_user(resources: Resources, tenant: Tenant, purchase: UUID) -> dict[str, str]:
+    """Headers of a user of the partner of the purchase, who may hand out its vouchers."""
+    async with resources.database.unit_of_work(tenant.id) as work:
+        partner_id = (await purchases.get(work, purchase, now=NOW)).partner_id
+    right = (FunctionPoint.PARTNER_ASSIGN_VOUCHERS,)
+    return await add_user(resources, tenant, "p@acme.example.com", partner_id=partner_id, function_points=right)
+
+
+async def test_a_partners_user_hands_out_the_vouchers_of_its_partner_alone(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, purchase: UUID, partners_user: dict[str, str]
+) -> None:
+    body = {"recipientEmails": ["bob@example.com", "ada@example.com"]}
+    answer = await client.post(url_of(purchase), json=body, headers=partners_user)
+    assert codes(answer) == [("bob@example.com", "FREE0", True), ("ada@example.com", "ADA", False)]
+    globex = await add_partner(resources, tenant, "Globex")
+    theirs = await add_purchase(resources, tenant, globex, await add_program(resources, tenant, "Theirs"), "VP-3")
+    await add_vouchers(resources, tenant, voucher(theirs, globex, "THEIRS"))
+    refused = [
+        await client.post(url_of(theirs), json=body, headers=partners_user),
+        await client.get(url_of(theirs), headers=partners_user),
+    ]
+    for answer in refused:
+        assert status_and_body(answer) == not_found("There is no such voucher purchase.")
+    # The right is for nothing else, and the right to buy is not enough.
+    answer = await client.get(f"{ROOT}/vouchers", headers=partners_user)
+    assert answer.status_code == 403
+    buyer = await add_user(resources, tenant, "b@globex.example.com", partner_id=globex)
+    assert (await client.post(url_of(theirs), json=body, headers=buyer)).status_code == 403
+
+
+async def test_who_has_which_voucher_is_exported(
+    client: httpx.AsyncClient, tenant: Tenant, purchase: UUID, partners_user: dict[str, str]
+) -> None:
+    await assign(client, tenant, purchase, "=bob@example.com")
+    expected = [
+        "recipientEmail,code,assignedAt,expiresAt,isActive,isArchived,usedAt",
+        "bob@example.com,GONE,2026-06-15T12:00:00Z,2027-06-15T12:00:00Z,true,true,",
+        "ada@example.com,ADA,2026-06-15T12:00:00Z,2027-06-15T12:00:00Z,true,false,",
+        "'=bob@example.com,FREE0,2026-06-15T12:00:00Z,2027-06-15T12:00:00Z,true,false,",
+    ]
+    for headers in (tenant.bearer, partners_user):
+        answer = await client.get(url_of(purchase), headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+        assert answer.text.splitlines() == expected
+    assert (await client.get(url_of(NOBODY), headers=tenant.bearer)).status_code == 404
+
+
+async def test_the_statements_are_as_many_for_a_hundred_people_as_for_one(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, purchase: UUID
+) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        partner_id = (await purchases.get(work, purchase, now=NOW)).partner_id
+    more = [voucher(purchase, partner_id, f"MORE{number:03}") for number in range(110)]
+    await add_vouchers(resources, tenant, *more)
+    counts = []
+    for count in (1, 100):
+        with record_statements(resources.database) as statements:
+            answer = await assign(client, tenant, purchase, *(f"u{count}-{n}@example.com" for n in range(count)))
+        assert answer.status_code == 200
+        counts.append(len(statements))
+    # For the caller and the transaction; the purchase, its ids, the lock, the change, two of the audit log, and totals.
+    assert counts[0] == counts[1]
+    assert counts[0] <= 12

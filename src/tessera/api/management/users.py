@@ -89,7 +89,8 @@ async def update_user(request: Request, caller: Manager) -> Response:
     """Change the names and the rights of a user; the address is permanent.
 
     You must have each right that you add, and all rights of an administrator from whom you take one. The last active
-    administrator cannot lose that right. Users of a voucher partner can have only the right PartnerManageVouchers.
+    administrator cannot lose that right. Users of a voucher partner can have only the rights
+    PartnerManageVouchers and PartnerAssignVouchers.
     """
     target = if_match.target(request, ID)
     draft = await read_draft(request, UserUpdateRequest, UserDraft)

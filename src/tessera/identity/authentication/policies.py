@@ -10,7 +10,7 @@ from tessera.kit.errors import LacksFunctionPoint, NotAllowed
 class Policy:
     """The function point that an operation requires, if any, or its alternative, and other conditions on callers.
 
-    `accepts_keys` admits a `cv-api-key` as well as a Bearer token. Users of a voucher partner have only the right on
+    `accepts_keys` admits a `cv-api-key` as well as a Bearer token. Users of a voucher partner have only rights on
     vouchers, and see only their partner. Callers of an operation that `asks_for_codes` have a budget of questions
     for codes that do not exist.
     """
@@ -38,5 +38,7 @@ ASK_FOR_CODES = replace(USE_STOREFRONT, asks_for_codes=True)
 # Callers with only the right to redeem see and cancel only their own redemptions.
 SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRONT_SUPPORT)
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
+# Users of a voucher partner with this right hand out the vouchers of their partner.
+ASSIGN_VOUCHERS = replace(MANAGE_ORGANIZATION, alternative=FunctionPoint.PARTNER_ASSIGN_VOUCHERS)
 MANAGE_PLATFORM = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, platform_only=True)
 IDENTIFY = Policy(function_point=None)

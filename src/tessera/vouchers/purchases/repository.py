@@ -94,7 +94,8 @@ class PurchaseRepository:
 
     async def find(self, purchase_id: UUID) -> Purchase | None:
         """The purchase with this id."""
-        return await fetch_first(self._connection, self._select().where(VoucherPurchase.id == purchase_id), _purchase)
+        statement = self._select().where(*self._visible(), VoucherPurchase.id == purchase_id)
+        return await fetch_first(self._connection, statement, _purchase)
 
     async def lock(self, purchase_id: UUID) -> Purchase | None:
         """The purchase with this id, locked FOR UPDATE."""

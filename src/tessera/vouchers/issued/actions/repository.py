@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, Uuid, any_, literal, select
+from sqlalchemy import ColumnElement, Text, Uuid, any_, literal, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.vouchers import codes
-from tessera.vouchers.issued.actions.rules import VoucherState
+from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherState
 from tessera.vouchers.tables import Voucher
 
 _COLUMNS: list[Any] = [getattr(Voucher, name) for name in VoucherState.__dataclass_fields__]
@@ -25,6 +25,8 @@ from unnest(
 ) as changed (id, is_active, is_archived, expires_at, assigned_at, recipient_email, version)
 where v.organization_id = %(organization_id)s and v.id = any(%(ids)s::uuid[]) and v.id = changed.id
 """
+# The plan compares each voucher with every change, so the time would grow with the square of their number.
+CHANGES_AT_ONCE = 500
 _CHANGED_COLUMNS = ("is_active", "is_archived", "expires_at", "assigned_at", "recipient_email", "version")
 
 
@@ -34,6 +36,7 @@ class VoucherActionRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
+        self._partner_id = work.partner_id
 
     async def find_ids(self, voucher_codes: Collection[str]) -> Mapping[str, UUID]:
         """The ids of the vouchers with these codes, by the stored spelling of the code."""
@@ -46,11 +49,19 @@ class VoucherActionRepository:
         return {row.code: row.id for row in await self._connection.execute(statement)}
 
     async def list_ids(self, purchase_id: UUID) -> Sequence[UUID]:
-        """The ids of the vouchers of a purchase."""
-        statement = select(Voucher.id).where(
-            Voucher.organization_id == self._organization_id, Voucher.purchase_id == purchase_id
-        )
+        """The ids of the vouchers of a purchase that are visible to the unit of work."""
+        statement = select(Voucher.id).where(*self._of_purchase(purchase_id))
         return (await self._connection.execute(statement)).scalars().all()
+
+    async def list_assigned(self, purchase_id: UUID) -> Sequence[AssignedVoucher]:
+        """The vouchers of a purchase that have a recipient and are visible to the unit of work, oldest first."""
+        columns = [getattr(Voucher, name) for name in AssignedVoucher._fields]
+        statement = select(*columns).where(*self._of_purchase(purchase_id), Voucher.recipient_email.is_not(None))
+        return [AssignedVoucher(*row) for row in await self._connection.execute(statement.order_by(Voucher.id))]
+
+    def _of_purchase(self, purchase_id: UUID) -> tuple[ColumnElement[bool], ...]:
+        is_own = true() if self._partner_id is None else Voucher.partner_id == self._partner_id
+        return Voucher.organization_id == self._organization_id, Voucher.purchase_id == purchase_id, is_own
 
     async def lock(self, voucher_ids: Collection[UUID]) -> Mapping[UUID, VoucherState]:
         """The vouchers with these ids, locked FOR UPDATE in id order so that concurrent calls cannot deadlock."""
@@ -66,7 +77,9 @@ class VoucherActionRepository:
 
     async def change_all(self, vouchers: Sequence[VoucherState]) -> None:
         """Write the states and versions of locked vouchers."""
-        columns = {name: [getattr(voucher, name) for voucher in vouchers] for name in _CHANGED_COLUMNS}
-        ids = [voucher.id for voucher in vouchers]
-        parameters = {"organization_id": self._organization_id, "ids": ids, **columns}
-        await self._connection.exec_driver_sql(CHANGE_ALL, parameters)
+        for start in range(0, len(vouchers), CHANGES_AT_ONCE):
+            changed = vouchers[start : start + CHANGES_AT_ONCE]
+            columns = {name: [getattr(voucher, name) for voucher in changed] for name in _CHANGED_COLUMNS}
+            ids = [voucher.id for voucher in changed]
+            parameters = {"organization_id": self._organization_id, "ids": ids, **columns}
+            await self._connection.exec_driver_sql(CHANGE_ALL, parameters)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from tessera.identity.rules import is_email_address
@@ -68,6 +69,18 @@ class VoucherState:
     assigned_at: datetime | None
     recipient_email: str | None
     version: int
+
+
+class AssignedVoucher(NamedTuple):
+    """A voucher with its recipient, for an export of who has which."""
+
+    recipient_email: str
+    code: str
+    assigned_at: datetime
+    expires_at: datetime
+    is_active: bool
+    is_archived: bool
+    used_at: datetime | None
 
 
 def command_violations(command: VoucherCommand, *, now: datetime) -> Iterator[Violation]:

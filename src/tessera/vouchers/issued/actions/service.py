@@ -15,7 +15,13 @@ from tessera.vouchers import codes
 from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.issued.actions import rules
 from tessera.vouchers.issued.actions.repository import VoucherActionRepository
-from tessera.vouchers.issued.actions.rules import BulkDraft, VoucherAction, VoucherCommand, VoucherState
+from tessera.vouchers.issued.actions.rules import (
+    AssignedVoucher,
+    BulkDraft,
+    VoucherAction,
+    VoucherCommand,
+    VoucherState,
+)
 from tessera.vouchers.issued.service import Voucher
 from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import CountedState
@@ -104,6 +110,11 @@ async def lock_purchase(work: UnitOfWork, purchase_id: UUID) -> list[VoucherStat
     """The vouchers of a purchase, locked FOR UPDATE, in the order of their ids."""
     repository = VoucherActionRepository(work)
     return list((await repository.lock(await repository.list_ids(purchase_id))).values())
+
+
+async def list_assigned(work: UnitOfWork, purchase_id: UUID) -> Sequence[AssignedVoucher]:
+    """The vouchers of a purchase that have a recipient, oldest first."""
+    return await VoucherActionRepository(work).list_assigned(purchase_id)
 
 
 async def write(

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from tessera.kit import csv as csv_export
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
+from tessera.kit.wire import wire_name
 from tessera.vouchers.issued.actions import rules as actions
 from tessera.vouchers.issued.actions import service as vouchers
-from tessera.vouchers.issued.actions.rules import VoucherAction, VoucherCommand
+from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand
 from tessera.vouchers.issued.assignments import rules
 from tessera.vouchers.issued.assignments.rules import Assignment
+
+
+async def csv(work: UnitOfWork, purchase_id: UUID) -> bytes:
+    """A CSV file of who has which voucher of a purchase, archived vouchers included."""
+    assigned = await vouchers.list_assigned(work, purchase_id)
+    titles = [wire_name(name) for name in AssignedVoucher._fields]
+    return await asyncio.to_thread(csv_export.lines, [titles, *assigned])
 
 
 async def assign(
