@@ -5,7 +5,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from uuid import uuid4
@@ -77,6 +77,17 @@ async def furnish(resources: Resources, tenant: Tenant) -> None:
     purchase = await add_purchase(resources, tenant, partner, program, "VP-1", quantity=len(VOUCHERS))
     items = [voucher(purchase, partner, code.name, expires_at=GOOD_UNTIL) for code in VOUCHERS]
     await add_vouchers(resources, tenant, *items)
+
+
+async def add_late_code(resources: Resources, tenants: list[Tenant]) -> Code:
+    """A code of each organization that starts a few seconds after the race."""
+    start = clock().replace(microsecond=0) + timedelta(seconds=4)
+    code = Code("LATE", 40, per_candidate=6, starts_at=start.timestamp())
+    terms = {"max_redemptions": code.total, "max_redemptions_per_candidate": code.per_candidate, "starts_at": start}
+    for tenant in tenants:
+        new = percent_code(tenant, code.name, expires_at=GOOD_UNTIL, is_combinable=True, **terms)
+        await add_promo_codes(resources, tenant, new, now=clock())
+    return code
 
 
 async def add_global_codes(resources: Resources, superuser: psycopg.Connection, tenant: Tenant) -> list[Code]:
@@ -273,12 +284,14 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
     for tenant in tenants:
         await furnish(resources, tenant)
     ports = [httpx.URL(server.url).port or 0 for server in servers]
-    codes = {str(tenant.id): OWN + VOUCHERS + global_codes for tenant in tenants}
     connections = Connections(ports)
+    late = await add_late_code(resources, tenants)
+    codes = {str(tenant.id): [*OWN, late, *VOUCHERS, *global_codes] for tenant in tenants}
     races = Races(codes=codes, tenants=tenants, connections=connections, random=Random(1), total=TOTAL)
     await run(resources, races, servers[1], superuser)
     await connections.close()
     assert races.unexpected == []
+    assert (races.not_started > 0, any(use.code == late.name for use in races.uses.values())) == (True, True)
     assert exceeded_limits(races) == []
     assert wrong_refusals(superuser, races) == []
     await assert_recounted(resources, races)
@@ -286,7 +299,7 @@ async def test_of_ten_thousand_racing_redemptions_none_is_too_many_and_none_is_r
         for code in global_codes:
             await assert_the_rest_is_granted(client, superuser, tenants, code)
         for tenant in tenants:
-            for code in (*set(OWN), *VOUCHERS):
+            for code in (*set(OWN), late, *VOUCHERS):
                 await assert_the_rest_is_granted(client, superuser, [tenant], code)
             await assert_shown(client, superuser, tenant)
     await assert_recounted(resources, races)

@@ -19,13 +19,14 @@ PERSONS = 8
 
 @dataclass(frozen=True)
 class Code:
-    """A code and its limits; a global one is the same in every organization."""
+    """A code and its limits; a global one is the same in every organization, and `starts_at` is a POSIX time."""
 
     name: str
     total: int | None
     per_candidate: int | None = None
     is_global: bool = False
     per_organization: int | None = None
+    starts_at: float = -math.inf
 
     def counts(self, tenant: Tenant, person: str) -> dict[tuple[str, ...], int]:
         """The limits of the counters that a use increments, by counter."""
@@ -92,6 +93,7 @@ class Races:
     uses: dict[str, Use] = field(default_factory=dict)
     returned_at: dict[str, float] = field(default_factory=dict)
     refusals: list[Refusal] = field(default_factory=list)
+    not_started: int = 0
     unexpected: list[Answer] = field(default_factory=list)
     bookings: list[Booking] = field(default_factory=list)
     is_halfway: asyncio.Event = field(default_factory=asyncio.Event)
@@ -138,6 +140,7 @@ class Races:
             self.is_halfway.set()
         for answer in answers:
             self._note(answer, booking, code, person)
+            self._note_start(answer, code)
         ids = {answer.json()["id"] for answer in answers if answer.status == 201}
         assert len(ids) <= 1 or seconds == 1, "the same request caused two redemptions"
 
@@ -159,9 +162,19 @@ class Races:
                     self.refusals.append(Refusal(counter, limit, answer.sent_at, answer.received_at))
             # A voucher cannot be combined; all promo codes of the races can.
             possible = {"NotCombinable"} if booking.uses else set()
-            if reasons - {"UsedUp", "Used", "Held", "UsedUpForCandidate", "UsedUpForOrganization"} - possible:
+            possible |= {"UsedUp", "Used", "Held", "UsedUpForCandidate", "UsedUpForOrganization", "NotStarted"}
+            if reasons - possible:
                 self.unexpected.append(answer)
         else:
+            self.unexpected.append(answer)
+
+    def _note_start(self, answer: Answer, code: Code) -> None:
+        has_not_started = answer.status == 409 and b"NotStarted" in answer.body
+        self.not_started += has_not_started
+        # The time of the response would come too late on a busy machine.
+        created_at = answer.json()["createdAt"] if answer.status == 201 else None
+        is_early = created_at is not None and datetime.fromisoformat(created_at).timestamp() < code.starts_at
+        if is_early or (has_not_started and answer.sent_at >= code.starts_at):
             self.unexpected.append(answer)
 
     async def _change(self, booking: Booking) -> bool:
