@@ -1,4 +1,4 @@
-"""Query plans of the list of records by metadata, beside 100,000 other texts."""
+"""Query plans of the list of records by metadata, and of the keys in use, beside 100,000 other texts."""
 
 import psycopg
 import pytest
@@ -52,3 +52,15 @@ async def test_a_page_reads_the_texts_that_it_shows(
             assert [node for node in nodes if "Seq" in node] == []
             # The ids with one more for the next page, and both texts of each record.
             assert (mode, sum(map(rows_read, planned))) <= (mode, 3 * result + 1)
+
+
+async def test_each_key_in_use_is_found_by_one_look_up(resources: Resources, addresses: Addresses, big: Tenant) -> None:
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            assert await service.list_keys(work, Kind.VOUCHER, limit=100) == ["group", "order"]
+    begin, keys = sent[:2]
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
+        for mode in MODES:
+            plan = explain(connection, begin, keys, mode=mode)
+            assert (mode, rows_read(plan)) <= (mode, 10)
