@@ -178,6 +178,33 @@ async def test_a_hold_runs_out_in_sight(shop: Storefront) -> None:
     assert (await shop.booking())["status"] == "Expired"
 
 
+async def test_codes_are_combined_and_the_hold_of_all_is_extended(shop: Storefront) -> None:
+    shop.expected = [refusal(409), refusal(409)]
+    await shop.page.locator("#hold-for option").first.evaluate("option => { option.value = 60 }")
+    await shop.hold("STACK20")
+    await shop.expect_title("The code is on hold for you")
+    for code, error in (("WELCOME", "cannot be combined"), ("NOTHING", "does not exist")):
+        await shop.page.get_by_label("Another code").fill(code)
+        await shop.press("Add the code")
+        await expect(shop.page.locator("#another-error")).to_contain_text(error)
+        assert await shop.page.locator("#price dd").all_inner_texts() == ["$135.00", "-$27.00", "$108.00"]
+    await shop.page.get_by_label("Another code").fill("STACK10")
+    await shop.press("Add the code")
+    await expect(shop.page.locator("#discount-code")).to_have_text("STACK20 + STACK10")
+    assert await shop.page.locator("#price dd").all_inner_texts() == ["$135.00", "-$37.80", "$97.20"]
+    reservation = await shop.page.locator("#booking-reservation").inner_text()
+    await shop.press("Extend the hold")
+    await expect(shop.page.locator("body[aria-busy]")).to_have_count(0)
+    await shop.press("Confirm for $97.20")
+    await shop.expect_title("Your exam is booked")
+    after = await shop.ask(reservationCode=reservation)
+    assert [each["status"] for each in after] == ["Redeemed", "Redeemed"]
+    # Both holds were extended when the second code was added, and again by the button.
+    assert await shop.page.locator("#requests code", has_text="/extend").count() == 4
+    await shop.press("Cancel the booking")
+    await shop.expect_title("The booking is cancelled")
+
+
 async def test_a_code_that_is_used_up_is_refused_beside_its_field(shop: Storefront) -> None:
     shop.expected = [refusal(409)]
     await shop.hold("LASTONE")
@@ -220,7 +247,7 @@ async def test_everything_that_is_missing_is_marked_at_once(shop: Storefront) ->
     await shop.fill("", **{"first-name": "", "last-name": "", "email": "nobody"})
     await shop.press("Hold the code")
     await expect(shop.said).to_have_text("Please check the marked fields.")
-    assert await shop.page.locator(".error").all_inner_texts() == [
+    assert await shop.page.locator("#form .error").all_inner_texts() == [
         "",
         "This field is required.",
         "This field is required.",
@@ -311,7 +338,7 @@ async def test_a_phone_scrolls_only_vertically(shop: Storefront) -> None:
 
 
 async def test_everything_has_an_accessible_name(shop: Storefront) -> None:
-    await expect(shop.page.locator("form")).to_match_aria_snapshot("""
+    await expect(shop.page.locator("#form")).to_match_aria_snapshot("""
         - heading "Your booking" [level=2]
         - text: Exam
         - combobox "Exam"

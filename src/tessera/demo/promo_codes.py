@@ -23,6 +23,8 @@ SAMPLES = (
     ("ONHOLD", "is on hold for another candidate"),
     ("SPRING-RESERVED", "is a voucher that is already used"),
     ("NEXTMONTH", "can be used in a month"),
+    ("STACK20", "can be combined with STACK10"),
+    ("STACK10", "can be combined with STACK20"),
     ("NEVERMORE", "fails for several reasons"),
 )
 
@@ -93,6 +95,8 @@ def _examples(organization: DemoOrganization, exams: list[NewStoreExam], *, now:
     yield replace(percent("ONHOLD", 40), max_redemptions=1)
     yield replace(percent("ONEEACH", 25), max_redemptions_per_candidate=1)
     yield replace(percent("NEXTMONTH", 35), starts_at=(now + timedelta(days=30)).replace(microsecond=0))
+    yield replace(percent("STACK20", 20), is_combinable=True)
+    yield replace(percent("STACK10", 10), is_combinable=True)
     members = ("ada@example.com", "grace@example.com")
     yield replace(percent("MEMBERS", 50), restrict_to_email_addresses=True, email_addresses=members)
     nevermore = percent("NEVERMORE", 30, Status.INACTIVE)

@@ -16,7 +16,7 @@ class VoucherImportQuery(RequestModel):
     )
     program_id: Uuid = Field(
         description="The program of the vouchers, which must be open to the partner.",
-        examples=["01906a6e-0000-7000-8000-000000000002"],
+        examples=["01906a6e-0000-7000-8000-000000000001"],
     )
     dry_run: Flag | None = Field(
         None, description="Whether to check the file without importing it; default: false.", examples=["true"]

@@ -1,7 +1,7 @@
 // A sample storefront in one file, meant to be read from top to bottom and copied.
 //
 //   1. Requests: retries that never book twice.
-//   2. Bookings: validate a code, hold it, then confirm or release the hold.
+//   2. Bookings: validate a code, hold it, hold others with it, then extend, confirm or release the holds.
 //   3. Errors: messages next to the form fields.
 //   4. The page, which differs from shop to shop.
 //
@@ -94,26 +94,44 @@ function newReservationCode() {
   return `SHOP-${crypto.randomUUID().slice(0, 8).toUpperCase()}`;
 }
 
-// `confirm` a hold after the payment, `release` a hold, or `cancel` a confirmed redemption.
-async function change(action) {
-  booking.keys[action] ??= crypto.randomUUID();
-  try {
-    return await request("POST", `redemptions/${booking.id}/${action}`, { key: booking.keys[action] });
-  } catch (error) {
-    // The status has changed, for example because the hold expired: show the current status.
-    if (error.type === "urn:tessera:problem:wrong-state") return getRedemption();
-    throw error;
-  }
+// Holds another code for the same reservation. The server refuses it unless all of its codes can be combined. It takes
+// its discount off what the earlier codes have left.
+async function addCode(code) {
+  const { order, redemptions: [{ reservationCode }] } = booking;
+  const text = JSON.stringify([reservationCode, code]);
+  if (attempt?.text !== text) attempt = { text, key: crypto.randomUUID() };
+  const redemption = await request("POST", "redemptions", { key: attempt.key, body: { ...order, code, reservationCode } });
+  attempt = null;
+  return redemption;
 }
 
-const getRedemption = () => request("GET", `redemptions/${booking.id}`);
+// `confirm` the holds after the payment, `release` them, `extend` them, or `cancel` confirmed redemptions.
+async function change(action, body) {
+  const results = [];
+  for (const { id } of booking.redemptions) {
+    // An extension counts from now, so each one is a request of its own.
+    const key = action === "extend" ? crypto.randomUUID() : (booking.keys[`${id} ${action}`] ??= crypto.randomUUID());
+    try {
+      results.push(await request("POST", `redemptions/${id}/${action}`, { key, body }));
+    } catch (error) {
+      // The status has changed, for example because the hold expired: show the current status.
+      if (error.type !== "urn:tessera:problem:wrong-state") throw error;
+      results.push(await request("GET", `redemptions/${id}`));
+    }
+  }
+  return results;
+}
+
+const getRedemptions = () => Promise.all(booking.redemptions.map(({ id }) => request("GET", `redemptions/${id}`)));
 
 
 // 3. Errors ------------------------------------------------------------------------------------------------------
 
-// The form field of each JSON pointer.
+// The form field of each JSON pointer; the code of a booking that exists already is another one.
 const FIELDS = {
-  "/code": "code",
+  get "/code"() {
+    return booking ? "another" : "code";
+  },
   "/codes/0": "code",
   "/storeExamCode": "exam",
   "/candidate/firstName": "first-name",
@@ -158,7 +176,7 @@ function mark(field, message) {
 }
 
 function clearMarks() {
-  for (const field of Object.values(FIELDS)) {
+  for (const field of ["another", "code", ...Object.values(FIELDS)]) {
     $(field).removeAttribute("aria-invalid");
     $(`${field}-error`).replaceChildren();
   }
@@ -167,7 +185,7 @@ function clearMarks() {
 
 // 4. The page ----------------------------------------------------------------------------------------------------
 
-let booking = null; // the redemption as in the last response, and its idempotency keys by action
+let booking = null; // the order, its redemptions as in the last responses, and their idempotency keys by action
 let deadline = 0;
 let countdown = null;
 let busy = false;
@@ -229,11 +247,27 @@ async function handleCheck() {
 
 async function handleHold() {
   const start = performance.now();
-  const redemption = await hold(readForm());
-  booking = { ...redemption, keys: {} };
+  const order = readForm();
+  const redemption = await hold(order);
+  booking = { order, redemptions: [redemption], keys: {} };
   // Counted from the start of the request, so that the clock of this computer does not matter and the page never shows
   // more time than the server grants.
   deadline = start + (new Date(redemption.heldUntil) - new Date(redemption.createdAt));
+  showBooking();
+}
+
+async function handleAdd() {
+  const redemption = await addCode($("another").value.trim() || undefined);
+  booking.redemptions.push(redemption);
+  $("another").value = "";
+  await handleExtend(); // all holds end at the same time, so the price is valid until then
+}
+
+async function handleExtend() {
+  const start = performance.now();
+  const { holdSeconds } = booking.order;
+  booking.redemptions = await change("extend", { holdSeconds });
+  deadline = start + holdSeconds * 1000;
   showBooking();
 }
 
@@ -241,28 +275,38 @@ function handleChange(action) {
   return handle(async () => updateBooking(await change(action)));
 }
 
-function updateBooking(redemption) {
-  booking = { ...booking, ...redemption };
+function updateBooking(redemptions) {
+  booking = { ...booking, redemptions };
   showBooking();
 }
 
+// The price with the codes that are held or redeemed; what has ended takes nothing off.
+function currentPrice() {
+  const live = booking.redemptions.filter(({ status }) => ["Held", "Redeemed"].includes(status));
+  const discount = live.reduce((sum, each) => sum + Math.round(each.discount * 100), 0) / 100;
+  const [{ listPrice }] = booking.redemptions;
+  return { code: live.map(({ code }) => code).join(" + "), listPrice, discount, finalPrice: listPrice - discount, live };
+}
+
 function showBooking() {
-  const [title, text] = TITLES[booking.status];
-  const { firstName, lastName, email } = booking.candidate;
-  const [isHeld, isRedeemed] = [booking.status === "Held", booking.status === "Redeemed"];
+  const price = currentPrice();
+  const { status, candidate, reservationCode, storeExamCode, listPrice } = price.live[0] ?? booking.redemptions[0];
+  const [title, text] = TITLES[status];
+  const { firstName, lastName, email } = candidate;
+  const [isHeld, isRedeemed] = [status === "Held", status === "Redeemed"];
   $("form").hidden = true;
   $("booking").hidden = false;
   $("booking-title").textContent = title;
   $("booking-text").textContent = text;
-  $("booking-reservation").textContent = booking.reservationCode;
-  $("booking-exam").textContent = shop.exams.find(({ code }) => code === booking.storeExamCode).name;
+  $("booking-reservation").textContent = reservationCode;
+  $("booking-exam").textContent = shop.exams.find(({ code }) => code === storeExamCode).name;
   $("booking-candidate").textContent = `${firstName} ${lastName}${email ? `, ${email}` : ""}`;
-  $("confirm").textContent = `Confirm for ${dollars(booking.finalPrice)}`;
-  $("confirm").hidden = $("release").hidden = $("countdown").hidden = $("bar").hidden = !isHeld;
+  $("confirm").textContent = `Confirm for ${dollars(price.finalPrice)}`;
+  for (const id of ["confirm", "release", "extend", "add", "countdown", "bar"]) $(id).hidden = !isHeld;
   $("cancel").hidden = !isRedeemed;
   $("again").hidden = isHeld;
-  if (isHeld || isRedeemed) showPrice(booking);
-  else showListPrice(booking.listPrice);
+  if (isHeld || isRedeemed) showPrice(price);
+  else showListPrice(listPrice);
   showMessage("");
   $("booking-title").focus(); // screen readers then read it aloud
   clearInterval(countdown);
@@ -287,12 +331,12 @@ function tick() {
 async function expire() {
   clearInterval(countdown);
   await handle(async () => {
-    let redemption = await getRedemption();
-    while (redemption.status === "Held") {
+    let redemptions = await getRedemptions();
+    while (redemptions.some(({ status }) => status === "Held")) {
       await sleep(1);
-      redemption = await getRedemption();
+      redemptions = await getRedemptions();
     }
-    updateBooking(redemption);
+    updateBooking(redemptions);
   });
 }
 
@@ -369,6 +413,11 @@ $("form").addEventListener("input", formChanged);
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   handle(event.submitter?.value === "hold" ? handleHold : handleCheck);
+});
+$("extend").addEventListener("click", () => handle(handleExtend));
+$("add").addEventListener("submit", (event) => {
+  event.preventDefault();
+  handle(handleAdd);
 });
 for (const action of ["confirm", "release", "cancel"]) $(action).addEventListener("click", () => handleChange(action));
 $("again").addEventListener("click", startAgain);
