@@ -52,7 +52,9 @@ NO_LIMITS: Any = {
 }
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
-SLOW = {"concurrency", "cli", "document", "demo", "plans", "migrations"}  # directories
+# The files that take the most time, longest first, and the directories with the next ones.
+SLOWEST = ("test_schemathesis", "test_serving", "test_docs_page", "test_storefront_page", "test_redemption_life_cycle")
+SLOW = {"concurrency", "cli", "document", "demo", "plans", "migrations"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -69,10 +71,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slow tests first, so that no process ends long before the others; all ids must differ."""
-    items.sort(key=lambda item: not SLOW.intersection(item.path.parts))
+    items.sort(key=_place_in_order)
     repeated = [name for name, count in Counter(item.nodeid for item in items).items() if count > 1]
     if repeated:
         raise pytest.UsageError(f"more than one test has the id {', '.join(repeated)}")
+
+
+def _place_in_order(item: pytest.Item) -> int:
+    if item.path.stem in SLOWEST:
+        return SLOWEST.index(item.path.stem)
+    return len(SLOWEST) + (not SLOW.intersection(item.path.parts))
 
 
 def pytest_collection_finish() -> None:
