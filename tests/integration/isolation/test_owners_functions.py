@@ -19,7 +19,7 @@ from tests.support.voucher_factories import add_partner, add_program, add_purcha
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.authentication.credentials import parse_key
-from tessera.identity.rules import PLATFORM_ID
+from tessera.identity.rules import PLATFORM_ID, FunctionPoint
 from tessera.provision import Addresses
 from tessera.vouchers.rules import PurchaseStatus
 
@@ -183,6 +183,59 @@ def test_a_tenants_results_do_not_depend_on_its_neighbour(
     }
     request.getfixturevalue("theirs")
     assert [call(application, name, values, pinned=own.tenant.id) for name, values in calls] == results
+
+
+def add_twin(connection: psycopg.Connection[Any], of: Side) -> UUID:
+    """Copy the rows of an organization, with their ids, to another one, as an import does; returns its id."""
+    twin = uuid4()
+    with connection.transaction():
+        connection.execute("set local session_replication_role = 'replica'")
+        for table in COLUMNS:
+            rows = connection.execute(
+                "select attname, atttypid = 'uuid'::regtype from pg_attribute where attrelid = %s::regclass"
+                " and attnum > 0 and not attisdropped and attgenerated = '' and attidentity = ''",
+                [table],
+            ).fetchall()
+            names = [sql.Identifier(name) for name, _ in rows]
+            values = [
+                sql.SQL("case {0} when %(of)s then %(twin)s::uuid else {0} end" if is_id else "{0}").format(name)
+                for name, (_, is_id) in zip(names, rows, strict=True)
+            ]
+            query = "insert into {0} ({1}) select {2} from {0} where {3} = %(of)s on conflict do nothing"
+            parts = (sql.Identifier(table), *map(sql.SQL(", ").join, (names, values)), sql.Identifier(COLUMNS[table]))
+            connection.execute(sql.SQL(query).format(*parts), {"of": of.tenant.id, "twin": twin})
+    return twin
+
+
+async def test_a_function_tells_organizations_with_the_same_ids_apart_without_row_level_security(
+    superuser: psycopg.Connection[Any], resources: Resources, own: Side
+) -> None:
+    tenant = own.tenant
+    partner = await add_partner(resources, tenant, "Twin")
+    rights = [FunctionPoint.PARTNER_MANAGE_VOUCHERS]
+    superuser.execute(
+        "update users set partner_id = %s, function_points = %s where organization_id = %s",
+        [partner, rights, tenant.id],
+    )
+    kinds = {"key": tenant.key.id, "client": tenant.client.id, "token": tenant.token.id}
+    callers = [list(kinds), [tenant.id] * 3, list(kinds.values()), [None] * 3]
+    calls = {"find_callers": callers} | {
+        name: arguments(parameters, own)
+        for name, parameters in functions(superuser).items()
+        if name.startswith(("find_", "look_up_", "validate_", "recount_"))
+    }
+    results = {name: call(superuser, name, values, pinned=tenant.id) for name, values in calls.items()}
+    assert len(results["find_callers"]) == 3
+    twin = add_twin(superuser, own)
+    copied = [table for table, owner in COLUMNS.items() if is_in(superuser, table, owner, twin)]
+    assert {"voucher_partners", "promo_codes", "redemptions", "store_exams", "users", "issued_tokens"} <= set(copied)
+    for name, values in calls.items():
+        assert (name, call(superuser, name, values, pinned=tenant.id)) == (name, results[name])
+
+
+def is_in(connection: psycopg.Connection[Any], table: str, owner: str, organization: UUID) -> bool:
+    query = sql.SQL("select exists (select from {} where {} = %s)").format(sql.Identifier(table), sql.Identifier(owner))
+    return connection.execute(query, [organization]).fetchone() == (True,)
 
 
 def test_nobody_reaches_anything(
