@@ -20,6 +20,7 @@ from tests.support.carevalidate_requests import (
     validate_raw,
 )
 from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.redemption_requests import create_redemption
 
 from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
@@ -225,3 +226,21 @@ async def test_validation_changes_nothing(
     before = superuser.execute(query, [tenant.id]).fetchall()
     assert [await validate(client, tenant, code="ONCE") for _ in range(3)] == [TEN_PERCENT] * 3
     assert superuser.execute(query, [tenant.id]).fetchall() == before
+
+
+@pytest.mark.parametrize("with_product", [False, True])
+async def test_a_code_is_used_up_while_its_last_use_is_held(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, clock: Clock, *, with_product: bool
+) -> None:
+    codes = [percent_code(tenant, f"LAST{uses}", max_redemptions=uses, store_exam_ids=()) for uses in (1, 2)]
+    await add_promo_codes(resources, tenant, *codes, now=clock.now)
+    product = {"product_bundle_id": tenant.bundle_id} if with_product else {}
+
+    async def answers() -> list[tuple[int, bytes]]:
+        return [await validate(client, tenant, code=code.name, **product) for code in codes]
+
+    for code in codes:
+        await create_redemption(client, tenant, code.name, f"RSV-{code.name}", holdSeconds=60)
+    assert await answers() == [UNUSABLE, TEN_PERCENT]
+    clock.advance(seconds=60)
+    assert await answers() == [TEN_PERCENT, TEN_PERCENT]

@@ -1,5 +1,6 @@
 """Campaigns of promo codes through the management API: deactivation, and the report."""
 
+import asyncio
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,6 +23,7 @@ from tests.support.management_requests import (
 from tests.support.redemption_requests import act, create_redemption
 from tests.support.reporting import roll_up
 from tests.support.responses import status_and_body
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.identifiers import new_id
@@ -135,6 +137,33 @@ async def test_a_report_by_campaign_sums_the_codes_that_belong_to_it_now(
         ("STRASSE", 2, 0, 2),
         ("Stra\u00dfe 2030", 1, 1, 0),
     ]
+
+
+async def test_a_use_at_midnight_belongs_to_the_day_that_begins(
+    client: httpx.AsyncClient, resources: Resources, spring: Tenant, clock: Clock
+) -> None:
+    clock.now = (NOW + timedelta(days=1)).replace(hour=0, minute=0)
+    await create_redemption(client, spring, "ONE", "RSV-1")
+    today, day = clock.now.date(), timedelta(days=1)
+
+    async def uses(first: date) -> int:
+        return len(await read_report(resources, spring, Dimension.CAMPAIGN, first, first + day))
+
+    assert [await uses(today - day), await uses(today), await uses(today + day)] == [0, 1, 0]
+
+
+async def test_a_code_that_is_archived_meanwhile_stays_archived(
+    client: httpx.AsyncClient, spring: Tenant, superuser: psycopg.Connection
+) -> None:
+    with psycopg.connect(superuser.info.dsn, password=superuser.info.password) as other:
+        other.execute(
+            "update promo_codes set status = 'Archived' where organization_id = %s and name = 'TWO'", [spring.id]
+        )
+        task = asyncio.create_task(deactivate(client, spring, "stra\u00dfe 2030"))
+        await until_blocked(superuser)
+        other.commit()
+    assert (await task)["promoCodes"] == 2
+    assert (await statuses(client, spring))["TWO"] == "Archived"
 
 
 @pytest.mark.usefixtures("way")

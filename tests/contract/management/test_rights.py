@@ -208,6 +208,15 @@ async def test_a_key_works_from_its_networks_only(
     assert known.status_code == {200: 404, 401: 401}[status]
 
 
+@pytest.mark.parametrize(("count", "status"), [(100, 201), (101, 400)])
+async def test_a_key_has_at_most_a_hundred_networks(
+    client: httpx.AsyncClient, tenant: Tenant, count: int, status: int
+) -> None:
+    networks = [f"192.0.2.{number}" for number in range(count)]
+    body = {"name": "Till", "functionPoints": [], "networks": networks}
+    assert (await client.post(KEYS, json=body, headers=tenant.bearer)).status_code == status
+
+
 async def test_bad_networks_are_named(client: httpx.AsyncClient, tenant: Tenant) -> None:
     body = {"name": "Till", "functionPoints": [], "networks": ["192.0.2.1/24", "192.0.2.0/24", "x"]}
     message = "must be an IP address or a network such as 192.0.2.0/24, without host bits."

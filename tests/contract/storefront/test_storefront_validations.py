@@ -174,6 +174,20 @@ async def test_a_voucher_of_a_strict_program_is_for_its_recipient(
     assert reasons(result) == expected
 
 
+@pytest.mark.parametrize(
+    ("email", "expected"),
+    [("bob@acme.example.org", []), ("ada@example.com", ["EmailDomainNotAllowed"]), (None, ["EmailRequired"])],
+)
+async def test_a_voucher_of_a_program_for_domains_is_for_anybody_in_one(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, email: str | None, expected: list[str]
+) -> None:
+    partner = await add_partner(resources, tenant, "Acme Corp")
+    program = await add_program(resources, tenant, "Domains", email_domains=("acme.example.org",))
+    purchase = await add_purchase(resources, tenant, partner, program, "VP-1")
+    await add_vouchers(resources, tenant, voucher(purchase, partner, "STAFF"))
+    assert reasons(await results(client, tenant, "STAFF", candidate={"email": email})) == [expected]
+
+
 async def test_without_a_candidate_rules_about_candidates_are_not_asked(
     client: httpx.AsyncClient, shop: Tenant
 ) -> None:
