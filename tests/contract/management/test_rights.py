@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-from tests.conftest import NOW
+from tests.conftest import NOW, Clock
 from tests.support.factories import Tenant
 from tests.support.management_requests import ROOT, if_match, invalid, problem
 from tests.support.responses import status_and_body
@@ -78,6 +78,19 @@ async def test_the_last_active_administrator_stays_one(client: httpx.AsyncClient
     url = f"{USERS}/{await id_of(client, tenant, tenant.user_email)}"
     rest = {"firstName": "A", "lastName": "B", "functionPoints": sorted(set(FunctionPoint) - {MANAGE})}
     assert status_and_body(await client.put(url, json=rest, headers=if_match("*", tenant))) == LAST
+    assert status_and_body(await client.post(f"{url}/deactivate", headers=if_match("*", tenant))) == LAST
+
+
+async def test_a_user_without_the_right_of_administrators_is_not_the_last_of_them(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    grace, _ = await add_administrator(resources, tenant, "grace@example.com", *FunctionPoint)
+    url = f"{USERS}/{await id_of(client, tenant, tenant.user_email)}"
+    only = {"firstName": "A", "lastName": "B", "functionPoints": [MANAGE]}
+    assert (await client.put(url, json=only, headers=if_match("*", tenant))).status_code == 200
+    others = only | {"functionPoints": sorted(set(FunctionPoint) - {MANAGE})}
+    grace_url = f"{USERS}/{await id_of(client, tenant, 'grace@example.com')}"
+    assert (await client.put(grace_url, json=others, headers=grace | {"If-Match": "*"})).status_code == 200
     assert status_and_body(await client.post(f"{url}/deactivate", headers=if_match("*", tenant))) == LAST
 
 
@@ -215,6 +228,19 @@ async def test_a_key_has_at_most_a_hundred_networks(
     networks = [f"192.0.2.{number}" for number in range(count)]
     body = {"name": "Till", "functionPoints": [], "networks": networks}
     assert (await client.post(KEYS, json=body, headers=tenant.bearer)).status_code == status
+
+
+async def test_a_key_cannot_be_rotated_from_the_moment_of_its_expiry_on(
+    client: httpx.AsyncClient, tenant: Tenant, clock: Clock
+) -> None:
+    key = (await client.post(KEYS, json={"name": "Till", "functionPoints": []}, headers=tenant.bearer)).json()
+    url = f"{KEYS}/{key['id']}/rotate"
+    statuses = []
+    for seconds in (0, 3599, 1):
+        clock.advance(seconds=seconds)
+        answer = await client.post(url, json={"overlapHours": 1}, headers=if_match("*", tenant))
+        statuses.append(answer.status_code)
+    assert statuses == [200, 200, 404]
 
 
 async def test_bad_networks_are_named(client: httpx.AsyncClient, tenant: Tenant) -> None:

@@ -202,7 +202,8 @@ def add_twin(connection: psycopg.Connection[Any], of: Side) -> UUID:
                 for name, (_, is_id) in zip(names, rows, strict=True)
             ]
             query = "insert into {0} ({1}) select {2} from {0} where {3} = %(of)s on conflict do nothing"
-            parts = (sql.Identifier(table), *map(sql.SQL(", ").join, (names, values)), sql.Identifier(COLUMNS[table]))
+            lists = [sql.SQL(", ").join(each) for each in (names, values)]
+            parts = (sql.Identifier(table), *lists, sql.Identifier(COLUMNS[table]))
             connection.execute(sql.SQL(query).format(*parts), {"of": of.tenant.id, "twin": twin})
     return twin
 
