@@ -106,7 +106,7 @@ def site(proxy: Proxy, servers: Sequence[str]) -> str:
             "listen 80;": f"listen {proxy.plain.removeprefix('http://')};",
             "listen 443 ssl;": f"listen {proxy.url.removeprefix('https://')} ssl;",
             "server_name codes.example.com;": "server_name 127.0.0.1;",
-            "server 127.0.0.1:8000 fail_timeout=1s;": "".join(f"server {each} fail_timeout=1s;" for each in addresses),
+            "server 127.0.0.1:8000 max_fails=0;": "".join(f"server {each} max_fails=0;" for each in addresses),
             "/etc/ssl/codes.example.com.pem": str(proxy.directory / "certificate.pem"),
             "/etc/ssl/codes.example.com.key": str(proxy.directory / "certificate.key"),
         },
