@@ -29,7 +29,7 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
 
     exams, dates = (
         ("--exam", "NCA-GENL", "--exam", "CLD-100"),
-        ("--starts", "2029-12-01", "--expires", "2030-01-01", "--campaign", "Spring"),
+        ("--starts", "2029-12-01", "--expires", "2030-01-01", "--campaign", "Spring", "--metadata", "order=A=1"),
     )
     outcome = result("create", "SPRING10", "--percent", "10", *exams, "--max-redemptions", "5", *dates)
     assert (outcome["status"], outcome["storeExamCodes"], outcome["expiresAt"]) == (
@@ -37,10 +37,24 @@ async def test_a_code_lives_its_whole_life(run: Run, shop: Tenant, superuser: ps
         ["NCA-GENL", "CLD-100"],
         "2030-01-01T00:00:00Z",
     )
-    assert outcome["startsAt"] == "2029-12-01T00:00:00Z"
-    edited = result("edit", "spring10", "--notes", "For spring", "--clear", "store-exam-codes", "--clear", "expires-at")
+    assert (outcome["startsAt"], outcome["metadata"]) == ("2029-12-01T00:00:00Z", {"order": "A=1"})
+    assert [code["id"] for code in json.loads(run("promo-code", "list", *here, "--metadata", "order=A=1").stdout)] == [
+        outcome["id"]
+    ]
+    edited = result(
+        "edit",
+        "spring10",
+        "--notes",
+        "For spring",
+        "--clear",
+        "store-exam-codes",
+        "--clear",
+        "expires-at",
+        "--metadata",
+        "note=x",
+    )
     assert (edited["notes"], edited["storeExamCodes"], edited["expiresAt"]) == ("For spring", [], None)
-    assert (edited["discountPercent"], edited["maxRedemptions"]) == (10, 5)
+    assert (edited["discountPercent"], edited["maxRedemptions"], edited["metadata"]) == (10, 5, {"note": "x"})
     flat = result("edit", "spring10", "--flat", "12.50")
     assert (flat["discountPercent"], flat["flatDiscount"], flat["notes"]) == (None, 12.5, "For spring")
     assert [result("activate", "SPRING10")["version"], result("deactivate-campaign", "SPRING")] == [

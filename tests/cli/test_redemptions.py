@@ -40,6 +40,9 @@ def test_redemptions_are_listed_shown_and_cancelled(run: Run, shop: Tenant) -> N
     assert json.loads(cancelled.stdout)["status"] == "Cancelled"
     left = json.loads(run("redemption", "list", "--status", "redeemed", *here).stdout)
     assert [row["id"] for row in left] == [rows[0]["id"]]
+    assert json.loads(run("redemption", "list", "--metadata", "order=1", *here).stdout) == []
+    wrong = run("redemption", "list", "--metadata", "order", *here).stderr
+    assert wrong == "tessera: --metadata must be KEY=TEXT, such as orderId=ORD-1001\n"
 
 
 def test_what_cannot_be_cancelled_is_one_line(run: Run, shop: Tenant) -> None:

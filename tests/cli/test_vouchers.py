@@ -39,6 +39,8 @@ class Shell:
 
 WITHOUT_WORKER = "No worker is running: the job waits until `tessera worker` or `tessera serve` runs.\n"
 PROGRAM = ("--exam", "nca-genl", "--cost", "99.50", "--tier", "10:5", "--tier", "50:12.5", "--prefix", "PRO-")
+TEXTS = ("--metadata", "order=1")
+LONGER = ("--to-all", "--days", "3650", *TEXTS)
 BUYER = ("--first-name", "Grace", "--last-name", "Hopper", "--email", "grace@example.com")
 
 
@@ -78,28 +80,28 @@ async def test_a_partner_is_brought_to_its_vouchers(
     shell.read("partner", "create", "Acme", "--active")
     program = shell.read("program", "create", "Professional", *PROGRAM, "--partner", "acme", "--active")
     assert [program[field] for field in ("tiers", "partners")] == [["10:5.00", "50:12.50"], ["Acme"]]
-    assert shell.read("program", "update", "professional", "--to-all", "--days", "3650")["isAvailableToAllPartners"]
-    assert [each["version"] for each in shell.read("program", "list", "--name", "PROF")] == [2]
+    assert shell.read("program", "update", "professional", *LONGER)["isAvailableToAllPartners"]
+    assert [each["version"] for each in shell.read("program", "list", "--name", "PROF", "--metadata", "order=1")] == [2]
 
     bought = ("--partner", "Acme", "--program", "Professional", *BUYER)
     lost = shell.read("purchase", "order", *bought, "--quantity", "1")["code"]
     assert shell.read("purchase", "cancel", lost, "--yes")["status"] == "CheckoutCancelled"
     assert shell.read("purchase", "archive", lost, "--yes")["isArchived"] is True
-    purchase = shell.read("purchase", "order", *bought, "--quantity", "50")
+    purchase = shell.read("purchase", "order", *bought, *TEXTS, "--quantity", "50")
     assert (purchase["status"], purchase["amount"]) == ("CheckoutInProgress", 4353.13)
     paid = shell.read("purchase", "pay", purchase["code"].lower(), warning=WITHOUT_WORKER)
     assert (paid["status"], paid["amountPaid"]) == ("VoucherCreation", 4353.13)
     await run_jobs(addresses.application, resources)
-    assert [each["status"] for each in shell.read("purchase", "list", "--status", "complete")] == ["Complete"]
+    assert [each["status"] for each in shell.read("purchase", "list", *TEXTS, "--status", "complete")] == ["Complete"]
 
     code, *others = [each["code"] for each in shell.read("voucher", "list", "--purchase", purchase["code"])]
-    assert len(others) == 49
+    assert (len(others), shell.read("voucher", "list", *TEXTS)) == (49, [])
     (assigned,) = shell.read("voucher", "assign", code.lower(), "--to", "ada@example.com")
     assert assigned == {"code": code, "isDone": True, "reason": None, "version": 2}
     (listed,) = shell.read("voucher", "list", "--recipient", "ADA@example.com")
     assert shell.read("voucher", "show", code.lower()).items() >= (listed | {"code": code, "usedAt": None}).items()
-    partly = [each["reason"] for each in shell.read("voucher", "archive", code, "NONE", "--yes", status=1)]
-    assert partly == [None, "does not exist"]
+    archived = shell.read("voucher", "archive", code, "NONE", "--yes", status=1)
+    assert [each["reason"] for each in archived] == [None, "does not exist"]
     assert {entry[0] for entry in audit_entries_of(superuser, tenant, "Voucher")} == {"CommandLine"}
 
 

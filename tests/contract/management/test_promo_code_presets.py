@@ -139,6 +139,10 @@ async def test_a_column_that_the_documentation_does_not_name_is_refused_if_it_ha
     (error,) = answer.json()["errors"]
     expected = "Line 3: meta:_wt_limit has no counterpart here, and '7' would be lost."
     assert (error["code"], error["detail"]) == ("Unsupported", expected)
+    renamed = [lines[0].replace("meta:_wt_limit", "metadata.limit"), *lines[1:]]
+    assert (await send(client, tenant, renamed, **{"from": "woocommerce"})).status_code == 201
+    codes = await codes_of(client, tenant)
+    assert [codes[name]["metadata"] for name in ("ONE", "TWO")] == [{}, {"limit": "7"}]
 
 
 async def test_the_export_of_a_vendor_updates_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:

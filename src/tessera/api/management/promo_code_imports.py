@@ -37,7 +37,7 @@ Redemptions of a changed promo code that has a limit wait until the import ends,
 With `from`, the file is the export of another vendor, as its documentation describes it, and cannot update promo codes.
 A limit is reduced by the uses so far, so 99 of 100 uses leave one, and a used-up code is archived. Whatever a promo
 code cannot carry is reported as a bad line, such as another currency, free shipping, or a minimum amount. To import the
-code without it, remove the cell or its column.
+code without it, remove the cell or its column; a column named `metadata.KEY` is kept as metadata.
 
 The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active`, `Inactive` or `Archived`.
 A column `metadata.KEY` has the texts of one key of metadata, and with `update=true` the other keys stay; `metadata` has

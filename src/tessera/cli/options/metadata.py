@@ -13,7 +13,7 @@ from tessera.record_metadata.rules import KeyAndText, NotMetadata
 
 Metadata = Annotated[
     list[str] | None,
-    typer.Option("--metadata", help="A text of its metadata with its key; repeatable.", metavar="KEY=TEXT"),
+    typer.Option("--metadata", help="A text with its key, in place of all others; repeatable.", metavar="KEY=TEXT"),
 ]
 MetadataFilter = Annotated[
     str | None,

@@ -14,6 +14,8 @@ from tessera.kit.imports.rows import Columns, Row, read_rows
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.imports.parsing import Line
 from tessera.promo_codes.rules import PromoCodeDraft
+from tessera.record_metadata import cells as metadata_cells
+from tessera.record_metadata.rules import COLUMN_PREFIX, key_of_column
 
 Values = Mapping[str, Any]
 
@@ -44,9 +46,9 @@ class Preset:
 
     @property
     def file(self) -> Columns:
-        """The columns of the file; a file may have others, whose values are refused."""
+        """The columns of the file, and of metadata; a file may have others, whose values are refused."""
         known = (*self.columns, *self.ignored, *self.harmless)
-        return Columns(imported=known, required=self.title("name"), allows_unknown=True)
+        return Columns(imported=known, required=self.title("name"), allows_unknown=True, prefix=COLUMN_PREFIX)
 
 
 class InvalidTerms(Exception):
@@ -72,7 +74,7 @@ def _line(row: Row, preset: Preset) -> Line:
     fields: dict[str, Any] = {}
     if not violations:
         try:
-            fields = _with_uses(preset.terms(by_field), by_field)
+            fields = _with_uses(preset.terms(by_field), by_field) | _metadata(row)
         except InvalidTerms as error:
             violations.append(Violation("Unsupported", preset.title(error.field), str(error)))
     return Line(row.number, PromoCodeDraft(name=by_field.get("name"), **fields), parse_violations=tuple(violations))
@@ -83,9 +85,15 @@ def _unsupported(row: Row, preset: Preset) -> list[Violation]:
         Violation("Unsupported", title, f"has no counterpart here, and '{text[:60]}' would be lost")
         for title, text in row.cells.items()
         if title not in preset.columns
+        and key_of_column(title) is None
         and title not in preset.ignored
         and key_of(text) not in preset.harmless.get(title, ())
     ]
+
+
+def _metadata(row: Row) -> dict[str, Any]:
+    texts, _ = metadata_cells.parse_all({title: row.cells[title] for title in row.cells if key_of_column(title)}, {})
+    return texts
 
 
 def _with_uses(terms: dict[str, Any], values: Values) -> dict[str, Any]:
