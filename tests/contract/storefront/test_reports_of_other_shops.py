@@ -1,0 +1,152 @@
+"""Bug reports of other shops, ticket and course systems, tried here: each test names the report."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from tests.conftest import NOW
+from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.management_requests import ROOT
+from tests.support.redemption_requests import (
+    URL,
+    act,
+    body,
+    candidate,
+    create_redemption,
+    reasons,
+    redeem,
+    update_reservation,
+)
+from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+
+from tessera.api.serving.resources import Resources
+from tessera.promo_codes.service import NewPromoCode
+
+VALIDATIONS = "/storefront/v1/validations"
+
+
+@pytest.fixture
+async def shop(resources: Resources, tenant: Tenant) -> Tenant:
+    """Codes with the limits and restrictions of the reports, and a program for one e-mail domain."""
+
+    def code(name: str, **changes: Any) -> NewPromoCode:
+        return percent_code(tenant, name, **changes)
+
+    await add_promo_codes(
+        resources,
+        tenant,
+        code("ONCE", max_redemptions=1),
+        code("STACKED", max_redemptions=1, is_combinable=True),
+        code("SECOND", is_combinable=True),
+        code("WHOLE", discount_percent=100, is_combinable=True),
+        code("PERSONAL", max_redemptions_per_candidate=1),
+        code("TEAM", restrict_to_email_addresses=True, email_addresses=("Ada@Example.com",)),
+        now=NOW,
+    )
+    partner = await add_partner(resources, tenant, "Acme")
+    program = await add_program(resources, tenant, "Staff", email_domains=("example.com",))
+    purchase = await add_purchase(resources, tenant, partner, program, "VP-1")
+    await add_vouchers(resources, tenant, voucher(purchase, partner, "STAFF-1"))
+    return tenant
+
+
+async def assess(client: httpx.AsyncClient, shop: Tenant, *codes: str, **more: Any) -> list[dict[str, Any]]:
+    content = {"codes": codes, "storeExamCode": "NCA-GENL", "candidate": {"personId": "P-1"}, **more}
+    answer = await client.post(VALIDATIONS, json=content, headers=shop.api_key)
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+async def test_an_aborted_order_does_not_cost_the_customer_its_only_use(
+    client: httpx.AsyncClient, shop: Tenant
+) -> None:
+    """shopware/shopware#8575, vendure#1466: one use for each customer was gone after an abort or a cancellation."""
+    held = await create_redemption(client, shop, "PERSONAL", "R-1", holdSeconds=60)
+    assert (await act(client, shop, held, "release")).status_code == 200
+    await create_redemption(client, shop, "PERSONAL", "R-2")
+    await update_reservation(client, shop, "R-2", "Cancelled")
+    await create_redemption(client, shop, "PERSONAL", "R-3")
+    assert reasons(await redeem(client, shop, "PERSONAL", "R-4")) == [("/code", "UsedUpForCandidate")]
+
+
+async def test_a_used_up_code_of_an_order_does_not_keep_others_from_it(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """vendure#1807: adding a code checked the limits of the order's earlier codes again, and refused."""
+    await create_redemption(client, shop, "STACKED", "R-1")
+    second = await create_redemption(client, shop, "SECOND", "R-1")
+    assert second["finalPrice"] == 81
+    found = await assess(client, shop, "STACKED", "SECOND", reservationCode="R-1")
+    assert [each["isValid"] for each in found] == [True, True]
+
+
+async def test_a_code_that_takes_nothing_off_is_not_used(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """vendure#5278: a code without any discount used up the customer's limit."""
+    await create_redemption(client, shop, "WHOLE", "R-1")
+    refused = await redeem(client, shop, "STACKED", "R-1")
+    assert reasons(refused) == [("/code", "NothingLeftToPay")]
+    assert [each["remainingUses"] for each in await assess(client, shop, "STACKED")] == [1]
+
+
+async def test_a_payment_in_two_steps_uses_a_code_once(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """saleor#8219: a checkout that was completed twice, for 3-D Secure, used its voucher twice."""
+    held = await create_redemption(client, shop, "ONCE", "R-1", holdSeconds=60)
+    completed = [await redeem(client, shop, "ONCE", "R-1") for _ in range(2)]
+    completed += [await act(client, shop, held, "confirm") for _ in range(2)]
+    assert {(each.status_code, each.json()["id"], each.json()["status"]) for each in completed} <= {
+        (status, held["id"], "Redeemed") for status in (200, 201)
+    }
+    found = await client.get(URL, params={"code": "ONCE"}, headers=shop.api_key)
+    assert len(found.json()["data"]) == 1
+
+
+async def test_two_requests_of_one_order_at_once_get_one_use(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """saleor/saleor#15855: one of two threads that completed a checkout failed, and its payment was refunded."""
+    answers = await asyncio.gather(*(redeem(client, shop, "ONCE", "R-1") for _ in range(4)))
+    assert {(each.status_code, each.json()["id"]) for each in answers} == {(201, answers[0].json()["id"])}
+
+
+async def test_a_failing_order_uses_nothing(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """saleor#8799: the use of a voucher was counted before a later step of the order failed."""
+    wrong = {**body("ONCE", "R-1"), "candidate": {"personId": "P-1"}}
+    assert (await client.post(URL, json=wrong, headers=shop.api_key)).status_code == 400
+    assert (await redeem(client, shop, "ONCE", "R-1", storeExamCode="NOPE")).status_code == 400
+    assert (await create_redemption(client, shop, "ONCE", "R-1"))["status"] == "Redeemed"
+
+
+async def test_white_space_makes_no_second_code(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """spree#10523: `promo` and `promo ` were two codes, and the older one, expired, was applied."""
+    for name in ("once ", " ONCE", "ONCE\u200b", "ONC\uff25"):
+        answer = await client.post(
+            f"{ROOT}/promo-codes", json={"name": name, "discountPercent": 5}, headers=shop.bearer
+        )
+        assert answer.status_code == 400, name
+    for typed in ("once ", "\tONCE", "ONCE\u200b"):
+        assert (await assess(client, shop, typed))[0]["code"] == "ONCE"
+
+
+async def test_letter_case_of_addresses_does_not_matter(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """woocommerce#50329, openedx-unsupported/ecommerce#2074: `TEST@TEST.com` was not `test@test.com`."""
+    for number, address in enumerate(("ADA@EXAMPLE.COM", "ada@example.com")):
+        await create_redemption(client, shop, "TEAM", f"R-{number}", candidate=candidate("P-1", email=address))
+    staff = candidate("P-1", email="ADA@EXAMPLE.Com")
+    assert (await create_redemption(client, shop, "STAFF-1", "R-9", candidate=staff))["discount"] == 100
+
+
+async def test_the_last_use_is_not_refused(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """shopware#4177: the last of as many uses as the limit was refused, since the order counted against itself."""
+    await create_redemption(client, shop, "ONCE", "R-1", holdSeconds=60)
+    (own,) = await assess(client, shop, "ONCE", reservationCode="R-1")
+    assert (own["isValid"], own["finalPrice"]) == (True, 90)
+    assert (await redeem(client, shop, "ONCE", "R-1")).json()["status"] == "Redeemed"
+    assert reasons(await redeem(client, shop, "ONCE", "R-2", candidate=candidate("P-2"))) == [("/code", "UsedUp")]
+
+
+async def test_a_refunded_order_gives_its_code_to_others_and_not_twice(client: httpx.AsyncClient, shop: Tenant) -> None:
+    """chrisjrn/registrasion#1: a refund released a voucher whose discount was taken later all the same."""
+    first = await create_redemption(client, shop, "ONCE", "R-1")
+    await update_reservation(client, shop, "R-1", "Cancelled")
+    await create_redemption(client, shop, "ONCE", "R-2", candidate=candidate("P-2"))
+    assert (await act(client, shop, first, "confirm")).status_code == 409
+    again = await redeem(client, shop, "ONCE", "R-1")
+    assert again.status_code == 409
+    assert ("/code", "UsedUp") in reasons(again)
