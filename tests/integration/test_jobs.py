@@ -18,6 +18,7 @@ WORKER = """
 import asyncio, sys
 from procrastinate import Blueprint
 from tessera.kit import logging
+from tessera.kit.db.database import Database
 from tessera.kit.heartbeats import Heartbeat
 from tessera.kit.jobs import create_jobs, keep_working
 
@@ -36,7 +37,8 @@ async def main() -> None:
     async with jobs.open_async():
         if permitted == "no":
             await jobs.configure_task(f"tessera:{name}", queue=name).defer_async()
-    await keep_working(jobs, stopping=asyncio.Event(), heartbeat=Heartbeat(), context={})
+    context = {"database": Database(url)}
+    await keep_working(jobs, stopping=asyncio.Event(), heartbeat=Heartbeat(), context=context)
 
 asyncio.run(main())
 """

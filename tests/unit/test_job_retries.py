@@ -25,9 +25,11 @@ def pause(error: Exception, attempts: int = 0) -> Any:
     return None if decision is None else decision
 
 
-def test_what_does_not_exist_is_given_up() -> None:
+def test_what_does_not_exist_is_given_up_after_two_more_tries() -> None:
+    error = NotFound("There is no such batch.")
+    assert pause(error, attempts=1) is not None
     with capture_logs() as lines:
-        assert pause(NotFound("There is no such batch.")) is None
+        assert pause(error, attempts=2) is None
     assert lines == []
 
 

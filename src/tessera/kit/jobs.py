@@ -4,8 +4,8 @@ import asyncio
 import copy
 import functools
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -15,21 +15,28 @@ from procrastinate import App, BaseRetryStrategy, Blueprint, JobContext, Psycopg
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
+from psycopg_pool import AsyncConnectionPool
 
 from tessera.kit import tracing
 from tessera.kit.db import clocks
 from tessera.kit.db.connections import conninfo, options_for
-from tessera.kit.db.engine import CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION
+from tessera.kit.db.engine import CONNECT_SECONDS, DEAD_PEER, QUEUE_SESSION, PromptConnection
 from tessera.kit.db.job_queue import NAMESPACE
 from tessera.kit.db.roles import role_of
-from tessera.kit.errors import NotFound
+from tessera.kit.errors import DatabaseUnavailable, NotFound
 from tessera.kit.heartbeats import STALLED_AFTER_SECONDS, Heartbeat
 
 POLL_SECONDS = 1  # workers are notified of new jobs, but not of retries
 HEARTBEAT_SECONDS = 5
 KEEP_HOURS = 72
 MAX_PAUSE_SECONDS = 3600
-MAX_RECONNECT_SECONDS = 4
+MAX_RECONNECT_SECONDS = 2
+# A server that does not respond to a short statement for this long is given up, even if its machine is alive.
+SILENCE_SECONDS = 10
+# The pool tries to connect after 0, 1 and 3 seconds. Its next pauses are longer than those of `keep_working`.
+POOL_SECONDS = 5
+# A former primary that still answers may not have the record of a job.
+TRIES_TO_FIND = 2
 
 PeriodicTask = Callable[[JobContext, int], Awaitable[None]]
 
@@ -42,17 +49,26 @@ def create_jobs(url: str, *blueprints: Blueprint) -> App:
     """The job queue of this database; connects when it is opened."""
     arguments = {"connect_timeout": CONNECT_SECONDS, "application_name": "tessera worker", **DEAD_PEER}
     connector = PsycopgConnector(
+        pool_factory=_ImpatientPool,
+        connection_class=PromptConnection,
         conninfo=conninfo(url),
         kwargs=arguments | options_for(url, role_of(url)),
         configure=_prepare_session,
         min_size=1,
         max_size=5,
+        timeout=POOL_SECONDS,
     )
     app = App(connector=connector)
     for blueprint in (housekeeping, *blueprints):
         # A copy, because `add_tasks_from` renames the tasks of the blueprint, once for each app.
         app.add_tasks_from(copy.deepcopy(blueprint), namespace=NAMESPACE)
     return app
+
+
+class _ImpatientPool(AsyncConnectionPool):
+    async def open(self, wait: bool = False, timeout: float = POOL_SECONDS) -> None:  # noqa: ASYNC109, FBT001, FBT002
+        """Open the pool, as the base class does, but wait for less than 30 seconds."""
+        await super().open(wait, timeout)
 
 
 async def _prepare_session(connection: psycopg.AsyncConnection[Any]) -> None:
@@ -80,11 +96,11 @@ def by_the_clock(task: PeriodicTask) -> PeriodicTask:
 
 
 class ExponentialBackoff(BaseRetryStrategy):
-    """Retries a job after 1, 2, 4, ... seconds and finally every hour, except after NotFound."""
+    """Retries a job after 1, 2, 4, ... seconds and finally every hour, but after NotFound only twice."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """The time of the next attempt; logs a warning, so that operators see which jobs keep failing."""
-        if isinstance(exception, NotFound):
+        if isinstance(exception, NotFound) and job.attempts >= TRIES_TO_FIND:
             return None
         pause = min(2**job.attempts, MAX_PAUSE_SECONDS)
         log.warning(
@@ -145,6 +161,8 @@ async def keep_working(
                 await _work(app, stop, heartbeat, context=context, concurrency=concurrency)
         except (OSError, ConnectorException, psycopg.OperationalError) as error:
             log.warning("worker cannot reach its database", error=str(error.__cause__ or error))
+        # Jobs must not see an older server than the queue does, where their records may not exist.
+        await context["database"].drop_connections()
         if not stopping.is_set():
             pause = 0.5 if time.monotonic() - start > 60 else min(pause * 2, MAX_RECONNECT_SECONDS)  # noqa: PLR2004 - seconds
             await asyncio.wait({stop}, timeout=pause)
@@ -163,7 +181,7 @@ async def _work(
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=STALLED_AFTER_SECONDS,
             additional_context=dict(context),
-            worker_middleware=[tracing.run_job],
+            worker_middleware=[tracing.run_job, outcomes.run_unless_silent],
         )
     )
     lost = asyncio.create_task(outcomes.lost.wait())
@@ -176,17 +194,19 @@ async def _work(
 
 
 class _Outcomes(JobManager):
-    """The job manager of one worker, which notes heartbeats; sets `lost` if the outcome of a job cannot be written.
+    """The job manager of one worker, which notes heartbeats; sets `lost` if it cannot go on with its database.
 
-    Such a job keeps the state `doing` under a live worker, so the search for stalled jobs never finds it. The worker
-    therefore ends, and its successor finds a job without a worker.
+    A job whose outcome cannot be written keeps the state `doing` under a live worker, so the search for stalled jobs
+    never finds it. The worker therefore ends, and its successor finds a job without a worker. A server that is frozen
+    closes no connection. Each short statement therefore has a time limit, and once one has exceeded it, `silent` ends
+    all that would wait for the same server.
     """
 
     def __init__(self, app: App, heartbeat: Heartbeat) -> None:
         super().__init__(app.connector)
         app.job_manager = self
         self._heartbeat = heartbeat
-        self.lost = asyncio.Event()
+        self.lost, self.silent = asyncio.Event(), asyncio.Event()
 
     async def register_worker(self) -> int:
         """Register the worker, which counts as its first heartbeat."""
@@ -194,26 +214,55 @@ class _Outcomes(JobManager):
         self._heartbeat.beat()
         return worker
 
-    async def update_heartbeat(self, worker_id: int) -> None:
-        """Tell the database that the worker runs."""
-        await super().update_heartbeat(worker_id)
-        self._heartbeat.beat()
-
     async def finish_job(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Write the final state of a job."""
-        with self._detecting_loss():
+        async with self._detecting_loss("outcome of a job could not be written"):
             await super().finish_job(*arguments, **options)
 
     async def retry_job(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Queue a job again."""
-        with self._detecting_loss():
+        async with self._detecting_loss("outcome of a job could not be written"):
             await super().retry_job(*arguments, **options)
 
-    @contextmanager
-    def _detecting_loss(self) -> Iterator[None]:
+    async def fetch_job(self, *arguments: Any, **options: Any) -> Job | None:  # noqa: ANN401 - passed on
+        """Fetch the next job."""
+        async with self._detecting_loss("no job could be fetched"):
+            return await super().fetch_job(*arguments, **options)
+
+    async def update_heartbeat(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """Write the heartbeat of the worker."""
+        async with self._detecting_loss("heartbeat could not be written"):
+            await super().update_heartbeat(*arguments, **options)
+        self._heartbeat.beat()
+
+    async def unregister_worker(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """Delete the worker, at its end."""
+        async with self._detecting_loss("worker could not be unregistered"):
+            await super().unregister_worker(*arguments, **options)
+
+    async def run_unless_silent(self, run: Callable[[], Awaitable[Any]], _: JobContext, __: object) -> Any:  # noqa: ANN401 - the result
+        """Run a job, and cancel it when the database is silent."""
+        job, silent = asyncio.ensure_future(run()), asyncio.create_task(self.silent.wait())
         try:
-            yield
+            await asyncio.wait({job, silent}, return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                raise DatabaseUnavailable
+            return job.result()
+        finally:
+            silent.cancel()
+            job.cancel()
+            await asyncio.wait({job})
+
+    @asynccontextmanager
+    async def _detecting_loss(self, event: str) -> AsyncIterator[None]:
+        try:
+            if self.silent.is_set():
+                raise ConnectorException("the database does not respond")
+            async with asyncio.timeout(SILENCE_SECONDS) as limit:
+                yield
         except Exception as error:
-            log.warning("outcome of a job could not be written", error=str(error.__cause__ or error))
+            if isinstance(error, TimeoutError) and limit.expired():
+                self.silent.set()
+            log.warning(event, error=str(error.__cause__ or error) or "the database does not respond")
             self.lost.set()
             raise

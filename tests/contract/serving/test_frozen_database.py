@@ -13,7 +13,9 @@ import psycopg
 import pytest
 import structlog
 from fastapi import FastAPI
+from sqlalchemy import make_url
 from tests.conftest import NOW, TOKEN_KEYS
+from tests.drills.wire import wired
 from tests.support import factories
 from tests.support.factories import Tenant
 from tests.support.freezing import data_directory_of, frozen
@@ -24,6 +26,7 @@ from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
 from tessera.kit.db import database as kit_database
 from tessera.kit.db import outage_log
+from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.errors import DeadlineExceeded
 from tessera.kit.identifiers import new_id
@@ -106,6 +109,27 @@ async def test_a_frozen_database_is_503_in_time_and_serves_again_after_it_thaws(
         assert [line["cause"] for line in outages] == ["the time limit was exceeded"]
         after = [answer.status_code for answer in await asyncio.gather(*requests_of(client, caller))]
     assert (before, after) == ([200, 404, 200, 200, 200],) * 2
+
+
+async def test_a_request_over_its_deadline_drops_all_connections_to_a_silent_server(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_database, "SILENCE_SECONDS", SECONDS / 2)
+    address = make_url(postgres.replace("://postgres@", "://tessera_app@"))
+    with wired(Path(str(address.query["host"]), ".s.PGSQL.5432")) as wire:
+        database = Database(wire.url(str(address)), pool_size=2, deadline=60)
+
+        async def use() -> None:
+            async with database.unit_of_work(new_id()) as work:
+                await work.connection.exec_driver_sql("select pg_sleep(0.01)")
+
+        await asyncio.gather(use(), use())
+        wire.swallow()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(use(), SECONDS)
+        wire.heal()
+        await asyncio.wait_for(asyncio.gather(use(), use()), 30)
+        await database.close()
 
 
 async def test_a_statement_over_its_time_limit_ends_in_the_database_too(app: FastAPI, postgres: str) -> None:

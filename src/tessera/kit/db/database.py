@@ -23,6 +23,8 @@ from tessera.kit.shares import FairSlots, SlotTimeouts
 
 MAX_READERS = 4
 READINESS_SECONDS = 2.0
+# Work that is cancelled after this long has probably waited for a server that does not respond.
+SILENCE_SECONDS = 10.0
 
 T = TypeVar("T")
 
@@ -113,7 +115,7 @@ class Database:
             except psycopg.OperationalError as error:
                 if not failures.is_lost(error):
                     raise
-                await self._drop_connections()
+                await self.drop_connections()
                 return await self._execute_once(query, params, binary=binary)
 
     async def _execute_once(self, query: str, params: Mapping[str, Any], *, binary: bool) -> psycopg.AsyncCursor[Any]:
@@ -132,9 +134,15 @@ class Database:
 
     @asynccontextmanager
     async def _bounded(self, deadline: float | None) -> AsyncIterator[None]:
+        began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(deadline) as timeout:
                 yield
+        except asyncio.CancelledError:
+            # The deadline of a request begins before that of its work, and is as long.
+            if asyncio.get_running_loop().time() - began >= SILENCE_SECONDS:
+                await self.drop_connections()
+            raise
         except Exception as error:
             domain_error = failures.domain_error(error)
             if domain_error is None or (isinstance(error, TimeoutError) and not timeout.expired()):
@@ -142,10 +150,11 @@ class Database:
             # A server that responds ends every statement within STATEMENT_SECONDS.
             is_silent = isinstance(error, TimeoutError) and deadline is not None and deadline >= STATEMENT_SECONDS
             if is_silent or failures.is_lost(error):
-                await self._drop_connections()
+                await self.drop_connections()
             raise domain_error from error
 
-    async def _drop_connections(self) -> None:
+    async def drop_connections(self) -> None:
+        """Close all idle connections, because their server is gone, or may no longer be the one that takes writes."""
         # If one connection is dead, so are the others that are idle. Each would otherwise cost a request its deadline.
         # Connections in use notice it themselves, and are not returned to the pool.
         idle = self._idle_readers.copy()
@@ -171,7 +180,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._drop_connections()
+        await self.drop_connections()
 
     async def _begin(self, statement: str) -> AsyncConnection:
         connection = await self._engine.connect()

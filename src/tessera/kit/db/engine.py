@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from tessera.kit import tracing
+from tessera.kit.db import hosts
 from tessera.kit.db.roles import ROLE_PARAMETER
 
 log = structlog.get_logger(__name__)
@@ -67,6 +68,20 @@ class PromptConnection(psycopg.AsyncConnection[Any]):
     The driver would ask the server to cancel the statement, and wait up to ten seconds for a server that may not
     respond. A server that responds ends the statement when it notices that the connection was closed.
     """
+
+    @classmethod
+    async def connect(cls, conninfo: str = "", **options: Any) -> Self:  # noqa: ANN401 - passed on
+        """Connect to the first host that accepts, and try those last that do not answer."""
+        failure: psycopg.OperationalError | None = None
+        for host in hosts.in_order(conninfo, options):
+            try:
+                with hosts.noting_silence(host):
+                    return await super().connect(conninfo, **{**options, **host.parameters})
+            except psycopg.OperationalError as error:
+                failure = error
+        if failure:
+            raise failure
+        return await super().connect(conninfo, **options)
 
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109
         """Wait for the generator of an operation, as the driver does."""
