@@ -12,6 +12,7 @@ from tests.support.jobs import job_context
 from tessera.api.serving.resources import Resources
 from tessera.idempotency import jobs as idempotency
 from tessera.kit import clock
+from tessera.kit.db import clocks
 from tessera.redemptions import jobs as redemptions
 from tessera.reports import jobs as reports
 from tessera.vouchers import jobs as vouchers
@@ -40,3 +41,11 @@ async def test_a_wrong_clock_stops_what_depends_on_it(
     (line,) = lines
     assert line["event"] == "nothing is expired or closed: the clock is wrong"
     assert round(line["seconds_ahead"]) == seconds
+
+
+async def test_a_database_that_is_slow_to_answer_has_no_wrong_clock(
+    resources: Resources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, seconds = clock.clock, iter((-20, 20))  # before the question, and after the answer
+    monkeypatch.setattr(clock, "clock", lambda: right() + timedelta(seconds=next(seconds)))
+    assert await clocks.seconds_ahead(resources.database) == 0

@@ -29,8 +29,10 @@ def seconds_ahead_of(connection: psycopg.Connection[Any]) -> float:
 
 
 def _difference(before: float, there: float) -> float:
-    # The database has read its clock between the two readings of ours.
-    return (before + _now()) / 2 - there
+    # The database has read its clock between the two readings of ours. If it was slow to answer, they are far apart.
+    if there < before:
+        return before - there
+    return min(_now() - there, 0)
 
 
 def _now() -> float:
