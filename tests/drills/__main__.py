@@ -14,12 +14,10 @@ from tests.drills import scenes
 from tests.drills.drill import HEADER
 from tests.drills.table import MINUTES, Table
 
-GROUPS = {**scenes.ON_ONE_POSTGRES}
-
 
 def main() -> int:
     """Run the drills; returns the exit status."""
-    names = os.environ.get("ONLY", ",".join(GROUPS)).split(",")
+    names = os.environ.get("ONLY", ",".join(scenes.GROUPS)).split(",")
     table = Table(seed=int(os.environ.get("SEED", "1")))
     # The last resort: what hangs for longer than the time of all drills ends here, with the stack of the place.
     signal.alarm(60 * (MINUTES + 1))
@@ -28,7 +26,7 @@ def main() -> int:
         directory = Path(name)
         directory.chmod(0o755)
         for group in names:
-            GROUPS[group](table, directory)
+            scenes.GROUPS[group](table, directory)
     print(f"\nnot as it must be: {', '.join(table.failed)}" if table.failed else "\n0 lost, 0 double.")
     return 1 if table.failed else 0
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tessera import schema
+from tessera.provision import Addresses
 from tests.attacks.parties import Party
 from tests.attacks.stage import populate
-from tests.drills import faults
+from tests.drills import failover, faults, patroni
 from tests.drills.counting import add_probe
 from tests.drills.database import Postgres, small_file_system
 from tests.drills.installation import installed
@@ -31,11 +32,15 @@ def _database(directory: Path) -> Iterator[tuple[Postgres, Parties]]:
     with small_file_system(place) as is_small:
         postgres = Postgres(place, is_small=is_small)
         try:
-            schema.migrate(postgres.addresses.owner, postgres.addresses.application)
-            add_probe(postgres.addresses.owner)
-            yield postgres, asyncio.run(populate(postgres.addresses))[:ORGANIZATIONS]
+            yield postgres, _populate(postgres.addresses)
         finally:
             postgres.stop()
+
+
+def _populate(addresses: Addresses) -> Parties:
+    schema.migrate(addresses.owner, addresses.application)
+    add_probe(addresses.owner)
+    return asyncio.run(populate(addresses))[:ORGANIZATIONS]
 
 
 def processes(table: Table, directory: Path) -> None:
@@ -87,4 +92,24 @@ def pooler(table: Table, directory: Path) -> None:
                     table.run(installation, drill)
 
 
-ON_ONE_POSTGRES: Mapping[str, Group] = {"processes": processes, "disk": disk, "peers": peers, "pgbouncer": pooler}
+def under_patroni(table: Table, directory: Path) -> None:
+    """Failovers, in each version of Patroni that is installed."""
+    found = list(patroni.flavours()) if patroni.ETCD else []
+    for name in {"PyPI", "Debian"} - {flavour.name for flavour in found}:
+        table.skip(f"Patroni ({name})", "no patroni, or no etcd")
+    for number, flavour in enumerate(found):
+        place = Path(tempfile.mkdtemp(dir=directory))
+        with patroni.clustered(flavour, place) as cluster:
+            parties = _populate(cluster.addresses)
+            with installed(cluster.addresses, parties, directory) as installation:
+                for drill in failover.drills(cluster, flavour.name, all_of_them=number == 0):
+                    table.run(installation, drill)
+
+
+GROUPS: Mapping[str, Group] = {
+    "processes": processes,
+    "disk": disk,
+    "peers": peers,
+    "pgbouncer": pooler,
+    "patroni": under_patroni,
+}

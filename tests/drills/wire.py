@@ -42,6 +42,7 @@ class Wire:
     port: int = field(default_factory=free_port)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _connections: set[_Connection] = field(default_factory=set)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _is_silent: bool = False
     _server: asyncio.Server | None = None
 
@@ -79,10 +80,18 @@ class Wire:
         for connection in self._connections:
             connection.abort()
 
+    async def end(self) -> None:
+        """Reset all connections, and wait until they have ended."""
+        await self._cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_unix_connection(self.socket)
         connection = _Connection((writer, there_writer), is_silent=self._is_silent)
         self._connections.add(connection)
+        if task := asyncio.current_task():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         pumps = connection.pump(reader, there_writer), connection.pump(there_reader, writer)
         with suppress(OSError):
             await asyncio.gather(*pumps)
@@ -100,7 +109,7 @@ def wired(socket: Path) -> Iterator[Wire]:
         wire.heal()
         yield wire
     finally:
-        wire.cut()
+        wire._run(wire.end())
         wire._loop.call_soon_threadsafe(wire._loop.stop)
         thread.join(SECONDS)
         wire._loop.close()
