@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from tests.conftest import Clock, migrated_database, opened_resources
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import vacuum
+from tests.support.plans import vacuum, without_indexes
 
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
@@ -72,8 +72,9 @@ async def big(resources: Resources, addresses: Addresses) -> Tenant:
     tenants = [await create_tenant(resources, now=resources.clock()) for _ in range(4)]
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
         superuser.execute("set session_replication_role = replica")  # no foreign keys to check, row by row
-        for tenant in tenants:
-            count = BIG if tenant is tenants[0] else BESIDE
-            superuser.execute(FILL, {"tenant": tenant.id, "count": count, "exams": list(tenant.exam_ids.values())})
+        with without_indexes(superuser, *TABLES):
+            for tenant in tenants:
+                count = BIG if tenant is tenants[0] else BESIDE
+                superuser.execute(FILL, {"tenant": tenant.id, "count": count, "exams": list(tenant.exam_ids.values())})
         vacuum(superuser, *TABLES)
     return tenants[0]
