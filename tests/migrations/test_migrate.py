@@ -283,3 +283,27 @@ def test_names_and_addresses_that_collide_are_reported_and_stay_as_they_are(
         "voucher_partners: name 'Acme ' stays as it is",
         f"voucher_partners: name {decomposed!r} stays as it is",
     ]
+
+
+def test_metadata_become_a_column_of_their_records(empty: str) -> None:
+    schema.migrate(empty, login(empty, "tessera_app"))
+    go_to(empty, "0028")
+    owner, ids = new_id(), [new_id() for _ in range(2)]
+    with psycopg.connect(plain(empty), autocommit=True) as connection:
+        connection.execute(
+            "insert into organizations (id, name, is_active, created_at, version) values (%s, 'A', true, now(), 1)",
+            [owner],
+        )
+        for code_id, name in zip(ids, ("ONE", "TWO"), strict=True):
+            connection.execute(
+                "insert into promo_codes (organization_id, id, name, status, discount_percent, redemption_count,"
+                " held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at, version)"
+                " values (%s, %s, %s, 'Active', 10, 0, 0, false, false, false, now(), 1)",
+                [owner, code_id, name],
+            )
+        texts = "insert into record_metadata (organization_id, kind, record_id, key, value) values (%s, %s, %s, %s, %s)"
+        for kind, key in (("PromoCode", "order"), ("PromoCode", "note"), ("Voucher", "other")):
+            connection.execute(texts, [owner, kind, ids[0], key, "1"])
+        schema.migrate(empty, login(empty, "tessera_app"))
+        found = connection.execute("select name, metadata from promo_codes order by name").fetchall()
+        assert found == [("ONE", {"order": "1", "note": "1"}), ("TWO", None)]

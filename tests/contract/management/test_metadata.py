@@ -58,6 +58,21 @@ async def put(client: httpx.AsyncClient, tenant: Tenant, kind: str, id_: object,
     return await client.put(url, json={"metadata": metadata}, headers=tenant.bearer)
 
 
+def records_that_lists_miss(superuser: psycopg.Connection, tenant: Tenant) -> list[Any]:
+    """The records whose metadata differ from the rows by which lists find them."""
+    return [
+        row
+        for kind, collection in KINDS.items()
+        for row in superuser.execute(
+            f"select r.metadata, m.texts from {collection.replace('-', '_')} r left join"
+            " (select record_id, jsonb_object_agg(key, value) as texts from record_metadata"
+            "  where organization_id = %(tenant)s and kind = %(kind)s group by record_id) m on m.record_id = r.id"
+            " where r.organization_id = %(tenant)s and r.metadata is distinct from m.texts",
+            {"tenant": tenant.id, "kind": kind},
+        )
+    ]
+
+
 async def show(client: httpx.AsyncClient, tenant: Tenant, kind: str, id_: object) -> dict[str, Any]:
     return dict((await client.get(f"{LISTS[kind]}/{id_}", headers=tenant.bearer)).json())
 
@@ -94,6 +109,7 @@ async def test_records_of_each_kind_have_metadata_and_are_found_by_them(
         assert changed.json()["metadata"] == {"order": "2"}
         assert (await find(client, tenant, kind=kind, key="order", value="1"))["data"] == []
         entries = [entry for entry in audit_entries_of(superuser, tenant, kind) if entry[2] == "Updated"]
+        assert records_that_lists_miss(superuser, tenant) == []
         keys = [(entry[3]["metadata_keys"], entry[4]["metadata_keys"]) for entry in entries]
         assert keys == [([], ["Caf\u00e9", "order"]), (["Caf\u00e9", "order"], ["order"])]
 
@@ -145,6 +161,7 @@ async def test_bodies_set_keep_and_clear_metadata(
             for key, text in {"order": "2", "note": "x"}.items():
                 answer = await client.get(f"{LISTS[kind]}?metadata={key}={text}", headers=tenant.bearer)
                 assert [each["id"] for each in answer.json()["data"]] == [record["id"]] * (key in metadata)
+            assert records_that_lists_miss(superuser, tenant) == []
 
 
 async def test_files_have_a_column_for_each_key(

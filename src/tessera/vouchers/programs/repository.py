@@ -231,6 +231,8 @@ class ProgramRepository:
 
     async def change(self, program_id: UUID, columns: Mapping[str, Any], relations: ProgramRelations) -> None:
         """Write the next version of a locked program; raises Invalid for a name that is taken."""
+        if "metadata" in columns:
+            columns = {**columns, "metadata": columns["metadata"] or None}
         error = Invalid([name_taken(columns.get("name", ""))])
         with unique_constraints.raising(error, constraint=_UNIQUE_NAME):
             await self._connection.execute(
