@@ -10,12 +10,14 @@ import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from opentelemetry import propagate, trace
 from opentelemetry.trace import Link, Span, SpanKind, StatusCode
-from procrastinate import JobContext
+
+if TYPE_CHECKING:
+    from procrastinate import JobContext
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 # The argument of a job that names the span of the request that queued it (W3C Trace Context).
@@ -120,7 +122,7 @@ def parent_of_job() -> dict[str, str]:
     return {PARENT: carrier[PARENT]} if PARENT in carrier else {}
 
 
-async def run_job(call_next: Callable[[], Awaitable[Any]], context: JobContext, _: object) -> Any:  # noqa: ANN401 - of any task
+async def run_job(call_next: Callable[[], Awaitable[Any]], context: "JobContext", _: object) -> Any:  # noqa: ANN401 - of any task
     """Run a job in a span that continues the trace of the request that queued it."""
     # A worker without traces removes it, too, because no task has such a parameter.
     parent = context.job.task_kwargs.pop(PARENT, None)
