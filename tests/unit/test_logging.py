@@ -1,8 +1,11 @@
 """Log lines: their form in a terminal, and their way to standard error."""
 
 import asyncio
+import json
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO
@@ -163,3 +166,22 @@ async def test_invented_callers_do_not_fill_memory_or_the_log(refusals: Repeated
     for number in range(MAX_CALLERS + 500):
         refusals.note(refusal(address=str(number), cause=str(number)))
     assert len(captured.entries) == MAX_CALLERS + 1
+
+
+LIBRARIES = """
+import logging
+from tessera.kit.logging import configure
+configure()
+logging.getLogger("asyncio").warning("slow: %s", "\\u00e9")
+logging.getLogger("uvicorn.error").warning("Invalid HTTP request received.")
+logging.getLogger("uvicorn.error").error("failed")
+"""
+
+
+def test_lines_of_libraries_are_json_too_and_exclude_warnings_that_strangers_can_cause() -> None:
+    output = subprocess.run([sys.executable, "-c", LIBRARIES], check=True, stderr=subprocess.PIPE, timeout=60).stderr
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [(line["logger"], line["level"], line["event"]) for line in lines] == [
+        ("asyncio", "warning", "slow: é"),
+        ("uvicorn.error", "error", "failed"),
+    ]

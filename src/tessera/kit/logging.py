@@ -41,13 +41,15 @@ def configure(*, level: str = "INFO") -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _as_text],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # The INFO lines of these libraries repeat lines of this application.
     for name in ("uvicorn", "alembic", "procrastinate"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Any client can cause these warnings, about requests that are not valid HTTP, and they do not name it.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
 def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -59,6 +61,11 @@ def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:
     words.append(f"{event['ms']:.0f} ms" if event["event"] == "request" else f"{event['count']} more times")
     text = " ".join(str(word) for word in words if word is not None)
     return {"timestamp": event["timestamp"], "level": event["level"], "event": text}
+
+
+def _as_text(_logger: object, _method: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returns
+    # The formatter of the standard library would write bytes as `b'...'`.
+    return line.decode() if isinstance(line, bytes) else str(line)
 
 
 def _serialized(event: EventDict, **options: Any) -> bytes:  # noqa: ANN401 - of json.dumps
