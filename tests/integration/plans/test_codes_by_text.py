@@ -35,6 +35,7 @@ from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
 from tessera.vouchers.issued.actions.repository import VoucherActionRepository
 from tessera.vouchers.issued.uses.repository import VoucherUseRepository
+from tessera.vouchers.totals.repository import VoucherTotalsRepository
 
 VOUCHERS = 100_000
 PURCHASES = 100
@@ -106,6 +107,14 @@ async def change(work: UnitOfWork, codes: list[str]) -> None:
     await repository.change_all(list(states.values()))
 
 
+async def change_uses(work: UnitOfWork, codes: list[str]) -> None:
+    ids = list((await VoucherActionRepository(work).find_ids(codes)).values())
+    uses = VoucherUseRepository(work)
+    await uses.lock_by_id(ids)
+    await uses.update_reservation(ids, code="none", new_code="none", status="Created")
+    await VoucherTotalsRepository(work).find(ids)
+
+
 async def find_names(work: UnitOfWork, codes: list[str]) -> None:
     await PromoCodeRepository(work).find_used_names(codes)
 
@@ -123,7 +132,8 @@ async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
 @pytest.mark.parametrize("known", ["known", "unknown"])
 @pytest.mark.parametrize("count", [1, 2, 50, 1_000])
 @pytest.mark.parametrize(
-    "look_up", [(find, 4), (lock, 1), (change, 2), (find_responses, 2), (find_names, 1), (add_codes, 4)]
+    "look_up",
+    [(find, 4), (lock, 1), (change, 2), (change_uses, 1), (find_responses, 2), (find_names, 1), (add_codes, 4)],
 )
 async def test_a_look_up_of_codes_reads_their_own_rows(
     resources: Resources,
