@@ -21,8 +21,10 @@ from tessera.catalog.product_bundles.repository import ProductBundleRepository
 from tessera.catalog.repository import CatalogRepository
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.identifiers import new_id
 from tessera.promo_codes.shares.repository import ShareRepository
 from tessera.provision import Addresses
+from tessera.vouchers.issued.repository import NewVoucher, VoucherRepository
 from tessera.vouchers.partners.repository import PartnerRepository
 from tessera.vouchers.programs.repository import ProgramRepository
 
@@ -57,12 +59,19 @@ with numbered as (
 ), program_domains as (
     insert into voucher_program_email_domains (organization_id, program_id, id, domain)
     select %(tenant)s, id, id, 'example.com' from numbered where n <= %(related)s
-), global_codes as (
+), purchases as (
+    insert into voucher_purchases (organization_id, id, partner_id, program_id, code, status, quantity, quantity_used,
+        amount_paid, notes, is_archived, purchased_by_first_name, purchased_by_last_name, purchased_by_email,
+        purchased_at, amount, version)
+    select %(tenant)s, id, id, id, 'VP', 'Complete', 1, 0, 0, '', false, '', '', '', %(now)s, 0, 1
+    from numbered where n = 7
+), codes as (
     insert into promo_codes (organization_id, id, name, status, discount_percent, max_redemptions_per_organization,
         redemption_count, held_count, restrict_to_email_addresses, has_store_exams, has_product_bundles, created_at,
         version)
-    select %(platform)s, id, 'GLOBAL' || n, 'Active', 10, 5, 0, 0, false, false, false, %(now)s, 1
-    from numbered where n <= %(related)s
+    select owner, id, 'CODE' || n, 'Active', 10, case owner when %(platform)s then 5 end, 0, 0, false, false, false,
+           %(now)s, 1
+    from numbered cross join (values (%(platform)s), (%(tenant)s)) owners (owner) where n <= %(related)s
 )
 insert into promo_code_shares (organization_id, promo_code_id, used_by, redemption_count, held_count)
 select %(platform)s, id, %(tenant)s, 1, 1 from numbered where n <= %(related)s
@@ -78,12 +87,13 @@ TABLES = (
     "voucher_program_email_domains",
     "promo_codes",
     "promo_code_shares",
+    "voucher_purchases",
 )
 
 
 @pytest.fixture(scope="module")
 async def big(resources: Resources, addresses: Addresses) -> Tenant:
-    """An organization with 100,000 exams, bundles and partners, and 40,000 users, programs and global codes."""
+    """An organization with 100,000 exams, bundles and partners, and 40,000 of others."""
     tenant = await create_tenant(resources, now=NOW)
     values = {"tenant": tenant.id, "platform": PLATFORM_ID, "now": NOW, "rows": ROWS, "related": RELATED}
     with psycopg.connect(addresses.owner.replace("+psycopg", ""), autocommit=True) as superuser:
@@ -128,13 +138,18 @@ async def find_shares(work: UnitOfWork, _: Sequence[str], ids: Sequence[UUID]) -
     await ShareRepository(work).find_own(ids, as_of=NOW)
 
 
+async def add_vouchers(work: UnitOfWork, codes: Sequence[str], ids: Sequence[UUID]) -> None:
+    new = [NewVoucher(id=new_id(), purchase_id=ids[0], partner_id=ids[0], code=code, expires_at=NOW) for code in codes]
+    await VoucherRepository(work).add_untaken(new)
+
+
 Look = Callable[[UnitOfWork, Sequence[str], Sequence[UUID]], Awaitable[None]]
 
 
 @pytest.mark.parametrize("count", [1, 2, 50, 1_000])
 @pytest.mark.parametrize(
     ("look_up", "tables"),
-    [(find_exams, 1), (find_bundles, 1), (find_partners, 1), (list_relations, 2), (find_shares, 4)],
+    [(find_exams, 1), (find_bundles, 1), (find_partners, 1), (list_relations, 2), (find_shares, 4), (add_vouchers, 8)],
 )
 async def test_a_look_up_by_an_array_reads_the_rows_that_it_names(
     resources: Resources, application: psycopg.Connection[Any], big: Tenant, look_up: Look, tables: int, count: int

@@ -10,9 +10,11 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tessera.kit import editing
+from tessera.kit.db.arrays import Texts
 from tessera.kit.db.bulk_insert import row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id_text
+from tessera.kit.normalization import key_of
 from tessera.record_metadata.repository import MetadataRepository
 from tessera.record_metadata.rules import Kind
 from tessera.vouchers.rules import ReservationStatus
@@ -60,12 +62,13 @@ on conflict (organization_id, code) do nothing
 
 
 _NEW_COLUMNS = ", ".join(["organization_id", *NewVoucher.__dataclass_fields__, "version"])
+# The taken names are found first, by their index: row-level security lets no function of a new code use it.
 ADD_UNTAKEN = f"""
 insert into vouchers ({_NEW_COLUMNS})
 select {_NEW_COLUMNS} from json_populate_recordset(null::vouchers, %(vouchers)s::json) as new
-where not exists (
-    select from promo_codes p
-    where p.organization_id = %(organization_id)s and p.name_key = lower(new.code collate "C") collate "default"
+where lower(new.code collate "C") collate "default" not in (
+    select name_key from promo_codes
+    where organization_id = %(organization_id)s and name_key = any (%(name_keys)s::text[])
 )
 on conflict (organization_id, code) do nothing
 returning id
@@ -126,7 +129,8 @@ class VoucherRepository:
         """Add the vouchers whose code is neither another voucher's nor the name of a promo code; returns their ids."""
         common = {"organization_id": self._organization_id, "version": editing.FIRST}
         content = orjson.dumps([common | row_of(voucher) for voucher in vouchers]).decode()
-        parameters = {"organization_id": self._organization_id, "vouchers": content}
+        name_keys = Texts([key_of(voucher.code) for voucher in vouchers])
+        parameters = {"organization_id": self._organization_id, "vouchers": content, "name_keys": name_keys}
         rows = await self._connection.exec_driver_sql(ADD_UNTAKEN, parameters)
         added_ids = frozenset(row.id for row in rows)
         await self._metadata.find_new_by({each.id: each.metadata for each in vouchers if each.id in added_ids})
