@@ -25,7 +25,7 @@ def without_tenant_clause(text: str) -> str:
     return TENANT_CLAUSE.sub("true", text)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     """The database with a superuser's rights, to whom row-level security does not apply."""
     database = Database(addresses.owner)
@@ -40,16 +40,22 @@ async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
     await database.close()
 
 
+@pytest.fixture(scope="session")
+def superuser_app(superuser_database: Database, resources: Resources) -> FastAPI:
+    """The application on this database; the creation of an application takes as long as several tests."""
+    return app_on(superuser_database, resources)
+
+
 @pytest.fixture(params=["both locks", "only row-level security", "only the repositories' clause"])
 async def guarded_client(
-    request: pytest.FixtureRequest, app: FastAPI, resources: Resources, superuser_database: Database
+    request: pytest.FixtureRequest, app: FastAPI, resources: Resources, superuser_app: FastAPI
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application with both locks, and with only one of them."""
     with ExitStack() as stack:
         if request.param == "only row-level security":
             stack.enter_context(rewrite_statements(resources.database, without_tenant_clause))
         if request.param == "only the repositories' clause":
-            app = app_on(superuser_database, resources)
+            app = superuser_app
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client

@@ -10,17 +10,14 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.conftest import app_on
 from tests.support.factories import Tenant
 from tests.support.recording import rewrite_statements
 from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 from tests.support.voucher_requests import EMPTY, request
-from tests.support.voucher_shops import Shop, View, furnish, ids, unlocked_database, views, without_clauses
+from tests.support.voucher_shops import Shop, View, furnish, ids, views, without_clauses
 
 from tessera.api.serving.resources import Resources
-from tessera.kit.db.database import Database
-from tessera.provision import Addresses
 
 ROOT = "/api/vouchers"
 
@@ -30,25 +27,19 @@ async def shops(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> t
     return await furnish(resources, tenant), await furnish(resources, other_tenant)
 
 
-@pytest.fixture
-async def superuser_database(addresses: Addresses) -> AsyncIterator[Database]:
-    async with unlocked_database(addresses) as database:
-        yield database
-
-
 @pytest.fixture(params=["both locks", "only row-level security", "only the repositories' clauses"])
 async def asking(
     request: pytest.FixtureRequest,
     app: FastAPI,
     resources: Resources,
     shops: tuple[Shop, Shop],
-    superuser_database: Database,
+    superuser_app: FastAPI,
 ) -> AsyncIterator[httpx.AsyncClient]:
     with ExitStack() as stack:
         if request.param == "only row-level security":
             stack.enter_context(rewrite_statements(resources.database, without_clauses))
         if request.param == "only the repositories' clauses":
-            app = app_on(superuser_database, resources)
+            app = superuser_app
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as client:
             yield client
 
