@@ -40,3 +40,6 @@ async def test_metadata_of_each_kind_are_set_shown_and_found(
         1,
         ["tessera: KEY=TEXT... must be KEY=TEXT: order", "tessera: KEY=TEXT... must name each key once: a"],
     )
+    many = [f"k{number}=x" for number in range(21)]
+    ended = run("metadata", "set", "Voucher", "PAID", *many, "--organization", tenant.name)
+    assert (ended.returncode, ended.stderr) == (1, "tessera: KEY=TEXT... must have at most 20 keys\n")

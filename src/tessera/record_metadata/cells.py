@@ -1,8 +1,9 @@
 """The parsers of metadata in imported CSV files."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
+
+import orjson
 
 from tessera.kit.errors import Violation
 from tessera.kit.imports import cells
@@ -17,14 +18,18 @@ def parse_all(texts: Mapping[str, str], parsers: Mapping[str, Parser]) -> tuple[
     others = {column: text for column, text in texts.items() if rules.key_of_column(column) is None}
     values, violations = cells.parse_all(others, {**parsers, "metadata": _metadata})
     if texts_by_key:
-        values["metadata"] = rules.parse((values.get("metadata") or {}) | texts_by_key)
+        try:
+            values["metadata"] = rules.parse((values.get("metadata") or {}) | texts_by_key)
+        except NotMetadata as error:
+            values["metadata"] = None
+            violations.append(Violation(error.code, "metadata", str(error)))
     return values, violations
 
 
 def _metadata(text: str) -> dict[str, str]:
     try:
-        return rules.parse(json.loads(text))
+        return rules.parse(orjson.loads(text))  # unlike `json`, it refuses half of a surrogate pair
     except NotMetadata as error:
         raise cells.InvalidCell(error.code, str(error)) from error
-    except (ValueError, RecursionError) as error:
+    except orjson.JSONDecodeError as error:
         raise cells.InvalidCell("NotObject", "must be a JSON object") from error

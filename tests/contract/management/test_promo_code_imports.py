@@ -332,11 +332,13 @@ async def test_a_file_changes_the_keys_of_metadata_that_it_has_columns_for(
         (2, "metadata/long_text", "ValueTooLong", "must have at most 500 characters"),
         (3, "metadata", "TooManyKeys", "must have at most 20 keys"),
     )
-    answer = await send(client, tenant, 'name,discountPercent,metadata\nBAD,5,[]\nBAD2,5,{\nBAD3,5,"{""a"":1}"\n')
-    assert status_and_body(answer) == import_failed(
+    values = ("[]", "{", '"{""a"":1}"', '"{""a"":""\\ud800""}"')
+    lines = "".join(f"BAD{number},5,{value}\n" for number, value in enumerate(values))
+    assert status_and_body(await send(client, tenant, f"name,discountPercent,metadata\n{lines}")) == import_failed(
         (2, "metadata", "NotObject", "must be an object"),
         (3, "metadata", "NotObject", "must be a JSON object"),
         (4, "metadata", "NotText", "must have strings as values"),
+        (5, "metadata", "NotObject", "must be a JSON object"),
     )
 
 

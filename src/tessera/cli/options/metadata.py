@@ -26,7 +26,10 @@ def parse_metadata(texts: Sequence[str], *, field: str = "metadata") -> dict[str
     pairs = [text.partition("=") for text in texts]
     if violations := list(_violations(pairs, field)):
         raise Invalid(violations)
-    return rules.parse({key: text for key, _, text in pairs})
+    try:
+        return rules.parse({key: text for key, _, text in pairs})
+    except NotMetadata as error:
+        raise Invalid([Violation(error.code, field, str(error))]) from error
 
 
 def _violations(pairs: Sequence[tuple[str, str, str]], field: str) -> Iterator[Violation]:

@@ -37,19 +37,16 @@ class Columns:
     allows_unknown: bool = False
     prefix: str | None = None
 
-    @property
-    def by_title(self) -> Mapping[str, str]:
-        """The columns by the keys of their titles."""
-        return {title_key(wire_name(column)): column for column in (*self.imported, *self.exported)}
+    def find_all(self, titles: Sequence[str]) -> list[str]:
+        """The column with each of these titles; an empty text for an unknown title."""
+        by_title = {title_key(wire_name(column)): column for column in (*self.imported, *self.exported)}
+        return [by_title.get(title_key(title)) or self._find_unlisted(title.strip()) for title in titles]
 
-    def find(self, title: str) -> str:
-        """The column with this title, or an empty text."""
-        text, length = title.strip(), len(self.prefix or "")
-        if column := self.by_title.get(title_key(title)):
-            return column
-        if self.prefix is not None and key_of(text[:length]) == self.prefix and text[length:].strip():
-            return self.prefix + stored_name(plain(text[length:]))
-        return text if self.allows_unknown else ""
+    def _find_unlisted(self, title: str) -> str:
+        length = len(self.prefix or "")
+        if self.prefix is not None and key_of(title[:length]) == self.prefix and title[length:].strip():
+            return self.prefix + stored_name(plain(title[length:]))
+        return title if self.allows_unknown else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +129,7 @@ def _separator(line: str) -> str:
 
 def _columns_of(line: str, columns: Columns) -> list[str]:
     titles = next(csv.reader([line], delimiter=_separator(line)), [])
-    names = [columns.find(title) for title in titles]
+    names = columns.find_all(titles)
     unknown_titles = [title for title, name in zip(titles, names, strict=True) if not name]
     if unknown_titles:
         known_titles = ", ".join(map(wire_name, columns.imported))
