@@ -1,6 +1,7 @@
 """One drill: something is broken and repaired under load, and everything that was acknowledged is counted."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -109,9 +110,14 @@ def run(installation: Installation, drill: Drill, seed: int) -> Row:
         worker=_worker_seconds(installation, repaired) or 0,
         response=load.slowest,
         goals=drill.goals,
-        kinds_of_errors=", ".join(f"{count} x {error}" for error, count in load.errors.most_common(4)),
+        kinds_of_errors=most_common(load.errors),
         flaws=(*unexpected, *counting.disagreements(installation.parties, installation.settings)),
     )
+
+
+def most_common(errors: Counter[str]) -> str:
+    """The most common of these errors, with their numbers."""
+    return ", ".join(f"{count} x {error}" for error, count in errors.most_common(4))
 
 
 def _worker_seconds(installation: Installation, repaired: float) -> float | None:

@@ -1,6 +1,8 @@
 """The groups of drills, each with the installation that it breaks."""
 
 import asyncio
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +13,7 @@ from tessera import schema
 from tessera.provision import Addresses
 from tests.attacks.parties import Party
 from tests.attacks.stage import populate
-from tests.drills import failover, faults, patroni
+from tests.drills import backups, failover, faults, patroni
 from tests.drills.counting import add_probe
 from tests.drills.database import Postgres, small_file_system
 from tests.drills.installation import installed
@@ -106,10 +108,30 @@ def under_patroni(table: Table, directory: Path) -> None:
                     table.run(installation, drill)
 
 
+def backup(table: Table, directory: Path) -> None:
+    """A backup under load, and what a restore of it has of the writes that were acknowledged before it began."""
+    with (
+        _database(directory) as (postgres, parties),
+        installed(postgres.addresses, parties, directory) as installation,
+    ):
+        table.show(backups.drill_backup(installation, directory, table.seed))
+
+
+def upgrade(table: Table, _: Path) -> None:
+    """The upgrade from the last release under load, which has a table of its own."""
+    name = "upgrade under load"
+    if table.has_time(name):
+        print(f"{name}:", flush=True)
+        if subprocess.run([sys.executable, "-m", "tests.upgrade"], check=False).returncode:
+            table.fail(name, "a request has failed, or a purchase has no vouchers")
+
+
 GROUPS: Mapping[str, Group] = {
     "processes": processes,
     "disk": disk,
     "peers": peers,
     "pgbouncer": pooler,
+    "backup": backup,
     "patroni": under_patroni,
+    "upgrade": upgrade,
 }
