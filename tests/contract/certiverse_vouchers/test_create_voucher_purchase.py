@@ -273,3 +273,21 @@ async def test_the_same_key_buys_once(client: httpx.AsyncClient, tenant: Tenant,
     assert (other.status_code, other.json()["errorCode"]) == (422, "IdempotencyKeyReused")
     listed = await client.get(f"{PATH}?status=VoucherCreation", headers=tenant.bearer)
     assert status_and_body(listed) == (200, {"data": [first.json()]})
+
+
+async def test_a_full_disk_under_the_queue_of_jobs_is_503(
+    client: httpx.AsyncClient, tenant: Tenant, partner_id: UUID, superuser: psycopg.Connection
+) -> None:
+    superuser.execute(
+        "create function fail_as_a_full_disk_does() returns trigger language plpgsql as"
+        " $$ begin raise 'could not extend file' using errcode = 'disk_full'; end $$"
+    )
+    superuser.execute(
+        "create trigger full_disk before insert on procrastinate_jobs execute function fail_as_a_full_disk_does()"
+    )
+    try:
+        answer = await buy(client, tenant)
+    finally:
+        superuser.execute("drop function fail_as_a_full_disk_does cascade")
+    assert (answer.status_code, answer.json()["errorCode"]) == (503, "ServiceUnavailable")
+    assert (await buy(client, tenant)).status_code == 200

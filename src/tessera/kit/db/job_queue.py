@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from uuid import UUID
 
+import psycopg
 from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tessera.kit import tracing
@@ -37,7 +39,13 @@ async def defer(work: UnitOfWork, task: str, *arguments: Mapping[str, str], prio
         configured.make_new_job(**common, **values).evolve(priority=priority - waiting - number)
         for number, values in enumerate(arguments)
     ]
-    await configured.job_manager.batch_defer_jobs_async(jobs, connection=await work.driver_connection())
+    try:
+        await configured.job_manager.batch_defer_jobs_async(jobs, connection=await work.driver_connection())
+    except ConnectorException as error:
+        # The queue hides the error of the driver, which says that the database is unavailable, such as a full disk.
+        if isinstance(error.__cause__, psycopg.Error):
+            raise error.__cause__ from error
+        raise
 
 
 async def _count_waiting(connection: AsyncConnection, organization_id: UUID, task_name: str) -> int:
