@@ -93,6 +93,17 @@ async def test_heavy_work_beyond_the_share_is_429_until_a_response_has_been_sent
         ("GET", "/management/v1/promo-codes?limit=101", {}),
         (
             "POST",
+            "/management/v1/promo-codes",
+            {
+                "json": {
+                    "name": "MANY",
+                    "flatDiscount": 1,
+                    "emailAddresses": [f"candidate{number}@example.com" for number in range(700)],
+                }
+            },
+        ),
+        (
+            "POST",
             parsing.IMPORTS,
             {"content": "name,flatDiscount\nXXX,1\n", "headers": {"Content-Type": "text/csv"}},
         ),

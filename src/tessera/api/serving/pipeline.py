@@ -31,7 +31,7 @@ from tessera.api.serving.budgets import GuessLimits, MissBudgets, asker
 from tessera.api.serving.callers import Caller
 from tessera.api.serving.coalescing import Coalescer, HotRequest
 from tessera.api.serving.operations import HotLookup, HotOperation, HotRead, HotWrite
-from tessera.api.serving.shares import Shares
+from tessera.api.serving.shares import LARGE_BODY_BYTES, Shares
 from tessera.identity.authentication.credentials import (
     Credential,
     CredentialKind,
@@ -48,8 +48,6 @@ from tessera.kit.db.database import Database
 from tessera.kit.errors import DomainError, NotAuthenticated, NotFound
 from tessera.kit.tokens import TokenExpired, TokenSigner
 
-# A request with a longer body is executed by itself, so that no other request waits for it.
-LARGE_BODY_BYTES = 16 * 1024
 # After a body took this long to arrive, its caller is admitted again: no upload outlasts the right to send it.
 SLOW_BODY_SECONDS = 1.0
 NOBODY = UUID(int=2**128 - 1)

@@ -11,6 +11,9 @@ from tessera.api.http.parsing import is_transfer, size_of_body
 from tessera.identity.authentication.policies import Policy
 from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 
+# A longer body may have thousands of addresses, whose check takes seconds in a thread. A hot request with such a body
+# is executed by itself, so that no other request waits for it.
+LARGE_BODY_BYTES = 16 * 1024
 # A longer validation has hundreds of codes, and takes as long as a report.
 LARGE_VALIDATION_BYTES = 4 * 1024
 # Each item of a page may have 40 kB of metadata.
@@ -65,9 +68,11 @@ class Shares:
         """
         if getattr(request.state, "has_heavy_slot", False):
             return nullcontext()
-        is_large_validation = policy.asks_for_codes and await size_of_body(request) > LARGE_VALIDATION_BYTES
-        is_heavy = is_large_validation or is_transfer(request.scope["path"]) or _asks_for_large_page(request)
-        return self.heavy(organization_id) if is_heavy else nullcontext()
+        if not is_transfer(request.scope["path"]):
+            limit = LARGE_VALIDATION_BYTES if policy.asks_for_codes else LARGE_BODY_BYTES
+            if await size_of_body(request) <= limit and not _asks_for_large_page(request):
+                return nullcontext()
+        return self.heavy(organization_id)
 
     @asynccontextmanager
     async def upload(self, request: Request, organization_id: UUID) -> AsyncIterator[None]:
