@@ -13,11 +13,13 @@ from pathlib import Path
 from tests.drills import scenes
 from tests.drills.drill import HEADER
 from tests.drills.table import MINUTES, Table
+from tests.support import guard
 
 
 def main() -> int:
     """Run the drills; returns the exit status."""
     names = os.environ.get("ONLY", ",".join(scenes.GROUPS)).split(",")
+    guard.start()  # ends what the drills leave running, however they end
     table = Table(seed=int(os.environ.get("SEED", "1")))
     # The last resort: what hangs for longer than the time of all drills ends here, with the stack of the place.
     signal.alarm(60 * (MINUTES + 1))
