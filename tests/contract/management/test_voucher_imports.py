@@ -214,7 +214,7 @@ async def test_codes_and_reservations_that_exist_are_refused(
     archived = percent_code(tenant, "Promo", status=Status.ARCHIVED)
     await add_promo_codes(resources, tenant, archived, now=NOW)
     platform = factories.add_platform(superuser, tenant)
-    worldwide = percent_code(tenant, f"GLOBAL{tenant.id.hex[:8]}", store_exam_ids=())
+    worldwide = percent_code(tenant, f"GLOBAL{tenant.id.hex[-8:]}", store_exam_ids=())
     await add_promo_codes(resources, platform, worldwide, now=NOW)
     await create_redemption(client, tenant, "SPENT", "RSV-1")
     content = f"{HEADER}\ntaken,,,,,,,,,\nPROMO,,,,,,,,,\nNEW,,true,,,,RSV-1,,,\n{worldwide.name},,,,,,,,,\n"

@@ -260,7 +260,7 @@ async def test_amounts_are_rounded_half_up_and_never_below_zero(
 async def test_a_global_code_is_found_and_an_own_one_of_its_name_wins(
     client: httpx.AsyncClient, resources: Resources, tenant: Tenant, platform: Tenant
 ) -> None:
-    name, shadowed = f"GLOBAL{tenant.id.hex[:8]}", f"SHADOWED{tenant.id.hex[:8]}"
+    name, shadowed = f"GLOBAL{tenant.id.hex[-8:]}", f"SHADOWED{tenant.id.hex[-8:]}"
     everywhere = {"store_exam_ids": (), "max_redemptions": None, "expires_at": None}
     await add_promo_codes(
         resources,
