@@ -29,8 +29,7 @@ from tessera.kit.normalization import key_of, parse_time
 from tessera.kit.wire import wire_name
 
 MAX_LIST_ERRORS = 100
-# More than the longest list that an operation accepts, which repeats may exceed. A body has room for 500,000 items.
-MAX_LIST_ITEMS = 20_000
+MAX_LIST_ITEMS = 20_000  # more than the longest list that an operation accepts, which repeats may exceed
 MAX_PAGE = 10**9  # beyond the last page of every list
 _DATE_AND_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -107,10 +106,8 @@ class RequestModel(BaseModel):
             return []
         known = list(wire_names(cls).values())
         unknown = [name for name in names if name not in known and name not in vars(cls).get("_read_only", ())]
-        return [
-            (unknown_names.segment(name), unknown_names.message(name, known, noun))
-            for name in unknown[:MAX_LIST_ERRORS]
-        ]
+        first = unknown[:MAX_LIST_ERRORS]
+        return [(unknown_names.segment(name), unknown_names.message(name, known, noun)) for name in first]
 
 
 class DocumentedRequestModel(RequestModel):
