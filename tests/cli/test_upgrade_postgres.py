@@ -75,10 +75,11 @@ def test_an_attempt_that_fails_or_is_killed_loses_nothing_and_is_repeated(
     (data / "postgres").rename(attempt.aside / "postgres")
     with pytest.raises(server.EmbeddedPostgresError, match="run `tessera upgrade-postgres`"):
         server.start(data)
-    # Killed after the new database is in its place.
+    # Killed after the new database is in its place. An earlier upgrade has left its directory.
+    (data / f"postgres-{old}").mkdir()
     interrupt("keep_old", data, monkeypatch)
     assert "The upgrade is complete." in run(data, "upgrade-postgres")
-    assert version_of(data / f"postgres-{old}") == old
+    assert version_of(data / f"postgres-{old}.2") == old
     assert "Acme" in run(data, "organization", "list")
 
 

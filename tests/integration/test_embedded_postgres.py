@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -395,3 +396,9 @@ def test_without_programs_the_error_names_the_variable_to_set(data: Path) -> Non
         "tessera.kit.embedded_postgres.server.EmbeddedPostgresError: no Postgres found"
     )
     assert "TESSERA_DATABASE_URL" in result.stderr
+
+
+def test_a_start_that_makes_progress_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_TIMEOUT_SECONDS", 10 * server._POLL_SECONDS)
+    assert len(list(islice(server._ticks(iter(range(1000)).__next__), 50))) == 50
+    assert len(list(server._ticks())) <= 10

@@ -1,4 +1,4 @@
-"""The commands that keep the archive of the embedded Postgres, and that restore a point in time from it."""
+"""Commands that take snapshots of the embedded Postgres, and restore a point in time from its archive."""
 
 import asyncio
 from typing import Annotated
@@ -22,20 +22,19 @@ commands = CommandGroup()
 def snapshot(
     *,
     keep: Annotated[
-        int | None, typer.Option(min=1, help="Delete older snapshots, but for this many, and the changes before them.")
+        int | None,
+        typer.Option(min=1, help="Keep this many snapshots, and delete older ones and the changes before them."),
     ] = None,
 ) -> None:
-    """Copy the files of the embedded Postgres into TESSERA_ARCHIVE_DIR; it can be in use.
+    """Copy the files of the embedded Postgres into TESSERA_ARCHIVE_DIR while it is in use.
 
-    Restoring begins with the last snapshot before the wanted time, and repeats all changes since.
+    A restore begins with the last snapshot before its time, and repeats the changes since.
     """
     settings = start()
     archive = _archive(settings)
     require_existing_database(settings)
     with provision.database(settings):
-        time = archive.take_snapshot()
-    if keep is not None:
-        archive.keep(keep)
+        time = archive.take_snapshot(keep=keep)
     typer.echo(f"Took a snapshot. Any time from {time.isoformat()} on can be restored.")
 
 
@@ -50,11 +49,12 @@ def list_snapshots() -> None:
 def restore(
     *,
     at: Annotated[
-        str | None, typer.Option(help="Restore the state at this time, UTC unless it has an offset; else the last one.")
+        str | None,
+        typer.Option(help="The time to restore, in UTC unless it has an offset; default: after the last change."),
     ] = None,
     timeline: Annotated[
         str,
-        typer.Option(help="Each restore begins a new timeline. Restore this one (1, 2, ...) instead of the newest."),
+        typer.Option(help="The timeline to restore (1, 2, ...); default: the newest. Each restore begins a new one."),
     ] = "latest",
 ) -> None:
     """Restore the embedded Postgres from TESSERA_ARCHIVE_DIR into TESSERA_DATA_DIR, which must have no database.
@@ -64,7 +64,7 @@ def restore(
     settings = start()
     archive = _archive(settings)
     if timeline != "latest" and not timeline.isdecimal():
-        raise CannotStart("--timeline is a number, or latest")
+        raise CannotStart("--timeline must be a number or 'latest'")
     time = parse_exact_time("at", at) if at else None
     used = archive.prepare_restore(time, timeline)
     typer.echo(f"Recovering from the snapshot of {used.isoformat()}", err=True)
@@ -87,5 +87,5 @@ def _archive(settings: Settings) -> Archive:
         raise CannotStart("TESSERA_DATABASE_URL is set: an external Postgres is archived by its own tools")
     archive = provision.archive_of(settings)
     if archive is None:
-        raise CannotStart("TESSERA_ARCHIVE_DIR is not set: set it to a directory, best on another disk")
+        raise CannotStart("TESSERA_ARCHIVE_DIR is not set: set it to a directory, preferably on another disk")
     return archive

@@ -1,8 +1,8 @@
-"""The archive of an embedded server: snapshots of its files, and every change since, up to any point in time.
+"""The archive of an embedded server: snapshots of its files, and all changes since, to restore any point in time.
 
-The archive is a directory, best on another disk, with `snapshots/`, one directory each, named by the time at which it
-was complete, and `wal/`, the files of the write-ahead log. Postgres archives each of these when it is full, or after
-ARCHIVE_SECONDS.
+The archive is a directory, preferably on another disk. `snapshots/` has a directory for each snapshot, named by the
+time at which it was complete. `wal/` has the files of the write-ahead log, each of which Postgres archives when it is
+full, or after ARCHIVE_SECONDS.
 """
 
 import os
@@ -21,8 +21,8 @@ from tessera.kit.embedded_postgres.server import Cluster, EmbeddedPostgresError
 
 ARCHIVE_SECONDS = 60
 NAME = "%Y-%m-%dT%H-%M-%S.%fZ"
-# Postgres replaces %p by the path of a file and %f by its name. It calls the command again after a crash, so a file
-# that is there already is right if it is the same one, and none is visible before it is durable.
+# Postgres replaces %p by the path of a file and %f by its name. After a crash, it archives a file again: the command
+# succeeds if the archived file is equal. A file gets its name when it is durable.
 _ARCHIVE = (
     "if test -f {wal}/%f; then cmp -s %p {wal}/%f;"
     " else cp %p {wal}/%f.unfinished && sync {wal}/%f.unfinished && mv {wal}/%f.unfinished {wal}/%f && sync {wal}; fi"
@@ -31,7 +31,7 @@ _ARCHIVE = (
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """An archive and the directory of the server that it belongs to."""
+    """An archive, and the data directory of its server."""
 
     directory: Path
     data_directory: Path
@@ -53,10 +53,10 @@ class Archive:
         return self.directory / "snapshots"
 
     def create(self) -> None:
-        """Create its directories, if they are missing, for the user who runs Postgres; raises EmbeddedPostgresError."""
+        """Create missing directories, owned by the user that runs Postgres; raises EmbeddedPostgresError."""
         try:
             self.data_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            server.open_cluster(self.data_directory)  # the server's directory gets its owner
+            server.open_cluster(self.data_directory)  # sets the owner of the data directory
             owner = self.data_directory.stat()
             for directory in (self.directory, self.wal, self.snapshots):
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -72,47 +72,55 @@ class Archive:
         names = [path.name for path in self.snapshots.glob("*Z")] if self.snapshots.exists() else []
         return sorted(datetime.strptime(name, NAME).replace(tzinfo=UTC) for name in names)
 
-    def take_snapshot(self) -> datetime:
+    def take_snapshot(self, *, keep: int | None = None) -> datetime:
         """Copy the files of the running server; returns the time from which the copy can be used.
 
-        Raises EmbeddedPostgresError.
+        `keep` is the number of the newest snapshots that remain, with the changes since the oldest of them; None keeps
+        all. Raises EmbeddedPostgresError.
         """
         lock = open_private(self.directory / "snapshot.lock")
         try:
             if not try_lock(lock):
                 raise EmbeddedPostgresError("another process is taking a snapshot")
-            return self._take_snapshot()
+            self._remove_unfinished()
+            end = self._take_snapshot()
+            if keep is not None:
+                self._remove_all_but_newest(keep)
+            return end
         finally:
             os.close(lock)
 
+    def _remove_unfinished(self) -> None:
+        if self._unfinished.exists():
+            shutil.rmtree(self._unfinished)
+
     def _take_snapshot(self) -> datetime:
         cluster = server.open_cluster(self.data_directory)
-        unfinished = self.snapshots / "unfinished"
-        if unfinished.exists():
-            shutil.rmtree(unfinished)
         address = ["-h", server.find_ready_socket(cluster.data) or "/", "-U", "postgres"]
-        _run(cluster, "pg_basebackup", *address, "-D", unfinished, "--checkpoint=fast", "--wal-method=stream")
+        _run(cluster, "pg_basebackup", *address, "-D", self._unfinished, "--checkpoint=fast", "--wal-method=stream")
         end = datetime.now(UTC)
-        unfinished.rename(self._path_of(end))
+        self._unfinished.rename(self._path_of(end))
         sync_directory(self.snapshots)
         return end
 
-    def keep(self, count: int) -> None:
-        """Delete all snapshots but the newest ones, and the changes before them; raises EmbeddedPostgresError."""
+    def _remove_all_but_newest(self, count: int) -> None:
         times = self.list_snapshots()
         for each in times[:-count]:
-            shutil.rmtree(self._path_of(each))
+            # Without the new name, a process that is killed would leave a snapshot without some of its files.
+            self._path_of(each).rename(self._unfinished)
+            self._remove_unfinished()
         oldest = self._path_of(times[-count:][0])
         _run(server.open_cluster(self.data_directory), "pg_archivecleanup", self.wal, _first_file(oldest))
 
     def prepare_restore(self, at: datetime | None, timeline: str = "latest") -> datetime:
-        """Let the next start of the server recover its state at a time, or the latest one; returns the used snapshot.
+        """Prepare a database whose next start recovers the state at a time, or the latest one.
 
-        Raises EmbeddedPostgresError; then the data directory has no database, as before.
+        Returns the time of the snapshot from which it recovers. Raises EmbeddedPostgresError; then the data directory
+        is unchanged.
         """
         data = self.data_directory / "postgres"
         if data.exists():
-            raise EmbeddedPostgresError(f"{data} is a database, and is not replaced")
+            raise EmbeddedPostgresError(f"there is a database in {data}, which is not replaced")
         times = [time for time in self.list_snapshots() if at is None or time <= at]
         if not times:
             raise EmbeddedPostgresError(f"{self.snapshots} has no snapshot from before that time")
@@ -130,7 +138,8 @@ class Archive:
         return times[-1]
 
     def _recovery(self, at: datetime | None, timeline: str) -> Sequence[tuple[str, str]]:
-        # A restored server keeps these settings, which have no effect without recovery.signal; later ones replace them.
+        # A restored server keeps these settings, which have no effect without recovery.signal. In this file the last
+        # value of a setting counts, so a later restore overrides them.
         return (
             ("restore_command", f"cp {_in_shell(self.wal)}/%f %p"),
             ("recovery_target_time", at.isoformat() if at else ""),
@@ -144,6 +153,11 @@ class Archive:
         data = self.data_directory / "postgres"
         if (data / "recovery.signal").exists():
             shutil.rmtree(data)
+
+    @property
+    def _unfinished(self) -> Path:
+        """The snapshot that is being taken or removed."""
+        return self.snapshots / "unfinished"
 
     def _path_of(self, time: datetime) -> Path:
         return self.snapshots / time.strftime(NAME)

@@ -9,7 +9,7 @@ import socket
 import stat
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -29,7 +29,7 @@ _DEFAULTS = {"autovacuum_naptime": "10s"}
 _PORT = 5432
 _SOCKET_NAME = f".s.PGSQL.{_PORT}"
 _LONGEST_SOCKET_PATH = 103  # macOS; Linux takes 107
-_TIMEOUT_SECONDS = 300.0  # recovery after a power failure may take minutes
+_TIMEOUT_SECONDS = 300.0  # without progress
 _POLL_SECONDS = 0.01
 _FIRST_MAJOR_WITH_BUILTIN_LOCALE = 17
 
@@ -216,13 +216,16 @@ class Cluster:
         self.identity.run([*background, *server, *options], log=log, pass_fds=[server_lock])
 
     def _wait_until_ready(self, log_start: int) -> Path:
-        for _ in _ticks():
+        # Recovery logs its progress every ten seconds, and each file that it reads from an archive. It may take hours.
+        for _ in _ticks(lambda: self._log_path.stat().st_size):
             if socket_directory := find_ready_socket(self.data):
                 return socket_directory
             if self.is_stopped():
                 reason = find_reason(_read_from(self._log_path, log_start))
                 raise EmbeddedPostgresError(f"Postgres does not start in {self.data}: {reason}")
-        raise EmbeddedPostgresError(f"Postgres is not ready after {_TIMEOUT_SECONDS:.0f} s; see {self._log_path}")
+        raise EmbeddedPostgresError(
+            f"Postgres is not ready and has logged nothing for {_TIMEOUT_SECONDS:.0f} s; see {self._log_path}"
+        )
 
 
 def open_cluster(directory: Path) -> Cluster:
@@ -278,11 +281,14 @@ def find_ready_socket(data: Path) -> Path | None:
     return Path(lines[4]) if listens else None
 
 
-def _ticks() -> Iterator[None]:
-    end = time.monotonic() + _TIMEOUT_SECONDS
+def _ticks(progress: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Yield at short intervals, until the value of `progress` has not changed for _TIMEOUT_SECONDS."""
+    last, end = progress(), time.monotonic() + _TIMEOUT_SECONDS
     while time.monotonic() < end:
         yield
         time.sleep(_POLL_SECONDS)
+        if (current := progress()) != last:
+            last, end = current, time.monotonic() + _TIMEOUT_SECONDS
 
 
 def _read_from(path: Path, position: int) -> str:

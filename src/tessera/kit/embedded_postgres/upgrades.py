@@ -1,7 +1,8 @@
 """The directories of an upgrade of an embedded database to another major version of Postgres.
 
-The old database is set aside as a whole, so that nothing can start or join its server meanwhile. The new one takes its
-place by one rename, so a process that is killed at any moment leaves one of the two, and the next attempt goes on.
+The old database is moved aside as a whole, so that nothing can start or join its server meanwhile. One rename puts the
+new one in its place: a process that is killed at any moment leaves the old or the new database, and the next attempt
+continues from there.
 """
 
 import os
@@ -27,17 +28,17 @@ class Upgrade:
 
     @property
     def aside(self) -> Path:
-        """Where the old server runs during the upgrade."""
+        """The directory of the old server during the upgrade."""
         return self.main / "postgres.upgrading"
 
     @property
     def fresh(self) -> Path:
-        """Where the new server runs during the upgrade."""
+        """The directory of the new server during the upgrade."""
         return self.main / "postgres.new"
 
     @property
     def is_under_way(self) -> bool:
-        """Whether the database is set aside, for an upgrade that runs or was killed."""
+        """Whether the database is aside, because an upgrade runs or was killed."""
         return _has_database(self.aside)
 
     @property
@@ -53,7 +54,7 @@ class Upgrade:
         lock = open_private(self.main / "upgrade.lock")
         try:
             if not try_lock(lock):
-                raise CannotUpgrade("another upgrade of this database runs")
+                raise CannotUpgrade("another process is upgrading this database")
             yield
         finally:
             os.close(lock)
@@ -106,7 +107,10 @@ class Upgrade:
     def keep_old(self) -> Path:
         """Give the directory of the old database its final name, and return it."""
         major = (self.aside / "postgres" / "PG_VERSION").read_text().strip()
-        kept = self.main / f"postgres-{major}"
+        kept, number = self.main / f"postgres-{major}", 1
+        while kept.exists():  # after an earlier upgrade, which was undone
+            number += 1
+            kept = self.main / f"postgres-{major}.{number}"
         self.aside.rename(kept)
         sync_directory(self.main)
         return kept
