@@ -2,6 +2,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -56,11 +57,17 @@ async def test_a_client_that_sends_no_request_or_too_much_gets_no_response(
             writer.close()
 
 
-def test_each_heartbeat_is_passed_on_to_systemd(heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_abstract", [True, False])
+def test_each_heartbeat_is_passed_on_to_systemd(
+    heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_abstract: bool
+) -> None:
+    name = f"@tessera-test-{os.getpid()}" if is_abstract else str(tmp_path / "user@1000")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(f"\0tessera-test-{os.getpid()}")
-        monkeypatch.setenv("NOTIFY_SOCKET", f"@tessera-test-{os.getpid()}")
+        systemd.bind(f"\0{name[1:]}" if is_abstract else name)
+        monkeypatch.setenv("NOTIFY_SOCKET", name)
         heartbeat.beat()
         assert systemd.recv(100) == b"READY=1\nWATCHDOG=1"
+        for _ in range(int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 2):
+            heartbeat.beat()  # systemd reads nothing
     heartbeat.beat()  # nobody listens
     assert heartbeat.is_recent

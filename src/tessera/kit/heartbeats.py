@@ -1,8 +1,9 @@
-"""The heartbeats of a worker, for what restarts it: health checks on a port, and the watchdog of systemd."""
+"""The heartbeats of a worker, which health checks on a port and the watchdog of systemd depend on."""
 
 import asyncio
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -15,21 +16,23 @@ MAX_HEAD_BYTES = 8192
 
 
 class Heartbeat:
-    """The last time at which a worker has told its database that it runs."""
+    """The time of the last heartbeat that a worker has written to its database."""
 
     def __init__(self) -> None:
         self._last: float | None = None
 
     def beat(self) -> None:
-        """Note a heartbeat, and pass it on to systemd if that has started the process."""
+        """Note a heartbeat, and notify systemd if it has started the process."""
         self._last = time.monotonic()
         if name := os.environ.get("NOTIFY_SOCKET"):
+            # The next heartbeat replaces one that systemd has no room for.
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications, suppress(OSError):
-                notifications.sendto(b"READY=1\nWATCHDOG=1", name.replace("@", "\0", 1))
+                notifications.settimeout(0)
+                notifications.sendto(b"READY=1\nWATCHDOG=1", re.sub("^@", "\0", name))
 
     @property
     def is_recent(self) -> bool:
-        """Whether the worker does its work: its event loop runs, and it reaches its database."""
+        """Whether the event loop of the worker runs and reaches the database."""
         return self._last is not None and time.monotonic() - self._last < STALLED_AFTER_SECONDS
 
 
