@@ -44,7 +44,7 @@ GROUPS = {
     "metadata": ("metadata", "Texts that an integration attaches to records."),
     "report": ("reports", "Reports on redemptions and vouchers."),
     "ledger": ("ledger", "The ledger of redemptions."),
-    "database": ("database", "The login of the application in Postgres."),
+    "database": ("database", "Passwords of logins to the database."),
     "jobs": ("jobs", "Jobs of the workers, in all organizations."),
     "archive": ("archive", "The archive of the embedded Postgres, to restore any point in time."),
     "token": ("tokens", "Long-lived Bearer tokens of users."),

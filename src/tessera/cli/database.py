@@ -1,4 +1,4 @@
-"""Commands on the database as a whole."""
+"""The command that replaces the passwords of logins to the database."""
 
 from typing import Annotated
 
@@ -19,7 +19,9 @@ def _group() -> None:
 @commands.command("rotate-password")
 def rotate_password(
     *,
-    of_owner: Annotated[bool, typer.Option("--owner", help="Of the login in TESSERA_OWNER_DATABASE_URL.")] = False,
+    of_owner: Annotated[
+        bool, typer.Option("--owner", help="Replace the password of the login in TESSERA_OWNER_DATABASE_URL instead.")
+    ] = False,
 ) -> None:
     """Give the login in TESSERA_DATABASE_URL a new password, and print the new URL, which is shown once.
 
@@ -31,4 +33,6 @@ def rotate_password(
     url = settings.owner_database_url if of_owner else settings.database_url
     if url is None:
         raise CannotStart(f"{name} is not set; the embedded Postgres has no passwords")
-    typer.echo(f"{name}={role_creation.replace_password(url)}")
+    new_url = role_creation.replace_password(url)
+    typer.echo(f"{name}={new_url}")  # before anything else can fail, because it is shown once
+    role_creation.require_login(new_url)

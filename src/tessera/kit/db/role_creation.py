@@ -1,4 +1,4 @@
-"""The roles of an installation in Postgres: their creation before the first migration, and the passwords of logins."""
+"""The roles of an installation in Postgres: their creation before the first migration, and passwords of logins."""
 
 import secrets
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _SCRIPT_HEAD = """\
 
 
 def create_missing(connection: psycopg.Connection[Any], owner_role: str, application_url: str) -> None:
-    """Create the roles that are missing; in a new database, also let nobody else connect. Raises psycopg.Error."""
+    """Create missing roles, and let only them connect to a new database; raises psycopg.Error."""
     login, roles = with_driver(application_url), (owner_role, role_of(application_url))
     for role in roles:
         if not _exists(connection, role):
@@ -48,7 +48,13 @@ def _create(connection: psycopg.Connection[Any], role: str, login: URL | None) -
     connection.execute(sql.SQL(_CREATE_ROLE).format(name))
     connection.execute(sql.SQL("grant {} to current_user").format(name))
     if login is not None:
-        connection.execute(sql.SQL("alter role {} login password {}").format(name, login.password))
+        verifier = None if login.password is None else _verifier(connection, role, str(login.password))
+        connection.execute(sql.SQL("alter role {} login password {}").format(name, verifier))
+
+
+def _verifier(connection: psycopg.Connection[Any], login: str, password: str) -> str:
+    # Otherwise, Postgres and its log would receive the password.
+    return connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
 
 
 def _grants_on_schema(owner_role: str, application_role: str) -> Iterator[sql.Composed]:
@@ -64,7 +70,7 @@ def _closing_to_others(database: str, roles: set[str]) -> Iterator[sql.Composed]
 
 
 def script(owner_url: str, application_url: str) -> str:
-    """What `create_missing` does, for a database administrator; also creates the logins in the addresses."""
+    """The SQL of `create_missing` for a database administrator, which also creates the logins in the URLs."""
     roles = (role_of(owner_url, OWNER_ROLE), role_of(application_url))
     database = with_driver(application_url).database or ""
     owner_login, login = (str(with_driver(url).username or "postgres") for url in (owner_url, application_url))
@@ -88,14 +94,18 @@ def script(owner_url: str, application_url: str) -> str:
 def replace_password(url: str) -> str:
     """Give the login in the URL a new random password; returns the URL with it. Raises DatabaseUnavailable.
 
-    Each role may change its own password, so this needs no other right. Postgres and its log receive only a verifier.
+    Each role may change its own password, so this needs no other right.
     """
     password = secrets.token_hex(24)
     with opened(url, connect_seconds=CONNECT_SECONDS) as connection:
         login = connection.info.user
-        verifier = connection.pgconn.encrypt_password(password.encode(), login.encode(), b"scram-sha-256").decode()
+        verifier = _verifier(connection, login, password)
         connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(login), verifier))
     replaced = with_driver(url).set(password=password, drivername="postgresql")
-    address = replaced.render_as_string(hide_password=False)
-    with opened(address, connect_seconds=CONNECT_SECONDS):
-        return address
+    return replaced.render_as_string(hide_password=False)
+
+
+def require_login(url: str) -> None:
+    """Raise DatabaseUnavailable if the login in the URL cannot connect."""
+    with opened(url, connect_seconds=CONNECT_SECONDS):
+        pass
