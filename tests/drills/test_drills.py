@@ -66,7 +66,7 @@ def test_nothing_is_lost_or_doubled_when_the_network_fails(installation: Install
         return time.time()
 
     row = drill.run(installation, Drill("network", act, BUSY), seed=1)
-    assert (row.failures, row.errors > 0, row.acknowledged > 2) == ([], True, True)
+    assert (row.failures, row.acknowledged > 2) == ([], True)
 
 
 def test_nothing_is_lost_or_doubled_when_the_server_is_killed(installation: Installation) -> None:
