@@ -118,7 +118,7 @@ async def test_a_text_is_a_string_that_says_something(
         ({"partnerName": "Stranger"}, ["programName must name a program that is open to this partner."]),
         ({"programName": "Spring"}, ["programName was not found: 'Spring'."]),
         ({"programName": "Acme Corp"}, ["programName was not found: 'Acme Corp'."]),
-        ({"notes": "n" * 2_001}, ["notes must have at most 2,000 characters."]),
+        ({"notes": "n" * 20_001}, ["notes must have at most 20,000 characters."]),
         ({"programName": "x" * 5_000}, [f"programName was not found: '{'x' * 60}'."]),
         ({"programName": "asleep"}, ["programName must be active, and 'asleep' is inactive."]),
         ({"programName": "Priced"}, ["programName must name a program that is priced at $0."]),

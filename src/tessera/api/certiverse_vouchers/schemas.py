@@ -112,7 +112,7 @@ class VoucherPurchaseCreateCommand(DocumentedRequestModel):
     """Body of POST /api/vouchers/purchases."""
 
     notes: Text = Field(
-        alias="notes", description="Notes on the purchase.", json_schema_extra={"minLength": 1, "maxLength": 2000}
+        alias="notes", description="Notes on the purchase.", json_schema_extra={"minLength": 1, "maxLength": 20000}
     )
     partner_name: Text = Field(
         alias="partnerName",

@@ -68,13 +68,17 @@ def changed(
     }
 
 
-def exported(example: str, *, violation: tuple[str, str, str] | None = None) -> Responses:
-    """The responses of a CSV export; `violation` is an example, for an export with filters."""
+def exported(example: str, *, violation: tuple[str, str, str] | None = None, within: bool = False) -> Responses:
+    """The responses of a CSV export; `violation` is an example, for an export with filters.
+
+    With `within`, the export is nested in another resource and can be 404.
+    """
+    missing = (404,) if within else ()
     bad: Responses = {400: problem_details.documented_invalid(*violation)} if violation else {}
     return {
         200: {"description": "The file.", "content": csv_responses.content(example)},
         **bad,
-        **problem_details.documented(401, 403, 429, 500, 503),
+        **problem_details.documented(401, 403, *missing, 429, 500, 503),
     }
 
 

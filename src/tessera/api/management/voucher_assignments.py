@@ -40,7 +40,7 @@ TOO_FEW = (
     operation_id="exportAssignmentsOfPurchase",
     summary="Export who has which voucher of a purchase",
     response_class=Response,
-    responses=documentation.exported(EXPORT),
+    responses=documentation.exported(EXPORT, within=True),
     openapi_extra=documentation.retrieving(ID),
 )
 async def export_assignments(request: Request, caller: VoucherAssigner) -> Response:

@@ -12,7 +12,8 @@ from tessera.record_metadata.rules import KeyAndText
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 MAX_QUANTITY = 1000
-MAX_NOTES = 2000
+# The document of the API names no limit. A list shows the notes of up to 1,000 purchases whole.
+MAX_NOTES = 20_000
 
 _IN_CHECKOUT = {PurchaseStatus.CHECKOUT_IN_PROGRESS}
 MOVES: Mapping[str, Move] = {
@@ -116,15 +117,15 @@ def violations(draft: PurchaseDraft) -> Iterator[Violation]:
         text: str | None = getattr(draft, field)
         if text is not None and not text.strip():
             yield Violation("Blank", field, "must not be blank")
-    yield from notes_violations(draft.notes)
+    yield from notes_violations(draft.notes, limit=MAX_NOTES)
     if draft.quantity is not None and not 1 <= draft.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
 
 
-def notes_violations(notes: str | None) -> Iterator[Violation]:
-    """The violation of notes that are too long: a list shows them whole, up to 1,000 at once."""
-    if notes is not None and len(notes) > MAX_NOTES:
-        yield Violation("TooLong", "notes", f"must have at most {MAX_NOTES:,} characters")
+def notes_violations(notes: str | None, *, limit: int) -> Iterator[Violation]:
+    """The violation of notes with more characters than the limit."""
+    if notes is not None and len(notes) > limit:
+        yield Violation("TooLong", "notes", f"must have at most {limit:,} characters")
 
 
 def terms_violations(draft: PurchaseDraft, terms: Terms) -> Iterator[Violation]:

@@ -14,6 +14,7 @@ from tessera.vouchers.purchases.rules import MAX_QUANTITY, Terms, notes_violatio
 from tessera.vouchers.rules import PurchaseStatus, Status
 
 LIFETIME = timedelta(hours=24)
+MAX_NOTES = 2000
 MAX_AMOUNT = Decimal("9999999999.99")
 MAX_LIFETIME = timedelta(days=30)
 
@@ -42,7 +43,7 @@ def violations(order: Order, *, now: datetime) -> Iterator[Violation]:
     yield from order.parse_violations
     if order.quantity is not None and not 1 <= order.quantity <= MAX_QUANTITY:
         yield Violation("QuantityRange", "quantity", f"must be between 1 and {MAX_QUANTITY:,}")
-    yield from notes_violations(order.notes)
+    yield from notes_violations(order.notes, limit=MAX_NOTES)
     for field in ("purchased_by_first_name", "purchased_by_last_name"):
         name: str | None = getattr(order, field)
         if name is not None:
