@@ -9,6 +9,7 @@ import pytest
 
 from tessera.api.error_rendering.codes import CERTIVERSE_ERROR, OAUTH_ERROR, PROBLEM_TYPE, URN
 from tessera.api.http.enumerations import Enumeration
+from tessera.api.http.parsing import IMPORTS, VOUCHER_IMPORTS
 from tessera.api.vocabulary import FUNCTION_POINT, REASON, REDEMPTION_STATUS
 from tessera.settings import Settings
 
@@ -61,3 +62,10 @@ def test_settings_are_documented_with_their_defaults() -> None:
 def test_links_between_documents_lead_to_files(page: str) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
     assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+@pytest.mark.parametrize("name", ["nginx-tessera.conf", "haproxy-tessera.cfg"])
+@pytest.mark.parametrize("path", [IMPORTS, VOUCHER_IMPORTS])
+def test_the_proxies_give_every_import_the_time_of_a_file(name: str, path: str) -> None:
+    patterns = re.findall(r"\^/management/\S+", (ROOT / "docs" / "files" / name).read_text())
+    assert any(re.search(pattern, path) for pattern in patterns)
