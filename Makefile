@@ -48,8 +48,8 @@ mutants: $(BIN)/.development
 attack: $(BIN)/.development
 	@$(BIN)/python -m tests.attacks
 
-# Breaks what breaks in production, under load, and counts what was acknowledged. ONLY=processes,patroni SEED=2. It takes
-# up to 20 minutes.
+# Lets processes, servers and networks fail under load, and checks that each acknowledged write exists once. It takes up to
+# 20 minutes. ONLY=processes,patroni runs two groups of drills, and SEED=2 draws other writes.
 drill: $(BIN)/.development
 	@$(BIN)/python -m tests.drills
 

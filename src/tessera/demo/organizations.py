@@ -9,9 +9,9 @@ from tessera.kit.identifiers import new_id
 
 # The product bundle of the CareValidate document. Both organizations have one with this id: ids are unique per tenant.
 PRODUCT_BUNDLE_ID = UUID("0aad00c1-9c18-4b7c-ac3c-67afffdfbc4e")
-# The id in the examples of the OpenAPI document: one resource of each kind has it, so that the examples work.
 # The texts that the examples of the OpenAPI document search for.
 METADATA = {"orderId": "ORD-1001", "costCenter": "4711"}
+# The id in the examples of the OpenAPI document: one resource of each kind has it, so that the examples work.
 EXAMPLE_ID = UUID("01906a6e-0000-7000-8000-000000000001")
 
 

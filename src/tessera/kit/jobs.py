@@ -171,7 +171,7 @@ async def keep_working(
 async def _work(
     app: App, stop: asyncio.Task[Any], heartbeat: Heartbeat, *, context: Mapping[str, Any], concurrency: int
 ) -> None:
-    outcomes = _Outcomes(app, heartbeat)
+    manager = _WorkerJobManager(app, heartbeat)
     worker = asyncio.create_task(
         app.run_worker_async(
             concurrency=concurrency,
@@ -181,10 +181,10 @@ async def _work(
             update_heartbeat_interval=HEARTBEAT_SECONDS,
             stalled_worker_timeout=STALLED_AFTER_SECONDS,
             additional_context=dict(context),
-            worker_middleware=[tracing.run_job, outcomes.run_unless_silent],
+            worker_middleware=[tracing.run_job, manager.run_unless_silent],
         )
     )
-    lost = asyncio.create_task(outcomes.lost.wait())
+    lost = asyncio.create_task(manager.lost.wait())
     await asyncio.wait({worker, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
     lost.cancel()
     worker.cancel()  # requests a graceful stop, which waits for running jobs
@@ -193,7 +193,7 @@ async def _work(
         log.warning("worker ended and is restarted", error=str(result.__cause__ or result))
 
 
-class _Outcomes(JobManager):
+class _WorkerJobManager(JobManager):
     """The job manager of one worker, which notes heartbeats; sets `lost` if it cannot go on with its database.
 
     A job whose outcome cannot be written keeps the state `doing` under a live worker, so the search for stalled jobs

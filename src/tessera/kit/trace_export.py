@@ -10,7 +10,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-# A collector that does not answer delays the end of the process by this much.
+# The time by which a collector that does not answer delays the end of the process.
 EXPORT_SECONDS = 3
 # Callers choose these values, which may be codes, addresses of persons, or secrets.
 PRIVATE = ("url.path", "url.query", "http.request.method_original")
@@ -18,7 +18,7 @@ HIDDEN = "REDACTED"
 
 
 class _Privacy(SpanProcessor):
-    """Hides what callers have written into the address of a request."""
+    """Hides the parts of an address that callers choose."""
 
     def on_start(self, span: Span, parent_context: context.Context | None = None) -> None:
         for name in PRIVATE:

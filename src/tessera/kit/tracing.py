@@ -41,7 +41,7 @@ def exporting(service: str, version: str) -> Iterator[None]:
 
     The variables are the standard ones of OpenTelemetry. Raises LibraryMissing.
     """
-    if not is_wanted():
+    if not is_configured():
         yield
         return
     with _export().exporting(service, version):
@@ -51,12 +51,12 @@ def exporting(service: str, version: str) -> Iterator[None]:
 
 def require_libraries() -> None:
     """Raise LibraryMissing if the environment names a collector, and the libraries are not installed."""
-    if is_wanted():
+    if is_configured():
         _export()
 
 
-def is_wanted() -> bool:
-    """Whether the environment names a collector."""
+def is_configured() -> bool:
+    """Whether the environment names a collector, and the export of traces is not switched off."""
     is_off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return not is_off and os.environ.get("OTEL_TRACES_EXPORTER") != "none" and any(map(os.environ.get, ENDPOINTS))
 
@@ -74,7 +74,7 @@ def is_traced() -> bool:
 
 
 def describe_request(name: str | None, **attributes: str | None) -> None:
-    """Name the span of the current request, and add what is known of its caller."""
+    """Name the span of the current request, unless the name is None, and add attributes, except those that are None."""
     span = trace.get_current_span()
     if name is not None:
         span.update_name(name)
@@ -82,11 +82,11 @@ def describe_request(name: str | None, **attributes: str | None) -> None:
 
 
 def batch(requests: Sequence[Span]) -> AbstractContextManager[Any]:
-    """A span for the common execution of these requests: it continues the trace of the first and links the others."""
+    """The span of a batch of requests, which continues the trace of the first and links the others."""
     recorded = [span for span in requests if span.is_recording()]
     if recorded:
         return _batch_of(recorded, size=len(requests))
-    # A batch runs in a task that an earlier request started, whose span it must not continue.
+    # The task that executes a batch was started by an earlier request, whose span the batch must not continue.
     return trace.use_span(trace.INVALID_SPAN) if is_traced() else nullcontext()
 
 

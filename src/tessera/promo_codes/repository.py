@@ -168,7 +168,7 @@ class PromoCodeRepository:
         }
         added_rows = await (await execute_text(self._connection, ADD, values)).fetchall()
         added_ids = {code_id for (code_id,) in added_rows}
-        await self._metadata.find_new_by({code.id: code.metadata for code in codes if code.id in added_ids})
+        await self._metadata.index_new({code.id: code.metadata for code in codes if code.id in added_ids})
         return frozenset(code.id for code in codes) - added_ids
 
     async def list_pages(

@@ -124,10 +124,10 @@ class MetadataRepository:
             .where(records.c.organization_id == self._organization_id, records.c.id == record_id)
             .values(values)
         )
-        await self.find_by(record_id, metadata)
+        await self.reindex(record_id, metadata)
 
-    async def find_by(self, record_id: UUID, metadata: Mapping[str, str] | None) -> None:
-        """Let lists find a record by these metadata only, which its row has."""
+    async def reindex(self, record_id: UUID, metadata: Mapping[str, str] | None) -> None:
+        """Replace the rows by which lists find a record by those of its present metadata."""
         await self._connection.execute(
             delete(RecordMetadata).where(
                 RecordMetadata.organization_id == self._organization_id,
@@ -135,10 +135,10 @@ class MetadataRepository:
                 RecordMetadata.record_id == record_id,
             )
         )
-        await self.find_new_by({record_id: metadata})
+        await self.index_new({record_id: metadata})
 
-    async def find_new_by(self, metadata: Mapping[UUID, Mapping[str, str] | None]) -> None:
-        """Let lists find new records, by id, by the metadata that their rows have; without any, sends no statement."""
+    async def index_new(self, metadata: Mapping[UUID, Mapping[str, str] | None]) -> None:
+        """Add the rows by which lists find new records, whose metadata are given by id; none for None."""
         rows = [
             {
                 "organization_id": self._organization_id,

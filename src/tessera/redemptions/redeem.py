@@ -263,7 +263,7 @@ class _RedemptionBatch:
             return
         new = self.new_reservations
         if new and len(await ReservationRepository(self.work).add(new)) < len(new):
-            raise TransactionAborted  # An import, which takes no locks, has added one of them since.
+            raise TransactionAborted  # an import, which takes no locks, has just added one of them
         await transitions.write(self.work, [*await self._expirations(), *self.new_changes], now=self.now)
 
     async def _expirations(self) -> list[Change]:

@@ -1,4 +1,4 @@
-"""The records that a line of a file becomes: a voucher of a purchase, and the use of a used one."""
+"""The records of a line of a file: a voucher of a purchase, and its use if it was used."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time

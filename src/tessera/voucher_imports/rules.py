@@ -1,4 +1,4 @@
-"""The rules of vouchers from elsewhere: which lines of a file are valid, and what they leave open."""
+"""The rules of vouchers from elsewhere: which lines of a file are valid, and defaults of missing values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -56,12 +56,12 @@ class VoucherDraft:
 
     @property
     def reservation(self) -> str:
-        """The code of the reservation of a used voucher; one that the file does not name gets its own."""
+        """The code of the reservation of a used voucher, made from that of the voucher if the file has none."""
         return self.reservation_code or f"IMPORTED-{self.stored_code}"
 
     @property
     def status_of_reservation(self) -> ReservationStatus | None:
-        """The status of the reservation; that of a used voucher can still be cancelled if the file has no status."""
+        """The status of the reservation; by default, that of a used voucher is `Created`, and can be cancelled."""
         return self.reservation_status or (ReservationStatus.CREATED if self.was_used else None)
 
 
@@ -112,5 +112,5 @@ def _unused(draft: VoucherDraft) -> Iterator[Violation]:
     if has_status and draft.reservation_status is not ReservationStatus.CANCELLED:
         yield Violation("NotUsed", "reservation_status", "must be Cancelled for a voucher that is not used")
     if has_status != (draft.reservation_code is not None):
-        missing, given = ("reservation_code", "status") if has_status else ("reservation_status", "code")
-        yield Violation("Required", missing, f"is required beside the {given} of a reservation")
+        missing, present = ("reservation_code", "status") if has_status else ("reservation_status", "code")
+        yield Violation("Required", missing, f"is required beside the {present} of a reservation")

@@ -37,8 +37,8 @@ MetadataFilter = Annotated[
     KeyAndText, _parsed_by(rules.parse_filter), WithJsonSchema({"type": "string", "pattern": "^[^=]*[^=\\s][^=]*="})
 ]
 METADATA = (
-    "Texts by key, attached by an integration: up to 20 keys of 1 to 40 characters, with up to 500 characters, and"
-    " 8,000 bytes in all."
+    f"Texts by key, attached by an integration: up to {rules.MAX_KEYS} keys of 1 to {rules.MAX_KEY_LENGTH} characters,"
+    f" texts of up to {rules.MAX_VALUE_LENGTH} characters, and {rules.MAX_BYTES:,} bytes in all."
 )
 FILTER = "`KEY=TEXT`: only records whose metadata have this text (case-sensitive)."
 EXAMPLE = {"orderId": "ORD-1001", "costCenter": "4711"}

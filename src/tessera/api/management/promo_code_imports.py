@@ -35,8 +35,8 @@ Redemptions of a changed promo code that has a limit wait until the import ends,
 1,000 changes; after 15 seconds they are 503. Change promo codes that are in use by files of up to 1,000 lines.
 
 With `from`, the file is the export of another vendor, as its documentation describes it, and cannot update promo codes.
-A limit is reduced by the uses so far, so 99 of 100 uses leave one, and a used-up code is archived. Whatever a promo
-code cannot carry is reported as a bad line, such as another currency, free shipping, or a minimum amount. To import the
+A limit is reduced by the uses so far, so 99 of 100 uses leave one, and a used-up code is archived. What a promo code
+cannot have is reported as a bad line, such as another currency, free shipping, or a minimum amount. To import the
 code without it, remove the cell or its column; a column named `metadata.KEY` is kept as metadata.
 
 The first line names the columns: `name`, and any of {_COLUMNS}. `status` is `Active`, `Inactive` or `Archived`.

@@ -126,7 +126,7 @@ def create_engine(url: str, *, role: str, pool_size: int = 1, prepare_statements
     if not prepare_statements:
         arguments["prepare_threshold"] = None
     arguments["async_creator_fn"] = PromptConnection.connect
-    if tracing.is_wanted():
+    if tracing.is_configured():
         arguments["cursor_factory"] = TracedCursor
     address = with_driver(url)
     if address.username != role:

@@ -258,7 +258,7 @@ async def fetch_cursor_page(
         order = CursorOrder(columns=order, descending=descending)
     statement = order.first_rows(statement, after=after, size=size)
     rows = (await connection.execute(statement)).all()
-    await asyncio.sleep(0)  # reading and presenting a large page takes two turns of the event loop
+    await asyncio.sleep(0)  # lets other requests run before a large page is presented
     return order.page(rows, size=size)
 
 

@@ -1,4 +1,4 @@
-"""The bad lines of an imported file, because of which nothing of it is imported."""
+"""The bad lines of an imported file; a file with a bad line is not imported."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ class ImportRefused(DomainError):
 
 
 def _title(field: str) -> str:
-    # After a slash, the name of a part of the value, such as a key of metadata, is a text of the file.
+    # What follows a slash, such as a key of metadata, comes from the file and stays as it is.
     name, slash, part = field.partition("/")
     return wire_name(name) + slash + part
 

@@ -24,10 +24,10 @@ NOT_TEXT = "must be text in UTF-8, without NUL characters"
 class Columns:
     """The columns of a kind of file.
 
-    Cells of the columns that are only `exported` are ignored. A file must have the `required` column. White space
-    around a value is insignificant, except in the `verbatim` columns. With `allows_unknown`, a file may have other
-    columns, which are read under their titles; otherwise it may have up to 100 whose titles begin with the `prefix`,
-    after which case matters.
+    The cells of `exported` columns are ignored. A file must have the `required` column. White space around a value is
+    removed, except in the `verbatim` columns. With `allows_unknown`, a file may have other columns, which keep their
+    titles as names. With a `prefix`, it may have up to 100 columns whose titles begin with it, and then are
+    case-sensitive.
     """
 
     imported: Sequence[str]

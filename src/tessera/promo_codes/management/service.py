@@ -193,7 +193,7 @@ async def _write(
     )
     await promo_codes.change(after)
     if after.metadata != before.metadata:
-        await MetadataRepository(work, Kind.PROMO_CODE).find_by(before.id, after.metadata)
+        await MetadataRepository(work, Kind.PROMO_CODE).reindex(before.id, after.metadata)
     await promo_codes.remove_restrictions(before.id)
     code = replace(drafts.new_promo_code(draft, references), id=before.id)
     await PromoCodeRepository(work).add_restrictions([code])

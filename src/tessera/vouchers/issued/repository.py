@@ -133,11 +133,11 @@ class VoucherRepository:
         parameters = {"organization_id": self._organization_id, "vouchers": content, "name_keys": name_keys}
         rows = await self._connection.exec_driver_sql(ADD_UNTAKEN, parameters)
         added_ids = frozenset(row.id for row in rows)
-        await self._metadata.find_new_by({each.id: each.metadata for each in vouchers if each.id in added_ids})
+        await self._metadata.index_new({each.id: each.metadata for each in vouchers if each.id in added_ids})
         return added_ids
 
     async def add_all(self, vouchers: Sequence[NewVoucher]) -> None:
         """Add vouchers in any state; a taken code raises the driver's error."""
         rows = [{"organization_id": self._organization_id, **asdict(voucher)} for voucher in vouchers]
         await self._connection.execute(insert(Voucher), rows)
-        await self._metadata.find_new_by({each.id: each.metadata for each in vouchers})
+        await self._metadata.index_new({each.id: each.metadata for each in vouchers})

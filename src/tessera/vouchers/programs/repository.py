@@ -226,7 +226,7 @@ class ProgramRepository:
         if (await self._connection.execute(statement)).first() is None:
             return False
         await self._insert(program.id, relations)
-        await self._metadata.find_new_by({program.id: program.metadata})
+        await self._metadata.index_new({program.id: program.metadata})
         return True
 
     async def change(self, program_id: UUID, columns: Mapping[str, Any], relations: ProgramRelations) -> None:
@@ -241,7 +241,7 @@ class ProgramRepository:
                 .values(**columns, version=VoucherProgram.version + 1)
             )
         if "metadata" in columns:
-            await self._metadata.find_by(program_id, columns["metadata"])
+            await self._metadata.reindex(program_id, columns["metadata"])
         for name, table in _TABLES.items():
             if getattr(relations, name) is not None:
                 await self._connection.execute(

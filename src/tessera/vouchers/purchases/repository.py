@@ -53,14 +53,14 @@ class PurchaseRepository:
         ]
         unique_code = "voucher_purchases_organization_id_code_key"
         added_ids = await insert_ignoring_conflicts(self._connection, VoucherPurchase, rows, constraint=unique_code)
-        await self._metadata.find_new_by({each.id: each.metadata for each in purchases if each.id in added_ids})
+        await self._metadata.index_new({each.id: each.metadata for each in purchases if each.id in added_ids})
         return added_ids
 
     async def add_all(self, purchases: Sequence[NewPurchase]) -> None:
         """Add purchases in any status; a taken code raises the driver's error."""
         rows = [{"organization_id": self._organization_id, **asdict(purchase)} for purchase in purchases]
         await self._connection.execute(insert(VoucherPurchase), rows)
-        await self._metadata.find_new_by({each.id: each.metadata for each in purchases})
+        await self._metadata.index_new({each.id: each.metadata for each in purchases})
 
     async def find_id(self, code: str) -> UUID | None:
         """The id of the purchase with this code, ignoring case."""

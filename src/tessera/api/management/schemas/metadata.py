@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tessera.api.http.fields import RequestModel, Text, choice
 from tessera.api.http.metadata import EXAMPLE, Metadata
+from tessera.api.http.metadata import METADATA as DESCRIPTION
 from tessera.api.management.serialization import From, Representation
 from tessera.api.serving.cursor_pages import CursorQuery
 from tessera.api.vocabulary import METADATA_KIND
@@ -19,10 +20,7 @@ MetadataOf = Annotated[dict[str, str], From(lambda record: record.metadata or {}
 class MetadataRequest(RequestModel):
     """Body of PUT .../metadata."""
 
-    metadata: Metadata = Field(
-        description="Up to 20 keys of 1 to 40 characters, with texts of up to 500 characters, and 8,000 bytes in all;"
-        " `{}` removes all."
-    )
+    metadata: Metadata = Field(description=f"{DESCRIPTION} `{{}}` removes all texts.")
 
 
 class MetadataQuery(CursorQuery):

@@ -1,4 +1,4 @@
-"""Exports of other vendors: the meaning of their columns, and what of it promo codes cannot carry."""
+"""Exports of other vendors: the meaning of their columns, and the values that promo codes cannot have."""
 
 import re
 from collections.abc import Callable, Collection, Generator, Mapping
@@ -28,9 +28,9 @@ _OFFSET = re.compile(r" ?([+-][0-9]{2}):?([0-9]{2})$", re.ASCII)
 class Preset:
     """The columns of one vendor's export, by the titles in its documentation.
 
-    `columns` has the field and the parser of each column that is read. Values of other columns are refused, except in
-    the `ignored` columns, which do not change what a code is worth, and except the `harmless` values of a column, which
-    restrict nothing. `terms` gives the fields of a draft from the values of a line; it raises InvalidTerms.
+    `columns` has the field and the parser of each column that is read. `ignored` columns do not change the value of a
+    code, and `harmless` values restrict nothing; all other values are refused. `terms` returns the fields of a draft
+    from the values of a line; it raises InvalidTerms.
     """
 
     documentation: str
@@ -40,7 +40,7 @@ class Preset:
     terms: Callable[[Values], dict[str, Any]]
 
     def title(self, name: str) -> str:
-        """The title of the column of a field, or of the column that a draft has the field from."""
+        """The title of the column of a field, or of the column from which a field of a draft is computed."""
         field = _SOURCES.get(name, name)
         return next((title for title, (each, _) in self.columns.items() if each == field), name)
 
@@ -52,7 +52,7 @@ class Preset:
 
 
 class InvalidTerms(Exception):
-    """The values of a line make no promo code; `field` is the field whose value is the reason."""
+    """A line does not describe a promo code because of the value of `field`."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -97,17 +97,15 @@ def _metadata(row: Row) -> dict[str, Any]:
 
 
 def _with_uses(terms: dict[str, Any], values: Values) -> dict[str, Any]:
-    """The terms with the uses that are left: 1 of a code with 99 of 100 uses; a code without any is archived."""
+    """The terms with the remaining uses: 1 of a code with 99 of 100 uses. A used-up code is archived."""
     limit, uses = values.get("limit") or None, values.get("uses") or 0
     per_candidate = values.get("max_redemptions_per_candidate") or None
-    shared: dict[str, Any] = {name: values.get(name) for name in ("starts_at", "expires_at")}
     notes = [values.get("notes")]
     if uses:
         notes.append(f"{uses:,} of {limit:,} uses before the import" if limit else f"{uses:,} uses before the import")
     left = limit if limit is None or uses >= limit else limit - uses
     return {
-        **shared,
-        "campaign": values.get("campaign"),
+        **{name: values.get(name) for name in ("starts_at", "expires_at", "campaign")},
         "notes": "; ".join(filter(None, notes)) or None,
         "max_redemptions": left,
         "max_redemptions_per_candidate": min(filter(None, (per_candidate, left))) if per_candidate else None,
