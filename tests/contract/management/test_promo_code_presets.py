@@ -145,6 +145,12 @@ async def test_a_column_that_the_documentation_does_not_name_is_refused_if_it_ha
     assert [codes[name]["metadata"] for name in ("ONE", "TWO")] == [{}, {"limit": "7"}]
 
 
+async def test_an_invalid_amount_is_reported_at_its_own_column(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    line = "promo_1,promotion_code,ZERO,true,F,,,0,usd,once,,,1,,,,false,,0"
+    answer = await send(client, tenant, [STRIPE[0], line], **{"from": "stripe"})
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/2/coupon.amount_off"]
+
+
 async def test_the_export_of_a_vendor_updates_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await send(client, tenant, [STRIPE[0], *STRIPE[1]], **{"from": "stripe", "update": "true"})
     words = "update is for files with the columns of an export from Tessera."

@@ -19,7 +19,8 @@ from tessera.record_metadata.rules import COLUMN_PREFIX, key_of_column
 
 Values = Mapping[str, Any]
 
-_SOURCES = {"discount_percent": "value", "flat_discount": "value", "max_redemptions": "limit"}
+# The fields of a preset from which a field of a draft is computed; the first that the preset has counts.
+_SOURCES = {"discount_percent": ("value",), "flat_discount": ("cents", "value"), "max_redemptions": ("limit",)}
 _SECONDS = re.compile(r"[0-9]{1,11}", re.ASCII)
 _OFFSET = re.compile(r" ?([+-][0-9]{2}):?([0-9]{2})$", re.ASCII)
 
@@ -41,8 +42,8 @@ class Preset:
 
     def title(self, name: str) -> str:
         """The title of the column of a field, or of the column from which a field of a draft is computed."""
-        field = _SOURCES.get(name, name)
-        return next((title for title, (each, _) in self.columns.items() if each == field), name)
+        fields = _SOURCES.get(name, (name,))
+        return next((title for field in fields for title, (each, _) in self.columns.items() if each == field), name)
 
     @property
     def file(self) -> Columns:
