@@ -93,6 +93,7 @@ async def test_a_trace_leads_from_a_request_to_its_statements_and_its_job_and_ha
             "TESSERA_OWNER_DATABASE_URL": addresses.owner,
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "FASTAPI_OTEL_AUTO_CONFIGURE": "true",  # must not export anything besides
         }
         with (
             running_server("serve", data=place, **TOKEN_KEYS_SETTING, **settings) as server,

@@ -103,6 +103,9 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        # The export of FastAPI would have the paths of requests and the texts of exceptions, which tessera.kit.tracing
+        # leaves out.
+        telemetry={"auto_configure": False, "logs": False},
     )
     app.state.resources = resources
     app.include_router(carevalidate)
