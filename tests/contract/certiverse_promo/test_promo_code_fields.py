@@ -200,12 +200,12 @@ async def test_look_alikes_of_store_exams_are_unknown(
 
 
 async def test_many_wrong_values_are_named_ten_at_most(client: httpx.AsyncClient, tenant: Tenant) -> None:
-    wrong = [f"X-{number}" for number in range(100_000)]
+    wrong = [f"X-{number}" for number in range(20_000)]
     assert status_and_body(
         await create(client, tenant, storeExamCodes=wrong, emailAddresses=wrong[:11])
     ) == validation_failed(
         "storeExamCodes has unknown store exams: 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
-        "'X-8', 'X-9' and 99,990 more.",
+        "'X-8', 'X-9' and 19,990 more.",
         "emailAddresses must be valid e-mail addresses, not 'X-0', 'X-1', 'X-2', 'X-3', 'X-4', 'X-5', 'X-6', 'X-7', "
         "'X-8', 'X-9' and 1 more.",
     )

@@ -16,7 +16,7 @@ from shlex import quote
 
 from tessera.kit.embedded_postgres import server
 from tessera.kit.embedded_postgres.file_locks import open_private, sync_directory, try_lock
-from tessera.kit.embedded_postgres.programs import NoUsablePrograms
+from tessera.kit.embedded_postgres.programs import NoUsablePrograms, find_reason
 from tessera.kit.embedded_postgres.server import Cluster, EmbeddedPostgresError
 
 ARCHIVE_SECONDS = 60
@@ -167,7 +167,7 @@ def _run(cluster: Cluster, program: str, *arguments: str | Path) -> None:
     path = cluster.program(program) if program.startswith("pg_") else program
     result = cluster.identity.run([path, *arguments])
     if result.returncode:
-        raise EmbeddedPostgresError(f"{program} failed: {server.find_reason(result.stdout)}")
+        raise EmbeddedPostgresError(f"{program} failed: {find_reason(result.stdout)}")
 
 
 def _first_file(snapshot: Path) -> str:

@@ -144,3 +144,10 @@ def _list_identities(directory: Path, owner: int, account: pwd.struct_passwd) ->
         # Root without its privileges and under another name, because no other user can enter directories below /root.
         names = (f"--map-user={account.pw_uid}", f"--map-group={account.pw_gid}")
         yield Identity(prefix=(unshare, "--user", *names))
+
+
+def find_reason(output: str) -> str:
+    """The line of a program's output that says why it failed."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed no reason"]
+    errors = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)]
+    return (errors or lines)[-1]

@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import os
-import re
 import shutil
 import socket
 import stat
@@ -21,6 +20,7 @@ from tessera.kit.embedded_postgres.programs import (
     NoUsablePrograms,
     choose_identity,
     find_installation,
+    find_reason,
 )
 from tessera.kit.embedded_postgres.upgrades import Upgrade
 
@@ -295,10 +295,3 @@ def _read_from(path: Path, position: int) -> str:
     with path.open("rb") as file:
         file.seek(position)
         return file.read().decode(errors="replace")
-
-
-def find_reason(output: str) -> str:
-    """The line of a program's output that says why it failed."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()] or ["it printed no reason"]
-    errors = [line for line in lines if re.search(r"FATAL: |PANIC: |error: ", line)]
-    return (errors or lines)[-1]
