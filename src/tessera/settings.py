@@ -61,7 +61,8 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path(".tessera"), description="The directory of the embedded Postgres and of demo.json.")
     archive_dir: Path | None = Field(
-        None, description="The directory to which the embedded Postgres archives its changes, best on another disk."
+        None,
+        description="The directory to which the embedded Postgres archives its changes, preferably on another disk.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(
