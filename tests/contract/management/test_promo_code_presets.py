@@ -88,7 +88,9 @@ VENDORS = {"shopify": SHOPIFY, "woocommerce": WOOCOMMERCE, "voucherify": VOUCHER
 
 async def send(client: httpx.AsyncClient, tenant: Tenant, lines: list[str], **query: str) -> httpx.Response:
     headers = tenant.bearer | {"Content-Type": "text/csv"}
-    return await client.post(URL, params=query, content="\n".join(lines), headers=headers)
+    return await client.post(
+        URL, params=query, content="\n".join(lines).encode(errors="surrogateescape"), headers=headers
+    )
 
 
 async def codes_of(client: httpx.AsyncClient, tenant: Tenant) -> dict[str, dict[str, Any]]:
@@ -149,6 +151,17 @@ async def test_an_invalid_amount_is_reported_at_its_own_column(client: httpx.Asy
     line = "promo_1,promotion_code,ZERO,true,F,,,0,usd,once,,,1,,,,false,,0"
     answer = await send(client, tenant, [STRIPE[0], line], **{"from": "stripe"})
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/2/coupon.amount_off"]
+
+
+async def test_the_report_of_a_file_with_unknown_columns_is_limited(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    titles = [f"x{number}" for number in range(100)]
+    for cell in ("1", "\udcff"):
+        lines = [f"code,{','.join(titles)}", f"SUMMER10{f',{cell}' * 100}"]
+        errors = (await send(client, tenant, lines, **{"from": "stripe"})).json()["errors"]
+        assert [error["pointer"] for error in errors] == [f"/2/{title}" for title in titles[:20]]
+    for title in ("x" * 1000, f"metadata.{'x' * 1000}"):
+        errors = (await send(client, tenant, [f"code,{title}", "SUMMER10,1"], **{"from": "stripe"})).json()["errors"]
+        assert [(error["code"], len(error["detail"]) < 1000) for error in errors] == [("UnknownColumn", True)]
 
 
 async def test_the_export_of_a_vendor_updates_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:

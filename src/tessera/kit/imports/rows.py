@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import BinaryIO
 
 from tessera.kit.csv import plain
@@ -14,6 +15,10 @@ from tessera.kit.wire import wire_name
 SEPARATORS = ",;\t"
 MAX_LINES = 1_000_000
 MAX_PREFIXED = 100
+# Each of up to 10,000 bad lines may repeat the title of an unlisted column.
+MAX_TITLE = 200
+# A line may have as many cells as its length allows, and a report has up to 10,000 lines.
+MAX_REPORTED = 20
 # Enough for 10,000 addresses, and a limit to the text after an unclosed quotation mark.
 MAX_CELL = 2**20
 HEADER = "header"
@@ -44,6 +49,8 @@ class Columns:
 
     def _find_unlisted(self, title: str) -> str:
         length = len(self.prefix or "")
+        if len(title) > MAX_TITLE:
+            return ""
         if self.prefix is not None and key_of(title[:length]) == self.prefix and title[length:].strip():
             return self.prefix + stored_name(plain(title[length:]))
         return title if self.allows_unknown else ""
@@ -159,10 +166,9 @@ def _row(number: int, names: Sequence[str], row: Sequence[str], columns: Columns
         for column, text in zip(names, row, strict=True)
         if column not in columns.exported and text.strip()
     }
-    if not_text := tuple(
-        Violation("NotText", column, NOT_TEXT) for column, text in cells.items() if not _is_text(text)
-    ):
-        return Row(number, names, {}, not_text)
+    not_text = (Violation("NotText", column, NOT_TEXT) for column, text in cells.items() if not _is_text(text))
+    if violations := tuple(islice(not_text, MAX_REPORTED)):
+        return Row(number, names, {}, violations)
     if columns.required in cells:
         return Row(number, names, cells)
     return Row(number, names, cells, (Violation("Required", columns.required, "is required"),))

@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, BinaryIO
 
 from tessera.kit.errors import Violation
 from tessera.kit.imports import cells
 from tessera.kit.imports.cells import InvalidCell, Parser
-from tessera.kit.imports.rows import Columns, Row, read_rows
+from tessera.kit.imports.rows import MAX_REPORTED, Columns, Row, read_rows
 from tessera.kit.normalization import key_of
 from tessera.promo_codes.imports.parsing import Line
 from tessera.promo_codes.rules import PromoCodeDraft
@@ -82,14 +83,15 @@ def _line(row: Row, preset: Preset) -> Line:
 
 
 def _unsupported(row: Row, preset: Preset) -> list[Violation]:
-    return [
+    unsupported = (
         Violation("Unsupported", title, f"has no counterpart here, and '{text[:60]}' would be lost")
         for title, text in row.cells.items()
         if title not in preset.columns
         and key_of_column(title) is None
         and title not in preset.ignored
         and key_of(text) not in preset.harmless.get(title, ())
-    ]
+    )
+    return list(islice(unsupported, MAX_REPORTED))
 
 
 def _metadata(row: Row) -> dict[str, Any]:
