@@ -116,6 +116,11 @@ def test_a_time_that_the_archive_does_not_have_is_refused_and_leaves_no_database
     assert not (data / "postgres").exists()
 
 
+def test_an_archive_without_snapshots_is_refused(tmp_path: Path) -> None:
+    refused = tessera("archive", "restore", **settings_of(tmp_path / "data", tmp_path / "archive"))
+    assert (refused.returncode, refused.stderr) == (1, f"tessera: {tmp_path}/archive/snapshots has no snapshot\n")
+
+
 def test_an_existing_database_is_not_replaced(archived: Archived, tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     refused = tessera("archive", "restore", **settings_of(tmp_path, archived.directory))

@@ -123,7 +123,8 @@ class Archive:
             raise EmbeddedPostgresError(f"there is a database in {data}, which is not replaced")
         times = [time for time in self.list_snapshots() if at is None or time <= at]
         if not times:
-            raise EmbeddedPostgresError(f"{self.snapshots} has no snapshot from before that time")
+            since = " from before that time" if self.list_snapshots() else ""
+            raise EmbeddedPostgresError(f"{self.snapshots} has no snapshot{since}")
         self.create()
         partial = self.data_directory / "postgres.unfinished"
         if partial.exists():
