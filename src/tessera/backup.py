@@ -141,7 +141,9 @@ def verify(settings: Settings, archive: zipfile.ZipFile, backup: Backup) -> list
     Raises CannotCopy if it cannot be restored. TMPDIR needs room for the database.
     """
     with TemporaryDirectory(prefix="tessera-trial-") as directory:
-        changes = {"data_dir": Path(directory), "database_url": None, "owner_database_url": None}
+        # In the archive of the real server, the files of the trial would take the names of its later files.
+        others = dict.fromkeys(("database_url", "owner_database_url", "archive_dir"))
+        changes = {"data_dir": Path(directory), **others}
         roles = dict(zip(("owner_role", "application_role"), backup.roles, strict=True))
         trial = settings.model_copy(update=changes | roles)
         with provision.database(trial) as addresses:

@@ -98,7 +98,9 @@ def test_a_backup_under_load_has_all_that_was_acknowledged_before_it(source: Sou
     ):
         wait_until("there is load", lambda: len(acknowledged) > 20)
         before = len(acknowledged)
-        made = tessera("backup", str(file), "--verify", "--with-keys", **source.settings)
+        archive = {"TESSERA_ARCHIVE_DIR": str(place / "archive")}
+        made = tessera("backup", str(file), "--verify", "--with-keys", **source.settings, **archive)
+        assert not (place / "archive").exists(), "a trial must not write to the archive of the real server"
         assert made.returncode == 0, made.stderr
         assert len(acknowledged) > before, "the backup stopped the requests"
     assert made.stdout.endswith(f"tables to {file}, and restored it on trial.\n")
