@@ -45,6 +45,7 @@ def database(settings: Settings) -> Iterator[Addresses]:
         return
     archive = archive_of(settings)
     if archive:
+        archive.require_database()
         archive.create()
     options = archive.settings if archive else {}
     with ExitStack() as stack:

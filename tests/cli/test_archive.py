@@ -116,6 +116,14 @@ def test_a_time_that_the_archive_does_not_have_is_refused_and_leaves_no_database
     assert not (data / "postgres").exists()
 
 
+def test_no_new_database_joins_the_archive_of_a_lost_one(archived: Archived, place: Path) -> None:
+    data = place / "fresh"
+    refused = tessera("migrate", "--embedded", **settings_of(data, archived.directory))
+    assert refused.returncode == 1
+    assert "run `tessera archive restore`" in refused.stderr
+    assert not (data / "postgres").exists()
+
+
 def test_an_archive_without_snapshots_is_refused(tmp_path: Path) -> None:
     refused = tessera("archive", "restore", **settings_of(tmp_path / "data", tmp_path / "archive"))
     assert (refused.returncode, refused.stderr) == (1, f"tessera: {tmp_path}/archive/snapshots has no snapshot\n")

@@ -67,6 +67,14 @@ class Archive:
         except OSError as error:
             raise EmbeddedPostgresError(f"cannot keep an archive in {self.directory}: {error}") from error
 
+    def require_database(self) -> None:
+        """Raise EmbeddedPostgresError if the archive is in use and its database is lost: a new one must not join it."""
+        if self.wal.exists() and any(self.wal.iterdir()) and not (self.data_directory / "postgres").exists():
+            raise EmbeddedPostgresError(
+                f"{self.directory} is the archive of a database that is not in {self.data_directory}: run"
+                " `tessera archive restore`, or set TESSERA_ARCHIVE_DIR to a new directory"
+            )
+
     def list_snapshots(self) -> Sequence[datetime]:
         """The times of the complete snapshots, the oldest first."""
         names = [path.name for path in self.snapshots.glob("*Z")] if self.snapshots.exists() else []
