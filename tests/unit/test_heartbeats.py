@@ -1,8 +1,9 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -14,6 +15,13 @@ from tessera.kit.heartbeats import Heartbeat, answering
 @pytest.fixture
 def heartbeat() -> Heartbeat:
     return Heartbeat()
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose path leaves room for the name of a socket, unlike tmp_path."""
+    with TemporaryDirectory(dir="/tmp") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture
@@ -59,9 +67,9 @@ async def test_a_client_that_sends_no_request_or_too_much_gets_no_response(
 
 @pytest.mark.parametrize("is_abstract", [True, False])
 def test_each_heartbeat_is_passed_on_to_systemd(
-    heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_abstract: bool
+    heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch, short_path: Path, *, is_abstract: bool
 ) -> None:
-    name = f"@tessera-test-{os.getpid()}" if is_abstract else str(tmp_path / "user@1000")
+    name = f"@tessera-test-{os.getpid()}" if is_abstract else str(short_path / "user@1000")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"\0{name[1:]}" if is_abstract else name)
         monkeypatch.setenv("NOTIFY_SOCKET", name)

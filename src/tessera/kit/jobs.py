@@ -240,9 +240,14 @@ class _WorkerJobManager(JobManager):
         async with self._detecting_loss("worker could not be unregistered"):
             await super().unregister_worker(*arguments, **options)
 
-    async def run_unless_silent(self, run: Callable[[], Awaitable[Any]], _: JobContext, __: object) -> Any:  # noqa: ANN401 - the result
+    async def run_unless_silent(self, run: Callable[[], Awaitable[Any]], context: JobContext, _: object) -> Any:  # noqa: ANN401 - the result
         """Run a job, and cancel it when the database is silent."""
-        job, silent = asyncio.ensure_future(run()), asyncio.create_task(self.silent.wait())
+
+        async def work() -> Any:  # noqa: ANN401 - the result
+            return await run()
+
+        job = asyncio.create_task(work(), name=context.job.task_name)
+        silent = asyncio.create_task(self.silent.wait())
         try:
             await asyncio.wait({job, silent}, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
