@@ -67,6 +67,11 @@ class Load:
         for caller in callers:
             caller.result()
 
+    def wait_for_more(self) -> None:
+        """Wait for ten more responses to each kind of request, however busy the machine is."""
+        wanted = {method: self.counts[method] + 10 for method in ("GET", "POST")}
+        wait_until("more requests", lambda: all(self.counts[method] >= count for method, count in wanted.items()))
+
     def _call(self, proxy: Proxy) -> None:
         address = urlsplit(proxy.url)
         connection = http.client.HTTPSConnection(address.netloc, timeout=60, context=proxy.trust)
@@ -162,7 +167,6 @@ def assert_late_requests_are_answered(server: str, instance: ForkServerProcess) 
 
 def assert_nothing_failed(load: Load, superuser: psycopg.Connection) -> None:
     assert load.failures == []
-    assert min(load.counts["GET"], load.counts["POST"]) >= 10, load.counts  # few on a busy machine
     query = "select count(*) from redemptions where organization_id = %s"
     assert superuser.execute(query, [load.tenant.id]).fetchone() == (load.counts["POST"],)
 
@@ -190,6 +194,7 @@ def test_two_instances_that_restart_in_turn_lose_no_request(
                 instance.join(SECONDS_TO_END)
                 assert instance.exitcode == 0
                 start(server)
+                load.wait_for_more()
     assert_nothing_failed(load, superuser)
 
 
@@ -209,6 +214,7 @@ def test_processes_at_one_port_that_are_replaced_in_turn_lose_no_request_and_end
                 return have_ended(replaced)
 
             wait_until("all processes are replaced", are_replaced)
+            load.wait_for_more()
         assert_nothing_failed(load, superuser)
         children = serving_children(parent.pid)
         parent.kill()
