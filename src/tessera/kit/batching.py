@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from functools import partial
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from opentelemetry.trace import Span, get_current_span
+from opentelemetry.trace import Span
 
 from tessera.kit import tracing
 from tessera.kit.errors import DomainError, TransactionAborted
@@ -65,7 +65,7 @@ class Batcher(Generic[Request, Response]):
     async def submit(self, request: Request) -> Response:
         """The response to one request; raises what its batch raised."""
         future: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Waiting(request, future, get_current_span()))
+        self._waiting.append(Waiting(request, future, tracing.current_span()))
         if self._idle_workers:
             self._idle_workers -= 1
             self._start(self._work())

@@ -26,6 +26,9 @@ PARENT = "traceparent"
 log = structlog.get_logger(__name__)
 
 tracer = trace.get_tracer("tessera")
+# The services of this process whose spans are exported; without one, requests spend no time on spans.
+_exported: list[str] = []
+_NO_SPAN = nullcontext()
 
 
 class LibraryMissing(Exception):
@@ -46,7 +49,11 @@ def exporting(service: str, version: str) -> Iterator[None]:
         return
     with _export().exporting(service, version):
         log.info("exporting traces", service=service)
-        yield
+        _exported.append(service)
+        try:
+            yield
+        finally:
+            _exported.remove(service)
 
 
 def require_libraries() -> None:
@@ -68,9 +75,14 @@ def _export() -> ModuleType:
         raise LibraryMissing from error
 
 
+def current_span() -> Span:
+    """The span of the current work; one that records nothing if there is none."""
+    return trace.get_current_span() if _exported else trace.INVALID_SPAN
+
+
 def is_traced() -> bool:
     """Whether the current work belongs to a span that is recorded."""
-    return trace.get_current_span().is_recording()
+    return bool(_exported) and trace.get_current_span().is_recording()
 
 
 def describe_request(name: str | None, **attributes: str | None) -> None:
@@ -83,11 +95,13 @@ def describe_request(name: str | None, **attributes: str | None) -> None:
 
 def batch(requests: Sequence[Span]) -> AbstractContextManager[Any]:
     """The span of a batch of requests, which continues the trace of the first and links the others."""
+    if not _exported:
+        return _NO_SPAN
     recorded = [span for span in requests if span.is_recording()]
     if recorded:
         return _batch_of(recorded, size=len(requests))
     # The task that executes a batch was started by an earlier request, whose span the batch must not continue.
-    return trace.use_span(trace.INVALID_SPAN) if is_traced() else nullcontext()
+    return trace.use_span(trace.INVALID_SPAN)
 
 
 @contextmanager
