@@ -72,6 +72,19 @@ HOT_OPERATIONS = (
     storefront_operations.REDEEM,
 )
 
+# In the order of the OpenAPI document.
+ROUTERS = (
+    carevalidate,
+    pattern_a,
+    oauth,
+    certiverse_promo,
+    certiverse_vouchers,
+    storefront,
+    redemptions,
+    management,
+    health.router,
+)
+
 # Models that the framework does not add to the OpenAPI document: request models, and the problem models.
 MODELS: tuple[type[BaseModel], ...] = (
     AccessTokenRequest,
@@ -108,15 +121,8 @@ def create_app(
         telemetry={"auto_configure": False, "logs": False},
     )
     app.state.resources = resources
-    app.include_router(carevalidate)
-    app.include_router(pattern_a)
-    app.include_router(oauth)
-    app.include_router(certiverse_promo)
-    app.include_router(certiverse_vouchers)
-    app.include_router(storefront)
-    app.include_router(redemptions)
-    app.include_router(management)
-    app.include_router(health.router)
+    for router in ROUTERS:
+        app.include_router(router)
     # The original API also has the base path /api for these two.
     app.include_router(pattern_a, prefix="/api", include_in_schema=False)
     app.include_router(certiverse_promo, prefix="/api", include_in_schema=False)
