@@ -1,4 +1,4 @@
-"""An import adds all vouchers of a file with their uses or none, whoever is killed or takes part of it meanwhile."""
+"""An import adds all vouchers of a file, or none: its process may be killed, and others may take a code meanwhile."""
 
 import asyncio
 import operator

@@ -53,7 +53,7 @@ _ValidLine = tuple[int, VoucherDraft, Product | None]
 
 @dataclass(slots=True)
 class _Import:
-    """The progress of an import: its destination, the lines to read, and what was found in those so far."""
+    """The state of an import: the partner and the program, the lines that are still unread, and the results so far."""
 
     offer: Offer
     rows: Iterator[Row]

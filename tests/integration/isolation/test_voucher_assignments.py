@@ -1,4 +1,4 @@
-"""Each of the two locks alone keeps a partner's user from handing out the vouchers of another partner."""
+"""A partner's user cannot hand out vouchers of another partner; each of the two locks prevents it by itself."""
 
 from collections.abc import AsyncIterator
 

@@ -4,14 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.error_rendering import problem_details
-from tessera.api.http import openapi, parsing, uploads
+from tessera.api.http import parsing
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import response
+from tessera.api.management import csv_imports
 from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.promo_code_imports import FILE, ImportQuery, PromoCodeImportModel
-from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import Manager
 from tessera.kit.imports.steps import Source
 from tessera.kit.wire import wire_name
@@ -21,7 +18,6 @@ router = APIRouter(tags=["Management: promo-code batches"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (ImportQuery,)
-MEDIA_TYPE = "text/csv"
 _BAD_LINE = ("/3/discountPercent", "DiscountPercentRange", "Line 3: discountPercent must be between 1 and 100.")
 
 _COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.IMPORTED_COLUMNS if column != "name")
@@ -46,22 +42,6 @@ a `|` or a backslash in a value by a backslash. The file is UTF-8, or UTF-16 wit
 semicolon or tab as separator.
 """
 
-RESPONSES: dict[int | str, Any] = {
-    200: response(PromoCodeImportModel, "The dry run found no bad lines.", {"promoCodes": 2, "isDryRun": True}),
-    201: response(PromoCodeImportModel, "All promo codes were imported.", {"promoCodes": 2, "isDryRun": False}),
-    400: problem_details.documented_invalid(*_BAD_LINE),
-    **problem_details.documented(401, 403, 409, 413, 415, 422, 429, 500, 503),
-}
-REQUEST = {
-    "security": openapi.BEARER,
-    "parameters": [*openapi.parameters(ImportQuery), idempotency.PARAMETER],
-    "requestBody": {
-        "required": True,
-        "description": "Up to 100 MiB and 1,000,000 promo codes.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": FILE}},
-    },
-}
-
 
 @router.post(
     parsing.IMPORTS,
@@ -69,21 +49,25 @@ REQUEST = {
     summary="Import promo codes from a CSV file",
     description=DESCRIPTION,
     status_code=201,
-    responses=RESPONSES,
-    openapi_extra=REQUEST,
+    responses=csv_imports.responses(
+        PromoCodeImportModel,
+        {"promoCodes": 2, "isDryRun": False},
+        {"promoCodes": 2, "isDryRun": True},
+        records="promo codes",
+        bad_line=_BAD_LINE,
+    ),
+    openapi_extra=csv_imports.request_body(ImportQuery, FILE, records="promo codes"),
 )
 async def import_promo_codes(request: Request, caller: Manager) -> Response:
     """Import all promo codes of a file, or none."""
     filters = read_filters(request, ImportQuery)
-    upload = uploads.read_upload(request, MEDIA_TYPE)
     dry_run, update, vendor = bool(filters.get("dry_run")), bool(filters.get("update")), filters.get("vendor")
 
-    async def effect() -> JsonResponse:
-        source = Source(upload.file, upload.digest)
-        imported = await service.import_file(
-            caller.work, source, dry_run=dry_run, update=update, vendor=vendor, now=caller.now
+    async def import_file(source: Source) -> dict[str, Any]:
+        return PromoCodeImportModel.of(
+            await service.import_file(
+                caller.work, source, dry_run=dry_run, update=update, vendor=vendor, now=caller.now
+            )
         )
-        return JsonResponse(PromoCodeImportModel.of(imported), 200 if dry_run else 201)
 
-    # A dry run has no effect, so its Idempotency-Key is ignored.
-    return await effect() if dry_run else await idempotency.once(request, caller, effect)
+    return await csv_imports.run(request, caller, import_file, dry_run=dry_run)

@@ -4,14 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from tessera.api.error_rendering import problem_details
-from tessera.api.http import openapi, parsing, uploads
+from tessera.api.http import parsing
 from tessera.api.http.fields import RequestModel
-from tessera.api.http.json import JsonResponse
-from tessera.api.http.openapi import response
+from tessera.api.management import csv_imports
 from tessera.api.management.requests import read_filters
 from tessera.api.management.schemas.voucher_imports import FILE, IMPORTED, VoucherImportModel, VoucherImportQuery
-from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import Manager
 from tessera.kit.imports.steps import Source
 from tessera.kit.wire import wire_name
@@ -22,7 +19,6 @@ router = APIRouter(tags=["Management: voucher purchases"])
 
 BODIES: tuple[type[RequestModel], ...] = ()
 QUERIES = (VoucherImportQuery,)
-MEDIA_TYPE = "text/csv"
 _BAD_LINE = ("/3/code", "CodeTaken", "Line 3: code must be unique, and 'OLD-4712' is taken by a voucher.")
 
 _COLUMNS = ", ".join(f"`{wire_name(column)}`" for column in cells.FILE.imported if column != "code")
@@ -45,26 +41,6 @@ is a cancelled one.
 The file is UTF-8, or UTF-16 with a byte-order mark, with comma, semicolon or tab as separator.
 """
 
-RESPONSES: dict[int | str, Any] = {
-    200: response(
-        VoucherImportModel,
-        "The dry run found no bad lines.",
-        IMPORTED | {"voucherPurchaseIds": [], "isDryRun": True},
-    ),
-    201: response(VoucherImportModel, "All vouchers were imported.", IMPORTED),
-    400: problem_details.documented_invalid(*_BAD_LINE),
-    **problem_details.documented(401, 403, 409, 413, 415, 422, 429, 500, 503),
-}
-REQUEST = {
-    "security": openapi.BEARER,
-    "parameters": [*openapi.parameters(VoucherImportQuery), idempotency.PARAMETER],
-    "requestBody": {
-        "required": True,
-        "description": "Up to 100 MiB and 1,000,000 vouchers.",
-        "content": {MEDIA_TYPE: {"schema": {"type": "string"}, "example": FILE}},
-    },
-}
-
 
 @router.post(
     parsing.VOUCHER_IMPORTS,
@@ -72,20 +48,24 @@ REQUEST = {
     summary="Import vouchers from a CSV file",
     description=DESCRIPTION,
     status_code=201,
-    responses=RESPONSES,
-    openapi_extra=REQUEST,
+    responses=csv_imports.responses(
+        VoucherImportModel,
+        IMPORTED,
+        IMPORTED | {"voucherPurchaseIds": [], "isDryRun": True},
+        records="vouchers",
+        bad_line=_BAD_LINE,
+    ),
+    openapi_extra=csv_imports.request_body(VoucherImportQuery, FILE, records="vouchers"),
 )
 async def import_vouchers(request: Request, caller: Manager) -> Response:
     """Import all vouchers of a file, or none."""
     filters = read_filters(request, VoucherImportQuery)
-    upload = uploads.read_upload(request, MEDIA_TYPE)
     order = Order(partner_id=filters["partner_id"], program_id=filters["program_id"])
     dry_run = bool(filters.get("dry_run"))
 
-    async def effect() -> JsonResponse:
-        source = Source(upload.file, upload.digest)
-        imported = await service.import_file(caller.work, source, order, dry_run=dry_run, now=caller.now)
-        return JsonResponse(VoucherImportModel.of(imported), 200 if dry_run else 201)
+    async def import_file(source: Source) -> dict[str, Any]:
+        return VoucherImportModel.of(
+            await service.import_file(caller.work, source, order, dry_run=dry_run, now=caller.now)
+        )
 
-    # A dry run has no effect, so its Idempotency-Key is ignored.
-    return await effect() if dry_run else await idempotency.once(request, caller, effect)
+    return await csv_imports.run(request, caller, import_file, dry_run=dry_run)

@@ -44,7 +44,7 @@ _CheckedLine = tuple[Line, list[Violation]]
 
 @dataclass(slots=True)
 class _Import:
-    """The progress of an import: the owner of the codes, the lines to read, and what was found in those so far."""
+    """The state of an import: the owner of the codes, the lines that are still unread, and the results so far."""
 
     owner_id: UUID
     lines: Iterator[Line]

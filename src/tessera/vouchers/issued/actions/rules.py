@@ -72,7 +72,7 @@ class VoucherState:
 
 
 class AssignedVoucher(NamedTuple):
-    """A voucher with its recipient, for an export of who has which."""
+    """A line of the export of a purchase: a voucher and its recipient."""
 
     recipient_email: str
     code: str

@@ -17,7 +17,7 @@ from tessera.vouchers.issued.assignments.rules import Assignment
 
 
 async def csv(work: UnitOfWork, purchase_id: UUID) -> bytes:
-    """A CSV file of who has which voucher of a purchase, archived vouchers included."""
+    """A CSV file of the assigned vouchers of a purchase and their recipients; it includes archived vouchers."""
     assigned = await vouchers.list_assigned(work, purchase_id)
     titles = [wire_name(name) for name in AssignedVoucher._fields]
     return await asyncio.to_thread(csv_export.lines, [titles, *assigned])
