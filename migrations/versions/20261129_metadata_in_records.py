@@ -34,6 +34,9 @@ def upgrade() -> None:
         op.execute(f"alter table {table} add column if not exists metadata jsonb")
         steps.commit()
     for table, kind in KINDS.items():
+        rows = f"select exists (select from record_metadata where kind = '{kind}')"
+        if not op.get_bind().exec_driver_sql(rows).scalar_one():
+            continue  # an upgrade from a release, which had no metadata, does not lock the table
         # Forced row-level security lets the owner only read, so it is lifted within this transaction.
         op.execute(f"alter table {table} no force row level security")
         op.execute(FILL.format(table=table, kind=kind))

@@ -34,6 +34,8 @@ from tessera.vouchers.totals import service as totals
 from tessera.vouchers.totals.service import CountedState
 
 KIND = "VoucherImport"
+# The totals of an organization have a row for each day.
+MAX_EXPIRY_DAYS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class _Import:
     bad: BadLines = field(default_factory=BadLines)
     codes: set[str] = field(default_factory=set)
     reservations: set[str] = field(default_factory=set)
-    exams: dict[str, Product] = field(default_factory=dict)
+    expiry_days: set[date] = field(default_factory=set)
     count: int = 0
     used: int = 0
     days: set[date] = field(default_factory=set)
@@ -125,6 +127,11 @@ def _violations(state: _Import, draft: VoucherDraft) -> list[Violation]:
         if draft.stored_code in state.codes:
             violations.append(Violation("Repeated", "code", "must be unique, but an earlier line has it"))
         state.codes.add(draft.stored_code)
+    if draft.expires_at is not None:
+        state.expiry_days.add(draft.expires_at.date())
+        if len(state.expiry_days) > MAX_EXPIRY_DAYS:
+            message = f"is one day too many: the vouchers of a file expire on at most {MAX_EXPIRY_DAYS:,} days"
+            violations.append(Violation("TooManyDays", "expires_at", message))
     if draft.was_used:
         if draft.reservation in state.reservations:
             message = "must be unique, but an earlier line has it: a reservation has one voucher"
@@ -136,13 +143,13 @@ def _violations(state: _Import, draft: VoucherDraft) -> list[Violation]:
 async def _look_up(work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine]) -> list[_ValidLine]:
     """The valid lines, whose codes and reservations are unused and whose exams exist."""
     exam_codes = {code for _, draft, _ in lines if (code := state.offer.exam_code(draft))}
-    state.exams |= await catalog.find_past_store_exams(work, exam_codes) if exam_codes else {}
+    exams = await catalog.find_past_store_exams(work, exam_codes) if exam_codes else {}
     taken = await _find_taken_codes(work, [draft.stored_code for _, draft, _ in lines])
     booked = await past.find_used_codes(work, [draft.reservation for _, draft, _ in lines if draft.was_used])
     valid: list[_ValidLine] = []
     for number, draft, own_violations in lines:
         code = state.offer.exam_code(draft)
-        exam = state.exams.get(key_of(code)) if code else None
+        exam = exams.get(key_of(code)) if code else None
         violations = own_violations + taken.get(draft.stored_code, []) + _exam_violations(draft, code, exam)
         violations += [_booked(draft.reservation)] if draft.was_used and draft.reservation in booked else []
         if violations:
@@ -202,12 +209,13 @@ async def _add_uses(work: UnitOfWork, state: _Import, lines: Sequence[_ValidLine
 
 
 async def _finish(work: UnitOfWork, state: _Import, source: Source) -> None:
-    # The totals, the number of codes of the prefix and the mark of reports stay locked until the transaction ends.
+    # What these lock stays locked until the transaction ends, so the slow one comes first. Other vouchers are issued in
+    # the same order: first the prefix, then the totals, for which redemptions wait, too.
     prefix = state.offer.program.voucher_code_prefix
-    await totals.add_counts(work, state.offer.partner.id, state.states)
-    if with_prefix := sum(code.startswith(prefix) for code in state.codes):
-        await vouchers.claim_codes(work, prefix, with_prefix)
     if state.days:
         await reports.include_late(work, state.days)
+    if with_prefix := sum(code.startswith(prefix) for code in state.codes):
+        await vouchers.claim_codes(work, prefix, with_prefix)
+    await totals.add_counts(work, state.offer.partner.id, state.states)
     after = {"vouchers": state.count, "used": state.used, "sha256": source.digest}
     await audit.record(work, Change(action="Imported", kind=KIND, id=new_id(), after=after), now=state.now)

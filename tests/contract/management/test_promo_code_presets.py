@@ -164,6 +164,12 @@ async def test_the_report_of_a_file_with_unknown_columns_is_limited(client: http
         assert [(error["code"], len(error["detail"]) < 1000) for error in errors] == [("UnknownColumn", True)]
 
 
+async def test_too_much_metadata_of_a_vendor_is_a_bad_line(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    header = f"{STRIPE[0]},{','.join(f'metadata.key{number}' for number in range(21))}"
+    answer = await send(client, tenant, [header, f"{STRIPE[1][0]}{',x' * 21}"], **{"from": "stripe"})
+    assert [(each["pointer"], each["code"]) for each in answer.json()["errors"]] == [("/2/metadata", "TooManyKeys")]
+
+
 async def test_the_export_of_a_vendor_updates_nothing(client: httpx.AsyncClient, tenant: Tenant) -> None:
     answer = await send(client, tenant, [STRIPE[0], *STRIPE[1]], **{"from": "stripe", "update": "true"})
     words = "update is for files with the columns of an export from Tessera."

@@ -1,5 +1,6 @@
 """Importing vouchers from elsewhere with their history: all or nothing, and an error for each bad line."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -20,12 +21,15 @@ from tests.support.management_requests import (
 from tests.support.redemption_requests import create_redemption, reasons, redeem, update_reservation
 from tests.support.responses import status_and_body
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
+from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.audit.seals import service as seals
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
+from tessera.reports.late import repository as late
 from tessera.voucher_imports import service
+from tessera.vouchers.issued import service as vouchers
 from tessera.vouchers.rules import Status
 
 URL = f"{ROOT}/voucher-imports"
@@ -134,11 +138,19 @@ async def test_an_imported_use_can_be_cancelled_and_gives_the_voucher_back(
     assert await discrepancies(resources, tenant) == []
 
 
+@pytest.mark.parametrize("days_at_once", [1, 100])
 async def test_uses_on_days_that_are_rolled_up_are_in_the_reports(
-    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, shop: dict[str, str]
+    client: httpx.AsyncClient,
+    resources: Resources,
+    tenant: Tenant,
+    shop: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    days_at_once: int,
 ) -> None:
+    monkeypatch.setattr(late, "DAYS_AT_ONCE", days_at_once)
     old = f"{HEADER}\nOLD-1,,,,,2026-03-01T12:00:00Z,R-1,,,\nOLD-2,,,,,2026-03-02T12:00:00Z,R-2,,,\n"
     new = f"{HEADER}\nOLD-3,,,,,2026-03-01T23:00:00Z,R-3,,,\nOLD-4,,,,,2026-06-15T11:00:00Z,R-4,,,\n"
+    new += "OLD-5,,,,,2026-03-02T23:00:00Z,R-5,,,\n"
     assert (await send(client, tenant, shop, old)).status_code == 201
     async with resources.database.unit_of_work(tenant.id) as work:
         while await reports.roll_up(work, now=NOW):
@@ -148,7 +160,7 @@ async def test_uses_on_days_that_are_rolled_up_are_in_the_reports(
     answer = await client.get(f"{ROOT}/reports/redemptions", params=query, headers=tenant.bearer)
     assert [(row["key"], row["redeemed"], row["discount"]) for row in answer.json()["data"]] == [
         ("2026-03-01", 2, 200),
-        ("2026-03-02", 1, 100),
+        ("2026-03-02", 2, 200),
         ("2026-06-15", 1, 100),
     ]
     assert await discrepancies(resources, tenant) == []
@@ -223,6 +235,30 @@ async def test_codes_and_reservations_that_exist_are_refused(
         (3, "code", "CodeTaken", "must be unique, and 'PROMO' is taken"),
         (4, "reservationCode", "ReservationTaken", "must be unique, and 'RSV-1' is taken"),
     )
+
+
+async def test_the_vouchers_of_a_file_expire_on_a_limited_number_of_days(
+    client: httpx.AsyncClient, tenant: Tenant, shop: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MAX_EXPIRY_DAYS", 2)
+    lines = [f"OPEN-{number},,,2030-01-0{day}T00:00:00Z,,,,,," for number, day in enumerate((1, 1, 2, 2, 3))]
+    answer = await send(client, tenant, shop, "\n".join([HEADER, *lines]))
+    assert [(each["pointer"], each["code"]) for each in answer.json()["errors"]] == [("/6/expiresAt", "TooManyDays")]
+    assert (await send(client, tenant, shop, "\n".join([HEADER, *lines[:4]]))).status_code == 201
+
+
+async def test_an_import_locks_the_prefix_before_the_totals_as_issuing_does(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, shop: dict[str, str], superuser: psycopg.Connection
+) -> None:
+    assert (await send(client, tenant, shop, f"{HEADER}\nOPEN-1,,,,,,,,,\n")).status_code == 201
+    async with resources.database.unit_of_work(tenant.id) as work:
+        await vouchers.claim_codes(work, "OPEN-", 1)
+        importing = asyncio.create_task(send(client, tenant, shop, f"{HEADER}\nOPEN-2,,,,,,,,,\n"))
+        await until_blocked(superuser)
+        # The totals are still free for another one who holds the prefix.
+        query = "select count(*) from (select from voucher_totals where organization_id = %s for update nowait) as free"
+        assert superuser.execute(query, [tenant.id]).fetchone() == (1,)
+    assert (await importing).status_code == 201
 
 
 async def test_a_long_file_becomes_several_purchases(

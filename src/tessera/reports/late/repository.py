@@ -7,6 +7,8 @@ from typing import Any
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.reports.repository import COUNTS, DIMENSION_KEYS, KEYS
 
+# A statement sums up all redemptions of its days, and has a time limit.
+DAYS_AT_ONCE = 100
 # All dimensions are named, because the index has the dimension before the day.
 REMOVE = """
 delete from redemption_totals
@@ -36,6 +38,9 @@ class LateRedemptionRepository:
 
     async def sum_again(self, days: Collection[date]) -> None:
         """Replace the totals of these days, which are before the locked mark, by the sums of the ledger."""
-        parameters: dict[str, Any] = {"organization_id": self._organization_id, "days": sorted(days)}
-        await self._connection.exec_driver_sql(REMOVE, parameters | {"dimensions": list(KEYS)})
-        await self._connection.exec_driver_sql(ADD, parameters)
+        in_order = sorted(days)
+        for start in range(0, len(in_order), DAYS_AT_ONCE):
+            some = in_order[start : start + DAYS_AT_ONCE]
+            parameters: dict[str, Any] = {"organization_id": self._organization_id, "days": some}
+            await self._connection.exec_driver_sql(REMOVE, parameters | {"dimensions": list(KEYS)})
+            await self._connection.exec_driver_sql(ADD, parameters)

@@ -71,12 +71,13 @@ def read_lines(file: BinaryIO, preset: Preset) -> Generator[Line, None, None]:
 def _line(row: Row, preset: Preset) -> Line:
     parsers = {title: parser for title, (_, parser) in preset.columns.items()}
     values, violations = cells.parse_all({title: row.cells[title] for title in parsers if title in row.cells}, parsers)
-    violations = [*row.violations, *violations, *_unsupported(row, preset)]
+    metadata, of_metadata = _metadata(row)
+    violations = [*row.violations, *violations, *of_metadata, *_unsupported(row, preset)]
     by_field = {preset.columns[title][0]: value for title, value in values.items()}
     fields: dict[str, Any] = {}
     if not violations:
         try:
-            fields = _with_uses(preset.terms(by_field), by_field) | _metadata(row)
+            fields = _with_uses(preset.terms(by_field), by_field) | metadata
         except InvalidTerms as error:
             violations.append(Violation("Unsupported", preset.title(error.field), str(error)))
     return Line(row.number, PromoCodeDraft(name=by_field.get("name"), **fields), parse_violations=tuple(violations))
@@ -94,9 +95,8 @@ def _unsupported(row: Row, preset: Preset) -> list[Violation]:
     return list(islice(unsupported, MAX_REPORTED))
 
 
-def _metadata(row: Row) -> dict[str, Any]:
-    texts, _ = metadata_cells.parse_all({title: row.cells[title] for title in row.cells if key_of_column(title)}, {})
-    return texts
+def _metadata(row: Row) -> tuple[dict[str, Any], list[Violation]]:
+    return metadata_cells.parse_all({title: row.cells[title] for title in row.cells if key_of_column(title)}, {})
 
 
 def _with_uses(terms: dict[str, Any], values: Values) -> dict[str, Any]:
