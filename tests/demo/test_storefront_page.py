@@ -191,6 +191,7 @@ async def test_codes_are_combined_and_the_hold_of_all_is_extended(shop: Storefro
     await shop.page.get_by_label("Another code").fill("STACK10")
     await shop.press("Add the code")
     await expect(shop.page.locator("#discount-code")).to_have_text("STACK20 + STACK10")
+    await expect(shop.page.locator("body[aria-busy]")).to_have_count(0)
     assert await shop.page.locator("#price dd").all_inner_texts() == ["$135.00", "-$37.80", "$97.20"]
     reservation = await shop.page.locator("#booking-reservation").inner_text()
     await shop.press("Extend the hold")

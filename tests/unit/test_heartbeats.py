@@ -1,7 +1,9 @@
 import asyncio
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -78,4 +80,28 @@ def test_each_heartbeat_is_passed_on_to_systemd(
         for _ in range(int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 2):
             heartbeat.beat()  # systemd reads nothing
     heartbeat.beat()  # nobody listens
+    assert heartbeat.is_recent
+
+
+async def test_clients_that_ask_nothing_take_few_descriptors(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeats, "MAX_CONNECTIONS", 1)
+    port = int(url.rpartition(":")[2])
+    _, silent = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with suppress(ConnectionResetError):
+        assert await asyncio.wait_for(reader.read(), heartbeats.SECONDS_TO_ASK - 1) == b""
+    for each in (silent, writer):
+        each.close()
+
+
+def test_a_heartbeat_needs_no_descriptor(heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    used = [os.dup(0)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used[0] + 1, limits[1]))
+    try:
+        heartbeat.beat()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        os.close(used[0])
     assert heartbeat.is_recent

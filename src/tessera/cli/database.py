@@ -33,6 +33,12 @@ def rotate_password(
     url = settings.owner_database_url if of_owner else settings.database_url
     if url is None:
         raise CannotStart(f"{name} is not set; the embedded Postgres has no passwords")
-    new_url = role_creation.replace_password(url)
+    new_url = role_creation.with_new_password(url)
+    try:
+        role_creation.replace_password(url, new_url)
+    except BaseException:
+        # The server may have replaced it although its answer did not arrive.
+        typer.echo(f"The password may have been replaced: try this URL as well.\n{name}={new_url}", err=True)
+        raise
     typer.echo(f"{name}={new_url}")  # before anything else can fail, because it is shown once
     role_creation.require_login(new_url)

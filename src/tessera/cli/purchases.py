@@ -184,7 +184,7 @@ def assign_vouchers(
         people = read_addresses(content)
 
     async def assign(work: UnitOfWork) -> list[Assignment]:
-        purchase_id = (await purchases.get(work, await lookups.purchase_id(work, purchase), now=clock())).id
+        purchase_id = await lookups.purchase_id(work, purchase)
         return await assignments.assign(work, purchase_id, people, dry_run=dry_run, now=clock())
 
     rows = [
@@ -200,8 +200,8 @@ def export_assignments(purchase: PurchaseRef, organization: Organization = None,
 
     async def content(session: OrganizationDatabase) -> AsyncIterator[bytes]:
         async with session.unit_of_work() as work:
-            purchase_id = await lookups.purchase_id(work, purchase)
-            yield await assignments.csv(work, (await purchases.get(work, purchase_id, now=clock())).id)
+            lines = await assignments.csv(work, await lookups.purchase_id(work, purchase), now=clock())
+        yield lines  # a slow reader must not keep the transaction open
 
     save(organization, output, content)
 

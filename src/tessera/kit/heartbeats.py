@@ -13,6 +13,8 @@ from functools import partial
 STALLED_AFTER_SECONDS = 15  # three missed heartbeats
 SECONDS_TO_ASK = 5
 MAX_HEAD_BYTES = 8192
+# Clients that ask nothing must not take the descriptors that the worker needs for its database.
+MAX_CONNECTIONS = 20
 
 
 class Heartbeat:
@@ -25,8 +27,8 @@ class Heartbeat:
         """Note a heartbeat, and notify systemd if it has started the process."""
         self._last = time.monotonic()
         if name := os.environ.get("NOTIFY_SOCKET"):
-            # The next heartbeat replaces one that systemd has no room for.
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications, suppress(OSError):
+            # The next heartbeat replaces one that systemd has no room for, or for which no descriptor is free.
+            with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifications:
                 notifications.settimeout(0)
                 notifications.sendto(b"READY=1\nWATCHDOG=1", re.sub("^@", "\0", name))
 
@@ -42,18 +44,31 @@ async def answering(heartbeat: Heartbeat, listener: socket.socket | None) -> Asy
     if listener is None:
         yield
         return
-    async with await asyncio.start_server(partial(_answer, heartbeat), sock=listener, limit=MAX_HEAD_BYTES):
+    answer = partial(_answer, heartbeat, set())
+    async with await asyncio.start_server(answer, sock=listener, limit=MAX_HEAD_BYTES):
         yield
 
 
-async def _answer(heartbeat: Heartbeat, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    # A client that is slow, sends too much or is gone gets no response.
-    with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        async with asyncio.timeout(SECONDS_TO_ASK):
-            head = await reader.readuntil(b"\r\n\r\n")
-            writer.write(_response(heartbeat, head.split(b" ", 2)[1:2]))
-            await writer.drain()
-    writer.close()
+async def _answer(
+    heartbeat: Heartbeat,
+    connections: set[asyncio.StreamWriter],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    # A client that is slow, sends too much, is gone, or is one too many gets no response.
+    if len(connections) >= MAX_CONNECTIONS:
+        writer.transport.abort()
+        return
+    connections.add(writer)
+    try:
+        with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            async with asyncio.timeout(SECONDS_TO_ASK):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(_response(heartbeat, head.split(b" ", 2)[1:2]))
+                await writer.drain()
+    finally:
+        connections.discard(writer)
+        writer.close()
 
 
 def _response(heartbeat: Heartbeat, path: list[bytes]) -> bytes:

@@ -30,6 +30,7 @@ from tessera.kit.db.database import Database
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.errors import DeadlineExceeded
 from tessera.kit.identifiers import new_id
+from tessera.provision import Addresses
 from tessera.settings import Settings
 
 TOO_LONG = "The request took longer than its time limit. Try again shortly."
@@ -117,7 +118,7 @@ async def test_a_request_over_its_deadline_drops_all_connections_to_a_silent_ser
     monkeypatch.setattr(kit_database, "SILENCE_SECONDS", SECONDS / 2)
     address = make_url(postgres.replace("://postgres@", "://tessera_app@"))
     with wired(Path(str(address.query["host"]), ".s.PGSQL.5432")) as wire:
-        database = Database(wire.url(str(address)), pool_size=2, deadline=60)
+        database = Database(wire.url(str(address)), pool_size=2, deadline=SECONDS + 1)
 
         async def use() -> None:
             async with database.unit_of_work(new_id()) as work:
@@ -130,6 +131,24 @@ async def test_a_request_over_its_deadline_drops_all_connections_to_a_silent_ser
         wire.heal()
         await asyncio.wait_for(asyncio.gather(use(), use()), 30)
         await database.close()
+
+
+async def test_the_end_of_long_work_whose_caller_has_left_drops_no_other_connection(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit_database, "SILENCE_SECONDS", 0.01)
+    database = Database(addresses.application, pool_size=2, deadline=60)
+
+    async def use(seconds: float) -> int:
+        async with database.unit_of_work(new_id()) as work:
+            result = await work.connection.exec_driver_sql("select pg_backend_pid(), pg_sleep(%s)", (seconds,))
+            return int(result.one()[0])
+
+    before = set(await asyncio.gather(use(0.05), use(0.05)))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(use(30), 0.05)
+    assert await use(0) in before
+    await database.close()
 
 
 async def test_a_statement_over_its_time_limit_ends_in_the_database_too(app: FastAPI, postgres: str) -> None:

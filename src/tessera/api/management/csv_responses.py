@@ -44,8 +44,12 @@ class _File(StreamingResponse):
 
 def file(content: AsyncIterator[bytes], name: str, headers: Mapping[str, str] = {}) -> StreamingResponse:
     """A response that streams `content` as an attachment."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"', **headers}
-    return _File(content, media_type=MEDIA_TYPE, headers=headers)
+    return _File(content, media_type=MEDIA_TYPE, headers={**attachment(name), **headers})
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The headers of a response that browsers store as a file."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
 
 
 def content(example: str) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from tessera.api.management.schemas.voucher_assignments import (
 from tessera.api.serving import idempotency
 from tessera.api.serving.dependencies import VoucherAssigner
 from tessera.vouchers.issued.assignments import service
-from tessera.vouchers.purchases import service as purchases
 
 router = APIRouter(prefix="/management/v1/voucher-purchases", tags=["Management: voucher purchases"])
 
@@ -48,11 +47,8 @@ async def export_assignments(request: Request, caller: VoucherAssigner) -> Respo
 
     Users of a voucher partner who have the function point `PartnerAssignVouchers` see their partner's purchases.
     """
-    purchase_id = path_id(request, ID)
-    await purchases.get(caller.work, purchase_id, now=caller.now)
-    content = await service.csv(caller.work, purchase_id)
-    headers = {"Content-Disposition": 'attachment; filename="assignments.csv"'}
-    return Response(content, media_type=csv_responses.MEDIA_TYPE, headers=headers)
+    content = await service.csv(caller.work, path_id(request, ID), now=caller.now)
+    return Response(content, media_type=csv_responses.MEDIA_TYPE, headers=csv_responses.attachment("assignments.csv"))
 
 
 @router.post(
@@ -73,7 +69,6 @@ async def assign_vouchers(request: Request, caller: VoucherAssigner) -> Response
     people, dry_run = values["recipient_emails"], bool(values.get("dry_run"))
 
     async def effect() -> JsonResponse:
-        await purchases.get(caller.work, purchase_id, now=caller.now)
         assigned = await service.assign(caller.work, purchase_id, people, dry_run=dry_run, now=caller.now)
         return JsonResponse({"isDryRun": dry_run, "results": [AssignmentModel.of(each) for each in assigned]})
 

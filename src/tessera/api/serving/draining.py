@@ -3,9 +3,11 @@
 import asyncio
 import signal
 import socket
+from contextlib import suppress
 from typing import Any
 
 from tessera.api.serving.connections import ConnectionGuard
+from tessera.kit.sockets import BACKLOG
 
 
 class Drain:
@@ -35,21 +37,21 @@ class Drain:
 
     def _finish(self) -> None:
         server = self._end.__self__
-        for listening in getattr(server, "servers", ()):  # the server may not have started
-            for transport in listening.sockets:
-                self._accept_waiting(server, transport.fileno())
-            listening.close()
-        self._end(signal.SIGTERM, None)
+        try:
+            for listening in getattr(server, "servers", ()):  # the server may not have started
+                with suppress(OSError):  # none waits, or no descriptor is free
+                    for transport in listening.sockets:
+                        self._accept_waiting(server, transport.fileno())
+                listening.close()
+        finally:
+            self._end(signal.SIGTERM, None)
 
     def _accept_waiting(self, server: Any, descriptor: int) -> None:  # noqa: ANN401 - uvicorn.Server or a subclass
         # A listener that is closed resets the connections in its queue, whose clients may have sent their requests.
         with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as listener:
             listener.settimeout(0)
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:  # none waits, or no descriptor is free
-                    return
+            for _ in range(BACKLOG):  # no more can have waited; others may connect as fast as this accepts
+                connection, _ = listener.accept()
                 connection.settimeout(0)
                 protocol = self._guard(server.config, server.server_state, server.lifespan.state, self._loop)
                 server.server_state.tasks.add(task := self._loop.create_task(self._serve(protocol, connection)))

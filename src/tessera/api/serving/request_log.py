@@ -113,17 +113,22 @@ class RequestLog:
 def _trace(scope: Scope, request_id: str) -> None:
     # FastAPI names the spans of the operations that it executes itself, and ends each span with the response.
     if tracing.is_traced():
-        route, organization_id = scope.get("route"), scope["state"].get("organization_id")
-        name = f"{scope['method']} {route.path}" if route and scope["method"] in _METHODS else None
+        method, path = _operation(scope)
+        organization_id = scope["state"].get("organization_id")
         organization = None if organization_id is None else str(organization_id)
+        name = f"{method} {path}" if path else None
         tracing.describe_request(name, request_id=request_id, organization=organization)
 
 
-def _measure(scope: Scope, *, status: int, seconds: float) -> None:
-    route = scope.get("route")
+def _operation(scope: Scope) -> tuple[str, str]:
+    """The method and the path of the operation; empty texts for what is none."""
     # The caller may choose any method, also at the path of an operation, and any path that leads nowhere.
-    operation = (scope["method"], route.path) if route and scope["method"] in _METHODS else ("", "")
-    measurements.REQUESTS.observe((*operation, _CLASSES[status // 100]), seconds)
+    route = scope.get("route")
+    return (scope["method"], route.path) if route and scope["method"] in _METHODS else ("", "")
+
+
+def _measure(scope: Scope, *, status: int, seconds: float) -> None:
+    measurements.REQUESTS.observe((*_operation(scope), _CLASSES[status // 100]), seconds)
     if status < HTTPStatus.BAD_REQUEST and (organization_id := scope["state"].get("organization_id")) is not None:
         measurements.recent_organizations.note(organization_id)
 

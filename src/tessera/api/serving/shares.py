@@ -16,7 +16,7 @@ from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 LARGE_BODY_BYTES = 16 * 1024
 # A longer validation has hundreds of codes, and takes as long as a report.
 LARGE_VALIDATION_BYTES = 4 * 1024
-# Each item of a page may have 40 kB of metadata.
+# Each item of a page may have 8 kB of metadata, and notes.
 LARGE_PAGE_ITEMS = 100
 MAX_UPLOADS = 1000
 

@@ -25,6 +25,8 @@ MAX_READERS = 4
 READINESS_SECONDS = 2.0
 # Work that is cancelled after this long has probably waited for a server that does not respond.
 SILENCE_SECONDS = 10.0
+# The work of a request begins at most this long after its deadline, unless its body or its turn took longer.
+LATER_SECONDS = 5.0
 
 T = TypeVar("T")
 
@@ -139,8 +141,10 @@ class Database:
             async with asyncio.timeout(deadline) as timeout:
                 yield
         except asyncio.CancelledError:
-            # The deadline of a request begins before that of its work, and is as long.
-            if asyncio.get_running_loop().time() - began >= SILENCE_SECONDS:
+            # The deadline of a request begins before that of its work, and is as long. Work with a longer limit, such
+            # as an import, may be cancelled at any time because its caller has left.
+            seconds = asyncio.get_running_loop().time() - began
+            if deadline is not None and deadline - LATER_SECONDS <= seconds >= SILENCE_SECONDS:
                 await self.drop_connections()
             raise
         except Exception as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 
 from tessera.kit.db.connections import opened
 from tessera.kit.db.engine import CONNECT_SECONDS, with_driver
@@ -91,18 +91,21 @@ def script(owner_url: str, application_url: str) -> str:
     return _SCRIPT_HEAD.format(database=database) + "\n".join(lines)
 
 
-def replace_password(url: str) -> str:
-    """Give the login in the URL a new random password; returns the URL with it. Raises DatabaseUnavailable.
+def with_new_password(url: str) -> str:
+    """The URL with a new random password, which is not in force yet."""
+    replaced = with_driver(url).set(password=secrets.token_hex(24), drivername="postgresql")
+    return replaced.render_as_string(hide_password=False)
+
+
+def replace_password(url: str, new_url: str) -> None:
+    """Give the login in the URL the password of the new URL; raises DatabaseUnavailable.
 
     Each role may change its own password, so this needs no other right.
     """
-    password = secrets.token_hex(24)
     with opened(url, connect_seconds=CONNECT_SECONDS) as connection:
         login = connection.info.user
-        verifier = _verifier(connection, login, password)
+        verifier = _verifier(connection, login, make_url(new_url).password or "")
         connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(login), verifier))
-    replaced = with_driver(url).set(password=password, drivername="postgresql")
-    return replaced.render_as_string(hide_password=False)
 
 
 def require_login(url: str) -> None:

@@ -260,6 +260,7 @@ async function handleAdd() {
   const redemption = await addCode($("another").value.trim() || undefined);
   booking.redemptions.push(redemption);
   $("another").value = "";
+  showBooking(); // in case the holds cannot be extended
   await handleExtend(); // all holds end at the same time, so the price is valid until then
 }
 
@@ -327,15 +328,24 @@ function tick() {
   if (left === 0 && !busy) expire();
 }
 
+function isHeld({ status }) {
+  return status === "Held";
+}
+
 // The server decides when a hold expires; after a slow response, the countdown here ends a little earlier.
 async function expire() {
   clearInterval(countdown);
   await handle(async () => {
+    const untilOf = ({ heldUntil }) => new Date(heldUntil);
+    const firstEnd = Math.min(...booking.redemptions.filter(isHeld).map(untilOf));
     let redemptions = await getRedemptions();
-    while (redemptions.some(({ status }) => status === "Held")) {
+    while (redemptions.every(isHeld)) {
       await sleep(1);
       redemptions = await getRedemptions();
     }
+    // Holds that could not be extended together end one after the other.
+    const held = redemptions.filter(isHeld);
+    if (held.length) deadline += Math.min(...held.map(untilOf)) - firstEnd;
     updateBooking(redemptions);
   });
 }

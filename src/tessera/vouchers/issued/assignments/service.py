@@ -14,10 +14,15 @@ from tessera.vouchers.issued.actions import service as vouchers
 from tessera.vouchers.issued.actions.rules import AssignedVoucher, VoucherAction, VoucherCommand
 from tessera.vouchers.issued.assignments import rules
 from tessera.vouchers.issued.assignments.rules import Assignment
+from tessera.vouchers.purchases import service as purchases
 
 
-async def csv(work: UnitOfWork, purchase_id: UUID) -> bytes:
-    """A CSV file of the assigned vouchers of a purchase and their recipients; it includes archived vouchers."""
+async def csv(work: UnitOfWork, purchase_id: UUID, *, now: datetime) -> bytes:
+    """A CSV file of the assigned vouchers of a purchase and their recipients; it includes archived vouchers.
+
+    Raises NotFound.
+    """
+    await purchases.get(work, purchase_id, now=now)
     assigned = await vouchers.list_assigned(work, purchase_id)
     titles = [wire_name(name) for name in AssignedVoucher._fields]
     return await asyncio.to_thread(csv_export.lines, [titles, *assigned])
@@ -28,9 +33,10 @@ async def assign(
 ) -> list[Assignment]:
     """Give each person a voucher of the purchase, in the order of the list; a person who has one keeps it.
 
-    Everybody gets a voucher, or nobody. Concurrent calls wait for each other. A dry run changes nothing. Raises Invalid
-    with every bad address, or if too few vouchers are left.
+    Everybody gets a voucher, or nobody. Concurrent calls wait for each other. A dry run changes nothing. Raises
+    NotFound, and Invalid with every bad address, or if too few vouchers are left.
     """
+    await purchases.get(work, purchase_id, now=now)
     # Checking thousands of addresses takes seconds, during which other requests must not wait.
     if found := await asyncio.to_thread(lambda: list(rules.violations(addresses))):
         raise Invalid(found)
