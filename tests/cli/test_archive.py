@@ -1,21 +1,25 @@
 """The archive of an embedded Postgres: any point in time comes back, and what cannot is refused."""
 
+import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
-from tests.support.commands import postmaster_of, tessera
+from tests.support.commands import SECONDS_TO_END, forked_command, postmaster_of, tessera
 from tests.support.waiting import wait_until
 
 from tessera import provision, schema
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.embedded_postgres.archive import NAME, Archive
+from tessera.kit.embedded_postgres.file_locks import open_private, try_lock
 from tessera.settings import Settings
 
 
@@ -148,3 +152,67 @@ def test_only_the_newest_snapshots_and_the_changes_since_are_kept(archived: Arch
     held.stop()
     assert [path.name for path in archive.snapshots.iterdir()] == [taken.strftime(NAME)]
     assert not (archive.wal / "000000010000000000000001").exists()
+
+
+def wait_for_child(parent: int | None, name: str) -> int:
+    """The process of a program, once this process has started it."""
+    found: list[int] = []
+
+    def has_child() -> bool:
+        for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+                found.extend([int(child)] if Path(f"/proc/{child}/comm").read_text().strip() == name else [])
+        return bool(found)
+
+    wait_until(f"{name} runs", has_child)
+    return found[0]
+
+
+def test_no_snapshot_begins_while_that_of_a_killed_command_goes_on(place: Path) -> None:
+    archive = Archive(place / "one archive", place / "one")
+    archive.create()
+    directory = archive.data_directory / "postgres"
+    directory.mkdir()
+    (directory / "postmaster.pid").write_text(f"1\n\n\n5432\n{directory}\n\n\nready\n")
+    with socket.socket(socket.AF_UNIX) as frozen_server:
+        frozen_server.bind(str(directory / ".s.PGSQL.5432"))
+        (directory / ".s.PGSQL.5432").chmod(0o777)
+        frozen_server.listen()
+        command = multiprocessing.get_context("forkserver").Process(target=archive.take_snapshot)
+        command.start()
+        wait_for_child(command.pid, "pg_basebackup")
+        command.kill()
+        command.join(SECONDS_TO_END)
+        (directory / "postmaster.pid").unlink()
+        with pytest.raises(embedded.EmbeddedPostgresError, match="another process is taking a snapshot"):
+            archive.take_snapshot()
+
+
+def test_no_server_starts_while_the_restore_of_a_killed_command_goes_on(place: Path) -> None:
+    data, archive, programs = place / "two", place / "two archive", place / "programs"
+    (archive / "snapshots" / datetime.now(UTC).strftime(NAME)).mkdir(parents=True)
+    programs.mkdir()
+    (programs / "cp").write_text("#!/bin/sh\nexec sleep 60\n")
+    (programs / "cp").chmod(0o755)
+    settings = {"PATH": f"{programs}:{os.environ['PATH']}", **settings_of(data, archive)}
+    with forked_command("archive", "restore", log=place / "log", **settings) as command:
+        copying = wait_for_child(command.pid, "sleep")
+    lock = open_private(data / "start.lock")
+    is_free = try_lock(lock)
+    os.kill(copying, signal.SIGKILL)
+    assert not is_free
+    wait_until("the end of the copy", lambda: try_lock(lock))
+    os.close(lock)
+
+
+def test_a_restore_leaves_the_files_of_a_running_process_of_postgres_alone(place: Path) -> None:
+    archive = Archive(place / "three archive", place / "three")
+    (archive.snapshots / datetime.now(UTC).strftime(NAME)).mkdir(parents=True)
+    unfinished = archive.data_directory / "postgres.unfinished"
+    unfinished.mkdir(parents=True)
+    lock = open_private(archive.data_directory / "server.lock")
+    assert try_lock(lock)
+    with pytest.raises(embedded.EmbeddedPostgresError, match="a process of Postgres still runs"):
+        archive.prepare_restore(None)
+    os.close(lock)
+    assert unfinished.exists()

@@ -15,7 +15,7 @@ from pathlib import Path
 from shlex import quote
 
 from tessera.kit.embedded_postgres import server
-from tessera.kit.embedded_postgres.file_locks import open_private, sync_directory, try_lock
+from tessera.kit.embedded_postgres.file_locks import locked, open_private, sync_directory, try_lock
 from tessera.kit.embedded_postgres.programs import NoUsablePrograms, find_reason
 from tessera.kit.embedded_postgres.server import Cluster, EmbeddedPostgresError
 
@@ -91,7 +91,7 @@ class Archive:
             if not try_lock(lock):
                 raise EmbeddedPostgresError("another process is taking a snapshot")
             self._remove_unfinished()
-            end = self._take_snapshot()
+            end = self._take_snapshot(lock)
             if keep is not None:
                 self._remove_all_but_newest(keep)
             return end
@@ -102,10 +102,12 @@ class Archive:
         if self._unfinished.exists():
             shutil.rmtree(self._unfinished)
 
-    def _take_snapshot(self) -> datetime:
+    def _take_snapshot(self, lock: int) -> datetime:
         cluster = server.open_cluster(self.data_directory)
         address = ["-h", server.find_ready_socket(cluster.data) or "/", "-U", "postgres"]
-        _run(cluster, "pg_basebackup", *address, "-D", self._unfinished, "--checkpoint=fast", "--wal-method=stream")
+        options = ["--checkpoint=fast", "--wal-method=stream"]
+        # If only this process is killed, the program goes on, and no other snapshot may remove its files.
+        _run(cluster, "pg_basebackup", *address, "-D", self._unfinished, *options, pass_fds=[lock])
         end = datetime.now(UTC)
         self._unfinished.rename(self._path_of(end))
         sync_directory(self.snapshots)
@@ -126,25 +128,38 @@ class Archive:
         Returns the time of the snapshot from which it recovers. Raises EmbeddedPostgresError; then the data directory
         is unchanged.
         """
-        data = self.data_directory / "postgres"
-        if data.exists():
-            raise EmbeddedPostgresError(f"there is a database in {data}, which is not replaced")
+        self._require_no_database()
         times = [time for time in self.list_snapshots() if at is None or time <= at]
         if not times:
             since = " from before that time" if self.list_snapshots() else ""
             raise EmbeddedPostgresError(f"{self.snapshots} has no snapshot{since}")
         self.create()
+        cluster = server.open_cluster(self.data_directory)
+        with locked(cluster.start_lock) as lock:
+            self._require_no_database()
+            if not cluster.is_stopped():
+                raise EmbeddedPostgresError(f"a process of Postgres still runs in {self.data_directory}")
+            self._copy_snapshot(cluster, times[-1], self._recovery(at, timeline), lock)
+        return times[-1]
+
+    def _require_no_database(self) -> None:
+        data = self.data_directory / "postgres"
+        if data.exists():
+            raise EmbeddedPostgresError(f"there is a database in {data}, which is not replaced")
+
+    def _copy_snapshot(
+        self, cluster: Cluster, time: datetime, recovery: Sequence[tuple[str, str]], start_lock: int
+    ) -> None:
         partial = self.data_directory / "postgres.unfinished"
         if partial.exists():
             shutil.rmtree(partial)
-        cluster = server.open_cluster(self.data_directory)
-        _run(cluster, "cp", "-a", self._path_of(times[-1]), partial)
+        # If only this process is killed, the copy goes on, and no start or restore may use the same name.
+        _run(cluster, "cp", "-a", self._path_of(time), partial, pass_fds=[start_lock])
         with (partial / "postgresql.auto.conf").open("a") as file:
-            file.writelines(f"{name} = {_in_settings(value)}\n" for name, value in self._recovery(at, timeline))
+            file.writelines(f"{name} = {_in_settings(value)}\n" for name, value in recovery)
         os.close(open_private(partial / "recovery.signal"))
-        partial.rename(data)
+        partial.rename(cluster.data)
         sync_directory(self.data_directory)
-        return times[-1]
 
     def _recovery(self, at: datetime | None, timeline: str) -> Sequence[tuple[str, str]]:
         # A restored server keeps these settings, which have no effect without recovery.signal. In this file the last
@@ -172,9 +187,9 @@ class Archive:
         return self.snapshots / time.strftime(NAME)
 
 
-def _run(cluster: Cluster, program: str, *arguments: str | Path) -> None:
+def _run(cluster: Cluster, program: str, *arguments: str | Path, pass_fds: Sequence[int] = ()) -> None:
     path = cluster.program(program) if program.startswith("pg_") else program
-    result = cluster.identity.run([path, *arguments])
+    result = cluster.identity.run([path, *arguments], pass_fds=pass_fds)
     if result.returncode:
         raise EmbeddedPostgresError(f"{program} failed: {find_reason(result.stdout)}")
 

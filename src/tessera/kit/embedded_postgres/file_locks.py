@@ -18,12 +18,12 @@ def open_private(path: Path) -> int:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the exclusive lock of a file; waits for it without a time limit."""
+def locked(path: Path) -> Iterator[int]:
+    """Hold the exclusive lock of a file, as this descriptor; waits for it without a time limit."""
     descriptor = open_private(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
