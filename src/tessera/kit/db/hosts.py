@@ -1,5 +1,7 @@
 """The order in which the hosts of an address are tried: those last that do not answer."""
 
+import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -9,6 +11,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 # A host that does not answer delays the attempt at the next one for this long.
 CONNECT_SECONDS = 3
+# An attempt that is cancelled after this long has probably waited for a host that does not answer.
+SILENCE_SECONDS = 1
 
 
 class Host(NamedTuple):
@@ -23,9 +27,9 @@ class Host(NamedTuple):
         return {**self._asdict(), "connect_timeout": CONNECT_SECONDS}
 
 
-# The hosts that did not answer the latest attempt. A frozen host would otherwise delay every connection of the process,
-# because libpq tries the hosts in the order of the address each time.
-_silent: set[Host] = set()
+# The hosts that did not answer the latest attempt, and the monotonic time at which it ended. A frozen host would
+# otherwise delay every connection of the process, because libpq tries the hosts in the order of the address each time.
+_silent: dict[Host, float] = {}
 
 
 def in_order(conninfo: str, options: Mapping[str, Any]) -> Sequence[Host]:
@@ -38,15 +42,24 @@ def in_order(conninfo: str, options: Mapping[str, Any]) -> Sequence[Host]:
         return ()
     ports = str(parameters.get("port") or "5432").split(",")
     pairs = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=True)
-    return sorted((Host(*pair) for pair in pairs), key=_silent.__contains__)
+    # If all are silent, they take turns, because an attempt may be cancelled before it reaches a second host.
+    return sorted((Host(*pair) for pair in pairs), key=lambda host: _silent.get(host, 0))
 
 
 @contextmanager
 def noting_silence(host: Host) -> Iterator[None]:
     """Remember whether the host answers the attempt of this block to connect to it."""
-    _silent.discard(host)
+    began = time.monotonic()
     try:
         yield
     except psycopg.errors.ConnectionTimeout:
-        _silent.add(host)
+        _silent[host] = time.monotonic()
         raise
+    except asyncio.CancelledError:
+        if (now := time.monotonic()) - began >= SILENCE_SECONDS:
+            _silent[host] = now
+        raise
+    except psycopg.Error:
+        _silent.pop(host, None)
+        raise
+    _silent.pop(host, None)
