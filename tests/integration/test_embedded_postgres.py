@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -20,6 +20,7 @@ from tests.support import guard
 from tests.support.commands import SECONDS_TO_END, read_line
 
 from tessera.kit.embedded_postgres import server
+from tessera.kit.embedded_postgres.file_locks import open_private, try_lock
 
 SOURCES = Path(server.__file__).parents[3]
 FAST = {"fsync": "off"}
@@ -402,3 +403,24 @@ def test_a_start_that_makes_progress_is_waited_for(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(server, "_TIMEOUT_SECONDS", 10 * server._POLL_SECONDS)
     assert len(list(islice(server._ticks(iter(range(1000)).__next__), 50))) == 50
     assert len(list(server._ticks())) <= 10
+
+
+def test_a_server_of_another_process_that_logs_its_recovery_is_waited_for(
+    used: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, log, sleep, ticks = open_private(used / "server.lock"), used / "postgres.log", time.sleep, count()
+    assert try_lock(lock)
+
+    def log_and_sleep(seconds: float) -> None:
+        with log.open("a") as file:
+            file.write("redo in progress\n")
+        sleep(seconds)
+        if next(ticks) == 50:
+            os.close(lock)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "_TIMEOUT_SECONDS", 10 * server._POLL_SECONDS)
+        patch.setattr(time, "sleep", log_and_sleep)
+        postgres = server.start(used, settings=FAST)
+    assert ask(postgres) == 1
+    postgres.stop()

@@ -120,7 +120,7 @@ class Cluster:
 
     def bring_up(self, settings: Mapping[str, str]) -> Path:
         """Start the server if necessary; returns its socket directory once it accepts connections."""
-        for _ in _ticks():
+        for _ in _ticks(self._log_size):
             if (server_lock := self._take_server_lock()) is not None:
                 return self._start_server(server_lock, settings)
             if socket_directory := find_ready_socket(self.data):
@@ -150,6 +150,10 @@ class Cluster:
     @property
     def _log_path(self) -> Path:
         return self.directory / "postgres.log"
+
+    def _log_size(self) -> int:
+        # Recovery logs its progress every ten seconds, and each file that it reads from an archive. It may take hours.
+        return self._log_path.stat().st_size if self._log_path.exists() else 0
 
     def _take_server_lock(self) -> int | None:
         descriptor = open_private(self.directory / "server.lock")
@@ -216,8 +220,7 @@ class Cluster:
         self.identity.run([*background, *server, *options], log=log, pass_fds=[server_lock])
 
     def _wait_until_ready(self, log_start: int) -> Path:
-        # Recovery logs its progress every ten seconds, and each file that it reads from an archive. It may take hours.
-        for _ in _ticks(lambda: self._log_path.stat().st_size):
+        for _ in _ticks(self._log_size):
             if socket_directory := find_ready_socket(self.data):
                 return socket_directory
             if self.is_stopped():
@@ -232,9 +235,8 @@ def open_cluster(directory: Path) -> Cluster:
     """The cluster of a directory, which is created if it is missing; raises NoUsablePrograms, OSError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     installation = find_installation(directory / "postgres")
-    return Cluster(
-        directory=directory, installation=installation, identity=choose_identity(directory, installation.directory)
-    )
+    identity = choose_identity(directory, installation.directory)
+    return Cluster(directory=directory, installation=installation, identity=identity)
 
 
 def _make_socket_directory(directory: Path, data: Path) -> Path:
