@@ -37,16 +37,19 @@ async def populate(addresses: Addresses) -> tuple[Party, ...]:
     return tuple(Party(each.id, each.key.secret, each.token.secret, each.client.name) for each in tenants)
 
 
-@contextmanager
-def serving(addresses: Addresses, parties: Sequence[Party], directory: Path, **settings: str) -> Iterator[Stage]:
-    """The real server with a worker and, unless `settings` change them, with its default limits."""
-    settings = {
+def server_settings(addresses: Addresses) -> dict[str, str]:
+    """The settings of a server on this database, which logs warnings and errors."""
+    return {
         "TESSERA_DATABASE_URL": addresses.application,
         "TESSERA_OWNER_DATABASE_URL": addresses.owner,
         "TESSERA_TOKEN_KEYS": TOKEN_KEYS,
         "TESSERA_LOG_LEVEL": "WARNING",
-        **settings,
     }
-    with running_server("serve", data=directory, **settings) as server:
+
+
+@contextmanager
+def serving(addresses: Addresses, parties: Sequence[Party], directory: Path, **settings: str) -> Iterator[Stage]:
+    """The real server with a worker and, unless `settings` change them, with its default limits."""
+    with running_server("serve", data=directory, **server_settings(addresses) | settings) as server:
         a, b, *others = parties
         yield Stage(server.url, server.process.pid, a, b, tuple(others))

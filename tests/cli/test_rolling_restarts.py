@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +23,14 @@ import psycopg
 import pytest
 from tests.conftest import TOKEN_KEYS_SETTING
 from tests.support import factories, redemption_requests
-from tests.support.commands import SECONDS_TO_END, answers, forked_command, free_port, running_server
+from tests.support.commands import (
+    SECONDS_TO_END,
+    answers,
+    forked_command,
+    free_port,
+    running_server,
+    serving_children,
+)
 from tests.support.factories import Tenant, percent_code
 from tests.support.proxying import Proxy, balancing, needs_haproxy, needs_nginx, proxying
 from tests.support.waiting import wait_until
@@ -140,14 +147,9 @@ def is_stopping(server: str) -> bool:
     return readiness(server) == "stopping"
 
 
-def serving_children(pid: int) -> set[Path]:
-    """The processes that serve for this parent."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return {path for child in children if b"spawn_main" in (path := Path(f"/proc/{child}/cmdline")).read_bytes()}
-
-
-def have_ended(processes: set[Path]) -> bool:
-    return not any(path.exists() and path.read_bytes() for path in processes)  # that of a zombie is empty
+def have_ended(processes: Iterable[int]) -> bool:
+    paths = [Path(f"/proc/{pid}/cmdline") for pid in processes]
+    return not any(path.exists() and path.read_bytes() for path in paths)  # that of a zombie is empty
 
 
 def assert_late_requests_are_answered(server: str, instance: ForkServerProcess) -> None:

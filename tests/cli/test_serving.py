@@ -22,6 +22,7 @@ from tests.support.commands import (
     SECONDS_TO_END,
     Server,
     answers,
+    children_of,
     free_port,
     postgres_runs,
     postmaster_of,
@@ -75,12 +76,6 @@ def read_greeting(server: Server) -> list[str]:
     return [line.strip() for line in server.process.output.splitlines()]
 
 
-def children_of(server: Server) -> set[str]:
-    """The processes that the server has started."""
-    pid = server.process.pid
-    return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-
-
 def connected_sockets(server: Server) -> set[str]:
     """The connected sockets at the server's port, by the names that the files of a process have."""
     port = f":{int(server.url.rpartition(':')[2]):04X}"
@@ -88,9 +83,9 @@ def connected_sockets(server: Server) -> set[str]:
     return {f"socket:[{line[9]}]" for line in lines if line[1].endswith(port) and line[3] == "01"}
 
 
-def spread(server: Server, connections: int) -> dict[str, int]:
+def spread(server: Server, connections: int) -> dict[int, int]:
     """The number of connections that each process of the server accepts of several that arrive together."""
-    counts: dict[str, int] = {}
+    counts: dict[int, int] = {}
 
     def are_accepted() -> bool:
         counts.clear()
@@ -101,19 +96,19 @@ def spread(server: Server, connections: int) -> dict[str, int]:
     return counts
 
 
-def accept_counts(server: Server, connections: int) -> dict[str, int]:
+def accept_counts(server: Server, connections: int) -> dict[int, int]:
     """What `spread` returns, after five seconds at most: the server closes connections without a request after ten."""
-    port, end, counts = int(server.url.rpartition(":")[2]), time.monotonic() + 5, dict[str, int]()
+    port, end, counts = int(server.url.rpartition(":")[2]), time.monotonic() + 5, dict[int, int]()
     with ExitStack() as opened:
         for _ in range(connections):
             opened.enter_context(socket.create_connection(("127.0.0.1", port)))
         while sum(counts.values()) != connections and time.monotonic() < end:
-            counts = {child: count for child in children_of(server) if (count := count_of(server, child))}
+            counts = {child: count for child in children_of(server.process.pid) if (count := count_of(server, child))}
             time.sleep(0.02)
     return counts
 
 
-def count_of(server: Server, pid: str) -> int:
+def count_of(server: Server, pid: int) -> int:
     """The number of open connections to the server that a process has accepted."""
     connected, result = connected_sockets(server), 0
     with suppress(OSError):  # the process has ended
@@ -123,16 +118,16 @@ def count_of(server: Server, pid: str) -> int:
     return result
 
 
-def has_ended(pid: str) -> bool:
+def has_ended(pid: int) -> bool:
     try:
         return "State:\tZ" in Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
 
 
-def is_logged_as_dead(server: Server, pid: str) -> bool:
+def is_logged_as_dead(server: Server, pid: int) -> bool:
     lines = map(json.loads, server.process.log.splitlines())
-    return any(line.get("pid") == int(pid) and line.get("exit_code") == -signal.SIGKILL for line in lines)
+    return any(line.get("pid") == pid and line.get("exit_code") == -signal.SIGKILL for line in lines)
 
 
 def both_accept(server: Server) -> bool:
@@ -330,11 +325,11 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
             counts = spread(several, 64)
             assert (len(counts), min(counts.values()) >= 8) == (2, True), counts
             killed = min(counts)
-            os.kill(int(killed), signal.SIGKILL)
+            os.kill(killed, signal.SIGKILL)
             wait_until("the killed process is gone", partial(has_ended, killed))
             wait_until("its death is logged", partial(is_logged_as_dead, several, killed))
         wait_until("both processes accept connections", lambda: both_accept(several))
-        children = children_of(several)
+        children = children_of(several.process.pid)
         status, printed = several.stop(signal.SIGTERM)
         assert (status, printed) == (0, "")
     assert not postgres_runs(ended_server.data)

@@ -63,9 +63,12 @@ def opened(url: str, *, seconds: int = 5) -> psycopg.Connection:
 
 
 def has_unfinished_purchases(url: str) -> bool:
-    """Whether a purchase has no vouchers yet."""
-    with opened(url) as connection:
-        return connection.execute(_UNFINISHED).fetchone() != (0,)
+    """Whether a purchase has no vouchers yet, or the database does not answer."""
+    try:
+        with opened(url) as connection:
+            return connection.execute(_UNFINISHED).fetchone() != (0,)
+    except psycopg.OperationalError:  # a former primary that is just being stopped
+        return True
 
 
 def first_finished_job(url: str, since: float) -> float | None:
@@ -84,9 +87,9 @@ def wait_for_writes(url: str, *, seconds: float = 120) -> float:
                 connection.execute("set statement_timeout = '1s'")
                 connection.execute("update drill.probe set at = clock_timestamp()")
                 return time.time()
-        except psycopg.Error:
+        except psycopg.Error as error:
             if time.time() > end:
-                raise
+                raise AssertionError(f"no write within {seconds:g} s: {error}") from error
         time.sleep(0.05)
 
 

@@ -17,10 +17,9 @@ SETTINGS = {"max_connections": "200", "min_wal_size": "32MB", "max_wal_size": "6
 
 
 class Postgres:
-    """A server, whose directory may be a small file system of its own."""
+    """A server in a directory of its own."""
 
-    def __init__(self, directory: Path, *, is_small: bool) -> None:
-        self.is_small = is_small
+    def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._server = embedded.start(directory / "data", settings=SETTINGS)
 
@@ -57,7 +56,7 @@ class Postgres:
         self._server.stop()
 
     def fill_disk(self) -> Path:
-        """Fill the small file system with one file, and return it."""
+        """Fill the file system with one file, and return it; for a server in a small file system."""
         file = self.directory / "ballast"
         with suppress(OSError), file.open("wb", buffering=0) as ballast:
             while ballast.write(bytes(2**16)):
@@ -70,10 +69,10 @@ def small_file_system(directory: Path) -> Iterator[bool]:
     """Mount a small file system in this directory, if the user is root and may; yields whether it is mounted."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     command = [str(mount), "-t", "tmpfs", "-o", f"size={SMALL},mode=755", "tessera-drill", str(directory)]
-    is_mounted = os.geteuid() == 0 and None not in (mount, umount)
-    is_mounted = is_mounted and subprocess.run(command, capture_output=True, check=False).returncode == 0
     try:
-        yield is_mounted
+        if os.geteuid() == 0 and None not in (mount, umount):
+            subprocess.run(command, capture_output=True, check=False)
+        yield directory.is_mount()
     finally:
-        if is_mounted:
+        if directory.is_mount():
             subprocess.run([str(umount), "--lazy", str(directory)], check=True)

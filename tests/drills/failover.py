@@ -3,14 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 
 from tests.drills.counting import wait_for_writes
 from tests.drills.drill import Drill
 from tests.drills.installation import Installation
 from tests.drills.patroni import Cluster
-from tests.support.freezing import frozen
+from tests.support.freezing import frozen, stopped
 
 SECONDS_OF_SILENCE = 18.0
 
@@ -41,7 +40,7 @@ def drills(cluster: Cluster, name: str, *, all_of_them: bool) -> Sequence[Drill]
 
     def freeze_machine(_: Installation) -> float:
         primary, standby = cluster.primary_and_standby()
-        with _stopped(primary.pids()):
+        with stopped(primary.pids()):
             since = wait_for_writes(standby.owner)
             time.sleep(SECONDS_OF_SILENCE)
             if not primary.flavour.may_thaw:
@@ -60,15 +59,3 @@ def drills(cluster: Cluster, name: str, *, all_of_them: bool) -> Sequence[Drill]
         Drill(f"{name}: {text}", act, settle=cluster.primary_and_standby)
         for text, act in (some | rest if all_of_them else some).items()
     ]
-
-
-@contextmanager
-def _stopped(pids: Sequence[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in reversed(pids):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)

@@ -16,6 +16,7 @@ from tests.drills.drill import Drill, Goals
 from tests.drills.installation import Installation, Service
 from tests.drills.load import HOLD, PURCHASE, REDEMPTION
 from tests.drills.wire import Wire
+from tests.support.commands import serving_children
 from tests.support.freezing import frozen
 from tests.support.pooling import Pooler
 from tests.support.waiting import wait_until
@@ -24,6 +25,7 @@ from tests.support.waiting import wait_until
 SECONDS_OF_SILENCE = 18.0
 SECONDS_WITHOUT_ROOM = 8.0
 IPTABLES = shutil.which("iptables", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+FULL_DISK = "full disk"
 DROP = "dead peers: packets are dropped"
 # Half of the new connections wait until the successor of a killed process has started.
 RESTART = Goals(back=30, response=30)
@@ -40,7 +42,7 @@ run()
 
 def kill_api_child(installation: Installation) -> float:
     """Kill one of the processes of the API that serve requests; its parent starts another one."""
-    os.kill(installation.api.serving_children()[0], signal.SIGKILL)
+    os.kill(serving_children(installation.api.pid)[0], signal.SIGKILL)
     return time.time()
 
 
@@ -138,7 +140,7 @@ def _dropped(port: int) -> Iterator[None]:
     rules = [("INPUT", "-i", "lo", "-p", "tcp", side, str(port), "-j", "DROP") for side in ("--dport", "--sport")]
     try:
         for rule in rules:
-            assert _iptables("-I", *rule) == 0
+            assert _iptables("-I", *rule) == 0, "iptables adds no rule"
         yield
     finally:
         for rule in rules:
@@ -160,7 +162,7 @@ def fill_disk(postgres: Postgres) -> Drill:
             postgres.start_again()
         return wait_for_writes(installation.owner)
 
-    return Drill("full disk", act)
+    return Drill(FULL_DISK, act)
 
 
 def skew_clock(installation: Installation) -> float:

@@ -1,15 +1,16 @@
 """The processes of an installation: an API of two processes and a worker, started again as a service manager does."""
 
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tessera.provision import Addresses
 from tests.attacks.parties import Party
-from tests.attacks.stage import TOKEN_KEYS
+from tests.attacks.stage import server_settings
 from tests.support.commands import SECONDS_TO_END, RunningCommand, answers, free_port
 from tests.support.waiting import wait_until
 
@@ -43,14 +44,14 @@ class Service:
         self.end(signal.SIGKILL)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal, and wait for the end of the process."""
-        self.logs[-1].send_signal(number)
-        self.logs[-1].wait(SECONDS_TO_END)
-
-    def serving_children(self) -> list[int]:
-        """The processes of the API that serve requests."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        """Send a signal, and wait for the end of the process; one that does not end is killed, which is a failure."""
+        process = self.logs[-1]
+        process.send_signal(number)
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise AssertionError(f"{self._arguments[0]} did not end within {SECONDS_TO_END} s") from error
 
 
 @dataclass
@@ -76,14 +77,8 @@ class Installation:
 
 def common_settings(addresses: Addresses, directory: Path) -> dict[str, str]:
     """The settings of all processes of an installation, with a free port."""
-    return {
-        "TESSERA_DATABASE_URL": addresses.application,
-        "TESSERA_OWNER_DATABASE_URL": addresses.owner,
-        "TESSERA_TOKEN_KEYS": TOKEN_KEYS,
-        "TESSERA_LOG_LEVEL": "WARNING",
-        "TESSERA_DATA_DIR": str(directory),
-        "TESSERA_PORT": str(free_port()),
-    }
+    place = {"TESSERA_DATA_DIR": str(directory), "TESSERA_PORT": str(free_port())}
+    return server_settings(addresses) | place
 
 
 @contextmanager
@@ -92,12 +87,12 @@ def installed(
 ) -> Iterator[Installation]:
     """An installation on this database; its worker may have another address than its API."""
     common = common_settings(addresses, directory) | {"TESSERA_PROCESSES": "2", **settings}
-    api = Service(["api"], common, directory)
-    worker = Service(["worker"], common | ({"TESSERA_DATABASE_URL": worker_url} if worker_url else {}), directory)
-    result = Installation(addresses.owner, common, directory, parties, api, worker)
-    try:
+    of_worker = common | ({"TESSERA_DATABASE_URL": worker_url} if worker_url else {})
+    with ExitStack() as stack:
+        api = Service(["api"], common, directory)
+        stack.callback(api.end)
+        worker = Service(["worker"], of_worker, directory)
+        stack.callback(worker.end)
+        result = Installation(addresses.owner, common, directory, parties, api, worker)
         result.wait_until_ready()
         yield result
-    finally:
-        for service in (result.api, result.worker):
-            service.end()

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -65,7 +66,6 @@ class Caller:
     times: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
     slowest: float = 0
-    has_ended: bool = False
 
     def call(self, stopping: threading.Event) -> None:
         """Send one write after the other, each until it is acknowledged or the time to recover is over."""
@@ -75,7 +75,6 @@ class Caller:
             (self.acknowledged if self._repeat(connection, write) else self.unacknowledged).append(write)
             time.sleep(PAUSE_SECONDS * self.random.uniform(0.5, 1.5))
         connection.close()
-        self.has_ended = True
 
     def _next(self) -> Write:
         kind = self.random.choice(self.kinds)
@@ -125,16 +124,15 @@ class Load:
     def flowing(self) -> Iterator[None]:
         """Send writes until the block ends and every caller has its last acknowledgement, or gave up."""
         stopping = threading.Event()
-        threads = [threading.Thread(target=caller.call, args=(stopping,)) for caller in self.callers]
-        for thread in threads:
-            thread.start()
-        try:
-            self.wait_until_acknowledged(time.time())
-            yield
-        finally:
-            stopping.set()
-            for thread in threads:
-                thread.join(SECONDS_TO_RECOVER + SECONDS_FOR_RESPONSE)
+        with ThreadPoolExecutor(len(self.callers)) as threads:
+            calls = [threads.submit(caller.call, stopping) for caller in self.callers]
+            try:
+                self.wait_until_acknowledged(time.time())
+                yield
+            finally:
+                stopping.set()
+        for call in calls:
+            call.result()
 
     def wait_until_acknowledged(self, since: float) -> None:
         """Wait until every caller has an acknowledgement from after this time."""

@@ -156,6 +156,7 @@ class Cluster:
     """Two nodes, and the etcd that they agree through."""
 
     nodes: tuple[Node, Node]
+    _states: list[dict[str, str]] = field(default_factory=list)  # of the nodes, when they were last read
 
     @property
     def addresses(self) -> Addresses:
@@ -168,13 +169,13 @@ class Cluster:
         """The nodes by their present roles, once the standby is synchronous."""
         wait_until("a primary with a synchronous standby", self._is_whole, seconds=SECONDS_TO_JOIN)
         first, second = self.nodes
-        return (first, second) if first.status()["role"] in ("primary", "master") else (second, first)
+        return (first, second) if self._states[0].get("role") in ("primary", "master") else (second, first)
 
     def _is_whole(self) -> bool:
-        states = [node.status() for node in self.nodes]
-        roles = {state.get("role") for state in states}
-        is_synchronous = any(state.get("sync_standby") for state in states)
-        return is_synchronous and all(state.get("state") == "running" for state in states) and len(roles) == 2
+        self._states = [node.status() for node in self.nodes]
+        roles = {state.get("role") for state in self._states}
+        is_synchronous = any(state.get("sync_standby") for state in self._states)
+        return is_synchronous and all(state.get("state") == "running" for state in self._states) and len(roles) == 2
 
     def switch_over(self) -> Node:
         """Let Patroni make the standby the primary; returns the new one."""

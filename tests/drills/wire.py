@@ -71,7 +71,8 @@ class Wire:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, start_serving=False)
+            await self._server.start_serving()
 
     async def _cut(self) -> None:
         if self._server is not None:
@@ -86,12 +87,16 @@ class Wire:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await asyncio.open_unix_connection(self.socket)
-        connection = _Connection((writer, there_writer), is_silent=self._is_silent)
-        self._connections.add(connection)
+        server = self._server
         if task := asyncio.current_task():
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        there_reader, there_writer = await asyncio.open_unix_connection(self.socket)
+        connection = _Connection((writer, there_writer), is_silent=self._is_silent)
+        if server is None or self._server is not server:  # it was cut meanwhile
+            connection.abort()
+            return
+        self._connections.add(connection)
         pumps = connection.pump(reader, there_writer), connection.pump(there_reader, writer)
         with suppress(OSError):
             await asyncio.gather(*pumps)
@@ -103,13 +108,15 @@ class Wire:
 def wired(socket: Path) -> Iterator[Wire]:
     """A port in front of this socket until the block ends."""
     wire = Wire(socket)
-    thread = threading.Thread(target=wire._loop.run_forever)
+    thread = threading.Thread(target=wire._loop.run_forever, daemon=True)
     thread.start()
     try:
         wire.heal()
         yield wire
     finally:
-        wire._run(wire.end())
-        wire._loop.call_soon_threadsafe(wire._loop.stop)
-        thread.join(SECONDS)
-        wire._loop.close()
+        try:
+            wire._run(wire.end())
+        finally:
+            wire._loop.call_soon_threadsafe(wire._loop.stop)
+            thread.join(SECONDS)
+            wire._loop.close()

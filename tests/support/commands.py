@@ -181,6 +181,16 @@ def read_line(process: subprocess.Popen[str]) -> str:
     return line
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that this process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def serving_children(pid: int) -> list[int]:
+    """The processes that serve requests for this parent."""
+    return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 def postmaster_of(data: Path) -> int:
     """The pid of the embedded Postgres."""
     return int((data / "postgres" / "postmaster.pid").read_text().split()[0])
