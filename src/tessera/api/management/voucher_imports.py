@@ -30,7 +30,7 @@ The first line names the columns: `code`, and any of {_COLUMNS}. An export of vo
 that only an export has are ignored.
 
 A code must not be that of another voucher or the name of a promo code of your organization. Without `expiresAt`, a
-voucher expires after the period of the program.
+voucher expires after the period of the program. The vouchers of a file expire on at most 5,000 days.
 
 A voucher was used if `isUsed` is `true`, or if there is a `usedAt`. It gets a redemption at that time, or else now,
 which counts and reports include, at the current price of its exam. A program with one exam needs no `storeExamCode`.
