@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit.db import personal_data
 from tessera.kit.db.table_base import Base, Timestamp
 
 
@@ -28,6 +29,7 @@ class AuditEntry(Base):
     """A change of a record: the actor, the action, and the states before and after it. Rows are never updated."""
 
     __tablename__ = "audit_entries"
+    __impersonal__ = "organization_id id at actor_kind action entity_kind entity_id"
     __table_args__ = (
         Index("audit_entries_by_time_index", "organization_id", "at", "id"),
         Index("audit_entries_by_actor_index", "organization_id", "actor_name", "at", "id"),
@@ -40,22 +42,23 @@ class AuditEntry(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(Timestamp)
     actor_kind: Mapped[str] = mapped_column(Text)
-    actor_id: Mapped[UUID | None]
-    actor_name: Mapped[str] = mapped_column(Text)
+    actor_id: Mapped[UUID | None] = mapped_column(info=personal_data.CALLER_ID)
+    actor_name: Mapped[str] = mapped_column(Text, info=personal_data.ACTOR)
     # The long-lived token of a user, and the name of its issuer.
-    token_id: Mapped[UUID | None]
-    token_issuer: Mapped[str | None] = mapped_column(Text)
+    token_id: Mapped[UUID | None] = mapped_column(info=personal_data.CALLER_ID)
+    token_issuer: Mapped[str | None] = mapped_column(Text, info=personal_data.ACTOR)
     action: Mapped[str] = mapped_column(Text)
     entity_kind: Mapped[str] = mapped_column(Text)
     entity_id: Mapped[UUID]
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info=personal_data.AUDITED)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True), info=personal_data.AUDITED)
 
 
 class AuditUnsealed(Base):
     """An unsealed entry; the transaction that seals the entry deletes the row."""
 
     __tablename__ = "audit_unsealed"
+    __impersonal__ = "organization_id entry_id"
     __table_args__ = (_references_entry(),)
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -66,6 +69,7 @@ class AuditSeal(Base):
     """A link of an organization's chain; its digest covers an entry and the previous digest."""
 
     __tablename__ = "audit_seals"
+    __impersonal__ = "organization_id position entry_id digest sealed_at"
     __table_args__ = (
         _references_entry(),
         UniqueConstraint("organization_id", "entry_id"),

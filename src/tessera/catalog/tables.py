@@ -26,6 +26,7 @@ class StoreExam(Base):
     """An exam that candidates can book, identified by its code."""
 
     __tablename__ = "store_exams"
+    __impersonal__ = "organization_id id code code_key name price status created_at version"
     __table_args__ = (
         UniqueConstraint("organization_id", "code_key"),
         Index(None, "organization_id", "status", "id"),
@@ -48,6 +49,7 @@ class ProductBundle(Base):
     """Several store exams sold together."""
 
     __tablename__ = "product_bundles"
+    __impersonal__ = "organization_id id name price status created_at version"
     __table_args__ = (
         CheckConstraint("price >= 0", name="price"),
         CheckConstraint(STATUS, name="status"),
@@ -67,6 +69,7 @@ class ProductBundleStoreExam(Base):
     """A store exam in a product bundle."""
 
     __tablename__ = "product_bundle_store_exams"
+    __impersonal__ = "organization_id product_bundle_id store_exam_id"
     __table_args__ = (
         ForeignKeyConstraint(
             ["organization_id", "product_bundle_id"], ["product_bundles.organization_id", "product_bundles.id"]

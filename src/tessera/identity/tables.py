@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
+from tessera.kit.db import personal_data
 from tessera.kit.db.table_base import Base, Timestamp
 
 
@@ -24,6 +25,7 @@ class Organization(Base):
     """The tenant: a test sponsor, or the platform itself."""
 
     __tablename__ = "organizations"
+    __impersonal__ = "id name name_key is_active created_at version"
     __table_args__ = (UniqueConstraint("name_key"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -38,6 +40,7 @@ class User(Base):
     """A person who calls the APIs with a Bearer token."""
 
     __tablename__ = "users"
+    __impersonal__ = "organization_id id function_points partner_id is_active invitation created_at version"
     __table_args__ = (
         UniqueConstraint("organization_id", "email_key"),
         ForeignKeyConstraint(
@@ -55,10 +58,12 @@ class User(Base):
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(Text)
-    email_key: Mapped[str] = mapped_column(Text, Computed('lower(email collate "C")', persisted=True))
-    first_name: Mapped[str] = mapped_column(Text)
-    last_name: Mapped[str] = mapped_column(Text)
+    email: Mapped[str] = mapped_column(Text, info=personal_data.USER_EMAIL)
+    email_key: Mapped[str] = mapped_column(
+        Text, Computed('lower(email collate "C")', persisted=True), info=personal_data.USER_EMAIL
+    )
+    first_name: Mapped[str] = mapped_column(Text, info=personal_data.USER_NAME)
+    last_name: Mapped[str] = mapped_column(Text, info=personal_data.USER_NAME)
     function_points: Mapped[list[str]] = mapped_column(ARRAY(Text))
     partner_id: Mapped[UUID | None]
     is_active: Mapped[bool]
@@ -72,6 +77,9 @@ class ApiClient(Base):
     """A program that authenticates with a ClientId and a secret."""
 
     __tablename__ = "api_clients"
+    __impersonal__ = (
+        "organization_id id name secret_digest function_points created_at revoked_at token_generation version"
+    )
     __table_args__ = (UniqueConstraint("organization_id", "name"),)
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
@@ -90,6 +98,10 @@ class ApiKey(Base):
     """A storefront's `cv-api-key`; a rotation adds a new row and lets the old one expire."""
 
     __tablename__ = "api_keys"
+    __impersonal__ = (
+        "organization_id id name key_digest function_points networks first_key_id created_at expires_at"
+        " revoked_at last_used_at version"
+    )
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -111,6 +123,7 @@ class IssuedToken(Base):
     """A long-lived Bearer token of one user; its text is not stored."""
 
     __tablename__ = "issued_tokens"
+    __impersonal__ = "organization_id id function_points created_at expires_at revoked_at version"
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "user_id"], ["users.organization_id", "users.id"]),
         Index(None, "organization_id", "user_id"),
@@ -118,10 +131,10 @@ class IssuedToken(Base):
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    user_id: Mapped[UUID]
+    user_id: Mapped[UUID] = mapped_column(info=personal_data.CALLER_ID)
     # The rights of the issuer at the time of issue, and its name; None for tokens of earlier releases.
     function_points: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
-    issuer: Mapped[str | None] = mapped_column(Text)
+    issuer: Mapped[str | None] = mapped_column(Text, info=personal_data.ACTOR)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     revoked_at: Mapped[datetime | None] = mapped_column(Timestamp)

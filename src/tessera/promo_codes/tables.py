@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
+from tessera.kit.db import personal_data
 from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
 
 # The codes that the documented list can express: a percentage for some exams, with an expiry and a limit in total.
@@ -43,13 +44,19 @@ class TermColumns(MetadataColumn):
     is_combinable: Mapped[bool | None]
     campaign: Mapped[str | None] = mapped_column(Text)
     campaign_key: Mapped[str | None] = mapped_column(Text)
-    notes: Mapped[str | None] = mapped_column(Text)
+    notes: Mapped[str | None] = mapped_column(Text, info=personal_data.NOTES)
 
 
 class PromoCode(TermColumns, Base):
     """A discount with a name: a percentage or a flat amount. Null means no limit or no expiry."""
 
     __tablename__ = "promo_codes"
+    __impersonal__ = (
+        "organization_id id name name_key status kind redemption_count held_count restrict_to_email_addresses"
+        " has_store_exams has_product_bundles is_listed batch_id created_at version discount_percent"
+        " flat_discount starts_at expires_at max_redemptions max_redemptions_per_candidate"
+        " max_redemptions_per_organization is_combinable campaign campaign_key"
+    )
     __table_args__ = (
         # Also finds codes by their beginning; its operators compare bytes, whatever the collation of the database.
         Index(
@@ -132,6 +139,12 @@ class PromoCodeBatch(TermColumns, Base):
     """Promo codes with one pattern and the same terms; `made` is the number of those created so far."""
 
     __tablename__ = "promo_code_batches"
+    __impersonal__ = (
+        "organization_id id prefix prefix_key length alphabet quantity made status code_status store_exam_ids"
+        " product_bundle_ids created_at version discount_percent flat_discount starts_at expires_at"
+        " max_redemptions max_redemptions_per_candidate max_redemptions_per_organization is_combinable"
+        " campaign campaign_key"
+    )
     __table_args__ = (
         # For counting the names that earlier batches of the same pattern use.
         Index("promo_code_batches_by_pattern_index", "organization_id", "prefix_key", "length"),
@@ -161,6 +174,7 @@ class PromoCodeShare(Base):
     """The uses of a global promo code by one organization; only codes with a limit for each organization have them."""
 
     __tablename__ = "promo_code_shares"
+    __impersonal__ = "organization_id promo_code_id used_by redemption_count held_count"
     __table_args__ = (
         _references_promo_code(),
         CheckConstraint("redemption_count >= 0 and held_count >= 0", name="uses"),
@@ -177,6 +191,7 @@ class PromoCodeStoreExam(Base):
     """One store exam to which a promo code is restricted."""
 
     __tablename__ = "promo_code_store_exams"
+    __impersonal__ = "organization_id promo_code_id store_exam_id position"
     __table_args__ = (
         _references_promo_code(),
         ForeignKeyConstraint(["organization_id", "store_exam_id"], ["store_exams.organization_id", "store_exams.id"]),
@@ -193,6 +208,7 @@ class PromoCodeProductBundle(Base):
     """One product bundle to which a promo code is restricted."""
 
     __tablename__ = "promo_code_product_bundles"
+    __impersonal__ = "organization_id promo_code_id product_bundle_id"
     __table_args__ = (
         _references_promo_code(),
         ForeignKeyConstraint(
@@ -215,6 +231,7 @@ class PromoCodeEmailAddress(Base):
     """One e-mail address to which a promo code is restricted; the key is the address in lower case."""
 
     __tablename__ = "promo_code_email_addresses"
+    __impersonal__ = "organization_id promo_code_id position"
     __table_args__ = (
         _references_promo_code(),
         Index("promo_code_email_addresses_by_email_index", "organization_id", "email_key", "promo_code_id"),
@@ -222,6 +239,6 @@ class PromoCodeEmailAddress(Base):
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     promo_code_id: Mapped[UUID] = mapped_column(primary_key=True)
-    email_key: Mapped[str] = mapped_column(Text, primary_key=True)
-    email: Mapped[str] = mapped_column(Text)
+    email_key: Mapped[str] = mapped_column(Text, primary_key=True, info=personal_data.LISTED_EMAIL)
+    email: Mapped[str] = mapped_column(Text, info=personal_data.LISTED_EMAIL)
     position: Mapped[int]

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit.db import personal_data
 from tessera.kit.db.table_base import Base
 
 
@@ -15,6 +16,7 @@ class RecordMetadata(Base):
     """
 
     __tablename__ = "record_metadata"
+    __impersonal__ = "organization_id kind record_id key"
     __table_args__ = (
         Index("record_metadata_by_value_index", "organization_id", "kind", "key", "value", "record_id"),
         CheckConstraint(
@@ -27,4 +29,4 @@ class RecordMetadata(Base):
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     record_id: Mapped[UUID] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(Text, primary_key=True)
-    value: Mapped[str] = mapped_column(Text)
+    value: Mapped[str] = mapped_column(Text, info=personal_data.METADATA_VALUE)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from tessera.kit.db import personal_data
 from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
 
 # There are no foreign keys to organizations, exams or promo codes, because each new row would lock the popular row that
@@ -17,6 +18,7 @@ class Reservation(Base):
     """A booking of an exam, identified by its code."""
 
     __tablename__ = "reservations"
+    __impersonal__ = "organization_id id status created_at updated_at"
     __table_args__ = (
         UniqueConstraint("organization_id", "code"),
         CheckConstraint("status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')", name="status"),
@@ -24,9 +26,9 @@ class Reservation(Base):
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
-    code: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(Text, info=personal_data.BOOKING)
     status: Mapped[str] = mapped_column(Text)
-    rescheduled_from: Mapped[str | None] = mapped_column(Text)
+    rescheduled_from: Mapped[str | None] = mapped_column(Text, info=personal_data.BOOKING)
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     updated_at: Mapped[datetime] = mapped_column(Timestamp)
 
@@ -38,6 +40,11 @@ class Redemption(MetadataColumn, Base):
     """
 
     __tablename__ = "redemptions"
+    __impersonal__ = (
+        "organization_id id reservation_id code code_key promo_code_owner_id promo_code_id voucher_id"
+        " purchase_id partner_id store_exam_id product_bundle_id list_price discount earlier_discounts"
+        " is_combinable status held_until changes created_at updated_at"
+    )
     __table_args__ = (
         ForeignKeyConstraint(
             ["organization_id", "reservation_id"], ["reservations.organization_id", "reservations.id"]
@@ -110,11 +117,11 @@ class Redemption(MetadataColumn, Base):
     partner_id: Mapped[UUID | None]
     store_exam_id: Mapped[UUID | None]
     product_bundle_id: Mapped[UUID | None]
-    person_id: Mapped[str] = mapped_column(Text)
-    client_candidate_id: Mapped[str] = mapped_column(Text)
-    first_name: Mapped[str] = mapped_column(Text)
-    last_name: Mapped[str] = mapped_column(Text)
-    email: Mapped[str | None] = mapped_column(Text)
+    person_id: Mapped[str] = mapped_column(Text, info=personal_data.PERSON_ID)
+    client_candidate_id: Mapped[str] = mapped_column(Text, info=personal_data.CLIENT_CANDIDATE_ID)
+    first_name: Mapped[str] = mapped_column(Text, info=personal_data.CANDIDATE_NAME)
+    last_name: Mapped[str] = mapped_column(Text, info=personal_data.CANDIDATE_NAME)
+    email: Mapped[str | None] = mapped_column(Text, info=personal_data.CANDIDATE_EMAIL)
     list_price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     discount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
     earlier_discounts: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
@@ -124,7 +131,7 @@ class Redemption(MetadataColumn, Base):
     changes: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Timestamp)
     updated_at: Mapped[datetime] = mapped_column(Timestamp)
-    made_by: Mapped[UUID | None]
+    made_by: Mapped[UUID | None] = mapped_column(info=personal_data.CALLER_ID)
 
 
 class LedgerEntry(Base):
@@ -134,6 +141,10 @@ class LedgerEntry(Base):
     """
 
     __tablename__ = "redemption_ledger"
+    __impersonal__ = (
+        "organization_id redemption_id number status redeemed_change held_change promo_code_owner_id"
+        " promo_code_id voucher_id purchase_id partner_id code store_exam_id product_bundle_id discount at"
+    )
     __table_args__ = (
         ForeignKeyConstraint(["organization_id", "redemption_id"], ["redemptions.organization_id", "redemptions.id"]),
         Index(
@@ -160,5 +171,5 @@ class LedgerEntry(Base):
     store_exam_id: Mapped[UUID | None]
     product_bundle_id: Mapped[UUID | None]
     discount: Mapped[Decimal] = mapped_column(Numeric(12, 2))
-    caller_id: Mapped[UUID | None]
+    caller_id: Mapped[UUID | None] = mapped_column(info=personal_data.CALLER_ID)
     at: Mapped[datetime] = mapped_column(Timestamp)

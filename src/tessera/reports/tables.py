@@ -17,6 +17,7 @@ class RedemptionTotal(Base):
     """The redemptions of one key on one UTC day; written after the day is closed."""
 
     __tablename__ = "redemption_totals"
+    __impersonal__ = "organization_id dimension key day redeemed cancelled discount"
     __table_args__ = (
         PrimaryKeyConstraint("organization_id", "dimension", "key", "day", postgresql_include=_SUM_COLUMNS),
         Index(
@@ -44,6 +45,7 @@ class ReportMark(Base):
     """The day before which the redemptions of an organization are rolled up; only the ledger has later redemptions."""
 
     __tablename__ = "report_marks"
+    __impersonal__ = "organization_id rolled_until"
 
     organization_id: Mapped[UUID] = mapped_column(primary_key=True)
     rolled_until: Mapped[date]

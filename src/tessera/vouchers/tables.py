@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit import editing
+from tessera.kit.db import personal_data
 from tessera.kit.db.table_base import Base, MetadataColumn, Timestamp
 
 
@@ -38,6 +39,7 @@ class VoucherPartner(Base):
     """A company that buys vouchers."""
 
     __tablename__ = "voucher_partners"
+    __impersonal__ = "organization_id id name name_key status created_at version"
     __table_args__ = (
         UniqueConstraint("organization_id", "name_key"),
         Index(None, "organization_id", "status", "id"),
@@ -57,6 +59,11 @@ class VoucherProgram(MetadataColumn, Base):
     """An offer to partners: its exams, its cost, and the partners and candidates to which it is open."""
 
     __tablename__ = "voucher_programs"
+    __impersonal__ = (
+        "organization_id id name name_key status allow_ach_payments expiration_period_in_days"
+        " can_assigned_partners_purchase_zero_price is_available_to_all_partners partner_cost_per_voucher"
+        " enforce_assigned_email voucher_code_prefix created_at version"
+    )
     __table_args__ = (
         UniqueConstraint("organization_id", "name_key"),
         Index(None, "organization_id", "status", "id"),
@@ -86,6 +93,7 @@ class VoucherProgramDiscount(Base):
     """A bulk discount of a program: the percentage for at least this quantity."""
 
     __tablename__ = "voucher_program_discounts"
+    __impersonal__ = "organization_id id program_id quantity percent"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         UniqueConstraint("organization_id", "program_id", "quantity", name="voucher_program_discounts_quantity_key"),
@@ -104,6 +112,7 @@ class VoucherProgramStoreExam(Base):
     """A store exam that a program's vouchers pay for."""
 
     __tablename__ = "voucher_program_store_exams"
+    __impersonal__ = "organization_id program_id store_exam_id position"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         _refers_to("store_exams", "store_exam_id"),
@@ -120,6 +129,7 @@ class VoucherProgramPartner(Base):
     """The assignment of a partner to a program."""
 
     __tablename__ = "voucher_program_partners"
+    __impersonal__ = "organization_id program_id partner_id"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         _refers_to("voucher_partners", "partner_id"),
@@ -135,6 +145,7 @@ class VoucherProgramEmailDomain(Base):
     """An e-mail domain whose candidates may use a program's vouchers."""
 
     __tablename__ = "voucher_program_email_domains"
+    __impersonal__ = "organization_id id program_id domain"
     __table_args__ = (
         _refers_to("voucher_programs", "program_id"),
         UniqueConstraint("organization_id", "program_id", "domain", name="voucher_program_email_domains_domain_key"),
@@ -151,6 +162,10 @@ class VoucherPurchase(MetadataColumn, Base):
     """An order for vouchers of one program by one partner."""
 
     __tablename__ = "voucher_purchases"
+    __impersonal__ = (
+        "organization_id id partner_id program_id code status quantity quantity_used amount_paid is_archived"
+        " purchased_at amount checkout_expires_at version"
+    )
     __table_args__ = (
         _refers_to("voucher_partners", "partner_id"),
         _refers_to("voucher_programs", "program_id"),
@@ -186,13 +201,13 @@ class VoucherPurchase(MetadataColumn, Base):
     quantity: Mapped[int]
     quantity_used: Mapped[int]
     amount_paid: Mapped[Decimal] = mapped_column(Numeric(14, 2))
-    notes: Mapped[str] = mapped_column(Text)
+    notes: Mapped[str] = mapped_column(Text, info=personal_data.NOTES)
     is_archived: Mapped[bool]
-    purchased_by_first_name: Mapped[str] = mapped_column(Text)
-    purchased_by_last_name: Mapped[str] = mapped_column(Text)
-    purchased_by_email: Mapped[str | None] = mapped_column(Text)
+    purchased_by_first_name: Mapped[str] = mapped_column(Text, info=personal_data.BUYER_NAME)
+    purchased_by_last_name: Mapped[str] = mapped_column(Text, info=personal_data.BUYER_NAME)
+    purchased_by_email: Mapped[str | None] = mapped_column(Text, info=personal_data.BUYER_EMAIL)
     purchased_by_email_key: Mapped[str | None] = mapped_column(
-        Text, Computed('lower(purchased_by_email collate "C")', persisted=True)
+        Text, Computed('lower(purchased_by_email collate "C")', persisted=True), info=personal_data.BUYER_EMAIL
     )
     purchased_at: Mapped[datetime] = mapped_column(Timestamp)
     # The price, whether paid or not, and the deadline of the payment, which is null for free purchases.
@@ -205,6 +220,7 @@ class VoucherCodeSpace(Base):
     """The number of issued codes with a prefix, which decides the length of the next codes."""
 
     __tablename__ = "voucher_code_spaces"
+    __impersonal__ = "organization_id prefix issued"
 
     organization_id: Mapped[UUID] = mapped_column(ForeignKey("organizations.id"), primary_key=True)
     prefix: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -215,6 +231,10 @@ class Voucher(MetadataColumn, Base):
     """A single-use code that pays for one exam; the reservation is its latest one, and `held_by` is a redemption."""
 
     __tablename__ = "vouchers"
+    __impersonal__ = (
+        "organization_id id purchase_id partner_id code is_active is_used expires_at assigned_at"
+        " reservation_status store_exam_id used_at is_archived held_by held_until version"
+    )
     __table_args__ = (
         _refers_to("voucher_purchases", "purchase_id"),
         _refers_to("store_exams", "store_exam_id"),
@@ -222,12 +242,7 @@ class Voucher(MetadataColumn, Base):
         _unique_by_prefix("vouchers_by_code_index", "code"),
         # Includes the partner, which row-level security compares, for index-only scans.
         Index(
-            "vouchers_by_use_index",
-            "organization_id",
-            "is_used",
-            "is_active",
-            "id",
-            postgresql_include=["partner_id"],
+            "vouchers_by_use_index", "organization_id", "is_used", "is_active", "id", postgresql_include=["partner_id"]
         ),
         Index("vouchers_by_partner_index", "organization_id", "partner_id", "is_active", "is_used", "id"),
         Index("vouchers_by_purchase_index", "organization_id", "purchase_id", "partner_id", "id"),
@@ -266,18 +281,18 @@ class Voucher(MetadataColumn, Base):
     is_used: Mapped[bool] = mapped_column(Computed("used_at is not null", persisted=True))
     expires_at: Mapped[datetime] = mapped_column(Timestamp)
     assigned_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    recipient_email: Mapped[str | None] = mapped_column(Text)
+    recipient_email: Mapped[str | None] = mapped_column(Text, info=personal_data.RECIPIENT_EMAIL)
     recipient_email_key: Mapped[str | None] = mapped_column(
-        Text, Computed('lower(recipient_email collate "C")', persisted=True)
+        Text, Computed('lower(recipient_email collate "C")', persisted=True), info=personal_data.RECIPIENT_EMAIL
     )
-    reservation_code: Mapped[str | None] = mapped_column(Text)
+    reservation_code: Mapped[str | None] = mapped_column(Text, info=personal_data.BOOKING)
     reservation_status: Mapped[str | None] = mapped_column(Text)
     store_exam_id: Mapped[UUID | None]
     used_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    used_by_person_id: Mapped[str | None] = mapped_column(Text)
-    used_by_client_candidate_id: Mapped[str | None] = mapped_column(Text)
-    used_by_first_name: Mapped[str | None] = mapped_column(Text)
-    used_by_last_name: Mapped[str | None] = mapped_column(Text)
+    used_by_person_id: Mapped[str | None] = mapped_column(Text, info=personal_data.PERSON_ID)
+    used_by_client_candidate_id: Mapped[str | None] = mapped_column(Text, info=personal_data.CLIENT_CANDIDATE_ID)
+    used_by_first_name: Mapped[str | None] = mapped_column(Text, info=personal_data.CANDIDATE_NAME)
+    used_by_last_name: Mapped[str | None] = mapped_column(Text, info=personal_data.CANDIDATE_NAME)
     is_archived: Mapped[bool]
     held_by: Mapped[UUID | None]
     held_until: Mapped[datetime | None] = mapped_column(Timestamp)

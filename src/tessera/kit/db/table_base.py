@@ -4,9 +4,14 @@ from sqlalchemy import DateTime, MetaData
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from tessera.kit.db import personal_data
+
 
 class Base(DeclarativeBase):
-    """Base class of all tables, with a naming convention for constraints, on which error handling relies."""
+    """Base class of all tables, with a naming convention for constraints, on which error handling relies.
+
+    Each table names its columns without personal data in `__impersonal__`, separated by blanks.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -22,7 +27,9 @@ class Base(DeclarativeBase):
 class MetadataColumn:
     """The metadata of a record, null if it has none. The attribute `metadata` of a table is SQLAlchemy's own."""
 
-    record_metadata: Mapped[dict[str, str] | None] = mapped_column("metadata", JSONB(none_as_null=True))
+    record_metadata: Mapped[dict[str, str] | None] = mapped_column(
+        "metadata", JSONB(none_as_null=True), info=personal_data.METADATA
+    )
 
 
 Timestamp = DateTime(timezone=True)

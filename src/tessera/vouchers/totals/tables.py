@@ -16,6 +16,7 @@ class VoucherTotal(Base):
     """
 
     __tablename__ = "voucher_totals"
+    __impersonal__ = "organization_id partner_id expires_on quantity used archived"
     __table_args__ = (
         ForeignKeyConstraint(
             ["organization_id", "partner_id"], ["voucher_partners.organization_id", "voucher_partners.id"]

@@ -1,0 +1,72 @@
+"""Each column of each table declares whether it holds personal data, and the guide has the map of those that do."""
+
+import json
+import re
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import MetaData, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from typer.testing import CliRunner
+
+from tessera.cli import privacy
+from tessera.kit.db import personal_data
+from tessera.kit.db.personal_data import OTHER_TABLES, personal_data_map, undeclared_columns
+from tessera.kit.db.table_base import Base
+from tessera.metadata import metadata
+
+PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
+
+
+def test_each_column_is_declared_once() -> None:
+    assert list(undeclared_columns(Base)) == []
+
+
+def test_a_column_without_a_declaration_is_found() -> None:
+    class Other(DeclarativeBase):
+        metadata = MetaData()
+
+    class Person(Other):
+        __tablename__ = "persons"
+        __impersonal__ = "id email removed"
+
+        id: Mapped[int] = mapped_column(primary_key=True)
+        email: Mapped[str] = mapped_column(Text, info=personal_data.USER_EMAIL)
+        phone: Mapped[str] = mapped_column(Text)
+
+    assert set(undeclared_columns(Other)) == {"persons.email", "persons.phone", "persons.removed"}
+
+
+def test_the_columns_of_other_tables_are_declared(superuser: psycopg.Connection[Any]) -> None:
+    # Views and the tables of tests' sessions do not count.
+    rows = superuser.execute(
+        "select c.relname, string_agg(a.attname, ' ' order by a.attnum) from pg_class c"
+        " join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+        " where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and c.relname <> all (%s)"
+        " group by c.relname",
+        [list(metadata.tables)],
+    ).fetchall()
+    assert {table: set(columns.split()) for table, columns in rows} == {
+        table: set(columns.split()) for table, columns in OTHER_TABLES.items()
+    }
+
+
+def test_the_guide_has_the_map() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(\w+)` \| (.*) \| (.*) \| (.*) \| (.*) \|$", PAGE.read_text(), re.MULTILINE)
+    assert rows == [astuple(row) for row in personal_data_map(metadata)]
+
+
+def test_the_command_prints_the_map() -> None:
+    done = CliRunner().invoke(privacy.commands, ["--json"])
+    rows = json.loads(done.stdout)
+    assert [tuple(row.values()) for row in rows] == [astuple(row) for row in personal_data_map(metadata)]
+    assert rows[0] == {
+        "table": "audit_entries",
+        "column": "actor_id",
+        "holds": "reference",
+        "about": "user",
+        "purpose": "to show who made a change",
+        "kept": "as long as the record",
+    }
