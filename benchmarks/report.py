@@ -116,7 +116,7 @@ async def prepare(addresses: Addresses, organization_ids: list[UUID]) -> str:
         days, began, has_more = 0, time.perf_counter(), True
         while has_more and days <= DAYS + 1:
             async with database.unit_of_work(organization_id) as work:
-                has_more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+                has_more = bool(await reports.roll_up(work, [organization_id], now=datetime.now(UTC)))
             days += has_more
         if organization_id == organization_ids[0]:
             print(f"rolled up {days} days in {time.perf_counter() - began:.1f} s")

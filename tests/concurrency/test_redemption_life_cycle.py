@@ -33,6 +33,7 @@ from tessera.provision import Addresses
 from tessera.redemptions import lifecycle, validate
 from tessera.redemptions import redeem as redeeming
 from tessera.redemptions.drafts import Candidate, RedemptionDraft
+from tessera.redemptions.expiry import service as expiry
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.lifecycle import RedemptionFilter
 from tessera.redemptions.records import Redemption
@@ -314,9 +315,8 @@ class LifeCycle(RuleBasedStateMachine):
 
         async def expire() -> None:
             async with self.resources.database.unit_of_work(self.tenant.id) as work:
-                await lifecycle.expire(
-                    work, [redemption.id for redemption in self.model.redemptions], now=self.model.now
-                )
+                ids = [redemption.id for redemption in self.model.redemptions]
+                await expiry.expire(work, {work.organization_id: ids}, now=self.model.now)
 
         self.run(expire())
         held = self.superuser.execute(

@@ -16,13 +16,16 @@ from tests.support.waiting import until_blocked
 
 from tessera.api.serving.resources import Resources
 from tessera.codes.rules import ProductChoice
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.identifiers import new_id
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
 from tessera.provision import Addresses
-from tessera.redemptions import lifecycle
 from tessera.redemptions import redeem as redeeming
 from tessera.redemptions.drafts import Candidate, RedemptionDraft
+from tessera.redemptions.expiry import repository as expiry_repository
+from tessera.redemptions.expiry import service as expiry
+from tessera.redemptions.expiry.repository import Holds, LapsedHold
 from tessera.redemptions.ledger import service as ledger
 from tessera.redemptions.records import Redemption
 from tessera.redemptions.reservations import service as reservations
@@ -128,25 +131,32 @@ async def test_a_confirmation_that_waits_past_the_deadline_does_not_take_the_use
     await assert_recounted(resources, shop)
 
 
-async def test_a_hold_whose_reservation_moves_while_its_end_is_written_is_left_for_the_next_time(
-    client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, superuser: psycopg.Connection
+async def test_a_hold_whose_reservation_is_locked_or_moves_while_its_end_is_written_is_left_for_the_next_time(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = await create_redemption(client, shop, "FREE", holdSeconds=10)
     clock.advance(seconds=10)
+    try_lock = expiry_repository.try_lock_reservations
 
     async def expire() -> int:
         async with resources.database.unit_of_work(shop.id) as work:
-            return await lifecycle.expire(work, [UUID(held["id"])], now=clock.now)
+            expired = await expiry.expire(work, {shop.id: [UUID(held["id"])]}, now=clock.now)
+        return sum(progress.done for progress in expired.values())
+
+    async def lock_after_a_move(work: UnitOfWork, holds: Holds) -> dict[UUID, list[LapsedHold]]:
+        async with resources.database.unit_of_work(shop.id) as other:
+            await reservations.change(
+                other, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller=None, now=clock.now
+            )
+        return await try_lock(work, holds)
 
     async with resources.database.unit_of_work(shop.id) as work:
         await ReservationRepository(work).lock(["RSV-1"])
-        waiting = asyncio.create_task(expire())
-        await until_blocked(superuser)
-        await reservations.change(
-            work, "RSV-1", ReservationStatus.RESCHEDULED, new_code="RSV-2", caller=None, now=clock.now
-        )
-    # A change of the hold now locks RSV-2.
-    assert await waiting == 0
+        assert await expire() == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(expiry_repository, "try_lock_reservations", lock_after_a_move)
+        # A change of the hold now locks RSV-2.
+        assert await expire() == 0
     assert await expire() == 1
 
 

@@ -75,7 +75,7 @@ async def _roll_up(url: str, organization_id: UUID) -> None:
     database, has_more = Database(url, pool_size=1), True
     while has_more:
         async with database.unit_of_work(organization_id) as work:
-            has_more = await reports.roll_up(work, now=datetime.now(UTC)) is not None
+            has_more = bool(await reports.roll_up(work, [work.organization_id], now=datetime.now(UTC)))
 
 
 def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: int) -> None:

@@ -47,7 +47,7 @@ async def roll_up(resources: Resources, tenant: Tenant, *, now: datetime) -> lis
     days: list[str] = []
     for _ in range(1000):
         async with resources.database.unit_of_work(tenant.id) as work:
-            day = await reports.roll_up(work, now=now)
+            day = (await reports.roll_up(work, [work.organization_id], now=now)).get(work.organization_id)
         if day is None:
             return days
         days.append(str(day))

@@ -104,11 +104,14 @@ class Editable(Generic[T]):
         move = self.require_move(before.status, new_status)
         return await self.save(work, repository, before, replace(before, status=new_status), move.action, now=now)
 
+    def change(self, action: str, before: T | None, after: T) -> Change:
+        """The change as the audit log records it; `before` is None for a new record."""
+        old = None if before is None else self.values(before)
+        return Change(action=action, kind=self.kind, id=after.id, before=old, after=self.values(after))
+
     async def record(self, work: UnitOfWork, action: str, before: T | None, after: T, *, now: datetime) -> None:
         """Record a change; `before` is None for a new record."""
-        old = None if before is None else self.values(before)
-        change = Change(action=action, kind=self.kind, id=after.id, before=old, after=self.values(after))
-        await audit.record(work, change, now=now)
+        await audit.record(work, self.change(action, before, after), now=now)
 
     async def record_created(self, work: UnitOfWork, record: T, *, now: datetime) -> None:
         """Record that a record was created."""

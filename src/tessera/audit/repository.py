@@ -12,14 +12,17 @@ from sqlalchemy import Select, select
 from tessera.audit import rules
 from tessera.audit.rules import Change
 from tessera.audit.tables import AuditEntry, AuditSeal
+from tessera.kit.actors import Actor
 from tessera.kit.db.arrays import Texts, Uuids
+from tessera.kit.db.compiled_queries import TextQuery
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.passes import Part
 from tessera.kit.db.records import record_of
-from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, execute_text
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, driver_of
 from tessera.kit.identifiers import new_id
 
 # Arrays, because SQLAlchemy takes half a second to compile a statement with parameters for a thousand entries.
-ADD_ALL = """
+ADD_ALL = TextQuery("""
 with entries as (
     insert into audit_entries (
         organization_id, id, at, actor_kind, actor_id, actor_name, token_id, token_issuer, action, entity_kind,
@@ -31,9 +34,11 @@ with entries as (
         %(ids)s::uuid[], %(actions)s::text[], %(kinds)s::text[], %(entity_ids)s::uuid[], %(befores)s::text[],
         %(afters)s::text[]
     ) as change (id, action, kind, entity_id, before, after)
+    returning id
 )
 insert into audit_unsealed (organization_id, entry_id) select %(organization_id)s, unnest(%(ids)s::uuid[])
-"""
+returning entry_id
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,29 @@ class EntryFilter:
     entity_id: UUID | None = None
 
 
+def addition(organization_id: UUID, actor: Actor, changes: Sequence[Change], *, now: datetime) -> Part:
+    """The statement that adds an unsealed entry for each change to the log of an organization."""
+    return Part(organization_id, ADD_ALL, _values(organization_id, actor, changes, now=now))
+
+
+def _values(organization_id: UUID, actor: Actor, changes: Sequence[Change], *, now: datetime) -> dict[str, Any]:
+    return {
+        "organization_id": organization_id,
+        "at": now,
+        "actor_kind": str(actor.kind),
+        "actor_id": actor.id,
+        "actor_name": actor.name,
+        "token_id": actor.token_id,
+        "token_issuer": actor.token_issuer,
+        "ids": Uuids([new_id() for _ in changes]),
+        "actions": Texts([str(change.action) for change in changes]),
+        "kinds": Texts([change.kind for change in changes]),
+        "entity_ids": Uuids([change.id for change in changes]),
+        "befores": Texts([_json(change.before) for change in changes]),
+        "afters": Texts([_json(change.after) for change in changes]),
+    }
+
+
 class AuditRepository:
     """The log of the organization that the unit of work is pinned to."""
 
@@ -79,23 +107,8 @@ class AuditRepository:
         """Add an unsealed entry for each change."""
         if not changes:
             return
-        columns = {
-            "ids": Uuids([new_id() for _ in changes]),
-            "actions": Texts([str(change.action) for change in changes]),
-            "kinds": Texts([change.kind for change in changes]),
-            "entity_ids": Uuids([change.id for change in changes]),
-            "befores": Texts([_json(change.before) for change in changes]),
-            "afters": Texts([_json(change.after) for change in changes]),
-        }
-        actor = {
-            "actor_kind": str(self._actor.kind),
-            "actor_id": self._actor.id,
-            "actor_name": self._actor.name,
-            "token_id": self._actor.token_id,
-            "token_issuer": self._actor.token_issuer,
-        }
-        common = {"organization_id": self._organization_id, "at": now}
-        await execute_text(self._connection, ADD_ALL, columns | actor | common)
+        driver = await driver_of(self._connection)
+        await ADD_ALL.send(driver, _values(self._organization_id, self._actor, changes, now=now))
 
     async def find(self, entry_id: UUID) -> Entry | None:
         """The entry with this id."""

@@ -1,12 +1,14 @@
 """The audit log: every change and its actor, recorded in the transaction of the change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from tessera.audit import repository
 from tessera.audit.repository import AuditRepository, Entry, EntryFilter
 from tessera.audit.rules import Action, Change
 from tessera.kit.db.pages import CursorPage
+from tessera.kit.db.passes import execute_parts
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import NotFound
 
@@ -21,6 +23,11 @@ async def record(work: UnitOfWork, change: Change, *, now: datetime) -> None:
 async def record_all(work: UnitOfWork, changes: Sequence[Change], *, now: datetime) -> None:
     """Record changes with one statement."""
     await AuditRepository(work).add(changes, now=now)
+
+
+async def record_for_each(work: UnitOfWork, changes: Mapping[UUID, Sequence[Change]], *, now: datetime) -> None:
+    """Record the changes of many organizations, each pinned to its own."""
+    await execute_parts(work, [repository.addition(each, work.actor, own, now=now) for each, own in changes.items()])
 
 
 async def get(work: UnitOfWork, entry_id: UUID) -> Entry:

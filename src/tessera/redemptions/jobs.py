@@ -1,20 +1,25 @@
 """The job that expires holds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
-from tessera.kit.db.engine import STATEMENT_ERRORS
+from tessera.kit.db.passes import Progress, run_pass
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.jobs import by_the_clock
-from tessera.redemptions import lifecycle
+from tessera.redemptions.expiry import service as expiry
 
 log = structlog.get_logger(__name__)
 
 blueprint = Blueprint()
+
+# Small enough that other transactions wait for the locked codes only briefly.
+HOLDS_AT_ONCE = 200
 
 
 @blueprint.periodic(cron="* * * * * */30")  # seconds come last
@@ -26,16 +31,16 @@ async def expire_holds(context: JobContext, timestamp: int) -> None:
     clock: Callable[[], datetime] = context.additional_context["clock"]
     expired, has_more = 0, True
     while has_more:
-        now, before = clock(), expired
+        now = clock()
         async with database.unit_of_work(PLATFORM_ID) as work:
-            lapsed_holds = await lifecycle.list_lapsed(work, now=now)
-        for organization_id, ids in lapsed_holds.items():
-            try:
-                async with database.unit_of_work(organization_id) as work:
-                    expired += await lifecycle.expire(work, ids, now=now)
-            except STATEMENT_ERRORS:
-                # Corrupted counts violate a constraint; the other organizations must not be blocked by them.
-                log.exception("holds not expired", organization=str(organization_id))
-        has_more = expired > before
+            lapsed = await expiry.list_lapsed(work, now=now)
+
+        async def expire(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
+            size = max(HOLDS_AT_ONCE // len(group), 1)
+            return await expiry.expire(work, {each: lapsed[each][:size] for each in group}, now=now)  # noqa: B023
+
+        counts = await run_pass(database, list(lapsed), expire, task="expire_holds")
+        expired += counts.total()
+        has_more = counts.total() > 0
     if expired:
         log.info("holds expired", redemptions=expired)

@@ -1,6 +1,6 @@
 """Existing redemptions: queries, confirmation, release, cancellation and expiry."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -128,31 +128,3 @@ async def _get(repository: RedemptionRepository, redemption_id: UUID, caller: Pr
     if not redemptions or not rules.may_see(caller, redemptions[0].made_by):
         raise RedemptionNotFound
     return redemptions[0]
-
-
-async def expire(work: UnitOfWork, ids: Sequence[UUID], *, now: datetime) -> int:
-    """Store the status `Expired` of those of these holds that have lapsed; returns their number.
-
-    Readers treat a hold past its deadline as expired in any case; the stored status keeps lists of holds short.
-    """
-    repository = RedemptionRepository(work)
-    holds = await repository.find_all(ids)
-    locked_codes = {each.reservation_code for each in holds}
-    await ReservationRepository(work).lock(locked_codes)
-    await transitions.lock_codes(work, holds, now=now)
-    changes = [
-        transitions.status_change(each, RedemptionStatus.EXPIRED, caller_id=None, now=now)
-        for each in await repository.find_all(ids)
-        # A reservation rescheduled to another code in the meantime is not locked under that code.
-        if each.reservation_code in locked_codes and as_of(each, now=now).status is not each.status
-    ]
-    await transitions.write(work, changes, now=now)
-    return len(changes)
-
-
-async def list_lapsed(work: UnitOfWork, *, now: datetime) -> dict[UUID, list[UUID]]:
-    """Up to 200 lapsed holds, by organization, for a unit of work pinned to the platform."""
-    by_organization: dict[UUID, list[UUID]] = {}
-    for organization_id, redemption_id in await RedemptionRepository(work).list_lapsed(now=now):
-        by_organization.setdefault(organization_id, []).append(redemption_id)
-    return by_organization

@@ -192,11 +192,6 @@ class RedemptionRepository:
         rows = [{"organization_id": self._organization_id, **row_of(entry)} for entry in entries]
         await insert_rows(self._connection, LedgerEntry, rows)
 
-    async def list_lapsed(self, *, now: datetime) -> list[tuple[UUID, UUID]]:
-        """Up to 200 lapsed holds of all organizations; none unless the platform itself is pinned."""
-        rows = await self._connection.exec_driver_sql("select * from list_lapsed_holds(%s::timestamptz)", (now,))
-        return [(row.organization_id, row.redemption_id) for row in rows]
-
 
 def _redemption(row: AnyRow) -> Redemption:
     values = dict(zip(_NAMES, _values_of(row), strict=True))

@@ -1,13 +1,16 @@
 """The job that rolls up closed days."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 from procrastinate import Blueprint, JobContext
 
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.db.database import Database
+from tessera.kit.db.passes import Progress, run_pass
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.jobs import by_the_clock
 from tessera.reports import service
 
@@ -26,11 +29,11 @@ async def roll_up_redemptions(context: JobContext, timestamp: int) -> None:
     now = clock()
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await service.list_unrolled(work, now=now)
-    for organization_id in organizations:
-        days, has_more = 0, True
-        while has_more:
-            # One transaction for each day, because the first run may have years to roll up.
-            async with database.unit_of_work(organization_id) as work:
-                has_more = await service.roll_up(work, now=now) is not None
-            days += has_more
-        log.info("redemptions rolled up", organization=str(organization_id), days=days)
+
+    async def roll_up(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
+        # One day of each in a transaction, because the first run may have years to roll up.
+        return dict.fromkeys(await service.roll_up(work, group, now=now), Progress(1, has_more=True))
+
+    days = await run_pass(database, organizations, roll_up, task="roll_up_redemptions")
+    if days:
+        log.info("redemptions rolled up", organizations=len(days), days=days.total())

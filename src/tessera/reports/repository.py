@@ -183,12 +183,6 @@ group by 2, 3, 4
 """  # noqa: S608 - our own constants
 REMOVE = "delete from redemption_totals where organization_id = %(organization_id)s"
 
-FIND_UNROLLED_DAY = """
-select (min(l.at) at time zone 'UTC')::date from redemption_ledger l
-where l.organization_id = %(organization_id)s and l.redeemed_change <> 0
-  and l.at >= %(mark)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
-"""
-
 # A recount of all rolled-up days.
 FIND_DISCREPANCIES = f"""
 select 'report' as kind, concat_ws(' ', dimension, key, day) as name,
@@ -256,12 +250,6 @@ class ReportRepository:
         )
         mark: date = rows[0].rolled_until
         return mark
-
-    async def find_unrolled_day(self, *, mark: date, end: date) -> date | None:
-        """The first day from the mark to `end` (exclusive) with a redemption or a cancellation."""
-        rows = await self._execute(FIND_UNROLLED_DAY, mark=mark, end=end)
-        day: date | None = rows[0][0]
-        return day
 
     async def roll_up(self, first: date, end: date) -> None:
         """Roll up the days from `first` to `end` (exclusive) in every dimension."""

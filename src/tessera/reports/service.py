@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from uuid import UUID
 
 from tessera.kit.db import cursors
@@ -13,6 +13,7 @@ from tessera.redemptions.rules import Discrepancy
 from tessera.reports import rules
 from tessera.reports.late.repository import LateRedemptionRepository
 from tessera.reports.repository import RedemptionReport, RedemptionSum, ReportRepository
+from tessera.reports.rolling_up import repository as rolling_up
 from tessera.reports.rules import Dimension, Period
 from tessera.vouchers.totals import service as vouchers
 from tessera.vouchers.totals.service import PartnerTotals, VoucherTotals
@@ -57,20 +58,14 @@ async def sum_vouchers(work: UnitOfWork, *, now: datetime) -> VoucherTotals:
     return await vouchers.sum_all(work, today=rules.today(now))
 
 
-async def roll_up(work: UnitOfWork, *, now: datetime) -> date | None:
-    """Roll up the first closed day that is not rolled up yet; returns the day, or None if there is none.
+async def roll_up(work: UnitOfWork, organization_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, date]:
+    """Roll up the first closed day of these organizations that is not rolled up yet; returns the day of each.
 
-    The same transaction locks and moves the mark, so each day is rolled up once.
+    The same transaction locks and moves the mark of an organization, so each day is rolled up once. Organizations whose
+    marks others have locked, or that have no such day, are left out.
     """
-    reports = ReportRepository(work)
-    mark = await reports.lock_mark()
-    day = await reports.find_unrolled_day(mark=mark, end=rules.closed_until(now))
-    if day is None:
-        return None
-    after = day + timedelta(days=1)
-    await reports.roll_up(day, after)
-    await reports.move_mark(after)
-    return day
+    marks = await rolling_up.lock_marks(work, organization_ids)
+    return await rolling_up.roll_up_first_days(work, marks, end=rules.closed_until(now))
 
 
 async def include_late(work: UnitOfWork, days: Collection[date]) -> None:

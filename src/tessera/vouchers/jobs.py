@@ -1,6 +1,7 @@
 """Jobs of voucher purchases."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from procrastinate import Blueprint, JobContext
 from tessera.identity.rules import PLATFORM_ID
 from tessera.kit.actors import Actor, ActorKind
 from tessera.kit.db.database import Database
+from tessera.kit.db.passes import Progress, run_pass
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.jobs import ExponentialBackoff, by_the_clock
 from tessera.vouchers.purchases import service as purchases
 from tessera.vouchers.purchases.checkout import service as checkouts
@@ -43,11 +46,11 @@ async def expire_checkouts(context: JobContext, timestamp: int) -> None:
     now = context.additional_context["clock"]()
     async with database.unit_of_work(PLATFORM_ID) as work:
         organizations = await checkouts.list_overdue_organizations(work, now=now)
-    for organization_id in organizations:
-        expired = BATCH_SIZE
-        while expired == BATCH_SIZE:
-            async with database.unit_of_work(
-                organization_id, actor=Actor(ActorKind.JOB, None, EXPIRE_CHECKOUTS)
-            ) as work:
-                expired = await checkouts.expire(work, limit=BATCH_SIZE, now=now)
-            log.info("checkouts expired", organization=str(organization_id), purchases=expired)
+
+    async def expire(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
+        work = replace(work, actor=Actor(ActorKind.JOB, None, EXPIRE_CHECKOUTS))
+        return await checkouts.expire(work, group, limit=BATCH_SIZE, now=now)
+
+    counts = await run_pass(database, organizations, expire, task=EXPIRE_CHECKOUTS)
+    if counts:
+        log.info("checkouts expired", organizations=len(counts), purchases=counts.total())

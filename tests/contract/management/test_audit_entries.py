@@ -78,7 +78,7 @@ async def test_a_change_is_listed_with_its_actor_time_before_and_after(
     assert archived == expected
     assert (updated["action"], updated["after"]) == ("Updated", before)
     async with resources.database.unit_of_work(tenant_with_changes.id) as work:
-        sealed = await seals.seal(work, now=NOW)
+        sealed = (await seals.seal(work, [work.organization_id], now=NOW))[work.organization_id].done
     answer = await client.get(f"{URL}/{archived['id']}", headers=tenant_with_changes.bearer)
     assert status_and_body(answer) == (200, expected | {"position": sealed})
 

@@ -192,7 +192,8 @@ async def test_past_its_deadline_a_checkout_has_expired_everywhere_at_once(
             "CheckoutExpired"
         )
     async with resources.database.unit_of_work(tenant.id) as work:
-        assert await checkouts.expire(work, limit=10, now=clock.now) == 1
+        expired_here = await checkouts.expire(work, [tenant.id], limit=10, now=clock.now)
+    assert [progress.done for progress in expired_here.values()] == [1]
     assert await statuses() == expired
     # A client with the version from before the expiry reads the purchase again, and then learns its status.
     assert (await client.post(f"{url}/pay", headers=if_match(1, tenant))).status_code == 412

@@ -129,7 +129,7 @@ async def test_a_token_does_not_gain_the_rights_that_its_issuer_did_not_have(
     assert (entry["actor"]["tokenId"], entry["actor"]["tokenIssuer"]) == (token["id"], "clerk@example.com")
 
     async with resources.database.unit_of_work(tenant.id) as work:
-        await seals.seal(work, now=NOW)
+        await seals.seal(work, [work.organization_id], now=NOW)
     superuser.execute(
         "update audit_entries set token_issuer = 'x' where organization_id = %s and id = %s",
         [

@@ -86,7 +86,7 @@ async def discrepancies(resources: Resources, tenant: Tenant) -> list[Any]:
     async with resources.database.unit_of_work(tenant.id) as work:
         found += await reports.list_discrepancies(work)
         found += (await reports.rebuild(work, now=NOW)).wrong
-        await seals.seal(work, now=NOW)
+        await seals.seal(work, [work.organization_id], now=NOW)
         return found + list((await seals.verify(work)).findings)
 
 
@@ -153,7 +153,7 @@ async def test_uses_on_days_that_are_rolled_up_are_in_the_reports(
     new += "OLD-5,,,,,2026-03-02T23:00:00Z,R-5,,,\n"
     assert (await send(client, tenant, shop, old)).status_code == 201
     async with resources.database.unit_of_work(tenant.id) as work:
-        while await reports.roll_up(work, now=NOW):
+        while await reports.roll_up(work, [work.organization_id], now=NOW):
             continue
     assert (await send(client, tenant, shop, new)).status_code == 201
     query = {"by": "day", "from": "2026-01-01"}

@@ -16,7 +16,8 @@ from tests.support.reporting import open_shop
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.db.database import Database
-from tessera.redemptions import jobs, lifecycle
+from tessera.redemptions import jobs
+from tessera.redemptions.expiry import service as expiry
 
 BEFORE, AT = NOW + timedelta(seconds=59), NOW + timedelta(seconds=60)
 
@@ -141,6 +142,6 @@ async def test_only_lapsed_holds_are_expired(
     clock.now = AT
     database: Database = resources.database
     async with database.unit_of_work(shop.id) as work:
-        await lifecycle.expire(work, ids, now=clock.now)
+        await expiry.expire(work, {work.organization_id: ids}, now=clock.now)
     query = "select id, status from redemptions where organization_id = %s"
     assert dict(superuser.execute(query, [shop.id]).fetchall()) == dict(zip(ids, ("Expired", "Held"), strict=True))

@@ -168,16 +168,30 @@ async def test_a_look_up_by_an_array_reads_the_rows_that_it_names(
 
 # The functions of repositories with an array whose plan no test here or in `plans` asks for by name, and why.
 WITHOUT_A_TEST_BY_NAME = {
+    "audit/repository.py": {"_values": "values of new rows", "addition": "the statement with these values"},
+    "audit/seals/repository.py": {"_seal_values": "entries by primary key, which the statement before has found"},
     "idempotency/repository.py": {"try_lock": "takes advisory locks and reads no table"},
     "identity/authentication/repository.py": {"find_callers": "a loop that looks up one credential at a time"},
+    "identity/keys/repository.py": {"set_last_used": "keys by primary key, which this process has seen"},
     "promo_codes/repository.py": {"_matching": "the statuses, which are four constants"},
     "promo_codes/restrictions/repository.py": {
         "store_exam_codes": "a result, of the codes that the statement lists",
         "email_addresses": "a result, of the codes that the statement lists",
     },
-    "promo_codes/uses/repository.py": {"recount": "the array has one code, all of whose uses are counted"},
+    "promo_codes/uses/repository.py": {
+        "recount": "the array has one code, all of whose uses are counted",
+        "lock_for_each": "the statement of `lock`",
+        "count_uses_for_each": "the statement of `count_uses`",
+        "_count_values": "the statement of `count_uses`",
+    },
     "record_metadata/repository.py": {"_find_all": "test_record_metadata.py asks for the list that it is part of"},
+    "redemptions/expiry/repository.py": {
+        "find_lapsed": "looks up one redemption at a time by primary key",
+        "expire": "redemptions by primary key, which are locked",
+    },
     "reports/late/repository.py": {"sum_again": "the days of an import, which are summed as a job sums them"},
+    "vouchers/issued/uses/repository.py": {"try_lock_for_each": "vouchers by primary key"},
+    "vouchers/purchases/checkout/repository.py": {"expire": "purchases by primary key, which are locked"},
     "vouchers/programs/repository.py": {"_visible": "a subquery of the programs of one partner"},
 }
 ARRAYS = {"any_", "in_", "ARRAY", "Texts", "Uuids", "Binaries"}

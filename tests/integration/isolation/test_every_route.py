@@ -31,7 +31,7 @@ from tessera.audit.seals import service as seals
 from tessera.kit.db.database import Database
 from tessera.promo_codes.batches import service as batches
 from tessera.provision import Addresses
-from tessera.redemptions import lifecycle
+from tessera.redemptions.expiry import service as expiry
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
 from tessera.vouchers.purchases import service as purchases
@@ -136,10 +136,10 @@ async def work_for(journey: Journey, database: Database) -> None:
     async with database.unit_of_work(tenant.id) as work:
         await purchases.issue(work, purchase_id=UUID(paid["voucherPurchaseId"]), now=NOW)
         await batches.create_next_codes(work, UUID(batch.json()["id"]), now=NOW)
-        await lifecycle.expire(work, [UUID(hold.json()["id"])], now=later)
-        await checkouts.expire(work, limit=200, now=later)
-        await seals.seal(work, now=NOW)
-        while await reports.roll_up(work, now=later):
+        await expiry.expire(work, {work.organization_id: [UUID(hold.json()["id"])]}, now=later)
+        await checkouts.expire(work, [work.organization_id], limit=200, now=later)
+        await seals.seal(work, [work.organization_id], now=NOW)
+        while await reports.roll_up(work, [work.organization_id], now=later):
             continue
         await reports.include_late(work, [NOW.date()])
         await reports.rebuild(work, now=later)

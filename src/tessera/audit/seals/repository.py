@@ -1,7 +1,6 @@
 """Statements on the chain of seals over the audit log of one tenant."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,10 +18,12 @@ from sqlalchemy import (
 
 from tessera.audit.seals.rules import BEGINNING, Head, Seal, SealedEntry
 from tessera.audit.tables import AuditEntry, AuditSeal, AuditUnsealed
+from tessera.kit.db.advisory_locks import lock_number, try_locks
 from tessera.kit.db.arrays import Binaries, Uuids
-from tessera.kit.db.compiled_queries import CompiledQuery, execute_pipelined, parameter
+from tessera.kit.db.compiled_queries import CompiledQuery, TextQuery, parameter
+from tessera.kit.db.passes import Part, execute_parts
 from tessera.kit.db.records import record_of
-from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, execute_text
+from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
 _JSON_COLUMNS = {"before", "after"}
 _ENTRY_COLUMNS = [
@@ -36,31 +37,71 @@ def _is_entry_of(table: type[AuditSeal | AuditUnsealed]) -> Any:  # noqa: ANN401
 
 
 _ORGANIZATION = parameter("organization_id", Uuid())
-_LOCK = CompiledQuery(select(func.pg_try_advisory_xact_lock(parameter("number", BigInteger()))))
-_HEAD = CompiledQuery(
+_last = (
     select(AuditSeal.position, AuditSeal.digest)
     .where(AuditSeal.organization_id == _ORGANIZATION)
     .order_by(AuditSeal.position.desc())
     .limit(literal_column("1"))
 )
+# The head is repeated in each row, so that one statement reads both.
 _UNSEALED = CompiledQuery(
-    select(*_ENTRY_COLUMNS)
+    select(
+        *_ENTRY_COLUMNS,
+        _last.with_only_columns(AuditSeal.position).scalar_subquery().label("head_position"),
+        _last.with_only_columns(AuditSeal.digest).scalar_subquery().label("head_digest"),
+    )
     .join_from(AuditUnsealed, AuditEntry, _is_entry_of(AuditUnsealed))
     .where(AuditUnsealed.organization_id == _ORGANIZATION)
     .order_by(AuditUnsealed.entry_id)
     .limit(parameter("size", BigInteger()))
 )
-# One statement, because each round trip counts where thousands of organizations have one entry each.
-_SEAL = """
+# One statement, because each counts where thousands of organizations have one entry each.
+_SEAL = TextQuery("""
 with seals as (
     insert into audit_seals (organization_id, position, entry_id, digest, sealed_at)
     select %(organization_id)s, seal.position, seal.entry_id, seal.digest, %(now)s
     from unnest(%(positions)s::bigint[], %(entry_ids)s::uuid[], %(digests)s::bytea[])
          as seal (position, entry_id, digest)
+    returning position
 )
 delete from audit_unsealed
 where organization_id = %(organization_id)s and entry_id = any (%(entry_ids)s::uuid[])
-"""
+returning entry_id
+""")
+
+
+async def try_lock(work: UnitOfWork, organization_ids: Sequence[UUID]) -> list[UUID]:
+    """Take the locks for sealing these organizations; returns those that no other transaction is sealing."""
+    locked = await try_locks(work, [lock_number(f"audit/{each}") for each in organization_ids])
+    return [each for each, is_locked in zip(organization_ids, locked, strict=True) if is_locked]
+
+
+async def list_unsealed(
+    work: UnitOfWork, organization_ids: Sequence[UUID], *, size: int
+) -> dict[UUID, tuple[Head, list[SealedEntry]]]:
+    """The head of each chain (position 0 before the first seal) and up to `size` unsealed entries, oldest first."""
+    parts = [Part(each, _UNSEALED, {"organization_id": each, "size": size}) for each in organization_ids]
+    results = zip(organization_ids, await execute_parts(work, parts), strict=True)
+    return {each: (_head(rows[0]), [_entry(row) for row in rows]) for each, rows in results if rows}
+
+
+async def add(work: UnitOfWork, seals: Mapping[UUID, Sequence[Seal]], *, now: datetime) -> None:
+    """Add the seals of each organization, and remove their entries from the unsealed ones."""
+    await execute_parts(work, [Part(each, _SEAL, _seal_values(each, seals[each], now=now)) for each in seals])
+
+
+def _head(row: AnyRow) -> Head:
+    return Head(0, BEGINNING) if row.head_position is None else Head(row.head_position, row.head_digest)
+
+
+def _seal_values(organization_id: UUID, seals: Sequence[Seal], *, now: datetime) -> dict[str, Any]:
+    return {
+        "organization_id": organization_id,
+        "positions": [seal.position for seal in seals],
+        "entry_ids": Uuids([seal.entry_id for seal in seals]),
+        "digests": Binaries([seal.digest for seal in seals]),
+        "now": now,
+    }
 
 
 class SealRepository:
@@ -69,22 +110,6 @@ class SealRepository:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
         self._organization_id = work.organization_id
-
-    async def try_lock(self) -> bool:
-        """Take the lock for sealing until the transaction ends; False if another transaction has it."""
-        name = f"audit/{self._organization_id}".encode()
-        number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
-        ((is_locked,),) = await _LOCK.all(self._connection, {"number": number})
-        return bool(is_locked)
-
-    async def list_unsealed(self, size: int) -> tuple[Head, list[SealedEntry]]:
-        """The head of the chain (position 0 before the first seal) and up to `size` unsealed entries, oldest first."""
-        values = {"organization_id": self._organization_id}
-        heads, entries = await execute_pipelined(
-            self._connection, [(_HEAD, values), (_UNSEALED, values | {"size": size})]
-        )
-        head = Head(heads[0].position, heads[0].digest) if heads else Head(0, BEGINNING)
-        return head, [_entry(row) for row in entries]
 
     async def find_digest(self, position: int) -> bytes | None:
         """The digest of the seal at this position."""
@@ -97,17 +122,6 @@ class SealRepository:
         """The number of unsealed entries."""
         unsealed = select(func.count()).where(AuditUnsealed.organization_id == self._organization_id)
         return int((await self._connection.execute(unsealed)).scalar_one())
-
-    async def add(self, seals: Sequence[Seal], *, now: datetime) -> None:
-        """Add seals, and remove their entries from the unsealed ones."""
-        values = {
-            "organization_id": self._organization_id,
-            "positions": [seal.position for seal in seals],
-            "entry_ids": Uuids([seal.entry_id for seal in seals]),
-            "digests": Binaries([seal.digest for seal in seals]),
-            "now": now,
-        }
-        await execute_text(self._connection, _SEAL, values)
 
     async def list_links(self, *, after: int, size: int) -> list[tuple[Seal, SealedEntry | None]]:
         """Up to `size` seals after a position, each with the current state of its entry, if it exists."""

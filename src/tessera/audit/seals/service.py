@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tessera.audit.seals import rules
+from tessera.audit.seals import repository, rules
 from tessera.audit.seals.repository import SealRepository
 from tessera.audit.seals.rules import BEGINNING, Finding, Flaw, Head
+from tessera.kit.db.passes import Progress
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import Invalid, Violation
 
@@ -34,19 +35,19 @@ async def list_unsealed_organizations(work: UnitOfWork) -> Sequence[UUID]:
     return await SealRepository(work).list_unsealed_organizations()
 
 
-async def seal(work: UnitOfWork, *, now: datetime) -> int:
-    """Seal up to 1,000 unsealed entries; returns their number, 0 while another transaction seals this organization.
+async def seal(work: UnitOfWork, organization_ids: Sequence[UUID], *, now: datetime) -> dict[UUID, Progress]:
+    """Seal up to 1,000 unsealed entries of these organizations together, for a unit of work pinned to the platform.
 
-    An entry becomes visible here when its change commits, so each entry is sealed once, in any order of commits, and
-    writers never wait for a seal. One transaction adds the seals and deletes the rows of unsealed entries.
+    Organizations that another transaction seals are left out. An entry becomes visible here when its change commits, so
+    each entry is sealed once, in any order of commits, and writers never wait for a seal. One transaction adds the
+    seals and deletes the rows of unsealed entries.
     """
-    seals = SealRepository(work)
-    if not await seals.try_lock():
-        return 0
-    head, unsealed = await seals.list_unsealed(BATCH_SIZE)
-    if unsealed:
-        await seals.add(rules.seals(unsealed, head=head), now=now)
-    return len(unsealed)
+    locked = await repository.try_lock(work, organization_ids)
+    size = max(BATCH_SIZE // len(locked), 1) if locked else 0
+    unsealed = await repository.list_unsealed(work, locked, size=size)
+    seals = {each: rules.seals(entries, head=head) for each, (head, entries) in unsealed.items()}
+    await repository.add(work, seals, now=now)
+    return {each: Progress(len(new), has_more=len(new) == size) for each, new in seals.items()}
 
 
 async def verify(work: UnitOfWork, *, known_head: Head | None = None) -> Verdict:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,6 +12,8 @@ import structlog
 from tessera.identity.authentication.credentials import CredentialName
 from tessera.identity.keys import service
 from tessera.kit.db.database import Database
+from tessera.kit.db.passes import Progress, run_pass
+from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.errors import DatabaseUnavailable
 
 # The minimum time between two writes for one key, across all processes.
@@ -35,15 +37,18 @@ class KeyUses:
             self._pending[key] = now
 
     async def flush(self, database: Database) -> None:
-        """Write the pending uses, one organization at a time; unwritten uses stay pending after an error."""
+        """Write the pending uses; unwritten uses stay pending after an error."""
         by_organization: dict[UUID, dict[UUID, datetime]] = defaultdict(dict)
         self._forget_old_writes()
         for key, at in self._pending.items():
             by_organization[key.organization_id][key.id] = at
-        for organization_id, uses in by_organization.items():
-            async with database.unit_of_work(organization_id) as work:
-                await service.note_uses(work, uses, interval=WRITE_INTERVAL)
-            for key_id, at in uses.items():
+
+        async def write(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
+            await service.note_uses(work, {each: by_organization[each] for each in group}, interval=WRITE_INTERVAL)
+            return {each: Progress(len(by_organization[each])) for each in group}
+
+        for organization_id in await run_pass(database, list(by_organization), write, task="uses of keys"):
+            for key_id, at in by_organization[organization_id].items():
                 name = CredentialName(organization_id, key_id)
                 self._written[name] = at
                 if self._pending.get(name) == at:  # otherwise the key was used again during the write

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, insert, or_, select, update
+from sqlalchemy import Select, insert, select, update
 
 from tessera.identity.tables import ApiKey
+from tessera.kit.db.arrays import Uuids
+from tessera.kit.db.compiled_queries import TextQuery
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
+from tessera.kit.db.passes import Part, execute_parts
 from tessera.kit.db.records import fetch_first, record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 
@@ -31,6 +34,30 @@ class ManagedKey:
 
 
 _COLUMNS = [getattr(ApiKey, name) for name in ManagedKey.__dataclass_fields__]
+
+# Rows that are locked, by an edit or by another process that writes uses, are left out.
+_SET_LAST_USED = TextQuery("""
+update api_keys set last_used_at = uses.at
+from unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) as uses (id, at)
+where api_keys.organization_id = %(organization_id)s and api_keys.id = uses.id and api_keys.id = any (array(
+    select k.id from api_keys k where k.organization_id = %(organization_id)s and k.id = any (%(ids)s::uuid[])
+    for no key update skip locked
+)) and (last_used_at is null or last_used_at <= uses.at - %(interval)s)
+returning api_keys.id
+""")
+
+
+async def set_last_used(work: UnitOfWork, uses: Mapping[UUID, Mapping[UUID, datetime]], *, interval: timedelta) -> None:
+    """Store when keys of each organization were last used, unless the stored time is less than `interval` earlier."""
+    parts = [
+        Part(
+            each,
+            _SET_LAST_USED,
+            {"organization_id": each, "ids": Uuids([*own]), "times": [*own.values()], "interval": interval},
+        )
+        for each, own in uses.items()
+    ]
+    await execute_parts(work, parts)
 
 
 class KeyRepository:
@@ -71,19 +98,6 @@ class KeyRepository:
             .where(ApiKey.organization_id == self._organization_id, ApiKey.id == key.id)
             .values(expires_at=key.expires_at, revoked_at=key.revoked_at, version=key.version)
         )
-
-    async def set_last_used(self, uses: Mapping[UUID, datetime], *, interval: timedelta) -> None:
-        """Store when keys were last used, except for keys whose stored time is less than `interval` earlier."""
-        for key_id, at in sorted(uses.items()):
-            await self._connection.execute(
-                update(ApiKey)
-                .where(
-                    ApiKey.organization_id == self._organization_id,
-                    ApiKey.id == key_id,
-                    or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= at - interval),
-                )
-                .values(last_used_at=at)
-            )
 
     def _select(self) -> Select[*tuple[Any, ...]]:
         return select(*_COLUMNS).where(ApiKey.organization_id == self._organization_id)

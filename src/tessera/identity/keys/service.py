@@ -10,7 +10,7 @@ from tessera.audit.rules import Action
 from tessera.identity import rules
 from tessera.identity.authentication import credentials
 from tessera.identity.authentication.credentials import CredentialName
-from tessera.identity.keys.repository import KeyRepository, ManagedKey
+from tessera.identity.keys.repository import KeyRepository, ManagedKey, set_last_used
 from tessera.identity.rules import CredentialDraft, Rights
 from tessera.kit import editing
 from tessera.kit.db.pages import CursorPage
@@ -89,9 +89,12 @@ async def revoke(work: UnitOfWork, target: Target, *, rights: Rights, now: datet
     return await _KEYS.save(work, repository, key, replace(key, revoked_at=now), Action.REVOKED, now=now)
 
 
-async def note_uses(work: UnitOfWork, uses: Mapping[UUID, datetime], *, interval: timedelta) -> None:
-    """Store when keys were last used, at most once per `interval` for each key, without an entry in the audit log."""
-    await KeyRepository(work).set_last_used(uses, interval=interval)
+async def note_uses(work: UnitOfWork, uses: Mapping[UUID, Mapping[UUID, datetime]], *, interval: timedelta) -> None:
+    """Store when keys of many organizations were last used, at most once per `interval` for each key.
+
+    The audit log has no entry of it.
+    """
+    await set_last_used(work, uses, interval=interval)
 
 
 async def _add(work: UnitOfWork, key: ManagedKey, *, now: datetime) -> str:

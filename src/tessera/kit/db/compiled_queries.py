@@ -1,7 +1,7 @@
 """Queries that are compiled once: building and compiling one takes several times as long as its execution."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.rows import AsyncRowFactory, namedtuple_row
@@ -19,6 +19,26 @@ _DIALECT = PGDialectAsync_psycopg()  # type: ignore[no-untyped-call]
 def parameter(name: str, type_: TypeEngine[Any] | None = None) -> BindParameter[Any]:
     """A parameter; without `type_` it has the type of the expression that it is compared with."""
     return bindparam(name, type_=type_, required=False)
+
+
+class Query(Protocol):
+    """A query that can be sent without waiting for its rows."""
+
+    async def send(self, driver: psycopg.AsyncConnection[Any], values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
+        """Execute the query; inside a pipeline the rows of the cursor arrive later."""
+
+
+class TextQuery:
+    """A query in the driver's own words, with named rows."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    async def send(self, driver: psycopg.AsyncConnection[Any], values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
+        """Execute the query; inside a pipeline the rows of the cursor arrive later."""
+        cursor = await driver.execute(self._text, values)
+        cursor.row_factory = namedtuple_row
+        return cursor
 
 
 class CompiledQuery:

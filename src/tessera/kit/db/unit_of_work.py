@@ -53,11 +53,16 @@ class UnitOfWork:
         return self.connection.begin_nested()
 
     async def _pin(self, organization_id: UUID) -> None:
-        await self.connection.exec_driver_sql(f"SET LOCAL app.organization_id = '{organization_id}'")
+        await self.connection.exec_driver_sql(pin_to(organization_id))
 
     async def driver_connection(self) -> psycopg.AsyncConnection[Any]:
         """The psycopg connection of this transaction, for libraries that must join the transaction."""
         return await driver_of(self.connection)
+
+
+def pin_to(organization_id: UUID) -> str:
+    """The statement that pins a transaction to an organization."""
+    return f"SET LOCAL app.organization_id = '{organization_id}'"
 
 
 async def driver_of(connection: AsyncConnection) -> psycopg.AsyncConnection[Any]:

@@ -11,6 +11,8 @@ from uuid import UUID
 from tessera.codes.rules import Use
 from tessera.identity.authentication.credentials import Credential
 from tessera.kit.db.arrays import Binaries, Texts, Uuids
+from tessera.kit.db.compiled_queries import TextQuery
+from tessera.kit.db.passes import Part, execute_parts
 from tessera.kit.db.unit_of_work import AnyRow, Reader, UnitOfWork
 from tessera.kit.normalization import email_key, key_of
 
@@ -36,6 +38,29 @@ select * from look_up_promo_codes(
     %(person_ids)s::text[], %(as_of)s::timestamptz
 )
 """
+
+
+_LOCK = TextQuery("select lock_promo_codes(%(names)s::text[], %(ids)s::uuid[], %(as_of)s::timestamptz)")
+_COUNT = TextQuery("select count_promo_code_uses(%(ids)s::uuid[], %(redeemed)s::integer[], %(held)s::integer[])")
+
+
+async def lock_for_each(work: UnitOfWork, ids: Mapping[UUID, Sequence[UUID]], *, as_of: datetime) -> None:
+    """Lock those codes of each organization that have a limit, and end their lapsed holds."""
+    parts = [Part(each, _LOCK, {"names": [], "ids": Uuids(own), "as_of": as_of}) for each, own in ids.items()]
+    await execute_parts(work, parts)
+
+
+async def count_uses_for_each(work: UnitOfWork, changes: Mapping[UUID, Mapping[UUID, UseChange]]) -> None:
+    """Change the counts of locked promo codes of each organization that have a limit in total."""
+    await execute_parts(work, [Part(each, _COUNT, _count_values(own)) for each, own in changes.items()])
+
+
+def _count_values(changes: Mapping[UUID, UseChange]) -> dict[str, Any]:
+    return {
+        "ids": Uuids([*changes]),
+        "redeemed": [change.redeemed for change in changes.values()],
+        "held": [change.held for change in changes.values()],
+    }
 
 
 class PromoCodeUseRepository:

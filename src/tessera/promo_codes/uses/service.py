@@ -87,6 +87,16 @@ async def count_uses(work: UnitOfWork, changes: Mapping[UUID, UseChange]) -> Non
     await PromoCodeUseRepository(work).count_uses(changes)
 
 
+async def lock_for_each(work: UnitOfWork, ids: Mapping[UUID, Sequence[UUID]], *, as_of: datetime) -> None:
+    """Lock those codes of each organization that have a limit, and end their lapsed holds, as `lock` does."""
+    await repository.lock_for_each(work, ids, as_of=as_of)
+
+
+async def count_uses_for_each(work: UnitOfWork, changes: Mapping[UUID, Mapping[UUID, UseChange]]) -> None:
+    """Change the counts of locked promo codes of each organization, as `count_uses` does."""
+    await repository.count_uses_for_each(work, changes)
+
+
 async def validate_all(
     reader: Reader, requests: Sequence[UsabilityRequest], *, now: datetime
 ) -> list[Validation | DomainError]:

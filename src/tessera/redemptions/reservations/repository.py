@@ -1,6 +1,5 @@
 """Statements on reservations of one tenant."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -9,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Text, any_, literal, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from tessera.kit.db.advisory_locks import lock_number
 from tessera.kit.db.bulk_insert import insert_ignoring_conflicts, row_of
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.redemptions.tables import Reservation as ReservationTable
@@ -25,6 +25,11 @@ class Reservation:
     rescheduled_from: str | None
     created_at: datetime
     updated_at: datetime
+
+
+def lock_number_of(organization_id: UUID, code: str) -> int:
+    """The number of the advisory lock of a reservation."""
+    return lock_number(f"reservation/{organization_id}/{code}")
 
 
 class ReservationRepository:
@@ -51,8 +56,7 @@ class ReservationRepository:
         await self._connection.exec_driver_sql(f"{command}; select pg_advisory_xact_lock({self._lock_number(code)})")
 
     def _lock_number(self, code: str) -> int:
-        name = f"reservation/{self._organization_id}/{code}".encode()
-        return int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+        return lock_number_of(self._organization_id, code)
 
     async def find_all(self, codes: Collection[str]) -> dict[str, Reservation]:
         """The reservations with these codes, by code."""

@@ -125,20 +125,6 @@ class PurchaseRepository:
         rows = [{"changed": purchase_id, "by": change} for purchase_id, change in sorted(changes.items())]
         await self._connection.execute(statement, rows)
 
-    async def lock_overdue(self, *, now: datetime, limit: int) -> Sequence[Purchase]:
-        """Purchases in a checkout past its deadline, locked FOR UPDATE; those that are locked already are skipped."""
-        statement = (
-            self._select()
-            .where(
-                VoucherPurchase.status == PurchaseStatus.CHECKOUT_IN_PROGRESS,
-                VoucherPurchase.checkout_expires_at <= now,
-            )
-            .order_by(VoucherPurchase.checkout_expires_at, VoucherPurchase.id)
-            .limit(limit)
-            .with_for_update(of=VoucherPurchase, skip_locked=True)
-        )
-        return [_purchase(row) for row in await self._connection.execute(statement)]
-
     async def list_overdue_organizations(self, *, now: datetime) -> Sequence[UUID]:
         """Every organization with a checkout past its deadline; none unless the platform itself is pinned."""
         checkouts = func.list_overdue_checkouts(now).table_valued("organization_id")

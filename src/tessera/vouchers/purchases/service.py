@@ -234,12 +234,6 @@ async def lock(work: UnitOfWork, target: Target, *, now: datetime) -> Purchase:
     return _as_of(await PURCHASES.lock(PurchaseRepository(work), target), now=now)
 
 
-async def lock_overdue(work: UnitOfWork, *, limit: int, now: datetime) -> Sequence[Purchase]:
-    """Lock purchases whose checkout has expired by `now` but whose stored status is still `CheckoutInProgress`."""
-    overdue = await PurchaseRepository(work).lock_overdue(now=now, limit=limit)
-    return [_as_of(each, now=now) for each in overdue]
-
-
 async def change(work: UnitOfWork, before: Purchase, after: Purchase, action: str, *, now: datetime) -> Purchase:
     """Write the next version of a locked purchase and record the change."""
     return await PURCHASES.save(work, PurchaseRepository(work), before, after, action, now=now)

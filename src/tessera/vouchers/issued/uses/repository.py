@@ -1,6 +1,6 @@
 """Statements on the use of vouchers by storefronts: look-ups, locks, holds, uses and releases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -10,7 +10,10 @@ from sqlalchemy import ColumnElement, Text, Update, Uuid, any_, bindparam, liter
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tessera.codes.rules import Use
+from tessera.kit.db.arrays import Uuids
 from tessera.kit.db.bulk_insert import row_of
+from tessera.kit.db.compiled_queries import TextQuery
+from tessera.kit.db.passes import Part, execute_parts
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
 from tessera.vouchers import codes
 from tessera.vouchers.issued.rules import VoucherUsability
@@ -72,6 +75,19 @@ cross join lateral (
 ) g
 order by requested.n, requested.rank
 """
+
+
+_TRY_LOCK = TextQuery("""
+select id from vouchers where organization_id = %(organization_id)s and id = any (%(ids)s::uuid[])
+order by id for no key update skip locked
+""")
+
+
+async def try_lock_for_each(work: UnitOfWork, ids: Mapping[UUID, Sequence[UUID]]) -> dict[UUID, frozenset[UUID]]:
+    """Lock the vouchers of each organization with these ids, except those that others have locked."""
+    parts = [Part(each, _TRY_LOCK, {"organization_id": each, "ids": Uuids(own)}) for each, own in ids.items()]
+    results = zip(ids, await execute_parts(work, parts), strict=True)
+    return {each: frozenset(row.id for row in rows) for each, rows in results}
 
 
 class VoucherUseRepository:

@@ -1,11 +1,12 @@
 """Uses of vouchers by storefronts; callers must lock and check a voucher before they change it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from tessera.codes.rules import Use
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.vouchers.issued.uses import repository
 from tessera.vouchers.issued.uses.repository import StorefrontVoucher, VoucherUse, VoucherUseRepository
 
 __all__ = ["StorefrontVoucher", "VoucherUse"]
@@ -23,6 +24,11 @@ async def lock(work: UnitOfWork, *, codes: Sequence[str] = (), ids: Sequence[UUI
         await repository.lock_by_code(codes)
     if ids:
         await repository.lock_by_id(ids)
+
+
+async def try_lock_for_each(work: UnitOfWork, ids: Mapping[UUID, Sequence[UUID]]) -> dict[UUID, frozenset[UUID]]:
+    """Lock the vouchers of each organization with these ids; returns those that others have not locked."""
+    return await repository.try_lock_for_each(work, ids)
 
 
 async def hold(work: UnitOfWork, holds: Sequence[tuple[UUID, UUID, datetime]]) -> None:

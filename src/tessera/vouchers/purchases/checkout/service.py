@@ -6,7 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from tessera.audit.rules import Action
+from tessera.audit import service as audit
+from tessera.audit.rules import Action, Change
+from tessera.kit.db.passes import Progress
 from tessera.kit.db.unit_of_work import UnitOfWork
 from tessera.kit.editing import Target
 from tessera.kit.errors import Invalid
@@ -16,7 +18,7 @@ from tessera.vouchers.partners.repository import ManagedPartner, PartnerReposito
 from tessera.vouchers.programs import service as programs
 from tessera.vouchers.programs.service import Program
 from tessera.vouchers.purchases import service as purchases
-from tessera.vouchers.purchases.checkout import rules
+from tessera.vouchers.purchases.checkout import repository, rules
 from tessera.vouchers.purchases.checkout.rules import Order
 from tessera.vouchers.purchases.repository import PurchaseRepository
 from tessera.vouchers.purchases.rules import NewPurchase, Purchase, Terms, amount
@@ -82,14 +84,24 @@ async def list_overdue_organizations(work: UnitOfWork, *, now: datetime) -> Sequ
     return await PurchaseRepository(work).list_overdue_organizations(now=now)
 
 
-async def expire(work: UnitOfWork, *, limit: int, now: datetime) -> int:
-    """Store the status `CheckoutExpired` of at most `limit` checkouts past their deadline; returns their number."""
-    overdue = await purchases.lock_overdue(work, limit=limit, now=now)
-    for purchase in overdue:
-        before = replace(purchase, status=PurchaseStatus.CHECKOUT_IN_PROGRESS)
-        move = PURCHASES.require_move(before.status, purchase.status)
-        await purchases.change(work, before, purchase, move.action, now=now)
-    return len(overdue)
+async def expire(
+    work: UnitOfWork, organization_ids: Sequence[UUID], *, limit: int, now: datetime
+) -> dict[UUID, Progress]:
+    """Store the status `CheckoutExpired` of checkouts of these organizations past their deadline.
+
+    At most `limit` checkouts are expired, or one of each organization; those that are locked are left out.
+    """
+    size = max(limit // len(organization_ids), 1)
+    overdue = await repository.lock_overdue(work, organization_ids, now=now, size=size)
+    await repository.expire(work, overdue)
+    changes = {each: [_expiry(purchase) for purchase in own] for each, own in overdue.items()}
+    await audit.record_for_each(work, changes, now=now)
+    return {each: Progress(len(own), has_more=len(own) == size) for each, own in overdue.items()}
+
+
+def _expiry(before: Purchase) -> Change:
+    after = replace(before, status=PurchaseStatus.CHECKOUT_EXPIRED, version=before.version + 1)
+    return PURCHASES.change(PURCHASES.require_move(before.status, after.status).action, before, after)
 
 
 def _new_purchase(order: Order, partner_id: UUID, program_id: UUID, price: Decimal, *, now: datetime) -> NewPurchase:

@@ -1,0 +1,110 @@
+"""Passes over many organizations: the work of a group in one transaction, each statement pinned to its organization."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+
+from tessera.kit.db.compiled_queries import Query
+from tessera.kit.db.database import Database
+from tessera.kit.db.engine import STATEMENT_ERRORS
+from tessera.kit.db.unit_of_work import UnitOfWork, pin_to
+from tessera.kit.errors import TransactionAborted
+
+# Equal to `identity.rules.PLATFORM_ID`, which this lower layer cannot import.
+PLATFORM_ID = UUID(int=0)
+# Commits of single organizations would take most of the time. The locks of a group are held for some 100 ms.
+GROUP_SIZE = 100
+# While the database works on one group, this process works on another.
+GROUPS_AT_ONCE = 2
+# An organization that needs longer is left for the next pass, because the others of its group wait meanwhile.
+LOCK_TIMEOUT = "50ms"
+# Each statement finds few rows by an index; planning it for each organization would take longer than its execution.
+SETTINGS = {"lock_timeout": LOCK_TIMEOUT, "plan_cache_mode": "force_generic_plan"}
+
+log = structlog.get_logger(__name__)
+
+
+class Part(NamedTuple):
+    """A statement for one organization; its values include those of the organization."""
+
+    organization_id: UUID
+    query: Query
+    values: Mapping[str, Any]
+
+
+async def execute_parts(work: UnitOfWork, parts: Sequence[Part]) -> list[Sequence[Any]]:
+    """The rows of each part; each is executed with the transaction pinned to its organization, in one round trip."""
+    driver = await work.driver_connection()
+    cursors, pinned = [], work.organization_id
+    async with driver.pipeline():
+        for part in parts:
+            if part.organization_id != pinned:
+                pinned = part.organization_id
+                await driver.execute(pin_to(pinned), prepare=False)
+            cursors.append(await part.query.send(driver, part.values))
+        if pinned != work.organization_id:
+            await driver.execute(pin_to(work.organization_id), prepare=False)
+        return [await cursor.fetchall() for cursor in cursors]
+
+
+class Progress(NamedTuple):
+    """The number of records of one organization that a transaction has dealt with, and whether others may remain."""
+
+    done: int
+    has_more: bool = False
+
+
+async def run_pass(
+    database: Database,
+    organization_ids: Sequence[UUID],
+    execute: Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, Progress]]],
+    *,
+    task: str,
+) -> Counter[UUID]:
+    """Execute the work of all organizations, many in one transaction; returns the number of records of each.
+
+    `execute` gets a unit of work that is pinned to the platform, and works for each organization by `execute_parts`.
+    Organizations that have more work take another turn after all others. One whose work fails, or waits for a lock, is
+    left out and affects no other: its group is executed again in halves.
+    """
+    waiting, counts = list(organization_ids), Counter[UUID]()
+
+    async def work_on() -> None:
+        while waiting:
+            group = waiting[:GROUP_SIZE]
+            del waiting[:GROUP_SIZE]
+            async for progress in _run(database, group, execute, task=task):
+                counts.update({each: done for each, (done, _) in progress.items()})
+                waiting.extend(each for each, (done, has_more) in progress.items() if done and has_more)
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(GROUPS_AT_ONCE):
+            tasks.create_task(work_on())
+    return counts
+
+
+async def _run(
+    database: Database,
+    group: Sequence[UUID],
+    execute: Callable[[UnitOfWork, Sequence[UUID]], Awaitable[Mapping[UUID, Progress]]],
+    *,
+    task: str,
+) -> AsyncIterator[Mapping[UUID, Progress]]:
+    try:
+        async with database.unit_of_work(PLATFORM_ID, settings=SETTINGS) as work:
+            progress = await execute(work, group)
+    except (TransactionAborted, *STATEMENT_ERRORS) as error:
+        if len(group) > 1:
+            middle = len(group) // 2
+            for half in (group[:middle], group[middle:]):
+                async for progress in _run(database, half, execute, task=task):
+                    yield progress
+        elif not isinstance(error, TransactionAborted):
+            # Damaged rows violate a constraint.
+            log.exception("work for an organization failed", task=task, organization=str(group[0]))
+    else:
+        yield progress
