@@ -222,8 +222,12 @@ async def read_pins(connection: Any) -> tuple[str, str, int]:
     return organization, partner, organizations
 
 
-def test_only_the_platform_lists_organizations(application: psycopg.Connection[Any], tenant: Tenant) -> None:
-    listing = "select count(*) from list_organizations() where id = %s"
+@pytest.mark.parametrize("function", ["list_organizations()", "find_organizations(id, name)"])
+def test_only_the_platform_lists_organizations(
+    application: psycopg.Connection[Any], tenant: Tenant, function: str
+) -> None:
+    function = function.replace("id, name", f"'{tenant.id}', '{tenant.name}'")
+    listing = f"select count(*) from {function} where id = %s"
     assert application.execute(listing, [tenant.id]).fetchone() == (0,)
     for organization_id, found in ((tenant.id, 0), (uuid4(), 0), (PLATFORM_ID, 1)):
         with application.transaction():

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, Text, cast, column, func, or_, select, update
+from sqlalchemy import ColumnElement, FunctionElement, Select, column, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -76,17 +76,20 @@ class OrganizationRepository:
 
     async def find_any(self, organization_id: UUID) -> ManagedOrganization | None:
         """The organization with this id; None unless the platform itself is pinned."""
-        statement, own_id = _select_all()
-        row = (await self._connection.execute(statement.where(own_id == organization_id))).first()
-        return _managed(row) if row else None
+        return await self._find(organization_id, None)
 
     async def find_by_name_or_id(self, name_or_id: str) -> ManagedOrganization | None:
         """The organization with this name or id, ignoring case; None unless the platform itself is pinned."""
-        statement, own_id = _select_all()
-        key, id_text = func.lower(stored_name(name_or_id)), cast(own_id, Text)
-        matches = statement.where(or_(func.lower(statement.selected_columns.name) == key, id_text == key))
+        try:
+            id_ = UUID(name_or_id)
+        except ValueError:
+            id_ = None
+        return await self._find(id_, stored_name(name_or_id))
+
+    async def _find(self, organization_id: UUID | None, name: str | None) -> ManagedOrganization | None:
         # An organization can have the id of another one as its name: the id takes precedence.
-        row = (await self._connection.execute(matches.order_by((id_text == key).desc()))).first()
+        statement = select(*_columns_of(func.find_organizations(organization_id, name)))
+        row = (await self._connection.execute(statement)).first()
         return _managed(row) if row else None
 
     async def list_all(self) -> Sequence[AnyRow]:
@@ -101,9 +104,14 @@ class OrganizationRepository:
 
 
 def _select_all() -> tuple[Select[*tuple[Any, ...]], Any]:
+    columns = _columns_of(func.list_organizations())
+    return select(*columns), columns[_FIELDS.index("id")]
+
+
+def _columns_of(organizations: FunctionElement[Any]) -> list[ColumnElement[Any]]:
     columns = [column(own.name, own.type) for own in Organization.__table__.columns]
-    organizations = func.list_organizations().table_valued(*columns)
-    return select(*(organizations.c[name] for name in _FIELDS)), organizations.c.id
+    table = organizations.table_valued(*columns)
+    return [table.c[name] for name in _FIELDS]
 
 
 def _managed(row: AnyRow) -> ManagedOrganization:
