@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from multiprocessing.context import ForkServerProcess
 
@@ -81,6 +81,21 @@ async def test_a_request_gets_409_while_its_twin_runs_and_the_stored_response_af
         assert (refusal.status_code, refusal.json(), refusal.headers["Retry-After"]) == (409, IN_USE, "1")
     assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
     assert count_effects(superuser, buyer, PROMO_CODES) == 1
+
+
+async def test_a_request_gets_409_while_its_twin_waits_and_has_no_transaction(
+    client: httpx.AsyncClient, buyer: Tenant, resources: Resources
+) -> None:
+    slots = resources.database._slots
+    async with AsyncExitStack() as stack:
+        for _ in range(slots.size):
+            await stack.enter_async_context(slots.slot(buyer.id))
+        running = asyncio.create_task(post(client, buyer, PROMO_CODES, "key"))
+        await until("the first request waits for a connection", lambda: slots.waiting == 1)
+        twin = await post(client, buyer, PROMO_CODES, "key")
+    assert (twin.status_code, twin.json()) == (409, IN_USE)
+    first, again = await running, await post(client, buyer, PROMO_CODES, "key")
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
 
 
 @asynccontextmanager

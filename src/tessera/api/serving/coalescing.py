@@ -3,8 +3,8 @@
 All requests share the statement that identifies their callers. Requests of a hot operation also share their execution.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 
 from tessera.api.serving.operations import HotLookup, HotRead, HotWrite
 from tessera.idempotency import service as idempotency
-from tessera.idempotency.service import KeyedRequest, Outcome
+from tessera.idempotency.service import KeyedRequest, KeyInUse, Outcome
 from tessera.identity.authentication import service as authentication
 from tessera.identity.authentication.credentials import Credential
 from tessera.identity.rules import Principal
@@ -47,6 +47,9 @@ class Coalescer:
         self._identifications = Batcher(self._identify_all, is_cancellable=True)
         self._batchers: dict[HotRead[Any, Any] | HotWrite[Any, Any], KeyedBatcher[Hashable, HotRequest, Any]] = {}
         self._lookups: dict[HotLookup[Any, Any], Batcher[Any, Any]] = {}
+        # A transaction that waits too long for a lock is aborted and tried again. In the pause, the database does not
+        # know its key, and a request with the same key would take its place and wait for the same lock.
+        self._keys_in_use: set[Hashable] = set()
 
     async def identify(self, credential: Credential) -> Principal | NotAuthenticated:
         """The caller with this credential, which is looked up together with those of all organizations."""
@@ -61,8 +64,25 @@ class Coalescer:
         """Status and body of the response to a command, which has one effect for each key."""
         batcher = self._batcher(operation, self._write_all)
         submit = batcher.submit_heavy if by_itself else batcher.submit
-        outcome: Outcome = await submit(_key(operation, request), request)
+        with self._holding_key(request) as is_first:
+            outcome: Outcome = await submit(_key(operation, request), request) if is_first else KeyInUse()
         return outcome
+
+    @contextmanager
+    def _holding_key(self, request: HotRequest) -> Iterator[bool]:
+        """Whether this request is the only one of this process with its key, if it has one."""
+        if request.keyed_request is None:
+            yield True
+            return
+        key = (request.principal.organization_id, request.keyed_request.name)
+        if key in self._keys_in_use:
+            yield False
+            return
+        self._keys_in_use.add(key)
+        try:
+            yield True
+        finally:
+            self._keys_in_use.remove(key)
 
     async def look_up(self, operation: HotLookup[Any, Any], query: Any) -> Any:  # noqa: ANN401 - of the operation
         """The result of a look-up, which is executed together with those of other organizations."""
