@@ -19,7 +19,10 @@ from tests.support.responses import status_and_body
 from tessera import main
 from tessera.api.application import create_app
 from tessera.api.serving.resources import Resources
+from tessera.identity import provisioning
 from tessera.identity.authentication.credentials import CLIENT_PREFIX, CredentialName, new_key_text, parse_client
+from tessera.identity.authentication.wrong_secrets import WrongSecrets
+from tessera.identity.rules import FunctionPoint
 from tessera.kit.db.database import Database
 from tessera.kit.identifiers import new_id
 from tessera.settings import Settings
@@ -157,14 +160,22 @@ async def test_wrong_secrets_of_a_client_are_429_without_a_look_up_and_its_owner
     assert (await door(client, tenant.powerless_client.name, "wrong")).status_code == 401
 
 
+def _app(client: httpx.AsyncClient) -> Any:
+    transport = client._transport
+    assert isinstance(transport, httpx.ASGITransport)
+    return transport.app
+
+
+def _wrong_secrets(client: httpx.AsyncClient) -> WrongSecrets:
+    remembered: WrongSecrets = _app(client).state.resources.pipeline._wrong_secrets
+    return remembered
+
+
 async def test_a_new_secret_works_while_strangers_try_secrets_and_the_old_one_does_not(
     client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transport = client._transport
-    assert isinstance(transport, httpx.ASGITransport)
-    wrong_secrets = transport.app.state.resources.pipeline._wrong_secrets  # type: ignore[attr-defined]
     now = 1000.0
-    monkeypatch.setattr(wrong_secrets, "_clock", lambda: now)
+    monkeypatch.setattr(_wrong_secrets(client), "_clock", lambda: now)
     name = parse_client(tenant.client.name, "").name.id
     for _ in range(4):
         await oauth(client, tenant.client.name, "wrong")
@@ -183,6 +194,55 @@ async def test_a_new_secret_works_while_strangers_try_secrets_and_the_old_one_do
     assert await statuses() == {"new": 200, "old": 429, "wrong": 429}
     now += 5
     assert await statuses() == {"new": 200, "old": 401, "wrong": 429}
+
+
+async def test_a_client_that_does_not_exist_is_answered_like_one_that_does(
+    client: httpx.AsyncClient, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(_wrong_secrets(client), "_clock", lambda: now)
+    invented = CredentialName(tenant.id, new_id()).text(CLIENT_PREFIX)
+
+    async def statuses() -> list[list[int]]:
+        names = (tenant.client.name, invented)
+        return [[(await oauth(client, name, "wrong")).status_code for name in names] for _ in range(2)]
+
+    assert [await statuses(), await statuses()] == [[[401, 401]] * 2, [[401, 401], [429, 429]]]
+    now += 5
+    assert await statuses() == [[401, 401], [429, 429]]
+
+
+async def test_forged_and_ended_tokens_do_not_lock_their_client_out(client: httpx.AsyncClient, tenant: Tenant) -> None:
+    token = await fetch_token(client, basic(tenant.client.name, tenant.client.secret))
+    forged = jwt.encode(jwt.get_unverified_claims(token), "x" * 40, headers={"kid": "test"})
+    name = parse_client(tenant.client.name, "").name.id
+    url = f"/management/v1/clients/{name}/rotate-secret?endTokens=true"
+    rotated = await client.post(url, headers=tenant.bearer | {"If-Match": "*"})
+    for each in (forged, token):
+        answers = [await client.get("/promo-codes", headers=bearer(each)) for _ in range(5)]
+        assert {answer.status_code for answer in answers} <= {401, 429}
+    answer = await oauth(client, tenant.client.name, rotated.json()["clientSecret"])
+    assert answer.status_code == 200
+
+
+async def test_wrong_keys_from_outside_of_a_keys_networks_do_not_lock_its_shop_out(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant
+) -> None:
+    async with resources.database.unit_of_work(tenant.id) as work:
+        rights, now = [FunctionPoint.STOREFRONT_REDEEM], resources.clock()
+        key = await provisioning.create_key(
+            work, name="Shop", function_points=rights, networks=["127.0.0.0/8"], now=now
+        )
+    wrong = {"cv-api-key": f"{key.secret[:47]}_{'A' * 43}"}
+    transport = httpx.ASGITransport(_app(client), client=("192.0.2.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as outside:
+        answers = [await outside.get("/api/v1/promo-codes?code=SPRING", headers=wrong) for _ in range(5)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401, 429, 429]
+        right = await outside.get(f"{REDEMPTIONS}?limit=1", headers={"cv-api-key": key.secret})
+        assert right.status_code == 401
+    shop = replace(tenant, key=key)
+    assert (await validate(client, shop, code="SPRING"))[0] == 200
+    assert (await ask(client, shop, "SPRING")).status_code == 200
 
 
 async def test_wrong_keys_are_429_at_every_door_and_the_shop_comes_in(

@@ -36,6 +36,7 @@ from tessera.identity.authentication.credentials import (
     Credential,
     CredentialKind,
     CredentialName,
+    WrongSecret,
     parse_claims,
     parse_forged_claims,
     parse_key,
@@ -128,8 +129,9 @@ class Pipeline:
         """
         self._wrong_secrets.admit(credential)
         principal = await self._coalescer.identify(credential)
-        if isinstance(principal, NotAuthenticated):
+        if isinstance(principal, WrongSecret):
             self._wrong_secrets.note(credential, principal)
+        if isinstance(principal, NotAuthenticated):
             raise principal
         if credential.kind is CredentialKind.KEY:
             self._note_use(credential.name)

@@ -16,7 +16,7 @@ FIND_CALLERS = "select * from find_callers(%(kinds)s, %(organization_ids)s, %(id
 class CallerRow(NamedTuple):
     """The holder of a credential and the digest of its secret, which is None for a token; `position` starts at 1.
 
-    A key has no row if its client's address is outside of its networks.
+    `is_active` is None for a key whose client's address is outside of its networks.
     """
 
     position: int
@@ -26,7 +26,7 @@ class CallerRow(NamedTuple):
     partner_id: UUID | None
     revoked_at: datetime | None
     expires_at: datetime | None
-    is_active: bool
+    is_active: bool | None
     digest: bytes | None
     first_key_id: UUID | None
     token_generation: int | None

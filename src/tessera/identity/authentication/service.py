@@ -55,9 +55,10 @@ def _principal(credential: Credential, row: CallerRow | None, *, now: datetime) 
     if credential.digest is not None:
         # An unknown name costs the same comparison as a known one.
         digest = row.digest if row is not None and row.digest is not None else bytes(32)
-        if not hmac.compare_digest(digest, credential.digest):
+        is_outside = row is not None and row.is_active is None
+        if not hmac.compare_digest(digest, credential.digest) or is_outside:
             return WrongSecret(_WRONG_SECRET[credential.kind], row.digest if row is not None else None)
-    if row is None or not in_good_standing(Standing(row.revoked_at, row.expires_at, row.is_active), now=now):
+    if row is None or not in_good_standing(Standing(row.revoked_at, row.expires_at, bool(row.is_active)), now=now):
         return NotAuthenticated("The credential is unknown, revoked or expired.")
     if credential.generation is not None and credential.generation != row.token_generation:
         return NotAuthenticated("The token was ended when the secret of its client was rotated.")
