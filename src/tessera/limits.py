@@ -21,10 +21,12 @@ def of_guesses(settings: Settings) -> GuessLimits:
 
 def shares(settings: Settings) -> Shares:
     """The shares of organizations; heavy work leaves half of the connections to all other requests."""
-    heavy, mib = _part(settings.pool_size, 50), 1024 * 1024
+    heavy, large, mib = _part(settings.pool_size, 50), max(2, _part(settings.pool_size, 20)), 1024 * 1024
     limits = ShareLimits(
         heavy=heavy,
         heavy_of_one=_part(heavy, settings.organization_share_percent),
+        large=large,
+        large_of_one=_part(large, settings.organization_share_percent),
         bodies=settings.bodies_mib * mib,
         bodies_of_one=settings.organization_bodies_mib * mib,
         uploads=settings.uploads_mib * mib,

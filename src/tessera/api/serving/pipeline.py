@@ -98,7 +98,7 @@ class Pipeline:
         async with self._admitted(request, policy) as principal:
             refuse_parameters(request)
             async with (
-                await self._shares.heavy_if_large(request, policy, principal.organization_id),
+                await self._shares.work(request, policy, principal.organization_id),
                 database.unit_of_work(
                     principal.organization_id, partner_id=principal.partner_id, actor=principal.actor
                 ) as work,
@@ -200,7 +200,7 @@ class Pipeline:
             keyed_request = await idempotency.read_keyed_request(request, principal)
         is_large = await size_of_body(request) > LARGE_BODY_BYTES
         hot_request = HotRequest(principal, command, keyed_request)
-        async with self._shares.heavy(principal.organization_id) if is_large else nullcontext():
+        async with self._shares.large(principal.organization_id) if is_large else nullcontext():
             outcome = await self._coalescer.write(operation, hot_request, by_itself=is_large)
         if isinstance(outcome, DomainError) and operation.is_miss(outcome):
             self.count_misses(request, 1)

@@ -14,7 +14,7 @@ from tessera.kit.shares import FairSlots, SlotTimeouts, Space
 # A longer body may have thousands of addresses, whose check takes seconds in a thread. A hot request with such a body
 # is executed by itself, so that no other request waits for it.
 LARGE_BODY_BYTES = 16 * 1024
-# A longer validation has hundreds of codes, and takes as long as a report.
+# A longer validation has hundreds of codes, and takes a second.
 LARGE_VALIDATION_BYTES = 4 * 1024
 # Each item of a page may have 8 kB of metadata, and notes.
 LARGE_PAGE_ITEMS = 100
@@ -25,13 +25,15 @@ MAX_UPLOADS = 1000
 class ShareLimits:
     """The limits of one process, and the part that one organization may use of each.
 
-    `heavy` counts imports, exports, reports, large validations and large pages that run at once; `bodies` and
-    `uploads` are bytes of bodies in memory and of files on disk. `open_imports_of_one` counts the imports of one
-    organization that wait, arrive or run.
+    `heavy` counts imports, exports and reports that run at once, and `large` the large bodies, validations and pages.
+    `bodies` and `uploads` are bytes of bodies in memory and of files on disk. `open_imports_of_one` counts the imports
+    of one organization that wait, arrive or run.
     """
 
     heavy: int
     heavy_of_one: int
+    large: int
+    large_of_one: int
     bodies: int
     bodies_of_one: int
     uploads: int
@@ -48,6 +50,10 @@ class Shares:
         self._heavy: FairSlots[UUID] = FairSlots(
             limits.heavy, per_key=limits.heavy_of_one, timeouts=timeouts, name="heavy work"
         )
+        # A file may take minutes, for which a shop with a long validation does not wait.
+        self._large: FairSlots[UUID] = FairSlots(
+            limits.large, per_key=limits.large_of_one, timeouts=timeouts, name="large requests"
+        )
         self._uploads: FairSlots[UUID] = FairSlots(
             MAX_UPLOADS, per_key=limits.heavy_of_one, timeouts=timeouts, name="uploads"
         )
@@ -59,20 +65,23 @@ class Shares:
         """A slot for heavy work."""
         return self._heavy.slot(organization_id)
 
-    async def heavy_if_large(
-        self, request: Request, policy: Policy, organization_id: UUID
-    ) -> AbstractAsyncContextManager[None]:
-        """A slot for heavy work if the path, the received body or the size of the page makes the request heavy.
+    def large(self, organization_id: UUID) -> AbstractAsyncContextManager[None]:
+        """A slot for a large request, which ends within the time limit of any request."""
+        return self._large.slot(organization_id)
+
+    async def work(self, request: Request, policy: Policy, organization_id: UUID) -> AbstractAsyncContextManager[None]:
+        """A slot for heavy work at its paths, or for a large request if its body or its page is large.
 
         A request that has a slot needs no other one.
         """
         if getattr(request.state, "has_heavy_slot", False):
             return nullcontext()
-        if not is_transfer(request.scope["path"]):
-            limit = LARGE_VALIDATION_BYTES if policy.asks_for_codes else LARGE_BODY_BYTES
-            if await size_of_body(request) <= limit and not _asks_for_large_page(request):
-                return nullcontext()
-        return self.heavy(organization_id)
+        if is_transfer(request.scope["path"]):
+            return self.heavy(organization_id)
+        limit = LARGE_VALIDATION_BYTES if policy.asks_for_codes else LARGE_BODY_BYTES
+        if await size_of_body(request) > limit or _asks_for_large_page(request):
+            return self.large(organization_id)
+        return nullcontext()
 
     @asynccontextmanager
     async def upload(self, request: Request, organization_id: UUID) -> AsyncIterator[None]:
