@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 from uuid import uuid4
@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import structlog
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 from tests.support.factories import Tenant
 
@@ -21,6 +22,7 @@ from tessera.api.application import ERROR_RENDERERS, create_app
 from tessera.api.serving.limits import LARGE_PART_BYTES
 from tessera.api.serving.request_log import RequestLog
 from tessera.api.serving.resources import Resources
+from tessera.kit.errors import DeadlineExceeded
 from tessera.kit.metrics import measurements
 
 FAULT = "Internal server error."
@@ -365,6 +367,33 @@ async def test_a_client_that_goes_away_is_no_fault_of_ours(
         "select from pg_stat_activity where state like 'idle in%' and datname = current_database()"
     )
     assert rows.fetchall() == []
+
+
+async def test_a_file_that_is_interrupted_is_one_line_with_its_cause(resources: Resources) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"code\r\n"
+        raise DeadlineExceeded
+
+    async def export() -> StreamingResponse:
+        return StreamingResponse(chunks())
+
+    sent: list[Message] = []
+    app = create_app(resources)
+    app.add_api_route("/export", export, response_class=StreamingResponse)
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/export", "query_string": b"", "headers": []}
+    with structlog.testing.capture_logs() as lines:
+        await app(scope, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    events = [(line["event"], line.get("status"), line.get("cause")) for line in lines if "request_id" in line]
+    assert events == [("request", 200, "DeadlineExceeded")]
 
 
 def render(line: Any) -> dict[str, str]:

@@ -97,10 +97,13 @@ class RequestLog:
         }
         if route is None:
             event["path"] = self._known_part(scope)
-        if status < HTTPStatus.BAD_REQUEST:
-            log.info("request", **event)
+        reasons = {name: state.get(name) for name in ("reason", "cause")}
+        if status >= HTTPStatus.BAD_REQUEST:
+            self._refusals.note(event | reasons)
+        elif reasons["cause"]:  # the response was interrupted
+            log.info("request", **event, **reasons)
         else:
-            self._refusals.note(event | {"reason": state.get("reason"), "cause": state.get("cause")})
+            log.info("request", **event)
 
     def _known_part(self, scope: Scope) -> str:
         # A path that leads nowhere may contain anything, such as a code or a secret.
@@ -134,7 +137,11 @@ def _measure(scope: Scope, *, status: int, seconds: float) -> None:
 
 
 def _domain_error(error: Exception) -> DomainError:
-    return error if isinstance(error, DomainError) else unexpected(error)
+    # The framework wraps the error of a stream whose response has already started.
+    for each in (error, error.__cause__):
+        if isinstance(each, DomainError):
+            return each
+    return unexpected(error)
 
 
 def _raise_unless_client_is_gone(scope: Scope, error: BaseException) -> None:
