@@ -16,7 +16,7 @@ from structlog.testing import LogCapture
 
 from tessera.api.serving.repeated_refusals import MAX_CALLERS, RepeatedRefusals
 from tessera.kit.log_lines import ATOMIC_BYTES, LineHandler, LineWriter
-from tessera.kit.logging import shorten
+from tessera.kit.logging import MAX_FRAMES, MAX_TRACEBACK, format_traceback, shorten
 
 EVENT = {"timestamp": "12:00:00", "level": "info", "logger": "tessera.request"}
 REQUEST = {"event": "request", "method": "GET", "organization": None, "request_id": "x"}
@@ -51,6 +51,26 @@ def test_any_other_event_keeps_its_values() -> None:
         "event": "database",
         "port": 5432,
     }
+
+
+def test_a_traceback_has_its_innermost_frames_without_variables_and_a_limited_length() -> None:
+    def there(depth: int) -> None:
+        secret = "a" * 20 + "b"
+        back(depth, secret)
+
+    def back(depth: int, secret: str) -> None:
+        if not depth:
+            raise ValueError("x" * length)
+        there(depth - 1)
+
+    for length in (1, 4_000_000):
+        with pytest.raises(ValueError, match="x") as caught:
+            there(200)
+        text = format_traceback((caught.type, caught.value, caught.tb))
+        assert len(text) < MAX_TRACEBACK + 20
+        assert "a" * 20 not in text
+        if length == 1:
+            assert text.count(", in there\n") + text.count(", in back\n") == MAX_FRAMES
 
 
 @contextmanager

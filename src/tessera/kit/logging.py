@@ -3,13 +3,18 @@
 import json
 import logging
 import sys
-from typing import Any
+import traceback
+from typing import Any, TextIO
 
 import orjson
 import structlog
-from structlog.typing import EventDict
+from structlog.typing import EventDict, ExcInfo
 
 from tessera.kit.log_lines import LineHandler, LineLogger, LineWriter
+
+# A recursion has thousands of frames, and a message may quote megabytes: rendering those would stop all requests.
+MAX_FRAMES = 50
+MAX_TRACEBACK = 16_000
 
 
 def configure(*, level: str = "INFO") -> None:
@@ -23,10 +28,11 @@ def configure(*, level: str = "INFO") -> None:
         shared += [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), shorten]
         # The default formatter shows the values of local variables, which may be secrets.
         renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
-            exception_formatter=structlog.dev.plain_traceback, pad_event_to=0
+            exception_formatter=_write_traceback, pad_event_to=0
         )
     else:
-        shared += [structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info]
+        with_traceback = structlog.processors.ExceptionRenderer(format_traceback)
+        shared += [structlog.processors.TimeStamper(fmt="iso", utc=True), with_traceback]
         renderer = structlog.processors.JSONRenderer(serializer=_serialized)
     writer = LineWriter(sys.stderr)
     structlog.configure(
@@ -50,6 +56,17 @@ def configure(*, level: str = "INFO") -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # Any client can cause these warnings, about requests that are not valid HTTP, and they do not name it.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
+def format_traceback(exc_info: ExcInfo) -> str:
+    """The innermost frames of an exception and of its causes, without the values of variables; its middle is cut."""
+    text = "".join(traceback.TracebackException(*exc_info, limit=-MAX_FRAMES).format()).rstrip()
+    half = MAX_TRACEBACK // 2
+    return text if len(text) <= MAX_TRACEBACK else f"{text[:half]}\n[...]\n{text[-half:]}"
+
+
+def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
+    stream.write("\n" + format_traceback(exc_info))
 
 
 def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:
