@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
 from tests.conftest import NOW, Clock
-from tests.support.factories import Tenant, add_promo_codes, percent_code
+from tests.support.factories import Tenant, add_platform, add_promo_codes, percent_code
 from tests.support.redemption_requests import URL, act, body, create_redemption, reasons, redeem, update_reservation
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
 from tests.support.waiting import until_blocked
@@ -205,6 +205,20 @@ async def test_a_redemption_of_a_voucher_or_with_a_limit_for_each_waits_for_the_
         await create_redemption(client, shop, "V2", "RSV-2")
         assert not waiting.done()
     assert (await waiting).status_code == 201
+
+
+async def test_a_redemption_of_a_global_code_with_only_a_limit_for_each_organization_waits_for_its_lock(
+    client: httpx.AsyncClient, resources: Resources, shop: Tenant, addresses: Addresses, superuser: psycopg.Connection
+) -> None:
+    platform, name = add_platform(superuser, shop), f"SHARE{uuid4().hex[:8]}"
+    terms = {"max_redemptions": None, "max_redemptions_per_organization": 1}
+    await add_promo_codes(resources, platform, percent_code(platform, name, store_exam_ids=(), **terms), now=NOW)
+    with rivalling(addresses) as rival:
+        rival.execute("select from promo_codes where name = %s for no key update", [name])
+        waiting = asyncio.create_task(redeem(client, shop, name))
+        await until_blocked(superuser)
+    assert (await waiting).status_code == 201
+    assert reasons(await redeem(client, shop, name, "RSV-2")) == [("/code", "UsedUpForOrganization")]
 
 
 def draft(reservation: str) -> RedemptionDraft:
