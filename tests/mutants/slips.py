@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.mutants.changes import COMPARISONS, changes_of, options_of
+
 # Demonstration data, documentation, and the start of processes, which tests of whole servers cover.
 EXCLUDED = (
     "demo/", "cli/", "kit/embedded_postgres/", "/documentation.py", "/schemas/", "/docs.py", "settings.py", "/main.py",
@@ -13,9 +15,6 @@ EXCLUDED = (
 )  # fmt: skip
 # Files whose numbers are limits and sizes that behaviour shows.
 RULES = ("rules.py", "tables.py", "schemas.py")
-COMPARISONS: dict[type[ast.cmpop], str] = {ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">"}
-SIGNS: dict[type[ast.cmpop], str] = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.Is: "is"}
-OPPOSITES: dict[type[ast.cmpop], str] = {ast.Eq: "!=", ast.Is: "is not"}
 # In SQL text: a pattern, its replacement, and what the slip is.
 SQL_SLIPS = (
     (r"[\w.]*\borganization_id = (?:%\(organization_id\)s(?:::uuid)?|own\b|[\w.]+\.organization_id)", "true", "tenant"),
@@ -28,6 +27,17 @@ SQL_SLIPS = (
     (r" for (?:no key )?update\b", "", "lock"),
     (r"\bstatus = '(\w+)'", r"status <> '\1'", "condition"),
     (r"\border by (\w[\w.]*)(?=\s*(?:$|\n|limit|for))", r"order by \1 desc", "order"),
+    (r" desc\b", "", "order"),
+    (r"\bis null\b", "is not null", "condition"),
+    (r"\bis not null\b", "is null", "condition"),
+    (r"\bnot exists\b", "exists", "condition"),
+    (r"\bleast\(", "greatest(", "number"),
+    (r"\bgreatest\(", "least(", "number"),
+    (
+        r"\n +and (?:(?!organization_id)[^\n()]|\([^\n()]*\))+(?=\n +(?:and|order|group|limit|for|returning)\b|;)",
+        "",
+        "filter",
+    ),
 )
 SQL = re.compile(r"\b(?:select|insert into|update|delete from)\b", re.IGNORECASE)
 POLICY_SLIPS = (
@@ -54,7 +64,9 @@ class Slip:
 
     def __str__(self) -> str:
         old, new = (re.sub(r"\s+", " ", text).strip() for text in (self.was, self.text))
-        return f"{self.kind}: {old[:70]!r} -> {new[:70]!r}"
+        first = next((place for place, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), 0)
+        common = max(0, first - 40)
+        return f"{self.kind}: {old[common : common + 70]!r} -> {new[common : common + 70]!r}"
 
     def plant(self, source: str) -> str:
         """The source with this slip; positions count bytes, as those of the syntax tree do."""
@@ -113,6 +125,7 @@ def slips_in_python(root: Path, file: Path) -> Iterator[Slip]:
     excluded |= documentation_of(tree)
     if not path.endswith(RULES):
         excluded |= settings_of(tree)
+    options = set() if path.endswith("tables.py") else options_of(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.expr | ast.stmt) and node not in excluded:
             start = starts[node.lineno - 1] + node.col_offset
@@ -120,7 +133,7 @@ def slips_in_python(root: Path, file: Path) -> Iterator[Slip]:
             was = data[start:end].decode()
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value):
                 yield from slips_in_text(root, file, source, start, SQL_SLIPS, until=end)
-            for text, kind in _changes(node, was):
+            for text, kind in changes_of(node, was, is_option=node in options):
                 yield Slip(path, node.lineno, start, end, text, kind, layer_of(path, kind, was), was)
 
 
@@ -170,39 +183,6 @@ def documentation_of(tree: ast.Module) -> set[ast.AST]:
             case ast.Dict():
                 nodes |= {key for key in node.keys if isinstance(key, ast.Constant)}
     return nodes
-
-
-def _changes(node: ast.AST, was: str) -> Iterator[tuple[str, str]]:
-    """The texts that may replace this node, with their kinds."""
-    match node:
-        case ast.Compare(ops=[op]) if "organization_id" in was and isinstance(op, ast.Eq):
-            left = was.partition(" == ")[0]
-            yield f"{left} == {left}", "tenant"
-        case ast.Compare(ops=[op]) if type(op) in COMPARISONS:
-            yield was.replace(f" {SIGNS[type(op)]} ", f" {COMPARISONS[type(op)]} ", 1), "boundary"
-        case ast.Compare(ops=[op]) if type(op) in OPPOSITES and "__name__" not in was:
-            yield was.replace(f" {SIGNS[type(op)]} ", f" {OPPOSITES[type(op)]} ", 1), "condition"
-        case ast.BoolOp(op=ast.And(), values=[first, *_]):
-            yield f"({ast.unparse(first)})", "condition"
-        case ast.BoolOp(op=ast.Or(), values=[first, *_]):
-            yield f"({ast.unparse(first)})", "condition"
-        case ast.If(test=test) | ast.IfExp(test=test) if not isinstance(test, ast.NamedExpr):
-            negated = f"not ({ast.unparse(test)})"
-            yield from _replaced(was, ast.unparse(test), negated)
-        case ast.Expr(value=ast.Await(value=ast.Call()) | ast.Call()) if not was.startswith("log."):
-            yield "pass", "audit" if "record" in was else "omission"
-        case ast.Attribute(value=ast.Name(id="Action"), attr=name):
-            yield f"Action.{'UPDATED' if name != 'UPDATED' else 'CREATED'}", "audit"
-        case ast.Attribute(value=ast.Name(id="FunctionPoint"), attr=name):
-            other = "STOREFRONT_REDEEM" if name != "STOREFRONT_REDEEM" else "PARTNER_MANAGE_VOUCHERS"
-            yield f"FunctionPoint.{other}", "right"
-        case ast.Constant(value=int(number)) if not isinstance(number, bool) and number > 1:
-            yield str(number + 1), "number"
-
-
-def _replaced(was: str, old: str, new: str) -> Iterator[tuple[str, str]]:
-    if was.count(old) == 1:
-        yield was.replace(old, new), "condition"
 
 
 def slips_in_text(
