@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from tessera.api.error_rendering import codes
 from tessera.api.http.enumerations import Enumeration
 from tessera.record_metadata.rules import Kind as MetadataKind
 
-TREES = {path: ast.parse(path.read_text()) for path in Path(tessera.__file__).parent.rglob("*.py")}
 NAMES = ("status", "kind", "type", "errorCode", "error", "action")
 # Not one of a closed set: the status as a number, and the actions in the audit log, which each resource has of its own.
 OTHERS = {
@@ -27,9 +27,15 @@ OTHERS = {
 OTHERS |= {"AuditEntryModel.action"}
 
 
+@cache
+def trees() -> list[ast.Module]:
+    """The source files; every process imports this file, so that only one process should parse them."""
+    return [ast.parse(path.read_text()) for path in Path(tessera.__file__).parent.rglob("*.py")]
+
+
 def calls(name: str, position: int) -> Iterator[tuple[ast.Call, str]]:
     """The calls of functions with this name that have a literal text at this position."""
-    for tree in TREES.values():
+    for tree in trees():
         for node in ast.walk(tree):
             match node:
                 case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called)) if called == name:
@@ -49,7 +55,7 @@ def refusals() -> set[str]:
 
 
 def audited_kinds() -> Iterator[str]:
-    for tree in TREES.values():
+    for tree in trees():
         for node in ast.walk(tree):
             match node:
                 case ast.keyword(arg="kind", value=ast.Constant(value=str(kind))):
