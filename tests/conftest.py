@@ -37,6 +37,7 @@ from tests.support.browsing import ARGUMENTS, CHROMIUM
 from tests.support.factories import Tenant
 from tests.support.live import serving
 from tests.support.pooling import forwards_prepared_statements, pooled
+from tests.support.templates import create_copy
 
 TOKEN_KEYS = {"test": "a-signing-key-of-the-tests-alone-0123456789"}
 TOKEN_KEYS_SETTING = {"TESSERA_TOKEN_KEYS": ",".join(f"{kid}:{secret}" for kid, secret in TOKEN_KEYS.items())}
@@ -138,17 +139,24 @@ def addresses(cluster: str) -> Iterator[Addresses]:
 def migrated_database(cluster: str, purpose: str) -> Iterator[Addresses]:
     """A migrated database for one purpose of this test process, dropped at the end."""
     name = f"tessera_{purpose}_{os.environ.get('PYTEST_XDIST_WORKER', 'only')}_{os.getpid()}"
-    admin_url = make_url(cluster)
+    admin_url, is_outside = make_url(cluster), bool(os.environ.get("TESSERA_DATABASE_URL"))
     login = admin_url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(login, autocommit=True) as admin:
-        admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        owner = admin_url.set(database=name)
-        application = owner if os.environ.get("TESSERA_DATABASE_URL") else owner.set(username="tessera_app")
-        result = Addresses(
+
+    def addresses_of(database: str) -> Addresses:
+        owner = admin_url.set(database=database)
+        application = owner if is_outside else owner.set(username="tessera_app")
+        return Addresses(
             application=application.render_as_string(hide_password=False),
             owner=owner.render_as_string(hide_password=False),
         )
-        schema.migrate(result.owner, result.application)
+
+    result = addresses_of(name)
+    with psycopg.connect(login, autocommit=True) as admin:
+        if is_outside:
+            admin.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            schema.migrate(result.owner, result.application)
+        else:
+            create_copy(admin, name, addresses_of)
         yield result
         admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
