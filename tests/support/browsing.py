@@ -9,10 +9,13 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, Route, expect
+from playwright.async_api import BrowserContext, ConsoleMessage, Page, Request, Route, expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# The headless shell takes the least time, because it has no interface of a browser to start.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 ARGUMENTS = [
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -26,8 +29,9 @@ ARGUMENTS = [
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ, reason="these tests need Chromium, which is not installed"
 )
-# By default an expectation fails after five seconds, which a busy machine may need for one page.
-expect.set_options(timeout=60_000)
+# By default expectations fail after five seconds and actions after 30, which a busy machine may need for one page.
+MILLISECONDS = 60_000
+expect.set_options(timeout=MILLISECONDS)
 
 
 @dataclass
@@ -50,7 +54,8 @@ async def visiting(kind: type[AnyVisit], browser: BrowserContext, url: str) -> A
     The browser forgets what the pages have stored. A context for each visit would take twice as long.
     """
     visit = kind(await browser.new_page())
-    await _watch(visit, url)
+    visit.page.set_default_timeout(MILLISECONDS)
+    _watch(visit, url)
     yield visit
     await visit.page.evaluate("localStorage.clear()")
     await visit.page.close()
@@ -58,20 +63,27 @@ async def visiting(kind: type[AnyVisit], browser: BrowserContext, url: str) -> A
     assert (visit.foreign_urls, visit.warnings) == ([], visit.expected)
 
 
-async def _watch(visit: Visit, url: str) -> None:
-    async def block_other_hosts(route: Route) -> None:
-        request_url = route.request.url
-        if urlsplit(request_url).netloc == urlsplit(url).netloc:
-            await route.continue_(url=request_url.replace(f"{url}/behind-a-proxy/", f"{url}/"))
-        else:
-            visit.foreign_urls.append(request_url)
-            await route.abort()
+def _watch(visit: Visit, url: str) -> None:
+    def note_other_hosts(request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(url).netloc:
+            visit.foreign_urls.append(request.url)
 
     def note_warning(message: ConsoleMessage) -> None:
         # The console also shows violations of the Content-Security-Policy, as errors.
         if message.type in ("error", "warning"):
             visit.warnings.append(message.text)
 
-    await visit.page.route("**/*", block_other_hosts)
+    visit.page.on("request", note_other_hosts)
     visit.page.on("console", note_warning)
     visit.page.on("pageerror", lambda error: visit.warnings.append(str(error)))
+
+
+async def put_behind_a_proxy(page: Page, url: str) -> str:
+    """A prefix of the server at `url`, which the browser removes. Pages without such a route cache files."""
+    prefix = f"{url}/behind-a-proxy"
+
+    async def remove(route: Route) -> None:
+        await route.continue_(url=route.request.url.replace(prefix, url))
+
+    await page.route(f"{prefix}/**", remove)
+    return prefix

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from playwright.async_api import BrowserContext, expect
-from tests.support.browsing import Visit, needs_chromium, visiting
+from tests.support.browsing import Visit, needs_chromium, put_behind_a_proxy, visiting
 
 from tessera.api.docs.guide import install_guide
 
@@ -14,7 +14,7 @@ from tessera.api.docs.guide import install_guide
 @needs_chromium
 async def test_a_reader_follows_links_and_finds_words(browser: BrowserContext, live_url: str) -> None:
     async with visiting(Visit, browser, live_url) as visit:
-        await visit.page.goto(f"{live_url}/behind-a-proxy/guide")
+        await visit.page.goto(f"{await put_behind_a_proxy(visit.page, live_url)}/guide")
         await visit.page.get_by_role("article").get_by_role("link", name="Error codes").click()
         await expect(visit.page.get_by_role("heading", name="Reasons")).to_be_visible()
         await visit.page.get_by_role("button", name="Search").click()
