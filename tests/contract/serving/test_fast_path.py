@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 from tests.support import redemption_requests
 from tests.support.factories import Tenant, add_promo_codes, percent_code
@@ -23,12 +23,18 @@ def is_fast_path(middleware: Middleware) -> bool:
     return factory is FastPath
 
 
-@pytest.fixture
-async def behind(resources: Resources, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application without the fast path."""
+@pytest.fixture(scope="module")
+def app_behind(resources: Resources) -> FastAPI:
+    """The application without the fast path."""
     app = create_app(resources, trusted_proxies=["127.0.0.1"])
     app.user_middleware = [each for each in app.user_middleware if not is_fast_path(each)]
-    transport = httpx.ASGITransport(app, client=("127.0.0.1", 1))
+    return app
+
+
+@pytest.fixture
+async def behind(app_behind: FastAPI, client: httpx.AsyncClient) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application without the fast path."""
+    transport = httpx.ASGITransport(app_behind, client=("127.0.0.1", 1))
     async with httpx.AsyncClient(transport=transport, base_url=client.base_url) as test_client:
         yield test_client
 

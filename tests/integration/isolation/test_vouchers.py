@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
-from tests.support.factories import Tenant
+from tests.conftest import NOW
+from tests.support.factories import Tenant, create_tenant
 from tests.support.recording import rewrite_statements
 from tests.support.responses import status_and_body, validation_failed
 from tests.support.voucher_factories import add_partner, add_program, add_purchase, add_vouchers, voucher
@@ -22,8 +23,16 @@ from tessera.api.serving.resources import Resources
 ROOT = "/api/vouchers"
 
 
+@pytest.fixture(scope="module")
+async def shops(resources: Resources) -> tuple[Shop, Shop]:
+    """For tests that change nothing."""
+    tenants = [await create_tenant(resources, now=NOW) for _ in range(2)]
+    return await furnish(resources, tenants[0]), await furnish(resources, tenants[1])
+
+
 @pytest.fixture
-async def shops(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> tuple[Shop, Shop]:
+async def new_shops(resources: Resources, tenant: Tenant, other_tenant: Tenant) -> tuple[Shop, Shop]:
+    """For tests that change something; they must name it before `asking`, which removes conditions from statements."""
     return await furnish(resources, tenant), await furnish(resources, other_tenant)
 
 
@@ -126,8 +135,10 @@ async def test_anothers_vouchers_are_not_found(
             assert [each["id"] for each in result] == ids(view.shop.vouchers, visible)
 
 
-async def test_a_purchase_is_for_the_callers_own_partner(asking: httpx.AsyncClient, shops: tuple[Shop, Shop]) -> None:
-    for view in views(shops):
+async def test_a_purchase_is_for_the_callers_own_partner(
+    new_shops: tuple[Shop, Shop], asking: httpx.AsyncClient
+) -> None:
+    for view in views(new_shops):
         for name in ("Acme", "Globex"):
             body = request(partnerName=name, programName="Open", quantity=1)
             answer = await asking.post(f"{ROOT}/purchases", headers=view.headers, json=body)
@@ -152,9 +163,9 @@ async def test_a_program_that_is_not_open_to_the_callers_partner_is_not_found(
 
 
 async def test_what_only_another_organization_has_is_not_found(
-    asking: httpx.AsyncClient, resources: Resources, shops: tuple[Shop, Shop]
+    resources: Resources, new_shops: tuple[Shop, Shop], asking: httpx.AsyncClient
 ) -> None:
-    for shop, own in zip(shops, ("First", "Second"), strict=True):
+    for shop, own in zip(new_shops, ("First", "Second"), strict=True):
         partner_id = await add_partner(resources, shop.tenant, own)
         program_id = await add_program(resources, shop.tenant, own)
         purchase_id = await add_purchase(resources, shop.tenant, partner_id, program_id, f"VP-{own}".upper())
@@ -167,7 +178,7 @@ async def test_what_only_another_organization_has_is_not_found(
         "?voucherCode={}",
         "?purchaseCode=VP-{}",
     )
-    for shop, theirs in zip(shops, ("Second", "First"), strict=True):
+    for shop, theirs in zip(new_shops, ("Second", "First"), strict=True):
         for path in paths:
             answer = await asking.get(ROOT + path.format(theirs), headers=shop.headers[""])
             assert status_and_body(answer) == EMPTY
