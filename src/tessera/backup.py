@@ -25,7 +25,7 @@ from tessera.kit.embedded_postgres import dumps
 from tessera.provision import Addresses, Roles
 from tessera.redemptions.ledger import service as ledger
 from tessera.reports import service as reports
-from tessera.settings import Settings
+from tessera.settings import ROLES, Settings
 
 FORMAT = 1
 MANIFEST, DUMP, KEYS = "manifest.json", "database.dump", "token_keys.json"
@@ -96,7 +96,7 @@ def _read_manifest(archive: zipfile.ZipFile) -> Backup:
             version=about["version"],
             created_at=about["createdAt"],
             contents=contents,
-            roles=(str(owner), str(application)),
+            roles=ROLES.validate_python((owner, application)),
             has_keys=KEYS in archive.namelist(),
         )
     # A RuntimeError is JSON that is nested too deep, or a member that is encrypted or compressed by an unknown method.

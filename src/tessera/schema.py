@@ -117,8 +117,12 @@ def _errors_explained() -> Iterator[None]:
 
 def _lock(connection: Connection) -> None:
     # A session that waits in one statement has a snapshot, for which a concurrent build of an index would wait.
+    is_waiting = False
     while not connection.scalar(text("select pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
         connection.commit()
+        if not is_waiting:
+            log.warning("waiting for the end of a backup, or of another migration")
+        is_waiting = True
         time.sleep(0.1)
     connection.commit()
 

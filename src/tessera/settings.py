@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, TypeAdapter, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -25,6 +25,7 @@ MIN_SECRET_LENGTH = 32
 KEY_FILE_NAME = "token.key"
 # SQL needs no quotes for such a name.
 Role = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+ROLES: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[Role, Role])
 
 
 class SettingsInvalid(Exception):

@@ -23,6 +23,8 @@ from tests.support.redemption_requests import URL, body
 from tests.support.waiting import wait_until
 
 from tessera import backup as backups
+from tessera.cli.files import new_file
+from tessera.cli.startup import CannotStart
 from tessera.kit.clock import clock
 from tessera.kit.db.copies import CannotCopy
 from tessera.provision import Addresses
@@ -135,6 +137,13 @@ def test_a_file_that_exists_is_not_replaced(source: Source, tmp_path: Path) -> N
     assert (tmp_path / "file").read_text() == "precious"
 
 
+def test_a_file_that_appears_during_the_backup_is_not_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    with pytest.raises(CannotStart, match="is not replaced"), new_file(file, replaces=False):
+        file.write_text("precious")
+    assert (file.read_text(), list(tmp_path.iterdir())) == ("precious", [file])
+
+
 def test_a_backup_without_room_leaves_no_file(source: Source, tmp_path: Path) -> None:
     # A limit of 20 blocks, because a test cannot fill a disk.
     script = f"ulimit -f 20; exec {TESSERA} backup {tmp_path / 'file'}"
@@ -221,14 +230,16 @@ def test_a_backup_of_a_newer_version_and_another_file_are_refused(backup: Path, 
     [
         "[" * 100_000,
         '{"format": 1, "version": "", "createdAt": "", "postgres": 17, "revision": 1, "rows": {}, "role_settings": []}',
+        '{"format": 1, "version": "", "createdAt": "", "postgres": 17, "revision": "0001", "rows": {},'
+        ' "role_settings": [], "roles": ["tessera_owner", "x; drop table vouchers"]}',
     ],
-    ids=["nested", "number as revision"],
+    ids=["nested", "number as revision", "statement as role"],
 )
 def test_a_crafted_manifest_is_refused(manifest: str) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr(backups.MANIFEST, manifest)
-    with pytest.raises(CannotCopy), backups.opened(file):
+    with pytest.raises(CannotCopy, match=r"not a backup of Tessera|cannot use a backup"), backups.opened(file):
         pass
 
 

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import errors, sql
 from sqlalchemy import NullPool, create_engine, make_url
+from structlog.testing import capture_logs
 
 from tessera import schema
 from tessera.kit.db import schema_version
@@ -135,6 +137,15 @@ def test_several_processes_migrate_at_once(empty: str) -> None:
     arguments = (empty, login(empty, "tessera_app"))
     with multiprocessing.get_context("forkserver").Pool(3) as pool:
         assert pool.starmap(schema.migrate, [arguments] * 3, chunksize=1) == [schema.latest_revision()] * 3
+
+
+def test_a_migration_says_that_it_waits_for_a_backup(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with psycopg.connect(plain(empty)) as backup, capture_logs() as lines:
+        backup.execute("select pg_advisory_xact_lock_shared(%s)", [schema.MIGRATION_LOCK])
+        monkeypatch.setattr(schema, "time", SimpleNamespace(sleep=lambda _: backup.rollback()))
+        with schema.with_roles(empty, login(empty, "tessera_app")):
+            pass
+    assert [line["event"] for line in lines] == ["waiting for the end of a backup, or of another migration"]
 
 
 def test_a_migration_that_cannot_get_a_lock_gives_up_and_can_be_tried_again(empty: str) -> None:

@@ -42,11 +42,9 @@ def back_up(
     """
     settings = start(settings=configuration.with_stored_key(configuration.load()))
     require_existing_database(settings)
-    if file.exists():
-        raise CannotStart(f"{file} exists, and is not replaced")
     if with_keys and not settings.token_keys:
         raise CannotStart("there are no keys to back up: TESSERA_TOKEN_KEYS is not set")
-    with new_file(file) as output:
+    with new_file(file, replaces=False) as output:
         with provision.database(settings) as addresses:
             written = backups.write(settings, addresses, output, with_keys=with_keys, now=clock())
         output.flush()

@@ -56,11 +56,13 @@ def save(organization: str | None, file: Path | None, content: Content, length: 
 
 
 @contextmanager
-def new_file(file: Path) -> Iterator[BinaryIO]:
+def new_file(file: Path, *, replaces: bool = True) -> Iterator[BinaryIO]:
     """A file that appears under its name at the end of the block, unless it fails, and that only its owner can read.
 
-    Raises CannotStart.
+    Raises CannotStart, also if there is a file of this name and `replaces` is false.
     """
+    if not replaces and file.exists():
+        raise CannotStart(f"{file} exists, and is not replaced")
     # A link, or a device such as /dev/null, would be replaced by the complete file.
     if file.is_symlink() or (file.exists() and not file.is_file()):
         raise CannotStart(f"cannot write {file}: it is not a regular file; use - for standard output")
@@ -72,9 +74,22 @@ def new_file(file: Path) -> Iterator[BinaryIO]:
     try:
         with os.fdopen(number, "w+b") as output:
             yield output
-        unfinished.replace(file)
+        if replaces:
+            unfinished.replace(file)
+        else:
+            _name(unfinished, file)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _name(unfinished: Path, file: Path) -> None:
+    """Give a file its name; raises CannotStart if there is a file of this name."""
+    try:
+        file.hardlink_to(unfinished)
+    except FileExistsError as error:
+        raise CannotStart(f"{file} exists, and is not replaced") from error
+    except OSError:  # a file system without hard links
+        unfinished.replace(file)
 
 
 @contextmanager
