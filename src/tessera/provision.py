@@ -52,6 +52,8 @@ def database(settings: Settings) -> Iterator[Addresses]:
         with _signals_deferred():
             server = embedded.start(settings.data_dir, settings=options)
             stack.callback(_stop, server)
+        if archive:
+            archive.claim()
         create_database(server, DATABASE)
         stack.enter_context(_supervised(server, settings.data_dir, options))
         application = server.url(user=settings.application_role, database=DATABASE)

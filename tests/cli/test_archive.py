@@ -20,6 +20,7 @@ from tessera import provision, schema
 from tessera.kit.embedded_postgres import server as embedded
 from tessera.kit.embedded_postgres.archive import NAME, Archive
 from tessera.kit.embedded_postgres.file_locks import open_private, try_lock
+from tessera.kit.embedded_postgres.server import EmbeddedPostgresError
 from tessera.settings import Settings
 
 
@@ -125,6 +126,33 @@ def test_no_new_database_joins_the_archive_of_a_lost_one(archived: Archived, pla
     refused = tessera("migrate", "--embedded", **settings_of(data, archived.directory))
     assert refused.returncode == 1
     assert "run `tessera archive restore`" in refused.stderr
+    assert not (data / "postgres").exists()
+
+
+def test_no_other_database_joins_an_archive(archived: Archived, place: Path) -> None:
+    control = place / "other" / "postgres" / "global" / "pg_control"
+    control.parent.mkdir(parents=True)
+    control.write_bytes(bytes(8))  # the identifier of the database
+    other = Archive(archived.directory, place / "other")
+    with pytest.raises(EmbeddedPostgresError, match="archive of a database that is not in"):
+        other.require_database()
+
+
+def test_a_directory_of_somebody_else_is_no_snapshot(tmp_path: Path) -> None:
+    (tmp_path / "snapshots" / "Z").mkdir(parents=True)
+    assert Archive(tmp_path, tmp_path).list_snapshots() == []
+
+
+def test_only_a_recovery_that_does_not_run_is_discarded(place: Path) -> None:
+    data = place / "recovering"
+    (data / "postgres").mkdir(parents=True)
+    (data / "postgres" / "recovery.signal").touch()
+    held = open_private(data / "server.lock")
+    assert try_lock(held)
+    Archive(place / "archive", data).discard_restore()
+    assert (data / "postgres").exists()
+    os.close(held)
+    Archive(place / "archive", data).discard_restore()
     assert not (data / "postgres").exists()
 
 

@@ -16,9 +16,9 @@ from tessera.kit.embedded_postgres.upgrades import Upgrade
 from tessera.settings import Settings
 
 DEBIAN = Path("/usr/lib/postgresql")
-NEWER = str(programs.find_installation(None).major)
+NEWER = programs.find_installation(None).major
 # Where only the clients are installed, there is no initdb.
-OLDER = [path.parent for path in DEBIAN.glob("*/bin/initdb") if path.parts[-3] < NEWER]
+OLDER = [path.parent for path in DEBIAN.glob("*/bin/initdb") if int(path.parts[-3]) < NEWER]
 
 pytestmark = pytest.mark.skipif(not OLDER, reason="these tests need an older Postgres, as Debian packages it")
 

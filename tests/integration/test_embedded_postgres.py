@@ -405,6 +405,19 @@ def test_a_start_that_makes_progress_is_waited_for(monkeypatch: pytest.MonkeyPat
     assert len(list(server._ticks())) <= 10
 
 
+def test_a_creation_of_a_killed_start_that_hangs_is_waited_for_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = place / "orphan"
+    directory.mkdir()
+    lock = open_private(directory / "server.lock")  # the initdb of a start that was killed has it
+    assert try_lock(lock)
+    monkeypatch.setattr(server, "_TIMEOUT_SECONDS", 10 * server._POLL_SECONDS)
+    with pytest.raises(server.EmbeddedPostgresError, match="runs but does not answer"):
+        server.start(directory, settings=FAST)
+    os.close(lock)
+
+
 def test_a_server_of_another_process_that_logs_its_recovery_is_waited_for(
     used: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ full, or after ARCHIVE_SECONDS.
 import os
 import re
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,17 +69,36 @@ class Archive:
             raise EmbeddedPostgresError(f"cannot keep an archive in {self.directory}: {error}") from error
 
     def require_database(self) -> None:
-        """Raise EmbeddedPostgresError if the archive is in use and its database is lost: a new one must not join it."""
-        if self.wal.exists() and any(self.wal.iterdir()) and not (self.data_directory / "postgres").exists():
+        """Raise EmbeddedPostgresError if the archive is that of another database, which may be lost."""
+        identifier = _system_identifier(self.data_directory / "postgres")
+        owner = self._owner.read_text() if self._owner.exists() else identifier
+        has_files = self.wal.exists() and any(self.wal.iterdir())
+        if owner != identifier or (has_files and identifier is None):
             raise EmbeddedPostgresError(
                 f"{self.directory} is the archive of a database that is not in {self.data_directory}: run"
                 " `tessera archive restore`, or set TESSERA_ARCHIVE_DIR to a new directory"
             )
 
+    def claim(self) -> None:
+        """Let no other database use the archive from now on; raises EmbeddedPostgresError."""
+        if self._owner.exists():
+            return
+        unfinished = self._owner.with_suffix(".unfinished")
+        try:
+            unfinished.write_text(str(_system_identifier(self.data_directory / "postgres")))
+            unfinished.replace(self._owner)
+        except OSError as error:
+            raise EmbeddedPostgresError(f"cannot keep an archive in {self.directory}: {error}") from error
+
+    @property
+    def _owner(self) -> Path:
+        """The file with the identifier of the database whose archive this is."""
+        return self.directory / "system_identifier"
+
     def list_snapshots(self) -> Sequence[datetime]:
         """The times of the complete snapshots, the oldest first."""
-        names = [path.name for path in self.snapshots.glob("*Z")] if self.snapshots.exists() else []
-        return sorted(datetime.strptime(name, NAME).replace(tzinfo=UTC) for name in names)
+        paths = self.snapshots.glob("*Z") if self.snapshots.exists() else ()
+        return sorted(time for path in paths if (time := _time_of(path.name)))
 
     def take_snapshot(self, *, keep: int | None = None) -> datetime:
         """Copy the files of the running server; returns the time from which the copy can be used.
@@ -173,10 +193,11 @@ class Archive:
         )
 
     def discard_restore(self) -> None:
-        """Remove the database if its recovery has not ended; its server must not run."""
-        data = self.data_directory / "postgres"
-        if (data / "recovery.signal").exists():
-            shutil.rmtree(data)
+        """Remove the database if its recovery has not ended and its server does not run."""
+        cluster = server.open_cluster(self.data_directory)
+        with locked(cluster.start_lock):
+            if cluster.is_stopped() and (cluster.data / "recovery.signal").exists():
+                shutil.rmtree(cluster.data)
 
     @property
     def _unfinished(self) -> Path:
@@ -192,6 +213,22 @@ def _run(cluster: Cluster, program: str, *arguments: str | Path, pass_fds: Seque
     result = cluster.identity.run([path, *arguments], pass_fds=pass_fds)
     if result.returncode:
         raise EmbeddedPostgresError(f"{program} failed: {find_reason(result.stdout)}")
+
+
+def _system_identifier(data: Path) -> str | None:
+    """The number that initdb gives a database, which its copies keep; None if there is no database."""
+    try:
+        with (data / "global" / "pg_control").open("rb") as file:
+            return str(int.from_bytes(file.read(8), sys.byteorder))
+    except FileNotFoundError:
+        return None
+
+
+def _time_of(name: str) -> datetime | None:
+    try:
+        return datetime.strptime(name, NAME).replace(tzinfo=UTC)
+    except ValueError:  # a directory of somebody else
+        return None
 
 
 def _first_file(snapshot: Path) -> str:

@@ -138,7 +138,7 @@ class Cluster:
             os.close(use_lock)
 
     def _shut_down(self) -> None:
-        if self.is_stopped():
+        if self.is_stopped() or not self.data.exists():  # an initdb of a start that was killed may still run
             return
         # With os.kill, root would kill any process whose pid the owner of the directory writes into the pid file.
         self.identity.run([self.program("pg_ctl"), "stop", "-D", self.data, "-m", "fast", "-W"])
