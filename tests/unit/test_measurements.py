@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,10 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> tuple[Counter, Gauge, Gauge]:
     return counter, added, largest
 
 
+def names_in(directory: Path) -> set[str]:
+    return {file.name for file in directory.iterdir()}
+
+
 async def publish() -> None:
     async with processes.publishing():
         await asyncio.sleep(0)
@@ -46,13 +51,20 @@ async def test_measurements_of_processes_add_up_and_those_that_ended_use_nothing
 ) -> None:
     counter, *gauges = measured
     monkeypatch.setenv(processes.VARIABLE, str(tmp_path))
-    for pid in ("1", "2", "3"):
+    ended = subprocess.Popen(["true"])  # noqa: ASYNC220 - it ends at once
+    ended.wait()
+    for pid in (1, os.getppid(), ended.pid):
         await publish()
-        (tmp_path / str(os.getpid())).rename(tmp_path / pid)
+        (tmp_path / str(os.getpid())).rename(tmp_path / str(pid))
         counter.add("odd")
         gauges[0].read_from(lambda: 4)
         gauges[1].read_from(lambda: 1)
-    os.utime(tmp_path / "3", (0, 0))
+    for _ in range(2):
+        assert processes.totals(tmp_path) == {"events": {("odd",): [6]}, "used": {(): [7]}, "most": {(): [3]}}
+    assert names_in(tmp_path) == {"1", str(os.getppid()), "ended"}
+    os.utime(tmp_path / "1", (0, 0))  # it hangs
+    assert processes.totals(tmp_path)["used"] == {(): [4]}
+    os.utime(tmp_path / "1")
     assert processes.totals(tmp_path) == {"events": {("odd",): [6]}, "used": {(): [7]}, "most": {(): [3]}}
     assert processes.totals(None) == {"events": {("odd",): [4]}, "used": {(): [4]}, "most": {(): [1]}}
 

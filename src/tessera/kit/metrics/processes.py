@@ -3,21 +3,24 @@
 import asyncio
 import json
 import os
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from tessera.kit.metrics.measurements import GAUGES, Labels, cells
+from tessera.kit.metrics.measurements import GAUGES, Cells, Labels, cells
 
 # The processes of one server find the directory in this variable.
 VARIABLE = "_TESSERA_METRICS_DIRECTORY"
 SECONDS = 1.0
 # A process that has not written for this long has ended. Its requests still count, and its connections do not.
 ENDED_AFTER_SECONDS = 10.0
+ENDED, UNFINISHED = "ended", ".unfinished"
 
 Totals = Mapping[str, Mapping[Labels, Sequence[float]]]
 
+_reading = threading.Lock()  # each request for the metrics has a thread
 _GAUGES = {gauge.name: gauge for gauge in GAUGES}
 
 
@@ -33,37 +36,69 @@ async def publishing() -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
-        _write(Path(directory))
+        _publish(Path(directory))
 
 
 async def _keep_writing(directory: Path) -> None:
     while True:
-        _write(directory)
+        _publish(directory)
         await asyncio.sleep(SECONDS)
 
 
-def _write(directory: Path) -> None:
-    file = directory / str(os.getpid())
-    unfinished = file.with_suffix(".unfinished")
+def _publish(directory: Path) -> None:
     # A full disk, or a process without a free file descriptor, may be able to write the next time.
     with suppress(OSError):
-        unfinished.write_text(json.dumps([(name, list(values.items())) for name, values in cells()]))
-        unfinished.replace(file)
+        _write(directory / str(os.getpid()), cells())
+
+
+def _write(file: Path, measurements: Iterable[tuple[str, Cells]]) -> None:
+    unfinished = file.with_suffix(UNFINISHED)
+    unfinished.write_text(json.dumps([(name, list(values.items())) for name, values in measurements]))
+    unfinished.replace(file)
 
 
 def totals(directory: Path | None) -> Totals:
     """The sum over all processes that write to the directory, or the values of this process without a directory."""
     if directory is None:
         return {name: dict(values) for name, values in cells()}  # a copy, because requests add labels meanwhile
+    with _reading:
+        with suppress(OSError):  # a full disk leaves all files as they are
+            _fold_ended(directory)
+        files = [file for file in directory.iterdir() if not file.suffix]
+        return _sum(files, running=[file for file in files if _is_fresh(file)])
+
+
+def _sum(files: Sequence[Path], *, running: Sequence[Path] = ()) -> Totals:
     result: dict[str, dict[Labels, list[float]]] = {}
-    for file in directory.iterdir():
-        if file.suffix:
-            continue
-        is_running = time.time() - file.stat().st_mtime < ENDED_AFTER_SECONDS
+    for file in files:
         for name, labels, values in _read(file):
-            if name not in _GAUGES or is_running:
+            if name not in _GAUGES or file in running:
                 _add(result.setdefault(name, {}), name, labels, values)
     return result
+
+
+def _fold_ended(directory: Path) -> None:
+    """Add the files of processes that no longer exist to one file, so that restarts over years leave no others."""
+    ended = [file for file in directory.iterdir() if file.name.isdecimal() and not _exists(int(file.name))]
+    if ended:
+        total = directory / ENDED
+        values = _sum([*ended, *([total] if total.exists() else [])])
+        _write(total, values.items())
+        for file in ended:
+            file.unlink()
+            file.with_suffix(UNFINISHED).unlink(missing_ok=True)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _is_fresh(file: Path) -> bool:
+    return time.time() - file.stat().st_mtime < ENDED_AFTER_SECONDS
 
 
 def _read(file: Path) -> Iterator[tuple[str, Labels, list[float]]]:
