@@ -4,6 +4,7 @@ import json
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
@@ -19,25 +20,20 @@ MAX_TRACEBACK = 16_000
 
 def configure(*, level: str = "INFO") -> None:
     """Send all logs of this process, including those of libraries, to standard error in one format."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.stdlib.add_logger_name,
-    ]
+    processors: list[structlog.typing.Processor] = [as_json]
     if sys.stderr.isatty():
-        shared += [structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False), shorten]
-        # The default formatter shows the values of local variables, which may be secrets.
-        renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer(
-            exception_formatter=_write_traceback, pad_event_to=0
-        )
-    else:
-        with_traceback = structlog.processors.ExceptionRenderer(format_traceback)
-        shared += [structlog.processors.TimeStamper(fmt="iso", utc=True), with_traceback]
-        renderer = structlog.processors.JSONRenderer(serializer=_serialized)
+        processors = [
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+            shorten,
+            # The default formatter shows the values of local variables, which may be secrets.
+            structlog.dev.ConsoleRenderer(exception_formatter=_write_traceback, pad_event_to=0),
+        ]
     writer = LineWriter(sys.stderr)
     structlog.configure(
         # A request takes a fifth of the time here that it would take in the logging of the standard library.
-        processors=[*shared, renderer],
+        processors=processors,
         logger_factory=lambda name=__name__: LineLogger(writer, name),
         # Skips events below the level before any processor runs.
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -46,8 +42,8 @@ def configure(*, level: str = "INFO") -> None:
     handler = LineHandler(writer)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer, _as_text],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *processors, _as_text],
         )
     )
     logging.basicConfig(handlers=[handler], level=level, force=True)
@@ -65,8 +61,26 @@ def format_traceback(exc_info: ExcInfo) -> str:
     return text if len(text) <= MAX_TRACEBACK else f"{text[:half]}\n[...]\n{text[-half:]}"
 
 
+_with_traceback = structlog.processors.ExceptionRenderer(format_traceback)
+
+
 def _write_traceback(stream: TextIO, exc_info: ExcInfo) -> None:
     stream.write("\n" + format_traceback(exc_info))
+
+
+def as_json(logger: Any, level: str, event: EventDict) -> bytes:  # noqa: ANN401 - the parameters of a processor
+    """The line of an event; one step takes less than half of the time of the usual processors."""
+    line: EventDict = structlog.contextvars.get_contextvars()
+    line.update(event)
+    line["level"], line["timestamp"] = level, datetime.now(UTC)
+    if logger is not None:  # the event of a library has its name already
+        line["logger"] = logger.name
+    if "exc_info" in line:
+        line = _with_traceback(logger, level, line)
+    try:
+        return orjson.dumps(line, default=repr, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z)
+    except TypeError:  # half of a surrogate pair, or a large integer
+        return json.dumps({**line, "timestamp": f"{line['timestamp']:%Y-%m-%dT%H:%M:%S.%fZ}"}, default=repr).encode()
 
 
 def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:
@@ -83,10 +97,3 @@ def shorten(_logger: object, _method: str, event: EventDict) -> EventDict:
 def _as_text(_logger: object, _method: str, line: Any) -> str:  # noqa: ANN401 - what the renderer returns
     # The formatter of the standard library would write bytes as `b'...'`.
     return line.decode() if isinstance(line, bytes) else str(line)
-
-
-def _serialized(event: EventDict, **options: Any) -> bytes:  # noqa: ANN401 - of json.dumps
-    try:
-        return orjson.dumps(event, default=options["default"], option=orjson.OPT_NON_STR_KEYS)
-    except TypeError:  # half of a surrogate pair, or a large integer
-        return json.dumps(event, **options).encode()
