@@ -1,11 +1,17 @@
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tessera.identity.rules import PLATFORM_ID
 from tessera.promo_codes.rules import Discount
-from tessera.redemptions.rules import price
+from tessera.redemptions.rules import RedemptionStatus, can_become, price, status_at, too_long_hold, uses
+from tessera.vouchers.rules import ReservationStatus
+
+NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 
 cents = st.decimals(min_value=0, max_value=10**8, places=2)
 
@@ -72,3 +78,33 @@ def test_two_codes_of_sixty_percent_take_less_than_everything() -> None:
     first = price(Decimal("135.00"), Discount(60, None))
     second = price(Decimal("135.00"), Discount(60, None), earlier_discounts=first.discount)
     assert (first.discount, second.discount, second.final) == (Decimal("81.00"), Decimal("32.40"), Decimal("21.60"))
+
+
+def test_a_hold_has_expired_at_its_deadline() -> None:
+    statuses = [status_at(RedemptionStatus.HELD, NOW + timedelta(seconds=each), now=NOW) for each in (0, 1)]
+    assert statuses == [RedemptionStatus.EXPIRED, RedemptionStatus.HELD]
+    assert status_at(RedemptionStatus.REDEEMED, NOW, now=NOW) is RedemptionStatus.REDEEMED
+
+
+def test_only_what_is_held_or_redeemed_counts_as_a_use() -> None:
+    counts = {status: uses(status) for status in (None, *RedemptionStatus)}
+    live = {RedemptionStatus.REDEEMED: (1, 0), RedemptionStatus.HELD: (0, 1)}
+    assert counts == dict.fromkeys((None, *RedemptionStatus), (0, 0)) | live
+
+
+def test_only_a_global_code_has_a_limit_for_holds_of_an_hour() -> None:
+    hour, longer = timedelta(hours=1), timedelta(hours=1, seconds=1)
+    cases = [(None, PLATFORM_ID), (hour, PLATFORM_ID), (longer, PLATFORM_ID), (longer, UUID(int=1)), (longer, None)]
+    assert [bool(too_long_hold(hold, code_owner_id=owner)) for hold, owner in cases] == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_an_ended_reservation_gets_no_other_status() -> None:
+    ended = {ReservationStatus.COMPLETED, ReservationStatus.NO_SHOW, ReservationStatus.CANCELLED}
+    changes = {(old, new): can_become(old, new) for old in ReservationStatus for new in ReservationStatus}
+    assert changes == {(old, new): old == new or old not in ended for old, new in changes}
