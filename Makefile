@@ -10,7 +10,7 @@ WHEEL_TESTS := tests/contract/authentication tests/contract/carevalidate tests/c
 GUIDE := guide/index.html
 LINTED := hatch_build.py src migrations tests benchmarks docs
 
-.PHONY: run test test-wheel bench mutants attack drill docs upgrade-test check format lock clean
+.PHONY: run test test-wheel bench bench-organizations mutants attack drill docs upgrade-test check format lock clean
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.runtime $(GUIDE)
@@ -39,6 +39,10 @@ test-wheel: $(BIN)/.development
 # Starts its own Postgres and servers; QUICK=1 takes less time and uses less data.
 bench: $(BIN)/.development
 	@$(BIN)/python -m benchmarks
+
+# The cost of requests and of periodic tasks with 10,000 organizations, which takes some ten minutes; QUICK=1 has 1,000.
+bench-organizations: $(BIN)/.development
+	@$(BIN)/python -m benchmarks.many
 
 # Plants slips in a copy, one at a time, and reports those that no test notices. MINUTES, SEED and JOBS are settings.
 mutants: $(BIN)/.development

@@ -9,6 +9,7 @@ class Sizes:
     """The size of one run."""
 
     organizations: int = 100
+    many: int = 10_000  # organizations of `make bench-organizations`
     codes: int = 10_000
     vouchers: tuple[int, ...] = (10_000, 1_000_000, 10_000_000)
     purchases: int = 100
@@ -18,6 +19,8 @@ class Sizes:
 
 
 FULL = Sizes()
-QUICK = Sizes(codes=1_000, vouchers=(10_000, 200_000), purchases=30, memory_requests=10_000, rounds=3, seconds=0.5)
+QUICK = Sizes(
+    many=1_000, codes=1_000, vouchers=(10_000, 200_000), purchases=30, memory_requests=10_000, rounds=3, seconds=0.5
+)
 SIZES = QUICK if os.environ.get("QUICK") else FULL
 CONNECTIONS = 16
