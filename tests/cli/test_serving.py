@@ -28,6 +28,7 @@ from tests.support.commands import (
     postmaster_of,
     running_command,
     running_server,
+    serving_children,
     tessera,
 )
 from tests.support.waiting import wait_until
@@ -334,6 +335,21 @@ def test_several_processes_share_connections_are_replaced_and_end_together(ended
         assert (status, printed) == (0, "")
     assert not postgres_runs(ended_server.data)
     wait_until("all processes have ended", lambda: all(has_ended(child) for child in children))
+
+
+def test_connections_of_a_killed_process_do_not_wait_for_its_successor(ended_server: Server) -> None:
+    keys = {"TESSERA_TOKEN_KEYS": f"demo:{(ended_server.data / 'token.key').read_text()}"}
+    with running_server("api", "--embedded", data=ended_server.data, TESSERA_PROCESSES="2", **keys) as several:
+        wait_until("both processes accept connections", lambda: both_accept(several))
+        before = set(serving_children(several.process.pid))
+        os.kill(min(before), signal.SIGKILL)
+        wait_until("it has a successor", lambda: bool(set(serving_children(several.process.pid)) - before))
+        (successor,) = set(serving_children(several.process.pid)) - before
+        os.kill(successor, signal.SIGSTOP)  # it has not loaded the application
+        for _ in range(16):  # half of them are for the listener of the killed process
+            assert answers(f"{several.url}/health/live")
+        os.kill(successor, signal.SIGCONT)
+        wait_until("both processes accept connections", lambda: both_accept(several))
 
 
 def test_an_idle_worker_ends_at_once(ended_server: Server) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.pool import Pool
 from tessera import cli, main, schema
 from tessera.api.serving import server
 from tessera.kit.db.database import Database
-from tessera.kit.sockets import listen
+from tessera.kit.sockets import bind
 from tessera.reports import service as reports
 from tessera.settings import Settings
 from tessera.worker import run_until_signalled
@@ -83,7 +83,7 @@ def api(url: str, port: int, token_keys: dict[str, str], organization: str, at: 
     _kill_this_process(organization, at)
     settings = Settings(TESSERA_PORT=port, token_keys=token_keys)
     app = main.create_server(settings, url, schema_revision=schema.latest_revision())
-    server.serve(app, listen(settings.host, settings.port))
+    server.serve(app, bind(settings.host, settings.port))
 
 
 def command(url: str, arguments: tuple[str, ...], organization: str, at: int) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import ipaddress
 import socket
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from errno import EADDRINUSE
 from typing import Annotated
 
 import structlog
@@ -22,7 +24,7 @@ from tessera.demo.credentials import DemoCredentials
 from tessera.demo.storefront import page
 from tessera.kit import descriptors, tracing
 from tessera.kit.db.clocks import MAX_SECONDS
-from tessera.kit.sockets import listen
+from tessera.kit.sockets import bind
 from tessera.provision import Addresses
 from tessera.settings import Settings
 from tessera.worker import run_until_signalled
@@ -141,19 +143,26 @@ def _check_database(addresses: Addresses) -> None:
         log.warning("the clock differs from that of the database", seconds_ahead=round(served.seconds_ahead, 1))
 
 
-def _listening(settings: Settings, *, processes: int = 1) -> socket.socket:
-    return _listen_at(settings.host, settings.port, variable="PORT", processes=processes)
+def _listening(settings: Settings, *, processes: int = 1) -> AbstractContextManager[socket.socket]:
+    return _bound(settings.host, settings.port, variable="PORT", processes=processes)
 
 
 def _health_checks(settings: Settings) -> AbstractContextManager[socket.socket | None]:
     if settings.worker_port is None:
         return nullcontext()
-    return _listen_at(settings.host, settings.worker_port, variable="TESSERA_WORKER_PORT")
+    return _bound(settings.host, settings.worker_port, variable="TESSERA_WORKER_PORT")
 
 
-def _listen_at(host: str, port: int, *, variable: str, processes: int = 1) -> socket.socket:
+@contextmanager
+def _bound(host: str, port: int, *, variable: str, processes: int = 1) -> Iterator[socket.socket]:
+    is_bound = False
     try:
-        return listen(host, port, processes=processes)
+        with bind(host, port, processes=processes) as listener:
+            is_bound = True
+            yield listener
     except OSError as error:
+        # Two servers that start at the same time can bind the same address, but only the first one can listen.
+        if is_bound and error.errno != EADDRINUSE:
+            raise
         message = f"cannot listen on {host}:{port}: {error.strerror}; set {variable} to another port"
         raise CannotStart(message) from error

@@ -3,11 +3,10 @@
 import asyncio
 import signal
 import socket
-from contextlib import suppress
-from typing import Any
 
+from tessera.api.serving.accepting import Acceptor
 from tessera.api.serving.connections import ConnectionGuard
-from tessera.kit.sockets import BACKLOG
+from tessera.kit.sockets import ProcessListener
 
 
 class Drain:
@@ -17,11 +16,14 @@ class Drain:
     ready. After `seconds`, it accepts the connections that wait, closes its listeners, and lets uvicorn end it.
     """
 
-    def __init__(self, guard: ConnectionGuard, *, seconds: float) -> None:
+    def __init__(
+        self, guard: ConnectionGuard, acceptor: Acceptor, listener: socket.socket | None, *, seconds: float
+    ) -> None:
         self._guard = guard
+        self._acceptor = acceptor
+        self._shared = listener if isinstance(listener, ProcessListener) else None
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
-        self._end: Any = signal.getsignal(signal.SIGTERM)  # a method of the server
 
     def begin_on_sigterm(self, *, ends_address: bool) -> None:
         """Replace the handler of uvicorn; `ends_address` is false if other processes serve the same address."""
@@ -33,29 +35,19 @@ class Drain:
                 self._guard.is_address_ending.value |= ends_address
                 self._loop.call_soon_threadsafe(self._loop.call_later, self._seconds, self._finish)
 
-        signal.signal(signal.SIGTERM, begin)
+        self._end = signal.signal(signal.SIGTERM, begin)
 
     def _finish(self) -> None:
-        server = self._end.__self__
         try:
-            for listening in getattr(server, "servers", ()):  # the server may not have started
-                with suppress(OSError):  # none waits, or no descriptor is free
-                    for transport in listening.sockets:
-                        self._accept_waiting(server, transport.fileno())
+            # A listener that is closed resets the connections in its queue, whose clients may have sent their requests.
+            for listening in getattr(self._acceptor.server, "servers", ()):  # the server may not have started
+                for transport in listening.sockets:
+                    self._acceptor.accept_waiting(transport.fileno())
                 listening.close()
+            if self._shared:
+                for abandoned in self._shared.abandoned():
+                    self._acceptor.accept_waiting(abandoned.fileno())
+                self._shared.end()
         finally:
+            assert callable(self._end)  # noqa: S101 - for the type checker
             self._end(signal.SIGTERM, None)
-
-    def _accept_waiting(self, server: Any, descriptor: int) -> None:  # noqa: ANN401 - uvicorn.Server or a subclass
-        # A listener that is closed resets the connections in its queue, whose clients may have sent their requests.
-        with socket.fromfd(descriptor, socket.AF_INET, socket.SOCK_STREAM) as listener:
-            listener.settimeout(0)
-            for _ in range(BACKLOG):  # no more can have waited; others may connect as fast as this accepts
-                connection, _ = listener.accept()
-                connection.settimeout(0)
-                protocol = self._guard(server.config, server.server_state, server.lifespan.state, self._loop)
-                server.server_state.tasks.add(task := self._loop.create_task(self._serve(protocol, connection)))
-                task.add_done_callback(server.server_state.tasks.discard)
-
-    async def _serve(self, protocol: asyncio.Protocol, connection: socket.socket) -> None:
-        await self._loop.connect_accepted_socket(lambda: protocol, connection)

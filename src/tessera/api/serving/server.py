@@ -5,6 +5,7 @@ import math
 import multiprocessing
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,13 +16,16 @@ from fastapi import FastAPI
 from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import Multiprocess
 
+from tessera.api.serving.accepting import Acceptor, serve_abandoned
 from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.connections import ConnectionGuard
 from tessera.api.serving.draining import Drain
+from tessera.kit.sockets import ProcessListener, SharedAddress
 
 log = structlog.get_logger(__name__)
 
 Listener = socket.socket
+RELEASE_SECONDS = 0.1
 DEFAULT_LIMITS = ConnectionLimits()
 
 # ForwardedHeaders decides which proxies are trusted, and RequestLog logs requests.
@@ -31,7 +35,7 @@ UVICORN_OPTIONS: dict[str, Any] = {
     "proxy_headers": False,
     "server_header": False,
     "timeout_graceful_shutdown": 10,
-    "timeout_worker_healthcheck": 30,  # a busy machine takes more than the default of 5 seconds to start a process
+    "timeout_worker_healthcheck": 120,  # a process that starts on a busy machine responds after 30 seconds and more
     "lifespan": "on",
 }
 
@@ -41,6 +45,7 @@ def configuration(
     limits: ConnectionLimits,
     *,
     drain_seconds: float = 0,
+    listener: Listener | None = None,
     **options: Any,  # noqa: ANN401
 ) -> uvicorn.Config:
     """The configuration of uvicorn for an application, or for the name of its factory."""
@@ -49,6 +54,7 @@ def configuration(
         app,
         http=guard,
         drain_seconds=drain_seconds,
+        listener=listener,
         timeout_keep_alive=math.ceil(limits.keep_alive_seconds),
         **UVICORN_OPTIONS,
         **options,
@@ -77,22 +83,37 @@ def serve_processes(
 
     A process that ends is replaced. SIGHUP replaces all processes, one by one; the others stay ready meanwhile.
     """
-    options = configuration(factory, limits, drain_seconds=drain_seconds, factory=True, workers=processes)
+    options = configuration(
+        factory, limits, drain_seconds=drain_seconds, listener=listener, factory=True, workers=processes
+    )
     _Supervisor(options, sockets=[listener]).run()
 
 
 class _Configuration(uvicorn.Config):
     """A configuration whose server drains its connections before it ends, and that ends with its parent process."""
 
-    def __init__(self, app: FastAPI | str, *, drain_seconds: float, **options: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        app: FastAPI | str,
+        *,
+        drain_seconds: float,
+        listener: Listener | None,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
         super().__init__(app, **options)
         self._drain_seconds = drain_seconds
+        self._listener = listener
 
     def load(self) -> None:
         """Load the application; the server calls this after it has installed its signal handlers."""
+        guard: Any = self.http
+        server: Any = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+        acceptor = Acceptor(guard, server)
         if self._drain_seconds:  # before the application is loaded, so that an early signal does the same as a late one
-            guard: Any = self.http
-            Drain(guard, seconds=self._drain_seconds).begin_on_sigterm(ends_address=self.workers == 1)
+            drain = Drain(guard, acceptor, self._listener, seconds=self._drain_seconds)
+            drain.begin_on_sigterm(ends_address=self.workers == 1)
+        if isinstance(self._listener, ProcessListener):
+            self._task = asyncio.get_running_loop().create_task(serve_abandoned(self._listener, acceptor))
         super().load()
         if parent := multiprocessing.parent_process():
             asyncio.get_running_loop().add_reader(parent.sentinel, _end_with_parent, parent.sentinel)
@@ -108,9 +129,24 @@ def _end_with_parent(sentinel: int) -> None:
 class _Supervisor(Multiprocess):
     """The parent of several processes, which logs those that died, and tells the others when their address ends."""
 
+    def run(self) -> None:
+        """Run the processes until SIGINT or SIGTERM."""
+        # While it waits for the response of one process, which may be starting, the supervisor does not see others die.
+        threading.Thread(target=self._release_listeners, daemon=True).start()
+        super().run()
+
+    def _release_listeners(self) -> None:
+        while not self.should_exit.wait(RELEASE_SECONDS):
+            for listener in self.sockets:
+                if isinstance(listener, SharedAddress):
+                    listener.release_ended()
+
     def keep_subprocess_alive(self) -> None:
         """Replace the processes that have ended or do not respond."""
         before = list(self.processes)
+        for process in before:
+            # As long as this process has the other end, too, it waits in vain for the response of a process that died.
+            process.child_conn.close()
         super().keep_subprocess_alive()
         for process in before:
             if process not in self.processes:
