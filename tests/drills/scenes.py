@@ -1,6 +1,7 @@
 """The groups of drills, each with the installation that it breaks."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from tests.drills.wire import wired
 from tests.support.pooling import PGBOUNCER, configured
 
 ORGANIZATIONS = 5
+RESTARTED_REQUESTS = 2000  # of each proxy
 Parties = tuple[Party, ...]
 Group = Callable[[Table, Path], None]
 
@@ -127,6 +129,16 @@ def upgrade(table: Table, _: Path) -> None:
         table.fail(name, "a request has failed, or a purchase has no vouchers")
 
 
+def restarts(table: Table, _: Path) -> None:
+    """Restarts in turn, behind nginx and HAProxy, until each has passed on 2,000 requests."""
+    name = "restarts"
+    print(f"{name}:", flush=True)
+    command = [sys.executable, "-m", "pytest", "-q", "-s", "--timeout", "600", "tests/cli/test_rolling_restarts.py"]
+    variables = os.environ | {"RESTARTED_REQUESTS": str(RESTARTED_REQUESTS)}
+    if subprocess.run(command, env=variables, check=False).returncode:
+        table.fail(name, "a request has failed")
+
+
 GROUPS: Mapping[str, Group] = {
     "processes": processes,
     "disk": disk,
@@ -135,4 +147,5 @@ GROUPS: Mapping[str, Group] = {
     "backup": backup,
     "patroni": under_patroni,
     "upgrade": upgrade,
+    "restarts": restarts,
 }

@@ -91,7 +91,11 @@ class Wire:
         if task := asyncio.current_task():
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        there_reader, there_writer = await asyncio.open_unix_connection(self.socket)
+        try:
+            there_reader, there_writer = await asyncio.open_unix_connection(self.socket)
+        except OSError:
+            writer.transport.abort()
+            return
         connection = _Connection((writer, there_writer), is_silent=self._is_silent)
         if server is None or self._server is not server:  # it was cut meanwhile
             connection.abort()
