@@ -83,7 +83,8 @@ REASON = Enumeration(
         "ReservationEnded": "The reservation is completed, cancelled or a no-show.",
         "ReservationDiffers": "The reservation has a code in use for another candidate or product.",
         "NotCombinable": "The code, or another one that the reservation uses, cannot be combined with others.",
-        "NothingLeftToPay": "The other codes of the reservation pay the whole price.",
+        "NothingLeftToPay": "The product is free, or the other codes of the reservation pay the whole price.",
+        "NoDiscount": "The discount of the code on this product is 0.",
     },
 )
 PROMO_CODE_STATUS = Enumeration(

@@ -42,11 +42,13 @@ def list_price(live: Sequence[Redemption], product: Product) -> Decimal:
     return live[0].list_price if live else product.price
 
 
-def not_combinable(code: StorefrontCode, live: Sequence[Redemption]) -> Iterator[Violation]:
-    """The reason that prevents the use of a code in addition to these redemptions of the same reservation."""
-    if not live:
-        return
-    if not (isinstance(code, StorefrontPromoCode) and code.is_combinable and all(each.is_combinable for each in live)):
+def not_combinable(code: StorefrontCode, live: Sequence[Redemption], price: Decimal) -> Iterator[Violation]:
+    """The reason that prevents the use of a code in addition to these redemptions of a reservation at this price."""
+    if live and not _are_combinable(code, live):
         yield Reason("NotCombinable", "code", "cannot be combined with the other codes of the reservation")
-    elif total_discount(live) >= live[0].list_price:
-        yield Reason("NothingLeftToPay", "code", "has no effect, because the other codes pay the whole price")
+    elif total_discount(live) >= price:
+        yield Reason("NothingLeftToPay", "code", "has no effect, because nothing is left to pay")
+
+
+def _are_combinable(code: StorefrontCode, live: Sequence[Redemption]) -> bool:
+    return isinstance(code, StorefrontPromoCode) and code.is_combinable and all(each.is_combinable for each in live)

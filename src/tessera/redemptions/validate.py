@@ -50,6 +50,8 @@ class Assessment:
 
 
 NOT_FOUND = Reason("NotFound", "code", "does not exist")
+# The code would lose a use for nothing: it covers a bundle through free exams, or its percentage is less than a cent.
+NO_DISCOUNT = Reason("NoDiscount", "code", "has no effect, because its discount on this product is 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,14 +171,19 @@ def assess(
     match code:
         case StorefrontPromoCode(usability=usability):
             name, kind, remaining = code.name, CodeKind.PROMO_CODE, promo_code_rules.remaining(usability)
-            reasons = (*promo_code_rules.unusable(usability, now=now), *combining.not_combinable(code, live))
+            reasons = (
+                *promo_code_rules.unusable(usability, now=now),
+                *combining.not_combinable(code, live, list_price),
+            )
         case StorefrontVoucher(usability=usability):
             name, kind, remaining = code.code, CodeKind.VOUCHER, voucher_rules.remaining(usability, now=now)
-            reasons = (*voucher_rules.unusable(usability, now=now), *combining.not_combinable(code, live))
+            reasons = (*voucher_rules.unusable(usability, now=now), *combining.not_combinable(code, live, list_price))
         case None:
             price = Price(list_price, Decimal(0))
             return Assessment(code=text, kind=None, reasons=(NOT_FOUND,), price=price, remaining=None, expires_at=None)
     price = Price(list_price, Decimal(0)) if reasons else _price(code, list_price, live)
+    if not reasons and not price.discount:
+        reasons = (NO_DISCOUNT,)
     return Assessment(
         code=name, kind=kind, reasons=reasons, price=price, remaining=remaining, expires_at=usability.expires_at
     )

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, add_promo_codes, percent_code
@@ -85,6 +86,41 @@ async def test_a_code_that_takes_nothing_off_is_not_used(client: httpx.AsyncClie
     refused = await redeem(client, shop, "STACKED", "R-1")
     assert reasons(refused) == [("/code", "NothingLeftToPay")]
     assert [each["remainingUses"] for each in await assess(client, shop, "STACKED")] == [1]
+
+
+@pytest.mark.parametrize("code", ["ONCE", "STACKED", "STAFF-1"])
+async def test_a_code_is_not_used_for_a_free_product(
+    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection, code: str
+) -> None:
+    """vendure#5278, of another kind: nothing is to be paid from the beginning."""
+    staff = candidate("P-1", email="ada@example.com")
+    known = {"personId": "P-1", "email": "ada@example.com"}
+    before = await create_redemption(client, shop, code, "R-1", candidate=staff, holdSeconds=60)
+    superuser.execute("update store_exams set price = 0 where organization_id = %s", [shop.id])
+    (own,) = await assess(client, shop, code, candidate=known, reservationCode="R-1")
+    assert (own["isValid"], own["finalPrice"]) == (True, before["finalPrice"])
+    confirmed = await create_redemption(client, shop, code, "R-1", candidate=staff)
+    await act(client, shop, confirmed, "cancel")
+    for changes in ({}, {"holdSeconds": 60}):
+        refused = await redeem(client, shop, code, "R-2", candidate=staff, **changes)
+        assert (refused.status_code, reasons(refused)) == (409, [("/code", "NothingLeftToPay")])
+    (found,) = await assess(client, shop, code, candidate=known)
+    assert ([each["code"] for each in found["reasons"]], found["discount"]) == (["NothingLeftToPay"], 0)
+    assert found["remainingUses"] == 1
+
+
+@pytest.mark.parametrize(("price", "discount"), [("0.01", 0.01), ("0.00", 0)])
+async def test_a_code_for_free_exams_is_not_used_for_their_bundle(
+    client: httpx.AsyncClient, shop: Tenant, superuser: psycopg.Connection, price: str, discount: float
+) -> None:
+    """vendure#5278, of another kind: the discount is on exams of the bundle that cost nothing."""
+    superuser.execute("update store_exams set price = %s where organization_id = %s", [price, shop.id])
+    bundle = {"storeExamCode": None, "productBundleId": str(shop.bundle_id)}
+    (found,) = await assess(client, shop, "WHOLE", **bundle)
+    assert (found["isValid"], found["discount"]) == (discount > 0, discount)
+    answer = await redeem(client, shop, "WHOLE", "R-1", **bundle)
+    assert answer.status_code == (201 if discount else 409)
+    assert discount or reasons(answer) == [("/code", "NoDiscount")]
 
 
 async def test_a_payment_in_two_steps_uses_a_code_once(client: httpx.AsyncClient, shop: Tenant) -> None:
