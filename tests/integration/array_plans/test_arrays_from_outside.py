@@ -189,7 +189,6 @@ WITHOUT_A_TEST_BY_NAME = {
         "find_lapsed": "looks up one redemption at a time by primary key",
         "expire": "redemptions by primary key, which are locked",
     },
-    "reports/late/repository.py": {"sum_again": "the days of an import, which are summed as a job sums them"},
     "vouchers/issued/uses/repository.py": {"try_lock_for_each": "vouchers by primary key"},
     "vouchers/purchases/checkout/repository.py": {"expire": "purchases by primary key, which are locked"},
     "vouchers/programs/repository.py": {"_visible": "a subquery of the programs of one partner"},

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from tests.conftest import NOW
 from tests.support.factories import Tenant, create_tenant
-from tests.support.plans import explain, plan_nodes, rows_read, vacuum
+from tests.support.plans import MODES, explain, plan_nodes, rows_read, vacuum
 from tests.support.recording import Statement, record_statements
 from tests.support.reporting import roll_up
 
@@ -16,6 +16,7 @@ from tessera.api.serving.resources import Resources
 from tessera.provision import Addresses
 from tessera.reports import repository
 from tessera.reports import service as reports
+from tessera.reports.late.repository import LateRedemptionRepository
 from tessera.reports.service import Dimension, Period, RedemptionReport
 
 # A hundred days of 400 entries. Every second one belongs to one of 300 promo codes, the others to vouchers.
@@ -155,3 +156,24 @@ async def test_a_report_on_vouchers_reads_the_totals_of_its_organization(
         assert rows_read(part) <= 101 + 101 * 20
         assert rows_read(total) <= 200 * 20
         assert [each for plan in (part, total) for each in plan_nodes(plan) if "Seq" in each["Node Type"]] == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+async def test_days_that_are_summed_up_again_read_their_own_entries(
+    resources: Resources, addresses: Addresses, big: Tenant, count: int
+) -> None:
+    days = [TODAY - timedelta(days=10 + n) for n in range(count)]
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            await LateRedemptionRepository(work).sum_again(days)
+    begin, removal, addition = sent[:3]
+    removed = "delete from redemption_totals where organization_id = '{}' and day between '{}' and '{}'"
+    removing = begin._replace(text=f"{begin.text}; {removed.format(big.id, days[-1], days[0])}")
+    url = addresses.application.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True, options="-c role=tessera_app", prepare_threshold=None) as connection:
+        for mode in MODES:
+            # An entry has up to four keys, and so at most as many totals.
+            for start, statement in ((begin, removal), (removing, addition)):
+                plan = explain(connection, start, statement, mode=mode)
+                assert [node["Node Type"] for node in plan_nodes(plan) if "Seq" in node["Node Type"]] == []
+                assert (mode, rows_read(plan)) <= (mode, (1 + 4) * A_DAY * count + count)

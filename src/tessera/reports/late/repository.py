@@ -1,7 +1,7 @@
 """Statements that sum closed days up again."""
 
 from collections.abc import Collection
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from tessera.kit.db.unit_of_work import UnitOfWork
@@ -14,14 +14,17 @@ REMOVE = """
 delete from redemption_totals
 where organization_id = %(organization_id)s and dimension = any(%(dimensions)s::text[]) and day = any(%(days)s::date[])
 """
+# The moments are parameters, because row-level security lets no function of a day use the index of the ledger. `offset`
+# keeps the look-up of each day from becoming a join, for which a generic plan reads all days.
 ADD = f"""
 insert into redemption_totals (organization_id, dimension, key, day, redeemed, cancelled, discount)
 select %(organization_id)s::uuid, keyed.dimension, keyed.key, days.day, {COUNTS}
-from unnest(%(days)s::date[]) as days (day)
+from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) as days (day, starts_at, ends_at)
 cross join lateral (
     select * from redemption_ledger
     where organization_id = %(organization_id)s and redeemed_change <> 0
-      and at >= days.day::timestamp at time zone 'UTC' and at < (days.day + 1)::timestamp at time zone 'UTC'
+      and at >= days.starts_at and at < days.ends_at
+    offset 0
 ) l
 cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
 where keyed.key is not null
@@ -41,6 +44,8 @@ class LateRedemptionRepository:
         in_order = sorted(days)
         for start in range(0, len(in_order), DAYS_AT_ONCE):
             some = in_order[start : start + DAYS_AT_ONCE]
+            starts = [datetime.combine(day, time(), UTC) for day in some]
             parameters: dict[str, Any] = {"organization_id": self._organization_id, "days": some}
             await self._connection.exec_driver_sql(REMOVE, parameters | {"dimensions": list(KEYS)})
-            await self._connection.exec_driver_sql(ADD, parameters)
+            moments = {"starts": starts, "ends": [start + timedelta(days=1) for start in starts]}
+            await self._connection.exec_driver_sql(ADD, parameters | moments)
