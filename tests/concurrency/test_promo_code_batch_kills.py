@@ -24,7 +24,7 @@ NOTHING_YET = BatchState("InProgress", 0, 0, 0)
 COMPLETE = BatchState("Complete", QUANTITY, QUANTITY, QUANTITY)
 # Before and after each of BEGIN, the batch's lock, the codes, the progress, the audit entry and COMMIT. After the last
 # moment only the queue records the end of the job.
-LAST_MOMENT = 11
+LAST_MOMENT = 13
 
 
 async def seller(resources: Resources) -> Tenant:

@@ -21,7 +21,7 @@ from tessera.provision import Addresses
 
 COUNT = 5
 # Before and after each of BEGIN, the exams, the used names, the codes, their restrictions, the audit entry and COMMIT.
-LAST_MOMENT = 11
+LAST_MOMENT = 15
 
 
 def file_of(count: int, prefix: str = "CODE") -> bytes:

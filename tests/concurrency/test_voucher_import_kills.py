@@ -25,7 +25,7 @@ from tessera.vouchers.purchases.checkout.rules import Order
 
 FILE = b"code,usedAt,reservationCode,usedByPersonId\nA-1,2026-01-01,RSV-1,P-9\nA-2,2026-01-02,RSV-2,P-9\nA-3,,,\n"
 # After COMMIT. Some of the moments before it are tried, because each costs a process.
-LAST_MOMENT = 49
+LAST_MOMENT = 53
 
 
 def counts(superuser: psycopg.Connection, tenant: Tenant) -> tuple[int, ...]:

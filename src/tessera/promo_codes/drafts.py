@@ -47,10 +47,11 @@ def unknown_references(draft: PromoCodeDraft, references: ResolvedReferences) ->
 async def find_taken_names(work: UnitOfWork, names: Collection[str]) -> dict[str, Violation]:
     """The names in use by a promo code (archived or not) or a voucher: a violation for each, by the key of the name."""
     used_names = await PromoCodeRepository(work).find_used_names(names)
-    return {key: _name_taken(name, used_names[key]) for name in names if (key := key_of(name)) in used_names}
+    return {key: name_taken(name, by_voucher=used_names[key]) for name in names if (key := key_of(name)) in used_names}
 
 
-def _name_taken(name: str, by_voucher: bool) -> Violation:  # noqa: FBT001 - the only caller is above
+def name_taken(name: str, *, by_voucher: bool) -> Violation:
+    """The violation of a name that a promo code or a voucher has."""
     return Violation("NameTaken", "name", f"must be unique, and '{name[:25]}' is taken{' by a voucher' * by_voucher}")
 
 

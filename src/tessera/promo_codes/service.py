@@ -22,6 +22,7 @@ from tessera.promo_codes.repository import (
     PromoCodeRepository,
 )
 from tessera.promo_codes.rules import PromoCodeDraft
+from tessera.promo_codes.texts import service as texts
 
 __all__ = ["ListedPromoCode", "NewPromoCode", "PromoCodeFilter"]
 
@@ -50,6 +51,8 @@ async def create_all(
     taken = await drafts.find_taken_names(work, names.values()) if names else {}
     for position, name in names.items():
         invalid[position] += [taken[key_of(name)]] if key_of(name) in taken else []
+    if codes:
+        await texts.lock_to_add_promo_codes(work)
     rejected = await add_untaken(work, list(codes.values()), now=now)
     invalid |= {position: [rejected[code.id]] for position, code in codes.items() if code.id in rejected}
     created = {position: code for position, code in codes.items() if position not in invalid}
@@ -77,12 +80,16 @@ async def list_pages(
 
 async def add_all(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> None:
     """Add promo codes of every kind without checking rules; raises Invalid for a taken name."""
+    await texts.lock_to_add_promo_codes(work)
     if rejected := await add_untaken(work, codes, now=now):
         raise Invalid(list(rejected.values()))
 
 
 async def add_untaken(work: UnitOfWork, codes: Sequence[NewPromoCode], *, now: datetime) -> dict[UUID, Violation]:
-    """Add promo codes; returns a violation for each of those that are rejected because their name is taken."""
+    """Add promo codes; returns a violation for each of those that are rejected because their name is taken.
+
+    Vouchers that others have not committed are not seen, unless `texts` are locked.
+    """
     rejected_ids = await PromoCodeRepository(work).add(codes, now=now)
     rejected = [code for code in codes if code.id in rejected_ids]
     taken = await drafts.find_taken_names(work, [code.name for code in rejected]) if rejected else {}

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from tessera.kit.imports.rows import MAX_LINES, Row, Unreadable, read_rows
 from tessera.kit.imports.steps import Source, in_thread
 from tessera.kit.normalization import key_of
 from tessera.promo_codes import drafts as promo_codes
+from tessera.promo_codes.texts import service as texts
 from tessera.redemptions.past import service as past
 from tessera.reports import service as reports
 from tessera.voucher_imports import cells, records, rules
@@ -61,7 +62,7 @@ class _Import:
     rows: Iterator[Row]
     now: datetime
     bad: BadLines = field(default_factory=BadLines)
-    codes: set[str] = field(default_factory=set)
+    codes: dict[str, int] = field(default_factory=dict)  # the line of each code
     reservations: set[str] = field(default_factory=set)
     expiry_days: set[date] = field(default_factory=set)
     count: int = 0
@@ -110,7 +111,7 @@ def _next_lines(state: _Import) -> list[_CheckedLine]:
                 message = f"is one too many: a file has at most {MAX_LINES:,} vouchers"
                 raise Unreadable(row.number, Violation("TooManyLines", "code", message))
             draft = VoucherDraft(**cells.parse(row.cells)) if row.cells else VoucherDraft()
-            lines.append((row.number, draft, [*row.violations, *_violations(state, draft)]))
+            lines.append((row.number, draft, [*row.violations, *_violations(state, row.number, draft)]))
             if len(lines) == MAX_QUANTITY:
                 break
     except Unreadable as error:
@@ -121,12 +122,12 @@ def _next_lines(state: _Import) -> list[_CheckedLine]:
     return lines
 
 
-def _violations(state: _Import, draft: VoucherDraft) -> list[Violation]:
+def _violations(state: _Import, number: int, draft: VoucherDraft) -> list[Violation]:
     violations = list(rules.violations(draft, now=state.now))
     if draft.code is not None:
         if draft.stored_code in state.codes:
             violations.append(Violation("Repeated", "code", "must be unique, but an earlier line has it"))
-        state.codes.add(draft.stored_code)
+        state.codes.setdefault(draft.stored_code, number)
     if draft.expires_at is not None:
         state.expiry_days.add(draft.expires_at.date())
         if len(state.expiry_days) > MAX_EXPIRY_DAYS:
@@ -175,7 +176,11 @@ def _booked(code: str) -> Violation:
 async def _find_taken_codes(work: UnitOfWork, codes: Sequence[str]) -> dict[str, list[Violation]]:
     taken = await promo_codes.find_taken_names(work, codes)
     found = {code: taken[key_of(code)] for code in codes if key_of(code) in taken}
-    return {code: [Violation("CodeTaken", "code", each.message)] for code, each in found.items()}
+    return {code: [_taken(each)] for code, each in found.items()}
+
+
+def _taken(name: Violation) -> Violation:
+    return replace(name, code="CodeTaken", field="code")
 
 
 async def _add(work: UnitOfWork, state: _Import, lines: Sequence[_ValidLine]) -> None:
@@ -217,5 +222,15 @@ async def _finish(work: UnitOfWork, state: _Import, source: Source) -> None:
     if with_prefix := sum(code.startswith(prefix) for code in state.codes):
         await vouchers.claim_codes(work, prefix, with_prefix)
     await totals.add_counts(work, state.offer.partner.id, state.states)
+    await _refuse_promo_codes(work, state)
     after = {"vouchers": state.count, "used": state.used, "sha256": source.digest}
     await audit.record(work, Change(action="Imported", kind=KIND, id=new_id(), after=after), now=state.now)
+
+
+async def _refuse_promo_codes(work: UnitOfWork, state: _Import) -> None:
+    # A concurrent transaction may have added a promo code with one of these texts since `_add`.
+    clashes = await texts.find_promo_codes_with(work, state.codes)
+    for code, number in state.codes.items():
+        if key_of(code) in clashes:
+            state.bad.add(number, [_taken(promo_codes.name_taken(code, by_voucher=False))])
+    state.bad.raise_if_any()

@@ -32,6 +32,7 @@ from tessera.kit.identifiers import new_id
 from tessera.promo_codes.repository import PromoCodeRepository
 from tessera.promo_codes.rules import Status
 from tessera.promo_codes.service import NewPromoCode
+from tessera.promo_codes.texts.repository import TextRepository
 from tessera.provision import Addresses
 from tessera.vouchers.issued.actions.repository import VoucherActionRepository
 from tessera.vouchers.issued.uses.repository import VoucherUseRepository
@@ -119,6 +120,10 @@ async def find_names(work: UnitOfWork, codes: list[str]) -> None:
     await PromoCodeRepository(work).find_used_names(codes)
 
 
+async def find_clashes(work: UnitOfWork, codes: list[str]) -> None:
+    await TextRepository(work).find_clashes(codes)
+
+
 async def add_codes(work: UnitOfWork, codes: list[str]) -> None:
     new_codes = [NewPromoCode(id=new_id(), name=code, status=Status.ACTIVE, discount_percent=10) for code in codes]
     await PromoCodeRepository(work).add(new_codes, now=NOW)
@@ -133,7 +138,16 @@ async def find_responses(work: UnitOfWork, codes: list[str]) -> None:
 @pytest.mark.parametrize("count", [1, 2, 50, 1_000])
 @pytest.mark.parametrize(
     "look_up",
-    [(find, 4), (lock, 1), (change, 2), (change_uses, 1), (find_responses, 2), (find_names, 1), (add_codes, 4)],
+    [
+        (find, 4),
+        (lock, 1),
+        (change, 2),
+        (change_uses, 1),
+        (find_responses, 2),
+        (find_names, 1),
+        (find_clashes, 1),
+        (add_codes, 4),
+    ],
 )
 async def test_a_look_up_of_codes_reads_their_own_rows(
     resources: Resources,

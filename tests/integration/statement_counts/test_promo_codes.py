@@ -61,6 +61,7 @@ CREATING = [
     "select",  # the caller
     "BEGIN;",
     "SELECT",  # the exams
+    "select",  # the lock of the texts
     "with",  # the codes with their exams and addresses
     "with",  # the changes, and their queue for the seal
 ]

@@ -21,6 +21,7 @@ from tessera.promo_codes.batches.repository import Batch, BatchRepository, NewBa
 from tessera.promo_codes.batches.rules import BatchDraft, BatchStatus
 from tessera.promo_codes.drafts import ResolvedReferences
 from tessera.promo_codes.rules import Status, terms_of
+from tessera.promo_codes.texts import service as texts
 
 __all__ = ["Batch"]
 
@@ -105,6 +106,7 @@ async def create_next_codes(work: UnitOfWork, batch_id: UUID, *, now: datetime) 
     if batch.status != BatchStatus.IN_PROGRESS:
         return batch
     count = min(CODES_PER_JOB, batch.quantity - batch.made)
+    await texts.lock_to_add_promo_codes(work)
     added_count = await _add_codes(batches, batch, count, now=now)
     after = replace(batch, made=batch.made + added_count)
     if after.made == batch.quantity:

@@ -22,6 +22,7 @@ from tessera.promo_codes.imports.parsing import Line, read_lines
 from tessera.promo_codes.imports.presets import preset as presets
 from tessera.promo_codes.imports.presets.vendors import PRESETS, Vendor
 from tessera.promo_codes.management import service as management
+from tessera.promo_codes.texts import service as texts
 
 KIND = "PromoCodeImport"
 LINES_PER_BATCH = 2000
@@ -49,6 +50,7 @@ class _Import:
     owner_id: UUID
     lines: Iterator[Line]
     names: set[str] = field(default_factory=set)
+    added: dict[str, int] = field(default_factory=dict)  # the lines of new codes, by name
     bad: BadLines = field(default_factory=BadLines)
     count: int = 0
     changes: list[Change] = field(default_factory=list)
@@ -85,6 +87,7 @@ async def import_file(
     changed = len(state.changes) if update else None
     state.bad.raise_if_any()
     if not dry_run:
+        await _refuse_vouchers(work, state)
         after = {"promo_codes": state.count, "sha256": source.digest} | ({"changed": changed} if update else {})
         await audit.record(work, AuditedChange(action="Imported", kind=KIND, id=new_id(), after=after), now=now)
     return Imported(promo_codes=state.count, is_dry_run=dry_run, changed=changed)
@@ -188,8 +191,17 @@ async def _add(
     codes = []
     for line, references in lines:
         code = drafts.new_promo_code(line.draft, references)
-        numbers[code.id] = line.number
+        numbers[code.id] = state.added[code.name] = line.number
         codes.append(code)
     # A concurrent transaction may have taken a name since `_look_up`.
     for code_id, violation in (await service.add_untaken(work, codes, now=now)).items():
         state.bad.add(numbers[code_id], [violation])
+
+
+async def _refuse_vouchers(work: UnitOfWork, state: _Import) -> None:
+    # A concurrent import of vouchers may have committed since `_add`.
+    clashes = await texts.find_vouchers_with(work, state.added) if state.added else ()
+    for name, number in state.added.items():
+        if key_of(name) in clashes:
+            state.bad.add(number, [drafts.name_taken(name, by_voucher=True)])
+    state.bad.raise_if_any()
