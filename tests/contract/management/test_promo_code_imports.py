@@ -15,6 +15,7 @@ from tests.conftest import NOW
 from tests.support import factories
 from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, audit_entries_of, headers_without_rights, problem
+from tests.support.recording import record_statements
 from tests.support.responses import status_and_body
 
 from tessera.api.http import parsing as http_parsing
@@ -389,6 +390,24 @@ async def test_a_file_changes_a_limited_number_of_codes(
     answer = await edit(client, tenant, "name,notes\nONE,a\nTWO,b\n")
     words = "is one too many: a file changes at most 1 promo codes"
     assert status_and_body(answer) == import_failed((3, "name", "TooManyChanges", words))
+
+
+async def test_the_addresses_of_changed_codes_are_read_in_portions_and_limited_in_all(
+    client: httpx.AsyncClient, resources: Resources, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ADDRESSES_AT_ONCE", 2)
+    monkeypatch.setattr(service, "MAX_CHANGED_ADDRESSES", 4)
+    addresses = ("ada@example.com", "bob@example.com")
+    codes = [percent_code(tenant, name, email_addresses=addresses) for name in ("ONE", "TWO", "SAME", "THREE")]
+    await add_promo_codes(resources, tenant, *codes, percent_code(tenant, "NONE"), now=NOW)
+    with record_statements(resources.database) as sent:
+        answer = await edit(client, tenant, "name,notes\nONE,a\nNONE,a\nTWO,b\nSAME,\n")
+    assert (answer.status_code, answer.json()["changed"]) == (201, 3)
+    looks = [each.parameters.values() for each in sent if "name_key = ANY" in each.text and "position" in each.text]
+    assert [len(value) for values in looks for value in values if isinstance(value, list)] == [2, 1, 1]
+    words = "is one too many: the codes that a file changes have at most 4 addresses"
+    refused = await edit(client, tenant, "name,notes\nONE,b\nNONE,b\nTWO,c\nTHREE,d\n")
+    assert status_and_body(refused) == import_failed((5, "name", "TooManyChanges", words))
 
 
 async def test_a_file_of_several_steps_changes_codes_in_the_order_of_locks(

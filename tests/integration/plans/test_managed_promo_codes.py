@@ -7,18 +7,33 @@ from uuid import UUID
 import httpx
 import psycopg
 import pytest
+from tests.conftest import NOW
 from tests.integration.plans.conftest import BESIDE
 from tests.support.factories import Tenant
-from tests.support.plans import MODES, blocks_for, buffers_read, explain, plan_nodes, rows_read
+from tests.support.plans import (
+    MODES,
+    blocks_for,
+    buffers_read,
+    explain,
+    plan_nodes,
+    rows_read,
+    rows_touched,
+    with_replaced_rows,
+)
 from tests.support.recording import record_statements
+from tests.support.voucher_factories import add_partner, add_program, add_purchase
 
 from tessera.api.serving.resources import Resources
+from tessera.kit.identifiers import new_id
 from tessera.promo_codes.campaigns.repository import CampaignRepository
 from tessera.promo_codes.management import service
+from tessera.promo_codes.management.repository import ManagedPromoCodeRepository
 from tessera.promo_codes.management.service import ManagedFilter
 from tessera.promo_codes.rules import Status
+from tessera.promo_codes.texts.repository import TextRepository
 from tessera.provision import Addresses
 from tessera.record_metadata.rules import KeyAndText
+from tessera.vouchers.issued.repository import NewVoucher, VoucherRepository
 
 # The rows that a page of a hundred may read: each code with its exams, and one more for the next page.
 PAGE = 1_000
@@ -144,3 +159,45 @@ async def test_a_part_of_an_export_reads_little_more_than_it_tells(
             # Each code with its exam; one in ten has two addresses.
             assert (mode, rows_read(plan)) <= (mode, 6 * len(codes))
     assert len(codes) == service.EXPORT_PAGE_SIZE < BESIDE
+
+
+@pytest.mark.parametrize("prefix", ["CODE", "X"])
+@pytest.mark.parametrize("count", [1, 2, 50, 1_000])
+async def test_new_vouchers_are_compared_with_the_promo_codes_of_their_texts(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant, count: int, prefix: str
+) -> None:
+    partner = await add_partner(resources, big, f"Acme {prefix} {count}")
+    program = await add_program(resources, big, f"Open {prefix} {count}")
+    purchase = await add_purchase(resources, big, partner, program, f"VP-{prefix}-{count}")
+    new = [
+        NewVoucher(id=new_id(), purchase_id=purchase, partner_id=partner, code=f"{prefix}{7 * n}", expires_at=NOW)
+        for n in range(1, count + 1)
+    ]
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            added = await VoucherRepository(work).add_untaken(new)
+            await TextRepository(work).find_clashes([each.code for each in new])
+            await work.connection.rollback()
+    assert len(added) == (0 if prefix == "CODE" else count)
+    begin, *statements = sent
+    for statement in statements:
+        for mode in MODES:
+            touched = rows_touched(application, begin, statement, mode=mode)
+            assert (mode, touched) <= (mode, with_replaced_rows(8 * count)), statement.text
+
+
+@pytest.mark.parametrize("count", [1, 2, 50, 1_000])
+async def test_codes_to_change_are_found_by_their_names(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant, count: int
+) -> None:
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            codes = ManagedPromoCodeRepository(work)
+            names = [f"code{10 * n}" for n in range(1, count + 1)]
+            assert list((await codes.count_addresses(names)).values()) == [2] * count
+            assert len(await codes.find_all(names)) == count
+    begin, *statements = sent
+    for statement in statements:
+        for mode in MODES:
+            touched = rows_touched(application, begin, statement, mode=mode)
+            assert (mode, touched) <= (mode, with_replaced_rows(2 * count)), statement.text

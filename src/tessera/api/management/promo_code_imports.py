@@ -26,9 +26,10 @@ Import all promo codes of a file, or none. Every bad line is reported with its n
 
 With `update=true`, a line with the name of an existing promo code changes it: each field that has a column. An empty
 cell clears the field, and an empty `status` keeps the status. A line without a difference changes nothing, so an export
-can be edited and sent back. Archived promo codes cannot change. A file changes up to 2,000 promo codes.
-Redemptions of a changed promo code that has a limit wait until the import ends, which takes some seconds for every
-1,000 changes; after 15 seconds they are 503. Change promo codes that are in use by files of up to 1,000 lines.
+can be edited and sent back. Archived promo codes cannot change. A file changes up to 2,000 promo codes, which have up
+to 100,000 e-mail addresses in all. Redemptions of a changed promo code that has a limit wait until the import ends,
+which takes some seconds for every 1,000 changes; after 15 seconds they are 503. Change promo codes that are in use by
+files of up to 1,000 lines.
 
 With `from`, the file is the export of another vendor, as its documentation describes it, and cannot update promo codes.
 A limit is reduced by the uses so far, so 99 of 100 uses leave one, and a used-up code is archived. What a promo code

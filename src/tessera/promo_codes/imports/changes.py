@@ -42,6 +42,11 @@ class Change:
         return self.draft != service.as_draft(self.code)
 
     @property
+    def addresses(self) -> int:
+        """The number of addresses of the code before or after the change, whichever is larger."""
+        return max(len(self.code.email_addresses or ()), len(self.draft.email_addresses or ()))
+
+    @property
     def needs_recount(self) -> bool:
         """Whether the uses of the code must be recounted for a new limit."""
         return service.needs_recount(self.code, self.draft)

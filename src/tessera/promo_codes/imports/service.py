@@ -1,6 +1,6 @@
 """Imports of promo codes from CSV files; an import adds all codes, or none if any line has a violation."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -28,6 +28,9 @@ KIND = "PromoCodeImport"
 LINES_PER_BATCH = 2000
 # Redemptions of the changed codes wait until the import ends: about ten seconds for this number.
 MAX_CHANGES = 2_000
+# All addresses of a changed code are written again, and its addresses before and after are in memory until then.
+MAX_CHANGED_ADDRESSES = 100_000
+ADDRESSES_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class _Import:
     bad: BadLines = field(default_factory=BadLines)
     count: int = 0
     changes: list[Change] = field(default_factory=list)
+    changed_addresses: int = 0
 
 
 async def import_file(
@@ -138,6 +142,24 @@ def _violations(state: _Import, line: Line, *, now: datetime) -> list[Violation]
 
 async def _collect_changes(work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine]) -> list[_CheckedLine]:
     """Collect the changes of promo codes that exist; returns the lines of all others."""
+    counts = await management.count_addresses(work, [line.draft.name for line, _ in lines if line.draft.name])
+    return [each for portion in _portions(lines, counts) for each in await _collect_portion(work, state, portion)]
+
+
+def _portions(lines: Sequence[_CheckedLine], counts: Mapping[str, int]) -> Iterator[list[_CheckedLine]]:
+    """The lines in portions whose existing codes have few addresses, or one code of many."""
+    portion: list[_CheckedLine] = []
+    room = ADDRESSES_AT_ONCE
+    for line, violations in lines:
+        room -= (count := counts.get(key_of(line.draft.name or ""), 0))
+        if room < 0 and portion:
+            yield portion
+            portion, room = [], ADDRESSES_AT_ONCE - count
+        portion.append((line, violations))
+    yield portion
+
+
+async def _collect_portion(work: UnitOfWork, state: _Import, lines: Sequence[_CheckedLine]) -> list[_CheckedLine]:
     existing = await management.find_all(work, [line.draft.name for line, _ in lines if line.draft.name])
     new_lines: list[_CheckedLine] = []
     for line, violations in lines:
@@ -148,12 +170,22 @@ async def _collect_changes(work: UnitOfWork, state: _Import, lines: Sequence[_Ch
             state.bad.add(line.number, repeated)
         elif not (change := Change.of(line, code, owner_id=state.owner_id)).is_needed:
             continue
-        elif len(state.changes) >= MAX_CHANGES:
-            message = f"is one too many: a file changes at most {MAX_CHANGES:,} promo codes"
-            state.bad.add(line.number, [Violation("TooManyChanges", "name", message)])
+        elif too_many := _too_many_changes(state, change):
+            state.bad.add(line.number, [too_many])
         else:
             state.changes.append(change)
+            state.changed_addresses += change.addresses
     return new_lines
+
+
+def _too_many_changes(state: _Import, change: Change) -> Violation | None:
+    if len(state.changes) >= MAX_CHANGES:
+        message = f"is one too many: a file changes at most {MAX_CHANGES:,} promo codes"
+        return Violation("TooManyChanges", "name", message)
+    if state.changed_addresses + change.addresses > MAX_CHANGED_ADDRESSES:
+        message = f"is one too many: the codes that a file changes have at most {MAX_CHANGED_ADDRESSES:,} addresses"
+        return Violation("TooManyChanges", "name", message)
+    return None
 
 
 async def _change_existing(work: UnitOfWork, state: _Import, *, dry_run: bool, now: datetime) -> None:

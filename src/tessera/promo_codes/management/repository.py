@@ -69,6 +69,17 @@ class ManagedPromoCodeRepository:
         )
         return [_managed(row) for row in await self._connection.execute(statement)]
 
+    async def count_addresses(self, names: Collection[str]) -> dict[str, int]:
+        """The numbers of addresses of the promo codes with these names that have any, by the key of the name."""
+        keys = literal([key_of(name) for name in names], ARRAY(Text))
+        statement = (
+            select(PromoCode.name_key, func.count().label("addresses"))
+            .join(PromoCodeEmailAddress, restrictions.is_of_promo_code(PromoCodeEmailAddress))
+            .where(PromoCode.organization_id == self._organization_id, PromoCode.name_key == any_(keys))
+            .group_by(PromoCode.name_key)
+        )
+        return {row.name_key: row.addresses for row in await self._connection.execute(statement)}
+
     async def lock(self, promo_code_id: UUID) -> ManagedPromoCode | None:
         """The promo code with this id, locked FOR UPDATE."""
         statement = select(PromoCode.id).where(self._is(promo_code_id)).with_for_update()

@@ -88,6 +88,11 @@ async def find_all(work: UnitOfWork, names: Collection[str]) -> dict[str, Manage
     return {key_of(code.name): code for code in codes}
 
 
+async def count_addresses(work: UnitOfWork, names: Collection[str]) -> dict[str, int]:
+    """The numbers of addresses of the promo codes with these names that have any, by the key of the name."""
+    return await ManagedPromoCodeRepository(work).count_addresses(names) if names else {}
+
+
 async def list_by_cursor(
     work: UnitOfWork,
     *,
