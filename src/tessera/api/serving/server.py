@@ -20,7 +20,7 @@ from tessera.api.serving.accepting import Acceptor, serve_abandoned
 from tessera.api.serving.connection_limits import ConnectionLimits
 from tessera.api.serving.connections import ConnectionGuard
 from tessera.api.serving.draining import Drain
-from tessera.kit.sockets import ProcessListener, SharedAddress
+from tessera.kit.sockets import BACKLOG, ProcessListener, SharedAddress
 
 log = structlog.get_logger(__name__)
 
@@ -182,6 +182,8 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for listener in sockets or ():
+            listener.listen(BACKLOG)  # raises OSError at an address that is in use by now; uvloop would not
         await super().startup(sockets=sockets)
         if not self.should_exit:
             self._on_ready()
