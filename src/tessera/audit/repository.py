@@ -21,7 +21,8 @@ from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork, driver_of
 from tessera.kit.identifiers import new_id
 
-# Arrays, because SQLAlchemy takes half a second to compile a statement with parameters for a thousand entries.
+# Arrays, because SQLAlchemy takes half a second to compile a statement with parameters for a thousand entries. No
+# column is returned, because partners add entries that they may not read.
 ADD_ALL = TextQuery("""
 with entries as (
     insert into audit_entries (
@@ -34,10 +35,10 @@ with entries as (
         %(ids)s::uuid[], %(actions)s::text[], %(kinds)s::text[], %(entity_ids)s::uuid[], %(befores)s::text[],
         %(afters)s::text[]
     ) as change (id, action, kind, entity_id, before, after)
-    returning id
+    returning 1
 )
 insert into audit_unsealed (organization_id, entry_id) select %(organization_id)s, unnest(%(ids)s::uuid[])
-returning entry_id
+returning 1
 """)
 
 
