@@ -91,7 +91,7 @@ class ProcessListener(socket.socket):
             if other != number
         }
 
-    def begin(self) -> None:
+    def claim(self) -> None:
         """Say that this process serves its listener."""
         self._servers[self._number] = os.getpid()
 

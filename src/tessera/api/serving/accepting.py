@@ -42,7 +42,7 @@ async def serve_abandoned(listener: ProcessListener, acceptor: Acceptor) -> None
     """Serve the connections of processes that were killed, until this process or their successors do not need it."""
     while not acceptor.server.started:  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(SECONDS)
-    listener.begin()
+    listener.claim()
     while True:
         for each in listener.abandoned():
             acceptor.accept_waiting(each.fileno())
