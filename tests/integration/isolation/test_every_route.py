@@ -131,12 +131,12 @@ async def work_for(journey: Journey, database: Database) -> None:
     paid = await journey.prepare(f"{ROOT}/voucher-purchases/{{voucherPurchaseId}}/pay")
     await journey.send("POST", f"{ROOT}/voucher-purchases/{{voucherPurchaseId}}/pay", paid)
     batch = await journey.send("POST", f"{ROOT}/promo-code-batches", {})
-    hold = await journey.send("POST", "/storefront/v1/redemptions", {})
+    holds = await hold_codes(journey)
     tenant = journey.shop.tenant
     async with database.unit_of_work(tenant.id) as work:
         await purchases.issue(work, purchase_id=UUID(paid["voucherPurchaseId"]), now=NOW)
         await batches.create_next_codes(work, UUID(batch.json()["id"]), now=NOW)
-        await expiry.expire(work, {work.organization_id: [UUID(hold.json()["id"])]}, now=later)
+        await expiry.expire(work, {work.organization_id: holds}, now=later)
         await checkouts.expire(work, [work.organization_id], limit=200, now=later)
         await seals.seal(work, [work.organization_id], now=NOW)
         while await reports.roll_up(work, [work.organization_id], now=later):
@@ -150,6 +150,16 @@ async def work_for(journey: Journey, database: Database) -> None:
     async with database.unit_of_work(tenant.id) as work:
         assert await reports.list_discrepancies(work) == []
         assert not (await seals.verify(work)).findings
+
+
+async def hold_codes(journey: Journey) -> list[UUID]:
+    """Hold a code with a limit, whose lock ends its holds, a code without one, and a voucher."""
+    limited = (await journey.send("POST", "/storefront/v1/redemptions", {})).json()
+    free = {"name": "FREE", "isActive": True, "flatDiscount": 5, "storeExamCodes": ["NCA-GENL"]}
+    await journey.request("POST", f"{ROOT}/promo-codes", free)
+    codes = ("FREE", "T-3")
+    others = [await journey.request("POST", REDEMPTIONS, body(code, f"RSV-{code}", holdSeconds=60)) for code in codes]
+    return [UUID(hold["id"]) for hold in (limited, *others)]
 
 
 async def visit_storefront(journey: Journey) -> None:

@@ -118,6 +118,8 @@ def arguments(names: list[str], of: Side, *, digest_of: Side | None = None) -> l
         "person_ids": [CANDIDATE["personId"]],
         "purchased_before": LATER,
         "redeemed": [1],
+        "wanted_id": of.tenant.id,
+        "wanted_name": None,
     }
     return [values[name] for name in names]
 
