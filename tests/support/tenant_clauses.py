@@ -1,4 +1,8 @@
-"""The first lock: a condition limits every relation of a statement that belongs to tenants to one organization."""
+"""Rules for every statement of the application, on one Postgres and on several.
+
+The first lock: a condition limits every relation of a statement that belongs to tenants to one organization. A
+distributed engine needs the same condition to find the node, and RETURNING for the rows of a query that are inserted.
+"""
 
 import re
 import sys
@@ -29,6 +33,7 @@ COLUMNS = {
 }
 RELEVANT = re.compile(rf"\b(?:from|join|update|using)\s+(?:{'|'.join(COLUMNS)})\b", re.IGNORECASE)
 PARAMETER = re.compile(r"%(?:\(\w+\))?[sbt]")
+INSERTION = re.compile(r"\binsert\s+into\b.*\bselect\b", re.IGNORECASE | re.DOTALL)
 VALUES = re.compile(r"\s*insert\s+into\b(?!.*\bselect\b)", re.IGNORECASE | re.DOTALL)
 
 
@@ -51,9 +56,28 @@ def unlimited_relations(text: str) -> tuple[str, ...]:
     """The aliases of those relations of the statement that no condition limits to an organization."""
     if not RELEVANT.search(text) or VALUES.match(text):
         return ()
+    return tuple(alias for raw in _parse(text) for alias in _unlimited(raw.stmt, set()))
+
+
+@lru_cache(maxsize=20_000)
+def silent_insertions(text: str) -> tuple[str, ...]:
+    """The tables into which the statement inserts the rows of a query without RETURNING.
+
+    Citus sends such rows by COPY, which row-level security rejects.
+    """
+    return tuple(_silent(tuple(raw.stmt for raw in _parse(text)))) if INSERTION.search(text) else ()
+
+
+def _parse(text: str) -> Any:
     numbers = iter(range(1, 100_000))
-    sql = PARAMETER.sub(lambda _: f"${next(numbers)}", text).replace("%%", "%")
-    return tuple(alias for raw in pglast.parse_sql(sql) for alias in _unlimited(raw.stmt, set()))
+    return pglast.parse_sql(PARAMETER.sub(lambda _: f"${next(numbers)}", text).replace("%%", "%"))
+
+
+def _silent(node: Any) -> Iterator[str]:
+    if isinstance(node, ast.InsertStmt) and not node.returningClause and not (node.selectStmt or node).valuesLists:
+        yield f"insert into {node.relation.relname}"
+    for child in _children(node):
+        yield from _silent(child)
 
 
 def _unlimited(node: Any, limited_outside: set[str]) -> Iterator[str]:
@@ -173,9 +197,13 @@ def _limited(relations: dict[str, str | None], pins: list[Pin], outside: set[str
 
 
 def check(text: Any) -> None:
-    """Note the statement if the application sends it and a relation of it is not limited to an organization."""
-    if isinstance(text, str) and not _suspensions and (aliases := unlimited_relations(text)) and _is_applications():
-        _violations[text] = list(aliases)
+    """Note the statement if the application sends it, and it has an unlimited relation or a silent insertion."""
+    if isinstance(text, str) and not _suspensions and (faults := _faults(text)) and _is_applications():
+        _violations[text] = faults
+
+
+def _faults(text: str) -> list[str]:
+    return [*unlimited_relations(text), *silent_insertions(text)]
 
 
 def _callers() -> Iterator[CodeType]:
@@ -215,7 +243,7 @@ def unchecked() -> Iterator[None]:
 
 
 def take_violations() -> dict[str, list[str]]:
-    """The statements without such a condition since the last call, each with its unlimited relations."""
+    """The statements with such faults since the last call, each with its faults."""
     violations = dict(_violations)
     _violations.clear()
     return violations

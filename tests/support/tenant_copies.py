@@ -11,6 +11,7 @@ from psycopg import sql
 
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.identifiers import new_id
+from tessera.metadata import metadata
 
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # The tables with rows of organizations, the column that names the organization, and the columns that have values.
@@ -65,12 +66,13 @@ async def _read_table(work: UnitOfWork, table: str, owner: str) -> Sequence[Any]
 
 
 def _insertion_into(columns: Mapping[str, Sequence[str]]) -> str:
-    # One statement, because foreign keys are checked at its end.
+    # One statement, because foreign keys are checked at its end; Citus checks them earlier, so parents come first.
     template = sql.SQL(
-        "{} as (insert into {} ({}) select {} from input, jsonb_populate_recordset(null::{}, rows -> {}))"
+        "{} as (insert into {} ({}) select {} from input, jsonb_populate_recordset(null::{}, rows -> {}) returning 1)"
     )
     insertions = []
-    for number, (table, names) in enumerate(columns.items()):
+    for number, table in enumerate(each.name for each in metadata.sorted_tables if each.name in columns):
+        names = columns[table]
         name, listed = sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
         insertions.append(template.format(sql.Identifier(f"i{number}"), name, listed, listed, name, sql.Literal(table)))
     start = sql.SQL("with input as (select %(rows)s::jsonb as rows), ")

@@ -1,7 +1,7 @@
-"""The check of every statement: which relations no condition limits to an organization."""
+"""The check of every statement: relations that no condition limits to an organization, and silent insertions."""
 
 import pytest
-from tests.support.tenant_clauses import unlimited_relations
+from tests.support.tenant_clauses import silent_insertions, unlimited_relations
 
 OWN = "organization_id = %(organization_id)s"
 
@@ -47,3 +47,22 @@ def test_a_limited_statement_passes(statement: str) -> None:
 )
 def test_a_relation_without_its_condition_is_named(statement: str, relations: list[str]) -> None:
     assert list(unlimited_relations(statement)) == relations
+
+
+@pytest.mark.parametrize(
+    ("statement", "insertions"),
+    [
+        ("insert into users select * from api_keys", ["insert into users"]),
+        ("insert into users select * from api_keys on conflict do nothing", ["insert into users"]),
+        ("insert into users select * from api_keys returning id", []),
+        ("insert into users (id) values (%(id)s)", []),
+        ("insert into users (id) values ((select id from api_keys limit 1))", []),
+        (
+            "with added as (insert into users select * from api_keys returning id), noted as ("
+            "insert into audit_entries select id from added) select count(*) from added",
+            ["insert into audit_entries"],
+        ),
+    ],
+)
+def test_an_insertion_of_a_query_without_returning_is_named(statement: str, insertions: list[str]) -> None:
+    assert list(silent_insertions(statement)) == insertions

@@ -8,16 +8,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import (
-    BindParameter,
-    Select,
-    Subquery,
-    Uuid,
-    false,
-    insert,
-    select,
-    true,
-)
+from sqlalchemy import BindParameter, Select, Subquery, Uuid, false, insert, select, true
 from sqlalchemy.dialects import postgresql
 
 from tessera.catalog.tables import StoreExam
@@ -94,15 +85,18 @@ with new_codes as materialized (
     insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
     select %(organization_id)s, code.id, exam.id, exam.n - 1
     from restricted code cross join unnest(code.store_exam_ids) with ordinality as exam (id, n)
+    returning 1
 ), bundles as (
     insert into promo_code_product_bundles (organization_id, promo_code_id, product_bundle_id)
     select %(organization_id)s, code.id, bundle.id
     from restricted code cross join unnest(code.product_bundle_ids) as bundle (id)
+    returning 1
 ), addresses as (
     insert into promo_code_email_addresses (organization_id, promo_code_id, email_key, email, position)
     select %(organization_id)s, code.id, address.key, address.email, address.n - 1
     from restricted code
     cross join unnest(code.email_keys, code.email_addresses) with ordinality as address (key, email, n)
+    returning 1
 )
 select id from added
 """  # noqa: S608 - the terms are names of our own columns

@@ -180,6 +180,7 @@ cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
 where l.organization_id = %(organization_id)s and l.redeemed_change <> 0 and keyed.key is not null
   and l.at >= %(first)s::date::timestamp at time zone 'UTC' and l.at < %(end)s::date::timestamp at time zone 'UTC'
 group by 2, 3, 4
+returning 1
 """  # noqa: S608 - our own constants
 REMOVE = "delete from redemption_totals where organization_id = %(organization_id)s"
 

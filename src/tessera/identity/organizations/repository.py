@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, FunctionElement, Select, column, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import IntegrityError
 
 from tessera.identity.errors import NameTaken
 from tessera.identity.tables import Organization
+from tessera.kit.db import unique_constraints
 from tessera.kit.db.pages import CursorPage, fetch_cursor_page
 from tessera.kit.db.records import record_of
 from tessera.kit.db.unit_of_work import AnyRow, UnitOfWork
@@ -67,12 +67,8 @@ class OrganizationRepository:
             .where(Organization.id == self._organization_id)
             .values(name=organization.name, is_active=organization.is_active, version=organization.version)
         )
-        try:
+        with unique_constraints.raising(NameTaken("name", organization.name)):
             await self._connection.execute(statement)
-        except IntegrityError as error:
-            if getattr(getattr(error.orig, "diag", None), "constraint_name", None) != "organizations_name_key_key":
-                raise
-            raise NameTaken("name", organization.name) from error
 
     async def find_any(self, organization_id: UUID) -> ManagedOrganization | None:
         """The organization with this id; None unless the platform itself is pinned."""

@@ -8,7 +8,7 @@ from tessera.kit.db import personal_data
 
 
 class Base(DeclarativeBase):
-    """Base class of all tables, with a naming convention for constraints, on which error handling relies.
+    """Base class of all tables, with a naming convention for constraints.
 
     Each table names its columns without personal data in `__impersonal__`, separated by blanks.
     """

@@ -3,19 +3,21 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy.exc import IntegrityError
 
 from tessera.kit.errors import DomainError
 
 
 @contextmanager
-def raising(error: DomainError, *, constraint: str) -> Iterator[None]:
-    """Raise `error` if a statement violates this unique constraint; other database errors pass unchanged."""
+def raising(error: DomainError) -> Iterator[None]:
+    """Raise `error` if a statement violates a unique constraint; other database errors pass unchanged.
+
+    The block has one statement, which can violate only one such constraint: a distributed engine does not name it.
+    """
     try:
         yield
     except IntegrityError as violation:
-        diagnosis = getattr(violation.orig, "diag", None)
-        # The constraint of a partition has the name of the table's constraint and a suffix.
-        if diagnosis is None or not str(diagnosis.constraint_name).startswith(constraint):
+        if not isinstance(violation.orig, UniqueViolation):
             raise
         raise error from violation

@@ -90,14 +90,17 @@ with batch as (
     insert into promo_code_store_exams (organization_id, promo_code_id, store_exam_id, position)
     select added.organization_id, added.id, exam.id, exam.n - 1
     from added cross join batch cross join unnest(batch.store_exam_ids) with ordinality as exam (id, n)
+    returning 1
 ), bundles as (
     insert into promo_code_product_bundles (organization_id, promo_code_id, product_bundle_id)
     select added.organization_id, added.id, bundle.id
     from added cross join batch cross join unnest(batch.product_bundle_ids) as bundle (id)
+    returning 1
 ), texts as (
     insert into record_metadata (organization_id, kind, record_id, key, value)
     select added.organization_id, 'PromoCode', added.id, text.key, text.value
     from added cross join batch cross join jsonb_each_text(batch.metadata) as text (key, value)
+    returning 1
 )
 select count(*) from added
 """  # noqa: S608 - the terms are names of our own columns

@@ -29,6 +29,7 @@ cross join lateral (
 cross join lateral (values {DIMENSION_KEYS}) as keyed (dimension, key)
 where keyed.key is not null
 group by 2, 3, 4
+returning 1
 """  # noqa: S608 - our own constants
 
 

@@ -58,6 +58,7 @@ where not exists (
     select from promo_codes p where p.organization_id = %(organization_id)s and p.name_key = batch.name_key
 )
 on conflict (organization_id, code) do nothing
+returning 1
 """
 
 
@@ -117,7 +118,7 @@ class VoucherRepository:
                 "names": ",".join(codes).lower(),
             },
         )
-        return result.rowcount
+        return len(result.all())
 
     async def remove_batch(self, purchase_id: UUID) -> None:
         """Remove the vouchers of a purchase that is not committed yet."""

@@ -118,7 +118,7 @@ class PartnerRepository:
 
     async def change(self, partner: ManagedPartner) -> None:
         """Write the state and the version of a locked partner; raises Invalid for a name that is taken."""
-        with unique_constraints.raising(Invalid([name_taken(partner.name)]), constraint=_UNIQUE_NAME):
+        with unique_constraints.raising(Invalid([name_taken(partner.name)])):
             await self._connection.execute(
                 update(VoucherPartner)
                 .where(VoucherPartner.organization_id == self._organization_id, VoucherPartner.id == partner.id)

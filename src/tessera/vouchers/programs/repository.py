@@ -234,7 +234,7 @@ class ProgramRepository:
         if "metadata" in columns:
             columns = {**columns, "metadata": columns["metadata"] or None}
         error = Invalid([name_taken(columns.get("name", ""))])
-        with unique_constraints.raising(error, constraint=_UNIQUE_NAME):
+        with unique_constraints.raising(error):
             await self._connection.execute(
                 update(VoucherProgram)
                 .where(VoucherProgram.organization_id == self._organization_id, VoucherProgram.id == program_id)
