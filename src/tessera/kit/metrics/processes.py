@@ -94,6 +94,8 @@ def _exists(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
+    except PermissionError:  # a process of another user
+        return True
     return True
 
 
