@@ -22,6 +22,7 @@ from tessera.kit.db.advisory_locks import lock_number
 from tessera.kit.db.compiled_queries import TextQuery
 from tessera.kit.db.passes import Part, Progress, execute_parts, run_pass
 from tessera.kit.db.unit_of_work import UnitOfWork
+from tessera.kit.errors import DatabaseUnavailable
 from tessera.provision import Addresses
 from tessera.redemptions.jobs import expire_holds
 from tessera.redemptions.reservations.repository import lock_number_of
@@ -139,3 +140,13 @@ async def test_work_that_fails_is_rolled_back_and_affects_no_other(
         "select right(name, 1) from organizations where id = any (%s) order by id", [IDS]
     ).fetchall()
     assert (counts, [name for (name,) in names]) == ({IDS[0]: 1, IDS[1]: 1}, ["!", "!", "2"])
+
+
+@pytest.mark.usefixtures("_loaded")
+async def test_a_lost_connection_is_an_unavailable_database_as_for_any_transaction(resources: Resources) -> None:
+    async def lose_connection(work: UnitOfWork, group: Sequence[UUID]) -> dict[UUID, Progress]:
+        await work.connection.exec_driver_sql("select pg_terminate_backend(pg_backend_pid())")
+        return dict.fromkeys(group, Progress(1))
+
+    with pytest.raises(DatabaseUnavailable):
+        await run_pass(resources.database, IDS, lose_connection, task="test")

@@ -69,7 +69,7 @@ async def run_pass(
 
     `execute` gets a unit of work that is pinned to the platform, and works for each organization by `execute_parts`.
     Organizations that have more work take another turn after all others. One whose work fails, or waits for a lock, is
-    left out and affects no other: its group is executed again in halves.
+    left out and affects no other: its group is executed again in halves. Raises DatabaseUnavailable, DeadlineExceeded.
     """
     waiting, counts = list(organization_ids), Counter[UUID]()
 
@@ -81,9 +81,13 @@ async def run_pass(
                 counts.update({each: done for each, (done, _) in progress.items()})
                 waiting.extend(each for each, (done, has_more) in progress.items() if done and has_more)
 
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(GROUPS_AT_ONCE):
-            tasks.create_task(work_on())
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(GROUPS_AT_ONCE):
+                tasks.create_task(work_on())
+    except ExceptionGroup as errors:
+        # Callers handle a database that is unavailable; the other groups fail for the same reason, or are cancelled.
+        raise errors.exceptions[0] from errors
     return counts
 
 
