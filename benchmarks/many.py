@@ -87,7 +87,7 @@ def codes(shop: Shop) -> bytes:
     return get("/promo-codes", shop.bearer)
 
 
-# What is asked, the expected status, and the number of requests, of which each write needs its own.
+# The request of each operation, and the status that it expects.
 OPERATIONS: dict[str, tuple[Request, int]] = {
     "validation": (validation, 200),
     "list of promo codes": (codes, 200),

@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from typing import Any
 
+from tessera.kit.db.advisory_locks import lock_number
 from tessera.kit.db.arrays import Texts
 from tessera.kit.db.unit_of_work import UnitOfWork, execute_text
 from tessera.kit.normalization import key_of
 
-LOCK = "select pg_advisory_xact_lock(hashtextextended(%(name)s, 0))"
-LOCK_SHARED = "select pg_advisory_xact_lock_shared(hashtextextended(%(name)s, 0))"
+LOCK = "select pg_advisory_xact_lock(%(number)s::bigint)"
+LOCK_SHARED = "select pg_advisory_xact_lock_shared(%(number)s::bigint)"
 # One text at a time: a join could read all promo codes or vouchers of the organization.
 CLASHES = """
 select texts.name_key
@@ -42,7 +43,7 @@ class TextRepository:
         await self._lock(LOCK_SHARED)
 
     async def _lock(self, statement: str) -> None:
-        await execute_text(self._connection, statement, {"name": f"texts/{self._organization_id}"})
+        await execute_text(self._connection, statement, {"number": lock_number(f"texts/{self._organization_id}")})
 
     async def find_clashes(self, texts: Collection[str]) -> set[str]:
         """The keys of those texts that are both a promo code's and a voucher's."""
