@@ -33,6 +33,16 @@ def address(settings: Settings, addresses: Addresses) -> Iterator[tuple[str, int
 
 
 def answer_to(address: tuple[str, int], *parts: bytes, pause: float = 0.0) -> tuple[int, str, bytes]:
+    """The answer to these parts; asked again if this process was too busy to send and to read within the limits."""
+    for _ in range(4):
+        started = time.monotonic()
+        answer = one_answer_to(address, *parts, pause=pause)
+        if answer[0] or time.monotonic() - started < LIMITS.head_seconds:
+            break
+    return answer
+
+
+def one_answer_to(address: tuple[str, int], *parts: bytes, pause: float = 0.0) -> tuple[int, str, bytes]:
     """Send the parts, and read until the server closes: the status, the media type and the body of the response."""
     with socket.create_connection(address, timeout=20) as connection:
         received = b""
@@ -75,7 +85,7 @@ def test_the_limit_of_a_complete_head_is_exact(address: tuple[str, int], size: i
 def test_an_endless_trailer_ends_the_connection(address: tuple[str, int], tenant: Tenant) -> None:
     head = b"POST /promo-codes HTTP/1.1\r\nTransfer-Encoding: chunked\r\nAuthorization: "
     head += tenant.bearer["Authorization"].encode() + b"\r\n\r\n2\r\n{}\r\n0\r\nX-Trailer: "
-    assert answer_to(address, head, 40 * KIBIBYTE * b"a", 40 * KIBIBYTE * b"a", pause=0.05)[0] in (0, 400, 431)
+    assert one_answer_to(address, head, 40 * KIBIBYTE * b"a", 40 * KIBIBYTE * b"a", pause=0.05)[0] in (0, 400, 431)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ def test_a_head_without_a_path_is_a_plain_problem(address: tuple[str, int]) -> N
 
 @pytest.mark.parametrize("parts", [[], [b"\r\n"] * 8])
 def test_a_connection_without_a_request_is_closed(address: tuple[str, int], parts: list[bytes]) -> None:
-    assert answer_to(address, *parts, pause=0.1) == (0, "", b"")
+    assert one_answer_to(address, *parts, pause=0.1) == (0, "", b"")
 
 
 @pytest.mark.parametrize("credential", ["api_key", "bearer"])
