@@ -11,7 +11,9 @@ from tessera.api.serving.resources import Resources
 from tessera.identity import provisioning
 from tessera.identity.rules import FunctionPoint
 
+PERSONS = "/management/v1/persons"
 RIGHTS = {
+    PERSONS: FunctionPoint.MANAGE_PERSONS,
     "/management/": FunctionPoint.MANAGE_ORGANIZATION,
     "/storefront/": FunctionPoint.STOREFRONT_REDEEM,
     "/api/vouchers": FunctionPoint.PARTNER_MANAGE_VOUCHERS,
@@ -43,6 +45,7 @@ def operations(app: FastAPI, prefix: str) -> list[tuple[str, str]]:
         for path, operations in app.openapi()["paths"].items()
         for method in operations
         if path.startswith(prefix) and not path.startswith(WITHOUT)
+        if prefix == PERSONS or not path.startswith(PERSONS)
     ]
 
 
@@ -53,7 +56,7 @@ async def test_an_operation_requires_its_right_and_no_other(
     others = tuple(each for each in FunctionPoint if each is not right)
     lacking = await add_user(resources, tenant, "lacking@example.com", function_points=others)
     having = await add_user(resources, tenant, "having@example.com", function_points=(right,))
-    refusal = 403 if prefix in ("/management/", "/storefront/") else 401
+    refusal = 403 if prefix in ("/management/", "/storefront/", PERSONS) else 401
     refused, missing = {}, {}
     for method, path in operations(app, prefix):
         refused[method, path] = (await client.request(method, path, headers=lacking)).status_code

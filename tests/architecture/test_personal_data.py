@@ -13,15 +13,22 @@ from typer.testing import CliRunner
 
 from tessera.cli import privacy
 from tessera.kit.db import personal_data
-from tessera.kit.db.personal_data import OTHER_TABLES, personal_data_map, undeclared_columns
+from tessera.kit.db.personal_data import OTHER_TABLES, Content, personal_data_map, undeclared_columns
 from tessera.kit.db.table_base import Base
 from tessera.metadata import metadata
+from tessera.persons import repository as persons
 
 PAGE = Path(__file__).parents[2] / "docs" / "privacy.md"
 
 
 def test_each_column_is_declared_once() -> None:
     assert list(undeclared_columns(Base)) == []
+
+
+def test_each_table_that_names_persons_is_exported() -> None:
+    naming = {Content.PERSON_ID, Content.EMAIL, Content.NAME, Content.CLIENT_CANDIDATE_ID}
+    tables = {each.table for each in personal_data_map(metadata) if each.holds in naming}
+    assert {column.table.name for column, _ in persons.matched_columns()} == tables
 
 
 def test_a_column_without_a_declaration_is_found() -> None:

@@ -21,6 +21,7 @@ Operation = tuple[str, str]
 VOUCHERS = f"{ROOT}/vouchers"
 ORGANIZATIONS = f"{ROOT}/organizations"
 RESERVATIONS = "/storefront/v1/reservations"
+PERSONS = f"{ROOT}/persons/"
 CODE = "WELCOME"
 # Collections that another API lists.
 ELSEWHERE = {f"{ROOT}/redemptions": "/storefront/v1/redemptions"}
@@ -156,6 +157,8 @@ class Journey:
 
     async def existing(self, path: str) -> dict[str, str]:
         """The parameters of the path, with the ids of existing resources."""
+        if path.startswith(PERSONS):
+            return {"personId": "P-4711"}  # of used vouchers, and of the examples of redemptions
         parents: dict[str, str] = {}
         for name, collection in self._collections(path):
             if collection not in self.ids:

@@ -184,6 +184,7 @@ FUNCTION_POINT = Enumeration(
         FunctionPoint.STOREFRONT_REDEEM: "Validate and redeem codes, and cancel redemptions of the same credential.",
         FunctionPoint.STOREFRONT_SUPPORT: "See and cancel all redemptions of the organization.",
         FunctionPoint.MANAGE_ORGANIZATION: "Use the management API.",
+        FunctionPoint.MANAGE_PERSONS: "Export all records about one person.",
     },
 )
 ACTOR_KIND = Enumeration(
@@ -215,6 +216,7 @@ AUDITED_KIND = Enumeration(
         "ApiClient": "An API client.",
         "ApiKey": "An API key of a storefront.",
         "Organization": "An organization.",
+        "Person": "A person whose records were exported.",
         "ProductBundle": "A product bundle.",
         "PromoCode": "A promo code.",
         "PromoCodeBatch": "A batch of promo codes.",

@@ -40,6 +40,7 @@ class FunctionPoint(StrEnum):
     STOREFRONT_REDEEM = "StorefrontRedeem"
     STOREFRONT_SUPPORT = "StorefrontSupport"
     MANAGE_ORGANIZATION = "ManageOrganization"
+    MANAGE_PERSONS = "ManagePersons"
 
 
 # The rights that users of a voucher partner may have; a constraint of the table says so too.

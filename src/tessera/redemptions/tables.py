@@ -4,7 +4,16 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKeyConstraint, Index, Numeric, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Computed,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Text,
+    UniqueConstraint,
+    literal_column,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tessera.kit.db import personal_data
@@ -70,6 +79,12 @@ class Redemption(MetadataColumn, Base):
         Index("redemptions_by_time_index", "organization_id", "created_at", "id"),
         Index("redemptions_by_code_index", "organization_id", "code_key", "created_at", "id"),
         Index("redemptions_by_person_index", "organization_id", "person_id", "created_at", "id"),
+        Index(
+            "redemptions_by_email_index",
+            "organization_id",
+            literal_column('lower(email collate "C")'),
+            postgresql_where="email is not null",
+        ),
         Index("redemptions_by_status_index", "organization_id", "status", "created_at", "id"),
         Index(
             "redemptions_by_voucher_index",

@@ -255,6 +255,7 @@ class Voucher(MetadataColumn, Base):
             postgresql_where="reservation_code is not null",
         ),
         _by_present("vouchers_by_store_exam_index", "store_exam_id"),
+        _by_present("vouchers_by_candidate_index", "used_by_person_id"),
         Index("vouchers_archived_index", "organization_id", "id", postgresql_where="is_archived"),
         CheckConstraint(
             "reservation_status in ('Created', 'Rescheduled', 'Completed', 'NoShow', 'Cancelled')",

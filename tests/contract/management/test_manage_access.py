@@ -163,7 +163,7 @@ async def test_nobody_gives_a_right_that_they_lack(
     lacking = problem(403, "not-allowed", "Not allowed", words.format("StorefrontRedeem"))
     for url in (USERS, CLIENTS, KEYS):
         assert status_and_body(await client.post(url, json=BODIES[url], headers=clerk)) == lacking
-    managing = "PartnerAssignVouchers, PartnerManagePromoCodes, PartnerManageVouchers"
+    managing = "ManagePersons, PartnerAssignVouchers, PartnerManagePromoCodes, PartnerManageVouchers"
     all_others = f"{managing}, StorefrontRedeem, StorefrontSupport"
     everything = problem(403, "not-allowed", "Not allowed", words.format(all_others))
     assert status_and_body(await client.post(TOKENS, json=TOKEN, headers=clerk)) == everything

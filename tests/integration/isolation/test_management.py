@@ -1,5 +1,6 @@
 """Two organizations that are managed side by side: with both locks, and with only one of them; and partners' users."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from tests.conftest import NOW
-from tests.support.factories import Tenant
+from tests.support.factories import Tenant, add_promo_codes, percent_code
 from tests.support.management_requests import RIGHT_IS_MISSING, ROOT, if_match, problem
 from tests.support.narrowing import narrow
-from tests.support.responses import status_and_body
+from tests.support.redemption_requests import candidate, create_redemption
 from tests.support.voucher_factories import add_partner
 
 from tessera.api.serving.resources import Resources
@@ -41,6 +42,29 @@ async def test_each_manager_sees_only_their_own_organization(
     for thing_id in theirs:
         answer = await guarded_client.get(f"{ROOT}/{name}/{thing_id}", headers=tenant.bearer)
         assert answer.status_code == 404
+
+
+async def test_an_export_has_only_records_of_the_own_organization(
+    guarded_client: httpx.AsyncClient,
+    client: httpx.AsyncClient,
+    resources: Resources,
+    tenant: Tenant,
+    other_tenant: Tenant,
+) -> None:
+    # The two organizations have a user with the same address, and the same candidate.
+    for each in (tenant, other_tenant):
+        await add_promo_codes(resources, each, percent_code(each, "SPRING"), now=NOW)
+        await create_redemption(client, each, "SPRING", candidate=candidate("P-1", email=each.user_email))
+    await create_redemption(client, other_tenant, "SPRING", "RSV-2", candidate=candidate("P-2", email="p2@example.com"))
+    url = f"{ROOT}/persons/P-1/export"
+    own, theirs = [
+        (await guarded_client.get(url, headers=each.bearer)).json()["records"] for each in (tenant, other_tenant)
+    ]
+    for table in ("redemptions", "reservations", "users"):
+        assert len(own[table]) == len(theirs[table]) == 1
+        assert own[table][0]["id"] != theirs[table][0]["id"]
+    unknown = await guarded_client.get(f"{ROOT}/persons/P-2/export", headers=tenant.bearer)
+    assert unknown.status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -103,7 +127,10 @@ async def test_a_partners_user_gets_nothing_from_any_operation(
         path = (route.path or "").replace("{", "").replace("}", "")
         if path.startswith(ROOT) and path != f"{ROOT}/me":
             for method in route.methods or ():
-                assert status_and_body(await client.request(method, path, headers=partners_user)) == refusal, path
+                answer = await client.request(method, path, headers=partners_user)
+                # The export of persons has a right of its own.
+                body = answer.text.replace("ManagePersons", "ManageOrganization")
+                assert (answer.status_code, json.loads(body)) == refusal, path
                 tried += 1
     assert tried > 30
 

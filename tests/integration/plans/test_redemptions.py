@@ -26,6 +26,7 @@ from tests.support.redemption_requests import URL
 
 from tessera.api.serving.resources import Resources
 from tessera.identity.rules import PLATFORM_ID
+from tessera.persons import service as persons
 from tessera.provision import Addresses
 from tessera.redemptions.repository import RedemptionRepository
 from tessera.redemptions.reservations.repository import ReservationRepository
@@ -48,10 +49,10 @@ with numbered as (
     select %(tenant)s, 'Redemption', id, 'channel', case when n %% 100 = 99 then 'few' else 'many' end from numbered
 )
 insert into redemptions (organization_id, id, reservation_id, code, promo_code_owner_id, promo_code_id, store_exam_id,
-    person_id, client_candidate_id, first_name, last_name, list_price, discount, status, held_until, changes,
+    person_id, client_candidate_id, first_name, last_name, email, list_price, discount, status, held_until, changes,
     created_at, updated_at)
 select %(tenant)s, id, reservation_id, 'CODE' || n / 2 %% 50 * 2 + n %% 2, %(tenant)s, id, %(exam)s, 'P-' || n %% 1000,
-       'C', 'A', 'B', 100, 10,
+       'C', 'A', 'B', n %% 1000 || '@Example.com', 100, 10,
        case when n %% 100 < 80 then 'Redeemed' when n %% 100 < 90 then 'Cancelled' when n %% 100 < 95 then 'Released'
             when n %% 100 < 98 then 'Expired' else 'Held' end,
        case n %% 100 when 98 then %(now)s - interval '1 day' when 99 then %(now)s + interval '1 day' end, 1, at, at
@@ -167,3 +168,18 @@ async def test_lapsed_holds_are_found_without_the_other_redemptions(
     lapsed = Statement("select * from list_lapsed_holds(%(now)s)", {"now": NOW})
     assert big.id != PLATFORM_ID
     assert rows_touched(application, sent[0], lapsed, mode=MODES[0]) <= 4 * 200
+
+
+@pytest.mark.parametrize("person", ["P-7", "7@example.com"])
+async def test_a_person_is_exported_by_indexes(
+    resources: Resources, application: psycopg.Connection[Any], big: Tenant, person: str
+) -> None:
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(big.id) as work:
+            records = await persons.export(work, person, now=NOW)
+    assert (len(records["redemptions"]), len(records["reservations"])) == (60, 60)
+    begin, *statements = [each for each in sent if "insert into" not in each.text]
+    for statement in statements:
+        for mode in MODES:
+            touched = rows_touched(application, begin, statement, mode=mode)
+            assert (mode, touched) <= (mode, with_replaced_rows(4 * 60)), statement.text

@@ -16,6 +16,7 @@ from tests.support.voucher_factories import add_partner, add_program, add_user
 
 from tessera.api.serving.resources import Resources
 from tessera.kit.db.pages import MAX_RESULTS
+from tessera.persons import service as persons
 from tessera.provision import Addresses
 
 COUNT = 30_000
@@ -60,7 +61,7 @@ insert into vouchers (organization_id, id, purchase_id, partner_id, code, is_act
     recipient_email, reservation_code, reservation_status, store_exam_id, used_at, used_by_person_id,
     used_by_client_candidate_id, used_by_first_name, used_by_last_name, is_archived, version)
 select %(tenant)s, {ID.format("n")}, {ID.format("n / 1000 + 1")}, {PARTNER}, 'V' || n, n % 4 <> 0, %(now)s, %(now)s,
-    {BUYER}, 'R' || n, 'Created', %(exam)s, case n % 3 when 0 then null else %(now)s end, '', '', '', '', false, 1
+    {BUYER}, 'R' || n, 'Created', %(exam)s, case n % 3 when 0 then null else %(now)s end, 'P' || n, '', '', '', false, 1
 from generate_series(1, %(count)s) n
 """
 
@@ -168,3 +169,16 @@ async def test_nothing_is_read_twice_while_the_planner_has_not_counted_a_tenants
     partner = await add_user(resources, tenant, "user@acme.example.com", partner_id=acme)
     loaded = Loaded(addresses, tenant, ((tenant.bearer, None), (partner, acme)))
     assert await excessive_scans(client, resources, loaded, most=COUNT, blocks=3_500) == []
+
+
+async def test_the_vouchers_that_a_candidate_used_are_found_by_an_index(
+    resources: Resources, large_tables: Loaded, superuser: psycopg.Connection[Any]
+) -> None:
+    vacuum(superuser, *TABLES)
+    with record_statements(resources.database) as sent:
+        async with resources.database.unit_of_work(large_tables.tenant.id) as work:
+            records = await persons.export(work, "P7", now=NOW)
+    assert [voucher["code"] for voucher in records["vouchers"]] == ["V7"]
+    (search,) = [each for each in sent if "by_person_id = any" in each.text.lower()]
+    for plan in plans(large_tables.addresses, large_tables.tenant, None, search):
+        assert sum(read for _, read in scans(plan)) <= 2

@@ -14,6 +14,7 @@ from tessera.api.management import (
     me,
     metadata,
     organizations,
+    persons,
     product_bundles,
     promo_code_batches,
     promo_code_campaigns,
@@ -66,6 +67,7 @@ RESOURCES: tuple[ResourceModule, ...] = (
     keys,
     tokens,
     organizations,
+    persons,
     reports,
     audit_entries,
 )

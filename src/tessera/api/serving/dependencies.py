@@ -48,6 +48,7 @@ def admitted_to_heavy_work(policy: Policy) -> Any:  # noqa: ANN401 - the return 
 Manager = Annotated[Caller, admitted(policies.MANAGE_ORGANIZATION)]
 VoucherAssigner = Annotated[Caller, admitted(policies.ASSIGN_VOUCHERS)]
 Reporter = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_ORGANIZATION)]
+PersonManager = Annotated[Caller, admitted_to_heavy_work(policies.MANAGE_PERSONS)]
 PlatformAdministrator = Annotated[Caller, admitted(policies.MANAGE_PLATFORM)]
 CodeAsker = Annotated[Caller, admitted(policies.ASK_FOR_CODES)]
 SupportCaller = Annotated[Caller, admitted(policies.SUPPORT_STOREFRONT)]

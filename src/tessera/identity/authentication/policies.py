@@ -40,5 +40,6 @@ SUPPORT_STOREFRONT = replace(USE_STOREFRONT, alternative=FunctionPoint.STOREFRON
 MANAGE_ORGANIZATION = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION)
 # Users of a voucher partner with this right hand out the vouchers of their partner.
 ASSIGN_VOUCHERS = replace(MANAGE_ORGANIZATION, alternative=FunctionPoint.PARTNER_ASSIGN_VOUCHERS)
+MANAGE_PERSONS = Policy(function_point=FunctionPoint.MANAGE_PERSONS)
 MANAGE_PLATFORM = Policy(function_point=FunctionPoint.MANAGE_ORGANIZATION, platform_only=True)
 IDENTIFY = Policy(function_point=None)
